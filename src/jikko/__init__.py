@@ -1,0 +1,1 @@
+"""Runs workflows written in the Dify DSL and serves Dify's workflow Service API."""

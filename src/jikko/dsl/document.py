@@ -1,0 +1,71 @@
+"""A DSL file, read and repaired: what ``graph`` compiles. Values that nodes understand are left to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jikko.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """One node of the file. Notes are gone."""
+
+    id: str
+    type: str
+    """``data.type``; old names are replaced."""
+    data: Mapping[str, Any]
+    """The configuration, repaired, every unknown key kept."""
+    where: str
+    """Path of ``data`` in the file: ``workflow.graph.nodes[3].data``."""
+    container: str | None = None
+    """The iteration or loop whose body it belongs to (also for its start pseudo-node)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeEntry:
+    """One edge of the file."""
+
+    source: str
+    target: str
+    handle: str
+    """``sourceHandle``; ``source`` by default."""
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment or conversation variable."""
+
+    name: str
+    value_type: str
+    value: Json
+    id: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A DSL file.
+
+    Source: Dify 1.15, spec/dsl.md.
+    """
+
+    version: str
+    mode: Literal["workflow", "advanced-chat"]
+    name: str
+    description: str
+    icon_type: str
+    icon: str
+    icon_background: str
+    use_icon_as_answer_icon: bool
+    nodes: tuple[NodeEntry, ...]
+    """In the order of the file; pseudo-nodes of containers included."""
+    edges: tuple[EdgeEntry, ...]
+    root: str
+    """The entry node: the first start or trigger node."""
+    features: Mapping[str, Any] = field(default_factory=dict)
+    environment: tuple[Variable, ...] = ()
+    conversation: tuple[Variable, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    """Plugins that the file says it needs; informative."""

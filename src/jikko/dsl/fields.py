@@ -1,0 +1,153 @@
+"""Reads typed fields from a mapping of the DSL, and notes what is wrong instead of raising."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jikko.errors import Problem
+from jikko.values import Json, Selector
+
+
+class Fields:
+    """One mapping of the document, the path that leads to it, and the list that collects problems.
+
+    Readers never raise: what is missing or of the wrong type is noted once and replaced by the default.
+    """
+
+    __slots__ = ("problems", "raw", "where")
+
+    def __init__(self, where: str, raw: Mapping[str, Any], problems: list[Problem]) -> None:
+        self.where = where
+        self.raw = raw
+        self.problems = problems
+
+    def problem(self, name: str, what: str, hint: str = "", *, fatal: bool = True) -> None:
+        """Note a problem with the field ``name`` (``""`` for the mapping itself)."""
+        self.problems.append(Problem(f"{self.where}.{name}" if name else self.where, what, hint, fatal))
+
+    def get(self, name: str, default: Json = None) -> Json:
+        """The raw value."""
+        return self.raw.get(name, default)
+
+    def text(self, name: str, default: str = "", *, required: bool = False) -> str:
+        """A string. Numbers are accepted and written out, as people leave off quotes."""
+        value = self.raw.get(name)
+        if value is None:
+            if required:
+                self.problem(name, "is missing", "expected a text")
+            return default
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
+        self.problem(name, f"is {_shown(value)}, not a text")
+        return default
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        value = self.raw.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool):
+            return value
+        self.problem(name, f"is {_shown(value)}, not true or false")
+        return default
+
+    def integer(self, name: str, default: int = 0, *, minimum: int | None = None) -> int:
+        """A whole number; a text or float that is one is accepted."""
+        value = self.raw.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            if isinstance(value, bool) or not isinstance(value, (int, float, str)) or int(value) != float(value):
+                raise ValueError
+            number = int(value)
+        except (ValueError, OverflowError):
+            self.problem(name, f"is {_shown(value)}, not a whole number")
+            return default
+        if minimum is not None and number < minimum:
+            self.problem(name, f"is {number}, less than {minimum}")
+            return default
+        return number
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        """One of some words."""
+        value = self.raw.get(name)
+        if value is None or value == "":
+            return default
+        if isinstance(value, str) and value in choices:
+            return value
+        self.problem(name, f"is {_shown(value)}", did_you_mean(value, choices) or f"expected {' or '.join(choices)}")
+        return default
+
+    def selector(self, name: str, *, required: bool = False) -> Selector:
+        """A pointer to a variable. An empty one (``()``) if it is missing."""
+        value = self.raw.get(name)
+        if value is None or value == []:
+            if required:
+                self.problem(name, "is missing", "expected a selector: [node id, variable]")
+            return ()
+        found = as_selector(value)
+        if found is None:
+            self.problem(name, f"is {_shown(value)}, not a selector", "expected [node id, variable]")
+            return ()
+        return found
+
+    def selectors(self, name: str) -> tuple[Selector, ...]:
+        """A list of selectors. Bad ones are noted and left out."""
+        found = []
+        for index, value in enumerate(self.items(name)):
+            selector = as_selector(value)
+            if selector is None:
+                self.problem(f"{name}[{index}]", f"is {_shown(value)}, not a selector", "expected [node id, variable]")
+            elif selector:
+                found.append(selector)
+        return tuple(found)
+
+    def items(self, name: str, *, required: bool = False) -> list[Any]:
+        """A list, whatever is in it."""
+        value = self.raw.get(name)
+        if value is None:
+            if required:
+                self.problem(name, "is missing", "expected a list")
+            return []
+        if isinstance(value, list):
+            return value
+        self.problem(name, f"is {_shown(value)}, not a list")
+        return []
+
+    def mapping(self, name: str) -> "Fields":
+        """A mapping, to be read in its turn. An empty one if it is missing."""
+        value = self.raw.get(name)
+        if value is not None and not isinstance(value, Mapping):
+            self.problem(name, f"is {_shown(value)}, not a mapping")
+            value = None
+        return Fields(f"{self.where}.{name}", value or {}, self.problems)
+
+    def mappings(self, name: str, *, required: bool = False) -> Iterator["Fields"]:
+        """A list of mappings, each to be read in its turn. Other elements are noted and left out."""
+        for index, value in enumerate(self.items(name, required=required)):
+            if isinstance(value, Mapping):
+                yield Fields(f"{self.where}.{name}[{index}]", value, self.problems)
+            else:
+                self.problem(f"{name}[{index}]", f"is {_shown(value)}, not a mapping")
+
+
+def as_selector(value: Json) -> Selector | None:
+    """A selector from its form in the DSL (a list of texts); ``None`` if it is none."""
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(part, (str, int)) and not isinstance(part, bool) for part in value
+    ):
+        return None
+    return tuple(str(part) for part in value)
+
+
+def did_you_mean(wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
+    """A hint that names the most similar choice, or ``""``."""
+    import difflib
+
+    close = difflib.get_close_matches(str(wrong), [str(choice) for choice in choices], n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _shown(value: Json) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,162 @@
+"""Every error that this package raises on purpose.
+
+* JikkoError
+  * InvalidDocument       the DSL file cannot be imported
+  * InvalidParam          a parameter of the request is wrong
+  * BadRequest            the request cannot be understood
+  * Unauthorized          no or a wrong API key
+  * NotFound              no such thing in this app
+  * Conflict              the request contradicts an earlier one
+  * TooManyRequests       a limit is reached; try again later
+  * WrongAppMode          the app is of another mode
+  * PayloadTooLarge       the request body is too large
+  * UnsupportedMediaType  the request body is not of the type that the route reads
+  * LogConflict           another process took the run over
+  * StoreUnavailable      the database cannot be read or written now
+  * InvalidSettings       a setting is wrong; the process does not start
+
+A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class JikkoError(Exception):
+    """Base of every error raised on purpose. The message is written for the caller to read."""
+
+    code: str = "internal_server_error"
+    """What the caller may match on: the ``code`` of the JSON error body. Never changes."""
+    status: int = 500
+    """The HTTP status that the error is answered with."""
+    headers: ClassVar[dict[str, str]] = {}
+    """HTTP headers that go with the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a DSL file, and where."""
+
+    where: str
+    """The path inside the document, such as ``workflow.graph.nodes[3].data.variables[0]``; ``""`` for the whole."""
+    what: str
+    hint: str = ""
+    fatal: bool = True
+    """Whether the file cannot be imported. A warning is true of the file and does not stop the import."""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class InvalidDocument(JikkoError):
+    """The DSL file cannot be imported. Carries every problem found, not only the first."""
+
+    code = "invalid_param"
+    status = 400
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n  ".join([f"{source}: {count}", *map(str, problems)]))
+
+
+class InvalidParam(JikkoError):
+    """A parameter of the request is wrong."""
+
+    code = "invalid_param"
+    status = 400
+
+
+class BadRequest(JikkoError):
+    """The request cannot be understood."""
+
+    code = "bad_request"
+    status = 400
+
+
+class Unauthorized(JikkoError):
+    """No API key, or one that opens no app."""
+
+    code = "unauthorized"
+    status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="api"'}
+
+
+class NotFound(JikkoError):
+    """There is no such thing in the app of the API key.
+
+    ``code`` may name the kind of thing, such as ``file_not_found``.
+    """
+
+    status = 404
+
+    def __init__(self, message: str, *, code: str = "not_found") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Conflict(JikkoError):
+    """The request contradicts an earlier one."""
+
+    code = "conflict"
+    status = 409
+
+
+class TooManyRequests(JikkoError):
+    """A limit is reached; the same request may succeed later."""
+
+    code = "too_many_requests"
+    status = 429
+
+
+class WrongAppMode(JikkoError):
+    """The end point serves apps of another mode, or the app has no workflow that can serve it."""
+
+    status = 400
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class PayloadTooLarge(JikkoError):
+    """The request body, or a file in it, is too large."""
+
+    status = 413
+
+    def __init__(self, message: str, *, code: str = "request_entity_too_large") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UnsupportedMediaType(JikkoError):
+    """The request body is not of the type that the route reads."""
+
+    status = 415
+
+    def __init__(self, message: str, *, code: str = "unsupported_media_type") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class LogConflict(JikkoError):
+    """Another process took the run over, or appended to its log first; nothing was written."""
+
+    code = "conflict"
+    status = 409
+
+
+class StoreUnavailable(JikkoError):
+    """The database cannot be read or written at the moment; the request may be repeated."""
+
+    code = "service_unavailable"
+    status = 503
+
+
+class InvalidSettings(JikkoError):
+    """A setting is wrong or missing. Says which one, and what to do."""
+
+    code = "invalid_settings"

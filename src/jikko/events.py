@@ -1,0 +1,270 @@
+"""What happens in a run: the one vocabulary that engine, log, API and CLI share.
+
+A run's log is a list of these, numbered from 0. Everything else about a run is a fold over it. Events are written once
+and never changed; a field added later needs a default, so that old logs can be read.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from jikko.values import Json
+
+NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
+"""``exception``: failed, and its error strategy let the run go on."""
+RunStatus: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"]
+
+
+class Round(msgspec.Struct, frozen=True, array_like=True):
+    """One round of a container's body. Node events carry the path of rounds they belong to, outermost first."""
+
+    execution_id: str
+    """The container's execution."""
+    node_id: str
+    """The container."""
+    kind: Literal["iteration", "loop"]
+    index: int
+    """Counted from 0."""
+
+
+Rounds: TypeAlias = tuple[Round, ...]
+"""Where in the nesting of containers something happens. ``()`` is the top level."""
+
+
+class Update(msgspec.Struct, frozen=True, array_like=True):
+    """A node changed a variable that is not its own output."""
+
+    selector: tuple[str, ...]
+    """Two parts: node id (or ``conversation``, ``env``, …) and name."""
+    value: Json
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the language models behind a node, or behind a container with its rounds, used."""
+
+    total_tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_price: str = "0"
+    """Decimal number."""
+    currency: str = "USD"
+
+
+class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True):
+    """The first event of every log."""
+
+    at: float
+    """Seconds since the Unix epoch; so in all events."""
+    inputs: dict[str, Json]
+    """The prepared inputs, in the order of the start node's variables."""
+    system: dict[str, Json]
+    """The ``sys.*`` variables, names without the prefix, in the order in which Dify shows them."""
+
+
+class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
+    """A process took over a run whose owner died. The nodes that were in flight run again."""
+
+    at: float
+    epoch: int
+    """Number of the lease that begins with this event; the first owner has 1."""
+    in_flight: list[str] = []
+    """Executions that had started and not finished."""
+    ready: list[str] = []
+    """Nodes that were due and had not started."""
+
+
+class NodeEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What all events about a node execution carry."""
+
+    at: float
+    execution_id: str
+    node_id: str
+    node_type: str
+    title: str = ""
+    index: int
+    """Order of start within the run, counted from 1. A node in a container counts too."""
+    predecessor: str | None = None
+    """The node whose end made this one ready."""
+    rounds: Rounds = ()
+
+
+class NodeStarted(NodeEvent, tag_field="event", tag="node_started", kw_only=True, omit_defaults=True):
+    """A node began to run. A node that runs again after a crash starts again under the same execution id."""
+
+
+class NodeAttempted(NodeEvent, tag_field="event", tag="node_attempted", kw_only=True, omit_defaults=True):
+    """An attempt of a node failed and another begins."""
+
+    started_at: float
+    """When the node started: that of its first attempt."""
+    elapsed: float
+    """Seconds since ``started_at``, waits between attempts included."""
+    attempt: int
+    """How many attempts have failed so far."""
+    error: str
+    error_type: str = ""
+    inputs: dict[str, Json] = {}
+    process_data: dict[str, Json] = {}
+    outputs: dict[str, Json] = {}
+    usage: Usage | None = None
+
+
+class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=True, omit_defaults=True):
+    """A node ended, for good."""
+
+    started_at: float
+    elapsed: float
+    status: NodeStatus
+    inputs: dict[str, Json] = {}
+    process_data: dict[str, Json] = {}
+    outputs: dict[str, Json] = {}
+    handle: str = "source"
+    """The outgoing edges that are taken."""
+    error: str | None = None
+    """Why it failed, as shown to the user. ``None`` if it succeeded."""
+    error_type: str = ""
+    strategy: Literal["fail-branch", "default-value"] | None = None
+    """The error strategy that handled the failure."""
+    updates: tuple[Update, ...] = ()
+    usage: Usage | None = None
+    metadata: dict[str, Json] = {}
+    """Further entries of ``execution_metadata`` (tool and agent nodes, ``completed_reason``, …)."""
+    steps: int = 0
+    """For a container: the ``steps`` of its completed event."""
+    announced: bool = True
+    """For a container: whether it had a ``ContainerStarted``. Source: spec/execution.md §10 rule 1."""
+
+
+class ContainerStarted(NodeEvent, tag_field="event", tag="container_started", kw_only=True, omit_defaults=True):
+    """An iteration or loop knows what it will go over, and begins."""
+
+    length: int
+    """Number of rounds planned."""
+    inputs: dict[str, Json] = {}
+    variables: dict[str, Json] = {}
+    """Variables of the container that its rounds share: a loop's own variables with their first values."""
+
+
+class RoundStarted(NodeEvent, tag_field="event", tag="round_started", kw_only=True, omit_defaults=True):
+    """A round of a container begins. ``execution_id`` and ``node_id`` are the container's."""
+
+    round: int
+    variables: dict[str, Json] = {}
+    """Variables of the container for this round: an iteration's ``item`` and ``index``."""
+
+
+class RoundFinished(NodeEvent, tag_field="event", tag="round_finished", kw_only=True, omit_defaults=True):
+    """A round of a container ended."""
+
+    round: int
+    elapsed: float
+    outputs: dict[str, Json] = {}
+    """What the container keeps of the round."""
+    error: str | None = None
+    """Set if a node of the round failed without a strategy."""
+    usage: Usage | None = None
+    ended: bool = False
+    """Whether a ``loop-end`` node ran in it."""
+    last: bool = False
+    """Whether the container ends with it by decision (break condition, loop-end), before its planned length."""
+
+
+class TextChunk(msgspec.Struct, tag_field="event", tag="text_chunk", kw_only=True, omit_defaults=True):
+    """A piece of the text that the run shows while it goes on. Source: spec/events.md §4."""
+
+    at: float
+    text: str
+    selector: tuple[str, ...]
+
+
+class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True):
+    """A piece of a model's reasoning. Source: spec/events.md §4."""
+
+    at: float
+    node_id: str
+    text: str
+    final: bool = False
+
+
+class FormRequested(msgspec.Struct, tag_field="event", tag="form_requested", kw_only=True, omit_defaults=True):
+    """A human-input node waits for its form. Source: spec/events.md §3."""
+
+    at: float
+    execution_id: str
+    node_id: str
+    title: str
+    form_id: str
+    form: dict[str, Json]
+    """``form_content``, ``inputs``, ``actions``, ``resolved_default_values``, ``form_token``, ``expiration_time``."""
+    inputs: dict[str, Json] = {}
+
+
+class FormClosed(msgspec.Struct, tag_field="event", tag="form_closed", kw_only=True, omit_defaults=True):
+    """A form was submitted, or ran out of time."""
+
+    at: float
+    node_id: str
+    title: str
+    form_id: str
+    action_id: str | None
+    """The user's action; ``None`` if the form ran out of time."""
+    action_text: str = ""
+    rendered_content: str = ""
+    data: dict[str, Json] = {}
+    expiration_time: int = 0
+
+
+class RunPaused(msgspec.Struct, tag_field="event", tag="run_paused", kw_only=True, omit_defaults=True):
+    """Nothing runs any more, and at least one node waits for a human."""
+
+    at: float
+    paused_nodes: list[str]
+    reasons: list[dict[str, Json]]
+    elapsed: float
+    total_tokens: int = 0
+    total_steps: int = 0
+
+
+class RunResumed(msgspec.Struct, tag_field="event", tag="run_resumed", kw_only=True, omit_defaults=True):
+    """A paused run goes on."""
+
+    at: float
+
+
+class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
+    """The run ended, for good. The last event of its log."""
+
+    at: float
+    status: Literal["succeeded", "failed", "stopped", "partial-succeeded"]
+    outputs: dict[str, Json] = {}
+    error: str | None = None
+    elapsed: float
+    total_tokens: int = 0
+    total_steps: int = 0
+    exceptions_count: int = 0
+
+
+Event: TypeAlias = (
+    RunStarted
+    | RunRecovered
+    | NodeStarted
+    | NodeAttempted
+    | NodeFinished
+    | ContainerStarted
+    | RoundStarted
+    | RoundFinished
+    | TextChunk
+    | ReasoningChunk
+    | FormRequested
+    | FormClosed
+    | RunPaused
+    | RunResumed
+    | RunFinished
+)
+
+_TRANSIENT = (NodeStarted, TextChunk, ReasoningChunk, RoundStarted)
+
+
+def is_transient(event: Event) -> bool:
+    """Whether an event tells no result, so that it may be shown before it is durable."""
+    return isinstance(event, _TRANSIENT)

@@ -1,0 +1,39 @@
+"""The identifiers that a run is made of, as distinct types so that they cannot be mixed up."""
+
+import os
+import re
+import time
+from typing import NewType
+
+AppId = NewType("AppId", str)
+"""An app: what a DSL file describes and an API key opens."""
+WorkflowId = NewType("WorkflowId", str)
+"""One published version of an app's workflow: ``workflow_id`` on the wire."""
+RunId = NewType("RunId", str)
+"""One execution of a workflow: ``workflow_run_id`` on the wire."""
+TaskId = NewType("TaskId", str)
+"""The handle by which a client stops a run: ``task_id`` on the wire."""
+EndUserId = NewType("EndUserId", str)
+"""The record behind the ``user`` of a request; one per app and ``user`` text."""
+NodeId = NewType("NodeId", str)
+"""A node of the graph, as the DSL file names it. Stable across runs."""
+ExecutionId = NewType("ExecutionId", str)
+"""One execution of a node. A node inside a container has one per round."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+def new_id() -> str:
+    """A new UUID (version 7) in its canonical text form.
+
+    Later ids sort behind earlier ones (to the millisecond), so an index over them grows at its end.
+    """
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7000 << 64 | (random & 0x0FFF_3FFF_FFFF_FFFF_FFFF) | 0x8000 << 48
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_uuid(text: str) -> bool:
+    """Whether ``text`` is a UUID in its hyphenated form, in either case."""
+    return _UUID.fullmatch(text) is not None

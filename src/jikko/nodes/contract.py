@@ -1,0 +1,189 @@
+"""What a node is to the engine, and what the engine is to a node."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, runtime_checkable
+
+from jikko.events import Update, Usage
+from jikko.ports.services import Services
+from jikko.values import Json, Selector, Unset
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a node hands back when it succeeds."""
+
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    """The variables it writes; also what is recorded."""
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    """Recorded only."""
+    process_data: Mapping[str, Json] = field(default_factory=dict)
+    """Recorded only."""
+    handle: str = "source"
+    """The outgoing edges to take; only looked at for branch nodes."""
+    updates: tuple[Update, ...] = ()
+    """Changes to variables of other nodes."""
+    usage: Usage | None = None
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    """Entries of ``execution_metadata``."""
+    steps: int = 0
+    """Containers only: the ``steps`` of the completed event."""
+
+
+class NodeFailure(Exception):
+    """A node failed. The message is shown to the user and may end the run.
+
+    Raised by ``Node.run``; the engine retries, applies the error strategy, or fails the run.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "",
+        inputs: Mapping[str, Json] | None = None,
+        process_data: Mapping[str, Json] | None = None,
+        outputs: Mapping[str, Json] | None = None,
+        usage: Usage | None = None,
+        metadata: Mapping[str, Json] | None = None,
+        steps: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        """The ``error_type``: a class-like name of spec/nodes.md, or ``""``."""
+        self.inputs = inputs or {}
+        self.process_data = process_data or {}
+        self.outputs = outputs or {}
+        """What is recorded of a failure that no strategy handles."""
+        self.usage = usage
+        self.metadata = metadata or {}
+        self.steps = steps
+
+
+class Variables(Protocol):
+    """The variables that a node can read."""
+
+    def get(self, selector: Selector) -> Json | Unset:
+        """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
+        ...
+
+    def declared_type(self, selector: Selector) -> str | None:
+        """The type that the variable was declared with (loop and conversation variables), if it was."""
+        ...
+
+
+class RunInfo(Protocol):
+    """The run that a node belongs to."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def app_id(self) -> str: ...
+    @property
+    def workflow_id(self) -> str: ...
+    @property
+    def end_user_id(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOutcome:
+    """How a round of a container ended."""
+
+    outputs: Mapping[str, Json]
+    """What ``collect`` found."""
+    error: str | None
+    """The error of the node that failed the round, if one did."""
+    ended: bool
+    """Whether a ``loop-end`` node ran."""
+    usage: Usage | None
+    elapsed: float
+
+
+class Context(Protocol):
+    """Everything that a node may touch while it runs."""
+
+    @property
+    def variables(self) -> Variables: ...
+    @property
+    def run(self) -> RunInfo: ...
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def execution_id(self) -> str:
+        """Stays the same when the node is retried or runs again after a crash."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str:
+        """Names this execution towards other systems: the same in every attempt. Of run, node and round."""
+        ...
+
+    @property
+    def services(self) -> Services: ...
+
+    def say(self, name: str, text: str) -> None:
+        """Stream a piece of the output variable ``name`` before the node ends."""
+        ...
+
+    def think(self, text: str, *, final: bool = False) -> None:
+        """Stream a piece of a model's reasoning."""
+        ...
+
+
+class ContainerContext(Context, Protocol):
+    """What a container may do besides: run its body.
+
+    A container's coroutine is run again from its start after a crash. ``begin`` and ``run_round`` then answer what is
+    in the log, without running anything twice; so what the coroutine decides may depend only on their answers.
+    """
+
+    def begin(
+        self, inputs: Mapping[str, Json], *, length: int, variables: Mapping[str, Json] | None = None
+    ) -> Mapping[str, Json]:
+        """Announce the container. ``variables`` are written under the container's id, for all its rounds.
+
+        Returns:
+            The inputs that the container began with: ``inputs``, or those in the log.
+        """
+        ...
+
+    def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
+        """Announce a round ahead of its run (parallel iterations announce all of them first). At most once each."""
+        ...
+
+    async def run_round(
+        self,
+        index: int,
+        variables: Mapping[str, Json] | None,
+        collect: Callable[[Variables], Mapping[str, Json]],
+        is_last: Callable[[Variables, bool], bool] | None = None,
+    ) -> RoundOutcome:
+        """Run the body once.
+
+        Args:
+            index: Counted from 0.
+            variables: Written under the container's id for this round.
+            collect: Reads what the container keeps of the round, from the variables as they are at its end.
+            is_last: Decides, from the same variables and whether a ``loop-end`` ran, if no further round follows.
+                May raise ``NodeFailure``.
+
+        Returns:
+            How it ended. A failing body is an outcome, not an exception.
+        """
+        ...
+
+
+@runtime_checkable
+class Node(Protocol):
+    """A node of a compiled graph: configured, immutable, shared by all runs.
+
+    Classes also have ``from_dsl(cls, data: Fields) -> Self``, which notes problems in ``data`` instead of raising.
+    """
+
+    type: ClassVar[str]
+    immediate: ClassVar[bool]
+    """Whether ``run`` never suspends; the engine then runs it in place, without a task."""
+
+    def run(self, ctx: Context) -> Awaitable[Result]: ...

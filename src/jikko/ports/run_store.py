@@ -1,0 +1,90 @@
+"""Where runs are kept."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from jikko.events import Event
+from jikko.record import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events to add to the end of a run's log, and the record as it is after them."""
+
+    run_id: str
+    at: int
+    """The position that the first event gets, counted from 0. An append at 0 creates the run."""
+    events: Sequence[Event]
+    record: RunRecord
+    """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
+    is closed: kept as one compressed piece. The store does not keep the object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which runs of an app to list. Source: Dify 1.15, spec/records.md §6."""
+
+    app_id: str
+    page: int = 1
+    limit: int = 20
+    keyword: str | None = None
+    """At most 30 characters; matches inputs, outputs, or the user without regard to ASCII case, or equals the run id."""
+    status: Literal["succeeded", "failed", "stopped"] | None = None
+    created_before: float | None = None
+    created_after: float | None = None
+    user: str | None = None
+    """Exact ``user`` of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """One page of an app's runs, newest first."""
+
+    total: int
+    records: list[RunRecord] = field(default_factory=list)
+
+
+class RunStore(Protocol):
+    """One append-only log of events per run, and one record per run.
+
+    What an implementation must do is written down as tests, in ``tests/contract/test_run_store.py``. Methods may be
+    called from several tasks of one event loop at once.
+    """
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        """Add events to a log: all of them or none. Returns at once; the future is done once they are durable.
+
+        Appends of one run are applied in the order of the calls.
+
+        The future raises:
+            LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
+                written.
+            StoreUnavailable: The database could not be written. Nothing was written.
+        """
+        ...
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        """The record of a run; ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
+        ...
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        """The durable events of a run behind position ``after``. Empty if the run is unknown."""
+        ...
+
+    async def open_runs(self) -> list[RunRecord]:
+        """All runs with status ``running``, oldest first."""
+        ...
+
+    async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
+        """The open run with that task id."""
+        ...
+
+    async def list_runs(self, query: LogQuery) -> LogPage:
+        """One page of an app's runs. A page behind the last is empty."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was appended, then release everything. May be called twice."""
+        ...

@@ -1,0 +1,52 @@
+"""Where code and templates of users run."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from jikko.values import Json
+
+
+class SandboxFailure(Exception):
+    """The user's program failed, or could not be run. The message is for the user to read."""
+
+    def __init__(self, message: str, *, kind: str = "CodeExecutionError") -> None:
+        self.kind = kind
+        """Which failure it is: ``CodeExecutionError`` (exception in the program, refused operation, result that is no
+        JSON object), ``SandboxLimitError`` (a limit was broken; the message names it) or ``SandboxUnavailableError``."""
+        super().__init__(message)
+
+
+class Sandbox(Protocol):
+    """Runs programs that are not trusted. What an implementation must do is in ``tests/contract/test_sandbox.py``.
+
+    Calls may overlap. Cancelling a call kills the program. Nothing of one call can be seen by another.
+    """
+
+    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+        """Call the program's ``main`` with the arguments: by keyword in Python, as one object in JavaScript.
+
+        Args:
+            language: ``python3`` or ``javascript``.
+
+        Returns:
+            The object that ``main`` returned. May hold NaN and infinities (Source: Dify 1.15, spec/nodes.md, code).
+
+        Raises:
+            SandboxFailure: The program failed, broke a limit or could not be run.
+        """
+        ...
+
+    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
+        """Render a Jinja2 template as ``jinja2.Template`` does.
+
+        Args:
+            scope: Whose template it is (an app id). Compiled templates are shared only within one scope.
+
+        Raises:
+            SandboxFailure: The template is wrong, broke a limit or could not be run.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Kill what still runs. May be called twice."""
+        ...

@@ -1,0 +1,282 @@
+"""The record of a run: a fold over its log. Pure functions; stores and services share them."""
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from jikko.events import (
+    ContainerStarted,
+    Event,
+    NodeAttempted,
+    NodeFinished,
+    NodeStarted,
+    RoundFinished,
+    Rounds,
+    RunFinished,
+    RunPaused,
+    RunRecovered,
+    RunResumed,
+    RunStarted,
+    RunStatus,
+    Usage,
+)
+from jikko.values import Json
+
+TriggeredFrom: TypeAlias = Literal["app-run"]
+
+
+class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """To whom a run belongs. Fixed when it is accepted."""
+
+    run_id: str
+    task_id: str
+    app_id: str
+    workflow_id: str
+    version: str
+    """The version's time as text, as the logs show it."""
+    end_user_id: str
+    user: str
+    """The ``user`` of the request."""
+    retry_of: str | None = None
+    """The run that this one repeats from a node."""
+
+
+class RunRecord(msgspec.Struct, kw_only=True):
+    """One run as a row: all that run detail and the list of logs show. Source: Dify 1.15, spec/records.md §1."""
+
+    owner: RunOwner
+    status: RunStatus = "running"
+    inputs: str = "{}"
+    """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped."""
+    outputs: bytes = b"{}"
+    """The outputs as JSON text in UTF-8."""
+    error: str | None = None
+    elapsed: float = 0.0
+    """Seconds; 0 while the run is open."""
+    total_tokens: int = 0
+    total_steps: int = 0
+    exceptions_count: int = 0
+    created_at: float = 0.0
+    finished_at: float | None = None
+    epoch: int = 1
+    """Number of the lease under which the run is executed."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run can still change."""
+        return self.status in ("running", "paused")
+
+    def apply(self, event: Event) -> None:
+        """Fold one event into the record. Events that do not concern it change nothing."""
+        match event:
+            case RunStarted():
+                self.created_at = event.at
+                self.inputs = stored_inputs(event)
+            case RunRecovered():
+                self.epoch = event.epoch
+                self.status = "running"
+            case RunPaused():
+                self.status = "paused"
+                self.elapsed = event.elapsed
+                self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
+            case RunResumed():
+                self.status = "running"
+            case RunFinished():
+                self.status = event.status
+                self.outputs = _ENCODER.encode(event.outputs)
+                self.error = event.error
+                self.elapsed = event.elapsed
+                self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
+                self.exceptions_count = event.exceptions_count
+                self.finished_at = event.at
+            case _:
+                pass
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def stored_inputs(event: RunStarted) -> str:
+    """The inputs of a run as they are stored: JSON text with ``", "`` and ``": "``, non-ASCII escaped.
+
+    Source: Dify 1.15, spec/records.md §1 (``inputs``).
+    """
+    import json
+
+    system = {f"sys.{name}": value for name, value in event.system.items()}
+    return json.dumps({**event.inputs, **system})
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of a node execution that failed and was followed by another."""
+
+    attempt: int
+    error: str
+    error_type: str = ""
+    finished_at: int
+    reason: Literal["failed", "interrupted"] = "failed"
+    """``interrupted``: the process died while the attempt was under way."""
+
+
+class NodeExecution(msgspec.Struct, kw_only=True):
+    """One execution of a node, as the API tells it: the fields of ``node_finished``, attempts and round added."""
+
+    id: str
+    node_id: str
+    node_type: str
+    title: str
+    index: int
+    predecessor_node_id: str | None
+    inputs: dict[str, Json] | None = None
+    inputs_truncated: bool = False
+    process_data: dict[str, Json] | None = None
+    process_data_truncated: bool = False
+    outputs: dict[str, Json] | None = None
+    outputs_truncated: bool = False
+    status: str = "running"
+    error: str | None = None
+    elapsed_time: float = 0.0
+    execution_metadata: dict[str, Json] | None = None
+    created_at: int
+    finished_at: int | None = None
+    files: list[Json] = []
+    iteration_id: str | None = None
+    loop_id: str | None = None
+    attempts: list[Attempt] = []
+    rounds: list[dict[str, Json]] = []
+    """The rounds of containers it belongs to, outermost first: ``{node_id, kind, index}``."""
+
+
+def execution_metadata(
+    usage: Usage | None, rounds: Rounds, strategy: str | None, extra: dict[str, Json] | None = None
+) -> dict[str, Json] | None:
+    """``execution_metadata`` as Dify shows it, ``None`` if there is nothing to tell.
+
+    Source: Dify 1.15, spec/execution.md §6.2, spec/records.md §2.
+    """
+    data: dict[str, Json] = {}
+    if usage is not None:
+        data |= {"total_tokens": usage.total_tokens, "total_price": usage.total_price, "currency": usage.currency}
+    for entry in rounds:
+        # The outermost round of each kind is overwritten by inner ones: the innermost index is shown.
+        data |= {f"{entry.kind}_id": entry.node_id, f"{entry.kind}_index": entry.index}
+    if strategy is not None:
+        # A handled failure keeps nothing else of its metadata, except where it stands.
+        data = {key: value for key, value in data.items() if key.startswith(("iteration_", "loop_"))}
+        data["error_strategy"] = strategy
+    if extra:
+        data |= extra
+    return data or None
+
+
+def files_in(outputs: dict[str, Json]) -> list[Json]:
+    """The file mappings found directly in outputs: as a value, or as an element of a list."""
+    from jikko.values import is_file
+
+    found: list[Json] = []
+    for value in outputs.values():
+        if is_file(value):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [item for item in value if is_file(item)]
+    return found
+
+
+def node_executions(log: Iterable[Event], *, status: RunStatus | None = None, error: str | None = None) -> list[Any]:
+    """The node executions of a run, in order of start.
+
+    Args:
+        log: The events of the run from the first on.
+        status: The run's status, if the run ended: executions still open are then told as ``failed`` (``stopped`` if
+            the run was stopped), with the run's error. Source: spec/execution.md §6.4.
+    """
+    found: dict[str, NodeExecution] = {}
+    durations: dict[str, dict[str, float]] = {}
+    variables: dict[str, dict[str, Json]] = {}
+    for event in log:
+        match event:
+            case NodeStarted():
+                known = found.get(event.execution_id)
+                if known is None:
+                    found[event.execution_id] = _opened(event)
+                else:
+                    known.attempts = [
+                        *known.attempts,
+                        Attempt(
+                            attempt=len(known.attempts) + 1,
+                            error="The process that ran the node ended before the node did.",
+                            finished_at=int(event.at),
+                            reason="interrupted",
+                        ),
+                    ]
+            case NodeAttempted():
+                if (known := found.get(event.execution_id)) is not None:
+                    known.attempts = [
+                        *known.attempts,
+                        Attempt(
+                            attempt=len(known.attempts) + 1,
+                            error=event.error,
+                            error_type=event.error_type,
+                            finished_at=int(event.at),
+                        ),
+                    ]
+            case ContainerStarted():
+                if (known := found.get(event.execution_id)) is not None:
+                    known.inputs = event.inputs
+            case RoundFinished():
+                durations.setdefault(event.execution_id, {})[str(event.round)] = event.elapsed
+                if event.node_type == "loop":
+                    variables.setdefault(event.execution_id, {})[str(event.round)] = event.outputs
+            case NodeFinished():
+                if (known := found.get(event.execution_id)) is not None:
+                    _close(known, event, durations.get(event.execution_id), variables.get(event.execution_id))
+            case _:
+                pass
+    if status is not None and status not in ("running", "paused"):
+        for execution in found.values():
+            if execution.status == "running":
+                execution.status = "stopped" if status == "stopped" else "failed"
+                execution.error = error
+    return list(found.values())
+
+
+def _opened(event: NodeStarted) -> NodeExecution:
+    execution = NodeExecution(
+        id=event.execution_id,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        title=event.title,
+        index=event.index,
+        predecessor_node_id=event.predecessor,
+        created_at=int(event.at),
+        rounds=[{"node_id": r.node_id, "kind": r.kind, "index": r.index} for r in event.rounds],
+    )
+    for entry in event.rounds:
+        if entry.kind == "iteration":
+            execution.iteration_id = entry.node_id
+        else:
+            execution.loop_id = entry.node_id
+    return execution
+
+
+def _close(
+    execution: NodeExecution,
+    event: NodeFinished,
+    durations: dict[str, float] | None,
+    variables: dict[str, Json] | None,
+) -> None:
+    extra = dict(event.metadata)
+    if event.node_type in ("iteration", "loop"):
+        extra[f"{event.node_type}_duration_map"] = durations or {}
+        if event.node_type == "loop":
+            extra["loop_variable_map"] = variables or {}
+    execution.inputs = event.inputs
+    execution.process_data = event.process_data
+    execution.outputs = event.outputs
+    execution.status = event.status
+    execution.error = event.error
+    execution.elapsed_time = event.elapsed
+    execution.execution_metadata = execution_metadata(event.usage, event.rounds, event.strategy, extra)
+    execution.finished_at = int(event.at)
+    execution.files = files_in(event.outputs)

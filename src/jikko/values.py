@@ -1,0 +1,69 @@
+"""The values that flow between nodes, and how a node points at one.
+
+Values are plain JSON. They are shared, never copied: whoever changes one makes a new one.
+"""
+
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+Json: TypeAlias = Any
+"""``None``, bool, int, float (NaN and infinities included), str, or a list or str-keyed dict of them."""
+
+Selector: TypeAlias = tuple[str, ...]
+"""A pointer to one variable: ``(node id, variable name, key, ...)``, such as ``("1721", "body", "items")``.
+
+Shorter than two parts it points at nothing. Source: Dify 1.15, spec/variables.md §2.
+"""
+
+FILE_IDENTITY: Final = "__dify__file__"
+"""The value of a file mapping's ``dify_model_identity``. Source: spec/variables.md §6."""
+
+
+class _Unset(Enum):
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+Unset: TypeAlias = _Unset
+UNSET: Final = _Unset.UNSET
+"""The variable does not exist. Distinct from ``None``, which is a value."""
+
+
+def is_file(value: Json) -> bool:
+    """Whether a value is a file mapping."""
+    return isinstance(value, dict) and value.get("dify_model_identity") == FILE_IDENTITY
+
+
+def type_of(value: Json) -> str:
+    """The type of a value, as the DSL names it: ``string``, ``integer``, ``float``, ``boolean``, ``object``, ``file``,
+    ``none``, ``array[any]`` or ``array[string|number|object|boolean|file]``.
+
+    Source: Dify 1.15, spec/variables.md §1 (inference).
+    """
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case int():
+            return "integer"
+        case float():
+            return "float"
+        case list():
+            return _array_type(value)
+        case _:
+            return "file" if is_file(value) else "object"
+
+
+def _array_type(items: list[Json]) -> str:
+    kinds = {type_of(item) if not isinstance(item, list) else "array" for item in items}
+    kinds = {"number" if kind in ("integer", "float") else kind for kind in kinds}
+    if len(kinds) == 1:
+        kind = kinds.pop()
+        if kind in ("string", "number", "object", "boolean", "file"):
+            return f"array[{kind}]"
+    return "array[any]"
