@@ -1,8 +1,8 @@
 """What a node is to the engine, and what the engine is to a node."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from jikko.events import Update, Usage
 from jikko.ports.services import Services
@@ -97,6 +97,8 @@ class RoundOutcome:
     """The error of the node that failed the round, if one did."""
     ended: bool
     """Whether a ``loop-end`` node ran."""
+    last: bool
+    """What ``is_last`` decided."""
     usage: Usage | None
     elapsed: float
 
@@ -149,6 +151,11 @@ class ContainerContext(Context, Protocol):
         """
         ...
 
+    @property
+    def has_rounds(self) -> bool:
+        """Whether a round has begun already: before a crash, if asked before the first ``run_round``."""
+        ...
+
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
         """Announce a round ahead of its run (parallel iterations announce all of them first). At most once each."""
         ...
@@ -175,7 +182,6 @@ class ContainerContext(Context, Protocol):
         ...
 
 
-@runtime_checkable
 class Node(Protocol):
     """A node of a compiled graph: configured, immutable, shared by all runs.
 
@@ -185,5 +191,44 @@ class Node(Protocol):
     type: ClassVar[str]
     immediate: ClassVar[bool]
     """Whether ``run`` never suspends; the engine then runs it in place, without a task."""
+    branching: ClassVar[bool]
+    """Whether only the edges with the result's handle are taken."""
 
-    def run(self, ctx: Context) -> Awaitable[Result]: ...
+    def run(self, ctx: Any) -> Coroutine[Any, Any, Result]:
+        """Do the work. ``ctx`` is a ``Context``, for containers a ``ContainerContext``.
+
+        Raises:
+            NodeFailure: The node failed.
+        """
+        ...
+
+
+@runtime_checkable
+class Container(Protocol):
+    """A node that runs a body."""
+
+    start_node_id: str
+    isolated: ClassVar[bool]
+    """Whether each round has variables of its own."""
+
+    def declared(self, node_id: str) -> Mapping[Selector, str]:
+        """Types of the variables that it declares, by selector."""
+        ...
+
+
+@runtime_checkable
+class Responder(Protocol):
+    """A node whose template is shown as text while the run goes on: ``end`` and ``answer``."""
+
+    def parts(self) -> tuple[str | Selector, ...]:
+        """Texts and references, in the order in which they are shown."""
+        ...
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A node that changes variables of other nodes."""
+
+    def writes(self) -> tuple[Selector, ...]:
+        """The variables that it may change."""
+        ...

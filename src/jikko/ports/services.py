@@ -1,12 +1,36 @@
 """What nodes may use of the outside world, in one bundle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jikko.ports.sandbox import Sandbox
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueLimits:
+    """How large the values that nodes make may be.
+
+    The defaults are Dify's. Source: Dify 1.15, spec/variables.md §10.
+    """
+
+    max_text: int = 400_000
+    """Characters of a text that a code or template node makes."""
+    max_number: int = 9_223_372_036_854_775_807
+    """Largest absolute value of a number that a code node makes."""
+    max_decimals: int = 20
+    """Decimal places of a float that a code node makes."""
+    max_depth: int = 5
+    """Levels of an object that a code node makes."""
+    max_strings: int = 30
+    """Elements of an ``array[string]`` that a code node makes."""
+    max_objects: int = 30
+    """Elements of an ``array[object]`` that a code node makes."""
+    max_numbers: int = 1000
+    """Elements of an ``array[number]`` that a code node makes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The implementations that one process was assembled with."""
 
     sandbox: Sandbox
+    limits: ValueLimits = field(default_factory=ValueLimits)

@@ -1,0 +1,92 @@
+"""The configuration that nodes of all types share."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from jikko.dsl.fields import Fields, did_you_mean
+from jikko.dsl.types import RETRYING_TYPES
+from jikko.values import Json
+
+ErrorStrategy: TypeAlias = Literal["fail-branch", "default-value"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCommon:
+    """What the engine, not the node, makes of a configuration.
+
+    Source: Dify 1.15, spec/dsl.md §2.2, spec/execution.md §6.
+    """
+
+    title: str = ""
+    version: str = "1"
+    error_strategy: ErrorStrategy | None = None
+    default_value: Mapping[str, Json] = field(default_factory=dict)
+    """The outputs of a failed node with the strategy ``default-value``."""
+    retry_enabled: bool = False
+    """Whether a failed attempt is repeated. Never for types that do not retry."""
+    max_retries: int = 0
+    """How many attempts may follow the first. Only looked at if ``retry_enabled``."""
+    retry_interval: float = 0.0
+    """Seconds between the end of an attempt and the next."""
+
+
+def read_common(fields: Fields) -> NodeCommon:
+    """The common configuration of a node, from its ``data``. Notes what makes Dify refuse the node."""
+    retry = fields.mapping("retry_config")
+    strategy = fields.choice("error_strategy", ("fail-branch", "default-value"), "")
+    return NodeCommon(
+        title=fields.text("title"),
+        version=fields.text("version", "1"),
+        error_strategy="fail-branch" if strategy == "fail-branch" else "default-value" if strategy else None,
+        default_value=_read_default_value(fields),
+        retry_enabled=retry.boolean("retry_enabled") and fields.get("type") in RETRYING_TYPES,
+        max_retries=retry.integer("max_retries", minimum=0),
+        retry_interval=retry.integer("retry_interval", minimum=0) / 1000,
+    )
+
+
+_CHECKS: Final[Mapping[str, tuple[str, Callable[[Json], bool]]]] = {
+    "string": ("a text", lambda value: isinstance(value, str)),
+    # Dify takes a boolean for a number here, as Python does.
+    "number": ("a number", lambda value: isinstance(value, (int, float))),
+    "object": ("an object", lambda value: isinstance(value, dict)),
+    "array[string]": ("a list of texts", lambda value: _is_list_of(value, str)),
+    "array[number]": ("a list of numbers", lambda value: _is_list_of(value, (int, float))),
+    "array[object]": ("a list of objects", lambda value: _is_list_of(value, dict)),
+    "array[file]": ("", lambda value: True),
+}
+
+
+def _read_default_value(fields: Fields) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for entry in fields.mappings("default_value"):
+        key = entry.text("key", required=True)
+        kind = entry.text("type", required=True)
+        if kind not in _CHECKS:
+            if kind:
+                hint = did_you_mean(kind, list(_CHECKS)) or f"expected {' or '.join(_CHECKS)}"
+                entry.problem("type", f"is {kind!r}, which a default value cannot have", hint)
+            continue
+        description, check = _CHECKS[kind]
+        value = _parsed(entry.get("value"), kind)
+        if not check(value):
+            entry.problem("value", f"is not {description}, as the type {kind!r} says")
+            continue
+        found[key] = value
+    return found
+
+
+def _parsed(value: Json, kind: str) -> Json:
+    """A default value; those that are no texts may be written as one. Left as it is if it cannot be parsed."""
+    if not isinstance(value, str) or kind in ("string", "array[file]"):
+        return value
+    try:
+        return float(value) if kind == "number" else json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _is_list_of(value: Json, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)

@@ -1,0 +1,115 @@
+"""Reads the conditions of if-else nodes and loops."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from jikko.dsl.fields import Fields, did_you_mean
+from jikko.lang.conditions import Case, Condition, LogicalOperator, SubCondition, SubConditions
+from jikko.lang.operators import OPERATORS
+from jikko.lang.templates import Template
+from jikko.lang.variables import FILE_ATTRIBUTES
+from jikko.values import Json
+
+_ALIASES: Final = {"!=": "≠", "==": "=", ">=": "≥", "<=": "≤"}
+"""What people write, and what they mean: for the hint."""
+
+
+def read_cases(fields: Fields) -> tuple[Case, ...]:
+    """The cases of an if-else node, from its ``data``.
+
+    The old form, conditions without cases, is one case ``true``. Without either there is no case.
+
+    Source: Dify 1.15, spec/nodes.md (if-else), spec/dsl.md §10.
+    """
+    if fields.get("cases") is None:
+        return (Case("true", read_logical_operator(fields), read_conditions(fields, "conditions"), legacy=True),)
+    cases = []
+    seen = set()
+    for case in fields.mappings("cases"):
+        case_id = _case_id(case)
+        if case_id in seen:
+            case.problem("case_id", f"is {case_id!r}, as that of an earlier case", fatal=False)
+        seen.add(case_id)
+        cases.append(Case(case_id, read_logical_operator(case), read_conditions(case, "conditions")))
+    return tuple(cases)
+
+
+def read_conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
+    """The conditions in the list ``name``, such as ``break_conditions``. Those with a problem are left out."""
+    found = (_read_condition(entry) for entry in fields.mappings(name))
+    return tuple(condition for condition in found if condition is not None)
+
+
+def read_logical_operator(fields: Fields) -> LogicalOperator:
+    """``and``, or ``or``; ``and`` by default."""
+    return "or" if fields.choice("logical_operator", ("and", "or"), "and") == "or" else "and"
+
+
+def _case_id(case: Fields) -> str:
+    value = case.get("case_id")
+    if isinstance(value, bool):
+        case.problem("case_id", f"is {str(value).lower()}, not a text", "put it in quotes", fatal=False)
+        return str(value).lower()
+    return case.text("case_id", required=True)
+
+
+def _read_condition(entry: Fields) -> Condition | None:
+    operator = _read_operator(entry)
+    selector = entry.selector("variable_selector", required="variable_selector" not in entry.raw)
+    if not selector and entry.get("variable_selector") == []:
+        entry.problem("variable_selector", "is empty: the node will fail", "choose a variable", fatal=False)
+    if operator is None:
+        return None
+    value = _read_value(entry)
+    return Condition(
+        selector=selector,
+        operator=operator,
+        value=value,
+        template=Template.parse(value) if isinstance(value, str) else None,
+        sub=_read_sub_conditions(entry),
+    )
+
+
+def _read_operator(entry: Fields) -> str | None:
+    name = entry.text("comparison_operator", required=True)
+    if name in OPERATORS:
+        return name
+    if name:
+        alias = _ALIASES.get(name)
+        hint = f"did you mean {alias!r}?" if alias else did_you_mean(name, list(OPERATORS))
+        entry.problem("comparison_operator", f"is {name!r}, which is no operator", hint)
+    return None
+
+
+def _read_value(entry: Fields) -> Json:
+    value = entry.get("value")
+    if isinstance(value, list):
+        return [_read_scalar(entry, f"value[{index}]", item) for index, item in enumerate(value)]
+    return _read_scalar(entry, "value", value)
+
+
+def _read_scalar(entry: Fields, name: str, value: Json) -> Json:
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (int, float)):
+        entry.problem(name, f"is the number {value}, which Dify refuses here", "put it in quotes", fatal=False)
+        return str(value)
+    entry.problem(name, f"is a {type(value).__name__}", "expected a text, a list of texts, true, false or null")
+    return None
+
+
+def _read_sub_conditions(entry: Fields) -> SubConditions | None:
+    if not isinstance(entry.get("sub_variable_condition"), Mapping):
+        # The editor leaves other empty things behind.
+        return None
+    sub = entry.mapping("sub_variable_condition")
+    conditions = []
+    for condition in sub.mappings("conditions"):
+        key = condition.text("key", required=True)
+        if key and key not in FILE_ATTRIBUTES:
+            hint = did_you_mean(key, FILE_ATTRIBUTES)
+            condition.problem("key", f"is {key!r}, which files do not have: the node will fail", hint, fatal=False)
+        operator = _read_operator(condition)
+        if operator is not None:
+            conditions.append(SubCondition(key, operator, _read_value(condition)))
+    return SubConditions(read_logical_operator(sub), tuple(conditions))

@@ -1,0 +1,129 @@
+"""The inputs that a start node asks for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.dsl.fields import Fields, did_you_mean
+from jikko.values import Json
+
+INPUT_TYPES: Final = (
+    "text-input",
+    "paragraph",
+    "select",
+    "number",
+    "checkbox",
+    "file",
+    "file-list",
+    "json_object",
+    "external_data_tool",
+)
+"""Source: Dify 1.15, spec/nodes.md (start). The last is a left-over of old chat apps."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartVariable:
+    """One input of a workflow.
+
+    Source: Dify 1.15, spec/nodes.md (start).
+    """
+
+    name: str
+    """``variable`` in the file."""
+    label: str
+    type: str
+    """One of ``INPUT_TYPES``."""
+    required: bool = False
+    hide: bool = False
+    default: Json = None
+    description: str = ""
+    max_length: int = 0
+    """Characters of a text, or number of files of a list; 0 for no limit."""
+    options: tuple[str, ...] = ()
+    allowed_file_types: tuple[str, ...] = ()
+    allowed_file_extensions: tuple[str, ...] = ()
+    allowed_file_upload_methods: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    """JSON Schema, draft 7, for a ``json_object``."""
+
+
+def read_start_variables(fields: Fields) -> tuple[StartVariable, ...]:
+    """The inputs of a start node, from its ``data``. Those without a name or type are left out."""
+    found: dict[str, StartVariable] = {}
+    for entry in fields.mappings("variables"):
+        variable = _read_variable(entry)
+        if variable is None:
+            continue
+        if variable.name in found:
+            entry.problem(
+                "variable", f"is {variable.name!r}, as that of an earlier one, which it replaces", fatal=False
+            )
+        found[variable.name] = variable
+    return tuple(found.values())
+
+
+def _read_variable(entry: Fields) -> StartVariable | None:
+    name = entry.text("variable", required=True)
+    kind = entry.text("type", required=True)
+    if kind and kind not in INPUT_TYPES:
+        hint = did_you_mean(kind, INPUT_TYPES) or f"expected {' or '.join(INPUT_TYPES)}"
+        entry.problem("type", f"is {kind!r}, which inputs cannot have", hint)
+        return None
+    if entry.get("variable") == "":
+        entry.problem("variable", "is empty", "give the input a name")
+    if not name or not kind:
+        return None
+    return StartVariable(
+        name=name,
+        label=entry.text("label", name),
+        type=kind,
+        required=entry.boolean("required"),
+        hide=entry.boolean("hide"),
+        default=entry.get("default"),
+        description=entry.text("description"),
+        max_length=max(0, entry.integer("max_length")),
+        options=_texts(entry, "options"),
+        allowed_file_types=_texts(entry, "allowed_file_types"),
+        allowed_file_extensions=_texts(entry, "allowed_file_extensions"),
+        allowed_file_upload_methods=_texts(entry, "allowed_file_upload_methods"),
+        json_schema=_read_schema(entry),
+    )
+
+
+def _texts(entry: Fields, name: str) -> tuple[str, ...]:
+    found = []
+    for index, item in enumerate(entry.items(name)):
+        if isinstance(item, (str, int, float)) and not isinstance(item, bool):
+            found.append(str(item))
+        else:
+            entry.problem(f"{name}[{index}]", "is not a text", "put it in quotes")
+    return tuple(found)
+
+
+def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
+    schema = entry.get("json_schema")
+    if schema is None or schema == "":
+        return None
+    if isinstance(schema, str):
+        try:
+            schema = json.loads(schema)
+        except (ValueError, RecursionError) as error:
+            entry.problem("json_schema", f"is not JSON: {error}")
+            return None
+    if not isinstance(schema, Mapping):
+        entry.problem("json_schema", f"is a {type(schema).__name__}, not an object")
+        return None
+    # Imported where it is needed: few files have schemas, and it takes longer to import than all of this package.
+    from jsonschema import Draft7Validator
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        Draft7Validator.check_schema(schema)
+    except SchemaError as error:
+        entry.problem("json_schema", f"is no JSON Schema (draft 7): {error.message}")
+        return None
+    except RecursionError:
+        entry.problem("json_schema", "is nested too deeply")
+        return None
+    return schema

@@ -1,0 +1,126 @@
+"""The environment and conversation variables of a file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from jikko.dsl.document import Variable
+from jikko.dsl.fields import Fields, did_you_mean
+from jikko.values import Json
+
+MAX_VALUE: Final = 200 * 1024
+"""The largest value, in bytes of UTF-8. Source: Dify 1.15, spec/variables.md §10."""
+
+_ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float")
+_CONVERSATION_TYPES: Final = (
+    "string",
+    "number",
+    "integer",
+    "float",
+    "secret",
+    "boolean",
+    "object",
+    "array[string]",
+    "array[number]",
+    "array[object]",
+    "array[boolean]",
+)
+
+
+def read_environment(workflow: Fields) -> tuple[Variable, ...]:
+    """The environment variables, from the ``workflow`` block. Those with a problem are left out.
+
+    Source: Dify 1.15, spec/dsl.md §6.
+    """
+    return tuple(_read(workflow, "environment_variables", _ENVIRONMENT_TYPES))
+
+
+def read_conversation(workflow: Fields) -> tuple[Variable, ...]:
+    """The conversation variables with their initial values, likewise.
+
+    Source: Dify 1.15, spec/dsl.md §7.
+    """
+    return tuple(_read(workflow, "conversation_variables", _CONVERSATION_TYPES))
+
+
+def _read(workflow: Fields, name: str, types: tuple[str, ...]) -> Iterator[Variable]:
+    seen = set()
+    for entry in workflow.mappings(name):
+        variable = _read_variable(entry, types)
+        if variable is None:
+            continue
+        if variable.name in seen:
+            entry.problem("name", f"is {variable.name!r}, as that of an earlier variable", fatal=False)
+        seen.add(variable.name)
+        yield variable
+
+
+def _read_variable(entry: Fields, types: tuple[str, ...]) -> Variable | None:
+    name = entry.text("name", required=True)
+    kind = entry.text("value_type", required=True)
+    if entry.get("value") is None:
+        entry.problem("value", "is missing" if "value" not in entry.raw else "is null", 'an empty text is ""')
+        return None
+    if kind and kind not in types:
+        hint = did_you_mean(kind, types) or f"expected {' or '.join(types)}"
+        entry.problem("value_type", f"is {kind!r}, which the variable cannot have", hint)
+        return None
+    if not name or not kind:
+        return None
+    value = _read_value(entry, kind)
+    if value is None:
+        return None
+    return Variable(name, kind, value, id=entry.text("id"), description=entry.text("description"))
+
+
+def _read_value(entry: Fields, kind: str) -> Json:
+    value = entry.get("value")
+    if kind in ("string", "secret"):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            # Left off quotes.
+            value = str(value)
+    elif isinstance(value, str) and kind in ("number", "integer", "float"):
+        value = _as_number(value)
+    if not _CHECKS[kind](value):
+        entry.problem("value", f"does not fit the type {kind!r}")
+        return None
+    size = len(value.encode(errors="surrogatepass")) if isinstance(value, str) else 0
+    if size > MAX_VALUE:
+        entry.problem("value", f"has {size} bytes, more than {MAX_VALUE}")
+        return None
+    return value
+
+
+def _as_number(value: str) -> Json:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _list_of(check: Callable[[Json], bool]) -> Callable[[Json], bool]:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+_CHECKS: Final[Mapping[str, Callable[[Json], bool]]] = {
+    "string": _is_text,
+    "secret": _is_text,
+    "number": _is_number,
+    "integer": _is_number,
+    "float": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "array[string]": _list_of(_is_text),
+    "array[number]": _list_of(_is_number),
+    "array[object]": _list_of(lambda value: isinstance(value, dict)),
+    "array[boolean]": _list_of(lambda value: isinstance(value, bool)),
+}

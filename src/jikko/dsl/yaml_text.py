@@ -1,0 +1,293 @@
+"""YAML text to plain JSON values, within limits.
+
+Rule 1: nothing here recurses, so that no file can exhaust the stack.
+Rule 2: an alias hands on the value that it names, never a copy, and is paid for as if it were one: what a reader of the
+    whole value would have to walk through is limited, not only what is written in the file.
+
+Scalars are understood as PyYAML's safe loader does (YAML 1.1), because Dify reads its files with it, except that
+everything stays JSON: dates, binary data and integers of more than 64 bits remain the text that they are written as,
+and keys become texts.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from jikko.values import Json
+
+_CORE: Final = "tag:yaml.org,2002:"
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RESOLVERS: Final[dict[str, Any]] = yaml.SafeLoader.yaml_implicit_resolvers
+_TRUE: Final = frozenset({"yes", "true", "on"})
+_MERGE: Final = object()
+
+_HINTS: Final = (
+    ("'\\t'", "indent with spaces, not with tabs"),
+    ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
+    ("could not find expected ':'", "look for a missing ':' or a wrong indentation just above"),
+    ("undefined alias", "a text that begins with '*' needs quotes"),
+    ("but found another document", "the file has a second '---'"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLimits:
+    """What a file may be at most."""
+
+    max_bytes: int = 10 * 1024 * 1024
+    """Of the text. Source: Dify 1.15, spec/dsl.md §9."""
+    max_depth: int = 100
+    """Mappings and lists within each other."""
+    max_values: int = 2_000_000
+    """Keys, values and lists, each counted as often as aliases repeat it."""
+
+
+class YamlProblem(Exception):
+    """The text cannot be read."""
+
+    def __init__(self, what: str, hint: str = "", *, line: int = 0, column: int = 0) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.line = line
+        """Counted from 1; 0 if it is not about one place. So is ``column``."""
+        self.column = column
+
+
+def parse(text: str, limits: LoadLimits) -> Json:
+    """The value that a YAML document stands for; ``None`` for an empty one.
+
+    Raises:
+        YamlProblem: It is no YAML, or exceeds a limit.
+    """
+    try:
+        return _read(text, limits)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = f"is no YAML: {error.problem or error.context}"
+        hint = next((hint for sign, hint in _HINTS if sign in str(error)), "")
+        raise YamlProblem(
+            what, hint, line=mark.line + 1 if mark else 0, column=mark.column + 1 if mark else 0
+        ) from None
+    except (yaml.reader.ReaderError, UnicodeEncodeError) as error:
+        what = f"has characters that YAML does not allow: {getattr(error, 'reason', error)}"
+        raise YamlProblem(what, "is it a text file?") from None
+
+
+def _read(text: str, limits: LoadLimits) -> Json:
+    loader = _LOADER(text)
+    builder = _Builder(limits)
+    handlers: Mapping[type, Callable[[Any], None]] = {
+        yaml.ScalarEvent: builder.scalar,
+        yaml.AliasEvent: builder.alias,
+        yaml.MappingStartEvent: builder.open,
+        yaml.SequenceStartEvent: builder.open,
+        yaml.MappingEndEvent: builder.close,
+        yaml.SequenceEndEvent: builder.close,
+        yaml.DocumentStartEvent: builder.document,
+    }
+    try:
+        next_event = loader.get_event
+        while (event := next_event()) is not None:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+    finally:
+        loader.dispose()
+    return builder.root
+
+
+class _Frame:
+    """A mapping or list that is not closed yet."""
+
+    __slots__ = ("anchor", "before", "has_key", "key", "merged", "value")
+
+    def __init__(self, value: Any, anchor: str | None, before: int) -> None:
+        self.value = value
+        self.anchor = anchor
+        self.before = before
+        """How many values had been counted before it."""
+        self.has_key = False
+        self.key: Any = None
+        self.merged: list[Any] = []
+        """What ``<<`` keys of a mapping name."""
+
+
+class _Builder:
+    """Builds the value from the events of the parser."""
+
+    def __init__(self, limits: LoadLimits) -> None:
+        self.root: Json = None
+        self._limits = limits
+        self._documents = 0
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Json, int] | None] = {}
+        """The value and its count; ``None`` while it is not closed yet."""
+        self._count = 0
+        # Keys and enumerations repeat thousands of times: resolved once, and one object.
+        self._known: dict[str, Any] = {}
+
+    def document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise _problem(event, "has more than one YAML document", "the file has a second '---'")
+
+    def scalar(self, event: Any) -> None:
+        tag = event.tag
+        if tag is None and event.implicit[0]:
+            text = event.value
+            if text in self._known:
+                value = self._known[text]
+            else:
+                value = _plain(text)
+                if len(text) < 64:
+                    self._known[text] = value
+        elif tag is None or tag == "!":
+            value = event.value
+        else:
+            value = _tagged(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        self._add(value, 1, event)
+
+    def alias(self, event: Any) -> None:
+        if event.anchor not in self._anchors:
+            raise _problem(event, f"is no YAML: found undefined alias {event.anchor!r}", _HINTS[3][1])
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            raise _problem(event, f"refers to itself by the alias {event.anchor!r}")
+        self._add(*anchored, event)
+
+    def open(self, event: Any) -> None:
+        if event.tag is not None and not event.tag.startswith(_CORE) and event.tag != "!":
+            raise _unknown_tag(event)
+        if len(self._stack) >= self._limits.max_depth:
+            raise _problem(event, f"is nested deeper than {self._limits.max_depth} levels")
+        if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].has_key:
+            raise _problem(event, "has a list or mapping as a key", "a key that begins with '{' or '[' needs quotes")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._stack.append(_Frame({} if type(event) is yaml.MappingStartEvent else [], event.anchor, self._count))
+
+    def close(self, event: Any) -> None:
+        frame = self._stack.pop()
+        if frame.merged:
+            self._merge(frame, event)
+        count = self._count - frame.before + 1
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = (frame.value, count)
+        self._add(frame.value, 1, event)
+
+    def _add(self, value: Any, count: int, event: Any) -> None:
+        self._count += count
+        if self._count > self._limits.max_values:
+            raise _problem(event, f"has more than {self._limits.max_values} values, with what its aliases repeat")
+        if not self._stack:
+            self.root = None if value is _MERGE else value
+            return
+        frame = self._stack[-1]
+        if isinstance(frame.value, list):
+            frame.value.append("<<" if value is _MERGE else value)
+        elif not frame.has_key:
+            frame.key = value if value is _MERGE else _as_key(value, event)
+            frame.has_key = True
+        else:
+            frame.has_key = False
+            if frame.key is _MERGE:
+                frame.merged.extend(value if isinstance(value, list) else [value])
+            else:
+                frame.value[frame.key] = "<<" if value is _MERGE else value
+
+    def _merge(self, frame: _Frame, event: Any) -> None:
+        own = frame.value
+        frame.value = {}
+        for mapping in reversed(frame.merged):
+            if not isinstance(mapping, dict):
+                raise _problem(event, "has a '<<' key that names no mapping")
+            frame.value.update(mapping)
+        frame.value.update(own)
+
+
+def _plain(text: str) -> Any:
+    """What an unquoted scalar stands for."""
+    for tag, pattern in _RESOLVERS.get(text[:1], ()):
+        if pattern.match(text):
+            return _construct(tag, text)
+    return text
+
+
+def _tagged(event: Any) -> Any:
+    if not event.tag.startswith(_CORE):
+        raise _unknown_tag(event)
+    return _construct(event.tag, event.value)
+
+
+def _construct(tag: str, text: str) -> Any:
+    try:
+        match tag.removeprefix(_CORE):
+            case "null":
+                return None
+            case "bool":
+                return text.lower() in _TRUE
+            case "int":
+                number = _integer(text)
+                return number if -(2**63) <= number < 2**64 else text
+            case "float":
+                return _float(text)
+            case "merge":
+                return _MERGE
+    except ValueError:
+        # Such as "!!int x", or more digits than Python converts.
+        return text
+    return text
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "")
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.lstrip("+-")
+    if digits.startswith("0b"):
+        return sign * int(digits[2:], 2)
+    if digits.startswith("0x"):
+        return sign * int(digits[2:], 16)
+    if ":" in digits:
+        return sign * int(_sexagesimal(digits, int))
+    return sign * int(digits, 8 if digits.startswith("0") else 10)
+
+
+def _float(text: str) -> float:
+    digits = text.replace("_", "").lower()
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.lstrip("+-")
+    if digits in (".inf", ".nan"):
+        digits = digits[1:]
+    return sign * (_sexagesimal(digits, float) if ":" in digits else float(digits))
+
+
+def _sexagesimal(digits: str, convert: Callable[[str], float]) -> float:
+    total = convert("0")
+    for part in digits.split(":"):
+        total = total * 60 + convert(part)
+    return total
+
+
+def _as_key(value: Any, event: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, dict)):
+        raise _problem(event, "has a list or mapping as a key")
+    # As Dify's JSON column has it: true, null, 1.
+    return json.dumps(value)
+
+
+def _unknown_tag(event: Any) -> YamlProblem:
+    return _problem(
+        event, f"has the tag {event.tag!r}, which is not allowed", "a text that begins with '!' needs quotes"
+    )
+
+
+def _problem(event: Any, what: str, hint: str = "") -> YamlProblem:
+    return YamlProblem(what, hint, line=event.start_mark.line + 1, column=event.start_mark.column + 1)

@@ -1,0 +1,78 @@
+"""What a running node sees of its run."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from jikko.engine.state import Frame
+from jikko.events import NodeStarted
+from jikko.graph.compiled import CompiledNode
+from jikko.nodes.contract import RoundOutcome, RunInfo, Variables
+from jikko.ports.services import Services
+from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.engine.runner import Runner
+
+
+class NodeContext:
+    """The ``ContainerContext`` of one execution (and so the ``Context``)."""
+
+    __slots__ = ("_frame", "_node", "_runner", "_started")
+
+    def __init__(self, runner: "Runner", frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
+        self._runner = runner
+        self._frame = frame
+        self._node = node
+        self._started = started
+
+    @property
+    def variables(self) -> Variables:
+        return self._frame.scope
+
+    @property
+    def run(self) -> RunInfo:
+        return self._runner.info
+
+    @property
+    def services(self) -> Services:
+        return self._runner.services
+
+    @property
+    def node_id(self) -> str:
+        return self._node.id
+
+    @property
+    def execution_id(self) -> str:
+        return self._started.execution_id
+
+    @property
+    def idempotency_key(self) -> str:
+        path = "".join(f"/{entry.node_id}.{entry.index}" for entry in self._started.rounds)
+        return f"{self._runner.info.run_id}{path}/{self._node.id}"
+
+    def say(self, name: str, text: str) -> None:
+        self._runner.say(self._frame, self._node, name, text)
+
+    def think(self, text: str, *, final: bool = False) -> None:
+        self._runner.think(self._frame, self._node, text, final)
+
+    def begin(
+        self, inputs: Mapping[str, Json], *, length: int, variables: Mapping[str, Json] | None = None
+    ) -> Mapping[str, Json]:
+        return self._runner.begin_container(self.execution_id, inputs, length, variables)
+
+    @property
+    def has_rounds(self) -> bool:
+        return self._runner.has_rounds(self.execution_id)
+
+    def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
+        self._runner.announce_round(self.execution_id, index, variables)
+
+    async def run_round(
+        self,
+        index: int,
+        variables: Mapping[str, Json] | None,
+        collect: Callable[[Variables], Mapping[str, Json]],
+        is_last: Callable[[Variables, bool], bool] | None = None,
+    ) -> RoundOutcome:
+        return await self._runner.run_round(self.execution_id, index, variables, collect, is_last)

@@ -1,0 +1,20 @@
+"""How far one run may go."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLimits:
+    """Limits of one run. A run that breaks one is stopped with an error that names it.
+
+    Source: Dify 1.15, spec/execution.md §7 (500 steps, 1200 s).
+    """
+
+    max_steps: int = 100_000
+    """Nodes that may start, those in rounds of containers included."""
+    max_seconds: float = 3600.0
+    """How long the run may take in all; time that it is paused does not count."""
+    max_parallel_nodes: int = 256
+    """Nodes that may be under way at once; others wait for their turn."""
+    max_recoveries: int = 3
+    """How often a run may be taken over while the same node is under way. Source: design.md §1 rule 4."""

@@ -1,0 +1,187 @@
+"""Decides when which text is shown while a run goes on. Does no I/O.
+
+Each ``end`` and ``answer`` node has a template. Its text is released in sessions, one at a time: a session opens once
+its node can still be reached whatever happens, and shows its parts in order, each as soon as it is known.
+
+Source: Dify 1.15, spec/events.md §4. Paths from the root are not listed (Dify does; their number doubles with each
+branch that rejoins): a node is reachable if some path leads to it whose blocking edges were all taken, which one search
+that goes on where it stopped answers in time linear in the edges.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jikko.graph.compiled import Body, CompiledGraph, Response
+from jikko.lang.render import to_markdown
+from jikko.values import UNSET, Json, Selector, Unset
+
+Read = Callable[[Selector], Json | Unset]
+
+
+class Chunk(NamedTuple):
+    """A piece of text to show."""
+
+    text: str
+    selector: Selector
+
+
+class Release:
+    """The text sessions of one run."""
+
+    __slots__ = ("_buffers", "_closed", "_done", "_graph", "_part", "_queue", "_read", "_searches", "_skipped", "_sources", "_unread")
+
+    def __init__(self, graph: CompiledGraph, skipped: bytearray, read: Read) -> None:
+        """Args:
+        skipped: The top level's ``Schedule.skipped``.
+        read: Reads a variable as it is now.
+        """
+        self._graph = graph
+        self._read = read
+        self._skipped = skipped
+        self._done: set[str] = set()
+        self._queue: list[Response] = []
+        self._part = 0
+        self._unread = 0
+        """Chunks of the current part that were shown."""
+        self._buffers: dict[Selector, list[str]] = {}
+        self._closed: set[Selector] = set()
+        self._sources = {part for response in graph.responses for part in response.parts if isinstance(part, tuple)}
+        groups: dict[frozenset[int], list[Response]] = {}
+        for response in graph.responses:
+            groups.setdefault(response.waits_for, []).append(response)
+        self._searches = [_Search(graph, waits_for, group) for waits_for, group in groups.items()]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no text to come, so that nothing need be told any more."""
+        return not self._queue and not self._searches
+
+    def begin(self) -> list[Chunk]:
+        """Open what needs no decision. To be called once the root's inputs can be read."""
+        found: list[Response] = []
+        for search in self._searches:
+            found += search.start()
+        return self._open(found)
+
+    def streamed(self, selector: Selector, text: str) -> list[Chunk]:
+        """A node said a piece of one of its variables."""
+        if selector not in self._sources:
+            return []
+        self._buffers.setdefault(selector, []).append(text)
+        return self._flush() if self._queue else []
+
+    def restarted(self, node_id: str) -> None:
+        """A node begins anew, so what it said so far is not the beginning of what it will say."""
+        for selector in [selector for selector in self._buffers if selector[0] == node_id]:
+            if self._queue and self._current() == selector:
+                self._unread = 0
+            del self._buffers[selector]
+
+    def finished(self, node_id: str) -> list[Chunk]:
+        """A node ended, and its outputs can be read. To be called before its end is told."""
+        self._done.add(node_id)
+        for selector in self._buffers:
+            if selector[0] == node_id:
+                self._closed.add(selector)
+        return self._flush() if self._queue else []
+
+    def edge_taken(self, source: int, target: int) -> list[Chunk]:
+        """An edge of the top level was taken."""
+        found: list[Response] = []
+        for search in self._searches:
+            found += search.taken(source, target)
+        if not found:
+            return []
+        self._searches = [search for search in self._searches if search.waiting]
+        return self._open(found)
+
+    def _open(self, found: list[Response]) -> list[Chunk]:
+        if not found:
+            return []
+        found.sort(key=lambda response: response.node_id)
+        idle = not self._queue
+        self._queue += found
+        if not idle:
+            return []
+        self._part = self._unread = 0
+        return self._flush()
+
+    def _current(self) -> str | Selector | None:
+        parts = self._queue[0].parts
+        return parts[self._part] if self._part < len(parts) else None
+
+    def _flush(self) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        while self._queue:
+            response = self._queue[0]
+            parts = response.parts
+            while self._part < len(parts):
+                part = parts[self._part]
+                if isinstance(part, str):
+                    chunks.append(Chunk(part, (response.node_id, "answer")))
+                elif not self._show(response, part, chunks):
+                    return chunks
+                self._part += 1
+                self._unread = 0
+            self._queue.pop(0)
+            self._part = self._unread = 0
+        return chunks
+
+    def _show(self, response: Response, selector: Selector, chunks: list[Chunk]) -> bool:
+        """Show what is known of a variable. Returns whether that is all of it."""
+        buffer = self._buffers.get(selector)
+        if buffer is not None:
+            chunks += [Chunk(text, selector) for text in buffer[self._unread :]]
+            self._unread = len(buffer)
+            return selector in self._closed
+        value = self._read(selector)
+        if value is not UNSET:
+            chunks.append(Chunk(to_markdown(value), selector))
+            return True
+        # A variable that will never be there is passed over; the texts around it are shown all the same.
+        source = selector[0] if selector else ""
+        if source in self._done or response.node_id in self._done or source not in self._graph.nodes:
+            return True
+        position = self._graph.top.get(source)
+        return position is not None and bool(self._skipped[position])
+
+
+class _Search:
+    """Which of some response nodes can be reached over edges that were taken or that block nothing."""
+
+    __slots__ = ("_blocking", "_body", "_reached", "waiting")
+
+    def __init__(self, graph: CompiledGraph, waits_for: frozenset[int], responses: list[Response]) -> None:
+        self._body: Body = graph.body
+        self._reached = bytearray(len(self._body.nodes))
+        self._blocking = bytearray(graph.blocking)
+        for position in waits_for:
+            self._blocking[position] = 1
+        self.waiting = {response.position: response for response in responses}
+        """By number of its node."""
+
+    def start(self) -> list[Response]:
+        return [] if self._body.root is None else self._reach(self._body.root)
+
+    def taken(self, source: int, target: int) -> list[Response]:
+        """The responses that become reachable by an edge."""
+        if not self._blocking[source] or not self._reached[source] or self._reached[target]:
+            return []
+        return self._reach(target)
+
+    def _reach(self, position: int) -> list[Response]:
+        found: list[Response] = []
+        pending = [position]
+        self._reached[position] = 1
+        while pending:
+            source = pending.pop()
+            response = self.waiting.pop(source, None)
+            if response is not None:
+                found.append(response)
+            if self._blocking[source]:
+                continue
+            for _, target in self._body.edges[source]:
+                if not self._reached[target]:
+                    self._reached[target] = 1
+                    pending.append(target)
+        return found

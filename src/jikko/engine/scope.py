@@ -1,0 +1,70 @@
+"""The variables of a run: who sees which value."""
+
+from collections.abc import Iterable, Mapping
+
+from jikko.lang.variables import follow
+from jikko.values import UNSET, Json, Selector, Unset
+
+class Scope:
+    """Variables by node and name. A round of an iteration has a scope of its own that reads through to the one around.
+
+    Values are shared and never changed in place.
+
+    Source: Dify 1.15, spec/variables.md §2, spec/execution.md §10 rule 2.
+    """
+
+    __slots__ = ("_declared", "_outer", "_values")
+
+    def __init__(self, declared: Mapping[Selector, str], outer: "Scope | None" = None) -> None:
+        self._values: dict[str, dict[str, Json]] = {}
+        self._declared = declared
+        self._outer = outer
+
+    def inner(self) -> "Scope":
+        """A scope that sees this one, and whose new variables this one does not see."""
+        return Scope(self._declared, self)
+
+    def get(self, selector: Selector) -> Json | Unset:
+        """The value a selector points at, or ``UNSET``."""
+        if len(selector) < 2:
+            return UNSET
+        value = self._find(selector[0], selector[1])
+        if len(selector) == 2 or value is UNSET:
+            return value
+        return follow(value, selector[2:])
+
+    def declared_type(self, selector: Selector) -> str | None:
+        return self._declared.get(selector)
+
+    def write(self, node_id: str, values: Mapping[str, Json]) -> None:
+        """Write a node's variables here."""
+        if values:
+            known = self._values.get(node_id)
+            if known is None:
+                self._values[node_id] = dict(values)
+            else:
+                known.update(values)
+
+    def assign(self, selector: Selector, value: Json) -> None:
+        """Change a variable: here, and in the scopes around that have it."""
+        node_id, name = selector[0], selector[1]
+        self.write(node_id, {name: value})
+        scope = self._outer
+        while scope is not None:
+            if name in scope._values.get(node_id, ()):
+                scope.write(node_id, {name: value})
+            scope = scope._outer
+
+    def forget(self, node_ids: Iterable[str]) -> None:
+        """Remove all variables of some nodes from this scope."""
+        for node_id in node_ids:
+            self._values.pop(node_id, None)
+
+    def _find(self, node_id: str, name: str) -> Json | Unset:
+        scope: Scope | None = self
+        while scope is not None:
+            values = scope._values.get(node_id)
+            if values is not None and name in values:
+                return values[name]
+            scope = scope._outer
+        return UNSET

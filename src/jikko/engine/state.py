@@ -1,0 +1,246 @@
+"""The state of a run: a fold over its log.
+
+The runner applies each event as it makes it; recovery applies the events of the log. Both end in the same state, which
+is all that a run needs to go on. Does no I/O, reads no clock and starts no task.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from jikko.engine.release import Chunk, Release
+from jikko.engine.schedule import Schedule
+from jikko.engine.scope import Scope
+from jikko.events import (
+    ContainerStarted,
+    Event,
+    NodeAttempted,
+    NodeFinished,
+    NodeStarted,
+    Round,
+    RoundFinished,
+    Rounds,
+    RoundStarted,
+    RunRecovered,
+    RunStarted,
+    TextChunk,
+    Usage,
+)
+from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
+from jikko.nodes.usage import total
+
+FrameKey = tuple[str, int]
+"""Execution of the container, and number of the round."""
+
+
+class Frame:
+    """One body being run: the top level, or one round of a container."""
+
+    __slots__ = ("body", "due", "ended", "open", "rounds", "schedule", "scope", "usage")
+
+    def __init__(self, body: Body, scope: Scope, rounds: Rounds) -> None:
+        self.body = body
+        self.scope = scope
+        self.rounds = rounds
+        self.schedule = Schedule(body)
+        self.due: deque[tuple[int, str | None]] = deque()
+        """Nodes that are ready and have not started, each with the node whose end made it ready."""
+        self.open: dict[str, int] = {}
+        """Executions that have started and not finished, with their nodes."""
+        self.ended = False
+        """Whether a ``loop-end`` node ran."""
+        self.usage: Usage | None = None
+        if body.root is not None:
+            if body.silent_root:
+                root = body.nodes[body.root]
+                self.due.extend((position, root.id) for position in self.schedule.finished(body.root))
+            else:
+                self.due.append((body.root, None))
+
+
+class ContainerState:
+    """A container under way."""
+
+    __slots__ = ("finished", "frame", "node", "started")
+
+    def __init__(self, frame: Frame, node: CompiledNode) -> None:
+        self.frame = frame
+        """The frame that it stands in."""
+        self.node = node
+        self.started: ContainerStarted | None = None
+        self.finished: dict[int, RoundFinished] = {}
+
+
+class RunState:
+    """Everything that a run is at one moment."""
+
+    def __init__(self, graph: CompiledGraph) -> None:
+        self.graph = graph
+        scope = Scope(graph.declared)
+        self.top = Frame(graph.body, scope, ())
+        self.frames: dict[FrameKey, Frame] = {}
+        """Rounds under way."""
+        self.containers: dict[str, ContainerState] = {}
+        """Containers under way, by execution."""
+        self.release = Release(graph, self.top.schedule.skipped, scope.get)
+        self.started_at = 0.0
+        self.index = 0
+        """Node executions that have started."""
+        self.total_steps = 0
+        self.exceptions = 0
+        self.usage: Usage | None = None
+        self.outputs: dict[str, object] = {}
+        self.interrupted: dict[str, int] = {}
+        """Executions that were under way when a process died, with how often that happened in a row."""
+        self.starts: dict[str, NodeStarted] = {}
+        """The starts of executions under way, by execution."""
+        self.attempts: dict[str, int] = {}
+        """Failed attempts of executions under way."""
+
+    def frame_of(self, rounds: Rounds) -> Frame:
+        """The frame that a path of rounds leads to."""
+        return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
+
+    def apply(self, event: Event) -> tuple[list[Chunk], list[Chunk]]:
+        """Fold one event.
+
+        Returns:
+            Text to show before the event, and text to show behind it. Both are in the log already when it is folded
+            again.
+        """
+        match event:
+            case NodeStarted():
+                return [], self._node_started(event)
+            case NodeFinished():
+                return self._node_finished(event)
+            case TextChunk():
+                pass
+            case NodeAttempted():
+                self.attempts[event.execution_id] = event.attempt
+                self.interrupted.pop(event.execution_id, None)
+                if not event.rounds:
+                    self.total_steps += 1
+                    self.exceptions += 1
+                    self.usage = added(self.usage, event.usage)
+            case RoundStarted():
+                self._round_started(event)
+            case RoundFinished():
+                self._round_finished(event)
+            case ContainerStarted():
+                self.containers[event.execution_id].started = event
+                self.frame_of(event.rounds).scope.write(event.node_id, event.variables)
+            case RunStarted():
+                return [], self._run_started(event)
+            case RunRecovered():
+                self.interrupted = {id_: self.interrupted.get(id_, 0) + 1 for id_ in event.in_flight}
+            case _:
+                pass
+        return [], []
+
+    def replay(self, log: Iterable[Event]) -> None:
+        """Fold a log from its first event on."""
+        for event in log:
+            self.apply(event)
+
+    def _run_started(self, event: RunStarted) -> list[Chunk]:
+        self.started_at = event.at
+        scope = self.top.scope
+        scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
+        scope.write("env", self.graph.environment)
+        scope.write("conversation", self.graph.conversation)
+        scope.write(self.graph.root_id, event.inputs)
+        return self.release.begin()
+
+    def _node_started(self, event: NodeStarted) -> list[Chunk]:
+        frame = self.frame_of(event.rounds)
+        node = self.graph.nodes[event.node_id]
+        if event.execution_id in self.starts:
+            # It runs again after a crash; it started once.
+            self.release.restarted(event.node_id)
+            return []
+        self.starts[event.execution_id] = event
+        self.index = max(self.index, event.index)
+        frame.open[event.execution_id] = node.position
+        if frame.due and frame.due[0][0] == node.position:
+            frame.due.popleft()
+        else:
+            frame.due = deque(entry for entry in frame.due if entry[0] != node.position)
+        if node.body is not None:
+            self.containers[event.execution_id] = ContainerState(frame, node)
+        if not event.rounds:
+            self.total_steps += 1
+        return []
+
+    def _node_finished(self, event: NodeFinished) -> tuple[list[Chunk], list[Chunk]]:
+        frame = self.frame_of(event.rounds)
+        node = self.graph.nodes[event.node_id]
+        frame.open.pop(event.execution_id, None)
+        self.starts.pop(event.execution_id, None)
+        self.containers.pop(event.execution_id, None)
+        self.interrupted.pop(event.execution_id, None)
+        self.attempts.pop(event.execution_id, None)
+        top = frame is self.top
+        if top:
+            self.usage = added(self.usage, event.usage)
+            self.exceptions += event.status != "succeeded"
+        else:
+            frame.usage = added(frame.usage, event.usage)
+        if event.status == "failed":
+            return [], []
+        for update in event.updates:
+            frame.scope.assign(update.selector, update.value)
+        frame.scope.write(event.node_id, event.outputs)
+        if node.type == "end" and not self._in_iteration(event.rounds):
+            self.outputs.update(event.outputs)
+        elif node.type == "loop-end":
+            frame.ended = True
+        before = self.release.finished(event.node_id) if top else []
+        handle = event.handle if node.branch else None
+        frame.due.extend((position, event.node_id) for position in frame.schedule.finished(node.position, handle))
+        after: list[Chunk] = []
+        if top and not self.release.is_idle:
+            for name, target in frame.body.edges[node.position]:
+                if handle is None or name == handle:
+                    after += self.release.edge_taken(node.position, target)
+        return before, after
+
+    @staticmethod
+    def _in_iteration(rounds: Rounds) -> bool:
+        return any(entry.kind == "iteration" for entry in rounds)
+
+    def _round_started(self, event: RoundStarted) -> None:
+        container = self.containers[event.execution_id]
+        body = container.node.body
+        if body is None:
+            return
+        kind = "iteration" if body.isolated else "loop"
+        rounds = (*event.rounds, Round(event.execution_id, event.node_id, kind, event.round))
+        scope = container.frame.scope
+        if body.isolated:
+            scope = scope.inner()
+            scope.write(event.node_id, event.variables)
+        else:
+            scope.forget(node.id for node in body.nodes)
+        self.frames[event.execution_id, event.round] = Frame(body, scope, rounds)
+
+    def _round_finished(self, event: RoundFinished) -> None:
+        self._drop((event.execution_id, event.round))
+        container = self.containers.get(event.execution_id)
+        if container is not None:
+            container.finished[event.round] = event
+
+    def _drop(self, key: FrameKey) -> None:
+        """Forget a round, with all that was still under way in it (its nodes were cancelled if one failed)."""
+        frame = self.frames.pop(key, None)
+        if frame is None:
+            return
+        for execution_id in frame.open:
+            self.starts.pop(execution_id, None)
+            self.attempts.pop(execution_id, None)
+            if self.containers.pop(execution_id, None) is not None:
+                for inner in [inner for inner in self.frames if inner[0] == execution_id]:
+                    self._drop(inner)
+
+
+def added(one: Usage | None, other: Usage | None) -> Usage | None:
+    """The sum of two usages."""
+    return total((one, other)) if one is not None and other is not None else one or other

@@ -1,0 +1,164 @@
+"""Makes a runnable graph of a document. Problems that only nodes can see are noted here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jikko.dsl.common import read_common
+from jikko.dsl.document import Document, EdgeEntry, NodeEntry
+from jikko.dsl.fields import Fields
+from jikko.errors import Problem
+from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response
+from jikko.nodes.contract import Container, Node, Responder, Writer
+from jikko.nodes.trigger import Trigger
+from jikko.nodes.unsupported import Unsupported
+from jikko.values import Selector
+
+ENTRY_TYPES = frozenset({"start", "datasource", "trigger-webhook", "trigger-schedule", "trigger-plugin"})
+_RETRYING = frozenset({"llm", "tool", "http-request", "code"})
+_PSEUDO_STARTS = frozenset({"iteration-start", "loop-start"})
+
+
+def compile_graph(document: Document, node_classes: Mapping[str, Any], problems: list[Problem]) -> CompiledGraph:
+    """Compile a document whose structure was found to be sound.
+
+    Args:
+        node_classes: The class of each node type, with ``from_dsl``. Other types compile to a node that fails.
+        problems: Takes what is wrong with the configuration of nodes. The graph is to be used only if nothing fatal
+            was added.
+    """
+    return _Compiler(document, node_classes, problems).graph()
+
+
+class _Compiler:
+    def __init__(self, document: Document, node_classes: Mapping[str, Any], problems: list[Problem]) -> None:
+        self._document = document
+        self._classes = node_classes
+        self._problems = problems
+        self._compiled: dict[str, CompiledNode] = {}
+        self._members: dict[str | None, list[NodeEntry]] = {}
+        for entry in document.nodes:
+            self._members.setdefault(entry.container, []).append(entry)
+        self._edges: dict[str, list[EdgeEntry]] = {}
+        for edge in document.edges:
+            self._edges.setdefault(edge.source, []).append(edge)
+
+    def graph(self) -> CompiledGraph:
+        document = self._document
+        for container in self._innermost_first():
+            self._compiled |= {node.id: node for node in self._body_nodes(container)}
+        top_nodes = self._body_nodes(None)
+        self._compiled |= {node.id: node for node in top_nodes}
+        body = self._body(top_nodes, document.root, isolated=False)
+        top = {node.id: node.position for node in top_nodes}
+        declared: dict[Selector, str] = {
+            ("conversation", variable.name): variable.value_type for variable in document.conversation
+        }
+        for node in self._compiled.values():
+            if isinstance(node.node, Container):
+                declared |= node.node.declared(node.id)
+        return CompiledGraph(
+            body=body,
+            root_id=document.root,
+            nodes=self._compiled,
+            top=top,
+            blocking=bytes(
+                node.branch or node.body is not None or isinstance(node.node, Responder) for node in top_nodes
+            ),
+            responses=self._responses(top_nodes),
+            environment={variable.name: variable.value for variable in document.environment},
+            conversation={variable.name: variable.value for variable in document.conversation},
+            declared=declared,
+            secrets=frozenset(
+                str(variable.value)
+                for variable in document.environment
+                if variable.value_type == "secret" and variable.value
+            ),
+            features=document.features,
+        )
+
+    def _innermost_first(self) -> list[str]:
+        """Containers, each behind those inside it."""
+        outer = {entry.id: entry.container for entry in self._document.nodes}
+        depth: dict[str, int] = {}
+        for container in [key for key in self._members if key is not None]:
+            steps, around = 0, outer.get(container)
+            while around is not None:
+                steps, around = steps + 1, outer.get(around)
+            depth[container] = steps
+        return sorted(depth, key=lambda container: -depth[container])
+
+    def _body_nodes(self, container: str | None) -> list[CompiledNode]:
+        return [
+            self._node(entry, position) for position, entry in enumerate(self._members.get(container, ()))
+        ]
+
+    def _node(self, entry: NodeEntry, position: int) -> CompiledNode:
+        fields = Fields(entry.where, entry.data, self._problems)
+        common = read_common(fields)
+        node = self._implementation(entry, fields)
+        body = None
+        if isinstance(node, Container):
+            inside = [self._compiled[member.id] for member in self._members.get(entry.id, ())]
+            body = self._body(inside, node.start_node_id, isolated=node.isolated)
+        return CompiledNode(
+            id=entry.id,
+            type=entry.type,
+            title=common.title,
+            node=node,
+            position=position,
+            branch=node.branching or common.error_strategy == "fail-branch",
+            retries=common.max_retries if common.retry_enabled and entry.type in _RETRYING else 0,
+            retry_wait=common.retry_interval,
+            strategy=common.error_strategy,
+            defaults=common.default_value,
+            body=body,
+        )
+
+    def _implementation(self, entry: NodeEntry, fields: Fields) -> Node:
+        cls = self._classes.get(entry.type)
+        if cls is not None:
+            node: Node = cls.from_dsl(fields)
+            return node
+        return Trigger() if entry.type in ENTRY_TYPES else Unsupported(entry.type)
+
+    def _body(self, nodes: list[CompiledNode], root: str, *, isolated: bool) -> Body:
+        numbers = {node.id: node.position for node in nodes}
+        incoming = [0] * len(nodes)
+        edges: list[tuple[tuple[str, int], ...]] = []
+        for node in nodes:
+            out = [(edge.handle, numbers[edge.target]) for edge in self._edges.get(node.id, ()) if edge.target in numbers]
+            for _, target in out:
+                incoming[target] += 1
+            edges.append(tuple(out))
+        root_number = numbers.get(root)
+        entries = [node.position for node in nodes if node.type in ENTRY_TYPES and node.id != root]
+        return Body(
+            nodes=tuple(nodes),
+            root=root_number,
+            silent_root=root_number is not None and nodes[root_number].type in _PSEUDO_STARTS,
+            edges=tuple(edges),
+            incoming=tuple(incoming),
+            skipped=tuple(position for position in entries if incoming[position] == 0),
+            isolated=isolated,
+        )
+
+    def _responses(self, nodes: list[CompiledNode]) -> tuple[Response, ...]:
+        writers: dict[Selector, list[int]] = {}
+        for node in nodes:
+            if isinstance(node.node, Writer):
+                for selector in node.node.writes():
+                    writers.setdefault(selector[:2], []).append(node.position)
+        found = []
+        for node in nodes:
+            if isinstance(node.node, Responder):
+                parts = node.node.parts()
+                waits_for = {
+                    position
+                    for part in parts
+                    if isinstance(part, tuple)
+                    for position in writers.get(part[:2], ())
+                }
+                found.append(Response(node.id, node.position, parts, frozenset(waits_for)))
+        return tuple(sorted(found, key=lambda response: response.node_id))
+
+

@@ -1,0 +1,85 @@
+"""A workflow, compiled: immutable, and shared by all runs of a version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jikko.nodes.contract import Node
+from jikko.values import Json, Selector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledNode:
+    """A node and what the engine does around it."""
+
+    id: str
+    type: str
+    title: str
+    node: Node
+    position: int
+    """Its number in its body."""
+    branch: bool
+    """Whether only the edges with the handle of its result are taken. Source: spec/execution.md §2."""
+    retries: int = 0
+    """Further attempts after the first."""
+    retry_wait: float = 0.0
+    """Seconds between attempts."""
+    strategy: Literal["fail-branch", "default-value"] | None = None
+    defaults: Mapping[str, Json] = field(default_factory=dict)
+    """Outputs of a failed node with strategy ``default-value``."""
+    body: "Body | None" = None
+    """A container's body."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """Nodes that are scheduled together: the top level, or the inside of a container. Nodes go by their number."""
+
+    nodes: tuple[CompiledNode, ...]
+    root: int | None
+    """Where it begins; ``None`` for an empty container."""
+    silent_root: bool
+    """Whether the root is a container's start pseudo-node: it counts as finished, without events."""
+    edges: tuple[tuple[tuple[str, int], ...], ...]
+    """For each node its outgoing edges, in the order of the file: ``(handle, target)``."""
+    incoming: tuple[int, ...]
+    """For each node the number of its incoming edges."""
+    skipped: tuple[int, ...] = ()
+    """Entry nodes that are not the root: skipped from the start. Source: spec/execution.md §1.5."""
+    isolated: bool = False
+    """Whether each round has variables of its own (iteration) or shares those around it (loop)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """What an ``end`` or ``answer`` node contributes to the streamed text. Source: spec/events.md §4."""
+
+    node_id: str
+    position: int
+    parts: tuple[str | Selector, ...]
+    waits_for: frozenset[int]
+    """Assigners that write a variable of the template: their outgoing edges block, too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledGraph:
+    """Everything that a run needs to know of its workflow."""
+
+    body: Body
+    root_id: str
+    nodes: Mapping[str, CompiledNode]
+    """All nodes, those in containers too, by id."""
+    top: Mapping[str, int]
+    """The numbers of the nodes at the top level."""
+    blocking: bytes
+    """1 for each node at the top level whose outgoing edges must be taken before text behind them is shown: branches,
+    containers and response nodes. Source: spec/events.md §4."""
+    responses: tuple[Response, ...]
+    """At the top level, in ascending order of node id."""
+    environment: Mapping[str, Json] = field(default_factory=dict)
+    conversation: Mapping[str, Json] = field(default_factory=dict)
+    declared: Mapping[Selector, str] = field(default_factory=dict)
+    """Types of variables that are declared with one: loop and conversation variables."""
+    secrets: frozenset[str] = frozenset()
+    """Values of secret environment variables, to be masked wherever a value leaves the process."""
+    features: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,195 @@
+"""Conditions on variables: of if-else cases and of loops.
+
+Source: Dify 1.15, spec/nodes.md (if-else), spec/observed.md.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from jikko.lang.operators import OPERATORS, ConditionError
+from jikko.lang.templates import Template
+from jikko.lang.variables import Readable, attribute
+from jikko.values import UNSET, Json, Selector, type_of
+
+__all__ = [
+    "Case",
+    "CaseOutcome",
+    "Condition",
+    "ConditionError",
+    "LogicalOperator",
+    "SubCondition",
+    "SubConditions",
+    "VariableNotFound",
+    "evaluate_case",
+]
+
+LogicalOperator: TypeAlias = Literal["and", "or"]
+
+_OVER_FILES: Final = frozenset({"contains", "not contains", "all of"})
+
+
+class VariableNotFound(ConditionError):
+    """A condition is about a variable that does not exist."""
+
+    def __init__(self, selector: Selector) -> None:
+        super().__init__(f"Variable {list(selector)} not found")
+
+
+@dataclass(frozen=True, slots=True)
+class SubCondition:
+    """A condition on an attribute of each file of a list."""
+
+    key: str
+    operator: str
+    value: Json
+    """Taken literally; not a template."""
+
+    def as_json(self) -> Json:
+        """As Dify records it."""
+        return {"key": self.key, "comparison_operator": self.operator, "value": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class SubConditions:
+    """The conditions on the files of a list."""
+
+    logical_operator: LogicalOperator
+    conditions: tuple[SubCondition, ...]
+
+    def as_json(self) -> Json:
+        """As Dify records them."""
+        conditions = [condition.as_json() for condition in self.conditions]
+        return {"logical_operator": self.logical_operator, "conditions": conditions}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison of a variable with a value."""
+
+    selector: Selector
+    operator: str
+    """One of ``lang.operators.OPERATORS``."""
+    value: Json
+    """A text (a template), a list of texts (taken literally), a boolean or null."""
+    template: Template | None = None
+    """``value``, if it is a text."""
+    sub: SubConditions | None = None
+
+    def as_json(self) -> Json:
+        """As Dify records it."""
+        return {
+            "variable_selector": list(self.selector),
+            "comparison_operator": self.operator,
+            "value": self.value,
+            "sub_variable_condition": self.sub.as_json() if self.sub else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Conditions that hold together, or one of which does."""
+
+    id: str
+    """The handle that is taken if the case holds."""
+    logical_operator: LogicalOperator
+    conditions: tuple[Condition, ...]
+    legacy: bool = False
+    """Whether the file writes the conditions without a case around them, as old ones do."""
+
+    def as_json(self) -> Json:
+        """The ``group`` of a result, as Dify records it."""
+        if self.legacy:
+            return "default"
+        conditions = [condition.as_json() for condition in self.conditions]
+        return {"case_id": self.id, "logical_operator": self.logical_operator, "conditions": conditions}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutcome:
+    """What became of a case."""
+
+    results: tuple[bool, ...]
+    """One for each condition that was looked at."""
+    final: bool
+    """Whether the case holds."""
+    inputs: tuple[dict[str, Json], ...]
+    """The comparisons made, as Dify records them: ``actual_value``, ``expected_value``, ``comparison_operator``."""
+
+
+def evaluate_case(case: Case, variables: Readable) -> CaseOutcome:
+    """Whether a case holds. Conditions behind the one that decides are not looked at.
+
+    Raises:
+        ConditionError: A variable does not exist (``VariableNotFound``), or cannot be compared in that way.
+    """
+    results: list[bool] = []
+    inputs: list[dict[str, Json]] = []
+    decisive = case.logical_operator == "or"
+    final = not decisive
+    for condition in case.conditions:
+        final = _evaluate(condition, variables, inputs)
+        results.append(final)
+        if final is decisive:
+            break
+    return CaseOutcome(tuple(results), final, tuple(inputs))
+
+
+def _evaluate(condition: Condition, variables: Readable, inputs: list[dict[str, Json]]) -> bool:
+    actual = variables.get(condition.selector)
+    if actual is UNSET:
+        raise VariableNotFound(condition.selector)
+    compare = OPERATORS[condition.operator]
+    if condition.operator in _OVER_FILES and type_of(actual) == "array[file]":
+        if condition.sub is None:
+            raise ConditionError("Sub variable is required")
+        return _evaluate_files(condition.sub, actual)
+    if condition.operator in ("exists", "not exists"):
+        return compare(actual, None)
+    expected = condition.value if condition.template is None else condition.template.to_text(variables)
+    if expected is not None and _is_boolean(actual):
+        # For every operator, also for those that do not look at the expected value: `empty` of a boolean fails with
+        # the value "", as it does in Dify.
+        expected = list(map(_as_boolean, expected)) if isinstance(expected, list) else _as_boolean(expected)
+    inputs.append({"actual_value": actual, "expected_value": expected, "comparison_operator": condition.operator})
+    return compare(actual, expected)
+
+
+def _evaluate_files(sub: SubConditions, files: list[Json]) -> bool:
+    results = [_evaluate_attribute(condition, files) for condition in sub.conditions]
+    return all(results) if sub.logical_operator == "and" else any(results)
+
+
+def _evaluate_attribute(condition: SubCondition, files: list[Json]) -> bool:
+    compare = OPERATORS[condition.operator]
+    expected = condition.value
+    actual = [attribute(file, condition.key) for file in files]
+    if UNSET in actual:
+        raise ConditionError(f"'{condition.key}' is not a valid FileAttribute")
+    if condition.key == "extension":
+        if not isinstance(expected, str):
+            raise ConditionError("Expected value must be a string when key is FileAttribute.EXTENSION")
+        expected, *actual = (_with_dot(value) for value in (expected, *actual))
+    results = [compare(value, expected) for value in actual]
+    return all(results) if "not" in condition.operator else any(results)
+
+
+def _with_dot(extension: Json) -> Json:
+    return f".{extension}" if isinstance(extension, str) and extension and extension[0] != "." else extension
+
+
+def _is_boolean(value: Json) -> bool:
+    return isinstance(value, bool) or (isinstance(value, list) and type_of(value) == "array[boolean]")
+
+
+def _as_boolean(value: Json) -> bool:
+    if isinstance(value, str):
+        try:
+            loaded = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ConditionError(str(error)) from error
+    else:
+        loaded = value
+    if isinstance(loaded, int):
+        return bool(loaded)
+    raise ConditionError(f"unexpected value: type={type(value)}, value={value}")

@@ -1,0 +1,71 @@
+"""Text with references to variables in it: ``Hello {{#1721.name#}}``."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
+
+from jikko.lang.render import to_markdown, to_text
+from jikko.lang.variables import Readable
+from jikko.values import UNSET, Json, Selector
+
+_REFERENCE: Final = re.compile(r"\{\{#([A-Za-z0-9_]{1,50}(?:\.[A-Za-z_][A-Za-z0-9_]{0,29}){1,10})#\}\}")
+
+_Piece: TypeAlias = tuple[str, Selector | None]
+"""What a piece reads as if its variable does not exist, and the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text, taken apart once at its references.
+
+    A reference to a variable that does not exist reads as its dotted path; one to a null reads as nothing. What does
+    not match the grammar of a reference is text.
+
+    Source: Dify 1.15, spec/variables.md §3.
+    """
+
+    source: str
+    parts: tuple[str | Selector, ...]
+    """The texts and references in their order. No empty texts."""
+    selectors: tuple[Selector, ...]
+    """The references, each as often as it occurs."""
+    _pieces: tuple[_Piece, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Take a text apart. Every text is a template."""
+        parts: list[str | Selector] = []
+        pieces: list[_Piece] = []
+        selectors: list[Selector] = []
+        # Splitting at a pattern with one group gives texts at even and the groups at odd positions.
+        for index, piece in enumerate(_REFERENCE.split(text)):
+            if not piece:
+                continue
+            path = tuple(piece.split(".")) if "." in piece else None
+            if index % 2 and path is not None:
+                selectors.append(path)
+                parts.append(path)
+            else:
+                parts.append(piece)
+            # Dify looks every piece with a dot up, text or reference: a text between two references that happens to
+            # be the dotted path of a variable is replaced by it too.
+            pieces.append((piece, path))
+        return cls(source=text, parts=tuple(parts), selectors=tuple(selectors), _pieces=tuple(pieces))
+
+    def values(self, variables: Readable) -> Iterator[Json]:
+        """What stands at each part: the text itself, or the value of the variable."""
+        for text, selector in self._pieces:
+            if selector is None:
+                yield text
+            else:
+                value = variables.get(selector)
+                yield text if value is UNSET else value
+
+    def to_text(self, variables: Readable) -> str:
+        """The text, with values in their plain rendering."""
+        return "".join(map(to_text, self.values(variables)))
+
+    def to_markdown(self, variables: Readable) -> str:
+        """The text, with values in their Markdown rendering."""
+        return "".join(map(to_markdown, self.values(variables)))

@@ -1,0 +1,54 @@
+"""What the small languages need of variables: reading them, and following a selector into a value."""
+
+from typing import Final, Protocol
+
+from jikko.values import UNSET, Json, Selector, Unset, is_file
+
+RESERVED_NODES: Final = frozenset({"sys", "env", "conversation", "rag"})
+"""Node ids that no node of a graph has. Source: Dify 1.15, spec/variables.md §2."""
+
+_ATTRIBUTES: Final = {
+    "type": "type",
+    "size": "size",
+    "name": "filename",
+    "mime_type": "mime_type",
+    "transfer_method": "transfer_method",
+    "url": "url",
+    "extension": "extension",
+    "related_id": "related_id",
+}
+
+FILE_ATTRIBUTES: Final = tuple(_ATTRIBUTES)
+"""What a selector or a condition may ask of a file."""
+
+
+class Readable(Protocol):
+    """Variables that can be read. ``nodes.contract.Variables`` is one."""
+
+    def get(self, selector: Selector) -> Json | Unset:
+        """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
+        ...
+
+
+def attribute(file: Json, name: str) -> Json | Unset:
+    """An attribute of a file mapping; ``UNSET`` if files have no such attribute, ``None`` if this one lacks it."""
+    key = _ATTRIBUTES.get(name)
+    return UNSET if key is None else file.get(key)
+
+
+def follow(value: Json, path: Selector) -> Json | Unset:
+    """The value at the end of ``path`` (the part of a selector behind its second element).
+
+    Walks through the keys of objects and to one attribute of a file. Lists cannot be entered.
+
+    Source: Dify 1.15, spec/variables.md §2.
+    """
+    for name in path:
+        if not isinstance(value, dict):
+            return UNSET
+        if is_file(value):
+            return attribute(value, name)
+        if name not in value:
+            return UNSET
+        value = value[name]
+    return value

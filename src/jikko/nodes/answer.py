@@ -1,0 +1,43 @@
+"""The Answer node: text shown to the user of a chat."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.lang.templates import Template
+from jikko.nodes.contract import Context, Result
+from jikko.values import Json, Selector, is_file
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Write a text with references.
+
+    Outputs:
+        ``answer``: The text, in Markdown. ``files``: the files among the values referenced.
+
+    Source: Dify 1.15, spec/nodes.md, answer.
+    """
+
+    type: ClassVar[str] = "answer"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = False
+
+    template: Template
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(template=Template.parse(data.text("answer")))
+
+    def parts(self) -> tuple[str | Selector, ...]:
+        return self.template.parts
+
+    async def run(self, ctx: Context) -> Result:
+        files: list[Json] = []
+        for selector in self.template.selectors:
+            value = ctx.variables.get(selector)
+            if is_file(value):
+                files.append(value)
+            elif isinstance(value, list):
+                files += [item for item in value if is_file(item)]
+        return Result(outputs={"answer": self.template.to_markdown(ctx.variables), "files": files})

@@ -1,0 +1,50 @@
+"""The End node: what a workflow gives back."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, Result
+from jikko.values import UNSET, Json, Selector
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Collect variables as outputs of the run. Several may run; their outputs are merged.
+
+    Outputs:
+        One per entry; null when the variable does not exist.
+
+    Source: Dify 1.15, spec/nodes.md, end.
+    """
+
+    type: ClassVar[str] = "end"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = False
+
+    outputs: tuple[tuple[str, Selector], ...]
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(
+            outputs=tuple(
+                (entry.text("variable", required=True), entry.selector("value_selector"))
+                for entry in data.mappings("outputs")
+            )
+        )
+
+    def parts(self) -> tuple[str | Selector, ...]:
+        """The values in their order, a line break between each two. Source: spec/events.md §4."""
+        found: list[str | Selector] = []
+        for _, selector in self.outputs:
+            if found:
+                found.append("\n")
+            found.append(selector)
+        return tuple(found)
+
+    async def run(self, ctx: Context) -> Result:
+        values: dict[str, Json] = {}
+        for name, selector in self.outputs:
+            value = ctx.variables.get(selector)
+            values[name] = None if value is UNSET else value
+        return Result(outputs=values, inputs=values)

@@ -1,0 +1,59 @@
+"""The If-Else node: takes the branch of the first case that holds."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.conditions import read_cases
+from jikko.dsl.fields import Fields
+from jikko.lang.conditions import Case, ConditionError, evaluate_case
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.values import Json
+
+ELSE = "false"
+"""The handle that is taken if no case holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class IfElse:
+    """Look at cases in their order.
+
+    Outputs:
+        ``result``: Whether a case holds. ``selected_case_id``: its id, or ``false``.
+
+    Source: Dify 1.15, spec/nodes.md, if-else.
+    """
+
+    type: ClassVar[str] = "if-else"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = True
+
+    cases: tuple[Case, ...]
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(cases=read_cases(data))
+
+    async def run(self, ctx: Context) -> Result:
+        conditions: list[Json] = []
+        results: list[Json] = []
+        selected = ELSE
+        for case in self.cases:
+            try:
+                outcome = evaluate_case(case, ctx.variables)
+            except ConditionError as error:
+                raise NodeFailure(
+                    str(error), inputs={"conditions": conditions}, process_data={"condition_results": results}
+                ) from None
+            conditions = list(outcome.inputs)
+            results.append(
+                {"group": case.as_json(), "results": list(outcome.results), "final_result": outcome.final}
+            )
+            if outcome.final:
+                selected = case.id
+                break
+        return Result(
+            inputs={"conditions": conditions},
+            process_data={"condition_results": results},
+            outputs={"result": selected != ELSE or bool(results and outcome.final), "selected_case_id": selected},
+            handle=selected,
+        )

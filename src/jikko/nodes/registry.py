@@ -1,0 +1,37 @@
+"""The node types that Jikko can run: an explicit list, nothing registers itself."""
+
+from typing import Any
+
+from jikko.nodes.answer import Answer
+from jikko.nodes.code import Code
+from jikko.nodes.end import End
+from jikko.nodes.if_else import IfElse
+from jikko.nodes.iteration import Iteration
+from jikko.nodes.loop import Loop
+from jikko.nodes.pseudo import BodyStart, LoopEnd
+from jikko.nodes.start import Start
+from jikko.nodes.template_transform import TemplateTransform
+from jikko.nodes.variable_aggregator import VariableAggregator
+
+NODE_CLASSES: tuple[Any, ...] = (
+    Answer,
+    Code,
+    End,
+    IfElse,
+    Iteration,
+    Loop,
+    LoopEnd,
+    Start,
+    TemplateTransform,
+    VariableAggregator,
+)
+
+BY_TYPE: dict[str, Any] = {
+    **{cls.type: cls for cls in NODE_CLASSES},
+    "iteration-start": BodyStart,
+    "loop-start": BodyStart,
+}
+"""The class of each type name of the DSL."""
+
+RUNNABLE = frozenset(BY_TYPE)
+"""The type names of the DSL that can be run. Triggers are entries only: see ``nodes.trigger``."""

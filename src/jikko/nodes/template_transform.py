@@ -1,0 +1,53 @@
+"""The Template node: text from a Jinja2 template. The template runs in the sandbox."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.ports.sandbox import SandboxFailure
+from jikko.values import UNSET, Json, Selector
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTransform:
+    """Render a template with some variables; one that does not exist is null.
+
+    Outputs:
+        ``output``: The text, at most as long as the sandbox allows (400,000 characters by default).
+
+    Source: Dify 1.15, spec/nodes.md, template-transform.
+    """
+
+    type: ClassVar[str] = "template-transform"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+
+    template: str
+    variables: tuple[tuple[str, Selector], ...]
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(
+            template=data.text("template"),
+            variables=tuple(
+                (entry.text("variable", required=True), entry.selector("value_selector"))
+                for entry in data.mappings("variables")
+            ),
+        )
+
+    async def run(self, ctx: Context) -> Result:
+        values: dict[str, Json] = {}
+        for name, selector in self.variables:
+            value = ctx.variables.get(selector)
+            values[name] = None if value is UNSET else value
+        try:
+            text = await ctx.services.sandbox.render(self.template, values, scope=ctx.run.app_id)
+        except SandboxFailure as failure:
+            raise NodeFailure(str(failure), inputs=values) from None
+        limit = ctx.services.limits.max_text
+        if len(text) > limit:
+            raise NodeFailure(
+                f"Output length exceeds the limit of {limit} characters (set by JIKKO_MAX_TEXT).", inputs=values
+            )
+        return Result(outputs={"output": text}, inputs=values)

@@ -1,0 +1,181 @@
+"""The standard library, served from memory: a locked process cannot open the files that it would be imported from."""
+
+import importlib
+import importlib.util
+import io
+import linecache
+import marshal
+import mmap
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from importlib.abc import Loader
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Final
+
+_LEFT_OUT: Final = frozenset(
+    "test tests idlelib tkinter turtledemo ensurepip lib2to3 site-packages dist-packages __pycache__ lib-dynload "
+    "pydoc_data venv curses dbm distutils _pyrepl msilib antigravity.py this.py turtle.py".split()
+)
+"""What no program in a sandbox has a use for: it draws, installs, tests or opens databases in files."""
+
+_EXTENSIONS_LEFT_OUT: Final = (
+    "_test", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "xx", "nis", "ossaudiodev", "_interp", "_crypt", "spwd",
+    "syslog", "_ctypes_test",
+)  # fmt: skip
+
+_NAMES_TO_IMPORT: Final = tuple(
+    """json re math datetime base64 hashlib random statistics urllib.parse collections itertools functools string time
+    calendar decimal fractions copy operator textwrap html html.parser uuid hmac secrets zlib gzip csv io typing
+    dataclasses enum unicodedata difflib heapq bisect struct binascii traceback types contextlib numbers cmath pprint
+    ast zoneinfo zoneinfo._common xml.etree.ElementTree locale inspect logging abc warnings weakref email.utils
+    ipaddress colorsys bz2 lzma pickle array graphlib queue threading collections.abc tempfile
+    encodings.idna encodings.utf_8_sig encodings.latin_1 encodings.ascii encodings.cp1252 encodings.gbk
+    encodings.gb18030 encodings.big5 encodings.utf_16 encodings.utf_32 encodings.punycode encodings.unicode_escape
+    encodings.hex_codec encodings.base64_codec _strptime shlex fnmatch keyword token tokenize codecs stringprep
+    mimetypes quopri asyncio concurrent.futures subprocess http.client urllib.request socket""".split()
+)
+"""What is imported before the first fork, because programs use it often: an import in a child costs milliseconds."""
+
+
+class MemoryImporter(Loader):
+    """Imports the pure Python modules of the standard library from one block of memory.
+
+    The block is a private, read-only mapping of a memory file that is closed at once. A fork need not copy its page
+    tables, and what a child writes there (it can make its own pages writable) no other process sees.
+    """
+
+    def __init__(self, modules: dict[str, tuple[bool, bool, bytes]]) -> None:
+        """Take the modules in.
+
+        Args:
+            modules: Name to (is a package, is compiled, marshalled code or source text).
+        """
+        self._places: dict[str, tuple[bool, bool, int, int]] = {}
+        position = 0
+        for name, (package, compiled, content) in modules.items():
+            self._places[name] = (package, compiled, position, len(content))
+            position += len(content)
+        self._block = memoryview(_private_block(b"".join(content for _, _, content in modules.values())))
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """How to import a module, or ``None`` for one that is not here."""
+        place = self._places.get(name)
+        if place is None:
+            return None
+        return ModuleSpec(name, self, is_package=place[0], origin="<standard library>")
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module's code."""
+        assert module.__spec__ is not None
+        name = module.__spec__.name
+        _, compiled, start, length = self._places[name]
+        content = self._block[start : start + length]
+        code: CodeType = (
+            marshal.loads(content) if compiled else compile(bytes(content), f"<{name}>", "exec", dont_inherit=True)
+        )
+        exec(code, module.__dict__)
+
+
+def take_into_memory() -> None:
+    """Import what programs use often, read the rest into memory, and import from nowhere else from here on.
+
+    Raises:
+        ImportError: A module that every program may use is missing from this interpreter.
+    """
+    for name in _NAMES_TO_IMPORT:
+        importlib.import_module(name)
+    _import_extensions()
+    modules = {name: module for name, module in _modules_on_disk(Path(sysconfig.get_path("stdlib")))}
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, MemoryImporter(modules)]
+    sys.path.clear()
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    # Would look for the source of user code on disk, and throw away what the runner put there for tracebacks.
+    linecache.checkcache = lambda filename=None: None
+
+
+def take_time_zones_into_memory() -> None:
+    """Serve ``zoneinfo`` from the ``tzdata`` package, read now.
+
+    Raises:
+        ImportError: ``tzdata`` is not installed.
+    """
+    import zoneinfo
+    from zoneinfo import _common  # type: ignore[attr-defined]
+
+    found = importlib.util.find_spec("tzdata")
+    if found is None or not found.submodule_search_locations:
+        raise ImportError("the package tzdata is not installed")
+    root = Path(found.submodule_search_locations[0]) / "zoneinfo"
+    zones = {
+        str(file.relative_to(root)): content
+        for file in root.rglob("*")
+        if file.is_file() and (content := file.read_bytes())[:4] == b"TZif"
+    }
+
+    def load_tzdata(key: str) -> io.BytesIO:
+        if key not in zones:
+            raise zoneinfo.ZoneInfoNotFoundError(f"No time zone found with key {key}")
+        return io.BytesIO(zones[key])
+
+    _common.load_tzdata = load_tzdata
+    zoneinfo.available_timezones = lambda: set(zones)
+
+
+def _import_extensions() -> None:
+    directory = Path(sysconfig.get_path("stdlib")) / "lib-dynload"
+    for file in sorted(directory.glob("*.so")):
+        name = file.name.split(".")[0]
+        if name.startswith(_EXTENSIONS_LEFT_OUT):
+            continue
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            # Built against a library that this machine lacks: the module that wants it will say so to the program.
+            continue
+
+
+def _modules_on_disk(root: Path) -> Iterator[tuple[str, tuple[bool, bool, bytes]]]:
+    for directory, subdirectories, files in os.walk(root):
+        subdirectories[:] = [name for name in subdirectories if name not in _LEFT_OUT and not name.startswith("config-")]
+        parts = Path(directory).relative_to(root).parts
+        for file in files:
+            if not file.endswith(".py") or file in _LEFT_OUT:
+                continue
+            package = file == "__init__.py"
+            name = ".".join(parts if package else (*parts, file[:-3]))
+            if name:
+                yield name, (package, *_code_of(os.path.join(directory, file)))
+
+
+def _code_of(source: str) -> tuple[bool, bytes]:
+    # Images often ship without compiled files. To compile all here would take seconds, so it is left to the import.
+    try:
+        with open(importlib.util.cache_from_source(source), "rb") as file:
+            cached = file.read()
+        changed = int(os.stat(source).st_mtime) & 0xFFFFFFFF
+    except OSError:
+        cached, changed = b"", 0
+    fresh = cached[:4] == importlib.util.MAGIC_NUMBER and (
+        cached[4:8] != bytes(4) or cached[8:12] == changed.to_bytes(4, "little")
+    )
+    if fresh:
+        return True, cached[16:]
+    with open(source, "rb") as file:
+        return False, file.read()
+
+
+def _private_block(content: bytes) -> mmap.mmap:
+    file = os.memfd_create("stdlib")
+    try:
+        with os.fdopen(os.dup(file), "wb") as out:
+            out.write(content)
+        return mmap.mmap(file, len(content), flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    finally:
+        os.close(file)

@@ -1,0 +1,168 @@
+"""Stores that keep everything in memory: for tests, for ``jikko run``, and as the plainest statement of the contract."""
+
+import asyncio
+import uuid
+from collections import defaultdict
+
+import msgspec
+
+from jikko.errors import Conflict, LogConflict
+from jikko.events import Event
+from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.run_store import Append, LogPage, LogQuery
+from jikko.record import RunRecord
+
+
+class MemoryRunStore:
+    """A ``RunStore`` that forgets everything when the process ends.
+
+    Events are kept as they are, not as JSON: what a real store would have to encode is not tried here.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, RunRecord] = {}
+        self._logs: dict[str, list[Event]] = {}
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        done = asyncio.get_running_loop().create_future()
+        try:
+            self._append(batch)
+        except LogConflict as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        return done
+
+    def _append(self, batch: Append) -> None:
+        log = self._logs.get(batch.run_id, [])
+        known = self._records.get(batch.run_id)
+        if len(log) != batch.at or (batch.at == 0 and known is not None):
+            raise LogConflict(f"The log of run {batch.run_id} has {len(log)} events, not {batch.at}.")
+        if known is not None and not known.is_open:
+            raise LogConflict(f"The log of run {batch.run_id} is closed: the run has {known.status}.")
+        if known is not None and known.epoch > batch.record.epoch:
+            raise LogConflict(f"Run {batch.run_id} was taken over: epoch {known.epoch}, not {batch.record.epoch}.")
+        self._logs.setdefault(batch.run_id, []).extend(batch.events)
+        self._records[batch.run_id] = msgspec.structs.replace(batch.record)
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        found = self._records.get(run_id.lower())
+        if found is None or (app_id is not None and found.owner.app_id != app_id):
+            return None
+        return msgspec.structs.replace(found)
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
+
+    async def open_runs(self) -> list[RunRecord]:
+        found = [record for record in self._records.values() if record.status == "running"]
+        return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
+
+    async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
+        for record in self._records.values():
+            if record.is_open and record.owner.task_id == task_id.lower() and record.owner.app_id == app_id:
+                return msgspec.structs.replace(record)
+        return None
+
+    async def list_runs(self, query: LogQuery) -> LogPage:
+        found = [record for record in reversed(self._records.values()) if _matches(record, query)]
+        found.sort(key=lambda record: record.created_at, reverse=True)
+        first = (query.page - 1) * query.limit
+        page = found[first : first + query.limit]
+        return LogPage(total=len(found), records=[msgspec.structs.replace(record) for record in page])
+
+    async def prune(self, before: float, *, limit: int = 500) -> int:
+        old = [
+            run_id
+            for run_id, record in self._records.items()
+            if not record.is_open and record.finished_at is not None and record.finished_at < before
+        ][:limit]
+        for run_id in old:
+            del self._records[run_id], self._logs[run_id]
+        return len(old)
+
+    async def close(self) -> None:
+        pass
+
+
+def _matches(record: RunRecord, query: LogQuery) -> bool:
+    return (
+        record.owner.app_id == query.app_id
+        and (query.status is None or record.status == query.status)
+        and (query.created_before is None or record.created_at <= query.created_before)
+        and (query.created_after is None or record.created_at >= query.created_after)
+        and (query.user is None or record.owner.user == query.user)
+        and (not query.keyword or _has_keyword(record, query.keyword))
+    )
+
+
+def _has_keyword(record: RunRecord, keyword: str) -> bool:
+    # bytes.lower() changes ASCII letters only, as the contract wants it.
+    wanted = keyword[:30].encode("utf-8", "replace").lower()
+    texts = (record.inputs.encode("utf-8", "replace"), record.outputs, record.owner.user.encode("utf-8", "replace"))
+    if any(wanted in text.lower() for text in texts):
+        return True
+    try:
+        return str(uuid.UUID(keyword)) == record.owner.run_id
+    except ValueError:
+        return False
+
+
+class MemoryAppStore:
+    """An ``AppStore`` that forgets everything when the process ends."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, App] = {}
+        self._versions: defaultdict[str, list[WorkflowVersion]] = defaultdict(list)
+        self._keys: dict[bytes, ApiKey] = {}
+
+    async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+        versions = self._versions[app.id]
+        if any(known.id.lower() == version.id.lower() for known in versions):
+            raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+        numbered = msgspec.structs.replace(version, app_id=app.id, number=len(versions) + 1)
+        versions.append(numbered)
+        self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id)
+        return numbered
+
+    async def app(self, app_id: str) -> App | None:
+        return self._apps.get(app_id)
+
+    async def app_named(self, name: str) -> App | None:
+        return next((app for app in await self.apps() if app.name == name), None)
+
+    async def apps(self) -> list[App]:
+        return sorted(self._apps.values(), key=lambda app: app.created_at)
+
+    async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+        versions = self._versions.get(app_id, ())
+        return next((version for version in versions if version.id.lower() == workflow_id.lower()), None)
+
+    async def versions(self, app_id: str) -> list[WorkflowVersion]:
+        return [msgspec.structs.replace(version, source=b"") for version in reversed(self._versions.get(app_id, ()))]
+
+    async def delete_app(self, app_id: str) -> bool:
+        self._versions.pop(app_id, None)
+        self._keys = {digest: key for digest, key in self._keys.items() if key.app_id != app_id}
+        return self._apps.pop(app_id, None) is not None
+
+    async def add_key(self, key: ApiKey) -> None:
+        if key.app_id not in self._apps:
+            raise Conflict(f"There is no app {key.app_id} to add a key to.")
+        if key.digest in self._keys or any(known.id == key.id for known in self._keys.values()):
+            raise Conflict(f"The API key {key.hint} exists already.")
+        self._keys[key.digest] = key
+
+    async def keys(self, app_id: str) -> list[ApiKey]:
+        return sorted((key for key in self._keys.values() if key.app_id == app_id), key=lambda key: key.created_at)
+
+    async def delete_key(self, app_id: str, key_id: str) -> bool:
+        for key in await self.keys(app_id):
+            if key.id == key_id:
+                del self._keys[key.digest]
+                return True
+        return False
+
+    async def app_of_key(self, digest: bytes) -> App | None:
+        key = self._keys.get(digest)
+        return None if key is None else self._apps.get(key.app_id)

@@ -1,0 +1,113 @@
+"""One SQLite file, opened by this process: one thread that writes, one connection for quick reads, some for slow ones."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jikko.errors import StoreUnavailable
+from jikko.store.sqlite.connection import connect, unavailable
+from jikko.store.sqlite.migrate import Migration, copy_database, migrate, migrations
+from jikko.store.sqlite.readers import Readers
+from jikko.store.sqlite.writer import Operation, Participant, Writer
+
+T = TypeVar("T")
+
+
+class Database:
+    """The file that the stores share. Another process may have it open too, and write."""
+
+    def __init__(self, path: Path, writer: Writer, owned: sqlite3.Connection, quick: sqlite3.Connection, readers: Readers):
+        self.path = path
+        self._writer = writer
+        self._owned = owned
+        self._quick = quick
+        self._readers = readers
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls, path: Path, *, busy_timeout: float = 10.0, steps: Sequence[Migration] | None = None
+    ) -> "Database":
+        """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
+
+        Args:
+            busy_timeout: Seconds that a write waits for another process's lock.
+            steps: The schema; for tests.
+
+        Raises:
+            StoreUnavailable: The file cannot be opened, read or written.
+            InvalidSettings: It was written by a later version of the schema.
+        """
+        opened: list[sqlite3.Connection] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            owned = connect(path, busy_timeout=busy_timeout)
+            opened.append(owned)
+            migrate(owned, path, migrations() if steps is None else steps)
+            quick = connect(path, busy_timeout=busy_timeout, query_only=True)
+            opened.append(quick)
+            readers = Readers(path, busy_timeout=busy_timeout)
+        except BaseException as error:
+            for connection in opened:
+                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise unavailable(path, error) from error
+            if isinstance(error, OSError):
+                raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
+            raise
+        return cls(path, Writer(owned, path), owned, quick, readers)
+
+    def submit(self, operation: Operation) -> "asyncio.Future[Any]":
+        """Write; see ``Writer.submit``."""
+        return self._writer.submit(operation)
+
+    def join(self, participant: Participant) -> None:
+        """Take part in every transaction; see ``Writer.join``."""
+        self._writer.join(participant)
+
+    def quick(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Read a few rows by their keys, here and now: on the event loop, which waits for nothing but the disk.
+
+        Raises:
+            StoreUnavailable: The database cannot be read.
+        """
+        if self._closed:
+            raise StoreUnavailable(f"The database {self.path} is closed.")
+        try:
+            return query(self._quick)
+        except sqlite3.Error as error:
+            raise unavailable(self.path, error) from error
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Read anything, on a thread; see ``Readers.run``."""
+        return await self._readers.run(query)
+
+    async def backup(self, target: Path) -> None:
+        """Copy the database, as it is at one moment, to a file. Reading and writing go on.
+
+        Raises:
+            StoreUnavailable: It cannot be copied. ``target`` is as it was.
+        """
+        try:
+            await asyncio.to_thread(self._copy, target)
+        except sqlite3.Error as error:
+            raise unavailable(target, error) from error
+        except OSError as error:
+            raise StoreUnavailable(f"The backup {target} cannot be written: {error}.") from error
+
+    def _copy(self, target: Path) -> None:
+        source = connect(self.path, busy_timeout=10.0, query_only=True)
+        try:
+            copy_database(source, target)
+        finally:
+            source.close()
+
+    def close(self) -> None:
+        """Commit what was submitted, then release everything. May be called twice; blocks."""
+        self._writer.close()
+        self._readers.close()
+        self._closed = True
+        self._quick.close()
+        self._owned.close()

@@ -1,0 +1,95 @@
+"""Events as the log keeps them: a JSON array per append; arrays can be joined. A finished log is compressed.
+
+The first byte of a compressed log says how to read it, so that formats can be added and old logs stay readable.
+"""
+
+import zlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, Final
+
+import msgspec
+
+from jikko.events import Event
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(list[Event])
+
+PLAIN: Final = b"\x00"
+"""Format: JSON as it is."""
+DEFLATE_1: Final = b"\x01"
+"""Format: raw deflate with the preset dictionary ``log_dictionary_1.txt``."""
+_DICTIONARY_1 = resources.files(__package__).joinpath("log_dictionary_1.txt").read_bytes()
+# Level 3 is the last before lazy matching: 15 us and 11 % of a small log, where level 6 takes 28 us for 10 %.
+_LEVEL = 3
+
+
+class DamagedLog(Exception):
+    """Bytes in the database are no log of events. The message says what is wrong with them."""
+
+
+def encode_events(events: Sequence[Event]) -> bytes:
+    """A JSON array. NaN and infinities become ``null``; lone surrogates, which UTF-8 has no bytes for, ``?``."""
+    try:
+        return _ENCODER.encode(events)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(events, builtin_types=(bytes,))
+        return _ENCODER.encode(_encodable(plain))
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode("utf-8")
+        case dict():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_encodable(item) for item in value]
+        case _:
+            return value
+
+
+def decode_events(log: bytes) -> list[Event]:
+    """The events of a JSON array.
+
+    Raises:
+        DamagedLog: It is none, or not of events.
+    """
+    try:
+        return _DECODER.decode(log)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedLog(str(error)) from error
+
+
+def join(arrays: Sequence[bytes]) -> bytes:
+    """One JSON array with the items of all."""
+    if len(arrays) == 1:
+        return arrays[0]
+    return b"[" + b",".join(array[1:-1] for array in arrays if array != b"[]") + b"]"
+
+
+def compress(log: bytes) -> bytes:
+    """The log as it is kept for a finished run."""
+    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
+    return DEFLATE_1 + stream.compress(log) + stream.flush()
+
+
+def decompress(blob: bytes) -> bytes:
+    """The JSON array that ``compress`` was given.
+
+    Raises:
+        DamagedLog: The bytes are damaged, or of a format that is not known here.
+    """
+    kind, rest = blob[:1], blob[1:]
+    if kind == PLAIN:
+        return rest
+    if kind != DEFLATE_1:
+        raise DamagedLog(f"format {kind.hex() or 'missing'} is not known")
+    stream = zlib.decompressobj(-15, _DICTIONARY_1)
+    try:
+        log = stream.decompress(rest)
+    except zlib.error as error:
+        raise DamagedLog(str(error)) from error
+    if not stream.eof:
+        raise DamagedLog("the compressed bytes end too early")
+    return log

@@ -1,0 +1,65 @@
+"""Queries that may take long, on threads of their own so that they do not hold up the event loop."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, TypeVar
+
+from jikko.errors import StoreUnavailable
+from jikko.store.sqlite.connection import connect, unavailable
+
+T = TypeVar("T")
+
+_THREADS: Final = 2
+"""One slow search leaves room for one quick list."""
+
+
+class Readers:
+    """A few connections that only read, each used by one thread at a time."""
+
+    def __init__(self, path: Path, *, busy_timeout: float) -> None:
+        self._path = path
+        self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        self._all: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="jikko-reader")
+        self._closed = False
+        for _ in range(_THREADS):
+            connection = connect(path, busy_timeout=busy_timeout, query_only=True)
+            self._all.append(connection)
+            self._idle.put(connection)
+
+    async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer of a function that reads. All its statements see the database at one moment.
+
+        Raises:
+            StoreUnavailable: The database cannot be read.
+        """
+        if self._closed:
+            raise StoreUnavailable(f"The database {self._path} is closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._idle.get()
+        try:
+            connection.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        finally:
+            self._idle.put(connection)
+
+    def close(self) -> None:
+        """Break off what still reads, and release the connections. May be called twice; blocks."""
+        self._closed = True
+        for connection in self._all:
+            connection.interrupt()
+        self._pool.shutdown(wait=True)
+        for connection in self._all:
+            connection.close()
+        self._all.clear()

@@ -1,0 +1,158 @@
+"""The one thread that writes: it takes all that waits, and commits it together.
+
+A commit costs one flush to the disk however much it holds; so the more callers wait, the less each pays.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final, Protocol, TypeAlias
+
+from jikko.errors import JikkoError, StoreUnavailable
+from jikko.store.sqlite.connection import unavailable
+
+Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
+"""A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
+
+_LOG = logging.getLogger(__name__)
+_MOST: Final = 512
+"""Operations in one transaction, so that the first does not wait too long for the last."""
+
+
+class Participant(Protocol):
+    """Somebody who keeps state of a transaction beside it."""
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        """Write what was put off to the end of the transaction."""
+        ...
+
+    def rolled_back(self) -> None:
+        """Forget everything since the last commit."""
+        ...
+
+
+_Request: TypeAlias = "tuple[Operation, asyncio.Future[Any]]"
+_Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
+
+
+class Writer:
+    """Runs operations in the order in which they were submitted."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._participants: list[Participant] = []
+        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._closing = False
+        # Held to put something into the queue: nothing may come behind the mark of the end.
+        self._gate = threading.Lock()
+        # A daemon: a caller that forgot to close must not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, name="jikko-writer", daemon=True)
+        self._thread.start()
+
+    def join(self, participant: Participant) -> None:
+        """Have somebody take part in every transaction from now on."""
+        self._participants.append(participant)
+
+    def submit(self, operation: Operation) -> "asyncio.Future[Any]":
+        """Queue an operation. The future has its result once it is durable.
+
+        The future raises:
+            JikkoError: The operation refused. The others of its transaction are not concerned.
+            StoreUnavailable: The transaction could not be committed; nothing of it was.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        with self._gate:
+            if self._closing:
+                future.set_exception(StoreUnavailable(f"The database {self._path} is closed."))
+            else:
+                self._queue.put((operation, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what was submitted, then stop. May be called twice, from any thread; blocks."""
+        with self._gate:
+            if not self._closing:
+                self._closing = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        queue = self._queue
+        going_on = True
+        while going_on:
+            waiting = [queue.get()]
+            while len(waiting) < _MOST and not queue.empty():
+                waiting.append(queue.get_nowait())
+            if waiting[-1] is None:
+                going_on = False
+            requests = [request for request in waiting if request is not None]
+            if requests:
+                _tell(self._perform(requests))
+
+    def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
+        """Run one transaction. Never raises."""
+        try:
+            return self._transact(requests)
+        except sqlite3.Error as error:
+            self._roll_back()
+            if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+                reason = unavailable(self._path, error)
+                return [(future, None, reason) for _, future in requests]
+            failure: Exception = error
+        except Exception as error:
+            self._roll_back()
+            failure = error
+        if len(requests) == 1:
+            _LOG.error("A write to the database failed in a way that it should not.", exc_info=failure)
+            return [(requests[0][1], None, failure)]
+        # One of them is to blame. Alone, each fails or succeeds for itself.
+        return [outcome for request in requests for outcome in self._perform([request])]
+
+    def _transact(self, requests: Sequence[_Request]) -> "list[_Outcome]":
+        connection = self._connection
+        outcomes: list[_Outcome] = []
+        connection.execute("BEGIN IMMEDIATE")
+        for operation, future in requests:
+            try:
+                outcomes.append((future, operation(connection), None))
+            except JikkoError as refusal:
+                outcomes.append((future, None, refusal))
+        for participant in self._participants:
+            participant.before_commit(connection)
+        connection.execute("COMMIT")
+        return outcomes
+
+    def _roll_back(self) -> None:
+        try:
+            # After some errors SQLite has rolled back by itself.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            _LOG.exception("A transaction could not be rolled back.")
+        for participant in self._participants:
+            participant.rolled_back()
+
+
+def _tell(outcomes: "list[_Outcome]") -> None:
+    loops = {future.get_loop() for future, _, _ in outcomes}
+    for loop in loops:
+        try:
+            loop.call_soon_threadsafe(_settle, [outcome for outcome in outcomes if outcome[0].get_loop() is loop])
+        except RuntimeError:
+            # The loop was closed: nobody is left to be told.
+            _LOG.debug("Nobody waited for the outcome of a transaction.")
+
+
+def _settle(outcomes: "list[_Outcome]") -> None:
+    for future, result, error in outcomes:
+        if future.done():  # the caller was cancelled
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
