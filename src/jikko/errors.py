@@ -4,7 +4,9 @@
   * InvalidDocument       the DSL file cannot be imported
   * InvalidParam          a parameter of the request is wrong
   * BadRequest            the request cannot be understood
+  * UploadRefused         the upload does not hold one file that can be stored
   * Unauthorized          no or a wrong API key
+  * Forbidden             it exists, and is not for the caller
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
   * TooManyRequests       a limit is reached; try again later
@@ -77,12 +79,32 @@ class BadRequest(JikkoError):
     status = 400
 
 
+class UploadRefused(JikkoError):
+    """The upload does not hold exactly one file that can be stored. ``code`` says what is wrong."""
+
+    status = 400
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
 class Unauthorized(JikkoError):
     """No API key, or one that opens no app."""
 
     code = "unauthorized"
     status = 401
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="api"'}
+
+
+class Forbidden(JikkoError):
+    """It exists, and is not for the caller."""
+
+    status = 403
+
+    def __init__(self, message: str, *, code: str = "forbidden") -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class NotFound(JikkoError):

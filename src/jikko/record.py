@@ -1,7 +1,8 @@
 """The record of a run: a fold over its log. Pure functions; stores and services share them."""
 
+import json
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -11,7 +12,6 @@ from jikko.events import (
     NodeAttempted,
     NodeFinished,
     NodeStarted,
-    RoundFinished,
     Rounds,
     RunFinished,
     RunPaused,
@@ -21,7 +21,7 @@ from jikko.events import (
     RunStatus,
     Usage,
 )
-from jikko.values import Json
+from jikko.values import Json, is_file
 
 TriggeredFrom: TypeAlias = Literal["app-run"]
 
@@ -102,8 +102,6 @@ def stored_inputs(event: RunStarted) -> str:
 
     Source: Dify 1.15, spec/records.md §1 (``inputs``).
     """
-    import json
-
     system = {f"sys.{name}": value for name, value in event.system.items()}
     return json.dumps({**event.inputs, **system})
 
@@ -172,8 +170,6 @@ def execution_metadata(
 
 def files_in(outputs: dict[str, Json]) -> list[Json]:
     """The file mappings found directly in outputs: as a value, or as an element of a list."""
-    from jikko.values import is_file
-
     found: list[Json] = []
     for value in outputs.values():
         if is_file(value):
@@ -183,7 +179,9 @@ def files_in(outputs: dict[str, Json]) -> list[Json]:
     return found
 
 
-def node_executions(log: Iterable[Event], *, status: RunStatus | None = None, error: str | None = None) -> list[Any]:
+def node_executions(
+    log: Iterable[Event], *, status: RunStatus | None = None, error: str | None = None
+) -> list[NodeExecution]:
     """The node executions of a run, in order of start.
 
     Args:
@@ -192,8 +190,6 @@ def node_executions(log: Iterable[Event], *, status: RunStatus | None = None, er
             the run was stopped), with the run's error. Source: spec/execution.md §6.4.
     """
     found: dict[str, NodeExecution] = {}
-    durations: dict[str, dict[str, float]] = {}
-    variables: dict[str, dict[str, Json]] = {}
     for event in log:
         match event:
             case NodeStarted():
@@ -224,13 +220,9 @@ def node_executions(log: Iterable[Event], *, status: RunStatus | None = None, er
             case ContainerStarted():
                 if (known := found.get(event.execution_id)) is not None:
                     known.inputs = event.inputs
-            case RoundFinished():
-                durations.setdefault(event.execution_id, {})[str(event.round)] = event.elapsed
-                if event.node_type == "loop":
-                    variables.setdefault(event.execution_id, {})[str(event.round)] = event.outputs
             case NodeFinished():
                 if (known := found.get(event.execution_id)) is not None:
-                    _close(known, event, durations.get(event.execution_id), variables.get(event.execution_id))
+                    _close(known, event)
             case _:
                 pass
     if status is not None and status not in ("running", "paused"):
@@ -260,23 +252,13 @@ def _opened(event: NodeStarted) -> NodeExecution:
     return execution
 
 
-def _close(
-    execution: NodeExecution,
-    event: NodeFinished,
-    durations: dict[str, float] | None,
-    variables: dict[str, Json] | None,
-) -> None:
-    extra = dict(event.metadata)
-    if event.node_type in ("iteration", "loop"):
-        extra[f"{event.node_type}_duration_map"] = durations or {}
-        if event.node_type == "loop":
-            extra["loop_variable_map"] = variables or {}
+def _close(execution: NodeExecution, event: NodeFinished) -> None:
     execution.inputs = event.inputs
     execution.process_data = event.process_data
     execution.outputs = event.outputs
     execution.status = event.status
     execution.error = event.error
     execution.elapsed_time = event.elapsed
-    execution.execution_metadata = execution_metadata(event.usage, event.rounds, event.strategy, extra)
+    execution.execution_metadata = execution_metadata(event.usage, event.rounds, event.strategy, event.metadata)
     execution.finished_at = int(event.at)
     execution.files = files_in(event.outputs)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from jikko.dsl.fields import Fields, did_you_mean
+from jikko.dsl.fields import Fields, shown
 from jikko.dsl.types import RETRYING_TYPES
 from jikko.values import Json
 
@@ -66,8 +66,8 @@ def _read_default_value(fields: Fields) -> dict[str, Json]:
         kind = entry.text("type", required=True)
         if kind not in _CHECKS:
             if kind:
-                hint = did_you_mean(kind, list(_CHECKS)) or f"expected {' or '.join(_CHECKS)}"
-                entry.problem("type", f"is {kind!r}, which a default value cannot have", hint)
+                hint = entry.meant(kind, list(_CHECKS)) or f"expected {' or '.join(_CHECKS)}"
+                entry.problem("type", f"is {shown(kind)}, which a default value cannot have", hint)
             continue
         description, check = _CHECKS[kind]
         value = _parsed(entry.get("value"), kind)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from jikko.dsl.fields import Fields, did_you_mean
+from jikko.dsl.fields import Fields, shown
 from jikko.lang.conditions import Case, Condition, LogicalOperator, SubCondition, SubConditions
 from jikko.lang.operators import OPERATORS
 from jikko.lang.templates import Template
@@ -76,8 +76,8 @@ def _read_operator(entry: Fields) -> str | None:
         return name
     if name:
         alias = _ALIASES.get(name)
-        hint = f"did you mean {alias!r}?" if alias else did_you_mean(name, list(OPERATORS))
-        entry.problem("comparison_operator", f"is {name!r}, which is no operator", hint)
+        hint = f"did you mean {alias!r}?" if alias else entry.meant(name, list(OPERATORS))
+        entry.problem("comparison_operator", f"is {shown(name)}, which is no operator", hint)
     return None
 
 
@@ -94,7 +94,7 @@ def _read_scalar(entry: Fields, name: str, value: Json) -> Json:
     if isinstance(value, (int, float)):
         entry.problem(name, f"is the number {value}, which Dify refuses here", "put it in quotes", fatal=False)
         return str(value)
-    entry.problem(name, f"is a {type(value).__name__}", "expected a text, a list of texts, true, false or null")
+    entry.problem(name, f"is {shown(value)}", "expected a text, a list of texts, true, false or null")
     return None
 
 
@@ -107,8 +107,8 @@ def _read_sub_conditions(entry: Fields) -> SubConditions | None:
     for condition in sub.mappings("conditions"):
         key = condition.text("key", required=True)
         if key and key not in FILE_ATTRIBUTES:
-            hint = did_you_mean(key, FILE_ATTRIBUTES)
-            condition.problem("key", f"is {key!r}, which files do not have: the node will fail", hint, fatal=False)
+            hint = condition.meant(key, FILE_ATTRIBUTES)
+            condition.problem("key", f"is {shown(key)}, which files do not have: the node will fail", hint, fatal=False)
         operator = _read_operator(condition)
         if operator is not None:
             conditions.append(SubCondition(key, operator, _read_value(condition)))

@@ -1,10 +1,14 @@
 """Reads typed fields from a mapping of the DSL, and notes what is wrong instead of raising."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from jikko.errors import Problem
 from jikko.values import Json, Selector
+
+_MAX_HINTED: Final = 100
+_MAX_SHOWN: Final = 60
+_MAX_WORD: Final = 100
 
 
 class Fields:
@@ -22,7 +26,18 @@ class Fields:
 
     def problem(self, name: str, what: str, hint: str = "", *, fatal: bool = True) -> None:
         """Note a problem with the field ``name`` (``""`` for the mapping itself)."""
-        self.problems.append(Problem(f"{self.where}.{name}" if name else self.where, what, hint, fatal))
+        self.problems.append(Problem(self.at(name), what, hint, fatal))
+
+    def at(self, name: str) -> str:
+        """The path of a field; that of the mapping itself for ``""``."""
+        return f"{self.where}.{name}" if self.where and name else self.where or name
+
+    def meant(self, wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
+        """A hint that names the most similar choice, or ``""``.
+
+        Comparing is slow: once a file has many problems, there are no more hints.
+        """
+        return did_you_mean(wrong, choices) if len(self.problems) < _MAX_HINTED else ""
 
     def get(self, name: str, default: Json = None) -> Json:
         """The raw value."""
@@ -39,7 +54,7 @@ class Fields:
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
-        self.problem(name, f"is {_shown(value)}, not a text")
+        self.problem(name, f"is {shown(value)}, not a text")
         return default
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -48,7 +63,7 @@ class Fields:
             return default
         if isinstance(value, bool):
             return value
-        self.problem(name, f"is {_shown(value)}, not true or false")
+        self.problem(name, f"is {shown(value)}, not true or false")
         return default
 
     def integer(self, name: str, default: int = 0, *, minimum: int | None = None) -> int:
@@ -61,7 +76,7 @@ class Fields:
                 raise ValueError
             number = int(value)
         except (ValueError, OverflowError):
-            self.problem(name, f"is {_shown(value)}, not a whole number")
+            self.problem(name, f"is {shown(value)}, not a whole number")
             return default
         if minimum is not None and number < minimum:
             self.problem(name, f"is {number}, less than {minimum}")
@@ -75,7 +90,7 @@ class Fields:
             return default
         if isinstance(value, str) and value in choices:
             return value
-        self.problem(name, f"is {_shown(value)}", did_you_mean(value, choices) or f"expected {' or '.join(choices)}")
+        self.problem(name, f"is {shown(value)}", self.meant(value, choices) or f"expected {' or '.join(choices)}")
         return default
 
     def selector(self, name: str, *, required: bool = False) -> Selector:
@@ -87,7 +102,7 @@ class Fields:
             return ()
         found = as_selector(value)
         if found is None:
-            self.problem(name, f"is {_shown(value)}, not a selector", "expected [node id, variable]")
+            self.problem(name, f"is {shown(value)}, not a selector", "expected [node id, variable]")
             return ()
         return found
 
@@ -97,7 +112,7 @@ class Fields:
         for index, value in enumerate(self.items(name)):
             selector = as_selector(value)
             if selector is None:
-                self.problem(f"{name}[{index}]", f"is {_shown(value)}, not a selector", "expected [node id, variable]")
+                self.problem(f"{name}[{index}]", f"is {shown(value)}, not a selector", "expected [node id, variable]")
             elif selector:
                 found.append(selector)
         return tuple(found)
@@ -111,24 +126,24 @@ class Fields:
             return []
         if isinstance(value, list):
             return value
-        self.problem(name, f"is {_shown(value)}, not a list")
+        self.problem(name, f"is {shown(value)}, not a list")
         return []
 
     def mapping(self, name: str) -> "Fields":
         """A mapping, to be read in its turn. An empty one if it is missing."""
         value = self.raw.get(name)
         if value is not None and not isinstance(value, Mapping):
-            self.problem(name, f"is {_shown(value)}, not a mapping")
+            self.problem(name, f"is {shown(value)}, not a mapping")
             value = None
-        return Fields(f"{self.where}.{name}", value or {}, self.problems)
+        return Fields(self.at(name), value or {}, self.problems)
 
     def mappings(self, name: str, *, required: bool = False) -> Iterator["Fields"]:
         """A list of mappings, each to be read in its turn. Other elements are noted and left out."""
         for index, value in enumerate(self.items(name, required=required)):
             if isinstance(value, Mapping):
-                yield Fields(f"{self.where}.{name}[{index}]", value, self.problems)
+                yield Fields(f"{self.at(name)}[{index}]", value, self.problems)
             else:
-                self.problem(f"{name}[{index}]", f"is {_shown(value)}, not a mapping")
+                self.problem(f"{name}[{index}]", f"is {shown(value)}, not a mapping")
 
 
 def as_selector(value: Json) -> Selector | None:
@@ -144,10 +159,26 @@ def did_you_mean(wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
     """A hint that names the most similar choice, or ``""``."""
     import difflib
 
-    close = difflib.get_close_matches(str(wrong), [str(choice) for choice in choices], n=1)
+    word = str(wrong)
+    # Nobody mistypes a name of that length, and comparing it would take long.
+    if len(word) > _MAX_WORD:
+        return ""
+    close = difflib.get_close_matches(word, [str(choice) for choice in choices], n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _shown(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def shown(value: Json) -> str:
+    """A value as messages show it: short, whatever its size."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return "a list"
+        case Mapping():
+            return "a mapping"
+        case str() if len(value) > _MAX_SHOWN:
+            return repr(value[:_MAX_SHOWN]) + "..."
+        case _:
+            return repr(value)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jikko.dsl.fields import Fields, did_you_mean
+from jikko.dsl.fields import Fields, shown
 from jikko.values import Json
 
 INPUT_TYPES: Final = (
@@ -67,8 +67,8 @@ def _read_variable(entry: Fields) -> StartVariable | None:
     name = entry.text("variable", required=True)
     kind = entry.text("type", required=True)
     if kind and kind not in INPUT_TYPES:
-        hint = did_you_mean(kind, INPUT_TYPES) or f"expected {' or '.join(INPUT_TYPES)}"
-        entry.problem("type", f"is {kind!r}, which inputs cannot have", hint)
+        hint = entry.meant(kind, INPUT_TYPES) or f"expected {' or '.join(INPUT_TYPES)}"
+        entry.problem("type", f"is {shown(kind)}, which inputs cannot have", hint)
         return None
     if entry.get("variable") == "":
         entry.problem("variable", "is empty", "give the input a name")
@@ -112,7 +112,7 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
             entry.problem("json_schema", f"is not JSON: {error}")
             return None
     if not isinstance(schema, Mapping):
-        entry.problem("json_schema", f"is a {type(schema).__name__}, not an object")
+        entry.problem("json_schema", f"is {shown(schema)}, not an object")
         return None
     # Imported where it is needed: few files have schemas, and it takes longer to import than all of this package.
     from jsonschema import Draft7Validator

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from jikko.dsl.document import Variable
-from jikko.dsl.fields import Fields, did_you_mean
+from jikko.dsl.fields import Fields, shown
 from jikko.values import Json
 
 MAX_VALUE: Final = 200 * 1024
@@ -61,8 +61,8 @@ def _read_variable(entry: Fields, types: tuple[str, ...]) -> Variable | None:
         entry.problem("value", "is missing" if "value" not in entry.raw else "is null", 'an empty text is ""')
         return None
     if kind and kind not in types:
-        hint = did_you_mean(kind, types) or f"expected {' or '.join(types)}"
-        entry.problem("value_type", f"is {kind!r}, which the variable cannot have", hint)
+        hint = entry.meant(kind, types) or f"expected {' or '.join(types)}"
+        entry.problem("value_type", f"is {shown(kind)}, which the variable cannot have", hint)
         return None
     if not name or not kind:
         return None

@@ -3,10 +3,6 @@
 Rule 1: nothing here recurses, so that no file can exhaust the stack.
 Rule 2: an alias hands on the value that it names, never a copy, and is paid for as if it were one: what a reader of the
     whole value would have to walk through is limited, not only what is written in the file.
-
-Scalars are understood as PyYAML's safe loader does (YAML 1.1), because Dify reads its files with it, except that
-everything stays JSON: dates, binary data and integers of more than 64 bits remain the text that they are written as,
-and keys become texts.
 """
 
 import json
@@ -16,20 +12,17 @@ from typing import Any, Final
 
 import yaml
 
+from jikko.dsl.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
 from jikko.values import Json
 
-_CORE: Final = "tag:yaml.org,2002:"
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RESOLVERS: Final[dict[str, Any]] = yaml.SafeLoader.yaml_implicit_resolvers
-_TRUE: Final = frozenset({"yes", "true", "on"})
-_MERGE: Final = object()
-
 _HINTS: Final = (
-    ("'\\t'", "indent with spaces, not with tabs"),
+    ("cannot start any token", "indent with spaces, not with tabs; a text that begins with '@' or '`' needs quotes"),
     ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
     ("could not find expected ':'", "look for a missing ':' or a wrong indentation just above"),
-    ("undefined alias", "a text that begins with '*' needs quotes"),
-    ("but found another document", "the file has a second '---'"),
+    ("did not find expected alphabetic", "a text that begins with '*' or '&' needs quotes"),
+    ("did not find expected key", "look for a wrong indentation or an unclosed quote just above"),
+    ("did not find expected '-' indicator", "look for a wrong indentation just above"),
 )
 
 
@@ -103,13 +96,15 @@ def _read(text: str, limits: LoadLimits) -> Json:
 class _Frame:
     """A mapping or list that is not closed yet."""
 
-    __slots__ = ("anchor", "before", "has_key", "key", "merged", "value")
+    __slots__ = ("anchor", "before", "has_key", "height", "key", "merged", "value")
 
     def __init__(self, value: Any, anchor: str | None, before: int) -> None:
         self.value = value
         self.anchor = anchor
         self.before = before
         """How many values had been counted before it."""
+        self.height = 0
+        """Levels of mappings and lists within it."""
         self.has_key = False
         self.key: Any = None
         self.merged: list[Any] = []
@@ -124,8 +119,8 @@ class _Builder:
         self._limits = limits
         self._documents = 0
         self._stack: list[_Frame] = []
-        self._anchors: dict[str, tuple[Json, int] | None] = {}
-        """The value and its count; ``None`` while it is not closed yet."""
+        self._anchors: dict[str, tuple[Json, int, int] | None] = {}
+        """The value, its count and its height; ``None`` while it is not closed yet."""
         self._count = 0
         # Keys and enumerations repeat thousands of times: resolved once, and one object.
         self._known: dict[str, Any] = {}
@@ -142,30 +137,35 @@ class _Builder:
             if text in self._known:
                 value = self._known[text]
             else:
-                value = _plain(text)
+                value = plain(text)
                 if len(text) < 64:
                     self._known[text] = value
         elif tag is None or tag == "!":
             value = event.value
+        elif tag in SCALAR_TAGS:
+            value = tagged(tag, event.value)
         else:
-            value = _tagged(event)
+            raise _unknown_tag(event)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1)
-        self._add(value, 1, event)
+            self._anchors[event.anchor] = (value, 1, 0)
+        self._add(value, 1, 0, event)
 
     def alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
-            raise _problem(event, f"is no YAML: found undefined alias {event.anchor!r}", _HINTS[3][1])
+            raise _problem(
+                event, f"is no YAML: found undefined alias {event.anchor!r}", "a text that begins with '*' needs quotes"
+            )
         anchored = self._anchors[event.anchor]
         if anchored is None:
             raise _problem(event, f"refers to itself by the alias {event.anchor!r}")
-        self._add(*anchored, event)
+        value, count, height = anchored
+        self._check_depth(len(self._stack) + height, event)
+        self._add(value, count, height, event)
 
     def open(self, event: Any) -> None:
-        if event.tag is not None and not event.tag.startswith(_CORE) and event.tag != "!":
+        if event.tag not in (None, "!") and event.tag not in COLLECTION_TAGS:
             raise _unknown_tag(event)
-        if len(self._stack) >= self._limits.max_depth:
-            raise _problem(event, f"is nested deeper than {self._limits.max_depth} levels")
+        self._check_depth(len(self._stack) + 1, event)
         if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].has_key:
             raise _problem(event, "has a list or mapping as a key", "a key that begins with '{' or '[' needs quotes")
         if event.anchor is not None:
@@ -175,103 +175,47 @@ class _Builder:
     def close(self, event: Any) -> None:
         frame = self._stack.pop()
         if frame.merged:
-            self._merge(frame, event)
-        count = self._count - frame.before + 1
+            self._merge(frame)
         if frame.anchor is not None:
-            self._anchors[frame.anchor] = (frame.value, count)
-        self._add(frame.value, 1, event)
+            count = self._count - frame.before + 1
+            self._anchors[frame.anchor] = (frame.value, count, frame.height + 1)
+        self._add(frame.value, 1, frame.height + 1, event)
 
-    def _add(self, value: Any, count: int, event: Any) -> None:
+    def _check_depth(self, depth: int, event: Any) -> None:
+        if depth > self._limits.max_depth:
+            raise _problem(event, f"is nested deeper than {self._limits.max_depth} levels")
+
+    def _add(self, value: Any, count: int, height: int, event: Any) -> None:
         self._count += count
         if self._count > self._limits.max_values:
             raise _problem(event, f"has more than {self._limits.max_values} values, with what its aliases repeat")
         if not self._stack:
-            self.root = None if value is _MERGE else value
+            self.root = None if value is MERGE else value
             return
         frame = self._stack[-1]
+        if height > frame.height:
+            frame.height = height
         if isinstance(frame.value, list):
-            frame.value.append("<<" if value is _MERGE else value)
+            frame.value.append("<<" if value is MERGE else value)
         elif not frame.has_key:
-            frame.key = value if value is _MERGE else _as_key(value, event)
+            frame.key = value if value is MERGE else _as_key(value, event)
             frame.has_key = True
         else:
             frame.has_key = False
-            if frame.key is _MERGE:
-                frame.merged.extend(value if isinstance(value, list) else [value])
+            if frame.key is MERGE:
+                merged = value if isinstance(value, list) else [value]
+                if not all(isinstance(mapping, dict) for mapping in merged):
+                    raise _problem(event, "has a '<<' key that names no mapping")
+                frame.merged.extend(merged)
             else:
-                frame.value[frame.key] = "<<" if value is _MERGE else value
+                frame.value[frame.key] = "<<" if value is MERGE else value
 
-    def _merge(self, frame: _Frame, event: Any) -> None:
+    def _merge(self, frame: _Frame) -> None:
         own = frame.value
         frame.value = {}
         for mapping in reversed(frame.merged):
-            if not isinstance(mapping, dict):
-                raise _problem(event, "has a '<<' key that names no mapping")
             frame.value.update(mapping)
         frame.value.update(own)
-
-
-def _plain(text: str) -> Any:
-    """What an unquoted scalar stands for."""
-    for tag, pattern in _RESOLVERS.get(text[:1], ()):
-        if pattern.match(text):
-            return _construct(tag, text)
-    return text
-
-
-def _tagged(event: Any) -> Any:
-    if not event.tag.startswith(_CORE):
-        raise _unknown_tag(event)
-    return _construct(event.tag, event.value)
-
-
-def _construct(tag: str, text: str) -> Any:
-    try:
-        match tag.removeprefix(_CORE):
-            case "null":
-                return None
-            case "bool":
-                return text.lower() in _TRUE
-            case "int":
-                number = _integer(text)
-                return number if -(2**63) <= number < 2**64 else text
-            case "float":
-                return _float(text)
-            case "merge":
-                return _MERGE
-    except ValueError:
-        # Such as "!!int x", or more digits than Python converts.
-        return text
-    return text
-
-
-def _integer(text: str) -> int:
-    digits = text.replace("_", "")
-    sign = -1 if digits.startswith("-") else 1
-    digits = digits.lstrip("+-")
-    if digits.startswith("0b"):
-        return sign * int(digits[2:], 2)
-    if digits.startswith("0x"):
-        return sign * int(digits[2:], 16)
-    if ":" in digits:
-        return sign * int(_sexagesimal(digits, int))
-    return sign * int(digits, 8 if digits.startswith("0") else 10)
-
-
-def _float(text: str) -> float:
-    digits = text.replace("_", "").lower()
-    sign = -1 if digits.startswith("-") else 1
-    digits = digits.lstrip("+-")
-    if digits in (".inf", ".nan"):
-        digits = digits[1:]
-    return sign * (_sexagesimal(digits, float) if ":" in digits else float(digits))
-
-
-def _sexagesimal(digits: str, convert: Callable[[str], float]) -> float:
-    total = convert("0")
-    for part in digits.split(":"):
-        total = total * 60 + convert(part)
-    return total
 
 
 def _as_key(value: Any, event: Any) -> str:
@@ -284,9 +228,8 @@ def _as_key(value: Any, event: Any) -> str:
 
 
 def _unknown_tag(event: Any) -> YamlProblem:
-    return _problem(
-        event, f"has the tag {event.tag!r}, which is not allowed", "a text that begins with '!' needs quotes"
-    )
+    what = f"has the tag {event.tag!r}, which is not allowed"
+    return _problem(event, what, "a text that begins with '!' needs quotes")
 
 
 def _problem(event: Any, what: str, hint: str = "") -> YamlProblem:

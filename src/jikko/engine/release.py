@@ -28,7 +28,19 @@ class Chunk(NamedTuple):
 class Release:
     """The text sessions of one run."""
 
-    __slots__ = ("_buffers", "_closed", "_done", "_graph", "_part", "_queue", "_read", "_searches", "_skipped", "_sources", "_unread")
+    __slots__ = (
+        "_buffers",
+        "_closed",
+        "_done",
+        "_graph",
+        "_part",
+        "_queue",
+        "_read",
+        "_searches",
+        "_skipped",
+        "_sources",
+        "_unread",
+    )
 
     def __init__(self, graph: CompiledGraph, skipped: bytearray, read: Read) -> None:
         """Args:

@@ -316,7 +316,7 @@ class Runner:
     ) -> None:
         run = node.node.run(context)
         try:
-            run.send(None)  # type: ignore[attr-defined]  # an immediate node's ``run`` is a plain coroutine
+            run.send(None)
         except StopIteration as stop:
             self._succeeded(frame, node, started, stop.value, began)
         except NodeFailure as failure:
@@ -324,7 +324,7 @@ class Runner:
         except Exception as error:
             self._failed(frame, node, started, _unexpected(node, error), began)
         else:
-            run.close()  # type: ignore[attr-defined]
+            run.close()
             raise RuntimeError(f"node type {node.type} says that it never waits, but it does")
 
     async def _execute(
@@ -364,9 +364,7 @@ class Runner:
 
     # Ends of nodes.
 
-    def _succeeded(
-        self, frame: Frame, node: CompiledNode, started: NodeStarted, result: Result, began: float
-    ) -> None:
+    def _succeeded(self, frame: Frame, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> None:
         container = self._state.containers.get(started.execution_id) if node.body is not None else None
         self._node_ended(
             frame,

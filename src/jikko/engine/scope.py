@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from jikko.lang.variables import follow
 from jikko.values import UNSET, Json, Selector, Unset
 
+
 class Scope:
     """Variables by node and name. A round of an iteration has a scope of its own that reads through to the one around.
 

@@ -6,6 +6,7 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Literal
 
 from jikko.engine.release import Chunk, Release
 from jikko.engine.schedule import Schedule
@@ -212,7 +213,7 @@ class RunState:
         body = container.node.body
         if body is None:
             return
-        kind = "iteration" if body.isolated else "loop"
+        kind: Literal["iteration", "loop"] = "iteration" if body.isolated else "loop"
         rounds = (*event.rounds, Round(event.execution_id, event.node_id, kind, event.round))
         scope = container.frame.scope
         if body.isolated:

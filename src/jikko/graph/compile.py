@@ -88,9 +88,7 @@ class _Compiler:
         return sorted(depth, key=lambda container: -depth[container])
 
     def _body_nodes(self, container: str | None) -> list[CompiledNode]:
-        return [
-            self._node(entry, position) for position, entry in enumerate(self._members.get(container, ()))
-        ]
+        return [self._node(entry, position) for position, entry in enumerate(self._members.get(container, ()))]
 
     def _node(self, entry: NodeEntry, position: int) -> CompiledNode:
         fields = Fields(entry.where, entry.data, self._problems)
@@ -126,7 +124,9 @@ class _Compiler:
         incoming = [0] * len(nodes)
         edges: list[tuple[tuple[str, int], ...]] = []
         for node in nodes:
-            out = [(edge.handle, numbers[edge.target]) for edge in self._edges.get(node.id, ()) if edge.target in numbers]
+            out = [
+                (edge.handle, numbers[edge.target]) for edge in self._edges.get(node.id, ()) if edge.target in numbers
+            ]
             for _, target in out:
                 incoming[target] += 1
             edges.append(tuple(out))
@@ -153,12 +153,7 @@ class _Compiler:
             if isinstance(node.node, Responder):
                 parts = node.node.parts()
                 waits_for = {
-                    position
-                    for part in parts
-                    if isinstance(part, tuple)
-                    for position in writers.get(part[:2], ())
+                    position for part in parts if isinstance(part, tuple) for position in writers.get(part[:2], ())
                 }
                 found.append(Response(node.id, node.position, parts, frozenset(waits_for)))
         return tuple(sorted(found, key=lambda response: response.node_id))
-
-

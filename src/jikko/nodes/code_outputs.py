@@ -122,15 +122,16 @@ class OutputCheck:
             case _:
                 return self._array(value, path, None, "", _boolean_element)
 
-    def _array(self, value: Json, path: str, limit: int | None, setting: str, element: Callable[[Json, str], Json]) -> Json:
+    def _array(
+        self, value: Json, path: str, limit: int | None, setting: str, element: Callable[[Json, str], Json]
+    ) -> Json:
         if value is None:
             return None
         if not isinstance(value, list):
             raise _invalid(f"Output {path} is not an array, but {_name(value)}.")
         if limit is not None and len(value) > limit:
             raise _invalid(
-                f"The length of output {path} must be at most {limit} elements, but is {len(value)} "
-                f"(set by {setting})."
+                f"The length of output {path} must be at most {limit} elements, but is {len(value)} (set by {setting})."
             )
         return [element(item, f"{path}[{index}]") for index, item in enumerate(value)]
 
@@ -207,9 +208,7 @@ class OutputCheck:
 
     def _check_depth(self, depth: int) -> None:
         if depth > self._limits.max_depth:
-            raise NodeFailure(
-                f"Depth limit {self._limits.max_depth} reached, object too deep.", kind="DepthLimitError"
-            )
+            raise NodeFailure(f"Depth limit {self._limits.max_depth} reached, object too deep.", kind="DepthLimitError")
 
 
 def _boolean_element(value: Json, path: str) -> Json:

@@ -45,9 +45,7 @@ class IfElse:
                     str(error), inputs={"conditions": conditions}, process_data={"condition_results": results}
                 ) from None
             conditions = list(outcome.inputs)
-            results.append(
-                {"group": case.as_json(), "results": list(outcome.results), "final_result": outcome.final}
-            )
+            results.append({"group": case.as_json(), "results": list(outcome.results), "final_result": outcome.final})
             if outcome.final:
                 selected = case.id
                 break

@@ -57,7 +57,9 @@ class Iteration:
     async def run(self, ctx: ContainerContext) -> Result:
         items = ctx.variables.get(self.iterator)
         if items is UNSET:
-            raise NodeFailure(f"Iterator variable {list(self.iterator)} not found.", kind="IteratorVariableNotFoundError")
+            raise NodeFailure(
+                f"Iterator variable {list(self.iterator)} not found.", kind="IteratorVariableNotFoundError"
+            )
         if items is None or items == []:
             return Result(outputs={"output": []})
         if not isinstance(items, list):
@@ -69,18 +71,24 @@ class Iteration:
         outcomes = await (self._in_parallel(ctx, items) if self.is_parallel else self._in_sequence(ctx, items))
         inputs = {"iterator_selector": items}
         usage = total(outcome.usage for outcome in outcomes)
+        metadata = _metadata(dict(enumerate(outcomes)), usage)
         failed = next((outcome for outcome in outcomes if outcome.error is not None), None)
         if failed is not None and self.error_mode == "terminated":
             kept = [outcome.outputs.get("output") for outcome in outcomes if outcome.error is None]
             raise NodeFailure(
-                failed.error or "", kind="IterationNodeError", inputs=inputs, outputs={"output": kept}, usage=usage,
-                metadata=_price(usage), steps=len(items),
-            )  # fmt: skip
+                failed.error or "",
+                kind="IterationNodeError",
+                inputs=inputs,
+                outputs={"output": kept},
+                usage=usage,
+                metadata=metadata,
+                steps=len(items),
+            )
         return Result(
             outputs={"output": self._collected(outcomes)},
             inputs=inputs,
             usage=usage,
-            metadata=_price(usage),
+            metadata=metadata,
             steps=len(items),
         )
 
@@ -135,6 +143,7 @@ class Iteration:
         return values
 
 
-def _price(usage: Usage | None) -> dict[str, Json]:
+def _metadata(outcomes: Mapping[int, RoundOutcome], usage: Usage | None) -> dict[str, Json]:
     """A container tells its usage also when it is nothing."""
-    return {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}
+    price: dict[str, Json] = {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}
+    return {**price, "iteration_duration_map": {str(index): outcome.elapsed for index, outcome in outcomes.items()}}

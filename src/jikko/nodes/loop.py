@@ -88,7 +88,9 @@ class Loop:
             if variable.selector is not None:
                 value = ctx.variables.get(variable.selector)
                 if value is UNSET:
-                    raise NodeFailure(f"Variable {list(variable.selector)} of loop variable {variable.label} not found.")
+                    raise NodeFailure(
+                        f"Variable {list(variable.selector)} of loop variable {variable.label} not found."
+                    )
             first[variable.label] = value
         begun = ctx.begin({"loop_count": self.count, **first}, length=self.count, variables=first)
         inputs = dict(begun)
@@ -116,7 +118,7 @@ class Loop:
                     inputs=inputs,
                     outputs=outputs,
                     usage=usage,
-                    metadata=self._metadata(usage, "error"),
+                    metadata=self._metadata(outcomes, usage, "error"),
                     steps=self.count,
                 )
             outputs = {**outcome.outputs, "loop_round": index + 1}
@@ -147,13 +149,18 @@ class Loop:
     ) -> Result:
         usage = total(outcome.usage for outcome in outcomes)
         return Result(
-            outputs=outputs, inputs=inputs, usage=usage, metadata=self._metadata(usage, reason), steps=steps
+            outputs=outputs, inputs=inputs, usage=usage, metadata=self._metadata(outcomes, usage, reason), steps=steps
         )
 
     @staticmethod
-    def _metadata(usage: Usage | None, reason: str) -> dict[str, Json]:
-        none = {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}
-        return {**none, "completed_reason": reason}
+    def _metadata(outcomes: list[RoundOutcome], usage: Usage | None, reason: str) -> dict[str, Json]:
+        price: dict[str, Json] = {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}
+        return {
+            **price,
+            "loop_duration_map": {str(index): outcome.elapsed for index, outcome in enumerate(outcomes)},
+            "loop_variable_map": {str(index): dict(outcome.outputs) for index, outcome in enumerate(outcomes)},
+            "completed_reason": reason,
+        }
 
 
 def _constant(kind: str, value: Json) -> Json:

@@ -38,7 +38,7 @@ class Start:
             return {}
         from jsonschema import Draft7Validator
 
-        return {variable.name: Draft7Validator(variable.json_schema) for variable in with_schema}
+        return {variable.name: Draft7Validator(dict(variable.json_schema or {})) for variable in with_schema}
 
     async def run(self, ctx: Context) -> Result:
         values: dict[str, Json] = {}

@@ -30,9 +30,11 @@ class LogQuery:
     page: int = 1
     limit: int = 20
     keyword: str | None = None
-    """At most 30 characters; matches inputs, outputs, or the user without regard to ASCII case, or equals the run id."""
+    """Its first 30 characters are in the inputs, the outputs or the user, without regard to ASCII case; or the whole
+    is a UUID and equals the run id. Nothing in it is a wildcard."""
     status: Literal["succeeded", "failed", "stopped"] | None = None
     created_before: float | None = None
+    """Inclusive, as ``created_after``."""
     created_after: float | None = None
     user: str | None = None
     """Exact ``user`` of the request."""
@@ -83,6 +85,17 @@ class RunStore(Protocol):
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         """One page of an app's runs. A page behind the last is empty."""
+        ...
+
+    async def prune(self, before: float, *, limit: int = 500) -> int:
+        """Remove runs that finished before a time, with their logs. Open and paused runs stay.
+
+        Args:
+            limit: How many to remove at most, so that others may write in between.
+
+        Returns:
+            How many were removed. Fewer than ``limit``: there are no more.
+        """
         ...
 
     async def close(self) -> None:

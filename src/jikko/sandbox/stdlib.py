@@ -143,7 +143,9 @@ def _import_extensions() -> None:
 
 def _modules_on_disk(root: Path) -> Iterator[tuple[str, tuple[bool, bool, bytes]]]:
     for directory, subdirectories, files in os.walk(root):
-        subdirectories[:] = [name for name in subdirectories if name not in _LEFT_OUT and not name.startswith("config-")]
+        subdirectories[:] = [
+            name for name in subdirectories if name not in _LEFT_OUT and not name.startswith("config-")
+        ]
         parts = Path(directory).relative_to(root).parts
         for file in files:
             if not file.endswith(".py") or file in _LEFT_OUT:

@@ -71,6 +71,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "pipe2": (293, 59),
     "poll": (7, None),
     "ppoll": (271, 73),
+    "pread64": (17, 67),
     "prctl": (157, 167),
     "prlimit64": (302, 261),
     "process_vm_readv": (310, 270),
@@ -128,7 +129,7 @@ SERVER_ALLOWED = (
     *CHILD_ALLOWED,
     "sendmsg", "recvmsg", "sendto", "recvfrom", "socketpair", "clone", "fork", "wait4", "waitid", "kill",
     "close_range", "prctl", "seccomp", "setrlimit", "prlimit64", "getrlimit", "dup", "dup2", "dup3", "pipe2",
-    "shutdown", "setpriority",
+    "shutdown", "setpriority", "pread64",
 )  # fmt: skip
 """What the fork server may call: what it takes to fork, lock and reap a child."""
 

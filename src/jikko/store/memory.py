@@ -1,4 +1,4 @@
-"""Stores that keep everything in memory: for tests, for ``jikko run``, and as the plainest statement of the contract."""
+"""Stores that keep everything in memory: for tests, for ``jikko run``, and as the contract put plainly."""
 
 import asyncio
 import uuid

@@ -1,0 +1,7 @@
+"""Stores in one SQLite file."""
+
+from jikko.store.sqlite.app_store import SqliteAppStore
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.run_store import SqliteRunStore
+
+__all__ = ["Database", "SqliteAppStore", "SqliteRunStore"]

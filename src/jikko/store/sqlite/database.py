@@ -1,4 +1,4 @@
-"""One SQLite file, opened by this process: one thread that writes, one connection for quick reads, some for slow ones."""
+"""One SQLite file: one thread that writes, one connection for quick reads, and threads for slow ones."""
 
 import asyncio
 import sqlite3
@@ -18,7 +18,9 @@ T = TypeVar("T")
 class Database:
     """The file that the stores share. Another process may have it open too, and write."""
 
-    def __init__(self, path: Path, writer: Writer, owned: sqlite3.Connection, quick: sqlite3.Connection, readers: Readers):
+    def __init__(
+        self, path: Path, writer: Writer, owned: sqlite3.Connection, quick: sqlite3.Connection, readers: Readers
+    ):
         self.path = path
         self._writer = writer
         self._owned = owned
@@ -27,9 +29,7 @@ class Database:
         self._closed = False
 
     @classmethod
-    def open(
-        cls, path: Path, *, busy_timeout: float = 10.0, steps: Sequence[Migration] | None = None
-    ) -> "Database":
+    def open(cls, path: Path, *, busy_timeout: float = 10.0, steps: Sequence[Migration] | None = None) -> "Database":
         """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
 
         Args:

@@ -1,0 +1,59 @@
+"""``jikko doctor``: whether this machine and these settings will do."""
+
+import json
+import platform
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@click.command()
+@home_option
+@json_option
+def doctor(home: Path | None, as_json: bool) -> None:
+    """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
+
+    The exit code is 0 if all is well.
+    """
+    sys.exit(run_async(_doctor(settings_of(home=home), as_json)))
+
+
+async def _doctor(settings: Any, as_json: bool) -> int:
+    failed = 0
+    async for finding in _findings(settings):
+        failed += not finding.ok
+        if as_json:
+            click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
+        else:
+            mark = click.style("ok    ", fg="green") if finding.ok else click.style("FAILED", fg="red")
+            click.echo(f"{mark}  {finding.name}: {finding.detail}")
+    return 1 if failed else 0
+
+
+async def _findings(settings: Any) -> AsyncIterator[Finding]:
+    from jikko.assemble import assemble
+    from jikko.errors import JikkoError
+
+    version = platform.python_version()
+    yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_implementation()} {version}")
+    yield Finding("sqlite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version)
+    try:
+        async with assemble(settings) as assembly:
+            apps = await assembly.apps.all()
+            yield Finding("database", True, f"{settings.database}, {len(apps)} apps")
+    except (JikkoError, OSError) as error:
+        yield Finding("database", False, str(error))

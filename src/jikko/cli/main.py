@@ -1,0 +1,25 @@
+"""The command line. What a command needs is imported when it runs, so that help and completion are instant."""
+
+import click
+
+from jikko.cli.apps import apps
+from jikko.cli.check import check
+from jikko.cli.doctor import doctor
+from jikko.cli.run import run
+from jikko.cli.runs import runs
+from jikko.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="jikko", prog_name="jikko")
+def cli() -> None:
+    """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
+
+
+for command in (serve, run, check, apps, runs, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point of the ``jikko`` command."""
+    cli(prog_name="jikko")

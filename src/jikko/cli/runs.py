@@ -1,0 +1,160 @@
+"""``jikko runs``: looking at runs, and stopping them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+_server_options = (
+    click.option("--url", envvar="JIKKO_URL", show_envvar=True, default="http://127.0.0.1:8000", help="The server."),
+    click.option("--key", envvar="JIKKO_KEY", show_envvar=True, required=True, help="The API key of the app."),
+    click.option("--user", default="cli", help="Who does it."),
+)
+
+
+@click.group()
+def runs() -> None:
+    """Look at runs, and stop them."""
+
+
+@runs.command("list")
+@click.option("--app", help="Only runs of this app (name or id).")
+@click.option("--status", type=click.Choice(["succeeded", "failed", "stopped"]), help="Only runs that ended so.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
+@home_option
+@json_option
+def list_(app: str | None, status: str | None, limit: int, home: Path | None, as_json: bool) -> None:
+    """List runs, newest first."""
+    run_async(_list(app, status, limit, settings_of(home=home), as_json))
+
+
+async def _list(name: str | None, status: Any, limit: int, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+    from jikko.ports.run_store import LogQuery
+
+    async with assemble(settings) as assembly:
+        apps = [await assembly.apps.find(name)] if name else await assembly.apps.all()
+        found = []
+        for app in apps:
+            page = await assembly.runs.find(LogQuery(app_id=app.id, limit=limit, status=status))
+            found += [(app.name, record) for record in page.records]
+    found.sort(key=lambda entry: -entry[1].created_at)
+    for app_name, record in found[:limit]:
+        if as_json:
+            click.echo(json.dumps(_entry(record), ensure_ascii=False))
+        else:
+            click.echo(
+                f"{record.owner.run_id}  {record.status:17}  {record.elapsed:8.2f} s  {record.total_steps:4} steps  "
+                f"{app_name}"
+            )
+
+
+@runs.command()
+@click.argument("run_id")
+@home_option
+@json_option
+def show(run_id: str, home: Path | None, as_json: bool) -> None:
+    """Show a run with all its nodes."""
+    run_async(_show(run_id, settings_of(home=home), as_json))
+
+
+async def _show(run_id: str, settings: Any, as_json: bool) -> None:
+    import msgspec
+
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        record = await assembly.runs.any_record(run_id)
+        executions = await assembly.runs.node_executions(record)
+    if as_json:
+        click.echo(json.dumps({**_entry(record), "node_executions": msgspec.to_builtins(executions)}, default=str))
+        return
+    click.echo(f"run      {record.owner.run_id}\nstatus   {record.status}")
+    click.echo(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}")
+    if record.error:
+        click.echo(f"error    {record.error}")
+    click.echo(f"took     {record.elapsed:.3f} s, {record.total_steps} steps, {record.total_tokens} tokens")
+    for execution in executions:
+        depth = "  " * (len(execution.rounds) + 1)
+        error = f"  {execution.error}" if execution.error else ""
+        click.echo(
+            f"{depth}{execution.index:3} {execution.status:10} {execution.elapsed_time:8.3f} s  "
+            f"{execution.title or execution.node_id} ({execution.node_type}){error}"
+        )
+
+
+@runs.command()
+@click.argument("run_id")
+@home_option
+@json_option
+def follow(run_id: str, home: Path | None, as_json: bool) -> None:
+    """Show the events of a run, from its first to its end, also while it goes on."""
+    sys.exit(run_async(_follow(run_id, settings_of(home=home), as_json)))
+
+
+async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import assemble
+    from jikko.cli.progress import Progress
+
+    progress = Progress(as_json=as_json)
+    async with assemble(settings) as assembly:
+        record = await assembly.runs.any_record(run_id)
+        async for batch in assembly.runs.follow(record):
+            for _, event in batch:
+                progress.show(event)
+        record = await assembly.runs.any_record(run_id)
+    progress.close()
+    return 1 if record.status in ("failed", "stopped") else 0
+
+
+@runs.command()
+@click.argument("run_id")
+@_server_options[0]
+@_server_options[1]
+@_server_options[2]
+@json_option
+def stop(run_id: str, url: str, key: str, user: str, as_json: bool) -> None:
+    """Stop a run that a server executes. The exit code is 1 if there was nothing to stop."""
+    answer = _post(f"{url.rstrip('/')}/v1/workflows/run/{run_id}/stop", key, {"user": user})
+    stopped = bool(answer.get("stopped"))
+    click.echo(json.dumps(answer) if as_json else ("stopped" if stopped else "it was not going on"))
+    sys.exit(0 if stopped else 1)
+
+
+def _post(url: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    try:
+        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+    except HTTPError as error:
+        raise click.ClickException(f"{error.code}: {error.read().decode(errors='replace')}") from None
+    except (URLError, OSError, ValueError) as error:
+        raise click.ClickException(f"{url}: {error}") from None
+
+
+def _entry(record: Any) -> dict[str, Any]:
+    return {
+        "workflow_run_id": record.owner.run_id,
+        "task_id": record.owner.task_id,
+        "app_id": record.owner.app_id,
+        "workflow_id": record.owner.workflow_id,
+        "user": record.owner.user,
+        "status": record.status,
+        "inputs": json.loads(record.inputs),
+        "outputs": json.loads(record.outputs),
+        "error": record.error,
+        "elapsed_time": record.elapsed,
+        "total_steps": record.total_steps,
+        "total_tokens": record.total_tokens,
+        "exceptions_count": record.exceptions_count,
+        "created_at": int(record.created_at),
+        "finished_at": None if record.finished_at is None else int(record.finished_at),
+    }

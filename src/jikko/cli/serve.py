@@ -1,0 +1,111 @@
+"""``jikko serve``: the server."""
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, run_async, settings_of
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--host", envvar="JIKKO_HOST", show_envvar=True, help="The address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, envvar="JIKKO_PORT", show_envvar=True, help="The port.  [default: 8000]")
+@click.option(
+    "--shutdown-seconds",
+    type=float,
+    envvar="JIKKO_SHUTDOWN_SECONDS",
+    show_envvar=True,
+    help="How long runs may finish when the server stops; others go on at the next start.  [default: 10]",
+)
+@click.option("--log-level", envvar="JIKKO_LOG_LEVEL", show_envvar=True, help="debug, info, warning or error.")
+@home_option
+def serve(files: tuple[Path, ...], **given: Any) -> None:
+    """Serve all imported apps over the workflow API of Dify.
+
+    FILES are DSL files to publish first: as a new app, or as a new version if they changed. Keys are shown once.
+    Further settings come from JIKKO_… variables or jikko.toml in the data folder: see docs/settings.md.
+    """
+    settings = settings_of(**given)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    if sys.platform != "win32":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    run_async(_serve(settings, files))
+
+
+async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
+    from jikko import __version__
+    from jikko.assemble import assemble
+    from jikko.errors import InvalidSettings
+    from jikko.http.app import create_app
+    from jikko.http.server import serve as serve_http
+    from jikko.http.state import Api
+    from jikko.service.ownership import sole_owner
+
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with sole_owner(settings.home):
+        async with assemble(settings) as assembly:
+            keys = [await _publish(assembly, file) for file in files]
+            recovered = await assembly.runs.recover()
+            if recovered:
+                click.echo(f"{recovered} runs that were under way go on.")
+            api = Api(
+                apps=assembly.apps,
+                runs=assembly.runs,
+                workflows=assembly.workflows,
+                version=__version__,
+                max_body=settings.max_body,
+                file_limits=assembly.upload_limits,
+                now=assembly.clock,
+            )
+
+            async def ready(port: int) -> None:
+                base = f"http://{settings.host}:{port}"
+                click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
+                for key in filter(None, keys):
+                    click.echo(_curl(base, key))
+
+            async def stopping() -> None:
+                click.echo("Stopping …")
+                parked = await assembly.runs.close(settings.shutdown_seconds)
+                if parked:
+                    click.echo(f"{parked} runs were parked; they go on at the next start.")
+
+            try:
+                await serve_http(
+                    create_app(api),
+                    host=settings.host,
+                    port=settings.port,
+                    ready=ready,
+                    stopping=stopping,
+                    log_level=settings.log_level,
+                )
+            except OSError as error:
+                raise InvalidSettings(str(error)) from None
+
+
+async def _publish(assembly: Any, file: Path) -> str | None:
+    """Publish a file that is new or changed. Returns a new key if its app has none."""
+    text = file.read_bytes()
+    published = await assembly.apps.publish_if_changed(text, source=file.stem)
+    for problem in published.warnings:
+        click.echo(f"{file}: warning: {problem}", err=True)
+    click.echo(f"{published.app.name}: version {published.version.number} ({published.version.id})")
+    if await assembly.apps.keys(published.app):
+        return None
+    key: str = await assembly.apps.issue_key(published.app.id)
+    click.echo(f"  key {key}  (shown only now; `jikko apps keys --new` makes another)")
+    return key
+
+
+def _curl(base: str, key: str) -> str:
+    return (
+        f"  curl -N {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "
+        """-d '{"inputs": {}, "user": "me", "response_mode": "streaming"}'"""
+    )

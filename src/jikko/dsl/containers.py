@@ -1,0 +1,130 @@
+"""Which node belongs to the body of which container, and where a body begins.
+
+Source: Dify 1.15, spec/dsl.md §4, §10 and §10.1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jikko.dsl.document import EdgeEntry, NodeEntry
+from jikko.dsl.types import CONTAINER_STARTS
+from jikko.errors import Problem
+
+
+def assign_containers(
+    nodes: Sequence[NodeEntry], parents: Mapping[str, str], problems: list[Problem]
+) -> list[NodeEntry]:
+    """The nodes, each with its container.
+
+    Args:
+        parents: ``parentId`` of the nodes that have one.
+        problems: Notes nodes that contain themselves.
+    """
+    containers = {node.id: node for node in nodes if node.type in CONTAINER_STARTS}
+    starts = {str(node.data.get("start_node_id")): node.id for node in containers.values()}
+    claims = {node.id: _claims(node, parents.get(node.id), containers, starts) for node in nodes}
+    owners = {node_id: _innermost(claimed, claims) for node_id, claimed in claims.items()}
+    for node_id in _in_themselves(owners):
+        where = containers[node_id].where
+        problems.append(Problem(where, f"node {node_id!r} is inside itself", "look at iteration_id and loop_id"))
+        owners[node_id] = None
+    return [replace(node, container=owners[node.id]) for node in nodes]
+
+
+def _claims(
+    node: NodeEntry, parent: str | None, containers: Mapping[str, NodeEntry], starts: Mapping[str, str]
+) -> list[str]:
+    found = []
+    for name in ("iteration_id", "loop_id"):
+        claimed = node.data.get(name)
+        if isinstance(claimed, str) and claimed in containers and claimed != node.id:
+            found.append(claimed)
+    if not found and parent in containers and parent != node.id:
+        found.append(str(parent))
+    if not found and node.type in CONTAINER_STARTS.values() and node.id in starts:
+        found.append(starts[node.id])
+    return found
+
+
+def _innermost(claimed: list[str], claims: Mapping[str, list[str]]) -> str | None:
+    # A node of a loop inside an iteration may name both.
+    if len(claimed) == 2 and claimed[0] not in claims[claimed[1]]:
+        return claimed[0]
+    return claimed[-1] if claimed else None
+
+
+def _in_themselves(owners: Mapping[str, str | None]) -> list[str]:
+    """Containers that are inside themselves, one of each ring."""
+    found = []
+    seen: set[str] = set()
+    for first in owners.values():
+        path: list[str] = []
+        node_id = first
+        while node_id is not None and node_id not in seen:
+            seen.add(node_id)
+            path.append(node_id)
+            node_id = owners[node_id]
+        if node_id in path:
+            found.append(str(node_id))
+    return found
+
+
+def add_body_starts(
+    nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Problem]
+) -> tuple[list[NodeEntry], list[EdgeEntry]]:
+    """The nodes and edges, with a start pseudo-node for every container that has none.
+
+    Files of 0.1.0 let ``start_node_id`` name the first real node. The new pseudo-node follows its container.
+    """
+    bodies: dict[str, list[NodeEntry]] = {}
+    for node in nodes:
+        if node.container is not None:
+            bodies.setdefault(node.container, []).append(node)
+    taken = {node.id for node in nodes}
+    found_nodes: list[NodeEntry] = []
+    found_edges = list(edges)
+    for node in nodes:
+        if node.type not in CONTAINER_STARTS:
+            found_nodes.append(node)
+            continue
+        kind = CONTAINER_STARTS[node.type]
+        body = bodies.get(node.id, [])
+        named = node.data.get("start_node_id")
+        starts = [inner for inner in body if inner.type == kind]
+        start = next((inner for inner in starts if inner.id == named), starts[0] if starts else None)
+        if start is None:
+            start = _new_start(node, kind, taken)
+            first = _first_of(body, named)
+            if first is None:
+                hint = "connect its start node, and set start_node_id"
+                problems.append(Problem(node.where, f"{node.type} {node.id!r} has no node to begin with", hint, False))
+            else:
+                found_edges.append(EdgeEntry(start.id, first.id, "source", node.where))
+            found_nodes.append(replace(node, data={**node.data, "start_node_id": start.id}))
+            found_nodes.append(start)
+        elif named != start.id:
+            found_nodes.append(replace(node, data={**node.data, "start_node_id": start.id}))
+        else:
+            found_nodes.append(node)
+    return found_nodes, found_edges
+
+
+def _first_of(body: list[NodeEntry], named: Any) -> NodeEntry | None:
+    for node in body:
+        if node.id == named:
+            return node
+    return next((node for node in body if node.data.get("isIterationStart")), None)
+
+
+def _new_start(container: NodeEntry, kind: str, taken: set[str]) -> NodeEntry:
+    node_id = f"{container.id}start"
+    while node_id in taken:
+        node_id += "_"
+    taken.add(node_id)
+    membership = (
+        {"isInIteration": True, "iteration_id": container.id}
+        if container.type == "iteration"
+        else {"isInLoop": True, "loop_id": container.id}
+    )
+    return NodeEntry(node_id, kind, {"type": kind, "title": "", **membership}, container.where, container.id)

@@ -1,0 +1,57 @@
+"""The handles that nodes have, and edges that leave by others.
+
+Source: Dify 1.15, spec/dsl.md §2.3, spec/execution.md §2.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from jikko.dsl.document import EdgeEntry, NodeEntry
+from jikko.dsl.fields import shown
+from jikko.errors import Problem
+
+_MAX_SHOWN: Final = 20
+_BRANCHING: Final = ("if-else", "question-classifier", "human-input")
+
+
+def check_handles(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Problem]) -> None:
+    """Note edges that are never taken, and error strategies that a branch cannot follow."""
+    handles: dict[str, dict[str, None] | None] = {}
+    for node in nodes:
+        own = handles_of(node)
+        handles[node.id] = None if own is None else dict.fromkeys(own)
+        if node.type in _BRANCHING and node.data.get("error_strategy") == "default-value":
+            what = f"is 'default-value', which leaves node {node.id!r} no branch to take"
+            problems.append(Problem(f"{node.where}.error_strategy", what, "use 'fail-branch'"))
+    for edge in edges:
+        known = handles[edge.source]
+        if known is None or edge.handle in known:
+            continue
+        what = f"leaves node {edge.source!r} by handle {shown(edge.handle)}, which it does not have"
+        has = " and ".join(map(shown, known)) if len(known) <= _MAX_SHOWN else f"{len(known)} others"
+        problems.append(Problem(edge.where, what, f"it has {has}", fatal=False))
+
+
+def handles_of(node: NodeEntry) -> tuple[str, ...] | None:
+    """The handles of a node; ``None`` if edges are taken whatever their handle."""
+    fails = ("fail-branch",) if node.data.get("error_strategy") == "fail-branch" else ()
+    match node.type:
+        case "if-else":
+            cases = node.data.get("cases")
+            return (*(("true",) if cases is None else _texts(cases, "case_id")), "false", *fails)
+        case "question-classifier":
+            return (*_texts(node.data.get("classes"), "id"), *fails)
+        case "human-input":
+            return (*_texts(node.data.get("user_actions"), "id"), "__timeout", *fails)
+        case _:
+            return ("source", *fails) if fails else None
+
+
+def _texts(items: Any, name: str) -> Iterator[str]:
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, Mapping):
+            value = item.get(name)
+            if isinstance(value, bool):
+                yield str(value).lower()
+            elif isinstance(value, (str, int, float)):
+                yield str(value)

@@ -1,0 +1,206 @@
+"""Reads a DSL file: text in, document and problems out."""
+
+import codecs
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.dsl.document import Document
+from jikko.dsl.fields import Fields, shown
+from jikko.dsl.handles import check_handles
+from jikko.dsl.references import check_references
+from jikko.dsl.repair import repair_features
+from jikko.dsl.structure import check_paths, find_root, read_graph
+from jikko.dsl.variables import read_conversation, read_environment
+from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.errors import InvalidDocument, Problem
+from jikko.values import Json
+
+__all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "load"]
+
+SUPPORTED_VERSION: Final = "0.6.0"
+"""The newest version of the DSL that is known here."""
+
+_MODES: Final = ("workflow", "advanced-chat")
+_OTHER_MODES: Final = {
+    "chat": "a chatbot",
+    "agent-chat": "an agent",
+    "completion": "a text generator",
+    "rag-pipeline": "a knowledge pipeline",
+}
+_VERSION: Final = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+._]?[a-z0-9.+-]*)?", re.ASCII | re.IGNORECASE)
+_DEPENDENCY_KEYS: Final = (
+    "marketplace_plugin_unique_identifier",
+    "github_plugin_unique_identifier",
+    "plugin_unique_identifier",
+)
+_ICON_TYPES: Final = ("emoji", "image", "link")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of a file."""
+
+    source: str
+    document: Document | None
+    """What could be read, without the parts that have problems; ``None`` if there is no graph at all. To be run only
+    if no problem is fatal."""
+    problems: list[Problem]
+    """In the order of the file, more or less. Compiling may add to them."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file can be imported, as far as is known."""
+        return self.document is not None and not any(problem.fatal for problem in self.problems)
+
+    def require(self) -> Document:
+        """The document.
+
+        Raises:
+            InvalidDocument: A problem is fatal. Carries the fatal ones.
+        """
+        if self.document is None or not self.ok:
+            raise InvalidDocument(self.source, [problem for problem in self.problems if problem.fatal])
+        return self.document
+
+
+def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: LoadLimits | None = None) -> Loaded:
+    """Read a DSL file of any version from 0.1 to 0.6. Never raises for what is in it.
+
+    The configuration of the nodes is repaired, not checked: that is up to the nodes.
+
+    Args:
+        source: What the file is called in messages.
+        runnable: The node types that can be run here. A node of another of Dify's types is a warning.
+        limits: ``LoadLimits()`` by default.
+
+    Source: Dify 1.15, spec/dsl.md.
+    """
+    problems: list[Problem] = []
+    try:
+        root = _parse(text, limits or LoadLimits())
+    except YamlProblem as error:
+        where = f"line {error.line}, column {error.column}" if error.line else ""
+        problems.append(Problem(where, error.what if where else f"the file {error.what}", error.hint))
+        return Loaded(source, None, problems)
+    return Loaded(source, _read_app(root, problems, runnable), problems)
+
+
+def _parse(text: bytes | str, limits: LoadLimits) -> Json:
+    if len(text) > limits.max_bytes:
+        unit = "bytes" if isinstance(text, bytes) else "characters"
+        raise YamlProblem(f"is too large: {len(text)} {unit}, and at most {limits.max_bytes} are read")
+    decoded = _decode(text) if isinstance(text, bytes) else text
+    return parse(decoded.removeprefix("\ufeff"), limits)
+
+
+def _decode(text: bytes) -> str:
+    encoding = "utf-16" if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    try:
+        return text.decode(encoding)
+    except UnicodeDecodeError as error:
+        if b"\0" in text:
+            raise YamlProblem("is not a text file") from None
+        line = text.count(b"\n", 0, error.start) + 1
+        column = error.start - text.rfind(b"\n", 0, error.start)
+        what = f"is not {encoding.upper()}: byte {text[error.start]:#04x} is not allowed here"
+        raise YamlProblem(what, "save the file as UTF-8", line=line, column=column) from None
+
+
+def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> Document | None:
+    if not isinstance(root, Mapping):
+        kind = "empty" if root is None else f"{shown(root)}, not a mapping"
+        problems.append(Problem("", f"the file is {kind}", "expected a Dify app with the keys 'app' and 'workflow'"))
+        return None
+    file = Fields("", root, problems)
+    app = _block(file, "app", "this is not a Dify app")
+    version = _read_version(file)
+    mode = _read_mode(app)
+    if mode is None:
+        return None
+    workflow = _block(file, "workflow", f"an app of the mode {mode!r} needs one")
+    graph = _block(workflow, "graph", "a workflow needs one") if workflow.raw else workflow
+    if not graph.raw:
+        return None
+    nodes, edges = read_graph(graph, runnable)
+    root_id = find_root(nodes, graph)
+    check_paths(nodes, edges, graph)
+    check_handles(nodes, edges, problems)
+    environment = read_environment(workflow)
+    conversation = read_conversation(workflow)
+    check_references(nodes, environment, conversation, problems)
+    icon_type = app.text("icon_type", "emoji")
+    return Document(
+        version=version,
+        mode="workflow" if mode == "workflow" else "advanced-chat",
+        name=app.text("name"),
+        description=app.text("description"),
+        icon_type=icon_type if icon_type in _ICON_TYPES else "emoji",
+        icon=app.text("icon"),
+        icon_background=app.text("icon_background", "#FFFFFF"),
+        use_icon_as_answer_icon=app.boolean("use_icon_as_answer_icon"),
+        nodes=tuple(nodes),
+        edges=tuple(edges),
+        root=root_id,
+        features=repair_features(workflow.mapping("features").raw),
+        environment=environment,
+        conversation=conversation,
+        dependencies=tuple(_read_dependencies(file)),
+    )
+
+
+def _block(fields: Fields, name: str, why: str) -> Fields:
+    """A mapping that must be there and not be empty."""
+    value = fields.get(name)
+    if not isinstance(value, Mapping) or not value:
+        what = "is missing" if value is None else "is empty" if value == {} else f"is {shown(value)}, not a mapping"
+        fields.problem(name, what, why)
+        value = {}
+    return Fields(fields.at(name), value, fields.problems)
+
+
+def _read_version(file: Fields) -> str:
+    value = file.get("version")
+    if value is None or value == "":
+        return "0.1.0"
+    if not isinstance(value, str):
+        file.problem("version", f"is {shown(value)}, not a text", "put it in quotes")
+        return "0.1.0"
+    match = _VERSION.fullmatch(value)
+    if match is None:
+        file.problem("version", f"is {shown(value)}, which is no version", "expected one like '0.6.0'")
+    elif _numbers(match[1]) > _numbers(SUPPORTED_VERSION):
+        what = f"is {value}, newer than {SUPPORTED_VERSION}: what is new in it is ignored"
+        file.problem("version", what, fatal=False)
+    return value
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in version.split(".")]
+    return tuple(numbers + [0] * (6 - len(numbers)))
+
+
+def _read_mode(app: Fields) -> str | None:
+    if not app.raw:
+        return None
+    mode = app.text("mode", required=True)
+    if mode in _MODES:
+        return mode
+    if mode in _OTHER_MODES:
+        what = f"is {mode!r}: {_OTHER_MODES[mode]} has no workflow"
+        app.problem("mode", what, "only 'workflow' and 'advanced-chat' apps can be run")
+    elif mode:
+        app.problem("mode", f"is {shown(mode)}, which is no mode", app.meant(mode, _MODES))
+    return None
+
+
+def _read_dependencies(file: Fields) -> Sequence[str]:
+    """The plugins that a file names, however it names them. Nothing depends on them, so nothing is wrong with them."""
+    found: list[str] = []
+    entries = file.get("dependencies")
+    for entry in entries if isinstance(entries, list) else ():
+        value: Any = entry.get("value") if isinstance(entry, Mapping) else None
+        if isinstance(value, Mapping):
+            found.extend(value[key] for key in _DEPENDENCY_KEYS if isinstance(value.get(key), str))
+    return found

@@ -1,0 +1,221 @@
+"""Old shapes of node configurations, brought to the form of today.
+
+Decided by shape, never by the version that a file states. Nothing is changed in place: YAML aliases share values.
+
+Source: Dify 1.15, spec/dsl.md §10 and §10.1. Two repairs are made elsewhere: ``dsl.containers`` adds missing start
+nodes, ``dsl.conditions`` reads the old form of if-else. One is not made at all: a missing ``retry_config`` of an HTTP
+node stays missing, because Dify's engine takes it as "no retries", whatever its editor shows.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from jikko.dsl.types import OLD_TYPE_NAMES
+from jikko.values import Json
+
+_Data: TypeAlias = Mapping[str, Any]
+
+_BARE_NAME: Final = re.compile(r"[a-z0-9_-]+")
+_TOOL_PLUGINS: Final = frozenset({"jina", "siliconflow", "stepfun", "gitee_ai"})
+"""Plugins whose model provider took the plain name."""
+
+
+def repair_node(data: _Data) -> _Data:
+    """The ``data`` of a node in the form of today. Unknown keys are kept."""
+    kind = data.get("type")
+    if not isinstance(kind, str):
+        return data
+    if kind in OLD_TYPE_NAMES:
+        data = {**data, "type": OLD_TYPE_NAMES[kind]}
+    if data.get("error_strategy") == "none":
+        data = {**data, "error_strategy": None}
+    repair = _REPAIRS.get(kind)
+    return data if repair is None else repair(data)
+
+
+def repair_features(features: _Data) -> _Data:
+    """The ``features`` block, with the old image switch in the general form.
+
+    Source: Dify 1.15, spec/dsl.md §5.
+    """
+    upload = features.get("file_upload")
+    if not isinstance(upload, Mapping):
+        return features
+    image = upload.get("image")
+    if not isinstance(image, Mapping) or not image.get("enabled"):
+        return features
+    methods = image.get("transfer_methods") or ["remote_url", "local_file"]
+    general = {
+        "allowed_file_types": ["image"],
+        "allowed_file_extensions": [],
+        **{key: value for key, value in upload.items() if key != "image"},
+        "enabled": True,
+        "number_limits": image.get("number_limits") or 3,
+        "allowed_file_upload_methods": methods,
+    }
+    return {**features, "file_upload": general}
+
+
+def model_provider(name: str) -> str:
+    """The full name of a model provider: ``org/plugin/provider``. Names that are not bare are left alone."""
+    if not _BARE_NAME.fullmatch(name):
+        return name
+    return "langgenius/gemini/google" if name == "google" else f"langgenius/{name}/{name}"
+
+
+def tool_provider(name: str) -> str:
+    """The full name of a tool provider, likewise."""
+    if not _BARE_NAME.fullmatch(name):
+        return name
+    return f"langgenius/{name}_tool/{name}" if name in _TOOL_PLUGINS else f"langgenius/{name}/{name}"
+
+
+def _changed(value: Json, *path: str, by: Callable[[Json], Json]) -> Json:
+    """A value with what is at the end of a path of keys changed; the same value if the path leads nowhere."""
+    if not path:
+        return by(value)
+    if not isinstance(value, Mapping) or path[0] not in value:
+        return value
+    return {**value, path[0]: _changed(value[path[0]], *path[1:], by=by)}
+
+
+def _each(change: Callable[[_Data], _Data]) -> Callable[[Json], Json]:
+    """Changes every mapping of a list."""
+
+    def change_all(items: Json) -> Json:
+        if not isinstance(items, list):
+            return items
+        return [change(item) if isinstance(item, Mapping) else item for item in items]
+
+    return change_all
+
+
+def _qualified(name: Json) -> Json:
+    return model_provider(name) if isinstance(name, str) else name
+
+
+def _model(data: _Data) -> _Data:
+    changed: _Data = _changed(data, "model", "provider", by=_qualified)
+    return changed
+
+
+def _parameter_extractor(data: _Data) -> _Data:
+    def parameter(entry: _Data) -> _Data:
+        renamed = {"bool": "boolean", "select": "string"}.get(str(entry.get("type")))
+        return {**entry, "type": renamed} if renamed else entry
+
+    data = _changed(_model(data), "parameters", by=_each(parameter))
+    return data if data.get("reasoning_mode") else {**data, "reasoning_mode": "function_call"}
+
+
+def _knowledge_retrieval(data: _Data) -> _Data:
+    for path in (
+        ("multiple_retrieval_config", "reranking_model", "provider"),
+        ("multiple_retrieval_config", "weights", "vector_setting", "embedding_provider_name"),
+        ("single_retrieval_config", "model", "provider"),
+        ("metadata_model_config", "provider"),
+    ):
+        data = _changed(data, *path, by=_qualified)
+    return data
+
+
+def _http_request(data: _Data) -> _Data:
+    body = data.get("body")
+    if not isinstance(body, Mapping):
+        return data
+    content = body.get("data")
+    if body.get("type") == "none" or not content:
+        content = []
+    elif isinstance(content, str):
+        content = [{"key": "", "type": "text", "value": content}]
+    return {**data, "body": {**body, "data": content}}
+
+
+def _tool(data: _Data) -> _Data:
+    if data.get("provider_type") in ("builtin", "plugin"):
+        data = _changed(
+            data, "provider_id", by=lambda name: tool_provider(name) if isinstance(name, str) and name else name
+        )
+    settings = data.get("tool_configurations")
+    if not isinstance(settings, Mapping):
+        return data
+    plain: dict[str, Any] = {}
+    moved: dict[str, Any] = {}
+    for name, value in settings.items():
+        plain[name] = value
+        if not isinstance(value, Mapping):
+            continue
+        inner = value.get("value")
+        if _selects(inner) or _selects(value):
+            moved[name] = {"type": "constant", "value": inner if _selects(inner) else value}
+        elif value.get("type") in ("mixed", "variable", "constant") and "value" in value:
+            moved[name] = {"type": value["type"], "value": inner}
+            plain[name] = _as_template(inner) if value["type"] == "variable" else inner
+    if not moved:
+        return data
+    parameters = data.get("tool_parameters")
+    own = parameters if isinstance(parameters, Mapping) else {}
+    return {**data, "tool_configurations": plain, "tool_parameters": {**moved, **own}}
+
+
+def _selects(value: Json) -> bool:
+    """Whether a setting chooses a model or an app."""
+    return isinstance(value, Mapping) and ("app_id" in value or {"provider", "model", "model_type"} <= value.keys())
+
+
+def _as_template(selector: Json) -> Json:
+    return "{{#" + ".".join(map(str, selector)) + "#}}" if isinstance(selector, list) else selector
+
+
+def _human_input(data: _Data) -> _Data:
+    def member(item: _Data) -> _Data:
+        renamed: _Data = _renamed(item, "user_id", "reference_id")
+        return renamed
+
+    def method(entry: _Data) -> _Data:
+        entry = _changed(
+            entry, "config", "recipients", by=lambda value: _renamed(value, "whole_workspace", "include_bound_group")
+        )
+        entry = _changed(entry, "config", "recipients", "items", by=_each(member))
+        return entry
+
+    changed: _Data = _changed(data, "delivery_methods", by=_each(method))
+    return changed
+
+
+def _renamed(value: Any, old: str, new: str) -> Any:
+    if not isinstance(value, Mapping) or old not in value or new in value:
+        return value
+    return {new if key == old else key: item for key, item in value.items()}
+
+
+def _iteration(data: _Data) -> _Data:
+    return {
+        **data,
+        "is_parallel": data.get("is_parallel") or False,
+        "parallel_nums": data.get("parallel_nums") or 10,
+        "error_handle_mode": data.get("error_handle_mode") or "terminated",
+    }
+
+
+def _end(data: _Data) -> _Data:
+    def output(entry: _Data) -> _Data:
+        kind = entry.get("value_type") or "any"
+        return {**entry, "value_type": kind.lower() if isinstance(kind, str) else kind}
+
+    changed: _Data = _changed(data, "outputs", by=_each(output))
+    return changed
+
+
+_REPAIRS: Final[Mapping[str, Callable[[_Data], _Data]]] = {
+    "end": _end,
+    "http-request": _http_request,
+    "human-input": _human_input,
+    "iteration": _iteration,
+    "knowledge-retrieval": _knowledge_retrieval,
+    "llm": _model,
+    "parameter-extractor": _parameter_extractor,
+    "question-classifier": _model,
+    "tool": _tool,
+}

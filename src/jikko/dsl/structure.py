@@ -1,0 +1,160 @@
+"""The nodes and edges of a file, and whether they make a graph.
+
+Everything here takes time linear in nodes and edges, and nothing recurses over the graph.
+
+Source: Dify 1.15, spec/dsl.md §2 to §4, spec/execution.md §1 to §3.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from jikko.dsl.containers import add_body_starts, assign_containers
+from jikko.dsl.document import EdgeEntry, NodeEntry
+from jikko.dsl.fields import Fields, shown
+from jikko.dsl.paths import cycles, reached
+from jikko.dsl.repair import repair_node
+from jikko.dsl.suggestions import Suggestions
+from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES
+from jikko.errors import Problem
+
+_MAX_SHOWN: Final = 12
+"""How many nodes of a cycle a message names."""
+
+
+def read_graph(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry], list[EdgeEntry]]:
+    """The nodes and edges of a ``graph`` block, repaired. Notes are gone, and so are edges that lead nowhere.
+
+    Args:
+        runnable: The node types that can be run here; others of Dify's get a warning.
+    """
+    nodes, parents = _read_nodes(graph, runnable)
+    edges = _read_edges(graph)
+    nodes = assign_containers(nodes, parents, graph.problems)
+    nodes, edges = add_body_starts(nodes, edges, graph.problems)
+    return nodes, _connected(nodes, edges, graph.problems)
+
+
+def find_root(nodes: Sequence[NodeEntry], graph: Fields) -> str:
+    """The entry node of a run: the first start or trigger; ``""`` if there is none."""
+    entries = [node for node in nodes if node.type in ENTRY_TYPES and node.container is None]
+    if not entries:
+        if nodes:
+            graph.problem("nodes", "has no start node", "a workflow begins at a node of the type 'start'")
+        return ""
+    starts = [node for node in entries if node.type == "start"]
+    triggers = [node for node in entries if node.type.startswith("trigger-")]
+    if starts and triggers:
+        names = " and ".join(repr(node.id) for node in (starts[0], triggers[0]))
+        graph.problem("nodes", f"has both a start node and a trigger: {names}", "a workflow has one or the other")
+    for extra in starts[1:]:
+        graph.problems.append(
+            Problem(extra.where, f"is a second start node: runs begin at {starts[0].id!r}", "delete it", False)
+        )
+    return entries[0].id
+
+
+def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: Fields) -> None:
+    """Note cycles, and nodes that no run comes to."""
+    for cycle in cycles([node.id for node in nodes], [(edge.source, edge.target) for edge in edges]):
+        shown = " -> ".join([*cycle[:_MAX_SHOWN], "..."] if len(cycle) > _MAX_SHOWN else [*cycle, cycle[0]])
+        graph.problem("edges", f"go round in a circle: {shown}", "repeat nodes by a loop node instead")
+    bodies = {node.id: str(node.data.get("start_node_id")) for node in nodes if node.type in CONTAINER_STARTS}
+    entries = [node.id for node in nodes if node.type in ENTRY_TYPES and node.container is None]
+    seen = reached(entries, [(edge.source, edge.target) for edge in edges], bodies)
+    for node in nodes:
+        # What is inside a container that is not reached goes without saying.
+        if entries and node.id not in seen and (node.container is None or node.container in seen):
+            graph.problems.append(
+                Problem(node.where, f"node {node.id!r} is never reached", "connect or delete it", False)
+            )
+
+
+def _read_nodes(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry], dict[str, str]]:
+    found: dict[str, NodeEntry] = {}
+    parents: dict[str, str] = {}
+    for wrapper in graph.mappings("nodes", required=True):
+        if wrapper.get("type") == "custom-note":
+            continue
+        node = _read_node(wrapper, runnable)
+        if node is None:
+            continue
+        if node.id in found:
+            wrapper.problem("id", f"is {node.id!r}, as that of {found[node.id].where.removesuffix('.data')}")
+            continue
+        found[node.id] = node
+        if isinstance(wrapper.get("parentId"), str):
+            parents[node.id] = wrapper.get("parentId")
+    if not found and graph.get("nodes") == []:
+        graph.problem("nodes", "is empty", "a workflow needs at least a start node")
+    return list(found.values()), parents
+
+
+def _read_node(wrapper: Fields, runnable: frozenset[str]) -> NodeEntry | None:
+    node_id = wrapper.text("id", required=True)
+    if wrapper.get("id") == "":
+        wrapper.problem("id", "is empty")
+    raw = wrapper.get("data")
+    if raw is None:
+        wrapper.problem("data", "is missing", "expected the configuration of the node")
+    data = wrapper.mapping("data")
+    if not data.raw:
+        if isinstance(raw, Mapping):
+            data.problem("type", "is missing", "expected the type of the node")
+        return None
+    data = Fields(data.where, repair_node(data.raw), data.problems)
+    kind = data.text("type", required=True)
+    if kind and kind not in DIFY_TYPES | runnable:
+        hint = data.meant(kind, sorted(DIFY_TYPES)) or "no version of Dify has it"
+        data.problem("type", f"is {shown(kind)}, which is no node type", hint)
+    elif kind and kind not in runnable:
+        data.problem("type", f"is {shown(kind)}, which Jikko cannot run: the node will fail", fatal=False)
+    return NodeEntry(node_id, kind, data.raw, data.where) if node_id else None
+
+
+def _read_edges(graph: Fields) -> list[EdgeEntry]:
+    found = []
+    for edge in graph.mappings("edges", required=True):
+        ends = [edge.get("source"), edge.get("target")]
+        if not all(isinstance(end, str) and end for end in ends):
+            name = "source" if not isinstance(ends[0], str) or not ends[0] else "target"
+            edge.problem(name, "is no node id: the edge is ignored", "put numbers in quotes", fatal=False)
+            continue
+        handle = edge.get("sourceHandle", "source")
+        if handle is None:
+            handle = "source"
+        if not isinstance(handle, str):
+            edge.problem("sourceHandle", "is not a text: the edge is ignored", "put it in quotes", fatal=False)
+            continue
+        found.append(EdgeEntry(ends[0], ends[1], handle, edge.where))
+    return found
+
+
+def _connected(nodes: list[NodeEntry], edges: list[EdgeEntry], problems: list[Problem]) -> list[EdgeEntry]:
+    """The edges that connect two nodes of the same body."""
+    known = {node.id: node for node in nodes}
+    suggestions = Suggestions(known)
+    found = []
+    for edge in edges:
+        unknown = [(name, end) for name, end in _ends(edge) if end not in known]
+        for name, end in unknown:
+            what = f"is {shown(end)}, and there is no such node"
+            problems.append(Problem(f"{edge.where}.{name}", what, suggestions.hint(end)))
+        if unknown:
+            continue
+        inside, outside = known[edge.source].container, known[edge.target].container
+        if inside != outside:
+            border = f"from {_place(inside)} to {_place(outside)}"
+            what = f"leads {border}: {edge.source!r} -> {edge.target!r}"
+            problems.append(Problem(edge.where, what, "only the container itself is connected to the outside"))
+            continue
+        found.append(edge)
+    return found
+
+
+def _ends(edge: EdgeEntry) -> Iterator[tuple[str, str]]:
+    yield "source", edge.source
+    yield "target", edge.target
+
+
+def _place(container: str | None) -> str:
+    return "the outside" if container is None else f"the inside of {container!r}"

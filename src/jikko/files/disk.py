@@ -1,0 +1,123 @@
+"""Content on a disk, in folders named by its hash."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from jikko.errors import StoreUnavailable
+from jikko.ports.files import Blob, FileMissing, FileTooLarge
+
+_PIECE: Final = 256 * 1024
+"""Bytes that are read at a time."""
+
+
+class DiskBlobs:
+    """A ``BlobStore`` in a folder: ``<root>/ab/cd/abcd…``. What is being written is in ``<root>/incoming``.
+
+    Any number of processes may share the folder. The disk is waited for on threads, never on the event loop.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / "incoming"
+
+    async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
+        part = self._incoming / secrets.token_hex(16)
+        hasher = hashlib.sha256()
+        size = 0
+        try:
+            file = await asyncio.to_thread(self._create, part)
+            try:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if max_size is not None and size > max_size:
+                        raise FileTooLarge(max_size)
+                    await asyncio.to_thread(_append, file, hasher, chunk)
+                digest = hasher.hexdigest()
+                await asyncio.to_thread(self._finish, file, part, digest)
+            finally:
+                file.close()
+        except OSError as error:
+            raise _unavailable("written", error) from error
+        finally:
+            # Gone already if all went well. One system call, so also done when the task is cancelled.
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        return Blob(digest, size)
+
+    def _create(self, part: Path) -> BinaryIO:
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        return part.open("xb")
+
+    def _finish(self, file: BinaryIO, part: Path, digest: str) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        target = self._path(digest)
+        # Replaced even if it is there: its time says since when somebody wants it, see `delete`.
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(part, target)
+        for folder in (target.parent, target.parent.parent):
+            _sync_folder(folder)
+
+    async def get(self, digest: str) -> bytes:
+        return await asyncio.to_thread(self._read, digest)
+
+    def _read(self, digest: str) -> bytes:
+        try:
+            return self._path(digest).read_bytes()
+        except FileNotFoundError:
+            raise FileMissing("The content of the file is gone.") from None
+        except OSError as error:
+            raise _unavailable("read", error) from error
+
+    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+        try:
+            file = await asyncio.to_thread(self._path(digest).open, "rb")
+        except FileNotFoundError:
+            raise FileMissing("The content of the file is gone.") from None
+        except OSError as error:
+            raise _unavailable("read", error) from error
+        with file:
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                yield piece
+
+    async def delete(self, digests: Sequence[str], *, before: float) -> None:
+        await asyncio.to_thread(self._delete, digests, before)
+
+    def _delete(self, digests: Sequence[str], before: float) -> None:
+        for digest in digests:
+            path = self._path(digest)
+            try:
+                if path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise _unavailable("removed", error) from error
+
+    def _path(self, digest: str) -> Path:
+        return self._root / digest[:2] / digest[2:4] / digest
+
+
+def _append(file: BinaryIO, hasher: "hashlib._Hash", chunk: bytes) -> None:
+    hasher.update(chunk)
+    file.write(chunk)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(what: str, error: OSError) -> StoreUnavailable:
+    # The path stays out: the message goes to clients.
+    return StoreUnavailable(f"A stored file cannot be {what}: {error.strerror or type(error).__name__}.")

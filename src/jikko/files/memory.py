@@ -1,0 +1,40 @@
+"""Content in memory: for tests, for ``jikko run``, and as the plainest statement of the contract."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from jikko.ports.files import Blob, FileMissing, FileTooLarge
+
+
+class MemoryBlobs:
+    """A ``BlobStore`` that forgets everything when the process ends."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+        self._times: dict[str, float] = {}
+
+    async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
+        content = b""
+        async for chunk in chunks:
+            content += chunk
+            if max_size is not None and len(content) > max_size:
+                raise FileTooLarge(max_size)
+        digest = hashlib.sha256(content).hexdigest()
+        self._contents[digest] = content
+        self._times[digest] = time.time()
+        return Blob(digest, len(content))
+
+    async def get(self, digest: str) -> bytes:
+        try:
+            return self._contents[digest]
+        except KeyError:
+            raise FileMissing("The content of the file is gone.") from None
+
+    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+        yield await self.get(digest)
+
+    async def delete(self, digests: Sequence[str], *, before: float) -> None:
+        for digest in digests:
+            if self._times.get(digest, before) < before:
+                del self._contents[digest], self._times[digest]

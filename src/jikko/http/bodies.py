@@ -1,0 +1,110 @@
+"""Reading what clients send."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
+from jikko.service.runs import StartRequest
+
+_UNREADABLE = "The browser (or proxy) sent a request that this server could not understand."
+_MODES = ("blocking", "streaming", "async")
+_USER_LENGTH = 255
+
+_decode = msgspec.json.Decoder().decode
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body.
+
+    Args:
+        limit: Bytes it may have.
+
+    Raises:
+        PayloadTooLarge: It is larger. No more than ``limit`` is kept in memory.
+        BadRequest: The client went away in the middle.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise BadRequest(_UNREADABLE) from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def read_json(request: Request, limit: int) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises:
+        UnsupportedMediaType: Its content type is not JSON.
+        BadRequest: It is no JSON, or no object.
+        PayloadTooLarge: See ``read_body``.
+    """
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        raise UnsupportedMediaType(
+            "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
+        )
+    body = await read_body(request, limit)
+    try:
+        value = _decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise BadRequest(_UNREADABLE) from None
+    if not isinstance(value, dict):
+        raise BadRequest("The request body must be a JSON object.")
+    return value
+
+
+def user_of(body: dict[str, Any]) -> str:
+    """The ``user`` of a request.
+
+    Raises:
+        InvalidParam: It is missing, empty, neither text nor number, or longer than 255 characters.
+    """
+    user = body.get("user")
+    if user is None or user == "":
+        raise InvalidParam("Arg user must be provided.")
+    if isinstance(user, (int, float)) and not isinstance(user, bool):
+        user = str(user)
+    if not isinstance(user, str):
+        raise InvalidParam("Arg user must be a string.")
+    if len(user) > _USER_LENGTH:
+        raise InvalidParam(f"Arg user must have at most {_USER_LENGTH} characters.")
+    return user.replace("\x00", "")
+
+
+def start_request(body: dict[str, Any], workflow_id: str | None) -> tuple[StartRequest, str]:
+    """What a client wants to run, and its ``response_mode``.
+
+    Raises:
+        InvalidParam: A field is missing or of the wrong type. Tells all of them.
+    """
+    user = user_of(body)
+    problems: list[str] = []
+    inputs = body.get("inputs")
+    if not isinstance(inputs, dict):
+        problems.append("inputs: is required and must be an object" if inputs is None else "inputs: must be an object")
+    mode = body.get("response_mode") or "blocking"
+    if mode not in _MODES:
+        problems.append("response_mode: must be 'blocking', 'streaming' or 'async'")
+    files = body.get("files")
+    if files is not None and not (isinstance(files, list) and all(isinstance(item, dict) for item in files)):
+        problems.append("files: must be a list of objects")
+    if problems:
+        raise InvalidParam("; ".join(problems))
+    return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id), str(mode)
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {limit} bytes (the limit is set by JIKKO_MAX_BODY).")

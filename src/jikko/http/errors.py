@@ -1,0 +1,56 @@
+"""Errors as clients see them. Source: Dify 1.15, spec/service-api.md §3."""
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jikko.errors import JikkoError
+from jikko.http.wire import encode
+
+log = logging.getLogger(__name__)
+
+_NOT_FOUND_PAGE = (
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+    "<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling "
+    "and try again.</p>\n"
+)
+
+
+class JsonResponse(Response):
+    """A body that is JSON already."""
+
+    media_type = "application/json"
+
+
+def error_response(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    """The error envelope."""
+    return JsonResponse(encode({"code": code, "message": message, "status": status}), status, headers)
+
+
+async def jikko_error(request: Request, error: Exception) -> Response:
+    """An error that was raised on purpose."""
+    if not isinstance(error, JikkoError):
+        raise error
+    return error_response(error.code, str(error), error.status, error.headers)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """No route, or none for the method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 405:
+        allowed = sorted({*(error.headers or {}).get("Allow", "").replace(" ", "").split(","), "OPTIONS"} - {""})
+        headers = {"Allow": ", ".join(allowed)}
+        if request.method == "OPTIONS":
+            return Response(b"", 200, headers, media_type="text/html")
+        return error_response("method_not_allowed", "The method is not allowed for the requested URL.", 405, headers)
+    if error.status_code == 404:
+        return Response(_NOT_FOUND_PAGE, 404, media_type="text/html")
+    return error_response("bad_request", str(error.detail), error.status_code)
+
+
+async def unexpected_error(request: Request, error: Exception) -> Response:
+    """A fault of ours. What it was goes to the log and not to the client."""
+    return error_response("internal_server_error", "Internal server error.", 500)

@@ -1,0 +1,212 @@
+"""Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from jikko.errors import InvalidParam, NotFound
+from jikko.events import Event
+from jikko.http import wire
+from jikko.http.errors import JsonResponse
+from jikko.http.sse import PING, PING_SECONDS, EventStream
+from jikko.http.state import Api, authenticated
+from jikko.ports.run_store import LogQuery
+from jikko.record import RunRecord
+
+T = TypeVar("T")
+_STATUSES = ("succeeded", "failed", "stopped")
+_KEYWORD_LENGTH = 30
+
+
+async def logs(request: Request) -> Response:
+    """``GET /v1/workflows/logs``."""
+    api, app = await authenticated(request)
+    query = _log_query(request, app.id)
+    page = await api.runs.find(query)
+    return JsonResponse(
+        wire.encode(
+            {
+                "page": query.page,
+                "limit": query.limit,
+                "total": page.total,
+                "has_more": page.total > query.page * query.limit,
+                "data": [wire.log_entry(record) for record in page.records],
+            }
+        )
+    )
+
+
+async def node_executions(request: Request) -> Response:
+    """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
+    api, record = await _record(request)
+    return JsonResponse(wire.encode({"data": await api.runs.node_executions(record)}))
+
+
+async def node_execution(request: Request) -> Response:
+    """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
+    api, record = await _record(request)
+    wanted = request.path_params["node_execution_id"].lower()
+    for execution in await api.runs.node_executions(record):
+        if execution.id == wanted:
+            return JsonResponse(wire.encode(execution))
+    raise NotFound("Node execution not found.")
+
+
+async def run_events(request: Request) -> Response | ASGIApp:
+    """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
+
+    As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on until the run
+    ends; ``Last-Event-ID`` resumes it behind that position.
+    """
+    api, record = await _record(request)
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        events = await api.runs.events(record)
+        return JsonResponse(
+            wire.encode({"data": [_numbered(position, event) for position, event in enumerate(events)]})
+        )
+    after = _last_event_id(request)
+    return EventStream(_log_frames(api, record, after))
+
+
+async def attach(request: Request) -> Response | ASGIApp:
+    """``GET /v1/workflow/{workflow_run_id}/events``: Dify's way to listen again. Source: spec/service-api.md §4.3."""
+    api, app = await authenticated(request)
+    user = request.query_params.get("user", "")
+    if not user:
+        raise InvalidParam("Arg user must be provided.")
+    record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    if record.owner.user != user:
+        raise NotFound("Workflow run not found.")
+    snapshot = request.query_params.get("include_state_snapshot", "").lower() == "true"
+    return EventStream(_attached(api, record, snapshot))
+
+
+async def _record(request: Request) -> tuple[Api, RunRecord]:
+    api, app = await authenticated(request)
+    return api, await api.runs.record(app.id, request.path_params["workflow_run_id"])
+
+
+async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
+    yield PING
+    async for batch in api.runs.follow(record, after, durable=True, idle=PING_SECONDS):
+        yield (
+            b"".join(
+                b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.encode(event))
+                for position, event in batch
+            )
+            or PING
+        )
+
+
+async def _attached(api: Api, record: RunRecord, snapshot: bool) -> AsyncIterator[bytes]:
+    owner = record.owner
+    if not record.is_open:
+        # The one answer in which Dify names the run where it otherwise names the task.
+        outputs = msgspec.json.decode(record.outputs)
+        yield wire.frame(
+            {
+                "event": "workflow_finished",
+                "workflow_run_id": owner.run_id,
+                "task_id": owner.run_id,
+                "data": wire.finished_data(owner, record, outputs),
+            }
+        )
+        return
+    yield PING
+    after = -1
+    if not snapshot:
+        live = api.runs.live(owner.run_id)
+        after = live.position if live is not None else len(await api.runs.events(record)) - 1
+    async for batch in api.runs.follow(record, after, durable=False, idle=PING_SECONDS):
+        messages = (wire.event_message(owner, event) for _, event in batch)
+        if piece := b"".join(wire.frame(message) for message in messages if message is not None):
+            yield piece
+        elif not batch:
+            yield PING
+
+
+def _numbered(position: int, event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return {"id": position, **fields}
+
+
+def _tag(event: Event) -> bytes:
+    tag = type(event).__struct_config__.tag
+    return str(tag).encode()
+
+
+def _last_event_id(request: Request) -> int:
+    text = request.headers.get("last-event-id", "").strip()
+    if not text:
+        return -1
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidParam("Last-Event-ID must be the id of an event of this stream: a whole number.")
+    return int(text)
+
+
+def _log_query(request: Request, app_id: str) -> LogQuery:
+    """The filters of a request.
+
+    Raises:
+        InvalidParam: Some are wrong. Tells all of them.
+    """
+    parameters = request.query_params
+    problems: list[str] = []
+
+    def read(name: str, convert: Callable[[str], T], default: T) -> T:
+        text = parameters.get(name)
+        if text is None or text == "":
+            return default
+        try:
+            return convert(text)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            return default
+
+    status = parameters.get("status") or None
+    if status is not None and status not in _STATUSES:
+        problems.append("status: must be 'succeeded', 'failed' or 'stopped'")
+    page = read("page", lambda text: _whole(text, 1, 99999), 1)
+    limit = read("limit", lambda text: _whole(text, 1, 100), 20)
+    before = read("created_at__before", _instant, None)
+    after = read("created_at__after", _instant, None)
+    account = parameters.get("created_by_account")
+    if account:
+        problems.append(f"created_by_account: Account not found: {account}")
+    if problems:
+        raise InvalidParam("; ".join(problems))
+    return LogQuery(
+        app_id=app_id,
+        page=page,
+        limit=limit,
+        keyword=(parameters.get("keyword") or "")[:_KEYWORD_LENGTH] or None,
+        status=status,  # type: ignore[arg-type]  # checked above
+        created_before=before,
+        created_after=after,
+        user=parameters.get("created_by_end_user_session_id") or None,
+    )
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.lstrip("+-").isascii() or not text.lstrip("+-").isdigit() or len(text) > 12:
+        raise ValueError("must be a whole number")
+    number = int(text)
+    if not least <= number <= most:
+        raise ValueError(f"must lie between {least} and {most}")
+    return number
+
+
+def _instant(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a time in ISO 8601, such as 2025-06-01T08:00:00Z") from None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, ValueError):
+        raise ValueError("is out of range") from None

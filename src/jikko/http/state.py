@@ -1,0 +1,47 @@
+"""What routes work with."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from jikko.errors import Unauthorized
+from jikko.files.types import FileLimits
+from jikko.ports.app_store import App
+from jikko.ports.clock import Clock
+from jikko.service.apps import Apps
+from jikko.service.runs import Runs
+from jikko.service.workflows import Workflows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The services behind the API, and its limits."""
+
+    apps: Apps
+    runs: Runs
+    workflows: Workflows
+    version: str
+    max_body: int
+    """Bytes of a JSON body."""
+    file_limits: FileLimits
+    now: Clock
+
+
+def api_of(request: Request) -> Api:
+    """The services of the application that a request came to."""
+    api: Api = request.app.state.api
+    return api
+
+
+async def authenticated(request: Request) -> tuple[Api, App]:
+    """The app that the request's key opens.
+
+    Raises:
+        Unauthorized: There is no key, or it opens no app.
+    """
+    api = api_of(request)
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        raise Unauthorized("Authorization header must be provided and start with 'Bearer'")
+    return api, await api.apps.authenticate(key)

@@ -1,0 +1,367 @@
+"""Dify's JSON: the one place that knows how events and records look to a client.
+
+Source: Dify 1.15, spec/events.md, spec/records.md, spec/service-api.md.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+
+from jikko.events import (
+    ContainerStarted,
+    Event,
+    NodeAttempted,
+    NodeEvent,
+    NodeFinished,
+    NodeStarted,
+    ReasoningChunk,
+    RoundFinished,
+    Rounds,
+    RoundStarted,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    TextChunk,
+)
+from jikko.record import RunOwner, RunRecord, execution_metadata, files_in
+from jikko.values import Json
+
+_encode = msgspec.json.Encoder().encode
+_CONTAINERS = ("iteration", "loop")
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON in UTF-8. NaN and infinities become null."""
+    return _encode(value)
+
+
+def running_body(record: RunRecord) -> bytes:
+    """The answer to a run that was accepted and goes on: that of a blocking one, not ended."""
+    return _encode(_run_body(record, {}))
+
+
+def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
+    """The answer to a blocking run that ended."""
+    body = _run_body(record, outputs)
+    if b"null" in record.outputs and _has_nan(outputs):
+        # Dify writes NaN into this one body, which is no JSON. Source: spec/observed.md.
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return _encode(body)
+
+
+def _run_body(record: RunRecord, outputs: dict[str, Json]) -> dict[str, Any]:
+    owner = record.owner
+    data = {
+        "id": owner.run_id,
+        "workflow_id": owner.workflow_id,
+        "status": record.status,
+        "outputs": outputs,
+        "error": record.error,
+        "elapsed_time": record.elapsed,
+        "total_tokens": record.total_tokens,
+        "total_steps": record.total_steps,
+        "created_at": int(record.created_at),
+        "finished_at": None if record.finished_at is None else int(record.finished_at),
+    }
+    return {"task_id": owner.task_id, "workflow_run_id": owner.run_id, "data": data}
+
+
+def detail_body(record: RunRecord) -> bytes:
+    """Run detail. Source: spec/records.md §5."""
+    owner = record.owner
+    return _encode(
+        {
+            "id": owner.run_id,
+            "workflow_id": owner.workflow_id,
+            "status": record.status,
+            "inputs": record.inputs,
+            "outputs": msgspec.Raw(b"{}" if record.status == "paused" else record.outputs),
+            "error": record.error,
+            "total_steps": record.total_steps if not record.is_open else 0,
+            "total_tokens": record.total_tokens if not record.is_open else 0,
+            "created_at": int(record.created_at),
+            "finished_at": None if record.finished_at is None else int(record.finished_at),
+            "elapsed_time": round(record.elapsed, 6),
+        }
+    )
+
+
+def log_entry(record: RunRecord) -> dict[str, Json]:
+    """One row of the logs. Source: spec/records.md §6."""
+    owner = record.owner
+    created_at = int(record.created_at)
+    return {
+        "id": log_id(owner.run_id),
+        "workflow_run": {
+            "id": owner.run_id,
+            "version": owner.version,
+            "status": record.status,
+            "triggered_from": "app-run",
+            "error": record.error,
+            "elapsed_time": round(record.elapsed, 6),
+            "total_tokens": record.total_tokens,
+            "total_steps": record.total_steps,
+            "created_at": created_at,
+            "finished_at": None if record.finished_at is None else int(record.finished_at),
+            "exceptions_count": record.exceptions_count,
+        },
+        "details": None,
+        "created_from": "service-api",
+        "created_by_role": "end_user",
+        "created_by_account": None,
+        "created_by_end_user": {
+            "id": owner.end_user_id,
+            "type": "service-api",
+            "is_anonymous": False,
+            "session_id": owner.user,
+        },
+        "created_at": created_at,
+    }
+
+
+def log_id(run_id: str) -> str:
+    """The id of a run's log row: one row per run, so it is made of the run's id."""
+    return f"{run_id[:14]}8{run_id[15:]}"
+
+
+def event_message(owner: RunOwner, event: Event, *, task_id: str | None = None) -> dict[str, Any] | None:
+    """An event as a message of the stream; ``None`` if clients of Dify do not know it."""
+    described = _described(owner, event)
+    if described is None:
+        return None
+    name, data = described
+    return {
+        "event": name,
+        "workflow_run_id": owner.run_id,
+        "task_id": task_id or owner.task_id,
+        "data": data,
+    }
+
+
+def frame(message: Any) -> bytes:
+    """A message as it stands in the stream."""
+    return b"data: " + _encode(message) + b"\n\n"
+
+
+def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: float) -> bytes:
+    """The stream of a run that was refused after its answer began. Source: spec/events.md §7."""
+    at = int(now)
+    envelope = {"workflow_run_id": run_id, "task_id": run_id}
+    started = {"id": run_id, "workflow_id": workflow_id, "inputs": inputs, "created_at": at, "reason": "initial"}
+    finished: dict[str, Any] = {
+        "id": run_id,
+        "workflow_id": workflow_id,
+        "status": "failed",
+        "outputs": None,
+        "error": error,
+        "elapsed_time": 0.0,
+        "total_tokens": 0,
+        "total_steps": 0,
+        "created_by": {},
+        "created_at": at,
+        "finished_at": at,
+        "exceptions_count": 1,
+        "files": [],
+    }
+    return frame({"event": "workflow_started", **envelope, "data": started}) + frame(
+        {"event": "workflow_finished", **envelope, "data": finished}
+    )
+
+
+def finished_data(owner: RunOwner, record: RunRecord, outputs: Json) -> dict[str, Any]:
+    """The data of ``workflow_finished``, from the record."""
+    return {
+        "id": owner.run_id,
+        "workflow_id": owner.workflow_id,
+        "status": record.status,
+        "outputs": outputs,
+        "error": record.error,
+        "elapsed_time": round(record.elapsed, 6),
+        "total_tokens": record.total_tokens,
+        "total_steps": record.total_steps,
+        "created_by": {"id": owner.end_user_id, "user": owner.user},
+        "created_at": int(record.created_at),
+        "finished_at": None if record.finished_at is None else int(record.finished_at),
+        "exceptions_count": record.exceptions_count,
+        "files": files_in(outputs),
+    }
+
+
+def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | None:
+    match event:
+        case TextChunk():
+            return "text_chunk", {"text": event.text, "from_variable_selector": event.selector}
+        case NodeStarted():
+            return None if event.node_type in _CONTAINERS else ("node_started", _node_started(event))
+        case NodeFinished():
+            return _node_finished(event)
+        case NodeAttempted():
+            return "node_retry", {**_ended(event, "retry", event.error), "retry_index": event.attempt}
+        case RunStarted():
+            return "workflow_started", _run_started(owner, event, "initial")
+        case RunFinished():
+            return "workflow_finished", _run_finished(owner, event)
+        case ContainerStarted():
+            return f"{event.node_type}_started", _container_started(event)
+        case RoundStarted() if event.node_type == "iteration":
+            return "iteration_next", _round(event, event.round)
+        case RoundFinished() if event.node_type == "loop" and event.error is None and not event.last:
+            return "loop_next", {**_round(event, event.round + 1), "pre_loop_output": {}}
+        case ReasoningChunk():
+            return "reasoning_chunk", {
+                "message_id": None,
+                "reasoning": event.text,
+                "node_id": event.node_id,
+                "is_final": event.final,
+            }
+        case RunResumed():
+            return None
+        case _:
+            return None
+
+
+def _run_started(owner: RunOwner, event: RunStarted, reason: str) -> dict[str, Any]:
+    system = {f"sys.{name}": value for name, value in event.system.items() if name != "timestamp"}
+    return {
+        "id": owner.run_id,
+        "workflow_id": owner.workflow_id,
+        "inputs": {**event.inputs, **system},
+        "created_at": int(event.at),
+        "reason": reason,
+    }
+
+
+def _run_finished(owner: RunOwner, event: RunFinished) -> dict[str, Any]:
+    return {
+        "id": owner.run_id,
+        "workflow_id": owner.workflow_id,
+        "status": event.status,
+        "outputs": event.outputs,
+        "error": event.error,
+        "elapsed_time": event.elapsed,
+        "total_tokens": event.total_tokens,
+        "total_steps": event.total_steps,
+        "created_by": {"id": owner.end_user_id, "user": owner.user},
+        "created_at": int(event.at - event.elapsed),
+        "finished_at": int(event.at),
+        "exceptions_count": event.exceptions_count,
+        "files": files_in(event.outputs),
+    }
+
+
+def _containers(rounds: Rounds) -> tuple[str | None, str | None]:
+    """The iteration and the loop around a node. Of several the outermost is named. Source: spec/execution.md §12."""
+    iteration_id = loop_id = None
+    for entry in reversed(rounds):
+        if entry.kind == "iteration":
+            iteration_id = entry.node_id
+        else:
+            loop_id = entry.node_id
+    return iteration_id, loop_id
+
+
+def _node_started(event: NodeStarted) -> dict[str, Any]:
+    iteration_id, loop_id = _containers(event.rounds)
+    return {
+        "id": event.execution_id,
+        "node_id": event.node_id,
+        "node_type": event.node_type,
+        "title": event.title,
+        # Dify's stream does not count, nor does it know the predecessor; our own routes tell both.
+        "index": 1,
+        "predecessor_node_id": None,
+        "inputs": None,
+        "inputs_truncated": False,
+        "created_at": int(event.at),
+        "extras": {},
+        "iteration_id": iteration_id,
+        "loop_id": loop_id,
+        "agent_strategy": None,
+    }
+
+
+def _node_finished(event: NodeFinished) -> tuple[str, dict[str, Any]] | None:
+    if event.node_type in _CONTAINERS:
+        return (f"{event.node_type}_completed", _container_completed(event)) if event.announced else None
+    # Dify tells a handled failure by a fixed text; what went wrong is in the outputs. Source: spec/execution.md §6.2.
+    error = "Unknown error" if event.status == "exception" else event.error
+    return "node_finished", _ended(event, event.status, error)
+
+
+def _ended(event: NodeFinished | NodeAttempted, status: str, error: str | None) -> dict[str, Any]:
+    iteration_id, loop_id = _containers(event.rounds)
+    strategy, metadata = (event.strategy, event.metadata) if isinstance(event, NodeFinished) else (None, {})
+    return {
+        "id": event.execution_id,
+        "node_id": event.node_id,
+        "node_type": event.node_type,
+        "title": event.title,
+        "index": 1,
+        "predecessor_node_id": None,
+        "inputs": event.inputs,
+        "inputs_truncated": False,
+        "process_data": event.process_data,
+        "process_data_truncated": False,
+        "outputs": event.outputs,
+        "outputs_truncated": False,
+        "status": status,
+        "error": error,
+        "elapsed_time": event.elapsed,
+        "execution_metadata": execution_metadata(event.usage, event.rounds, strategy, metadata),
+        "created_at": int(event.started_at),
+        "finished_at": int(event.at),
+        "files": files_in(event.outputs),
+        "iteration_id": iteration_id,
+        "loop_id": loop_id,
+    }
+
+
+def _about_container(event: NodeEvent) -> dict[str, Any]:
+    return {"id": event.node_id, "node_id": event.node_id, "node_type": event.node_type, "title": event.title}
+
+
+def _container_started(event: ContainerStarted) -> dict[str, Any]:
+    return {
+        **_about_container(event),
+        "created_at": int(event.at),
+        "extras": {},
+        "metadata": {f"{event.node_type}_length": event.length},
+        "inputs": event.inputs,
+        "inputs_truncated": False,
+    }
+
+
+def _round(event: RoundStarted | RoundFinished, index: int) -> dict[str, Any]:
+    return {**_about_container(event), "index": index, "created_at": int(event.at), "extras": {}}
+
+
+def _container_completed(event: NodeFinished) -> dict[str, Any]:
+    return {
+        **_about_container(event),
+        "outputs": event.outputs,
+        "outputs_truncated": False,
+        "created_at": int(event.at),
+        "extras": {},
+        "inputs": event.inputs,
+        "inputs_truncated": False,
+        "status": "succeeded" if event.status == "succeeded" else "failed",
+        "error": None,
+        "elapsed_time": event.elapsed,
+        "total_tokens": event.usage.total_tokens if event.usage else 0,
+        "execution_metadata": execution_metadata(event.usage, (), None, event.metadata),
+        "finished_at": int(event.at),
+        "steps": event.steps,
+    }
+
+
+def _has_nan(value: Json) -> bool:
+    match value:
+        case float():
+            return value != value or value in (float("inf"), float("-inf"))
+        case list():
+            return any(_has_nan(item) for item in value)
+        case dict():
+            return any(_has_nan(item) for item in value.values())
+        case _:
+            return False

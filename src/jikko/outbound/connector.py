@@ -1,0 +1,128 @@
+"""The pool of connections. Imported only when the first request is sent: aiohttp takes a while to load."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from jikko.outbound.policy import Address, Network, as_address, refusal, refusal_text
+from jikko.ports.http import Resolve
+
+KEEP_ALIVE: Final = 15.0
+"""Seconds that an unused connection is kept. Servers tend to close them after 20 or more."""
+REMEMBER_ADDRESSES: Final = 10
+"""Seconds that the addresses of a name are remembered."""
+_LONGEST_LINE: Final = 65_536
+"""Bytes of a header line of an answer."""
+
+
+class AddressRefused(OSError):
+    """The address policy does not let a connection be made. The message is for the user to read."""
+
+
+class Guard:
+    """Applies the address policy where connections are made."""
+
+    def __init__(self, allow: Iterable[Network]) -> None:
+        self._allow = tuple(allow)
+
+    def check(self, host: str, address: Address) -> None:
+        """Let an address pass, or not.
+
+        Raises:
+            AddressRefused: It may not be reached.
+        """
+        why = refusal(address, self._allow)
+        if why is not None:
+            raise AddressRefused(refusal_text(host, address, why))
+
+    def open_socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+        """Make the socket for one attempt to connect.
+
+        This is the last moment before the connection, and the address is the one that is connected to: whatever a
+        name resolved to a moment ago does not matter here.
+        """
+        family, kind, protocol, _, target = info
+        spelled = str(target[0])
+        address = as_address(spelled)
+        if address is None:
+            raise AddressRefused(f"{spelled!r} is no address.")
+        self.check(spelled, address)
+        return socket.socket(family, kind, protocol)
+
+
+class GuardedResolver(AbstractResolver):
+    """Finds the addresses of names, and leaves out those that may not be reached."""
+
+    def __init__(self, guard: Guard | None, find: Resolve) -> None:
+        self._guard = guard
+        self._find = find
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        results: list[ResolveResult] = []
+        refused: AddressRefused | None = None
+        for spelled in await self._find(host, port):
+            address = as_address(spelled)
+            if address is None:
+                continue
+            try:
+                if self._guard is not None:
+                    self._guard.check(host, address)
+            except AddressRefused as error:
+                refused = refused or error
+                continue
+            results.append(
+                ResolveResult(
+                    hostname=host,
+                    host=spelled,
+                    port=port,
+                    family=socket.AF_INET if address.version == 4 else socket.AF_INET6,
+                    proto=0,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+            )
+        if results:
+            return results
+        raise refused or OSError(socket.EAI_NONAME, "The name has no address")
+
+    async def close(self) -> None:
+        pass
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a name, from the system's name service."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+    )
+    return list(dict.fromkeys(str(target[0]) for *_, target in found))
+
+
+def open_session(*, guard: Guard | None, find: Resolve, max_connections: int) -> aiohttp.ClientSession:
+    """Make the session, with its pool of connections.
+
+    It keeps no cookies: runs of different users share it. Redirects and decompression are done outside of it.
+
+    Args:
+        guard: ``None`` to let every address pass.
+    """
+    connector = aiohttp.TCPConnector(
+        resolver=GuardedResolver(guard, find),
+        limit=max_connections,
+        ttl_dns_cache=REMEMBER_ADDRESSES,
+        keepalive_timeout=KEEP_ALIVE,
+        socket_factory=None if guard is None else guard.open_socket,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        skip_auto_headers=("User-Agent", "Content-Type"),
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+    )

@@ -1,0 +1,69 @@
+"""Tells a user what went wrong with a request, from what aiohttp raises.
+
+The texts are made here: those of aiohttp may hold the URL, and a URL may hold secrets.
+"""
+
+import asyncio
+
+import aiohttp
+
+from jikko.outbound.connector import AddressRefused
+from jikko.outbound.urls import WireUrl
+from jikko.ports.http import FailureKind, HttpFailure, Timeouts
+
+
+def explained(error: Exception, url: WireUrl, timeouts: Timeouts) -> HttpFailure:
+    """The failure that stands for an error of aiohttp, of asyncio or of the system."""
+    refused = _refused(error)
+    if refused is not None:
+        return HttpFailure(str(refused), kind="address")
+    text, kind = _told(error, url.authority, timeouts)
+    return HttpFailure(text, kind=kind)
+
+
+def _told(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, FailureKind]:
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return f"No connection to {where} within {timeouts.connect:g} s.", "timeout"
+        case aiohttp.ServerTimeoutError():
+            return f"{where} sent nothing for {timeouts.read:g} s (timed out).", "timeout"
+        case aiohttp.ClientConnectorDNSError():
+            return f"There is no host {where}, or the name service does not answer: {_system(error)}", "connect"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"The certificate of {where} is not to be trusted: {error.certificate_error}", "connect"
+        case aiohttp.ClientConnectorSSLError():
+            return f"No encrypted connection to {where}: {_system(error)}", "connect"
+        case aiohttp.ClientProxyConnectionError():
+            return f"No connection to the outgoing proxy: {_system(error)}", "connect"
+        case aiohttp.ClientHttpProxyError():
+            return f"The outgoing proxy refused a connection to {where} with status {error.status}.", "connect"
+        case aiohttp.ClientConnectorError():
+            return f"No connection to {where}: {_system(error)}", "connect"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return f"{where} closed the connection without a complete answer.", "protocol"
+        case aiohttp.ClientPayloadError():
+            return f"The answer of {where} breaks off, or is not as long as it says.", "protocol"
+        case aiohttp.ClientResponseError():
+            return f"{where} answered with something that is not HTTP.", "protocol"
+        case asyncio.TimeoutError():
+            return f"{where} did not take the request within {timeouts.write:g} s (timed out).", "timeout"
+        case aiohttp.InvalidURL() | ValueError():
+            return "The request cannot be sent: its URL or a header holds a character that may not be there.", "url"
+        case _:
+            return f"The request to {where} failed: {_system(error)}", "connect"
+
+
+def _system(error: Exception) -> str:
+    """What the operating system said."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"[Errno {cause.errno}] {cause.strerror}" if cause.errno is not None else cause.strerror
+    return type(cause).__name__
+
+
+def _refused(error: BaseException | None) -> AddressRefused | None:
+    while error is not None:
+        if isinstance(error, AddressRefused):
+            return error
+        error = error.__cause__
+    return None

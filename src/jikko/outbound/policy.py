@@ -1,0 +1,156 @@
+"""Which addresses may be reached. Pure functions: no I/O, no name service.
+
+Rule 1: what is not plainly a public address is refused, unless a network in ``allow`` holds it.
+Rule 2: an address that carries another one (IPv4 in IPv6, NAT64) is judged by the one that it carries.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SETTING: Final = "JIKKO_HTTP_ALLOW"
+"""The setting that opens addresses; named in refusals."""
+
+_REFUSED: Final[tuple[tuple[Network, str], ...]] = tuple(
+    (ipaddress.ip_network(network), why)
+    for network, why in (
+        ("0.0.0.0/8", "unspecified"),
+        ("127.0.0.0/8", "loopback"),
+        # Looks public, but is the metadata service of every Azure machine.
+        ("168.63.129.16/32", "a cloud metadata service"),
+        ("169.254.169.254/32", "a cloud metadata service"),
+        ("169.254.0.0/16", "link-local"),
+        ("10.0.0.0/8", "private"),
+        ("172.16.0.0/12", "private"),
+        ("192.168.0.0/16", "private"),
+        ("100.64.0.0/10", "carrier-grade NAT"),
+        ("192.0.0.0/24", "reserved"),
+        ("192.0.2.0/24", "reserved for documentation"),
+        ("192.88.99.0/24", "reserved"),
+        ("198.18.0.0/15", "reserved for benchmarks"),
+        ("198.51.100.0/24", "reserved for documentation"),
+        ("203.0.113.0/24", "reserved for documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255/32", "broadcast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("fd00:ec2::254/128", "a cloud metadata service"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "private"),
+        ("ff00::/8", "multicast"),
+        ("64:ff9b:1::/48", "private"),
+        # Tunnels: what they carry is reached by way of strangers.
+        ("2001::/32", "a tunnel (Teredo)"),
+        ("2002::/16", "a tunnel (6to4)"),
+        ("2001::/23", "reserved"),
+        ("2001:db8::/32", "reserved for documentation"),
+        ("3fff::/20", "reserved for documentation"),
+    )
+)
+_PUBLIC_V6: Final = ipaddress.IPv6Network("2000::/3")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+
+
+def parse_allow(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks from CIDRs or single addresses.
+
+    Raises:
+        ValueError: One of them is neither. The message says which.
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text.strip(), strict=False))
+        except ValueError:
+            raise ValueError(f"{text.strip()!r} is no network, such as 10.0.0.0/8 or fd00::/8") from None
+    return tuple(found)
+
+
+def as_address(host: str) -> Address | None:
+    """The address that a host spells out, in whatever way programs understand; ``None`` for a name.
+
+    ``127.0.0.1``, ``127.1``, ``2130706433``, ``0x7f000001`` and ``0177.0.0.1`` are one address; so are ``::1`` and
+    ``[::1]``. A dot at the end and the zone of an IPv6 address are ignored.
+    """
+    host = host.strip("[]").partition("%")[0].removesuffix(".")
+    if ":" in host:
+        try:
+            return ipaddress.IPv6Address(host)
+        except ValueError:
+            return None
+    return _as_ipv4(host)
+
+
+def refusal(address: Address, allow: Iterable[Network] = ()) -> str | None:
+    """Why an address is refused, as the end of a sentence: ``it is loopback``. ``None`` if it may be reached."""
+    carried = _carried(address)
+    if any(candidate in network for network in allow for candidate in (address, carried)):
+        return None
+    for network, why in _REFUSED:
+        if carried in network:
+            return f"it is {why}"
+    if isinstance(carried, ipaddress.IPv6Address) and carried not in _PUBLIC_V6:
+        return "it is reserved"
+    # What the lists above do not know yet and this version of Python does.
+    return None if carried.is_global else "it is not public"
+
+
+def refusal_text(host: str, address: Address, why: str) -> str:
+    """The message of a refused request.
+
+    Args:
+        host: As it stands in the URL.
+        why: From ``refusal``.
+    """
+    subject = f"The address {address}" if as_address(host) == address else f'The address {address} of "{host}"'
+    opening = f"{_carried(address)}/{_carried(address).max_prefixlen}"
+    return f"{subject} may not be reached: {why}. {SETTING} opens addresses, this one by {opening}."
+
+
+def _carried(address: Address) -> Address:
+    """The IPv4 address in an IPv6 one, or the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+def _as_ipv4(host: str) -> ipaddress.IPv4Address | None:
+    """An IPv4 address as ``inet_aton`` reads it: one to four numbers, the last one filling the rest."""
+    parts = host.split(".")
+    if not 1 <= len(parts) <= 4:
+        return None
+    numbers = []
+    for part in parts:
+        number = _number(part)
+        if number is None:
+            return None
+        numbers.append(number)
+    rest = numbers.pop()
+    if any(number > 0xFF for number in numbers) or rest >= 1 << (8 * (4 - len(numbers))):
+        return None
+    value = rest
+    for position, number in enumerate(numbers):
+        value |= number << (8 * (3 - position))
+    return ipaddress.IPv4Address(value)
+
+
+def _number(text: str) -> int | None:
+    """A number in decimal, octal (``0…``) or hexadecimal (``0x…``) notation."""
+    if not text.isascii() or not text.isalnum() or len(text) > 40:
+        return None
+    try:
+        if text[:2] in ("0x", "0X"):
+            return int(text[2:] or "0", 16)
+        return int(text, 8 if text[0] == "0" else 10)
+    except ValueError:
+        return None

@@ -1,0 +1,143 @@
+"""Turns the URLs that people write into those that are sent."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit
+
+from jikko.outbound.policy import Address, as_address
+from jikko.ports.http import HttpFailure, Pairs
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_PATH_SAFE: Final = "!$%&'()*+,/:;=@[]|~\\^"
+_QUERY_SAFE: Final = _PATH_SAFE + "?`{}"
+_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?")
+
+
+@dataclass(frozen=True, slots=True)
+class WireUrl:
+    """A URL, taken apart, checked and escaped."""
+
+    scheme: str
+    host: str
+    """A name in its ASCII form, or an address in its usual spelling (IPv6 without brackets)."""
+    port: int
+    target: str
+    """Path and query."""
+    userinfo: tuple[str, str] | None = None
+    """User and password, if the URL has them."""
+
+    @classmethod
+    def parse(cls, url: str, params: Pairs = ()) -> Self:
+        """Take a URL apart.
+
+        Args:
+            params: If there are any, they replace the query.
+
+        Raises:
+            HttpFailure: It cannot be used; the message says why, without the URL, which may hold secrets.
+        """
+        if any(character < " " or character == "\x7f" for character in url):
+            raise _wrong("it holds a control character")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise _wrong(str(error)) from None
+        scheme = parts.scheme.lower()
+        if scheme not in _DEFAULT_PORTS:
+            raise _wrong("it does not start with http:// or https://")
+        if port == 0:
+            raise _wrong("there is no port 0")
+        query = urlencode(params) if params else _escaped(parts.query, _QUERY_SAFE)
+        path = _without_dots(_escaped(parts.path or "/", _PATH_SAFE))
+        return cls(
+            scheme=scheme,
+            host=_host(parts),
+            port=port or _DEFAULT_PORTS[scheme],
+            target=f"{path}?{query}" if query else path,
+            userinfo=(unquote(parts.username or ""), unquote(parts.password or ""))
+            if parts.username or parts.password
+            else None,
+        )
+
+    def join(self, location: str) -> "WireUrl":
+        """The URL that a ``Location`` header of an answer points at."""
+        try:
+            absolute = urljoin(str(self), location.strip())
+        except ValueError as error:
+            raise _wrong(str(error)) from None
+        return WireUrl.parse(absolute)
+
+    @property
+    def address(self) -> Address | None:
+        """The address that the host spells out."""
+        return as_address(self.host)
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return (self.scheme, self.host, self.port)
+
+    @property
+    def authority(self) -> str:
+        """Host, and port unless it is the usual one."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        """The URL as it is sent. Without user and password."""
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname
+    if not host:
+        raise _wrong("it has no host")
+    if not host.isascii():
+        host = _ascii(host)
+    # After the ASCII form is made: ① and １ are digits, too.
+    address = as_address(host)
+    if address is not None:
+        return str(address)
+    if ":" in host:
+        raise _wrong(f"{host[:60]!r} is no IPv6 address")
+    if _HOST.fullmatch(host) is None or ".." in host:
+        raise _wrong(f"{host[:60]!r} is no host name")
+    return host
+
+
+def _ascii(host: str) -> str:
+    # Needed for few URLs, and its tables are large.
+    import idna
+
+    try:
+        return idna.encode(host, uts46=True).decode().lower()
+    except (idna.IDNAError, UnicodeError) as error:
+        raise _wrong(f"{host[:60]!r} is no host name ({error})") from None
+
+
+def _escaped(text: str, safe: str) -> str:
+    """The text with what may not stand in it escaped; what is escaped already stays."""
+    return quote(_STRAY_PERCENT.sub("%25", text), safe=safe)
+
+
+def _without_dots(path: str) -> str:
+    """The path with ``.`` and ``..`` worked out. Source: RFC 3986 §5.2.4."""
+    if "/." not in path:
+        return path
+    segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments[1:]:
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _wrong(why: str) -> HttpFailure:
+    return HttpFailure(f"The URL cannot be used: {why}.", kind="url")

@@ -1,0 +1,27 @@
+"""Getting the text out of documents."""
+
+from typing import Protocol
+
+
+class DocumentFailure(Exception):
+    """A document cannot be read. The message is for the user to read."""
+
+
+class DocumentReader(Protocol):
+    """Turns a document into text. What an implementation must do is in ``tests/documents``."""
+
+    async def extract(self, content: bytes, *, filename: str, mime_type: str) -> str:
+        """The text of a document, tables as Markdown. Never holds up the event loop; cancelling a call stops the work.
+
+        Args:
+            filename: Its extension says what the document is.
+            mime_type: Says so if the name has no extension.
+
+        Raises:
+            DocumentFailure: The format is not known, or the document is broken, encrypted or too much to read.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop what still runs. May be called twice."""
+        ...

@@ -1,0 +1,124 @@
+"""Requests to the outside world, as nodes make them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, TypeAlias
+
+FailureKind: TypeAlias = Literal["url", "address", "connect", "timeout", "redirect", "protocol", "too_large"]
+"""``url``: it cannot be used. ``address``: refused by the address policy. ``connect``: no such host, no connection, or
+no trust in the certificate. ``protocol``: what came back is not a complete HTTP answer."""
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values in their order; a name may occur more than once."""
+
+MAX_REDIRECTS: Final = 20
+
+
+class HttpFailure(Exception):
+    """A request got no answer that can be used. The message is for the user to read and holds no secret."""
+
+    def __init__(self, message: str, *, kind: FailureKind) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """A file in a multipart body."""
+
+    name: str
+    """Of the form's field."""
+    filename: str
+    """``""`` to send none."""
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """A body of type ``multipart/form-data``: the fields, then the files. The caller sets the Content-Type header."""
+
+    boundary: str
+    fields: Pairs
+    files: tuple[FormFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds that the parts of a request may take."""
+
+    connect: float = 10.0
+    """Finding the address, connecting and the TLS handshake."""
+    read: float = 600.0
+    """Silence of the server, before its answer and within it."""
+    write: float = 600.0
+    """For the server to take the next piece of the body."""
+    total: float = 1200.0
+    """All of it, redirects included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingRequest:
+    """A request to be sent."""
+
+    method: str
+    url: str
+    """Starts with ``http://`` or ``https://``. What may not stand in a URL is escaped on the way."""
+    headers: Pairs = ()
+    """Only ASCII. Those that say how a message is framed (Content-Length, Transfer-Encoding, …) are left out."""
+    params: Pairs = ()
+    """If there are any, they replace the query of ``url``."""
+    body: bytes | Multipart | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    ssl_verify: bool | None = None
+    """Whether the server's certificate is checked; ``None`` leaves it to the client."""
+    max_bytes: int = 10_485_760
+    """The largest body of an answer, decompressed."""
+    secret_headers: frozenset[str] = frozenset()
+    """Names (in lower case) of headers that, like Authorization, are not handed on when a redirect leaves the origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An answer, complete and decompressed."""
+
+    status: int
+    headers: Pairs
+    """As the server sent them. Content-Length and Content-Encoding are about what was sent, not about ``body``."""
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """The value of a header, several joined by ``", "``; ``""`` if there is none. ``name`` in any case."""
+        name = name.lower()
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
+
+
+class HttpClient(Protocol):
+    """Sends requests. What an implementation must do is in ``tests/outbound``.
+
+    Calls may overlap, and share connections. Cancelling a call drops its connection.
+    """
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        """Send a request, follow its redirects, and read the answer. Any status is an answer.
+
+        Raises:
+            HttpFailure: There was no answer, or none that can be used.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections. May be called twice."""
+        ...
+
+
+class Resolve(Protocol):
+    """Finds the addresses of a host name."""
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """The addresses, best first.
+
+        Raises:
+            OSError: There are none, or the name service does not answer.
+        """
+        ...

@@ -1,0 +1,235 @@
+"""The sandbox: runs programs and templates of strangers in children of a fork server, within limits."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import signal
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.fork_server import LIMIT, PROGRAM, Child, Ended, ForkServer, ForkServerGone, Reply, unavailable
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.wire import BadReply, pack
+from jikko.values import Json
+
+_log = logging.getLogger(__name__)
+
+_LANGUAGES: Final = ("python3", "javascript")
+_KINDS: Final = ("CodeExecutionError", "SandboxLimitError", "WorkflowNodeError")
+_BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
+_CACHED_TEMPLATES: Final = 1024
+_CACHED_BYTES: Final = 32 << 20
+
+
+class ForkServerSandbox:
+    """The sandbox on Linux. See ``jikko.ports.sandbox.Sandbox``, which it implements.
+
+    It costs nothing until the first run, which starts the fork server (about 0.2 s, once). Belongs to one event loop,
+    on a thread that lives as long as it does.
+    """
+
+    def __init__(self, limits: SandboxLimits | None = None, *, program: str = PROGRAM) -> None:
+        """Make a sandbox. Starts nothing.
+
+        Args:
+            limits: By default, those of ``SandboxLimits()``.
+            program: What the fork server executes. Only tests and the benchmark pass another.
+        """
+        self._limits = limits or SandboxLimits()
+        self._program = program
+        self._server: ForkServer | None = None
+        self._retired: set[ForkServer] = set()
+        self._starting = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
+        self._slots = asyncio.Semaphore(self._limits.concurrent_runs)
+        self._queued = 0
+        self._compiled = _CompiledTemplates()
+        self._closed = False
+
+    @property
+    def fork_server(self) -> ForkServer | None:
+        """The fork server that new runs go to, or ``None`` while there is none. For diagnosis."""
+        return self._server
+
+    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+        """Call the program's ``main``. See the port."""
+        if language not in _LANGUAGES:
+            raise SandboxFailure(f"There is no language {language!r}; programs are {' or '.join(_LANGUAGES)}")
+        reply = await self._run({"kind": language, "code": code, "arguments": dict(arguments)})
+        result = self._value(reply)
+        if not isinstance(result, dict):
+            raise SandboxFailure("The program sent a result that is no object", kind="WorkflowNodeError")
+        return result
+
+    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
+        """Render a Jinja2 template. See the port."""
+        key = (scope, hashlib.sha256(template.encode("utf-8", "surrogatepass")).digest())
+        reply = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, key=key)
+        text = self._value(reply)
+        if not isinstance(text, str):
+            raise SandboxFailure("The template sent a result that is no text")
+        return text
+
+    async def close(self) -> None:
+        """Kill what still runs. Runs that wait or are under way fail. May be called twice."""
+        self._closed = True
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+        async with self._starting:
+            servers = [*self._retired, *([self._server] if self._server else [])]
+            self._server = None
+            self._retired.clear()
+        for server in servers:
+            await server.close()
+
+    async def _run(self, job: dict[str, Any], *, key: "_TemplateKey | None" = None) -> Reply:
+        if self._slots.locked() and self._queued >= self._limits.queued_runs:
+            raise SandboxFailure(
+                f"The sandbox is busy: its queue limit of {self._limits.queued_runs} waiting runs is reached",
+                kind=LIMIT,
+            )
+        self._queued += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._queued -= 1
+        try:
+            text = json.dumps(job).encode()
+            return await self._attempt(text, key, again=True)
+        finally:
+            self._slots.release()
+
+    async def _attempt(self, text: bytes, key: "_TemplateKey | None", *, again: bool) -> Reply:
+        server = await self._current_server()
+        started = time.monotonic()
+        try:
+            child = await server.take()
+            version = str(server.report.get("version"))
+            job = pack(text, self._compiled.get(version, key) if key else b"")
+            reply = await self._supervise(server, child, job)
+        except ForkServerGone:
+            # It was dying when the run began, so the run may begin again: a program has no effects to repeat. One that
+            # ran for a while may itself be why the fork server died, and is not tried twice.
+            if again and time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS:
+                return await self._attempt(text, key, again=False)
+            raise unavailable("its fork server died during the run; the next run starts another") from None
+        finally:
+            if server in self._retired and server.active == 0:
+                self._retired.discard(server)
+                await server.close()
+        if key and reply.block:
+            self._compiled.put(version, key, reply.block)
+        return reply
+
+    async def _supervise(self, server: ForkServer, child: Child, job: bytes) -> Reply:
+        done = False
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                reply = await server.exchange(child, job)
+            done = True
+            return reply
+        except TimeoutError:
+            limit = f"wall time limit of {self._limits.wall_seconds:g} s"
+            raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT) from None
+        except BadReply as error:
+            raise SandboxFailure(f"The program {error}") from None
+        except EOFError:
+            ended = await server.ended(child)
+            if ended is None and server.gone:
+                raise ForkServerGone from None
+            raise self._explain(ended) from None
+        finally:
+            server.release(child, done=done)
+
+    def _explain(self, ended: Ended | None) -> SandboxFailure:
+        if ended is None:
+            return SandboxFailure("The program closed the connection that its result goes through")
+        cpu_limit = self._limits.effective_cpu_seconds
+        if ended.signal in (signal.SIGKILL, signal.SIGXCPU) and ended.cpu_seconds >= cpu_limit - 0.1:
+            return SandboxFailure(f"The run broke the CPU time limit of {cpu_limit} s", kind=LIMIT)
+        if ended.signal == signal.SIGKILL:
+            return SandboxFailure("The program was killed, most likely because the machine ran out of memory")
+        if ended.signal == signal.SIGSYS:
+            return SandboxFailure("The program was killed: it called the kernel in a way that is never allowed")
+        if ended.signal:
+            name = signal.Signals(ended.signal).name
+            return SandboxFailure(
+                f"The program crashed ({name}), as it does when it recurses without end in native code"
+            )
+        return SandboxFailure(f"The program ended its process (exit code {ended.code}) before main returned")
+
+    @staticmethod
+    def _value(reply: Reply) -> Any:
+        if "error" in reply.value:
+            kind = reply.value.get("kind")
+            message = reply.value["error"]
+            # The program may have written these itself; the worst it can do is to lie about its own failure.
+            raise SandboxFailure(str(message)[:5000], kind=kind if kind in _KINDS else "CodeExecutionError")
+        return reply.value.get("ok")
+
+    async def _current_server(self) -> ForkServer:
+        async with self._starting:
+            if self._closed:
+                raise unavailable("it is closed")
+            server = self._server
+            if server is None or server.gone:
+                if server is not None:
+                    await server.close()
+                self._server = server = await ForkServer.start(self._limits, program=self._program)
+                if not server.report["landlock"]:
+                    _log.warning("the kernel has no Landlock, so code runs behind one line of defence less (seccomp)")
+        age = time.monotonic() - server.started_at
+        old = server.runs >= self._limits.runs_per_server or age >= self._limits.server_seconds
+        if old and (self._renewal is None or self._renewal.done()):
+            self._renewal = asyncio.create_task(self._renew(server), name="sandbox renewal")
+        return server
+
+    async def _renew(self, old: ForkServer) -> None:
+        try:
+            new = await ForkServer.start(self._limits, program=self._program)
+        except SandboxFailure:
+            # The old one still works, and the next run tries again.
+            return
+        if self._closed or self._server is not old:
+            await new.close()
+            return
+        self._server = new
+        if old.active:
+            self._retired.add(old)
+        else:
+            await old.close()
+
+
+_TemplateKey = tuple[str, bytes]
+
+
+class _CompiledTemplates:
+    """What children made of templates, kept as bytes that this process never looks into.
+
+    An entry comes from a child that had this very template and scope, and goes only to such children again. So a
+    program that breaks out of Jinja2 can at most spoil itself.
+    """
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[tuple[str, _TemplateKey], bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, version: str, key: _TemplateKey) -> bytes:
+        entry = self._entries.get((version, key), b"")
+        if entry:
+            self._entries.move_to_end((version, key))
+        return entry
+
+    def put(self, version: str, key: _TemplateKey, block: bytes) -> None:
+        if (version, key) in self._entries:
+            return
+        self._entries[version, key] = block
+        self._size += len(block)
+        while self._size > _CACHED_BYTES or len(self._entries) > _CACHED_TEMPLATES:
+            _, dropped = self._entries.popitem(last=False)
+            self._size -= len(dropped)

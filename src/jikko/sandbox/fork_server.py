@@ -1,0 +1,422 @@
+"""The server's side of one fork server: starts it, proves it, takes children from it, and ends it."""
+
+import asyncio
+import importlib.util
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.wire import ENDED, HEAD, MAX_BLOCK, PROCESS_ID, REPLY_SLACK, BadReply, pack, parse_reply
+
+UNAVAILABLE: Final = "SandboxUnavailableError"
+LIMIT: Final = "SandboxLimitError"
+
+PROGRAM: Final = "from jikko.sandbox.zygote import main; main()"
+
+_START_SECONDS: Final = 20.0
+_GRACE_SECONDS: Final = 0.05
+"""How long a child may live on after its reply."""
+_EXIT_SECONDS: Final = 1.0
+_SPARE_CHILDREN: Final = 4
+_CHUNK: Final = 1 << 18
+_MAX_EARLY_DEATHS: Final = 8
+_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata")
+
+
+class ForkServerGone(Exception):
+    """The fork server ended while it was needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended."""
+
+    signal: int
+    """The signal that killed it, or 0."""
+    code: int
+    """The exit code, unless killed."""
+    cpu_seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A locked process that waits for one job."""
+
+    process_id: int
+    connection: socket.socket
+    ended: "asyncio.Future[Ended | None]"
+    """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a child answered. Text and block come from a process that may have been taken over."""
+
+    value: dict[str, Any]
+    block: bytes
+
+
+class ForkServer:
+    """One fork server process. ``start`` makes one; ``close`` ends it and all of its children."""
+
+    def __init__(self, limits: SandboxLimits, process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
+        self._limits = limits
+        self._process = process
+        self._control = control
+        self._loop = asyncio.get_running_loop()
+        self._idle: deque[Child] = deque()
+        self._waiting: deque[asyncio.Future[Child]] = deque()
+        self._children: dict[int, Child] = {}
+        self._spawning = 0
+        self._early_deaths = 0
+        self._spares = min(_SPARE_CHILDREN, limits.concurrent_runs)
+        self.report: dict[str, Any] = {}
+        """What it said of itself when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine`` and
+        ``version`` (of the interpreter and Jinja2)."""
+        self.gone = False
+        """Whether it has ended, or is ending."""
+        self.started_at = time.monotonic()
+        self.runs = 0
+        """How many children were taken."""
+        self.active = 0
+        """How many runs are under way."""
+
+    @classmethod
+    async def start(cls, limits: SandboxLimits, *, program: str = PROGRAM) -> "ForkServer":
+        """Start a fork server, and have a child of it prove that it is locked.
+
+        Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.
+
+        Args:
+            program: What the new interpreter executes. Only tests and the benchmark pass another.
+
+        Raises:
+            SandboxFailure: It could not start, or a lock does not hold. Nothing is left running.
+        """
+        server = cls(limits, *_launch(limits, program))
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await server._hear_hello()
+                await server._prove()
+        except TimeoutError:
+            await server.close()
+            raise unavailable(f"the fork server was not ready within {_START_SECONDS:g} s") from None
+        except ForkServerGone:
+            await server.close()
+            raise unavailable("the fork server ended while it started") from None
+        except BaseException:
+            await server.close()
+            raise
+        server._fill()
+        return server
+
+    @property
+    def process_id(self) -> int:
+        """The process id of the fork server."""
+        return self._process.pid
+
+    async def take(self) -> Child:
+        """A child that nobody else has. Hand it back with ``release``.
+
+        Raises:
+            ForkServerGone: The fork server ended.
+            SandboxFailure: The machine has no room for one more process.
+        """
+        if self.gone:
+            raise ForkServerGone
+        self.runs += 1
+        self.active += 1
+        try:
+            if self._idle:
+                child = self._idle.popleft()
+                if not self._idle and not self._spawning:
+                    self._spawn()
+                return child
+            turn: asyncio.Future[Child] = self._loop.create_future()
+            self._waiting.append(turn)
+            if self._spawning < len(self._waiting):
+                self._spawn()
+            try:
+                return await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled() and turn.exception() is None:
+                    self._idle.appendleft(turn.result())
+                elif turn in self._waiting:
+                    self._waiting.remove(turn)
+                raise
+        except BaseException:
+            self.active -= 1
+            raise
+
+    async def exchange(self, child: Child, job: bytes) -> Reply:
+        """Send a child its job and read its reply.
+
+        Raises:
+            EOFError: It ended, or closed its connection, without a whole reply.
+            BadReply: It sent what is no reply.
+        """
+        try:
+            await self._loop.sock_sendall(child.connection, job)
+        except ConnectionError:
+            # It may still have answered before it closed.
+            pass
+        received = bytearray()
+        needed = HEAD.size
+        text_length = -1
+        while len(received) < needed:
+            try:
+                chunk = await self._loop.sock_recv(child.connection, _CHUNK)
+            except ConnectionError:
+                chunk = b""
+            if not chunk:
+                raise EOFError
+            received += chunk
+            if text_length < 0 and len(received) >= HEAD.size:
+                text_length, block_length = HEAD.unpack_from(received)
+                if text_length > self._limits.output_bytes + REPLY_SLACK or block_length > MAX_BLOCK:
+                    raise BadReply("announced a reply larger than its output limit")
+                needed = HEAD.size + text_length + block_length
+        text_end = HEAD.size + text_length
+        return Reply(parse_reply(bytes(received[HEAD.size : text_end])), bytes(received[text_end:needed]))
+
+    async def ended(self, child: Child) -> Ended | None:
+        """How a child ended that closed its connection, or ``None`` if it did not end within a second."""
+        try:
+            async with asyncio.timeout(_EXIT_SECONDS):
+                return await asyncio.shield(child.ended)
+        except TimeoutError:
+            return None
+
+    def release(self, child: Child, *, done: bool) -> None:
+        """Hand a child back. It is never used again.
+
+        Args:
+            done: Whether it replied, and so is about to end by itself. If not, it is killed at once.
+        """
+        self.active -= 1
+        child.connection.close()
+        if not child.ended.done():
+            if done:
+                self._loop.call_later(_GRACE_SECONDS, self._kill, child)
+            else:
+                self._kill(child)
+        self._fill()
+
+    async def close(self) -> None:
+        """Kill the fork server, and with it all of its children. May be called twice."""
+        self._end()
+        if self._process.returncode is None:
+            self._process.kill()
+            await asyncio.shield(self._loop.run_in_executor(None, self._process.wait))
+
+    async def _hear_hello(self) -> None:
+        message = await self._loop.sock_recv(self._control, 1 << 16)
+        if message[:1] == b"F":
+            raise unavailable(message[1:].decode("utf-8", "replace"))
+        if message[:1] != b"H":
+            status = await self._loop.run_in_executor(None, self._process.wait)
+            raise unavailable(f"{sys.executable} ended with status {status} before it was ready")
+        self.report = json.loads(message[1:])
+        self._loop.add_reader(self._control, self._hear)
+
+    async def _prove(self) -> None:
+        for title, held, detail in await self.probe():
+            if not held:
+                raise unavailable(f"its self-test failed ({title}: {detail})")
+
+    async def probe(self) -> list[tuple[str, bool, str]]:
+        """Have real children try what is forbidden.
+
+        Returns:
+            What was tried, whether it was refused as it must be, and what happened.
+
+        Raises:
+            ForkServerGone: The fork server ended.
+        """
+        results: list[tuple[str, bool, str]] = []
+        child = await self.take()
+        done = False
+        try:
+            reply = await self.exchange(child, pack(b'{"kind":"probe"}'))
+            if "error" in reply.value:
+                return [("locking a child", False, str(reply.value["error"]))]
+            results = [(title, held, detail) for title, held, detail in reply.value["ok"]]
+            done = True
+        except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
+            ended = await self.ended(child)
+            results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
+        finally:
+            self.release(child, done=done)
+        if self.report.get("machine") == "x86_64":
+            results.append(await self._probe_x32())
+        return results
+
+    async def _probe_x32(self) -> tuple[str, bool, str]:
+        child = await self.take()
+        try:
+            await self.exchange(child, pack(b'{"kind":"x32"}'))
+            return "no x32 calls", False, "it was allowed"
+        except EOFError:
+            ended = await self.ended(child)
+            held = ended is not None and ended.signal == signal.SIGSYS
+            return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
+        finally:
+            self.release(child, done=False)
+
+    def _spawn(self) -> None:
+        if not self.gone:
+            self._spawning += 1
+            self._tell(b"S")
+
+    def _fill(self) -> None:
+        # After the reply and not before it, so that forking does not compete with the run.
+        while not self.gone and len(self._idle) + self._spawning < max(self._spares, len(self._waiting)):
+            self._spawn()
+
+    def _kill(self, child: Child) -> None:
+        if not child.ended.done() and not self.gone:
+            self._tell(b"K" + PROCESS_ID.pack(child.process_id))
+
+    def _tell(self, message: bytes) -> None:
+        try:
+            self._control.send(message)
+        except BlockingIOError:
+            # The fork server is behind by hundreds of messages: it is stuck, and so is everything that waits for it.
+            self._end()
+        except OSError:
+            self._end()
+
+    def _hear(self) -> None:
+        while not self.gone:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._control, 4096, 1, socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:
+                message, descriptors = b"", []
+            match message[:1]:
+                case b"R":
+                    self._welcome(PROCESS_ID.unpack(message[1:])[0], socket.socket(fileno=descriptors[0]))
+                case b"X":
+                    self._mourn(*ENDED.unpack(message[1:]))
+                case b"E":
+                    self._spawning -= 1
+                    if self._waiting:
+                        text = f"no process could be started: {message[1:].decode('utf-8', 'replace')}"
+                        _settle(self._waiting, unavailable(text))
+                case _:
+                    self._end()
+
+    def _welcome(self, process_id: int, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        child = Child(process_id, connection, self._loop.create_future())
+        self._children[process_id] = child
+        self._spawning -= 1
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(child)
+                return
+        self._idle.append(child)
+
+    def _mourn(self, process_id: int, status: int, cpu_seconds: float) -> None:
+        child = self._children.pop(process_id, None)
+        if child is None:
+            return
+        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        child.ended.set_result(Ended(killed, os.WEXITSTATUS(status) if not killed else 0, cpu_seconds))
+        if child not in self._idle:
+            self._early_deaths = 0
+            return
+        # It died before it had anything to do. Once may be the machine out of memory; again and again, something is
+        # wrong with this fork server, and forking on would only heat the machine.
+        self._idle.remove(child)
+        child.connection.close()
+        self._early_deaths += 1
+        if self._early_deaths > _MAX_EARLY_DEATHS:
+            self._end()
+
+    def _end(self) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        self._loop.remove_reader(self._control)
+        # The fork server ends when this closes, and its children end with it.
+        self._control.close()
+        for child in self._idle:
+            child.connection.close()
+        self._idle.clear()
+        for child in self._children.values():
+            if not child.ended.done():
+                child.ended.set_result(None)
+        self._children.clear()
+        while self._waiting:
+            _settle(self._waiting, ForkServerGone())
+
+
+def unavailable(reason: str) -> SandboxFailure:
+    """The error of a sandbox that cannot run programs."""
+    return SandboxFailure(f"The sandbox is not available: {reason}", kind=UNAVAILABLE)
+
+
+def _settle(waiting: "deque[asyncio.Future[Child]]", error: Exception) -> None:
+    turn = waiting.popleft()
+    if not turn.done():
+        turn.set_exception(error)
+
+
+def _launch(limits: SandboxLimits, program: str) -> tuple["subprocess.Popen[bytes]", socket.socket]:
+    settings = {
+        "parent": os.getpid(),
+        "memory_bytes": limits.memory_bytes,
+        "output_bytes": limits.output_bytes,
+        "cpu_seconds": math.ceil(limits.effective_cpu_seconds),
+        "require_landlock": limits.require_landlock,
+    }
+    bootstrap = f"import sys; sys.path += {_locations()!r}; {program}"
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        # -I and an empty environment: nothing from outside decides what is imported. -S: no code of installed packages
+        # runs, as .pth files would have it. A session of its own: Ctrl-C is for the server to handle.
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", bootstrap, json.dumps(settings)],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise unavailable(f"{sys.executable} cannot be started: {error.strerror}") from error
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    return process, ours
+
+
+def _locations() -> Sequence[str]:
+    """Where the packages are that the fork server imports, without importing them here."""
+    found: list[str] = []
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise unavailable(f"the package that provides {name} is not installed")
+        package = Path(spec.origin).parent
+        location = str(package.parent if spec.submodule_search_locations else package)
+        if location not in found:
+            found.append(location)
+    return found

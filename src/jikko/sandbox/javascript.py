@@ -1,0 +1,121 @@
+"""Runs a JavaScript program in QuickJS: ``main`` is called with one object, and its result passes through JSON.
+
+One context is made before the first fork, with what programs expect of Node.js and the language itself lacks. Each
+child has its own copy of it. A result that is a promise is ``{}``, as Dify has it, but what it waits for still runs, so
+that a rejection is an error.
+"""
+
+import importlib
+import json
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from jikko.sandbox import refusals
+from jikko.sandbox.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, shorten
+
+SHIMS: Final = ("number", "text", "url", "clone", "buffer", "host")
+
+# The module `quickjs` starts a thread when it is imported, and a process with threads must not fork. This one does not.
+_quickjs: Any = importlib.import_module("_quickjs")
+
+_POSITION: Final = re.compile(r"<input>:(\d+)(?::\d+)?")
+_MISSING_NETWORK: Final = re.compile(r"'?(fetch|XMLHttpRequest|WebSocket|EventSource)'? is not defined")
+
+
+class Engine:
+    """A JavaScript context. One per fork server; each child uses its own copy, once."""
+
+    def __init__(self, *, memory_bytes: int, stack_bytes: int) -> None:
+        """Make the context and run the shims in it.
+
+        Args:
+            memory_bytes: How much a program may allocate.
+            stack_bytes: How deep calls may go, in bytes of stack.
+        """
+        self._context = _quickjs.Context()
+        self._context.set_memory_limit(memory_bytes)
+        self._context.set_max_stack_size(stack_bytes)
+        for name in SHIMS:
+            host = self._context.eval(_on_one_line(Path(__file__).with_name("shims") / f"{name}.js"))
+        self._host = host
+        advice = {"network": refusals.NETWORK, "files": refusals.FILES, "processes": refusals.PROCESSES}
+        self._host("advice", json.dumps(advice))
+
+    def run(self, code: str, arguments: dict[str, Any]) -> str:
+        """Run a program.
+
+        Returns:
+            What ``main`` returned, as JSON text of an object.
+
+        Raises:
+            ProgramFailed: The program failed, or what it returned is no JSON object.
+        """
+        # The context was copied with the state of its random numbers; without this all programs would draw the same.
+        self._host("seed", json.dumps(list(os.urandom(16))))
+        try:
+            # The program starts on line 2, so that line 1 is always the shims', and can be left out of errors.
+            self._context.eval("\n" + code.encode("utf-8", "replace").decode())
+            text = self._host("call", _json_for_javascript(arguments))
+            self._drain()
+        except _quickjs.StackOverflow as error:
+            raise ProgramFailed(_describe(str(error))) from None
+        except _quickjs.JSException as error:
+            if "out of memory" in str(error).split("\n")[0]:
+                raise ProgramFailed("memory", LIMIT_ERROR) from None
+            raise ProgramFailed(_describe(str(error))) from None
+        except MemoryError:
+            raise ProgramFailed("memory", LIMIT_ERROR) from None
+        except ValueError as error:
+            raise ProgramFailed(f"SyntaxError: {error}") from None
+        if not isinstance(text, str) or not text.startswith("{"):
+            returned = "nothing" if text is None else shorten(str(text))[:40]
+            raise ProgramFailed(f"main must return an object, and returned {returned}", RESULT_ERROR)
+        return text
+
+    def _drain(self) -> None:
+        """Run what the program left behind: jobs of promises, then timers in the order they are due, unwaited for."""
+        while True:
+            while self._context.execute_pending_job():
+                pass
+            rejection = self._host("rejection", "")
+            if rejection is not None:
+                raise ProgramFailed(_describe(rejection))
+            if not self._host("timer", ""):
+                return
+
+
+def _on_one_line(file: Path) -> str:
+    lines = (line.strip() for line in file.read_text("utf-8").splitlines())
+    return " ".join(line for line in lines if line and not line.startswith("//"))
+
+
+def _json_for_javascript(arguments: dict[str, Any]) -> str:
+    try:
+        return json.dumps(arguments, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_nan(arguments), allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    # JSON of JavaScript has no such numbers; its own JSON.stringify writes null for them.
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return value
+
+
+def _describe(text: str) -> str:
+    """The first line of an error, and the program's own line from the frames behind it."""
+    message, _, frames = text.strip().partition("\n    at ")
+    message = message.removesuffix("\nundefined").strip() or "Error"
+    own = [int(line) - 1 for line in _POSITION.findall(frames) if int(line) > 1]
+    described = f"{shorten(message)} (line {own[0]})" if own else shorten(message)
+    if _MISSING_NETWORK.search(message):
+        return f"{described}: {refusals.NETWORK}"
+    return described

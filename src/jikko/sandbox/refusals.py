@@ -1,0 +1,141 @@
+"""What programs may not do, and the sentence that tells their authors what to use instead.
+
+Nothing here protects anything: the filter does. This only turns ``Operation not permitted`` into advice.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Final, NoReturn
+
+NETWORK: Final = "the program cannot use the network; call the service from an HTTP Request node and pass its answer in"
+FILES: Final = (
+    "the program cannot read or write files; pass the file in as an input, "
+    "and read its text with a Document Extractor node"
+)
+THREADS: Final = "the program cannot start threads; do the work in turn, or in an Iteration node in parallel mode"
+PROCESSES: Final = "the program cannot start other processes; call a service that does from an HTTP Request node"
+MODULES: Final = (
+    "only the standard library can be imported; do the work with it, or call a service from an HTTP Request node"
+)
+HTTP_MODULES: Final = "third-party HTTP clients cannot be imported; use an HTTP Request node and pass its answer in"
+STDLIB_MODULES: Final = "this part of the standard library is not available to programs, which have no screen or disk"
+
+_HTTP_CLIENTS: Final = frozenset(
+    "requests httpx aiohttp urllib3 httplib2 pycurl websockets websocket openai anthropic boto3 botocore".split()
+)
+_PROCESS_MODULES: Final = frozenset(("subprocess", "multiprocessing", "pty"))
+
+
+def give_advice_at_the_call() -> None:
+    """Replace the calls whose failure would say nothing by ones that give the advice. Done once, before forking."""
+    for name in (
+        "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "create_connection",
+        "create_server", "socketpair", "fromfd",
+    ):  # fmt: skip
+        setattr(socket, name, _refuser(NETWORK))
+    socket.socket.__init__ = _refuser(NETWORK)  # type: ignore[method-assign]
+    for name in (
+        "fork", "forkpty", "system", "execv", "execve", "posix_spawn", "posix_spawnp", "_spawnvef",
+    ):  # fmt: skip
+        setattr(os, name, _refuser(PROCESSES))
+    subprocess._fork_exec = _refuser(PROCESSES)  # type: ignore[attr-defined]
+    asyncio.DefaultEventLoopPolicy._loop_factory = _SocketlessLoop  # type: ignore[attr-defined]
+
+
+def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset()) -> str | None:
+    """The sentence for an error that stems from something refused, or ``None`` if it stems from something else.
+
+    Args:
+        stdlib_names: The names of all top-level modules of the standard library.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            top = cause.name.split(".")[0]
+            if top in _HTTP_CLIENTS:
+                return HTTP_MODULES
+            return STDLIB_MODULES if top in stdlib_names else MODULES
+        if isinstance(cause, RuntimeError) and "can't start new thread" in str(cause):
+            return THREADS
+        if isinstance(cause, OSError) and cause.errno in (errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENOSYS):
+            modules = _modules_in(cause.__traceback__)
+            if modules & _PROCESS_MODULES:
+                return PROCESSES
+            if "socket" in modules:
+                return NETWORK
+            if cause.filename is not None or "tempfile" in modules:
+                return FILES
+    return None
+
+
+def _refuser(advice: str) -> Callable[..., NoReturn]:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EPERM, advice)
+
+    return refuse
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen and len(seen) < 20:
+        seen.add(id(current))
+        yield current
+        reason = getattr(current, "reason", None)
+        current = reason if isinstance(reason, BaseException) else current.__cause__ or current.__context__
+
+
+def _modules_in(traceback: TracebackType | None) -> set[str]:
+    modules: set[str] = set()
+    while traceback is not None:
+        modules.add(str(traceback.tb_frame.f_globals.get("__name__", "")).split(".")[0])
+        traceback = traceback.tb_next
+    return modules
+
+
+class _Sleeper:
+    """Stands in for a selector: with no sockets there is nothing to wait for but time."""
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        if timeout is None:
+            raise RuntimeError("the event loop waits for something that cannot happen")
+        if timeout > 0:
+            time.sleep(timeout)
+        return ()
+
+
+class _SocketlessLoop(asyncio.BaseEventLoop):
+    """An event loop for programs: tasks, timers and queues work; sockets and processes give the advice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = _Sleeper()
+
+    def _process_events(self, events: object) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass
+
+    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
+        raise PermissionError(errno.EPERM, NETWORK)
+
+    async def create_server(self, *_: Any, **__: Any) -> NoReturn:
+        raise PermissionError(errno.EPERM, NETWORK)
+
+    async def create_datagram_endpoint(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
+        raise PermissionError(errno.EPERM, NETWORK)
+
+    async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
+        raise PermissionError(errno.EPERM, NETWORK)
+
+    async def subprocess_exec(self, *_: Any, **__: Any) -> NoReturn:
+        raise PermissionError(errno.EPERM, PROCESSES)
+
+    async def subprocess_shell(self, *_: Any, **__: Any) -> NoReturn:
+        raise PermissionError(errno.EPERM, PROCESSES)

@@ -1,0 +1,98 @@
+"""What ``jikko doctor`` shows of the sandbox: each property, tried in a real child."""
+
+import time
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.fork_server import PROGRAM, ForkServer, ForkServerGone
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.unavailable import why_unsupported
+from jikko.values import Json
+
+_ORDINARY: Final = (
+    ("Python", "python3", "def main(a):\n    return {'r': a + 1}"),
+    ("JavaScript", "javascript", "const main = ({a}) => ({r: a + 1})"),
+    ("Jinja2", "template", "{{ a + 1 }}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestLine:
+    """One thing that was tried."""
+
+    name: str
+    """What was tried, such as ``no sockets``."""
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+    """What happened, and if it failed, what to do."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the sandbox works in this respect; also with a warning."""
+        return self.status != "failed"
+
+
+async def self_test(limits: SandboxLimits | None = None, *, program: str = PROGRAM) -> list[SelfTestLine]:
+    """Start a fork server, try what must be refused and what must work, and end it.
+
+    Takes about half a second.
+
+    Args:
+        limits: By default, those of ``SandboxLimits()``.
+        program: What the fork server executes. Only tests pass another.
+
+    Returns:
+        One line per thing tried, in order. After a failure that the rest depends on there are no more.
+    """
+    limits = limits or SandboxLimits()
+    reason = why_unsupported()
+    if reason:
+        return [SelfTestLine("machine", "failed", reason)]
+    lines: list[SelfTestLine] = []
+    started = time.perf_counter()
+    try:
+        server = await ForkServer.start(limits, program=program)
+    except SandboxFailure as failure:
+        return [SelfTestLine("fork server", "failed", str(failure))]
+    try:
+        seconds = time.perf_counter() - started
+        lines.append(SelfTestLine("fork server", "ok", f"started in {seconds:.2f} s as uid {server.report['uid']}"))
+        lines.append(_landlock(int(server.report["landlock"])))
+        for title, held, detail in await server.probe():
+            lines.append(SelfTestLine(title, "ok" if held else "failed", detail))
+    except ForkServerGone:
+        lines.append(SelfTestLine("fork server", "failed", "it died while it was tested"))
+        return lines
+    finally:
+        await server.close()
+    lines += await _ordinary_runs(limits, program)
+    return lines
+
+
+def _landlock(version: int) -> SelfTestLine:
+    if version:
+        return SelfTestLine("Landlock", "ok", f"version {version}")
+    return SelfTestLine("Landlock", "warning", "the kernel has none; seccomp holds without it, as one line less")
+
+
+async def _ordinary_runs(limits: SandboxLimits, program: str) -> list[SelfTestLine]:
+    sandbox = ForkServerSandbox(limits, program=program)
+    lines: list[SelfTestLine] = []
+    try:
+        for name, kind, source in _ORDINARY:
+            try:
+                result: Json
+                if kind == "template":
+                    result = {"r": int(await sandbox.render(source, {"a": 1}))}
+                else:
+                    result = await sandbox.run_code(kind, source, {"a": 1})
+            except SandboxFailure as failure:
+                lines.append(SelfTestLine(name, "failed", str(failure)))
+            else:
+                right = result == {"r": 2}
+                lines.append(SelfTestLine(name, "ok" if right else "failed", "runs" if right else f"gave {result!r}"))
+    finally:
+        await sandbox.close()
+    return lines

@@ -1,0 +1,230 @@
+"""The fork server: a process that has everything imported, forks a locked child for each run, and reaps it.
+
+It is executed afresh with an empty environment, so nothing of the server is in its memory. The bytes of a job never
+pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
+
+What the server says on the control socket, one message each: ``S`` fork a child; ``K`` and a process id, kill it.
+What it is told: ``H`` and JSON, ready; ``F`` and text, cannot start; ``R`` and a process id, with the connection to the
+child; ``E`` and text, could not fork; ``X`` and how a child ended. The control socket is file descriptor 0 at the start.
+"""
+
+import _socket
+import array
+import gc
+import json
+import os
+import platform
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, Final, NoReturn
+
+from jikko.sandbox import bpf, lock, refusals, stdlib
+from jikko.sandbox.runner import CONNECTION, Runner
+from jikko.sandbox.wire import ENDED, PROCESS_ID, pack
+
+_STACK_BYTES: Final = 32 << 20
+_STACK_KEPT_FREE: Final = 2 << 20
+_CHILD_NICENESS: Final = 10
+
+# Taken before the advice is put in the way of programs.
+_fork = os.fork
+
+
+class ForkServer:
+    """The process itself: prepared, then locked, then serving until the control socket closes."""
+
+    def __init__(self, control: _socket.socket, settings: dict[str, Any]) -> None:
+        self._control = control
+        self._settings = settings
+        self._children: set[int] = set()
+        self._report: dict[str, Any] = {}
+
+    def prepare(self) -> None:
+        """Import and read everything that a child may need. Nothing of a user is here yet."""
+        lock.require_known_machine()
+        stack = _stack_bytes()
+        self._limits = {
+            resource.RLIMIT_CPU: self._settings["cpu_seconds"],
+            resource.RLIMIT_FSIZE: 0,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NPROC: 0,
+            resource.RLIMIT_MEMLOCK: 0,
+            resource.RLIMIT_MSGQUEUE: 0,
+            resource.RLIMIT_SIGPENDING: 16,
+            resource.RLIMIT_NOFILE: CONNECTION + 1,
+        }
+        self._stack_limit = stack
+        refusals.give_advice_at_the_call()
+        stdlib.take_time_zones_into_memory()
+        self._runner = Runner(
+            memory_bytes=self._settings["memory_bytes"],
+            output_bytes=self._settings["output_bytes"],
+            stack_bytes=stack - _STACK_KEPT_FREE,
+        )
+        stdlib.take_into_memory()
+        os.environ["TZ"] = "UTC"
+        time.tzset()
+        os.environ.clear()
+        sys.argv = [""]
+        sys.orig_argv = []
+        for name in [name for name in sys.modules if name.split(".")[0] == "jikko"]:
+            del sys.modules[name]
+        self._niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + _CHILD_NICENESS)
+        self._offer_to_the_oom_killer()
+        self._own_size = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        _point_standard_files_at_nothing()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Python turns a signal into a byte here, which wakes the poll below.
+        self._wakeup, wakeup_end = _socket.socketpair()
+        self._wakeup.setblocking(False)
+        wakeup_end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wakeup_end.detach(), warn_on_full_buffer=False)
+
+    def lock_up(self) -> None:
+        """Give up every right that forking does not need.
+
+        Raises:
+            LockFailed: A lock did not close. The process must not serve.
+        """
+        lock.require_one_thread()
+        self._filter = bpf.child_filter()
+        server_filter = bpf.server_filter()
+        abi = lock.landlock_abi()
+        if abi == 0 and self._settings["require_landlock"]:
+            raise lock.LockFailed(
+                "the kernel has no Landlock, and require_landlock is set; boot with `lsm=landlock,...`, or unset it"
+            )
+        if os.geteuid() == 0:
+            lock.become_nobody()
+        lock.drop_capabilities()
+        lock.die_with(self._settings["parent"])
+        lock.forbid_dumps()
+        lock.forbid_new_privileges()
+        if abi:
+            lock.landlock_everything(abi)
+        lock.install_filter(server_filter)
+        self._process_id = os.getpid()
+        self._report |= {"landlock": abi, "uid": os.geteuid(), "machine": platform.machine()}
+        # Copied pages cost more than anything else in a fork, and the collector would touch them all.
+        gc.collect()
+        gc.freeze()
+
+    def serve(self) -> NoReturn:
+        """Say that all is ready, and fork on demand, until the server is gone."""
+        import jinja2
+
+        self._report["version"] = f"{sys.version} jinja2 {jinja2.__version__}"
+        self._control.send(b"H" + json.dumps(self._report).encode())
+        poll = select.poll()
+        poll.register(self._control.fileno(), select.POLLIN)
+        poll.register(self._wakeup.fileno(), select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor == self._control.fileno():
+                    self._obey(self._control.recv(64))
+                else:
+                    self._drain_wakeup()
+            self._reap()
+
+    def _obey(self, message: bytes) -> None:
+        if not message:
+            os._exit(0)
+        if message[:1] == b"S":
+            self._spawn()
+        elif message[:1] == b"K":
+            (process_id,) = PROCESS_ID.unpack(message[1:])
+            # A process that was reaped is not in the set, so its number cannot have been given to another.
+            if process_id in self._children:
+                os.kill(process_id, signal.SIGKILL)
+
+    def _spawn(self) -> None:
+        size = int(os.pread(self._own_size, 64, 0).split()[0]) * resource.getpagesize()
+        try:
+            ours, childs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            process_id = _fork()
+        except OSError as error:
+            self._control.send(b"E" + str(error).encode())
+            return
+        if process_id == 0:
+            try:
+                self._become_child(childs, size)
+            except lock.LockFailed as error:
+                os.write(CONNECTION, pack(json.dumps({"error": str(error)}).encode()))
+            finally:
+                os._exit(70)
+        childs.close()
+        self._children.add(process_id)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours.fileno()]))]
+        self._control.sendmsg([b"R" + PROCESS_ID.pack(process_id)], rights)
+        ours.close()
+
+    def _become_child(self, connection: _socket.socket, size: int) -> NoReturn:
+        os.dup2(connection.detach(), CONNECTION, inheritable=False)
+        lock.close_from(CONNECTION + 1)
+        lock.die_with(self._process_id)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
+        resource.setrlimit(resource.RLIMIT_STACK, (self._stack_limit, self._stack_limit))
+        lock.set_limits({**self._limits, resource.RLIMIT_AS: size + self._settings["memory_bytes"]})
+        lock.install_filter(self._filter)
+        self._runner.warm_up()
+        self._runner.serve()
+
+    def _reap(self) -> None:
+        while self._children:
+            process_id, status, usage = os.wait4(-1, os.WNOHANG)
+            if process_id == 0:
+                return
+            self._children.discard(process_id)
+            self._control.send(b"X" + ENDED.pack(process_id, status, usage.ru_utime + usage.ru_stime))
+
+    def _drain_wakeup(self) -> None:
+        try:
+            while self._wakeup.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    @staticmethod
+    def _offer_to_the_oom_killer() -> None:
+        try:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write("500")
+        except OSError:
+            # Only a courtesy: when the machine runs out of memory, programs should go before the server.
+            return
+
+
+def main() -> NoReturn:
+    """Be the fork server. The settings are the JSON object in the first argument."""
+    control = _socket.socket(fileno=os.dup(0))
+    try:
+        server = ForkServer(control, json.loads(sys.argv[1]))
+        server.prepare()
+        server.lock_up()
+    except BaseException as error:
+        text = str(error) if isinstance(error, lock.LockFailed) else f"{type(error).__name__}: {error}"
+        control.send(b"F" + text.encode()[:4000])
+        os._exit(1)
+    try:
+        server.serve()
+    finally:
+        os._exit(1)
+
+
+def _stack_bytes() -> int:
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    return _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
+
+
+def _point_standard_files_at_nothing() -> None:
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)

@@ -1,0 +1,270 @@
+"""Turns the file objects of a request into file mappings.
+
+Source: Dify 1.15, spec/service-api.md §6.2. The texts of errors are Dify's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidParam
+from jikko.files.mapping import file_id_of
+from jikko.files.types import FILE_TYPES, detect_type
+from jikko.ids import is_uuid
+from jikko.ports.files import FileStore, StoredFile
+from jikko.service.remote_files import Heads, probe
+from jikko.values import FILE_IDENTITY, Json
+
+_METHODS: Final = ("remote_url", "local_file", "tool_file", "datasource_file")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Which files are allowed."""
+
+    types: frozenset[str]
+    """Empty for all."""
+    extensions: frozenset[str]
+    """For files of type ``custom``: lower case, with the dot. Empty for none."""
+    methods: frozenset[str]
+    """Empty for all."""
+
+    def allow(self, declared: str, extension: str, method: str) -> bool:
+        if method == "tool_file":
+            return True
+        listed = not self.types or declared in self.types
+        if not listed and "custom" not in self.types:
+            return False
+        if (declared == "custom" or not listed) and _normal_extension(extension) not in self.extensions:
+            return False
+        return not self.methods or method in self.methods
+
+
+class FileInputs:
+    """Makes file mappings of what requests say about files."""
+
+    def __init__(self, files: FileStore, heads: Heads) -> None:
+        self._files = files
+        self._heads = heads
+
+    async def file(
+        self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
+    ) -> dict[str, Json]:
+        """The file of a ``file`` input.
+
+        Args:
+            base_url: What the client reached this server under, for urls of files; ``""`` for the one that is set.
+
+        Raises:
+            InvalidParam: It is no file object, there is no such file for this user, or the variable does not allow it.
+        """
+        if not isinstance(raw, Mapping):
+            raise InvalidParam(f"{variable.name} in input form must be a file")
+        return await self._one(raw, _rules_of(variable), _Asker(app_id, end_user_id, base_url), strict=True)
+
+    async def file_list(
+        self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
+    ) -> list[dict[str, Json]]:
+        """The files of a ``file-list`` input. Entries without a method, or remote ones without address, are dropped.
+
+        Raises:
+            InvalidParam: As for ``file``; or there are too many.
+        """
+        if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
+            raise InvalidParam(f"{variable.name} in input form must be a list of files")
+        if variable.max_length and len(raw) > variable.max_length:
+            raise InvalidParam(f"{variable.name} in input form must be less than {variable.max_length} files")
+        return await self._several(raw, _rules_of(variable), _Asker(app_id, end_user_id, base_url), strict=False)
+
+    async def top_level(
+        self,
+        raw: Json,
+        features: Mapping[str, Any],
+        *,
+        app_id: str,
+        end_user_id: str,
+        base_url: str = "",
+        strict: bool = True,
+    ) -> list[dict[str, Json]]:
+        """The ``files`` of a request, beside its inputs.
+
+        Args:
+            features: Of the app's document. With ``file_upload`` off, a workflow takes any files.
+            strict: Whether a declared type must be the detected one; so for workflows, not for chatflows.
+
+        Raises:
+            InvalidParam: As for ``file_list``.
+        """
+        if raw is None:
+            return []
+        if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
+            raise InvalidParam("files must be a list of objects")
+        upload = _file_upload(features)
+        found = await self._several(raw, _rules_of_upload(upload), _Asker(app_id, end_user_id, base_url), strict=strict)
+        if upload is not None:
+            _check_numbers(found, upload)
+        return found
+
+    async def _several(
+        self, raw: Sequence[Mapping[str, Json]], rules: _Rules | None, asker: "_Asker", *, strict: bool
+    ) -> list[dict[str, Json]]:
+        return [await self._one(item, rules, asker, strict=strict) for item in raw if _is_meant(item)]
+
+    async def _one(
+        self, raw: Mapping[str, Json], rules: _Rules | None, asker: "_Asker", *, strict: bool
+    ) -> dict[str, Json]:
+        method = raw.get("transfer_method")
+        if not method:
+            raise InvalidParam("transfer_method is required in file mapping")
+        if method not in _METHODS:
+            raise InvalidParam(f"{method!r} is not a valid FileTransferMethod")
+        declared = raw.get("type")
+        if declared and declared not in FILE_TYPES:
+            raise InvalidParam(f"{declared!r} is not a valid FileType")
+        if method == "remote_url" and not _text(raw, "upload_file_id", "reference", "related_id"):
+            made = await self._remote(raw, declared, strict=strict)
+        else:
+            made = await self._stored(raw, method, declared, asker, strict=strict)
+        if rules is not None and not rules.allow(declared or "custom", made["extension"], made["transfer_method"]):
+            raise InvalidParam(f"File validation failed for file: {made['filename']}")
+        return made
+
+    async def _stored(
+        self, raw: Mapping[str, Json], method: str, declared: str | None, asker: "_Asker", *, strict: bool
+    ) -> dict[str, Json]:
+        if method in ("tool_file", "datasource_file"):
+            file = await self._made(raw, method, asker)
+        else:
+            file = await self._uploaded(raw, asker)
+        kind = _resolved(detect_type(file.extension, file.mime_type), declared, strict=strict)
+        return self._files.mapping(
+            file,
+            type=kind,
+            transfer_method="tool_file" if method == "datasource_file" else method,
+            id=raw.get("id"),
+            base_url=asker.base_url,
+        )
+
+    async def _uploaded(self, raw: Mapping[str, Json], asker: "_Asker") -> StoredFile:
+        file_id = file_id_of(_text(raw, "upload_file_id", "reference", "related_id"))
+        if not file_id:
+            raise InvalidParam("Invalid upload file id")
+        if not is_uuid(file_id):
+            raise InvalidParam("Invalid upload file id format")
+        file = await self._files.find(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
+        if file is None or file.origin != "upload":
+            # The same whether there is no such file or it is somebody else's: ids of others are not to be tried out.
+            raise InvalidParam("Invalid upload file")
+        return file
+
+    async def _made(self, raw: Mapping[str, Json], method: str, asker: "_Asker") -> StoredFile:
+        name = "ToolFile" if method == "tool_file" else "DatasourceFile"
+        file_id = file_id_of(_text(raw, f"{method}_id", "reference", "related_id"))
+        file = None
+        if is_uuid(file_id):
+            file = await self._files.find(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
+        if file is None or file.origin != "node":
+            raise InvalidParam(f"{name} {file_id or None} not found")
+        return file
+
+    async def _remote(self, raw: Mapping[str, Json], declared: str | None, *, strict: bool) -> dict[str, Json]:
+        url = _text(raw, "url", "remote_url")
+        if not url:
+            raise InvalidParam("Invalid file url")
+        found = await probe(url, self._heads)
+        return {
+            "dify_model_identity": FILE_IDENTITY,
+            "id": raw.get("id"),
+            "type": _resolved(detect_type(found.extension, found.mime_type), declared, strict=strict),
+            "transfer_method": "remote_url",
+            "remote_url": url,
+            "reference": None,
+            "filename": found.filename,
+            "extension": found.extension,
+            "mime_type": found.mime_type,
+            "size": found.size,
+            "related_id": None,
+            "url": url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    app_id: str
+    end_user_id: str
+    base_url: str
+
+
+def _rules_of(variable: StartVariable) -> _Rules:
+    return _Rules(
+        frozenset(variable.allowed_file_types),
+        frozenset(map(_normal_extension, variable.allowed_file_extensions)),
+        frozenset(variable.allowed_file_upload_methods),
+    )
+
+
+def _rules_of_upload(upload: Mapping[str, Any] | None) -> _Rules | None:
+    if upload is None:
+        return None
+    return _Rules(
+        frozenset(_texts(upload.get("allowed_file_types"))),
+        frozenset(map(_normal_extension, _texts(upload.get("allowed_file_extensions")))),
+        frozenset(_texts(upload.get("allowed_file_upload_methods"))),
+    )
+
+
+def _file_upload(features: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The settings of ``file_upload``, ``None`` if it is off. The old switch for images is read as the general form.
+
+    Source: Dify 1.15, spec/dsl.md §5.
+    """
+    upload = features.get("file_upload")
+    if not isinstance(upload, Mapping):
+        return None
+    image = upload.get("image")
+    if isinstance(image, Mapping) and image.get("enabled"):
+        return {
+            "number_limits": image.get("number_limits", 3),
+            "allowed_file_upload_methods": image.get("transfer_methods", ["remote_url", "local_file"]),
+            "allowed_file_types": upload.get("allowed_file_types", ["image"]),
+            "allowed_file_extensions": upload.get("allowed_file_extensions", []),
+        }
+    return upload if upload.get("enabled") else None
+
+
+def _check_numbers(files: Sequence[Mapping[str, Json]], upload: Mapping[str, Any]) -> None:
+    limit = upload.get("number_limits")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
+        return
+    if sum(file["type"] == "image" for file in files) > limit:
+        raise InvalidParam(f"Number of image files exceeds the maximum limit {limit}")
+    if len(files) > limit:
+        raise InvalidParam(f"Number of files exceeds the maximum limit {limit}")
+
+
+def _is_meant(raw: Mapping[str, Json]) -> bool:
+    method = raw.get("transfer_method")
+    return bool(method) and (method != "remote_url" or bool(_text(raw, "url", "remote_url")))
+
+
+def _resolved(detected: str, declared: str | None, *, strict: bool) -> str:
+    if not declared or declared == "custom":
+        return detected
+    if strict and declared != detected:
+        raise InvalidParam("Detected file type does not match the specified type. Please verify the file.")
+    return declared
+
+
+def _normal_extension(extension: str) -> str:
+    plain = extension.strip().lower().lstrip(".")
+    return f".{plain}" if plain else ""
+
+
+def _text(raw: Mapping[str, Json], *names: str) -> str:
+    """The first of the entries that is a text with something in it."""
+    return next((value for name in names if isinstance(value := raw.get(name), str) and value), "")
+
+
+def _texts(value: Json) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

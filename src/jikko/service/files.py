@@ -1,0 +1,248 @@
+"""Uploading files, and fetching them.
+
+Source: Dify 1.15, spec/service-api.md §6.
+"""
+
+import posixpath
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from jikko.errors import Forbidden, InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
+from jikko.files.signing import UrlSigner
+from jikko.files.types import FileLimits, extension_of
+from jikko.ids import is_uuid
+from jikko.ports.files import FileMissing, FileStore, FileTooLarge, StoredFile
+from jikko.values import Json
+
+WORKSPACE_ID: Final = "6a696b6b-6f00-4000-8000-000000000001"
+"""The ``tenant_id`` of every answer: an installation is one workspace."""
+
+_MAX_NAME: Final = 200
+"""Characters of a name without its extension."""
+_PIECE: Final = 256 * 1024
+
+_ACTIVE: Final = frozenset({"html", "htm", "xhtml", "xht", "svg", "xml", "mhtml"})
+_ACTIVE_MIME: Final = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
+"""What a browser might run scripts of. Such files are offered for saving, not shown."""
+
+
+class UploadedPart(Protocol):
+    """One file of a multipart body. Starlette's ``UploadFile`` is one."""
+
+    @property
+    def filename(self) -> str | None: ...
+    @property
+    def content_type(self) -> str | None: ...
+
+    async def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most ``size``; ``b""`` at the end."""
+        ...
+
+
+class Attachments(Protocol):
+    """Knows which files are attached to messages of chats."""
+
+    async def app_of(self, file_id: str) -> str | None:
+        """The app in one of whose messages the file is; ``None`` if it is in none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file on its way to a client."""
+
+    headers: Mapping[str, str]
+    """``Content-Type`` and ``Content-Length`` among them."""
+    chunks: AsyncIterator[bytes]
+
+
+class FileService:
+    """The use cases about files."""
+
+    def __init__(
+        self,
+        store: FileStore,
+        signer: UrlSigner,
+        limits: FileLimits,
+        *,
+        attachments: Attachments | None = None,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._limits = limits
+        self._attachments = attachments
+
+    async def upload(self, parts: Sequence[tuple[str, UploadedPart]], *, app_id: str, end_user_id: str) -> StoredFile:
+        """Store the file of a multipart body.
+
+        Args:
+            parts: The files of the body by the names of their fields, in order; of equal names the first counts.
+
+        Raises:
+            UploadRefused: ``no_file_uploaded``, ``too_many_files``, ``filename_not_exists_error`` or
+                ``file_extension_blocked``.
+            UnsupportedMediaType: ``unsupported_file_type``: the part has no content type.
+            InvalidParam: The name has slashes.
+            PayloadTooLarge: ``file_too_large``.
+            StoreUnavailable: It cannot be written.
+        """
+        part = _the_file(parts)
+        if not part.content_type:
+            raise UnsupportedMediaType("File type not allowed.", code="unsupported_file_type")
+        if not part.filename:
+            raise UploadRefused("The specified filename does not exist.", code="filename_not_exists_error")
+        name = _clean(part.filename)
+        if "/" in name or "\\" in name:
+            raise InvalidParam("Filename contains invalid characters")
+        extension = extension_of(name)
+        if extension and extension in self._limits.blocked_extensions:
+            raise UploadRefused(
+                f"File extension '.{extension}' is not allowed for security reasons", code="file_extension_blocked"
+            )
+        try:
+            return await self._store.save(
+                _pieces(part),
+                app_id=app_id,
+                end_user_id=end_user_id,
+                name=shortened(name),
+                mime_type=_mime_type(part.content_type),
+                max_size=self._limits.for_upload(extension),
+            )
+        except FileTooLarge:
+            # Dify's message is empty. Source: spec/observed.md.
+            raise PayloadTooLarge("", code="file_too_large") from None
+
+    def described(self, file: StoredFile, *, base_url: str = "") -> dict[str, Json]:
+        """The answer to an upload. Source: Dify 1.15, spec/service-api.md §6.1."""
+        return {
+            "id": file.id,
+            "reference": None,
+            "name": file.name,
+            "size": file.size,
+            "extension": file.extension,
+            "mime_type": file.mime_type,
+            "created_by": file.end_user_id,
+            "created_at": int(file.created_at),
+            "preview_url": None,
+            "source_url": self._store.url(file, base_url=base_url),
+            "original_url": None,
+            "user_id": None,
+            "tenant_id": WORKSPACE_ID,
+            "conversation_id": None,
+            "file_key": None,
+        }
+
+    async def preview(self, file_id: str, *, app_id: str, as_attachment: bool = False) -> Download:
+        """A file that is attached to a message of this app.
+
+        Raises:
+            NotFound: ``file_not_found``: it is attached to no message, as are all files of workflows.
+            Forbidden: ``file_access_denied``: to a message of another app.
+
+        Source: Dify 1.15, spec/service-api.md §6.3.
+        """
+        owner = None if self._attachments is None else await self._attachments.app_of(file_id)
+        if owner is None:
+            raise NotFound("File not found in message context", code="file_not_found")
+        if owner != app_id:
+            raise Forbidden("Access to the requested file is denied.", code="file_access_denied")
+        file = await self._store.look_up(file_id)
+        if file is None:
+            raise NotFound("File not found in message context", code="file_not_found")
+        headers = {**_headers(file, as_attachment=as_attachment), "Cache-Control": "private, max-age=3600"}
+        return Download(headers, await self._begun(file))
+
+    async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
+        """A file by its signed url; no key is needed.
+
+        Args:
+            file_id: From the path; behind ``/files/tools/`` without its extension.
+            query: ``timestamp``, ``nonce``, ``sign``, and ``as_attachment``.
+
+        Raises:
+            InvalidParam: The url is not complete.
+            NotFound: The signature is wrong or has expired, or the file is gone. Which one is not told.
+        """
+        timestamp, nonce, sign = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
+        if not timestamp or not nonce or not sign:
+            raise InvalidParam("Invalid request.")
+        if not is_uuid(file_id) or not self._signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
+            raise NotFound("File not found or signature is invalid")
+        file = await self._store.look_up(file_id)
+        if file is None:
+            raise NotFound("File not found or signature is invalid")
+        as_attachment = query.get("as_attachment", "").lower() in ("true", "1")
+        headers = {**_headers(file, as_attachment=as_attachment), "Cache-Control": "private, no-store"}
+        return Download(headers, await self._begun(file))
+
+    async def _begun(self, file: StoredFile) -> AsyncIterator[bytes]:
+        """The content; that it is there is known before the answer begins."""
+        chunks = self._store.stream(file)
+        try:
+            first = await anext(chunks, b"")
+        except FileMissing:
+            raise NotFound("File not found or signature is invalid") from None
+        return _joined(first, chunks)
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _pieces(part: UploadedPart) -> AsyncIterator[bytes]:
+    while piece := await part.read(_PIECE):
+        yield piece
+
+
+def _the_file(parts: Sequence[tuple[str, UploadedPart]]) -> UploadedPart:
+    first = next((part for field, part in parts if field == "file"), None)
+    if first is None:
+        raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+    if len({field for field, _ in parts}) > 1:
+        raise UploadRefused("Only one file is allowed.", code="too_many_files")
+    return first
+
+
+def shortened(name: str) -> str:
+    """The name, cut to 200 characters before its extension if it is longer than 200.
+
+    Source: Dify 1.15, spec/service-api.md §6.1.
+    """
+    if len(name) <= _MAX_NAME:
+        return name
+    stem, extension = posixpath.splitext(name)
+    # An extension of hundreds of characters is none.
+    return stem[:_MAX_NAME] + extension if len(extension) <= 32 else name[:_MAX_NAME]
+
+
+def _clean(name: str) -> str:
+    # Lone surrogates have no bytes in UTF-8, and NUL ends names in too many places.
+    return name.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _mime_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()[:255]
+
+
+def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:
+    active = file.extension in _ACTIVE or file.mime_type in _ACTIVE_MIME
+    headers = {
+        "Content-Type": "application/octet-stream" if as_attachment or active else _header_type(file.mime_type),
+        "Content-Length": str(file.size),
+        # Whatever it is: it was uploaded by somebody, and must not act with the rights of this server's pages.
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if as_attachment or active:
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+    return headers
+
+
+def _header_type(mime_type: str) -> str:
+    plain = mime_type.isascii() and mime_type.isprintable() and "/" in mime_type
+    return mime_type if plain else "application/octet-stream"

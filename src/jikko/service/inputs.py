@@ -1,0 +1,113 @@
+"""Checks and converts the inputs of a run.
+
+Source: Dify 1.15, spec/service-api.md §5.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidParam
+from jikko.values import Json
+
+ReadFile = Callable[[Json, StartVariable], Awaitable[Json]]
+"""Makes a file mapping of a file object of the request, or raises ``InvalidParam``."""
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_OBJECT_TYPES = frozenset({"file", "file-list", "json_object"})
+
+
+async def prepare(
+    variables: Sequence[StartVariable], given: Mapping[str, Json], read_file: ReadFile, read_files: ReadFile
+) -> dict[str, Json]:
+    """The inputs of a run: one per declared variable, converted; others are dropped.
+
+    Raises:
+        InvalidParam: An input is missing or of the wrong type.
+    """
+    return {
+        variable.name: await _prepared(variable, given.get(variable.name), read_file, read_files)
+        for variable in variables
+    }
+
+
+async def _prepared(variable: StartVariable, value: Json, read_file: ReadFile, read_files: ReadFile) -> Json:
+    name = variable.name
+    if value is None:
+        if variable.required:
+            raise InvalidParam(f"{name} is required in input form")
+        value = variable.default
+        if value is None or (value == "" and variable.type != "text-input" and variable.type != "paragraph"):
+            return None
+    if variable.type not in _OBJECT_TYPES and (isinstance(value, dict) or _holds_objects(value)):
+        raise InvalidParam(f"(type '{variable.type}') {name} in input form must be a string")
+    match variable.type:
+        case "text-input" | "paragraph" | "external_data_tool":
+            return _text(variable, value)
+        case "select":
+            if not isinstance(value, str) or value not in variable.options:
+                raise InvalidParam(
+                    f"{name} in input form must be one of the following: {list(variable.options)}"
+                    if isinstance(value, str)
+                    else f"(type 'select') {name} in input form must be a string"
+                )
+            return value.replace("\x00", "")
+        case "number":
+            return _number(name, value)
+        case "checkbox":
+            return _checkbox(value)
+        case "json_object":
+            if value and not isinstance(value, dict):
+                raise InvalidParam(f"{name} in input form must be a dict")
+            return value
+        case "file":
+            if value == "" and not variable.required:
+                return None
+            if not isinstance(value, dict):
+                raise InvalidParam(f"{name} in input form must be a file")
+            return await read_file(value, variable)
+        case _:
+            if value == "" and not variable.required:
+                return None
+            if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+                raise InvalidParam(f"{name} in input form must be a list of files")
+            if variable.max_length and len(value) > variable.max_length:
+                raise InvalidParam(f"{name} in input form must be less than {variable.max_length} files")
+            return await read_files(value, variable)
+
+
+def _text(variable: StartVariable, value: Json) -> str:
+    if not isinstance(value, str):
+        raise InvalidParam(f"(type '{variable.type}') {variable.name} in input form must be a string")
+    if variable.max_length and len(value) > variable.max_length:
+        # At most, in fact; the text is Dify's. Source: spec/observed.md.
+        raise InvalidParam(f"{variable.name} in input form must be less than {variable.max_length} characters")
+    return value.replace("\x00", "")
+
+
+def _number(name: str, value: Json) -> Json:
+    if isinstance(value, (int, float)):
+        # Dify's JSON parser makes floats of integers beyond 64 bits.
+        return float(value) if abs(value) > 2**64 - 1 else value
+    if not isinstance(value, str):
+        raise InvalidParam(f"{name} in input form must be a valid number")
+    text = value.strip()
+    if not text:
+        return None
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise InvalidParam(f"{name} in input form must be a valid number") from None
+
+
+def _checkbox(value: Json) -> Json:
+    if isinstance(value, str):
+        word = value.lower()
+        return True if word in _TRUE else False if word in _FALSE else value
+    if not isinstance(value, bool) and value in (0, 1):
+        return bool(value)
+    return value
+
+
+def _holds_objects(value: Json) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)

@@ -1,0 +1,168 @@
+"""A run under way in this process: its log in memory, on its way to the store and to those who follow."""
+
+import asyncio
+import copy
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from jikko.errors import LogConflict, StoreUnavailable
+from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.ports.run_store import Append, RunStore
+from jikko.record import RunRecord
+
+log = logging.getLogger(__name__)
+
+_RETRY_WAIT = 0.5
+"""Seconds until a write is tried again that the database refused."""
+
+Batch = list[tuple[int, Event]]
+"""Consecutive events of a log, each with its position."""
+
+
+class LiveRun:
+    """The ``Journal`` of one run.
+
+    One write is under way at a time; what happens meanwhile goes into the next. An event that tells a result is shown
+    once it is durable, and so is everything behind it; others are shown at once.
+    """
+
+    def __init__(self, store: RunStore, record: RunRecord, events: list[Event] | None = None) -> None:
+        """Args:
+        record: The record as it is after ``events``. It is kept up to date.
+        events: What is durable of the log already.
+        """
+        self.record = record
+        self._store = store
+        self._events: list[Event] = events or []
+        self._committed = len(self._events)
+        self._visible = self._committed
+        self._writing = False
+        self._changed: asyncio.Future[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._abandoned: Exception | None = None
+        self.on_lost: Callable[[], None] | None = None
+        """Called when another process has taken the run over."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that happened is durable."""
+        return self._committed == len(self._events)
+
+    @property
+    def position(self) -> int:
+        """The position of the last event that may be shown; -1 before the first."""
+        return self._visible - 1
+
+    def append(self, events: list[Event]) -> None:
+        """Take the next events of the run."""
+        self._events += events
+        for event in events:
+            self.record.apply(event)
+        self._write()
+        self._show()
+
+    def abandon(self, error: Exception) -> None:
+        """Stop writing; whoever waits gets the error."""
+        self._abandoned = error
+        if self._retry is not None:
+            self._retry.cancel()
+        self._notify()
+
+    async def committed(self, count: int | None = None) -> None:
+        """Wait until so many events are durable; by default all that are there.
+
+        Raises:
+            LogConflict: Another process has taken the run over.
+            StoreUnavailable: The process ends, and the database could not be written.
+        """
+        count = len(self._events) if count is None else count
+        while self._committed < count:
+            if self._abandoned is not None:
+                raise self._abandoned
+            await self._change()
+
+    async def ended(self) -> RunFinished | RunPaused:
+        """Wait until the end of the run, or a pause, is durable."""
+        while True:
+            last = self._events[-1] if self._events else None
+            if isinstance(last, (RunFinished, RunPaused)) and self.is_settled:
+                return last
+            if self._abandoned is not None:
+                raise self._abandoned
+            await self._change()
+
+    async def follow(
+        self, after: int = -1, *, durable: bool = False, idle: float | None = None
+    ) -> AsyncIterator[Batch]:
+        """Yield the events behind position ``after``, then each new one as it can be shown.
+
+        Ends behind the event that ends the run, behind a pause, or when the process lets go of the run.
+
+        Args:
+            durable: Show nothing that could be lost, so that positions hold for ever.
+            idle: Seconds without an event after which an empty batch is yielded.
+        """
+        position = after + 1
+        while True:
+            end = self._committed if durable else self._visible
+            if position < end:
+                batch = list(zip(range(position, end), self._events[position:end], strict=True))
+                position = end
+                yield batch
+                if isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                    return
+            elif self._abandoned is not None or self.record.finished_at is not None and position >= len(self._events):
+                return
+            elif idle is None:
+                await self._change()
+            else:
+                try:
+                    async with asyncio.timeout(idle):
+                        await self._change()
+                except TimeoutError:
+                    yield []
+
+    def _write(self) -> None:
+        if self._writing or self.is_settled or self._abandoned is not None:
+            return
+        self._writing = True
+        at, events = self._committed, self._events[self._committed :]
+        append = Append(self.record.owner.run_id, at, events, copy.copy(self.record))
+        self._store.append(append).add_done_callback(lambda done: self._written(done, at + len(events)))
+
+    def _written(self, done: "asyncio.Future[None]", position: int) -> None:
+        self._writing = False
+        error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
+        if error is None:
+            self._committed = position
+            self._write()
+            self._show()
+        elif isinstance(error, StoreUnavailable):
+            # Nothing is lost: it is all in memory. The run goes on, and nobody is told a result meanwhile.
+            log.error("run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write)
+        else:
+            if not isinstance(error, LogConflict):
+                log.error("run %s cannot be written", self.record.owner.run_id, exc_info=error)
+            self.abandon(error if isinstance(error, Exception) else RuntimeError(str(error)))
+            if self.on_lost is not None:
+                self.on_lost()
+
+    def _show(self) -> None:
+        visible = max(self._visible, self._committed)
+        while visible < len(self._events) and is_transient(self._events[visible]):
+            visible += 1
+        if visible != self._visible or self.is_settled:
+            self._visible = visible
+            self._notify()
+
+    def _notify(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+        self._changed = None
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        # Shielded: many wait on the one future, and one that goes away must not take it along.
+        await asyncio.shield(self._changed)

@@ -1,0 +1,288 @@
+"""Runs: starting, following, stopping them, and taking over those whose process died."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from jikko.engine.limits import RunLimits
+from jikko.engine.runner import Runner, recovered
+from jikko.engine.state import RunState
+from jikko.errors import InvalidDocument, JikkoError, NotFound, TooManyRequests
+from jikko.events import Event, RunFinished, RunPaused, RunStarted
+from jikko.graph.compiled import CompiledGraph
+from jikko.ids import is_uuid, new_id
+from jikko.ports.app_store import App, AppStore
+from jikko.ports.clock import Clock
+from jikko.ports.run_store import LogPage, LogQuery, RunStore
+from jikko.ports.services import Services
+from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
+from jikko.service.inputs import prepare
+from jikko.service.live import Batch, LiveRun
+from jikko.service.request_files import RequestFiles
+from jikko.service.workflows import Workflow, Workflows
+from jikko.values import Json
+
+log = logging.getLogger(__name__)
+
+_END_USERS = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
+_POLL = 0.1
+"""Seconds between looks at a run that another process executes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a client asks for."""
+
+    inputs: Mapping[str, Json]
+    user: str
+    files: list[Json] | None = None
+    workflow_id: str | None = None
+    """A version; by default the current one."""
+
+
+class Runs:
+    """All runs of this process, and access to the records of all others."""
+
+    def __init__(
+        self,
+        *,
+        store: RunStore,
+        apps: AppStore,
+        workflows: Workflows,
+        services: Services,
+        request_files: RequestFiles,
+        limits: RunLimits,
+        clock: Clock = time.time,
+    ) -> None:
+        self._store = store
+        self._apps = apps
+        self._workflows = workflows
+        self._services = services
+        self._request_files = request_files
+        self._limits = limits
+        self._clock = clock
+        self._live: dict[str, tuple[LiveRun, Runner]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    async def start(self, app: App, request: StartRequest) -> LiveRun:
+        """Begin a run. It goes on whatever becomes of the caller.
+
+        Raises:
+            InvalidParam: An input is missing or wrong. There is no run.
+            NotFound: The app has no such version.
+            TooManyRequests: The process is about to end.
+        """
+        if self._closing:
+            raise TooManyRequests("The server is shutting down; try again in a moment.")
+        workflow = await self._workflow(app, request.workflow_id)
+        end_user_id = end_user(app.id, request.user)
+        files = self._request_files.of(app.id, end_user_id, workflow.document.features)
+        inputs = await prepare(workflow.inputs, request.inputs, files.one, files.several)
+        attached = await files.attached(request.files or [])
+        run_id = new_id()
+        owner = RunOwner(
+            run_id=run_id,
+            task_id=new_id(),
+            app_id=app.id,
+            workflow_id=workflow.id,
+            version=workflow.version,
+            end_user_id=end_user_id,
+            user=request.user,
+        )
+        now = self._clock()
+        system = {
+            "files": attached,
+            "user_id": request.user,
+            "app_id": app.id,
+            "timestamp": int(now),
+            "workflow_id": workflow.id,
+            "workflow_run_id": run_id,
+        }
+        live = LiveRun(self._store, RunRecord(owner=owner))
+        self._launch(live, workflow.graph, RunState(workflow.graph), RunStarted(at=now, inputs=inputs, system=system))
+        return live
+
+    async def recover(self) -> int:
+        """Take over the runs that a process left behind. To be called once, before any run is started.
+
+        Returns:
+            How many there were.
+        """
+        records = await self._store.open_runs()
+        for record in records:
+            try:
+                await self._take_over(record)
+            except Exception:
+                log.exception("run %s cannot be taken over", record.owner.run_id)
+        return len(records)
+
+    async def stop(self, app_id: str, task_id: str, user: str) -> bool:
+        """Stop a run by its task id, or by its own. Returns whether one was stopped."""
+        for live, runner in list(self._live.values()):
+            owner = live.record.owner
+            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
+                return runner.stop(f"Workflow run was stopped by user {user}.")
+        return False
+
+    async def record(self, app_id: str, run_id: str) -> RunRecord:
+        """The record of a run of an app.
+
+        Raises:
+            NotFound: There is no such run, or it is another app's.
+        """
+        record = await self._store.record(run_id, app_id) if is_uuid(run_id) else None
+        if record is None:
+            raise NotFound("Workflow run not found.")
+        return record
+
+    async def any_record(self, run_id: str) -> RunRecord:
+        """The record of a run of whatever app; for the operator, not for clients.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+        record = await self._store.record(run_id) if is_uuid(run_id) else None
+        if record is None:
+            raise NotFound(f"There is no run {run_id!r}.")
+        return record
+
+    async def events(self, record: RunRecord, after: int = -1) -> list[Event]:
+        """The durable log of a run behind a position."""
+        return await self._store.events(record.owner.run_id, after=after)
+
+    async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
+        """The node executions of a run, in order of start."""
+        return node_executions(await self.events(record), status=record.status, error=record.error)
+
+    async def find(self, query: LogQuery) -> LogPage:
+        return await self._store.list_runs(query)
+
+    def live(self, run_id: str) -> LiveRun | None:
+        """The run, if this process executes it."""
+        found = self._live.get(run_id)
+        return found[0] if found else None
+
+    async def follow(
+        self, record: RunRecord, after: int = -1, *, durable: bool = True, idle: float | None = None
+    ) -> AsyncIterator[Batch]:
+        """Yield the events of a run behind a position, then each new one, until it ends or pauses.
+
+        See ``LiveRun.follow``; a run that another process executes is looked at again and again.
+        """
+        live = self.live(record.owner.run_id)
+        if live is not None:
+            async for batch in live.follow(after, durable=durable, idle=idle):
+                yield batch
+            return
+        quiet = 0.0
+        while True:
+            current = await self._store.record(record.owner.run_id)
+            events = await self.events(record, after)
+            if events:
+                yield list(enumerate(events, after + 1))
+                after += len(events)
+                if isinstance(events[-1], (RunFinished, RunPaused)):
+                    return
+            elif current is None or not current.is_open or current.status == "paused":
+                return
+            await asyncio.sleep(_POLL)
+            quiet = 0.0 if events else quiet + _POLL
+            if idle is not None and quiet >= idle:
+                quiet = 0.0
+                yield []
+
+    async def close(self, grace: float) -> int:
+        """Let the runs under way finish, then park the others for the next start.
+
+        Args:
+            grace: Seconds that runs have to finish.
+
+        Returns:
+            How many were parked.
+        """
+        self._closing = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        parked = 0
+        for live, runner in list(self._live.values()):
+            if not runner.has_ended:
+                parked += 1
+                runner.park()
+            try:
+                async with asyncio.timeout(max(1.0, grace)):
+                    await live.committed()
+            except (JikkoError, TimeoutError):
+                log.error("the end of the log of run %s could not be written", live.record.owner.run_id)
+            live.abandon(TooManyRequests("The server is shutting down; the run goes on when it is back."))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        return parked
+
+    async def _workflow(self, app: App, workflow_id: str | None) -> Workflow:
+        return await self._workflows.get(app, workflow_id)
+
+    async def _take_over(self, record: RunRecord) -> None:
+        owner = record.owner
+        events = await self._store.events(owner.run_id)
+        epoch = record.epoch + 1
+        live = LiveRun(self._store, record, events)
+        app = await self._apps.app(owner.app_id)
+        try:
+            if app is None:
+                raise NotFound("The app of the run was deleted.")
+            workflow = await self._workflow(app, owner.workflow_id)
+        except (NotFound, InvalidDocument) as error:
+            live.append([self._given_up(record, str(error))])
+            await live.committed()
+            return
+        state = RunState(workflow.graph)
+        state.replay(events)
+        self._launch(live, workflow.graph, state, recovered(state, epoch, self._clock()))
+
+    def _given_up(self, record: RunRecord, reason: str) -> RunFinished:
+        now = self._clock()
+        return RunFinished(
+            at=now,
+            status="failed",
+            error=f"The run could not go on after its process ended: {reason}",
+            elapsed=max(0.0, now - record.created_at),
+        )
+
+    def _launch(self, live: LiveRun, graph: CompiledGraph, state: RunState, first: Event) -> None:
+        runner = Runner(
+            graph,
+            state,
+            live,
+            info=live.record.owner,
+            services=self._services,
+            limits=self._limits,
+            clock=self._clock,
+        )
+        live.on_lost = runner.park
+        self._live[live.record.owner.run_id] = (live, runner)
+        task = asyncio.get_running_loop().create_task(self._run(live, runner, first))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, live: LiveRun, runner: Runner, first: Event) -> None:
+        run_id = live.record.owner.run_id
+        try:
+            await runner.run([first])
+        except Exception as error:
+            log.exception("run %s: the engine failed", run_id)
+            live.append([self._given_up(live.record, f"internal error ({type(error).__name__})")])
+        try:
+            await live.committed()
+        except JikkoError as error:
+            log.warning("run %s: %s", run_id, error)
+        finally:
+            del self._live[run_id]
+
+
+def end_user(app_id: str, user: str) -> str:
+    """The id of the end user behind a ``user`` text: the same whenever it is asked for."""
+    return str(uuid.uuid5(_END_USERS, f"{app_id}/{user}"))

@@ -1,0 +1,123 @@
+"""What can be set from outside, in one place. Read once, by the command line, and handed on."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from jikko.errors import InvalidSettings
+
+PREFIX = "JIKKO_"
+FILE_NAME = "jikko.toml"
+"""Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
+
+
+def _home() -> Path:
+    return Path.home() / ".jikko"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every field is also an environment variable: ``JIKKO_`` and its name in capitals.
+
+    The environment wins over the settings file, which wins over the defaults.
+    """
+
+    home: Path = field(default_factory=_home)
+    """The data folder: database, uploaded files, keys."""
+    host: str = "127.0.0.1"
+    """The address that the server listens on."""
+    port: int = 8000
+    """The port that the server listens on; 0 for any that is free."""
+    public_url: str = ""
+    """The address under which clients reach the server, for links to files. Empty: taken from each request."""
+    providers: Path | None = None
+    """A YAML file that says how to reach the providers of language models."""
+    http_allow: tuple[str, ...] = ()
+    """Private address ranges (CIDR, separated by commas) that workflows may reach over HTTP."""
+    http_proxy: str = ""
+    """A proxy for the HTTP requests of workflows."""
+    max_body: int = 15 << 20
+    """Bytes that the JSON body of a request may have."""
+    max_steps: int = 100_000
+    """Nodes that one run may start (Dify: 500)."""
+    max_seconds: float = 3600.0
+    """Seconds that one run may take (Dify: 1200)."""
+    max_parallel_nodes: int = 256
+    """Nodes of one run that may be under way at once."""
+    max_text: int = 400_000
+    """Characters of a text that a code or template node may make."""
+    max_strings: int = 30
+    """Elements of an array of strings that a code node may make."""
+    max_objects: int = 30
+    """Elements of an array of objects that a code node may make."""
+    max_numbers: int = 1000
+    """Elements of an array of numbers that a code node may make."""
+    code_seconds: float = 10.0
+    """Seconds that the code or template of one node may take."""
+    code_memory: int = 256 << 20
+    """Bytes that the code or template of one node may use."""
+    shutdown_seconds: float = 10.0
+    """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
+    log_level: str = "info"
+    """How much the server tells: debug, info, warning or error."""
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.home / "jikko.db"
+
+
+def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
+    """The settings.
+
+    Args:
+        environment: Such as ``os.environ``.
+        given: Settings from the command line, by field; ``None`` counts as not given.
+
+    Raises:
+        InvalidSettings: A value is of the wrong type, or the settings file cannot be read or has unknown names.
+    """
+    values: dict[str, Any] = {}
+    known = {entry.name: entry for entry in fields(Settings)}
+    home = given.get("home") or environment.get(f"{PREFIX}HOME")
+    file = Path(home or _home()) / FILE_NAME
+    for name, value in _file(file).items():
+        if name not in known:
+            raise InvalidSettings(f"{file}: there is no setting {name!r}.")
+        values[name] = _convert(name, value, str(known[name].type), str(file))
+    for name, entry in known.items():
+        text = environment.get(PREFIX + name.upper())
+        if text is not None and text != "":
+            values[name] = _convert(name, text, str(entry.type), f"environment variable {PREFIX}{name.upper()}")
+    values |= {name: value for name, value in given.items() if value is not None}
+    return Settings(**values)
+
+
+def _file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{file} cannot be read: {error}") from None
+
+
+def _convert(name: str, value: Any, kind: str, where: str) -> Any:
+    try:
+        if "Path" in kind:
+            return Path(os.path.expanduser(str(value)))
+        if "tuple" in kind:
+            parts = value if isinstance(value, list) else str(value).split(",")
+            return tuple(str(part).strip() for part in parts if str(part).strip())
+        number = int(value) if kind.endswith("int'>") or kind == "int" else None
+        if number is not None or "float" in kind:
+            result = float(value) if number is None else number
+            if result < 0:
+                raise ValueError
+            return result
+        return str(value)
+    except (TypeError, ValueError):
+        raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

@@ -1,0 +1,35 @@
+"""A file index in memory: for tests, and as the plainest statement of the contract."""
+
+from jikko.errors import Conflict
+from jikko.ports.files import Expired, StoredFile
+
+
+class MemoryFileIndex:
+    """A ``FileIndex`` that forgets everything when the process ends."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, StoredFile] = {}
+
+    async def add(self, file: StoredFile) -> None:
+        if file.id in self._files:
+            raise Conflict(f"There is a file {file.id} already.")
+        self._files[file.id] = file
+
+    async def find(self, file_id: str) -> StoredFile | None:
+        return self._files.get(file_id.lower())
+
+    async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
+        found = [file for file in self._files.values() if file.app_id == app_id]
+        return sorted(found, key=lambda file: (file.created_at, file.id), reverse=True)[:limit]
+
+    async def expire(self, before: float, *, limit: int = 500) -> Expired:
+        old = sorted(
+            (file for file in self._files.values() if file.created_at < before), key=lambda file: file.created_at
+        )[:limit]
+        for file in old:
+            del self._files[file.id]
+        kept = {file.digest for file in self._files.values()}
+        return Expired(len(old), sorted({file.digest for file in old} - kept))
+
+    async def close(self) -> None:
+        pass

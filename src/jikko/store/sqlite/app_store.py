@@ -1,0 +1,157 @@
+"""Apps, their versions and keys in SQLite. Nothing is remembered between calls: another process may change it all."""
+
+import sqlite3
+import zlib
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from jikko.errors import Conflict
+from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.store.sqlite.database import Database
+
+_APP_COLUMNS: Final = (
+    "app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon, created_at, "
+    "workflow_id"
+)
+_PUT_APP: Final = f"""
+INSERT INTO apps ({_APP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (app_id) DO UPDATE SET
+  name = excluded.name, mode = excluded.mode, description = excluded.description, icon_type = excluded.icon_type,
+  icon = excluded.icon, icon_background = excluded.icon_background,
+  use_icon_as_answer_icon = excluded.use_icon_as_answer_icon, created_at = excluded.created_at,
+  workflow_id = excluded.workflow_id
+"""
+_HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = ?"
+_APP: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = ?"
+_APP_NAMED: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE name = ? ORDER BY created_at, key LIMIT 1"
+_APPS: Final = f"SELECT {_APP_COLUMNS} FROM apps ORDER BY created_at, key"
+_APP_OF_KEY: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = ?)"
+_DELETE_APP: Final = "DELETE FROM apps WHERE app_id = ?"
+
+_NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows WHERE app_id = ?"
+_ADD_VERSION: Final = """
+INSERT INTO workflows (app_id, workflow_id, number, version, source, created_at) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_VERSION: Final = """
+SELECT workflow_id, app_id, version, number, source, created_at FROM workflows WHERE app_id = ? AND workflow_id = ?
+"""
+_VERSIONS: Final = """
+SELECT workflow_id, app_id, version, number, created_at FROM workflows WHERE app_id = ? ORDER BY number DESC
+"""
+
+_ADD_KEY: Final = """
+INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_KEYS: Final = """
+SELECT key_id, app_id, digest, hint, created_at FROM api_keys WHERE app_id = ? ORDER BY created_at, rowid
+"""
+_DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = ? AND key_id = ?"
+
+
+class SqliteAppStore:
+    """An ``AppStore`` in a SQLite file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+        compressed = zlib.compress(version.source)
+        number: int = await self._database.submit(partial(_publish, app, version, compressed))
+        return msgspec.structs.replace(version, app_id=app.id, number=number)
+
+    async def app(self, app_id: str) -> App | None:
+        return self._one_app(_APP, app_id)
+
+    async def app_named(self, name: str) -> App | None:
+        return self._one_app(_APP_NAMED, name)
+
+    async def app_of_key(self, digest: bytes) -> App | None:
+        return self._one_app(_APP_OF_KEY, digest)
+
+    def _one_app(self, sql: str, value: str | bytes) -> App | None:
+        row = self._database.quick(lambda connection: connection.execute(sql, (value,)).fetchone())
+        return None if row is None else _app(row)
+
+    async def apps(self) -> list[App]:
+        rows = await self._database.read(lambda connection: connection.execute(_APPS).fetchall())
+        return [_app(row) for row in rows]
+
+    async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+        row = self._database.quick(lambda connection: connection.execute(_VERSION, (app_id, workflow_id)).fetchone())
+        if row is None:
+            return None
+        return WorkflowVersion(
+            id=row[0], app_id=row[1], version=row[2], number=row[3], source=zlib.decompress(row[4]), created_at=row[5]
+        )
+
+    async def versions(self, app_id: str) -> list[WorkflowVersion]:
+        rows = await self._database.read(lambda connection: connection.execute(_VERSIONS, (app_id,)).fetchall())
+        return [
+            WorkflowVersion(id=row[0], app_id=row[1], version=row[2], number=row[3], source=b"", created_at=row[4])
+            for row in rows
+        ]
+
+    async def delete_app(self, app_id: str) -> bool:
+        deleted: int = await self._database.submit(
+            lambda connection: connection.execute(_DELETE_APP, (app_id,)).rowcount
+        )
+        return deleted > 0
+
+    async def add_key(self, key: ApiKey) -> None:
+        await self._database.submit(partial(_add_key, key))
+
+    async def keys(self, app_id: str) -> list[ApiKey]:
+        rows = await self._database.read(lambda connection: connection.execute(_KEYS, (app_id,)).fetchall())
+        return [ApiKey(id=row[0], app_id=row[1], digest=row[2], hint=row[3], created_at=row[4]) for row in rows]
+
+    async def delete_key(self, app_id: str, key_id: str) -> bool:
+        deleted: int = await self._database.submit(
+            lambda connection: connection.execute(_DELETE_KEY, (app_id, key_id)).rowcount
+        )
+        return deleted > 0
+
+
+def _publish(app: App, version: WorkflowVersion, source: bytes, connection: sqlite3.Connection) -> int:
+    if connection.execute(_VERSION, (app.id, version.id)).fetchone() is not None:
+        raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+    number: int = connection.execute(_NEXT_NUMBER, (app.id,)).fetchone()[0]
+    values = (
+        app.id,
+        app.name,
+        app.mode,
+        app.description,
+        app.icon_type,
+        app.icon,
+        app.icon_background,
+        app.use_icon_as_answer_icon,
+        app.created_at,
+        version.id,
+    )
+    connection.execute(_PUT_APP, values)
+    connection.execute(_ADD_VERSION, (app.id, version.id, number, version.version, source, version.created_at))
+    return number
+
+
+def _add_key(key: ApiKey, connection: sqlite3.Connection) -> None:
+    if connection.execute(_HAS_APP, (key.app_id,)).fetchone() is None:
+        raise Conflict(f"There is no app {key.app_id} to add a key to.")
+    values = (key.id, key.app_id, key.digest, key.hint, key.created_at)
+    if connection.execute(_ADD_KEY, values).rowcount == 0:
+        raise Conflict(f"The API key {key.hint} exists already.")
+
+
+def _app(row: tuple[Any, ...]) -> App:
+    return App(
+        id=row[0],
+        name=row[1],
+        mode=row[2],
+        description=row[3],
+        icon_type=row[4],
+        icon=row[5],
+        icon_background=row[6],
+        use_icon_as_answer_icon=bool(row[7]),
+        created_at=row[8],
+        workflow_id=row[9],
+    )

@@ -1,0 +1,87 @@
+"""The metadata of files in SQLite."""
+
+import sqlite3
+from functools import partial
+from typing import Any, Final
+
+from jikko.errors import Conflict
+from jikko.ports.files import Expired, Origin, StoredFile
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.identifiers import id_text, stored_id
+
+_COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
+_ADD: Final = f"INSERT INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_FIND: Final = f"SELECT {_COLUMNS} FROM files WHERE file_id = ?"
+_LISTED: Final = f"SELECT {_COLUMNS} FROM files WHERE app_id = ? ORDER BY created_at DESC, file_id DESC LIMIT ?"
+_OLD: Final = "SELECT key, digest FROM files WHERE created_at < ? ORDER BY created_at LIMIT ?"
+_FORGET: Final = "DELETE FROM files WHERE key = ?"
+_IN_USE: Final = "SELECT 1 FROM files WHERE digest = ? LIMIT 1"
+
+_ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
+
+
+class SqliteFileIndex:
+    """A ``FileIndex`` in a SQLite file. The database is closed by whoever opened it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, file: StoredFile) -> None:
+        await self._database.submit(partial(_add, file))
+
+    async def find(self, file_id: str) -> StoredFile | None:
+        stored = stored_id(file_id.lower())
+        row = self._database.quick(lambda connection: connection.execute(_FIND, (stored,)).fetchone())
+        return None if row is None else _file(row)
+
+    async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
+        values = (stored_id(app_id), limit)
+        rows = await self._database.read(lambda connection: connection.execute(_LISTED, values).fetchall())
+        return [_file(row) for row in rows]
+
+    async def expire(self, before: float, *, limit: int = 500) -> Expired:
+        expired: Expired = await self._database.submit(partial(_expire, before, limit))
+        return expired
+
+    async def close(self) -> None:
+        pass
+
+
+def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
+    values = (
+        stored_id(file.id),
+        stored_id(file.app_id),
+        stored_id(file.end_user_id),
+        file.name,
+        file.size,
+        file.extension,
+        file.mime_type,
+        bytes.fromhex(file.digest),
+        file.created_at,
+        _ORIGINS.index(file.origin),
+    )
+    if connection.execute(_ADD, values).rowcount == 0:
+        raise Conflict(f"There is a file {file.id} already.")
+
+
+def _expire(before: float, limit: int, connection: sqlite3.Connection) -> Expired:
+    rows = connection.execute(_OLD, (before, limit)).fetchall()
+    connection.executemany(_FORGET, [(key,) for key, _ in rows])
+    digests = {digest for _, digest in rows}
+    orphans = [digest.hex() for digest in digests if connection.execute(_IN_USE, (digest,)).fetchone() is None]
+    return Expired(len(rows), sorted(orphans))
+
+
+def _file(row: tuple[Any, ...]) -> StoredFile:
+    return StoredFile(
+        id=id_text(row[0]),
+        app_id=id_text(row[1]),
+        end_user_id=id_text(row[2]),
+        name=row[3],
+        size=row[4],
+        extension=row[5],
+        mime_type=row[6],
+        digest=row[7].hex(),
+        created_at=row[8],
+        origin=_ORIGINS[row[9]],
+    )

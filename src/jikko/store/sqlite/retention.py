@@ -1,0 +1,47 @@
+"""Removing runs that are over for long enough."""
+
+import sqlite3
+from typing import Final
+
+from jikko.store.sqlite.totals import Totals
+
+_APPS: Final = "SELECT DISTINCT app FROM run_totals"
+# A run may have been paused for long: it counts from when it finished, which is never before it was created.
+_OLD: Final = """
+SELECT key, status FROM runs INDEXED BY runs_listed
+WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
+ORDER BY created_at LIMIT ?
+"""
+_REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
+_REMOVE: Final = "DELETE FROM runs WHERE key = ?"
+_GIVE_BACK: Final = "PRAGMA incremental_vacuum"
+
+
+class Retention:
+    """Removes finished runs within transactions of the writer, on its thread."""
+
+    def __init__(self) -> None:
+        self._totals = Totals()
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        """See ``Participant``."""
+        self._totals.before_commit(connection)
+
+    def rolled_back(self) -> None:
+        """See ``Participant``."""
+        self._totals.rolled_back()
+
+    def prune(self, before: float, limit: int, connection: sqlite3.Connection) -> int:
+        """Remove at most ``limit`` runs that finished before a time, with their logs. Returns how many."""
+        removed = 0
+        for (app,) in connection.execute(_APPS).fetchall():
+            old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
+            for key, status in old:
+                connection.execute(_REMOVE_LOG, (key,))
+                connection.execute(_REMOVE, (key,))
+                self._totals.change(app, status, -1)
+            removed += len(old)
+        if removed:
+            # To the last row: the pages are given back as the statement is stepped.
+            connection.execute(_GIVE_BACK).fetchall()
+        return removed

@@ -1,0 +1,130 @@
+"""Runs in SQLite: an open run is a row and a row per append, a finished one is a row and its compressed log."""
+
+import asyncio
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from jikko.errors import StoreUnavailable
+from jikko.events import Event
+from jikko.ports.run_store import Append, LogPage, LogQuery
+from jikko.record import RunRecord
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.event_codec import DamagedLog, decode_events, decompress, encode_events, join
+from jikko.store.sqlite.identifiers import StoredId, stored_id
+from jikko.store.sqlite.retention import Retention
+from jikko.store.sqlite.run_list import list_runs
+from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows, storable
+from jikko.store.sqlite.run_writes import LogWrite, RunWrites
+
+_RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
+_OPEN: Final = (
+    f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
+)
+_TASK: Final = f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2"
+_LOG_OF: Final = "SELECT key, log_end, status FROM runs WHERE run_id = ?"
+_ARCHIVED: Final = "SELECT events FROM run_archive WHERE run = ?"
+# From the array on that holds the first event wanted.
+_PIECES: Final = """
+SELECT position, events FROM run_log
+WHERE run = :run AND position >= coalesce(
+  (SELECT max(position) FROM run_log WHERE run = :run AND position <= :first), 0)
+ORDER BY position
+"""
+
+
+class SqliteRunStore:
+    """A ``RunStore`` in a SQLite file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rows = RunRows()
+        self._writes = RunWrites()
+        self._retention = Retention()
+        database.join(self._writes)
+        database.join(self._retention)
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        record, owner = batch.record, batch.record.owner
+        write = LogWrite(
+            run_id=stored_id(batch.run_id),
+            at=batch.at,
+            events=encode_events(batch.events),
+            owner=owner,
+            task_id=stored_id(owner.task_id),
+            retry_of=None if owner.retry_of is None else stored_id(owner.retry_of),
+            created_at=record.created_at,
+            inputs=storable(record.inputs),
+            projection=(
+                STATUS_NUMBERS[record.status],
+                record.epoch,
+                batch.at + len(batch.events),
+                record.outputs,
+                None if record.error is None else storable(record.error),
+                record.elapsed,
+                record.total_tokens,
+                record.total_steps,
+                record.exceptions_count,
+                record.finished_at,
+            ),
+        )
+        return self._database.submit(partial(self._writes.append, write))
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        record = self._database.quick(partial(self._one, _RECORD, (stored_id(run_id.lower()),)))
+        return None if record is None or app_id not in (None, record.owner.app_id) else record
+
+    async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
+        return self._database.quick(partial(self._one, _TASK, (stored_id(task_id.lower()), app_id)))
+
+    def _one(self, sql: str, values: tuple[StoredId, ...], connection: sqlite3.Connection) -> RunRecord | None:
+        row = connection.execute(sql, values).fetchone()
+        return None if row is None else self._rows.record(connection, row)
+
+    async def open_runs(self) -> list[RunRecord]:
+        return await self._database.read(self._open_runs)
+
+    def _open_runs(self, connection: sqlite3.Connection) -> list[RunRecord]:
+        return [self._rows.record(connection, row) for row in connection.execute(_OPEN).fetchall()]
+
+    async def list_runs(self, query: LogQuery) -> LogPage:
+        return await self._database.read(lambda connection: list_runs(connection, query, self._rows))
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        """See ``RunStore``. Raises ``StoreUnavailable`` too if the log is damaged."""
+        try:
+            return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0)))
+        except DamagedLog as error:
+            raise StoreUnavailable(
+                f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it."
+            ) from error
+
+    async def prune(self, before: float, *, limit: int = 500) -> int:
+        pruned: int = await self._database.submit(partial(self._retention.prune, before, limit))
+        return pruned
+
+    async def backup(self, path: Path) -> None:
+        await self._database.backup(path)
+
+    async def close(self) -> None:
+        # On a thread: what is still to be committed is settled on this loop.
+        await asyncio.to_thread(self._database.close)
+
+
+def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> list[Event]:
+    run = connection.execute(_LOG_OF, (run_id,)).fetchone()
+    if run is None or run[1] <= first:
+        return []
+    key, log_end, status = run
+    if status > 1:
+        archived = connection.execute(_ARCHIVED, (key,)).fetchone()
+        if archived is None:
+            raise DamagedLog("it is missing")
+        start, events = 0, decode_events(decompress(archived[0]))
+    else:
+        pieces = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
+        start, events = (pieces[0][0], decode_events(join([piece for _, piece in pieces]))) if pieces else (0, [])
+    if start + len(events) != log_end:
+        raise DamagedLog(f"it has {start + len(events)} events, not {log_end}")
+    return events[first - start :]

@@ -1,0 +1,150 @@
+"""The frame of a file: version, app and workflow."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jikko.dsl.document import Document
+from jikko.dsl.load import load
+from jikko.errors import InvalidDocument
+
+from .files import RUNNABLE, edges, file, node, problems, read
+
+TRIVIAL = [node("s", "start"), node("e", "end")]
+ARROW = edges("s --> e")
+
+
+def test_a_sound_file_has_no_problems() -> None:
+    loaded = read(file(TRIVIAL, ARROW))
+
+    assert loaded.problems == []
+    assert loaded.ok
+    document = loaded.require()
+    assert (document.name, document.mode, document.root) == ("test", "workflow", "s")
+    assert [(entry.id, entry.type, entry.where) for entry in document.nodes] == [
+        ("s", "start", "workflow.graph.nodes[0].data"),
+        ("e", "end", "workflow.graph.nodes[1].data"),
+    ]
+    assert [(entry.source, entry.target, entry.handle) for entry in document.edges] == [("s", "e", "source")]
+
+
+@pytest.mark.parametrize(
+    ("version", "read_as", "problem"),
+    [
+        pytest.param("0.6.0", "0.6.0", [], id="the newest"),
+        pytest.param("0.1.5", "0.1.5", [], id="an old one"),
+        pytest.param("0.6", "0.6", [], id="a short one"),
+        pytest.param("", "0.1.0", [], id="none means the oldest"),
+        pytest.param(None, "0.1.0", [], id="so does null"),
+        pytest.param(
+            "0.10.0",
+            "0.10.0",
+            ["warning: version: is 0.10.0, newer than 0.6.0: what is new in it is ignored"],
+            id="a newer one",
+        ),
+        pytest.param(0.1, "0.1.0", ["version: is 0.1, not a text (put it in quotes)"], id="a number"),
+        pytest.param("six", "six", ["version: is 'six', which is no version (expected one like '0.6.0')"], id="a word"),
+    ],
+)
+def test_the_version_is_a_text_and_may_be_newer(version: Any, read_as: str, problem: list[str]) -> None:
+    loaded = read(file(TRIVIAL, ARROW, version=version))
+
+    assert problems(file(TRIVIAL, ARROW, version=version)) == problem
+    assert isinstance(loaded.document, Document)
+    assert loaded.document.version == read_as
+
+
+@pytest.mark.parametrize(
+    ("app", "problem"),
+    [
+        pytest.param(None, "app: is missing (this is not a Dify app)", id="no app"),
+        pytest.param({}, "app: is empty (this is not a Dify app)", id="an empty one"),
+        pytest.param([], "app: is a list, not a mapping (this is not a Dify app)", id="a list"),
+        pytest.param({"name": "x"}, "app.mode: is missing (expected a text)", id="no mode"),
+        pytest.param({"mode": "agent-chat"}, "app.mode: is 'agent-chat': an agent has no workflow (", id="an agent"),
+        pytest.param({"mode": "completion"}, "app.mode: is 'completion': a text generator has no", id="a generator"),
+        pytest.param(
+            {"mode": "worklow"}, "app.mode: is 'worklow', which is no mode (did you mean 'workflow'?)", id="a slip"
+        ),
+        pytest.param({"mode": ["x"]}, "app.mode: is a list, not a text", id="a list as a mode"),
+    ],
+)
+def test_only_apps_with_a_workflow_can_be_read(app: Any, problem: str) -> None:
+    found = problems(file(TRIVIAL, ARROW, app=app))
+
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "problem"),
+    [
+        pytest.param(None, "workflow: is missing (an app of the mode 'workflow' needs one)", id="no workflow"),
+        pytest.param({}, "workflow: is empty (an app of the mode 'workflow' needs one)", id="an empty one"),
+        pytest.param({"features": {}}, "workflow.graph: is missing (a workflow needs one)", id="no graph"),
+        pytest.param({"graph": 5}, "workflow.graph: is 5, not a mapping (a workflow needs one)", id="a number"),
+    ],
+)
+def test_a_workflow_needs_a_graph(workflow: Any, problem: str) -> None:
+    text = file([]).replace('"workflow": {"graph": {"nodes": [], "edges": []}}', f'"workflow": {json.dumps(workflow)}')
+
+    assert problems(text) == [problem]
+
+
+def test_problems_of_all_parts_are_reported_at_once() -> None:
+    text = file([node("s", "start"), node("s", "nonsense")], edges("s --> x"), version=1)
+
+    assert problems(text) == [
+        "version: is 1, not a text (put it in quotes)",
+        "workflow.graph.nodes[1].data.type: is 'nonsense', which is no node type (no version of Dify has it)",
+        "workflow.graph.nodes[1].id: is 's', as that of workflow.graph.nodes[0]",
+        "workflow.graph.edges[0].target: is 'x', and there is no such node",
+    ]
+
+
+def test_a_document_with_fatal_problems_is_not_handed_out() -> None:
+    loaded = read(file([node("e", "end")]))
+
+    assert not loaded.ok
+    with pytest.raises(InvalidDocument, match=r"^test.yml: 1 problem\n  workflow.graph.nodes: has no start node"):
+        loaded.require()
+
+
+def test_an_app_describes_itself() -> None:
+    app = {
+        "mode": "advanced-chat",
+        "name": 5,
+        "description": None,
+        "icon_type": "hologram",
+        "icon": "🤖",
+        "use_icon_as_answer_icon": True,
+    }
+    document = read(file(TRIVIAL, ARROW, app=app)).require()
+
+    assert (document.mode, document.name, document.description) == ("advanced-chat", "5", "")
+    assert (document.icon_type, document.icon, document.icon_background) == ("emoji", "🤖", "#FFFFFF")
+    assert document.use_icon_as_answer_icon
+
+
+def test_dependencies_name_plugins_and_nothing_about_them_is_a_problem() -> None:
+    dependencies = [
+        {"type": "marketplace", "value": {"marketplace_plugin_unique_identifier": "a/b:1@x"}},
+        {"type": "github", "value": {"github_plugin_unique_identifier": "c/d:2@y", "repo": "c/d"}},
+        {"type": "package", "value": {"plugin_unique_identifier": "e/f:3@z"}},
+        {"value": None},
+        "nonsense",
+    ]
+    loaded = read(file(TRIVIAL, ARROW, dependencies=dependencies))
+
+    assert loaded.problems == []
+    assert loaded.require().dependencies == ("a/b:1@x", "c/d:2@y", "e/f:3@z")
+
+
+def test_kind_and_unknown_keys_do_not_matter() -> None:
+    assert problems(file(TRIVIAL, ARROW, kind="other", model_config=None, novelty=[1])) == []
+
+
+def test_the_source_is_what_messages_call_the_file() -> None:
+    with pytest.raises(InvalidDocument, match=r"^upload: 1 problem\n  the file is empty"):
+        load(b"", source="upload", runnable=RUNNABLE).require()

@@ -1,0 +1,113 @@
+"""Files that are no workflow at all: each is refused with a clear message, quickly, and never by an exception."""
+
+import time
+from typing import Any
+
+import pytest
+import yaml
+
+from jikko.dsl.load import LoadLimits, load
+
+from .files import RUNNABLE, problems
+
+LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(b"", "the file is empty", id="empty"),
+        pytest.param(b"\xef\xbb\xbf", "the file is empty", id="only a byte order mark"),
+        pytest.param(b"# nothing\n", "the file is empty", id="only a comment"),
+        pytest.param(b"null", "the file is empty", id="null"),
+        pytest.param(b"[a, b]", "the file is a list, not a mapping", id="a list"),
+        pytest.param(b"just a text", "the file is 'just a text', not a mapping", id="a text"),
+        pytest.param(b"42", "the file is 42, not a mapping", id="a number"),
+        pytest.param(b"{}", "app: is missing", id="an empty mapping"),
+        pytest.param(b"a: 1", "app: is missing", id="a mapping that is no app"),
+        pytest.param(b"a:\n\tb: 1", "line 2, column 1: is no YAML: found character", id="tabs"),
+        pytest.param(b"a: b: c", "line 1, column 5: is no YAML: mapping values are not allowed", id="a colon too much"),
+        pytest.param(b"a: [1, 2", "line 2, column 1: is no YAML: did not find expected ',' or ']'", id="an open list"),
+        pytest.param(b"a: *b", "line 1, column 4: is no YAML: found undefined alias 'b'", id="an unknown alias"),
+        pytest.param(b"a: 1\n---\nb: 2", "line 2, column 1: has more than one YAML document", id="two documents"),
+        pytest.param(b"a: !!python/object:os.system x", "line 1, column 4: has the tag", id="a Python object"),
+        pytest.param(b"a: !secret x", "line 1, column 4: has the tag '!secret', which is not allowed", id="a tag"),
+        pytest.param(b"a: !x [1]", "line 1, column 4: has the tag '!x', which is not allowed", id="a tagged list"),
+        pytest.param(b"? [a, b]\n: c", "line 1, column 3: has a list or mapping as a key", id="a list as a key"),
+        pytest.param(b"<<: 5", "line 1, column 5: has a '<<' key that names no mapping", id="a merge of nothing"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00", "the file is not a text file", id="a picture"),
+        pytest.param(b"PK\x03\x04 x", "the file has characters that YAML does not allow", id="control characters"),
+        pytest.param(b"app:\n  name: caf\xe9", "line 2, column 12: is not UTF-8: byte 0xe9", id="latin-1"),
+        pytest.param(b"\xff\xfea", "line 1, column 3: is not UTF-16", id="broken UTF-16"),
+        pytest.param("app: \ud800", "the file has characters that YAML does not allow", id="half a character"),
+        pytest.param("[" * 100_000, "line 1, column", id="brackets without end"),
+        pytest.param("".join(" " * n + "a:\n" for n in range(200)), "line 101, column 101: is nested deeper than 100"),
+        pytest.param("- " * 100_000, "line 1, column 201: is nested deeper than 100 levels", id="dashes without end"),
+        pytest.param("a: &a [*a]", "line 1, column 8: refers to itself by the alias 'a'", id="a list of itself"),
+        pytest.param("a: &a {b: {<<: *a}}", "line 1, column 16: refers to itself", id="a mapping merged into itself"),
+        pytest.param(LAUGHS, "line 7, column 10: has more than 2000000 values", id="a billion laughs"),
+        pytest.param(
+            "a0: &a0 []\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 1000)),
+            "line 100, column 12: is nested deeper than 100 levels",
+            id="depth by aliases",
+        ),
+    ],
+)
+def test_what_is_no_app_is_refused_with_one_clear_message(text: bytes | str, problem: str) -> None:
+    began = time.perf_counter()
+
+    found = problems(text)
+
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"a" * 50_000_000, "the file is too large: 50000000 bytes, and at most 10485760 are read"),
+        ("ü" * 11_000_000, "the file is too large: 11000000 characters, and at most 10485760 are read"),
+    ],
+)
+def test_a_large_file_is_refused_without_being_read(text: bytes | str, problem: str) -> None:
+    began = time.perf_counter()
+
+    assert problems(text) == [problem]
+    assert time.perf_counter() - began < 0.1
+
+
+def test_limits_can_be_set() -> None:
+    loaded = load("a: {b: c}", source="x", runnable=RUNNABLE, limits=LoadLimits(max_depth=1))
+
+    assert str(loaded.problems[0]) == "line 1, column 4: is nested deeper than 1 levels"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"\xef\xbb\xbfapp: {mode: chat}", id="UTF-8 with a byte order mark"),
+        pytest.param("app: {mode: chat}".encode("utf-16"), id="UTF-16"),
+        pytest.param("\ufeffapp: {mode: chat}", id="text with a byte order mark"),
+        pytest.param("app: {mode: chat, name: \U0001f916}", id="characters beyond 16 bits"),
+        pytest.param("app: {mode: chat}\r\nkind: app\r\n", id="Windows line ends"),
+        pytest.param("app: {mode: chat}\napp2: 1\napp: {mode: chat}", id="a key twice"),
+        pytest.param("1: a\ntrue: b\napp: {mode: chat}", id="keys that are no texts"),
+        pytest.param('{"app":\n\t{"mode": "chat"}}', id="JSON, with tabs"),
+    ],
+)
+def test_what_can_be_read_is_read(text: Any) -> None:
+    assert problems(text) == [
+        "app.mode: is 'chat': a chatbot has no workflow (only 'workflow' and 'advanced-chat' apps can be run)"
+    ]
+
+
+def test_without_the_c_library_files_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The choice is made once, when the module is imported; an installation without it cannot be had in a test.
+    monkeypatch.setattr("jikko.dsl.yaml_text._LOADER", yaml.SafeLoader)
+
+    assert problems("app:\n  mode: chat")[0].startswith("app.mode: is 'chat'")
+    assert problems("a: 'b")[0].startswith("line 1, column 6: is no YAML: found unexpected end of stream")
+    assert problems("a: \x00")[0].startswith("the file has characters that YAML does not allow")

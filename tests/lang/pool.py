@@ -1,0 +1,20 @@
+"""Variables for tests: a plain mapping of node id and name."""
+
+from collections.abc import Mapping
+
+from jikko.lang.variables import follow
+from jikko.values import UNSET, Json, Selector, Unset
+
+
+class Pool:
+    """``Pool({"start": {"name": "Ada"}})``."""
+
+    def __init__(self, values: Mapping[str, Mapping[str, Json]]) -> None:
+        self._values = values
+
+    def get(self, selector: Selector) -> Json | Unset:
+        if len(selector) < 2:
+            return UNSET
+        node, name, *path = selector
+        value = self._values.get(node, {}).get(name, UNSET)
+        return value if value is UNSET else follow(value, tuple(path))
