@@ -15,15 +15,16 @@ from collections.abc import Awaitable, Callable
 from unittest import mock
 
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server import PROGRAM, ForkServer
+from jikko.sandbox.fork_server import ForkServer
+from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 
-PYTHON = '''
+PYTHON = """
 import json, re, datetime
 def main(a, b):
     numbers = [int(x) for x in re.findall(r"[0-9]+", a)]
     return {"r": json.dumps({"s": sum(numbers), "b": b.upper(), "d": str(datetime.date(2024, 1, 2))}), "f": f"{a}-{b}"}
-'''
+"""
 JAVASCRIPT = """
 function main({a, b}) {
   const numbers = (a.match(/[0-9]+/g) || []).map(Number);
@@ -41,8 +42,8 @@ HOG = "def main():\n    while True:\n        pass\n"
 NO_LAYERS = f"""
 import jikko.sandbox.lock as lock
 lock.landlock_abi = lambda: 0
-for name in "become_nobody drop_capabilities die_with forbid_dumps forbid_new_privileges install_filter close_from".split():
-    setattr(lock, name, lambda *_: None)
+lock.become_nobody = lock.drop_capabilities = lock.die_with = lock.forbid_dumps = lambda *_: None
+lock.forbid_new_privileges = lock.install_filter = lock.close_from = lambda *_: None
 {PROGRAM}
 """
 

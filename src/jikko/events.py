@@ -141,6 +141,8 @@ class ContainerStarted(NodeEvent, tag_field="event", tag="container_started", kw
     length: int
     """Number of rounds planned."""
     inputs: dict[str, Json] = {}
+    hides_failed_rounds: bool = False
+    """Whether rounds run side by side and the first failure ends them all: Dify then never shows the failed ones."""
     variables: dict[str, Json] = {}
     """Variables of the container that its rounds share: a loop's own variables with their first values."""
 

@@ -64,7 +64,7 @@ from jikko.dsl.repair import model_provider, repair_features, repair_node, tool_
             {"type": "http-request", "body": {"type": "json", "data": "{}"}},
             {
                 "type": "http-request",
-                "body": {"type": "json", "data": [{"key": "", "type": "text", "value": '{"a": 1}'}]},
+                "body": {"type": "json", "data": [{"key": "", "type": "text", "value": "{}"}]},
             },
             id="a body that is a text",
         ),

@@ -97,7 +97,7 @@ def _texts(entry: Fields, name: str) -> tuple[str, ...]:
         if isinstance(item, (str, int, float)) and not isinstance(item, bool):
             found.append(str(item))
         else:
-            entry.problem(f"{name}[{index}]", "is not a text", "put it in quotes")
+            entry.problem(f"{name}[{index}]", f"is {shown(item)}, not a text", "put it in quotes")
     return tuple(found)
 
 

@@ -57,9 +57,14 @@ class NodeContext:
         self._runner.think(self._frame, self._node, text, final)
 
     def begin(
-        self, inputs: Mapping[str, Json], *, length: int, variables: Mapping[str, Json] | None = None
+        self,
+        inputs: Mapping[str, Json],
+        *,
+        length: int,
+        variables: Mapping[str, Json] | None = None,
+        hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        return self._runner.begin_container(self.execution_id, inputs, length, variables)
+        return self._runner.begin_container(self.execution_id, inputs, length, variables, hides_failed_rounds)
 
     @property
     def has_rounds(self) -> bool:

@@ -31,7 +31,6 @@ class Release:
     __slots__ = (
         "_buffers",
         "_closed",
-        "_done",
         "_graph",
         "_part",
         "_queue",
@@ -50,7 +49,6 @@ class Release:
         self._graph = graph
         self._read = read
         self._skipped = skipped
-        self._done: set[str] = set()
         self._queue: list[Response] = []
         self._part = 0
         self._unread = 0
@@ -90,12 +88,23 @@ class Release:
             del self._buffers[selector]
 
     def finished(self, node_id: str) -> list[Chunk]:
-        """A node ended, and its outputs can be read. To be called before its end is told."""
-        self._done.add(node_id)
+        """A node ended, and its outputs can be read.
+
+        If it is a response node whose text waits for a variable that never came, the rest of its text is given up.
+        """
         for selector in self._buffers:
             if selector[0] == node_id:
                 self._closed.add(selector)
-        return self._flush() if self._queue else []
+        if not self._queue:
+            return []
+        chunks = self._flush()
+        if any(response.node_id == node_id for response in self._queue):
+            given_up = self._queue[0].node_id == node_id
+            self._queue = [response for response in self._queue if response.node_id != node_id]
+            if given_up:
+                self._part = self._unread = 0
+                chunks += self._flush()
+        return chunks
 
     def edge_taken(self, source: int, target: int) -> list[Chunk]:
         """An edge of the top level was taken."""
@@ -131,7 +140,7 @@ class Release:
                 part = parts[self._part]
                 if isinstance(part, str):
                     chunks.append(Chunk(part, (response.node_id, "answer")))
-                elif not self._show(response, part, chunks):
+                elif not self._show(part, chunks):
                     return chunks
                 self._part += 1
                 self._unread = 0
@@ -139,7 +148,7 @@ class Release:
             self._part = self._unread = 0
         return chunks
 
-    def _show(self, response: Response, selector: Selector, chunks: list[Chunk]) -> bool:
+    def _show(self, selector: Selector, chunks: list[Chunk]) -> bool:
         """Show what is known of a variable. Returns whether that is all of it."""
         buffer = self._buffers.get(selector)
         if buffer is not None:
@@ -150,11 +159,7 @@ class Release:
         if value is not UNSET:
             chunks.append(Chunk(to_markdown(value), selector))
             return True
-        # A variable that will never be there is passed over; the texts around it are shown all the same.
-        source = selector[0] if selector else ""
-        if source in self._done or response.node_id in self._done or source not in self._graph.nodes:
-            return True
-        position = self._graph.top.get(source)
+        position = self._graph.top.get(selector[0]) if selector else None
         return position is not None and bool(self._skipped[position])
 
 

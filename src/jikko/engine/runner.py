@@ -148,14 +148,23 @@ class Runner:
             self._flush()
 
     def begin_container(
-        self, execution_id: str, inputs: Mapping[str, Json], length: int, variables: Mapping[str, Json] | None
+        self,
+        execution_id: str,
+        inputs: Mapping[str, Json],
+        length: int,
+        variables: Mapping[str, Json] | None,
+        hides_failed_rounds: bool,
     ) -> Mapping[str, Json]:
         """See ``ContainerContext.begin``."""
         container = self._state.containers[execution_id]
         if container.started is None:
             self._emit(
                 ContainerStarted(
-                    **self._about(execution_id), length=length, inputs=dict(inputs), variables=dict(variables or {})
+                    **self._about(execution_id),
+                    length=length,
+                    inputs=dict(inputs),
+                    variables=dict(variables or {}),
+                    hides_failed_rounds=hides_failed_rounds,
                 )
             )
             return inputs
@@ -265,7 +274,7 @@ class Runner:
                 self._start(*self._queue.popleft())
         finally:
             self._bursting = False
-        if not self._ended:
+        if not self._ended and not self._queue:
             self._end_if_over()
         self._flush()
 
@@ -275,6 +284,8 @@ class Runner:
 
     def _start(self, frame: Frame, position: int, predecessor: str | None, again: NodeStarted | None) -> None:
         node = frame.body.nodes[position]
+        if not node.node.immediate and self._has_failed(frame):
+            return
         now = self.clock()
         if again is None:
             event = NodeStarted(
@@ -448,6 +459,8 @@ class Runner:
         if event.status == "failed":
             self._frame_failed(frame, event.error or "")
             return
+        if self._has_failed(frame):
+            return
         if self._state.index > self._limits.max_steps:
             self._end(
                 "stopped",
@@ -464,26 +477,33 @@ class Runner:
 
     def _frame_failed(self, frame: Frame, error: str) -> None:
         """A node failed and nothing handles it: its frame is over."""
-        if frame is self._state.top:
-            self._end("failed", error)
-            return
         waiting = self._waiting.get(id(frame))
         if waiting is None or waiting.error is not None:
             return
         waiting.error = error
+        if frame is self._state.top and not self._bursting:
+            self._end("failed", error)
+            return
         self._cancel(waiting)
         if waiting.future is not None and not waiting.future.done():
             waiting.future.set_result(None)
 
     def _is_over(self, frame: Frame) -> bool:
+        return self._has_failed(frame) or not (frame.due or frame.open)
+
+    def _has_failed(self, frame: Frame) -> bool:
         waiting = self._waiting.get(id(frame))
-        return (waiting is not None and waiting.error is not None) or not (frame.due or frame.open)
+        return waiting is not None and waiting.error is not None
 
     # Ends of the run.
 
     def _end_if_over(self) -> None:
         top = self._state.top
-        if not (top.due or top.open):
+        if self._has_failed(top):
+            # Told only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
+            # at the same time.
+            self._end("failed", self._waiting[id(top)].error)
+        elif not (top.due or top.open):
             status: Literal["succeeded", "partial-succeeded"]
             status = "partial-succeeded" if self._state.exceptions else "succeeded"
             self._end(status, None)

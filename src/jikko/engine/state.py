@@ -194,15 +194,15 @@ class RunState:
             self.outputs.update(event.outputs)
         elif node.type == "loop-end":
             frame.ended = True
-        before = self.release.finished(event.node_id) if top else []
+        chunks = self.release.finished(event.node_id) if top else []
         handle = event.handle if node.branch else None
         frame.due.extend((position, event.node_id) for position in frame.schedule.finished(node.position, handle))
-        after: list[Chunk] = []
         if top and not self.release.is_idle:
             for name, target in frame.body.edges[node.position]:
                 if handle is None or name == handle:
-                    after += self.release.edge_taken(node.position, target)
-        return before, after
+                    chunks += self.release.edge_taken(node.position, target)
+        # Dify tells the end of a container before the text that it lets go, that of other nodes behind it.
+        return ([], chunks) if node.body is not None else (chunks, [])
 
     @staticmethod
     def _in_iteration(rounds: Rounds) -> bool:

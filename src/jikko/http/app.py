@@ -2,18 +2,23 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from jikko.errors import JikkoError
-from jikko.http.errors import http_error, jikko_error, unexpected_error
-from jikko.http.routes import info, records, runs
+from jikko.http.errors import JsonResponse, http_error, jikko_error, unexpected_error
+from jikko.http.openapi import docs_page, openapi
+from jikko.http.operations import OPERATIONS
 from jikko.http.state import Api
+from jikko.http.wire import encode
 
 
 def create_app(api: Api) -> Starlette:
     """The application that serves an assembled API."""
+    routes = [Route(operation.path, operation.handler, methods=[operation.method]) for operation in OPERATIONS]
     application = Starlette(
-        routes=_routes(),
+        routes=[*routes, *_description(api.version)],
         exception_handlers={
             JikkoError: jikko_error,
             HTTPException: http_error,
@@ -26,26 +31,11 @@ def create_app(api: Api) -> Starlette:
     return application
 
 
-def _routes() -> list[Route]:
-    run = "/v1/workflows/run/{workflow_run_id}"
-    return [
-        Route("/v1/workflows/run", runs.run_current, methods=["POST"]),
-        Route("/v1/workflows/logs", records.logs, methods=["GET"]),
-        Route(run, runs.run_detail, methods=["GET"]),
-        Route(f"{run}/node-executions", records.node_executions, methods=["GET"]),
-        Route(f"{run}/node-executions/{{node_execution_id}}", records.node_execution, methods=["GET"]),
-        Route(f"{run}/events", records.run_events, methods=["GET"]),
-        Route(f"{run}/stop", runs.stop_run, methods=["POST"]),
-        Route("/v1/workflows/{workflow_id}/run", runs.run_version, methods=["POST"]),
-        Route("/v1/workflows/tasks/{task_id}/stop", runs.stop_task, methods=["POST"]),
-        Route("/v1/workflow/{workflow_run_id}/events", records.attach, methods=["GET"]),
-        Route("/v1/info", info.app_info, methods=["GET"]),
-        Route("/v1/parameters", info.parameters, methods=["GET"]),
-        Route("/v1/meta", info.meta, methods=["GET"]),
-        Route("/v1/site", info.site, methods=["GET"]),
-        Route("/v1/end-users/{end_user_id}", info.end_user, methods=["GET"]),
-        Route("/v1/chat-messages", info.chat, methods=["POST"]),
-        Route("/v1/completion-messages", info.completion, methods=["POST"]),
-        Route("/v1/", info.index, methods=["GET"]),
-        Route("/health", info.health, methods=["GET"]),
-    ]
+def _description(version: str) -> list[Route]:
+    async def openapi_json(request: Request) -> Response:
+        return JsonResponse(encode(openapi(version)))
+
+    async def docs(request: Request) -> Response:
+        return Response(docs_page(version), media_type="text/html")
+
+    return [Route("/openapi.json", openapi_json), Route("/docs", docs)]

@@ -142,7 +142,12 @@ class ContainerContext(Context, Protocol):
     """
 
     def begin(
-        self, inputs: Mapping[str, Json], *, length: int, variables: Mapping[str, Json] | None = None
+        self,
+        inputs: Mapping[str, Json],
+        *,
+        length: int,
+        variables: Mapping[str, Json] | None = None,
+        hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
         """Announce the container. ``variables`` are written under the container's id, for all its rounds.
 

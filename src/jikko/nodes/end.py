@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, Result
+from jikko.nodes.groups import described_name
 from jikko.values import UNSET, Json, Selector
 
 
@@ -47,4 +48,14 @@ class End:
         for name, selector in self.outputs:
             value = ctx.variables.get(selector)
             values[name] = None if value is UNSET else value
-        return Result(outputs=values, inputs=values)
+        return Result(outputs=values, inputs=self._recorded(ctx, values))
+
+    def _recorded(self, ctx: Context, values: dict[str, Json]) -> dict[str, Json]:
+        """The inputs: the values, but of a group of an aggregator what Dify records of it."""
+        recorded = values
+        for name, selector in self.outputs:
+            if len(selector) == 2 and isinstance(values[name], dict):
+                described = ctx.variables.get((selector[0], described_name(selector[1])))
+                if described is not UNSET:
+                    recorded = {**recorded, name: described}
+        return recorded

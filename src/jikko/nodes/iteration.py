@@ -67,28 +67,34 @@ class Iteration:
                 f"Invalid iterator value {list(self.iterator)}: expected an array.", kind="InvalidIteratorValueError"
             )
         # After a crash the array may have been changed by a round; what counts is what the iteration began with.
-        items = ctx.begin({"iterator_selector": items}, length=len(items))["iterator_selector"]
+        items = ctx.begin(
+            {"iterator_selector": items},
+            length=len(items),
+            hides_failed_rounds=self.is_parallel and self.error_mode == "terminated",
+        )["iterator_selector"]
         outcomes = await (self._in_parallel(ctx, items) if self.is_parallel else self._in_sequence(ctx, items))
         inputs = {"iterator_selector": items}
         usage = total(outcome.usage for outcome in outcomes)
-        metadata = _metadata(dict(enumerate(outcomes)), usage)
         failed = next((outcome for outcome in outcomes if outcome.error is not None), None)
         if failed is not None and self.error_mode == "terminated":
-            kept = [outcome.outputs.get("output") for outcome in outcomes if outcome.error is None]
+            done = {index: outcome for index, outcome in enumerate(outcomes) if outcome.error is None}
+            kept = [outcome.outputs.get("output") for outcome in done.values()]
+            if self.is_parallel:
+                kept = [done[index].outputs.get("output") if index in done else None for index in range(len(items))]
             raise NodeFailure(
                 failed.error or "",
                 kind="IterationNodeError",
                 inputs=inputs,
                 outputs={"output": kept},
                 usage=usage,
-                metadata=metadata,
+                metadata=_metadata(done, usage),
                 steps=len(items),
             )
         return Result(
             outputs={"output": self._collected(outcomes)},
             inputs=inputs,
             usage=usage,
-            metadata=metadata,
+            metadata=_metadata(dict(enumerate(outcomes)), usage),
             steps=len(items),
         )
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
+from jikko.events import Update
 from jikko.nodes.contract import Context, Result
+from jikko.nodes.groups import described, described_name
 from jikko.values import UNSET, Json, Selector
 
 
@@ -41,6 +43,7 @@ class VariableAggregator:
     async def run(self, ctx: Context) -> Result:
         outputs: dict[str, Json] = {}
         inputs: dict[str, Json] = {}
+        described: list[Update] = []
         if self.groups is None:
             for selector in self.candidates:
                 value = ctx.variables.get(selector)
@@ -53,5 +56,6 @@ class VariableAggregator:
                 if value is not UNSET:
                     outputs[name] = {"output": value}
                     inputs[".".join(selector[1:])] = value
+                    described.append(Update((ctx.node_id, described_name(name)), described(selector, value)))
                     break
-        return Result(outputs=outputs, inputs=inputs)
+        return Result(outputs=outputs, inputs=inputs, updates=tuple(described))

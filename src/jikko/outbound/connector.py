@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import aiohttp
@@ -15,6 +15,8 @@ KEEP_ALIVE: Final = 15.0
 """Seconds that an unused connection is kept. Servers tend to close them after 20 or more."""
 REMEMBER_ADDRESSES: Final = 10
 """Seconds that the addresses of a name are remembered."""
+LONGEST_LOOK_UP: Final = 30.0
+"""Seconds for finding the addresses of a name."""
 _LONGEST_LINE: Final = 65_536
 """Bytes of a header line of an answer."""
 
@@ -66,7 +68,7 @@ class GuardedResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         results: list[ResolveResult] = []
         refused: AddressRefused | None = None
-        for spelled in await self._find(host, port):
+        for spelled in await self._addresses(host, port):
             address = as_address(spelled)
             if address is None:
                 continue
@@ -91,7 +93,15 @@ class GuardedResolver(AbstractResolver):
         raise refused or OSError(socket.EAI_NONAME, "The name has no address")
 
     async def close(self) -> None:
-        pass
+        """Nothing to release."""
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            # aiohttp shields look-ups from the timeouts of requests, as several may wait for one.
+            async with asyncio.timeout(LONGEST_LOOK_UP):
+                return await self._find(host, port)
+        except TimeoutError:
+            raise OSError(socket.EAI_AGAIN, "The name service does not answer") from None
 
 
 async def look_up(host: str, port: int) -> list[str]:
@@ -102,7 +112,7 @@ async def look_up(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(target[0]) for *_, target in found))
 
 
-def open_session(*, guard: Guard | None, find: Resolve, max_connections: int) -> aiohttp.ClientSession:
+def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession:
     """Make the session, with its pool of connections.
 
     It keeps no cookies: runs of different users share it. Redirects and decompression are done outside of it.
@@ -112,7 +122,8 @@ def open_session(*, guard: Guard | None, find: Resolve, max_connections: int) ->
     """
     connector = aiohttp.TCPConnector(
         resolver=GuardedResolver(guard, find),
-        limit=max_connections,
+        # How many requests are under way is limited by the client, outside of the connect timeout.
+        limit=0,
         ttl_dns_cache=REMEMBER_ADDRESSES,
         keepalive_timeout=KEEP_ALIVE,
         socket_factory=None if guard is None else guard.open_socket,

@@ -79,7 +79,8 @@ class BodyCollector:
         self._parts.append(piece)
 
     def _too_large(self) -> HttpFailure:
-        return HttpFailure(f"The answer is larger than {self._limit / 1_048_576:.2f} MB.", kind="too_large")
+        limit = f"{self._limit / 1_048_576:.2f} MB" if self._limit >= 1_048_576 else f"{self._limit} bytes"
+        return HttpFailure(f"The answer is larger than {limit}.", kind="too_large")
 
 
 class _Inflater:

@@ -4,6 +4,7 @@ The texts are made here: those of aiohttp may hold the URL, and a URL may hold s
 """
 
 import asyncio
+import os
 
 import aiohttp
 
@@ -56,9 +57,10 @@ def _told(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, Failur
 def _system(error: Exception) -> str:
     """What the operating system said."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"[Errno {cause.errno}] {cause.strerror}" if cause.errno is not None else cause.strerror
-    return type(cause).__name__
+    if not isinstance(cause, OSError) or cause.errno is None:
+        return type(cause).__name__
+    # asyncio writes the address into the text; the name service has numbers of its own, below zero.
+    return f"[Errno {cause.errno}] {os.strerror(cause.errno) if cause.errno > 0 else cause.strerror}"
 
 
 def _refused(error: BaseException | None) -> AddressRefused | None:

@@ -16,7 +16,8 @@ _ESCAPES: Final = str.maketrans(
 def encode(body: Multipart) -> Iterator[bytes]:
     """The body in pieces; the contents of files are not copied."""
     for name, value in body.fields:
-        yield f"--{body.boundary}\r\nContent-Disposition: form-data; {_quoted('name', name)}\r\n\r\n{value}\r\n".encode()
+        disposition = f"form-data; {_quoted('name', name)}"
+        yield f"--{body.boundary}\r\nContent-Disposition: {disposition}\r\n\r\n{value}\r\n".encode()
     for file in body.files:
         disposition = f"form-data; {_quoted('name', file.name)}"
         if file.filename:

@@ -75,7 +75,7 @@ class OutgoingRequest:
     max_bytes: int = 10_485_760
     """The largest body of an answer, decompressed."""
     secret_headers: frozenset[str] = frozenset()
-    """Names (in lower case) of headers that, like Authorization, are not handed on when a redirect leaves the origin."""
+    """Names, in lower case, of headers that stay with the origin when a redirect leaves it, as Authorization does."""
 
 
 @dataclass(frozen=True, slots=True)

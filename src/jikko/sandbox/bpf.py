@@ -69,8 +69,9 @@ def _assemble(
         *((name, [_instruction(_RETURN, _error(code))]) for name, code in refused.items()),
         *by_argument.items(),
     ]
+    numbers = syscalls.numbers(machine)
     for name, body in bodies:
-        number = syscalls.number(name, machine)
+        number = numbers.get(name)
         if number is not None:
             program += [_instruction(_IF_EQUAL, number, 0, len(body)), *body]
     # An error and not a kill by default: a call that a new C library tries first must not end honest runs.

@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jikko.ports.sandbox import SandboxFailure
-from jikko.sandbox.fork_server import LIMIT, PROGRAM, Child, Ended, ForkServer, ForkServerGone, Reply, unavailable
+from jikko.sandbox.child import Child, Ended, Reply
+from jikko.sandbox.fork_server import ForkServer, ForkServerGone
+from jikko.sandbox.launch import PROGRAM, unavailable
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.wire import BadReply, pack
 from jikko.values import Json
 
 _log = logging.getLogger(__name__)
+
+LIMIT: Final = "SandboxLimitError"
 
 _LANGUAGES: Final = ("python3", "javascript")
 _KINDS: Final = ("CodeExecutionError", "SandboxLimitError", "WorkflowNodeError")
@@ -99,24 +103,23 @@ class ForkServerSandbox:
         finally:
             self._queued -= 1
         try:
-            text = json.dumps(job).encode()
-            return await self._attempt(text, key, again=True)
+            return await self._attempt(job["kind"], json.dumps(job).encode(), key, again=True)
         finally:
             self._slots.release()
 
-    async def _attempt(self, text: bytes, key: "_TemplateKey | None", *, again: bool) -> Reply:
+    async def _attempt(self, kind: str, text: bytes, key: "_TemplateKey | None", *, again: bool) -> Reply:
         server = await self._current_server()
         started = time.monotonic()
         try:
-            child = await server.take()
+            child = await server.take(kind)
             version = str(server.report.get("version"))
             job = pack(text, self._compiled.get(version, key) if key else b"")
-            reply = await self._supervise(server, child, job)
+            reply = await self._supervise(server, child, kind, job)
         except ForkServerGone:
             # It was dying when the run began, so the run may begin again: a program has no effects to repeat. One that
             # ran for a while may itself be why the fork server died, and is not tried twice.
             if again and time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS:
-                return await self._attempt(text, key, again=False)
+                return await self._attempt(kind, text, key, again=False)
             raise unavailable("its fork server died during the run; the next run starts another") from None
         finally:
             if server in self._retired and server.active == 0:
@@ -126,11 +129,11 @@ class ForkServerSandbox:
             self._compiled.put(version, key, reply.block)
         return reply
 
-    async def _supervise(self, server: ForkServer, child: Child, job: bytes) -> Reply:
+    async def _supervise(self, server: ForkServer, child: Child, kind: str, job: bytes) -> Reply:
         done = False
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
-                reply = await server.exchange(child, job)
+                reply = await child.exchange(job, output_bytes=self._limits.output_bytes)
             done = True
             return reply
         except TimeoutError:
@@ -139,12 +142,12 @@ class ForkServerSandbox:
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         except EOFError:
-            ended = await server.ended(child)
+            ended = await child.wait_ended()
             if ended is None and server.gone:
                 raise ForkServerGone from None
             raise self._explain(ended) from None
         finally:
-            server.release(child, done=done)
+            server.release(child, kind, done=done)
 
     def _explain(self, ended: Ended | None) -> SandboxFailure:
         if ended is None:

@@ -1,9 +1,7 @@
 """The server's side of one fork server: starts it, proves it, takes children from it, and ends it."""
 
 import asyncio
-import importlib.util
 import json
-import math
 import os
 import signal
 import socket
@@ -11,67 +9,30 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.child import Child, Ended
+from jikko.sandbox.launch import PROGRAM, launch, unavailable
 from jikko.sandbox.limits import SandboxLimits
-from jikko.sandbox.wire import ENDED, HEAD, MAX_BLOCK, PROCESS_ID, REPLY_SLACK, BadReply, pack, parse_reply
-
-UNAVAILABLE: Final = "SandboxUnavailableError"
-LIMIT: Final = "SandboxLimitError"
-
-PROGRAM: Final = "from jikko.sandbox.zygote import main; main()"
+from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack
 
 _START_SECONDS: Final = 20.0
 _GRACE_SECONDS: Final = 0.05
 """How long a child may live on after its reply."""
-_EXIT_SECONDS: Final = 1.0
 _SPARE_CHILDREN: Final = 4
-_CHUNK: Final = 1 << 18
 _MAX_EARLY_DEATHS: Final = 8
-_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata")
+_PROBE_BYTES: Final = 1 << 16
+_FIRST_KIND: Final = "python3"
 
 
 class ForkServerGone(Exception):
     """The fork server ended while it was needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a child ended."""
-
-    signal: int
-    """The signal that killed it, or 0."""
-    code: int
-    """The exit code, unless killed."""
-    cpu_seconds: float
-
-
-@dataclass(slots=True, eq=False)
-class Child:
-    """A locked process that waits for one job."""
-
-    process_id: int
-    connection: socket.socket
-    ended: "asyncio.Future[Ended | None]"
-    """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a child answered. Text and block come from a process that may have been taken over."""
-
-    value: dict[str, Any]
-    block: bytes
-
-
 class ForkServer:
     """One fork server process. ``start`` makes one; ``close`` ends it and all of its children."""
 
-    def __init__(self, limits: SandboxLimits, process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
+    def __init__(self, limits: SandboxLimits, process: subprocess.Popen[bytes], control: socket.socket) -> None:
         self._limits = limits
         self._process = process
         self._control = control
@@ -79,7 +40,7 @@ class ForkServer:
         self._idle: deque[Child] = deque()
         self._waiting: deque[asyncio.Future[Child]] = deque()
         self._children: dict[int, Child] = {}
-        self._spawning = 0
+        self._spawning: deque[str] = deque()
         self._early_deaths = 0
         self._spares = min(_SPARE_CHILDREN, limits.concurrent_runs)
         self.report: dict[str, Any] = {}
@@ -105,7 +66,7 @@ class ForkServer:
         Raises:
             SandboxFailure: It could not start, or a lock does not hold. Nothing is left running.
         """
-        server = cls(limits, *_launch(limits, program))
+        server = cls(limits, *launch(limits, program))
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await server._hear_hello()
@@ -119,7 +80,7 @@ class ForkServer:
         except BaseException:
             await server.close()
             raise
-        server._fill()
+        server._fill(_FIRST_KIND)
         return server
 
     @property
@@ -127,8 +88,8 @@ class ForkServer:
         """The process id of the fork server."""
         return self._process.pid
 
-    async def take(self) -> Child:
-        """A child that nobody else has. Hand it back with ``release``.
+    async def take(self, kind: str) -> Child:
+        """A child that nobody else has, if possible one that is warm for a kind of job. Hand it back with ``release``.
 
         Raises:
             ForkServerGone: The fork server ended.
@@ -140,14 +101,15 @@ class ForkServer:
         self.active += 1
         try:
             if self._idle:
-                child = self._idle.popleft()
+                child = next((child for child in self._idle if child.kind == kind), self._idle[0])
+                self._idle.remove(child)
                 if not self._idle and not self._spawning:
-                    self._spawn()
+                    self._spawn(kind)
                 return child
             turn: asyncio.Future[Child] = self._loop.create_future()
             self._waiting.append(turn)
-            if self._spawning < len(self._waiting):
-                self._spawn()
+            if len(self._spawning) < len(self._waiting):
+                self._spawn(kind)
             try:
                 return await turn
             except asyncio.CancelledError:
@@ -160,47 +122,8 @@ class ForkServer:
             self.active -= 1
             raise
 
-    async def exchange(self, child: Child, job: bytes) -> Reply:
-        """Send a child its job and read its reply.
-
-        Raises:
-            EOFError: It ended, or closed its connection, without a whole reply.
-            BadReply: It sent what is no reply.
-        """
-        try:
-            await self._loop.sock_sendall(child.connection, job)
-        except ConnectionError:
-            # It may still have answered before it closed.
-            pass
-        received = bytearray()
-        needed = HEAD.size
-        text_length = -1
-        while len(received) < needed:
-            try:
-                chunk = await self._loop.sock_recv(child.connection, _CHUNK)
-            except ConnectionError:
-                chunk = b""
-            if not chunk:
-                raise EOFError
-            received += chunk
-            if text_length < 0 and len(received) >= HEAD.size:
-                text_length, block_length = HEAD.unpack_from(received)
-                if text_length > self._limits.output_bytes + REPLY_SLACK or block_length > MAX_BLOCK:
-                    raise BadReply("announced a reply larger than its output limit")
-                needed = HEAD.size + text_length + block_length
-        text_end = HEAD.size + text_length
-        return Reply(parse_reply(bytes(received[HEAD.size : text_end])), bytes(received[text_end:needed]))
-
-    async def ended(self, child: Child) -> Ended | None:
-        """How a child ended that closed its connection, or ``None`` if it did not end within a second."""
-        try:
-            async with asyncio.timeout(_EXIT_SECONDS):
-                return await asyncio.shield(child.ended)
-        except TimeoutError:
-            return None
-
-    def release(self, child: Child, *, done: bool) -> None:
-        """Hand a child back. It is never used again.
+    def release(self, child: Child, kind: str, *, done: bool) -> None:
+        """Hand a child back. It is never used again, and one that is warm for the same kind of job replaces it.
 
         Args:
             done: Whether it replied, and so is about to end by itself. If not, it is killed at once.
@@ -212,7 +135,7 @@ class ForkServer:
                 self._loop.call_later(_GRACE_SECONDS, self._kill, child)
             else:
                 self._kill(child)
-        self._fill()
+        self._fill(kind)
 
     async def close(self) -> None:
         """Kill the fork server, and with it all of its children. May be called twice."""
@@ -246,44 +169,44 @@ class ForkServer:
             ForkServerGone: The fork server ended.
         """
         results: list[tuple[str, bool, str]] = []
-        child = await self.take()
+        child = await self.take(_FIRST_KIND)
         done = False
         try:
-            reply = await self.exchange(child, pack(b'{"kind":"probe"}'))
+            reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
             if "error" in reply.value:
                 return [("locking a child", False, str(reply.value["error"]))]
             results = [(title, held, detail) for title, held, detail in reply.value["ok"]]
             done = True
         except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
-            ended = await self.ended(child)
+            ended = await child.wait_ended()
             results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
         finally:
-            self.release(child, done=done)
+            self.release(child, _FIRST_KIND, done=done)
         if self.report.get("machine") == "x86_64":
             results.append(await self._probe_x32())
         return results
 
     async def _probe_x32(self) -> tuple[str, bool, str]:
-        child = await self.take()
+        child = await self.take(_FIRST_KIND)
         try:
-            await self.exchange(child, pack(b'{"kind":"x32"}'))
+            await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
             return "no x32 calls", False, "it was allowed"
         except EOFError:
-            ended = await self.ended(child)
+            ended = await child.wait_ended()
             held = ended is not None and ended.signal == signal.SIGSYS
             return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
         finally:
-            self.release(child, done=False)
+            self.release(child, _FIRST_KIND, done=False)
 
-    def _spawn(self) -> None:
+    def _spawn(self, kind: str) -> None:
         if not self.gone:
-            self._spawning += 1
-            self._tell(b"S")
+            self._spawning.append(kind)
+            self._tell(b"S" + kind.encode())
 
-    def _fill(self) -> None:
+    def _fill(self, kind: str) -> None:
         # After the reply and not before it, so that forking does not compete with the run.
-        while not self.gone and len(self._idle) + self._spawning < max(self._spares, len(self._waiting)):
-            self._spawn()
+        while not self.gone and len(self._idle) + len(self._spawning) < max(self._spares, len(self._waiting)):
+            self._spawn(kind)
 
     def _kill(self, child: Child) -> None:
         if not child.ended.done() and not self.gone:
@@ -312,7 +235,7 @@ class ForkServer:
                 case b"X":
                     self._mourn(*ENDED.unpack(message[1:]))
                 case b"E":
-                    self._spawning -= 1
+                    self._spawning.popleft()
                     if self._waiting:
                         text = f"no process could be started: {message[1:].decode('utf-8', 'replace')}"
                         _settle(self._waiting, unavailable(text))
@@ -321,9 +244,9 @@ class ForkServer:
 
     def _welcome(self, process_id: int, connection: socket.socket) -> None:
         connection.setblocking(False)
-        child = Child(process_id, connection, self._loop.create_future())
+        # Children come in the order in which they were asked for.
+        child = Child(process_id, connection, self._spawning.popleft(), self._loop.create_future())
         self._children[process_id] = child
-        self._spawning -= 1
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -366,57 +289,7 @@ class ForkServer:
             _settle(self._waiting, ForkServerGone())
 
 
-def unavailable(reason: str) -> SandboxFailure:
-    """The error of a sandbox that cannot run programs."""
-    return SandboxFailure(f"The sandbox is not available: {reason}", kind=UNAVAILABLE)
-
-
 def _settle(waiting: "deque[asyncio.Future[Child]]", error: Exception) -> None:
     turn = waiting.popleft()
     if not turn.done():
         turn.set_exception(error)
-
-
-def _launch(limits: SandboxLimits, program: str) -> tuple["subprocess.Popen[bytes]", socket.socket]:
-    settings = {
-        "parent": os.getpid(),
-        "memory_bytes": limits.memory_bytes,
-        "output_bytes": limits.output_bytes,
-        "cpu_seconds": math.ceil(limits.effective_cpu_seconds),
-        "require_landlock": limits.require_landlock,
-    }
-    bootstrap = f"import sys; sys.path += {_locations()!r}; {program}"
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        # -I and an empty environment: nothing from outside decides what is imported. -S: no code of installed packages
-        # runs, as .pth files would have it. A session of its own: Ctrl-C is for the server to handle.
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", bootstrap, json.dumps(settings)],
-            stdin=theirs,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        ours.close()
-        raise unavailable(f"{sys.executable} cannot be started: {error.strerror}") from error
-    finally:
-        theirs.close()
-    ours.setblocking(False)
-    return process, ours
-
-
-def _locations() -> Sequence[str]:
-    """Where the packages are that the fork server imports, without importing them here."""
-    found: list[str] = []
-    for name in _PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise unavailable(f"the package that provides {name} is not installed")
-        package = Path(spec.origin).parent
-        location = str(package.parent if spec.submodule_search_locations else package)
-        if location not in found:
-            found.append(location)
-    return found

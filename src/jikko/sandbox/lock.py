@@ -23,6 +23,9 @@ _SIGKILL = 9
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
+# Looked up once: in a child every object touched is a page copied.
+_NUMBERS = syscalls.numbers()
+
 
 class LockFailed(Exception):
     """A lock could not be put on. The message says which, why, and what to do about it."""
@@ -40,16 +43,13 @@ def system_call(name: str, *arguments: int | bytes | None) -> int:
 
     Raises:
         OSError: The kernel answered with an error.
+        KeyError: This machine has no such call.
     """
-    number = syscalls.number(name)
-    if number is None:
-        raise OSError(38, f"{name} does not exist on this machine")
-    return raw_system_call(number, *arguments)
+    return raw_system_call(_NUMBERS[name], *arguments)
 
 
 def raw_system_call(number: int, *arguments: int | bytes | None) -> int:
     """Issue a system call by its number. Returns and raises as ``system_call`` does."""
-    ctypes.set_errno(0)
     converted = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     result: int = _libc.syscall(ctypes.c_long(number), *converted)
     if result < 0:

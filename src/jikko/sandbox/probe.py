@@ -48,7 +48,7 @@ def call_as_x32() -> None:
 
 
 def _outcome(name: str, arguments: tuple[int | bytes, ...], expected: int) -> tuple[bool, str]:
-    if syscalls.number(name) is None:
+    if name not in syscalls.numbers():
         return True, "no such call on this machine"
     try:
         lock.system_call(name, *arguments)

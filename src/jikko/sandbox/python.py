@@ -1,6 +1,7 @@
 """Runs a Python program: ``main`` is called with the arguments by keyword, and its result passes through JSON."""
 
 import builtins
+import contextlib
 import gc
 import json
 import linecache
@@ -15,7 +16,7 @@ FILENAME: Final = "<code>"
 """What the program's own lines are said to be in, in its tracebacks."""
 
 # Taken now: the program may replace them, and only itself would suffer, but its result should still be right.
-_compile, _exec, _dumps, _Encoded = compile, exec, json.dumps, str
+_compile, _exec, _dumps = compile, exec, json.dumps
 
 _WARM_UP: Final = """
 import json, re, datetime
@@ -75,11 +76,9 @@ def run(code: str, arguments: dict[str, Any]) -> str:
 def _forget(module: types.ModuleType, error: BaseException) -> None:
     frame = error.__traceback__
     while frame is not None:
-        try:
+        # Our own frame is still running, and cannot be cleared.
+        with contextlib.suppress(RuntimeError):
             frame.tb_frame.clear()
-        except RuntimeError:
-            # Still running: our own frame.
-            pass
         frame = frame.tb_next
     error.__traceback__ = None
     module.__dict__.clear()

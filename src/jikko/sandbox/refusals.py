@@ -27,8 +27,11 @@ HTTP_MODULES: Final = "third-party HTTP clients cannot be imported; use an HTTP 
 STDLIB_MODULES: Final = "this part of the standard library is not available to programs, which have no screen or disk"
 
 _HTTP_CLIENTS: Final = frozenset(
-    "requests httpx aiohttp urllib3 httplib2 pycurl websockets websocket openai anthropic boto3 botocore".split()
-)
+    (
+        "requests", "httpx", "aiohttp", "urllib3", "httplib2", "pycurl", "websockets", "websocket", "openai",
+        "anthropic", "boto3", "botocore",
+    )
+)  # fmt: skip
 _PROCESS_MODULES: Final = frozenset(("subprocess", "multiprocessing", "pty"))
 
 
@@ -122,13 +125,13 @@ class _SocketlessLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         pass
 
-    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
+    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
         raise PermissionError(errno.EPERM, NETWORK)
 
     async def create_server(self, *_: Any, **__: Any) -> NoReturn:
         raise PermissionError(errno.EPERM, NETWORK)
 
-    async def create_datagram_endpoint(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
+    async def create_datagram_endpoint(self, *_: Any, **__: Any) -> NoReturn:
         raise PermissionError(errno.EPERM, NETWORK)
 
     async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:

@@ -31,10 +31,13 @@ class Runner:
         # Made now, as there may be no memory left to make it when it is needed.
         self._out_of_memory = self._failure(f"the run broke the memory limit of {memory_bytes >> 20} MiB", LIMIT_ERROR)
 
-    def warm_up(self) -> None:
-        """Touch the memory that a run will need, while nobody waits."""
-        python.warm_up()
-        self._renderer.warm_up()
+    def warm_up(self, kind: str) -> None:
+        """Touch the memory that a run of this kind will need, while nobody waits."""
+        match kind:
+            case "python3":
+                python.warm_up()
+            case "template":
+                self._renderer.warm_up()
 
     def serve(self) -> NoReturn:
         """Serve one job and end the process."""

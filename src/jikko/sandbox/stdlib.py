@@ -16,19 +16,20 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
 
-_LEFT_OUT: Final = frozenset(
-    "test tests idlelib tkinter turtledemo ensurepip lib2to3 site-packages dist-packages __pycache__ lib-dynload "
-    "pydoc_data venv curses dbm distutils _pyrepl msilib antigravity.py this.py turtle.py".split()
-)
+_LEFT_OUT: Final = (
+    "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages", "dist-packages",
+    "__pycache__", "lib-dynload", "pydoc_data", "venv", "curses", "dbm", "distutils", "_pyrepl", "msilib",
+    "antigravity.py", "this.py", "turtle.py",
+)  # fmt: skip
 """What no program in a sandbox has a use for: it draws, installs, tests or opens databases in files."""
 
 _EXTENSIONS_LEFT_OUT: Final = (
-    "_test", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "xx", "nis", "ossaudiodev", "_interp", "_crypt", "spwd",
-    "syslog", "_ctypes_test",
+    "_test", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "xx", "nis", "ossaudiodev", "_interp", "_crypt",
+    "spwd", "syslog", "_ctypes_test",
 )  # fmt: skip
 
-_NAMES_TO_IMPORT: Final = tuple(
-    """json re math datetime base64 hashlib random statistics urllib.parse collections itertools functools string time
+_NAMES_TO_IMPORT: Final = """
+    json re math datetime base64 hashlib random statistics urllib.parse collections itertools functools string time
     calendar decimal fractions copy operator textwrap html html.parser uuid hmac secrets zlib gzip csv io typing
     dataclasses enum unicodedata difflib heapq bisect struct binascii traceback types contextlib numbers cmath pprint
     ast zoneinfo zoneinfo._common xml.etree.ElementTree locale inspect logging abc warnings weakref email.utils
@@ -36,8 +37,7 @@ _NAMES_TO_IMPORT: Final = tuple(
     encodings.idna encodings.utf_8_sig encodings.latin_1 encodings.ascii encodings.cp1252 encodings.gbk
     encodings.gb18030 encodings.big5 encodings.utf_16 encodings.utf_32 encodings.punycode encodings.unicode_escape
     encodings.hex_codec encodings.base64_codec _strptime shlex fnmatch keyword token tokenize codecs stringprep
-    mimetypes quopri asyncio concurrent.futures subprocess http.client urllib.request socket""".split()
-)
+    mimetypes quopri asyncio concurrent.futures subprocess http.client urllib.request socket"""
 """What is imported before the first fork, because programs use it often: an import in a child costs milliseconds."""
 
 
@@ -88,10 +88,10 @@ def take_into_memory() -> None:
     Raises:
         ImportError: A module that every program may use is missing from this interpreter.
     """
-    for name in _NAMES_TO_IMPORT:
+    for name in _NAMES_TO_IMPORT.split():
         importlib.import_module(name)
     _import_extensions()
-    modules = {name: module for name, module in _modules_on_disk(Path(sysconfig.get_path("stdlib")))}
+    modules = dict(_modules_on_disk(Path(sysconfig.get_path("stdlib"))))
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, MemoryImporter(modules)]
     sys.path.clear()
     sys.path_hooks.clear()
@@ -107,7 +107,7 @@ def take_time_zones_into_memory() -> None:
         ImportError: ``tzdata`` is not installed.
     """
     import zoneinfo
-    from zoneinfo import _common  # type: ignore[attr-defined]
+    from zoneinfo import _common
 
     found = importlib.util.find_spec("tzdata")
     if found is None or not found.submodule_search_locations:
@@ -124,7 +124,7 @@ def take_time_zones_into_memory() -> None:
             raise zoneinfo.ZoneInfoNotFoundError(f"No time zone found with key {key}")
         return io.BytesIO(zones[key])
 
-    _common.load_tzdata = load_tzdata
+    _common.load_tzdata = load_tzdata  # type: ignore[assignment]
     zoneinfo.available_timezones = lambda: set(zones)
 
 

@@ -154,14 +154,14 @@ SERVER_REFUSED: Mapping[str, int] = {
 }
 
 
-def number(name: str, machine: str | None = None) -> int | None:
-    """The number of a system call, or ``None`` where the machine has no such call.
+def numbers(machine: str | None = None) -> dict[str, int]:
+    """The numbers of the calls in the table, without those that the machine lacks.
 
     Args:
-        machine: One of ``MACHINES``; by default the one that this runs on.
-
-    Raises:
-        KeyError: The call is not in the table.
-        ValueError: There is no table for the machine.
+        machine: By default the one that this runs on. One that is not in ``MACHINES`` has no numbers.
     """
-    return NUMBERS[name][MACHINES.index(machine or platform.machine())]
+    machine = machine or platform.machine()
+    if machine not in MACHINES:
+        return {}
+    column = MACHINES.index(machine)
+    return {name: number for name, row in NUMBERS.items() if (number := row[column]) is not None}

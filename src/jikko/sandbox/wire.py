@@ -44,19 +44,19 @@ def parse_reply(text: bytes) -> dict[str, Any]:
     """
     try:
         decoded = text.decode("utf-8")
-        value = json.loads(decoded)
+        value: Any = json.loads(decoded)
         if not isinstance(value, dict):
             raise BadReply("sent a reply that is no JSON object")
         if _is_deeper_than(value, MAX_DEPTH + 1, at_most=text.count(b"[") + text.count(b"{")):
             raise BadReply(f"returned a value that is nested more than {MAX_DEPTH} levels deep")
         if _SURROGATE_ESCAPE.search(decoded):
-            value = _without_lone_surrogates(value)
+            return _without_lone_surrogates(value)
+        return value
     except RecursionError:
         raise BadReply(f"returned a value that is nested more than {MAX_DEPTH} levels deep") from None
     except ValueError as error:
         reason = "a number with too many digits" if "digits" in str(error) else "a reply that is not JSON"
         raise BadReply(f"sent {reason}") from None
-    return value
 
 
 def _is_deeper_than(value: Any, limit: int, *, at_most: int) -> bool:
@@ -80,6 +80,7 @@ def _is_deeper_than(value: Any, limit: int, *, at_most: int) -> bool:
     return True
 
 
-def _without_lone_surrogates(value: Any) -> Any:
+def _without_lone_surrogates(value: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(value, ensure_ascii=False)
-    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    repaired: dict[str, Any] = json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return repaired

@@ -3,9 +3,10 @@
 It is executed afresh with an empty environment, so nothing of the server is in its memory. The bytes of a job never
 pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
 
-What the server says on the control socket, one message each: ``S`` fork a child; ``K`` and a process id, kill it.
-What it is told: ``H`` and JSON, ready; ``F`` and text, cannot start; ``R`` and a process id, with the connection to the
-child; ``E`` and text, could not fork; ``X`` and how a child ended. The control socket is file descriptor 0 at the start.
+What the server says on the control socket, one message each: ``S`` and a kind of job, fork a child that is warm for it;
+``K`` and a process id, kill it. What the server is told: ``H`` and JSON, ready; ``F`` and text, cannot start; ``R`` and a
+process id, with the connection to the child; ``E`` and text, could not fork; ``X`` and how a child ended. The control
+socket is file descriptor 0 at the start.
 """
 
 import _socket
@@ -135,14 +136,14 @@ class ForkServer:
         if not message:
             os._exit(0)
         if message[:1] == b"S":
-            self._spawn()
+            self._spawn(message[1:].decode())
         elif message[:1] == b"K":
             (process_id,) = PROCESS_ID.unpack(message[1:])
             # A process that was reaped is not in the set, so its number cannot have been given to another.
             if process_id in self._children:
                 os.kill(process_id, signal.SIGKILL)
 
-    def _spawn(self) -> None:
+    def _spawn(self, kind: str) -> None:
         size = int(os.pread(self._own_size, 64, 0).split()[0]) * resource.getpagesize()
         try:
             ours, childs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -152,7 +153,7 @@ class ForkServer:
             return
         if process_id == 0:
             try:
-                self._become_child(childs, size)
+                self._become_child(childs, size, kind)
             except lock.LockFailed as error:
                 os.write(CONNECTION, pack(json.dumps({"error": str(error)}).encode()))
             finally:
@@ -163,17 +164,16 @@ class ForkServer:
         self._control.sendmsg([b"R" + PROCESS_ID.pack(process_id)], rights)
         ours.close()
 
-    def _become_child(self, connection: _socket.socket, size: int) -> NoReturn:
+    def _become_child(self, connection: _socket.socket, size: int, kind: str) -> NoReturn:
         os.dup2(connection.detach(), CONNECTION, inheritable=False)
         lock.close_from(CONNECTION + 1)
         lock.die_with(self._process_id)
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
         resource.setrlimit(resource.RLIMIT_STACK, (self._stack_limit, self._stack_limit))
         lock.set_limits({**self._limits, resource.RLIMIT_AS: size + self._settings["memory_bytes"]})
         lock.install_filter(self._filter)
-        self._runner.warm_up()
+        self._runner.warm_up(kind)
         self._runner.serve()
 
     def _reap(self) -> None:

@@ -13,7 +13,8 @@ from jikko.files.mapping import file_id_of
 from jikko.files.types import FILE_TYPES, detect_type
 from jikko.ids import is_uuid
 from jikko.ports.files import FileStore, StoredFile
-from jikko.service.remote_files import Heads, probe
+from jikko.ports.http import HttpClient
+from jikko.service.remote_files import probe
 from jikko.values import FILE_IDENTITY, Json
 
 _METHODS: Final = ("remote_url", "local_file", "tool_file", "datasource_file")
@@ -44,9 +45,9 @@ class _Rules:
 class FileInputs:
     """Makes file mappings of what requests say about files."""
 
-    def __init__(self, files: FileStore, heads: Heads) -> None:
+    def __init__(self, files: FileStore, http: HttpClient) -> None:
         self._files = files
-        self._heads = heads
+        self._http = http
 
     async def file(
         self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
@@ -172,7 +173,7 @@ class FileInputs:
         url = _text(raw, "url", "remote_url")
         if not url:
             raise InvalidParam("Invalid file url")
-        found = await probe(url, self._heads)
+        found = await probe(url, self._http)
         return {
             "dify_model_identity": FILE_IDENTITY,
             "id": raw.get("id"),

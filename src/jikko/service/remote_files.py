@@ -6,14 +6,18 @@ Source: Dify 1.15, spec/service-api.md §6.2.
 import posixpath
 import re
 import uuid
-from collections.abc import Mapping
-from typing import Final, Protocol
+from dataclasses import replace
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from jikko.errors import InvalidParam
 from jikko.files.types import extension_for, mime_type_of
+from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
+
+_TIMEOUTS: Final = Timeouts(connect=5.0, read=10.0, write=10.0, total=20.0)
+"""A request is being waited for."""
 
 _EXTENDED_NAME: Final = re.compile(r"filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"]+)", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"filename\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;]+))", re.IGNORECASE)
@@ -30,41 +34,43 @@ class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes; -1 if unknown."""
 
 
-class Heads(Protocol):
-    """Asks for the headers of what is at an address."""
-
-    async def __call__(self, url: str) -> tuple[int, Mapping[str, str]]:
-        """Status and headers, names in lower case, of the answer to HEAD or GET.
-
-        Raises:
-            InvalidParam: The address cannot or must not be reached; the message says why.
-        """
-        ...
-
-
-async def probe(url: str, heads: Heads) -> RemoteFile:
+async def probe(url: str, http: HttpClient) -> RemoteFile:
     """Find out name, type and size of a remote file. What the server does not tell is guessed from the address.
 
     Raises:
-        InvalidParam: The address cannot or must not be reached.
+        InvalidParam: The address cannot or must not be reached; the message says why.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise InvalidParam(f"Invalid file url: {url[:200]!r} does not start with http:// or https://")
     filename = name_in_path(url)
     mime_type = mime_type_of(filename)
     size = -1
-    status, headers = await heads(url)
-    if status == 200:
-        named = name_in_disposition(headers.get("content-disposition", "")) or filename
+    answer = await _headers(url, http)
+    if answer.status in (200, 206):
+        named = name_in_disposition(answer.header("content-disposition")) or filename
         if named:
             filename, mime_type = named, mime_type_of(named)
-        size = _size(headers.get("content-length"))
-        mime_type = mime_type or headers.get("content-type", "").partition(";")[0].strip()
+        size = _size(answer)
+        mime_type = mime_type or answer.header("content-type").partition(";")[0].strip()
     if not filename:
         filename = uuid.uuid4().hex + (extension_for(mime_type) or ".bin")
         mime_type = mime_type or mime_type_of(filename)
     extension = extension_for(mime_type) or (f".{filename.rpartition('.')[2]}" if "." in filename else ".bin")
     return RemoteFile(filename=filename, extension=extension, mime_type=mime_type, size=size)
+
+
+async def _headers(url: str, http: HttpClient) -> HttpResponse:
+    request = OutgoingRequest(method="HEAD", url=url, timeouts=_TIMEOUTS)
+    try:
+        answer = await http.send(request)
+        if answer.status in (405, 501):
+            # One byte tells as much; a server that sends all of it is cut off by the limit.
+            answer = await http.send(replace(request, method="GET", headers=(("Range", "bytes=0-0"),)))
+    except HttpFailure as failure:
+        if failure.kind == "too_large":
+            return HttpResponse(0, (), b"")
+        raise InvalidParam(f"The file at {url[:500]} cannot be reached: {failure}") from None
+    return answer
 
 
 def name_in_path(url: str) -> str:
@@ -96,5 +102,7 @@ def _base(name: str) -> str:
     return base if base.strip() else ""
 
 
-def _size(header: str | None) -> int:
-    return int(header) if header is not None and header.isascii() and header.isdigit() else -1
+def _size(answer: HttpResponse) -> int:
+    # "bytes 0-0/1234" is the answer to a request for the first byte.
+    total = answer.header("content-range").rpartition("/")[2] or answer.header("content-length")
+    return int(total) if total.isascii() and total.isdigit() else -1

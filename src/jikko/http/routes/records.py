@@ -13,6 +13,7 @@ from jikko.errors import InvalidParam, NotFound
 from jikko.events import Event
 from jikko.http import wire
 from jikko.http.errors import JsonResponse
+from jikko.http.messages import Messages
 from jikko.http.sse import PING, PING_SECONDS, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
@@ -122,9 +123,9 @@ async def _attached(api: Api, record: RunRecord, snapshot: bool) -> AsyncIterato
     if not snapshot:
         live = api.runs.live(owner.run_id)
         after = live.position if live is not None else len(await api.runs.events(record)) - 1
+    messages = Messages(owner)
     async for batch in api.runs.follow(record, after, durable=False, idle=PING_SECONDS):
-        messages = (wire.event_message(owner, event) for _, event in batch)
-        if piece := b"".join(wire.frame(message) for message in messages if message is not None):
+        if piece := messages.frames(event for _, event in batch):
             yield piece
         elif not batch:
             yield PING

@@ -11,6 +11,7 @@ from jikko.events import RunFinished
 from jikko.http import wire
 from jikko.http.bodies import read_json, start_request, user_of
 from jikko.http.errors import JsonResponse
+from jikko.http.messages import Messages
 from jikko.http.sse import PING, PING_SECONDS, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ids import is_uuid, new_id
@@ -88,14 +89,12 @@ async def _stream(api: Api, app: App, start: StartRequest) -> ASGIApp:
 
 async def _messages(live: LiveRun) -> AsyncIterator[bytes]:
     yield PING
-    owner = live.record.owner
+    messages = Messages(live.record.owner)
     async for batch in live.follow(idle=PING_SECONDS):
-        if not batch:
-            yield PING
-            continue
-        messages = (wire.event_message(owner, event) for _, event in batch)
-        if piece := b"".join(wire.frame(message) for message in messages if message is not None):
+        if piece := messages.frames(event for _, event in batch):
             yield piece
+        elif not batch:
+            yield PING
 
 
 async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:

@@ -22,7 +22,10 @@ _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 _OPEN: Final = (
     f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
 )
-_TASK: Final = f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2"
+_TASK: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_open
+WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2
+"""
 _LOG_OF: Final = "SELECT key, log_end, status FROM runs WHERE run_id = ?"
 _ARCHIVED: Final = "SELECT events FROM run_archive WHERE run = ?"
 # From the array on that holds the first event wanted.

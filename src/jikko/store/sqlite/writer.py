@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite.connection import unavailable
+from jikko.store.sqlite.give_way import GiveWay
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
@@ -47,6 +48,7 @@ class Writer:
         self._path = path
         self._participants: list[Participant] = []
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._give_way = GiveWay()
         self._closing = False
         # Held to put something into the queue: nothing may come behind the mark of the end.
         self._gate = threading.Lock()
@@ -65,12 +67,14 @@ class Writer:
             JikkoError: The operation refused. The others of its transaction are not concerned.
             StoreUnavailable: The transaction could not be committed; nothing of it was.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
         with self._gate:
             if self._closing:
                 future.set_exception(StoreUnavailable(f"The database {self._path} is closed."))
-            else:
-                self._queue.put((operation, future))
+                return future
+            self._queue.put((operation, future))
+        self._give_way.begin(loop)
         return future
 
     def close(self) -> None:
@@ -92,7 +96,9 @@ class Writer:
                 going_on = False
             requests = [request for request in waiting if request is not None]
             if requests:
-                _tell(self._perform(requests))
+                outcomes = self._perform(requests)
+                self._tell(outcomes)
+                self._give_way.done()
 
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""
@@ -137,22 +143,21 @@ class Writer:
         for participant in self._participants:
             participant.rolled_back()
 
+    def _tell(self, outcomes: "list[_Outcome]") -> None:
+        for loop in {future.get_loop() for future, _, _ in outcomes}:
+            own = [outcome for outcome in outcomes if outcome[0].get_loop() is loop]
+            try:
+                loop.call_soon_threadsafe(self._settle, own)
+            except RuntimeError:
+                # The loop was closed: nobody is left to be told.
+                _LOG.debug("Nobody waited for the outcome of a transaction.")
 
-def _tell(outcomes: "list[_Outcome]") -> None:
-    loops = {future.get_loop() for future, _, _ in outcomes}
-    for loop in loops:
-        try:
-            loop.call_soon_threadsafe(_settle, [outcome for outcome in outcomes if outcome[0].get_loop() is loop])
-        except RuntimeError:
-            # The loop was closed: nobody is left to be told.
-            _LOG.debug("Nobody waited for the outcome of a transaction.")
-
-
-def _settle(outcomes: "list[_Outcome]") -> None:
-    for future, result, error in outcomes:
-        if future.done():  # the caller was cancelled
-            continue
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+    def _settle(self, outcomes: "list[_Outcome]") -> None:
+        self._give_way.end(len(outcomes))
+        for future, result, error in outcomes:
+            if future.done():  # the caller was cancelled
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

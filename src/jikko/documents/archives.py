@@ -1,0 +1,41 @@
+"""Archives that documents are packed in: whether one is what it should be, and no bomb."""
+
+import io
+import zipfile
+from typing import Final
+
+from jikko.ports.documents import DocumentFailure
+
+ZIP_MAGIC: Final = b"PK"
+OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""The container of the old Office formats, and of encrypted new ones."""
+
+_MOST_BYTES: Final = 500 * 1024 * 1024
+"""Of all members, unpacked."""
+_MOST_MEMBERS: Final = 20_000
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+
+
+def refuse_encrypted(content: bytes) -> None:
+    """Raise if this is an Office file with a password."""
+    if content.startswith(OLE_MAGIC) and _ENCRYPTED in content:
+        raise DocumentFailure("it is encrypted with a password")
+
+
+def check_zip(content: bytes) -> None:
+    """Raise unless this is an archive that can be unpacked within bounds.
+
+    The sizes that an archive states are what can be unpacked at most: ``zipfile`` stops there.
+    """
+    refuse_encrypted(content)
+    if content.startswith(OLE_MAGIC):
+        raise DocumentFailure("it is an old binary Office file with the wrong extension")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        raise DocumentFailure("it is broken, or not of this format") from None
+    if len(members) > _MOST_MEMBERS or sum(member.file_size for member in members) > _MOST_BYTES:
+        raise DocumentFailure(f"it unpacks to more than {_MOST_BYTES >> 20} MiB or {_MOST_MEMBERS} parts")
+    if any(member.flag_bits & 1 for member in members):
+        raise DocumentFailure("it is encrypted with a password")

@@ -1,0 +1,172 @@
+"""Parses documents in processes of their own, started when the first document comes."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from jikko.documents.formats import format_of
+from jikko.ports.documents import DocumentFailure
+
+_MOST_DOCUMENTS: Final = 200
+"""After as many, a process is replaced: libraries leak."""
+_IDLE_SECONDS: Final = 60.0
+"""A process that has nothing to do for as long ends: it holds some ten MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """What reading documents may take."""
+
+    max_processes: int = 2
+    """Documents that are read at once; others wait."""
+    max_seconds: float = 60.0
+    """For one document."""
+    max_memory: int = 1 << 30
+    """Bytes of address space of one process."""
+    max_text: int = 64 << 20
+    """Bytes of text of one document."""
+
+
+class DocumentProcesses:
+    """A ``DocumentReader``. What a document does to its process, it does not do to this one."""
+
+    def __init__(self, limits: DocumentLimits | None = None) -> None:
+        self._limits = limits or DocumentLimits()
+        self._slots = asyncio.Semaphore(self._limits.max_processes)
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._closed = False
+
+    async def extract(self, content: bytes, *, filename: str, mime_type: str) -> str:
+        # Before a process is started for nothing.
+        format_of(filename, mime_type)
+        async with self._slots:
+            worker = await self._worker()
+            self._busy.add(worker)
+            try:
+                async with asyncio.timeout(self._limits.max_seconds):
+                    found, text = await worker.ask(content, filename, mime_type)
+            except TimeoutError:
+                await worker.kill()
+                raise DocumentFailure(
+                    f"The document takes more than {self._limits.max_seconds:g} seconds to read."
+                ) from None
+            except (OSError, asyncio.IncompleteReadError):
+                await worker.kill()
+                raise DocumentFailure(
+                    "The document cannot be read: it is broken, or too much for its reader."
+                ) from None
+            except BaseException:
+                await worker.kill()
+                raise
+            finally:
+                self._busy.discard(worker)
+            await self._release(worker)
+        if not found:
+            raise DocumentFailure(text)
+        return text
+
+    async def _worker(self) -> "_Worker":
+        while self._idle:
+            worker = self._idle.pop()
+            worker.stay()
+            if worker.is_alive():
+                return worker
+            await worker.kill()
+        if self._closed:
+            raise DocumentFailure("The server is stopping.")
+        return await _Worker.start(self._limits)
+
+    async def _release(self, worker: "_Worker") -> None:
+        if self._closed or worker.served >= _MOST_DOCUMENTS:
+            await worker.kill()
+            return
+        self._idle.append(worker)
+        worker.leave_after(_IDLE_SECONDS)
+
+    async def close(self) -> None:
+        self._closed = True
+        workers = [*self._idle, *self._busy]
+        self._idle.clear()
+        for worker in workers:
+            await worker.kill()
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._leaving: asyncio.TimerHandle | None = None
+        self.served = 0
+
+    @classmethod
+    async def start(cls, limits: DocumentLimits) -> "_Worker":
+        # Nothing of this process's environment: it may hold keys. -P: nothing from the working directory either.
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "jikko.documents.worker",
+                str(limits.max_memory),
+                # Later than this process would end it.
+                str(int(limits.max_seconds) + 5),
+                str(limits.max_text),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=environment,
+                # A Ctrl-C in the terminal is for the server, which lets runs finish.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DocumentFailure(f"The process that reads documents does not start: {error.strerror}.") from error
+        return cls(process)
+
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def ask(self, content: bytes, filename: str, mime_type: str) -> tuple[bool, str]:
+        """The text, or why there is none.
+
+        Raises:
+            OSError: The process has ended; or ``asyncio.IncompleteReadError``.
+        """
+        self.served += 1
+        questions, answers = self._process.stdin, self._process.stdout
+        assert questions is not None
+        assert answers is not None
+        head = {"size": len(content), "filename": filename, "mime_type": mime_type}
+        questions.write(json.dumps(head).encode("ascii") + b"\n")
+        questions.write(content)
+        await questions.drain()
+        kind = await answers.readexactly(1)
+        size = int.from_bytes(await answers.readexactly(8), "big")
+        text = await answers.readexactly(size)
+        return kind == b"T", text.decode("utf-8")
+
+    def leave_after(self, seconds: float) -> None:
+        """Let it end by itself if nobody needs it."""
+        assert self._process.stdin is not None
+        # It ends at the end of its input.
+        self._leaving = asyncio.get_running_loop().call_later(seconds, self._process.stdin.close)
+
+    def stay(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    async def kill(self) -> None:
+        """End it at once, and wait for that."""
+        self.stay()
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()

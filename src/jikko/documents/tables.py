@@ -1,0 +1,122 @@
+"""Tables as Markdown, and the columns of a sheet as Dify reads them.
+
+Dify reads sheets with pandas, and its text shows it: a column of whole numbers with a gap is shown as ``1.0`` and
+``nan``, a text ``007`` in a column of such texts as ``7``. The rules here give the same text without it.
+"""
+
+import datetime
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+Cell: TypeAlias = Any
+"""``str``, ``int``, ``float``, ``bool``, or something of ``datetime``; ``""`` and NaN for nothing."""
+
+_NOTHING: Final = frozenset(
+    {"-1.#IND", "1.#QNAN", "1.#IND", "-1.#QNAN", "#N/A N/A", "#N/A", "N/A", "n/a", "NA", "<NA>", "#NA", "NULL", "null"}
+    | {"NaN", "-NaN", "nan", "-nan", "None", ""}
+)
+_INTEGER: Final = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+_FLOAT: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_BOOLEANS: Final = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """One line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def plain_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts; the first row is its head. Line breaks in cells become spaces."""
+    if not rows:
+        return ""
+    lines = [markdown_row([_one_line(cell) for cell in row]) for row in rows]
+    lines.insert(1, markdown_row(["-" * len(cell) for cell in rows[0]]))
+    return "".join(line + "\n" for line in lines)
+
+
+def sheet_table(rows: Sequence[Sequence[Cell]]) -> str:
+    """The table of a sheet, without a line break at its end; the first row is its head. Rows without any value are
+    left out.
+    """
+    width = max(map(len, rows), default=0)
+    padded = [[*row, *([""] * (width - len(row)))] for row in rows]
+    head = _names(padded[0]) if padded else []
+    columns = [_column([row[index] for row in padded[1:]]) for index in range(width)]
+    if columns and all(_is_numeric(column) for column in columns) and any(map(_has_float, columns)):
+        # A row of numbers is shown in the type that holds them all.
+        columns = [[float(cell) for cell in column] for column in columns]
+    lines = [markdown_row(head), markdown_row(["-" * len(name) for name in head])]
+    for row in zip(*columns, strict=True):
+        if not all(map(_is_nothing, row)):
+            lines.append(markdown_row(list(map(_shown, row))))
+    return "\n".join(lines)
+
+
+def _names(row: Sequence[Cell]) -> list[str]:
+    names: list[str] = []
+    seen: dict[str, int] = {}
+    for index, cell in enumerate(row):
+        name = f"Unnamed: {index}" if _is_nothing(cell) else _one_line_of(str(cell))
+        count = seen.get(name, 0)
+        while count and f"{name}.{count}" in seen:
+            count += 1
+        seen[name] = count + 1
+        if count:
+            name = f"{name}.{count}"
+            seen[name] = 1
+        names.append(name)
+    return names
+
+
+def _column(cells: Sequence[Cell]) -> list[Cell]:
+    values = [math.nan if _is_nothing(cell) else cell for cell in cells]
+    there = [value for value in values if not _is_nothing(value)]
+    if all(isinstance(value, datetime.datetime) for value in there) and there:
+        return ["NaT" if _is_nothing(value) else value for value in values]
+    if all(isinstance(value, bool) or (isinstance(value, str) and value in _BOOLEANS) for value in there) and there:
+        return [_BOOLEANS.get(value, value) if isinstance(value, str) else value for value in values]
+    if not all(map(_is_number, there)):
+        return values
+    numbers = [_number(value) for value in values]
+    return [float(number) for number in numbers] if any(isinstance(number, float) for number in numbers) else numbers
+
+
+def _is_number(value: Cell) -> bool:
+    if isinstance(value, str):
+        return _FLOAT.fullmatch(value) is not None
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(value: Cell) -> int | float:
+    if isinstance(value, str):
+        return int(value) if _INTEGER.fullmatch(value) else float(value)
+    number: int | float = value
+    return number
+
+
+def _is_numeric(column: Sequence[Cell]) -> bool:
+    return all(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in column)
+
+
+def _has_float(column: Sequence[Cell]) -> bool:
+    return any(isinstance(cell, float) for cell in column)
+
+
+def _is_nothing(cell: Cell) -> bool:
+    if isinstance(cell, str):
+        return cell in _NOTHING or cell == "NaT"
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _shown(cell: Cell) -> str:
+    return _one_line_of(cell) if isinstance(cell, str) else str(cell)
+
+
+def _one_line(cell: str) -> str:
+    return cell.replace("\n", " ").replace("\r", "")
+
+
+def _one_line_of(cell: str) -> str:
+    return " ".join(cell.splitlines())

@@ -1,0 +1,55 @@
+"""Word documents: paragraphs as lines, tables as Markdown.
+
+Source: Dify 1.15, spec/nodes.md, document-extractor.
+"""
+
+import io
+import zipfile
+from typing import Any
+
+from jikko.documents.archives import check_zip
+from jikko.documents.tables import markdown_row
+
+
+def read_docx(content: bytes) -> str:
+    """The body of a document, in its order. Headers, footers and notes are left out."""
+    from docx.table import Table
+    from docx.text.paragraph import Paragraph
+
+    check_zip(content)
+    document = _opened(content)
+    parts = []
+    for block in document.iter_inner_content():
+        if isinstance(block, Paragraph):
+            parts.append(block.text)
+        elif isinstance(block, Table):
+            rows = [[cell.text for cell in row.cells] for row in block.rows]
+            if any(cell.strip() for row in rows for cell in row):
+                parts.append(head_table(rows))
+    return "\n".join(parts)
+
+
+def head_table(rows: list[list[str]]) -> str:
+    """A table whose first row is its head. Line breaks in cells become ``<br>``."""
+    lines = [markdown_row([cell.replace("\n", "<br>") for cell in row]) for row in rows]
+    lines.insert(1, markdown_row(["---"] * len(rows[0])))
+    return "".join(line + "\n" for line in lines)
+
+
+def _opened(content: bytes) -> Any:
+    from docx import Document
+
+    try:
+        return Document(io.BytesIO(content))
+    except KeyError:
+        # Some programs name the parts with backslashes, under which nothing is found.
+        return Document(io.BytesIO(_with_slashes(content)))
+
+
+def _with_slashes(content: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for member in old.infolist():
+            data = old.read(member)
+            new.writestr(member.filename.replace("\\", "/"), data)
+    return target.getvalue()

@@ -1,0 +1,83 @@
+"""The process that parses documents: reads one after the other from its standard input, until that ends.
+
+A question is a line of JSON, ``{"size", "filename", "mime_type"}``, and the document. An answer is one byte (``T`` for
+the text, ``F`` for the reason why there is none), the length in 8 bytes, and that many bytes of UTF-8.
+"""
+
+import json
+import os
+import sys
+import warnings
+from contextlib import suppress
+from typing import BinaryIO
+
+from jikko.documents.formats import format_of, parse
+from jikko.ports.documents import DocumentFailure
+
+
+def main() -> None:
+    """Arguments: bytes of memory, seconds for one document, bytes of text."""
+    memory, seconds, most_text = map(int, sys.argv[1:4])
+    # Libraries print; what they print must not get among the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    warnings.simplefilter("ignore")
+    _limit(memory)
+    questions = sys.stdin.buffer
+    while line := questions.readline():
+        question = json.loads(line)
+        content = questions.read(question["size"])
+        _alarm(seconds)
+        kind, text, going_on = _answer(content, question["filename"], question["mime_type"], most_text)
+        _alarm(0)
+        _send(answers, kind, text)
+        if not going_on:
+            return
+
+
+def _answer(content: bytes, filename: str, mime_type: str, most_text: int) -> tuple[bytes, bytes, bool]:
+    try:
+        text = parse(format_of(filename, mime_type), content).encode("utf-8", "replace")
+    except DocumentFailure as failure:
+        return b"F", str(failure).encode("utf-8", "replace"), True
+    except MemoryError:
+        # Whatever took the memory may still hold it: this process is not to be trusted with another document.
+        return b"F", b"The document takes more memory to read than it may have.", False
+    if len(text) > most_text:
+        return b"F", f"The document has more than {most_text} bytes of text.".encode(), True
+    return b"T", text, True
+
+
+def _send(answers: BinaryIO, kind: bytes, text: bytes) -> None:
+    answers.write(kind + len(text).to_bytes(8, "big"))
+    answers.write(text)
+    answers.flush()
+
+
+def _limit(memory: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    for limit, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CORE, 0),
+        # Parsers have nothing to write.
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        with suppress(ValueError, OSError):
+            resource.setrlimit(limit, (most, most))
+
+
+def _alarm(seconds: int) -> None:
+    """End this process by itself if it takes too long: the server that should end it may be gone."""
+    import signal
+
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds)
+
+
+if __name__ == "__main__":
+    main()

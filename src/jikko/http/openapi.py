@@ -1,0 +1,112 @@
+"""The OpenAPI description of the API, made of the table of operations."""
+
+import html
+import re
+from typing import Any
+
+from jikko.http.operations import OPERATIONS, Operation
+from jikko.http.schemas import SCHEMAS, ref
+
+_WHAT = {
+    400: "The request is wrong.",
+    401: "No API key, or an unknown one.",
+    403: "Not allowed.",
+    404: "There is no such thing in the app of the key.",
+    409: "The request contradicts an earlier one.",
+    412: "It is too late for this.",
+    413: "The body is too large.",
+    415: "The body is not of the type that is read here.",
+    429: "A limit is reached; try again later.",
+    503: "The database cannot be written at the moment.",
+}
+
+
+def openapi(version: str) -> dict[str, Any]:
+    """The description, as OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Jikko",
+            "version": version,
+            "description": "Dify's workflow Service API, and what Jikko adds to it. Every error is an object with "
+            "code, message and status.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {"ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"}},
+        },
+        "security": [{"ApiKey": []}],
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "description": (operation.handler.__doc__ or "").strip(),
+        "tags": [operation.tag],
+        "operationId": operation.handler.__name__,
+        "responses": _responses(operation),
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", operation.path)
+    ]
+    parameters += [
+        {
+            "name": name.rstrip("*"),
+            "in": "query",
+            "required": name.endswith("*"),
+            "schema": schema,
+            "description": description,
+        }
+        for name, schema, description in operation.query
+    ]
+    if parameters:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {operation.body_media_type: {"schema": operation.body}},
+        }
+    if operation.open:
+        described["security"] = []
+    return described
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, (media_type, schema) in operation.answers.items():
+        content: dict[str, Any] = {media_type: {"schema": schema} if schema is not None else {}}
+        if operation.streams and status == 200:
+            content["text/event-stream"] = {"schema": {"type": "string"}}
+        responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
+    for status in operation.errors:
+        responses[str(status)] = {
+            "description": _WHAT[status],
+            "content": {"application/json": {"schema": ref("Error")}},
+        }
+    return responses
+
+
+def docs_page(version: str) -> str:
+    """The description as a page that needs nothing from elsewhere."""
+    rows = "".join(
+        f"<tr><td><code>{operation.method}</code></td><td><code>{html.escape(operation.path)}</code></td>"
+        f"<td>{html.escape(operation.summary)}</td>"
+        f"<td>{', '.join(str(status) for status in (*operation.answers, *operation.errors))}</td></tr>"
+        for operation in OPERATIONS
+    )
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Jikko API</title>"
+        "<meta name=viewport content='width=device-width'><style>body{font:16px/1.5 system-ui;margin:2rem auto;"
+        "max-width:70rem;padding:0 1rem}td{padding:.3rem .8rem;border-top:1px solid #ddd;vertical-align:top}"
+        "table{border-collapse:collapse}</style>"
+        f"<h1>Jikko {html.escape(version)}</h1><p>The API key goes into the header "
+        "<code>Authorization: Bearer app-…</code>. The whole description: <a href=/openapi.json>/openapi.json</a>, "
+        "for any OpenAPI tool.</p>"
+        f"<table><tr><th>Method<th>Path<th>What<th>Answers</tr>{rows}</table></html>"
+    )

@@ -1,0 +1,184 @@
+"""Every operation of the API: its route and its description, in one table."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from jikko.http.routes import forms, info, records, runs
+from jikko.http.schemas import INTEGER, TEXT, array, obj, ref
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: dict[int, tuple[str, dict[str, Any] | None]]
+    """Media type and schema by status; errors apart."""
+    errors: tuple[int, ...] = ()
+    tag: str = "Workflow Runs"
+    body: dict[str, Any] | None = None
+    """The schema of a JSON body."""
+    body_media_type: str = _JSON
+    query: tuple[tuple[str, dict[str, Any], str], ...] = ()
+    """Name, schema and description of query parameters; all optional unless the name ends in ``*``."""
+    streams: bool = False
+    """Whether it may answer with server-sent events as well."""
+    open: bool = False
+    """Whether it needs no API key."""
+
+
+def _json(schema: dict[str, Any], status: int = 200) -> dict[int, tuple[str, dict[str, Any] | None]]:
+    return {status: (_JSON, schema)}
+
+
+_RUN = "/v1/workflows/run/{workflow_run_id}"
+_START_ERRORS = (400, 401, 404, 413, 415, 429, 503)
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "POST",
+        "/v1/workflows/run",
+        runs.run_current,
+        "Run the current version of the workflow",
+        {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
+        _START_ERRORS,
+        body=ref("RunRequest"),
+        streams=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/workflows/{workflow_id}/run",
+        runs.run_version,
+        "Run one version of the workflow",
+        {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
+        _START_ERRORS,
+        body=ref("RunRequest"),
+        streams=True,
+    ),
+    Operation(
+        "GET",
+        "/v1/workflows/logs",
+        records.logs,
+        "List runs, newest first",
+        _json(ref("LogPage")),
+        (400, 401),
+        query=(
+            ("page", {**INTEGER, "minimum": 1, "maximum": 99999}, "Default 1."),
+            ("limit", {**INTEGER, "minimum": 1, "maximum": 100}, "Default 20."),
+            ("keyword", TEXT, "A part of inputs, outputs or user, or a run id. The first 30 characters count."),
+            ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, ""),
+            ("created_at__before", TEXT, "A time in ISO 8601."),
+            ("created_at__after", TEXT, "A time in ISO 8601."),
+            ("created_by_end_user_session_id", TEXT, "The user of the runs, exactly."),
+            ("created_by_account", TEXT, "There are no accounts; any value is refused."),
+        ),
+    ),
+    Operation("GET", _RUN, runs.run_detail, "Read a run", _json(ref("RunDetail")), (401, 404)),
+    Operation(
+        "GET",
+        f"{_RUN}/node-executions",
+        records.node_executions,
+        "Read every node of a run, in order of start",
+        _json(obj({"data": array(ref("NodeExecution"))})),
+        (401, 404),
+    ),
+    Operation(
+        "GET",
+        f"{_RUN}/node-executions/{{node_execution_id}}",
+        records.node_execution,
+        "Read one node execution",
+        _json(ref("NodeExecution")),
+        (401, 404),
+    ),
+    Operation(
+        "GET",
+        f"{_RUN}/events",
+        records.run_events,
+        "Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID)",
+        _json(obj({"data": array(ref("Event"))})),
+        (400, 401, 404),
+        streams=True,
+    ),
+    Operation(
+        "POST",
+        f"{_RUN}/stop",
+        runs.stop_run,
+        "Stop a run by its id",
+        _json(ref("Stopped")),
+        (400, 401, 404, 413, 415),
+        body=ref("UserRequest"),
+    ),
+    Operation(
+        "POST",
+        "/v1/workflows/tasks/{task_id}/stop",
+        runs.stop_task,
+        "Stop a run by its task id",
+        _json(ref("Stopped")),
+        (400, 401, 413, 415),
+        body=ref("UserRequest"),
+    ),
+    Operation(
+        "GET",
+        "/v1/workflow/{workflow_run_id}/events",
+        records.attach,
+        "Listen to a run again",
+        {200: (_EVENTS, TEXT)},
+        (400, 401, 404),
+        query=(
+            ("user*", TEXT, "The user of the run."),
+            ("include_state_snapshot", TEXT, "true: begin with what happened so far."),
+            ("continue_on_pause", TEXT, "true: stay when the run pauses."),
+        ),
+    ),
+    Operation(
+        "GET",
+        "/v1/form/human_input/{form_token}",
+        forms.form,
+        "Read a form",
+        {},
+        (401, 404),
+        tag="Human Input",
+    ),
+    Operation("GET", "/v1/info", info.app_info, "What the app is", _json(ref("Info")), (401,), tag="Applications"),
+    Operation(
+        "GET",
+        "/v1/parameters",
+        info.parameters,
+        "What inputs and features the app has",
+        _json(ref("Parameters")),
+        (400, 401),
+        tag="Applications",
+    ),
+    Operation("GET", "/v1/meta", info.meta, "Icons of tools", _json(ref("Meta")), (401,), tag="Applications"),
+    Operation(
+        "GET", "/v1/site", info.site, "How the app looks as a page", _json(ref("Site")), (401,), tag="Applications"
+    ),
+    Operation(
+        "GET",
+        "/v1/end-users/{end_user_id}",
+        info.end_user,
+        "Read an end user",
+        {},
+        (401, 404),
+        tag="End Users",
+    ),
+    Operation("POST", "/v1/chat-messages", info.chat, "Chat; refused", {}, (400, 401), tag="Other app modes"),
+    Operation(
+        "POST", "/v1/completion-messages", info.completion, "Completion; refused", {}, (400, 401), tag="Other app modes"
+    ),
+    Operation("GET", "/v1/", info.index, "What this server is", _json(ref("Index")), tag="Server", open=True),
+    Operation(
+        "GET", "/health", info.health, "Whether runs are accepted", _json(ref("Health")), tag="Server", open=True
+    ),
+)

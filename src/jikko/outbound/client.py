@@ -1,0 +1,119 @@
+"""The outgoing HTTP client."""
+
+import asyncio
+import importlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from jikko.outbound.policy import parse_allow, refusal, refusal_text
+from jikko.outbound.redirects import Hop, next_hop
+from jikko.outbound.urls import WireUrl
+from jikko.ports.http import MAX_REDIRECTS, HttpFailure, HttpResponse, OutgoingRequest, Resolve
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+class AiohttpClient:
+    """An ``HttpClient`` over aiohttp. One per process: its connections are kept alive and shared by all runs.
+
+    No private, loopback, link-local, metadata, multicast or reserved address is reached: the address of every single
+    connection is checked, redirects included. With an outgoing proxy the connections are the proxy's, so only hosts
+    that are spelled as an address are checked; the rest is the proxy's policy.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: Iterable[str] = (),
+        proxy: str | None = None,
+        ssl_verify: bool = True,
+        max_connections: int = 512,
+        user_agent: str = "Jikko",
+        resolve: Resolve | None = None,
+    ) -> None:
+        """Make a client; connects to nothing yet.
+
+        Args:
+            allow: Networks (CIDR) or addresses that may be reached although they are not public.
+            proxy: URL of a proxy that all requests go through. The environment is not looked at.
+            ssl_verify: Whether certificates are checked, for requests that do not say.
+            max_connections: Requests under way at a time; more wait.
+            resolve: Finds the addresses of names; the system's name service by default.
+
+        Raises:
+            ValueError: ``allow`` holds something that is no network.
+        """
+        self._allow = parse_allow(allow)
+        self._proxy = proxy or None
+        self._ssl_verify = ssl_verify
+        self._user_agent = user_agent
+        self._resolve = resolve
+        self._slots = asyncio.Semaphore(max_connections)
+        self._opening = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        first = Hop(request.method.upper(), WireUrl.parse(request.url, request.params), request.headers, request.body)
+        total = request.timeouts.total
+        try:
+            async with asyncio.timeout(total) as deadline, self._slots:
+                return await self._follow(first, request)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise HttpFailure(f"The request was not over within {total:g} s (timed out).", kind="timeout") from None
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _follow(self, hop: Hop, request: OutgoingRequest) -> HttpResponse:
+        session = await self._open()
+        from jikko.outbound.exchange import Chain, Conditions, exchange
+
+        conditions = Conditions(
+            timeouts=request.timeouts,
+            max_bytes=request.max_bytes,
+            ssl_verify=self._ssl_verify if request.ssl_verify is None else request.ssl_verify,
+            user_agent=self._user_agent,
+            proxy=self._proxy,
+        )
+        chain = Chain()
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_spelled(hop.url)
+            response = await exchange(session, hop, conditions, chain)
+            following = next_hop(hop, response, request.secret_headers)
+            if following is None:
+                return response
+            hop = following
+        raise HttpFailure(f"More than {MAX_REDIRECTS} redirects.", kind="redirect")
+
+    def _check_spelled(self, url: WireUrl) -> None:
+        """Refuse a host that is itself an address, before anything is done.
+
+        Names are checked where the connection is made, unless a proxy makes it.
+        """
+        address = url.address
+        if address is None:
+            if self._proxy is not None and url.host.rpartition(".")[2] == "localhost":
+                raise HttpFailure('The host "localhost" may not be reached through a proxy.', kind="address")
+            return
+        why = refusal(address, self._allow)
+        if why is not None:
+            raise HttpFailure(refusal_text(url.host, address, why), kind="address")
+
+    async def _open(self) -> "aiohttp.ClientSession":
+        if self._session is not None:
+            return self._session
+        async with self._opening:
+            if self._session is None:
+                # In a thread: loading aiohttp takes a few hundred milliseconds, in which other runs go on.
+                await asyncio.to_thread(importlib.import_module, "jikko.outbound.exchange")
+                from jikko.outbound.connector import Guard, look_up, open_session
+
+                self._session = open_session(
+                    guard=None if self._proxy is not None else Guard(self._allow), find=self._resolve or look_up
+                )
+            return self._session

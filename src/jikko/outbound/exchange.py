@@ -1,0 +1,158 @@
+"""One request and its answer: no redirects. Imported only when the first request is sent, as ``connector`` is."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from jikko.outbound.decoding import ACCEPTED, BodyCollector
+from jikko.outbound.failures import explained
+from jikko.outbound.multipart import encode, length
+from jikko.outbound.redirects import REDIRECTS, Hop
+from jikko.ports.http import HttpFailure, HttpResponse, Multipart, Pairs, Timeouts
+
+_FRAMING: Final = frozenset(
+    {"content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
+)
+"""Headers about the connection and the framing of the message. A wrong one would let a request run into the next that
+shares its connection."""
+_PIECE: Final = 262_144
+"""Bytes of the body that are handed over at a time; the write timeout is for each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What holds for all hops of a request."""
+
+    timeouts: Timeouts
+    max_bytes: int
+    ssl_verify: bool
+    user_agent: str
+    proxy: str | None
+
+
+class Chain:
+    """What the hops of one request share: the cookies that redirects set. Nothing of it is left for other requests."""
+
+    def __init__(self) -> None:
+        self._jar: aiohttp.CookieJar | None = None
+
+    def keep(self, response: aiohttp.ClientResponse) -> None:
+        if response.cookies:
+            # Unsafe means: also for hosts that are addresses.
+            self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
+            self._jar.update_cookies(response.cookies, response.url)
+
+    def cookies(self, url: URL) -> dict[str, str] | None:
+        if self._jar is None:
+            return None
+        return {name: morsel.value for name, morsel in self._jar.filter_cookies(url).items()}
+
+
+async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditions, chain: Chain) -> HttpResponse:
+    """Send one request and read its answer.
+
+    Raises:
+        HttpFailure: There was no answer that can be used.
+    """
+    timeouts = conditions.timeouts
+    url = URL(str(hop.url), encoded=True)
+    try:
+        # Only a stalled upload moves this deadline; aiohttp has none of its own for writing.
+        async with asyncio.timeout(None) as writing:
+            async with session.request(
+                hop.method,
+                url,
+                headers=_headers(hop, conditions.user_agent),
+                data=_data(hop.body, writing, timeouts.write),
+                cookies=chain.cookies(url),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
+                ),
+                ssl=conditions.ssl_verify,
+                proxy=conditions.proxy,
+            ) as response:
+                chain.keep(response)
+                return await _read(response, conditions.max_bytes)
+    except HttpFailure:
+        raise
+    except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+        raise explained(error, hop.url, timeouts) from error
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
+    headers = tuple((_text(name), _text(value)) for name, value in response.raw_headers)
+    if response.status in REDIRECTS and "Location" in response.headers:
+        # Its body is for nobody to read, so its encoding and its size do not matter. If it is there already the
+        # connection is kept, otherwise it is closed.
+        return HttpResponse(response.status, headers, b"")
+    collector = BodyCollector(response.headers.get("Content-Encoding", ""), limit)
+    async for chunk in response.content.iter_any():
+        collector.feed(chunk)
+    return HttpResponse(response.status, headers, collector.content())
+
+
+def _headers(hop: Hop, user_agent: str) -> "CIMultiDict[str]":
+    headers: CIMultiDict[str] = CIMultiDict(_sendable(hop.headers))
+    headers.setdefault("User-Agent", user_agent)
+    headers.setdefault("Accept", "*/*")
+    headers.setdefault("Accept-Encoding", ACCEPTED)
+    if hop.url.userinfo is not None:
+        credentials = base64.b64encode(":".join(hop.url.userinfo).encode()).decode()
+        headers.setdefault("Authorization", f"Basic {credentials}")
+    if isinstance(hop.body, Multipart):
+        headers["Content-Length"] = str(length(hop.body))
+    elif hop.body:
+        headers["Content-Length"] = str(len(hop.body))
+    return headers
+
+
+def _sendable(headers: Pairs) -> Iterable[tuple[str, str]]:
+    return ((name, value) for name, value in headers if name.lower() not in _FRAMING)
+
+
+def _data(body: bytes | Multipart | None, writing: asyncio.Timeout, seconds: float) -> "bytes | _Paced | None":
+    if isinstance(body, Multipart):
+        return _Paced(body, writing, seconds)
+    if body is not None and len(body) > _PIECE:
+        return _Paced(body, writing, seconds)
+    return body or None
+
+
+class _Paced:
+    """A body in pieces, each of which the server has some time to take. Can be gone through more than once."""
+
+    def __init__(self, body: bytes | Multipart, writing: asyncio.Timeout, seconds: float) -> None:
+        self._body = body
+        self._writing = writing
+        self._seconds = seconds
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        for part in encode(self._body) if isinstance(self._body, Multipart) else (self._body,):
+            view = memoryview(part)
+            for start in range(0, len(view), _PIECE):
+                self._pace(loop.time() + self._seconds)
+                yield bytes(view[start : start + _PIECE])
+        self._pace(None)
+
+    def _pace(self, when: float | None) -> None:
+        try:
+            self._writing.reschedule(when)
+        except RuntimeError:
+            # The answer came before the body was sent, and was read: the deadline is over.
+            return
+
+
+def _text(raw: bytes) -> str:
+    """A header as text. Source: httpx, by which Dify 1.15 reads headers."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

@@ -1,0 +1,85 @@
+"""One child of the fork server, as the server sees it."""
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply, parse_reply
+
+_EXIT_SECONDS: Final = 1.0
+_CHUNK: Final = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a child ended."""
+
+    signal: int
+    """The signal that killed it, or 0."""
+    code: int
+    """The exit code, unless killed."""
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a child answered. Text and block come from a process that may have been taken over."""
+
+    value: dict[str, Any]
+    block: bytes
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A locked process that waits for one job."""
+
+    process_id: int
+    connection: socket.socket
+    kind: str
+    """The kind of job that it is warm for. It can do the others too, a millisecond slower."""
+    ended: asyncio.Future[Ended | None]
+    """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
+
+    async def exchange(self, job: bytes, *, output_bytes: int) -> Reply:
+        """Send the job and read the reply.
+
+        Args:
+            job: What ``wire.pack`` made.
+            output_bytes: How large the result may be, as JSON.
+
+        Raises:
+            EOFError: It ended, or closed its connection, without a whole reply.
+            BadReply: It sent what is no reply.
+        """
+        loop = asyncio.get_running_loop()
+        # When it closed before it read all, it may still have answered.
+        with contextlib.suppress(ConnectionError):
+            await loop.sock_sendall(self.connection, job)
+        received = bytearray()
+        needed = HEAD.size
+        text_length = -1
+        while len(received) < needed:
+            try:
+                chunk = await loop.sock_recv(self.connection, _CHUNK)
+            except ConnectionError:
+                chunk = b""
+            if not chunk:
+                raise EOFError
+            received += chunk
+            if text_length < 0 and len(received) >= HEAD.size:
+                text_length, block_length = HEAD.unpack_from(received)
+                if text_length > output_bytes + REPLY_SLACK or block_length > MAX_BLOCK:
+                    raise BadReply("announced a reply larger than its output limit")
+                needed = HEAD.size + text_length + block_length
+        text_end = HEAD.size + text_length
+        return Reply(parse_reply(bytes(received[HEAD.size : text_end])), bytes(received[text_end:needed]))
+
+    async def wait_ended(self) -> Ended | None:
+        """How it ended after it closed its connection, or ``None`` if it does not end within a second."""
+        try:
+            async with asyncio.timeout(_EXIT_SECONDS):
+                return await asyncio.shield(self.ended)
+        except TimeoutError:
+            return None

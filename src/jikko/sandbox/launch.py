@@ -1,0 +1,79 @@
+"""Starts the process of a fork server: an interpreter of its own, which inherits nothing but the control socket."""
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.limits import SandboxLimits
+
+PROGRAM: Final = "from jikko.sandbox.zygote import main; main()"
+
+_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata")
+
+
+def unavailable(reason: str) -> SandboxFailure:
+    """The error of a sandbox that cannot run programs."""
+    return SandboxFailure(f"The sandbox is not available: {reason}", kind="SandboxUnavailableError")
+
+
+def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start the process of a fork server.
+
+    Args:
+        program: What the new interpreter executes, once it can import this package.
+
+    Returns:
+        The process, and our end of the control socket, which is its standard input.
+
+    Raises:
+        SandboxFailure: It cannot be started.
+    """
+    settings = {
+        "parent": os.getpid(),
+        "memory_bytes": limits.memory_bytes,
+        "output_bytes": limits.output_bytes,
+        "cpu_seconds": limits.effective_cpu_seconds,
+        "require_landlock": limits.require_landlock,
+    }
+    bootstrap = f"import sys; sys.path += {_locations()!r}; {program}"
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        # -I and an empty environment: nothing from outside decides what is imported. -S: no code of installed packages
+        # runs, as .pth files would have it. A session of its own: Ctrl-C is for the server to handle.
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", bootstrap, json.dumps(settings)],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict[str, str](),
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise unavailable(f"{sys.executable} cannot be started: {error.strerror}") from error
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    return process, ours
+
+
+def _locations() -> Sequence[str]:
+    """Where the packages are that the fork server imports, without importing them here."""
+    found: list[str] = []
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise unavailable(f"the package that provides {name} is not installed")
+        package = Path(spec.origin).parent
+        location = str(package.parent if spec.submodule_search_locations else package)
+        if location not in found:
+            found.append(location)
+    return found

@@ -1,0 +1,69 @@
+"""Runs that the tests of stores write, step by step."""
+
+from typing import Literal
+
+import msgspec
+
+from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunPaused, RunStarted
+from jikko.ids import new_id
+from jikko.ports.run_store import Append
+from jikko.record import RunOwner, RunRecord
+from jikko.values import Json
+
+APP = "0199a1b2-0000-7000-8000-000000000001"
+OTHER_APP = "0199a1b2-0000-7000-8000-000000000002"
+WORKFLOW = "0199a1b2-0000-7000-8000-00000000000a"
+
+
+class Draft:
+    """A run under way: its events so far, and the record that they make."""
+
+    def __init__(self, *, app: str = APP, user: str = "anna", retry_of: str | None = None) -> None:
+        self.id = new_id()
+        self.events: list[Event] = []
+        owner = RunOwner(
+            run_id=self.id,
+            task_id=new_id(),
+            app_id=app,
+            workflow_id=WORKFLOW,
+            version="2025-06-01 08:00:00.123456",
+            end_user_id=f"id of {user}",
+            user=user,
+            retry_of=retry_of,
+        )
+        self.record = RunRecord(owner=owner)
+
+    def step(self, *events: Event) -> Append:
+        """The append of the next events."""
+        at = len(self.events)
+        self.events += events
+        for event in events:
+            self.record.apply(event)
+        return Append(self.id, at, list(events), msgspec.structs.replace(self.record))
+
+    def whole(self, at: float = 1000.0, status: Literal["succeeded", "failed", "stopped"] = "succeeded") -> Append:
+        """The append of a run that ends as soon as it begins."""
+        return self.step(started(at), *node(at, 1), finished(at + 1, status))
+
+
+def started(at: float = 1000.0, **inputs: Json) -> RunStarted:
+    return RunStarted(at=at, inputs=inputs, system={"user_id": "anna", "app_id": APP})
+
+
+def node(at: float = 1000.0, index: int = 1, **outputs: Json) -> tuple[NodeStarted, NodeFinished]:
+    identity = {"execution_id": new_id(), "node_id": f"node {index}", "node_type": "code", "index": index}
+    return (
+        NodeStarted(at=at, **identity),
+        NodeFinished(at=at, started_at=at, elapsed=0.5, status="succeeded", outputs=outputs, **identity),
+    )
+
+
+def paused(at: float = 1000.0) -> RunPaused:
+    return RunPaused(at=at, paused_nodes=["form"], reasons=[], elapsed=0.5, total_steps=2)
+
+
+def finished(
+    at: float = 1001.0, status: Literal["succeeded", "failed", "stopped"] = "succeeded", **outputs: Json
+) -> RunFinished:
+    error = "it broke" if status == "failed" else None
+    return RunFinished(at=at, status=status, outputs=outputs, error=error, elapsed=1.0, total_steps=3)

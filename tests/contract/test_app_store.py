@@ -1,0 +1,179 @@
+"""What every ``AppStore`` does."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jikko.errors import Conflict
+from jikko.ids import new_id
+from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.store.memory import MemoryAppStore
+from jikko.store.sqlite import Database, SqliteAppStore
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AppStore]:
+    if request.param == "memory":
+        yield MemoryAppStore()
+        return
+    database = Database.open(tmp_path / "jikko.db")
+    yield SqliteAppStore(database)
+    database.close()
+
+
+def an_app(name: str = "greeter", created_at: float = 1000.0, **fields: str) -> App:
+    return App(id=new_id(), name=name, mode="workflow", created_at=created_at, workflow_id="", **fields)
+
+
+def a_version(source: bytes = b"app: {}\n", created_at: float = 1000.0) -> WorkflowVersion:
+    published = "2025-06-01 08:00:00.123456"
+    return WorkflowVersion(id=new_id(), app_id="", version=published, number=0, source=source, created_at=created_at)
+
+
+def a_key(app: App, key: str = "app-secret", created_at: float = 1000.0) -> ApiKey:
+    digest = hashlib.sha256(key.encode()).digest()
+    return ApiKey(id=new_id(), app_id=app.id, digest=digest, hint=key[:7], created_at=created_at)
+
+
+async def published(store: AppStore, app: App | None = None) -> App:
+    app = app or an_app()
+    version = await store.publish(app, a_version())
+    return msgspec.structs.replace(app, workflow_id=version.id)
+
+
+async def test_publishing_creates_an_app_with_its_first_version(store: AppStore) -> None:
+    app = an_app(description="Grüße", icon_type="image", icon="🤖", icon_background="#FF0000")
+    version = a_version(b"app:\n  name: greeter\n" * 100)
+
+    answer = await store.publish(app, version)
+
+    assert answer == msgspec.structs.replace(version, app_id=app.id, number=1)
+    assert await store.app(app.id) == msgspec.structs.replace(app, workflow_id=version.id)
+    assert await store.version(app.id, version.id) == answer
+
+
+async def test_publishing_again_adds_a_version_and_changes_the_app(store: AppStore) -> None:
+    app = await published(store)
+    renamed = msgspec.structs.replace(app, name="host", use_icon_as_answer_icon=True)
+    second = await store.publish(renamed, a_version(b"second"))
+
+    assert second.number == 2
+    assert await store.app(app.id) == msgspec.structs.replace(renamed, workflow_id=second.id)
+    first = await store.version(app.id, app.workflow_id)
+    assert first is not None
+    assert first.source == b"app: {}\n"
+    assert [(version.number, version.source) for version in await store.versions(app.id)] == [(2, b""), (1, b"")]
+
+
+async def test_versions_are_counted_per_app(store: AppStore) -> None:
+    await published(store)
+
+    assert (await store.publish(an_app("other"), a_version())).number == 1
+
+
+async def test_a_version_is_never_replaced(store: AppStore) -> None:
+    app = an_app()
+    version = await store.publish(app, a_version(b"first"))
+
+    with pytest.raises(Conflict, match="versions never change"):
+        await store.publish(app, msgspec.structs.replace(version, source=b"second"))
+
+    assert await store.version(app.id, version.id) == version
+
+
+async def test_a_version_belongs_to_one_app_and_its_id_may_be_in_any_case(store: AppStore) -> None:
+    app, other = await published(store), await published(store, an_app("other"))
+
+    assert await store.version(other.id, app.workflow_id) is None
+    assert await store.version(app.id, "unknown") is None
+    found = await store.version(app.id, app.workflow_id.upper())
+    assert found is not None
+    assert found.id == app.workflow_id
+
+
+async def test_apps_are_listed_oldest_first_and_found_by_name(store: AppStore) -> None:
+    young = await published(store, an_app("twin", created_at=3000))
+    old = await published(store, an_app("twin", created_at=1000))
+    middle = await published(store, an_app("Twin", created_at=2000))
+
+    assert await store.apps() == [old, middle, young]
+    assert await store.app_named("twin") == old
+    assert await store.app_named("TWIN") is None
+    assert await store.app(new_id()) is None
+
+
+async def test_a_key_opens_its_app(store: AppStore) -> None:
+    app = await published(store)
+    await published(store, an_app("other"))
+    key = a_key(app)
+    await store.add_key(key)
+
+    assert await store.app_of_key(key.digest) == app
+    assert await store.app_of_key(hashlib.sha256(b"app-wrong").digest()) is None
+    assert await store.app_of_key(b"") is None
+
+
+async def test_a_key_opens_the_app_as_it_is_now(store: AppStore) -> None:
+    app = await published(store)
+    key = a_key(app)
+    await store.add_key(key)
+    second = await store.publish(app, a_version())
+
+    found = await store.app_of_key(key.digest)
+
+    assert found is not None
+    assert found.workflow_id == second.id
+
+
+async def test_keys_are_listed_oldest_first(store: AppStore) -> None:
+    app = await published(store)
+    young, old = a_key(app, "app-young", 2000), a_key(app, "app-old", 1000)
+    await store.add_key(young)
+    await store.add_key(old)
+
+    assert await store.keys(app.id) == [old, young]
+    assert await store.keys(new_id()) == []
+
+
+async def test_a_deleted_key_opens_nothing(store: AppStore) -> None:
+    app = await published(store)
+    key = a_key(app)
+    await store.add_key(key)
+
+    assert not await store.delete_key(new_id(), key.id)
+    assert await store.delete_key(app.id, key.id)
+    assert not await store.delete_key(app.id, key.id)
+    assert await store.app_of_key(key.digest) is None
+
+
+async def test_a_key_cannot_be_added_twice_or_to_no_app(store: AppStore) -> None:
+    app = await published(store)
+    key = a_key(app)
+    await store.add_key(key)
+
+    with pytest.raises(Conflict, match="exists already"):
+        await store.add_key(msgspec.structs.replace(key, id=new_id()))
+    with pytest.raises(Conflict, match="There is no app"):
+        await store.add_key(a_key(an_app(), "app-nobody"))
+
+
+async def test_deleting_an_app_takes_its_versions_and_keys(store: AppStore) -> None:
+    app, other = await published(store), await published(store, an_app("other"))
+    key, others_key = a_key(app), a_key(other, "app-other")
+    await store.add_key(key)
+    await store.add_key(others_key)
+
+    assert await store.delete_app(app.id)
+    assert not await store.delete_app(app.id)
+
+    assert await store.app_of_key(key.digest) is None
+    assert await store.version(app.id, app.workflow_id) is None
+    assert await store.versions(app.id) == []
+    assert await store.keys(app.id) == []
+    assert await store.apps() == [other]
+    assert await store.app_of_key(others_key.digest) == other

@@ -1,0 +1,447 @@
+"""What every ``RunStore`` does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jikko.errors import LogConflict
+from jikko.events import RunRecovered, RunResumed
+from jikko.ports.run_store import Append, LogQuery, RunStore
+from jikko.store.memory import MemoryRunStore
+from jikko.store.sqlite import Database, SqliteRunStore
+
+from .runs import APP, OTHER_APP, Draft, finished, node, paused, started
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
+    store: RunStore = MemoryRunStore()
+    if request.param == "sqlite":
+        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    yield store
+    await store.close()
+
+
+# --- Appending ---
+
+
+async def test_an_append_at_0_creates_the_run(store: RunStore) -> None:
+    run = Draft(retry_of="0199a1b2-0000-7000-8000-0000000000ff")
+
+    await store.append(run.step(started(q="hi")))
+
+    assert await store.record(run.id) == run.record
+    assert await store.events(run.id) == run.events
+
+
+async def test_later_appends_follow_on(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.step(started()))
+    await store.append(run.step(*node(index=1, text="ä")))
+    await store.append(run.step(*node(index=2), *node(index=3)))
+
+    assert await store.record(run.id) == run.record
+    assert await store.events(run.id) == run.events
+
+
+async def test_a_run_that_ends_in_its_first_append_is_kept_whole(store: RunStore) -> None:
+    run = Draft()
+
+    await store.append(run.whole())
+
+    assert await store.record(run.id) == run.record
+    assert await store.events(run.id) == run.events
+
+
+async def test_a_run_that_ends_after_several_appends_is_kept_whole(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.step(started()))
+    await store.append(run.step(*node(index=1)))
+    await store.append(run.step(*node(index=2), finished(answer=[1, 2.5, None, {"deep": "é"}])))
+
+    assert await store.record(run.id) == run.record
+    assert await store.events(run.id) == run.events
+
+
+async def test_an_append_may_change_the_record_and_bring_no_event(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.step(started()))
+    await store.append(run.step())
+    await store.append(run.step(finished()))
+
+    assert await store.events(run.id) == run.events
+
+
+async def test_appends_of_one_run_are_applied_in_the_order_of_the_calls(store: RunStore) -> None:
+    run = Draft()
+    steps = [run.step(started()), *(run.step(*node(index=index)) for index in range(1, 50)), run.step(finished())]
+
+    await asyncio.gather(*[store.append(step) for step in steps])
+
+    assert await store.events(run.id) == run.events
+
+
+async def test_the_record_that_was_handed_in_may_change_afterwards(store: RunStore) -> None:
+    run = Draft()
+    first = run.step(started())
+    appended = store.append(first)
+    first.record.status = "failed"
+    await appended
+
+    found = await store.record(run.id)
+
+    assert found is not None
+    assert found.status == "running"
+
+
+async def test_the_record_that_was_handed_out_may_be_changed(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.step(started()))
+    found = await store.record(run.id)
+    assert found is not None
+    found.status = "failed"
+
+    assert await store.record(run.id) == run.record
+
+
+# --- Conflicts ---
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param(0, id="of two that create a run, the second is refused"),
+        pytest.param(1, id="a position that is taken is refused"),
+        pytest.param(4, id="a position that leaves a gap is refused"),
+    ],
+)
+async def test_an_append_must_be_at_the_end_of_the_log(store: RunStore, at: int) -> None:
+    run = Draft()
+    await store.append(run.step(started(), *node()))
+
+    with pytest.raises(LogConflict, match=f"has 3 events, not {at}"):
+        await store.append(Append(run.id, at, [finished()], msgspec.structs.replace(run.record, status="succeeded")))
+
+    assert await store.record(run.id) == run.record
+    assert await store.events(run.id) == run.events
+
+
+async def test_an_append_to_a_run_that_does_not_exist_is_refused(store: RunStore) -> None:
+    run = Draft()
+    run.step(started())
+
+    with pytest.raises(LogConflict, match="has 0 events, not 1"):
+        await store.append(run.step(*node()))
+
+    assert await store.record(run.id) is None
+
+
+async def test_a_closed_log_takes_no_more(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.whole())
+    closed = msgspec.structs.replace(run.record)
+
+    with pytest.raises(LogConflict, match="closed"):
+        await store.append(run.step(finished(status="failed")))
+
+    assert await store.record(run.id) == closed
+
+
+async def test_an_owner_whose_lease_was_taken_is_refused(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.step(started()))
+    await store.append(run.step(RunRecovered(at=1001, epoch=2)))
+    stale = run.step(*node())
+    stale.record.epoch = 1
+
+    with pytest.raises(LogConflict, match="taken over"):
+        await store.append(stale)
+
+    assert len(await store.events(run.id)) == 2
+
+
+async def test_a_refusal_does_not_concern_the_appends_beside_it(store: RunStore) -> None:
+    runs = [Draft() for _ in range(20)]
+    steps = [run.whole() for run in runs]
+    outcomes = await asyncio.gather(
+        *[store.append(step) for pair in zip(steps, steps, strict=True) for step in pair], return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), LogConflict] * 20
+    for run in runs:
+        assert await store.record(run.id) == run.record
+
+
+# --- Reading ---
+
+
+async def test_a_run_that_does_not_exist_has_no_record_and_no_events(store: RunStore) -> None:
+    for unknown in (Draft().id, "", "no uuid", "x" * 36, "ä" * 5000):
+        assert await store.record(unknown) is None
+        assert await store.events(unknown) == []
+
+
+async def test_a_run_is_hidden_from_another_app(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.whole())
+
+    assert await store.record(run.id, APP) == run.record
+    assert await store.record(run.id, OTHER_APP) is None
+
+
+async def test_a_run_is_found_by_its_id_in_any_case(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.whole())
+
+    assert await store.record(run.id.upper()) == run.record
+    assert await store.events(run.id.upper()) == run.events
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+async def test_a_log_is_read_from_any_position(store: RunStore, closed: bool) -> None:
+    run = Draft()
+    await store.append(run.step(started()))
+    for index in range(1, 6):
+        await store.append(run.step(*node(index=index)))
+    if closed:
+        await store.append(run.step(finished()))
+
+    for after in range(-1, len(run.events) + 2):
+        assert await store.events(run.id, after=after) == run.events[after + 1 :]
+
+
+async def test_open_runs_are_those_that_run_oldest_first(store: RunStore) -> None:
+    drafts = {name: Draft() for name in ("second", "first", "paused", "over", "resumed")}
+    await store.append(drafts["second"].step(started(2000)))
+    await store.append(drafts["first"].step(started(1000)))
+    await store.append(drafts["paused"].step(started(500), paused()))
+    await store.append(drafts["over"].whole())
+    await store.append(drafts["resumed"].step(started(3000), paused()))
+    await store.append(drafts["resumed"].step(RunResumed(at=3001)))
+
+    assert await store.open_runs() == [drafts[name].record for name in ("first", "second", "resumed")]
+
+
+async def test_a_task_is_found_in_its_app_while_its_run_is_open(store: RunStore) -> None:
+    run = Draft()
+    task = run.record.owner.task_id
+    await store.append(run.step(started()))
+
+    assert await store.find_task(APP, task) == run.record
+    assert await store.find_task(APP, task.upper()) == run.record
+    assert await store.find_task(OTHER_APP, task) is None
+
+    await store.append(run.step(paused()))
+    assert await store.find_task(APP, task) == run.record
+
+    await store.append(run.step(RunResumed(at=1), finished()))
+    assert await store.find_task(APP, task) is None
+
+
+# --- Any text ---
+
+
+async def test_lone_surrogates_are_replaced_wherever_they_are(store: RunStore) -> None:
+    run = Draft(user="u\ud800")
+    step = run.step(started(), *node(text={"k\udfff": ["a\ud800b"]}), finished(status="failed"))
+    step.record.error = "broken \udc00"
+
+    await store.append(step)
+
+    if isinstance(store, SqliteRunStore):
+        record = await store.record(run.id)
+        assert record is not None
+        assert (record.owner.user, record.error) == ("u?", "broken ?")
+        found = msgspec.to_builtins((await store.events(run.id))[2])
+        assert found["outputs"] == {"text": {"k?": ["a?b"]}}
+    assert (await store.list_runs(LogQuery(app_id=APP, keyword="\ud800", user="u\ud800"))).total <= 1
+
+
+async def test_large_numbers_and_large_texts_are_kept(store: RunStore) -> None:
+    run = Draft()
+    await store.append(run.step(started(n=2**80, text="x" * 3_000_000)))
+    await store.append(run.step(finished(n=-(2**70))))
+
+    assert await store.record(run.id) == run.record
+    assert await store.events(run.id) == run.events
+
+
+# --- The list of logs ---
+
+
+async def listed(store: RunStore, **query: Any) -> tuple[int, list[str]]:
+    page = await store.list_runs(LogQuery(app_id=query.pop("app", APP), **query))
+    return page.total, [record.owner.run_id for record in page.records]
+
+
+async def test_a_list_shows_the_runs_of_one_app_newest_first(store: RunStore) -> None:
+    old, new, same_time, other = Draft(), Draft(), Draft(), Draft(app=OTHER_APP)
+    await store.append(new.step(started(2000)))
+    await store.append(old.whole(1000))
+    await store.append(other.whole(1500))
+    await store.append(same_time.whole(2000))
+
+    assert await listed(store) == (3, [same_time.id, new.id, old.id])
+    assert await listed(store, app=OTHER_APP) == (1, [other.id])
+    assert await listed(store, app="nobody's") == (0, [])
+    page = await store.list_runs(LogQuery(app_id=APP))
+    assert page.records == [same_time.record, new.record, old.record]
+
+
+async def test_a_list_comes_in_pages(store: RunStore) -> None:
+    runs = [Draft() for _ in range(5)]
+    for time, run in enumerate(runs):
+        await store.append(run.whole(time))
+    newest_first = [run.id for run in reversed(runs)]
+
+    assert await listed(store, limit=2) == (5, newest_first[:2])
+    assert await listed(store, limit=2, page=3) == (5, newest_first[4:])
+    assert await listed(store, limit=2, page=4) == (5, [])
+    assert await listed(store, limit=100, page=99999) == (5, [])
+
+
+async def test_a_list_is_filtered_by_status(store: RunStore) -> None:
+    runs = {status: Draft() for status in ("succeeded", "failed", "stopped", "running")}
+    await store.append(runs["succeeded"].whole())
+    await store.append(runs["failed"].whole(status="failed"))
+    await store.append(runs["stopped"].step(started()))
+    await store.append(runs["stopped"].step(finished(status="stopped")))
+    await store.append(runs["running"].step(started()))
+
+    for status in ("succeeded", "failed", "stopped"):
+        assert await listed(store, status=status) == (1, [runs[status].id])
+    assert (await listed(store))[0] == 4
+
+
+async def test_a_list_is_filtered_by_time_both_ends_included(store: RunStore) -> None:
+    runs = [Draft() for _ in range(4)]
+    for time, run in enumerate(runs):
+        await store.append(run.whole(time))
+
+    assert await listed(store, created_after=1.0) == (3, [runs[3].id, runs[2].id, runs[1].id])
+    assert await listed(store, created_before=1.0) == (2, [runs[1].id, runs[0].id])
+    assert await listed(store, created_after=1.0, created_before=2.0, limit=1) == (2, [runs[2].id])
+    assert await listed(store, created_after=2.5, created_before=2.6) == (0, [])
+
+
+async def test_a_list_is_filtered_by_the_exact_user(store: RunStore) -> None:
+    anna, ann, other = Draft(user="anna"), Draft(user="ann"), Draft(user="anna", app=OTHER_APP)
+    for run in (anna, ann, other):
+        await store.append(run.whole())
+
+    assert await listed(store, user="anna") == (1, [anna.id])
+    assert await listed(store, user="ANNA") == (0, [])
+    assert await listed(store, user="nobody") == (0, [])
+    assert await listed(store, user="anna", status="failed") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("keyword", "found"),
+    [
+        pytest.param("reset my", True, id="part of an input"),
+        pytest.param("RESET MY", True, id="in another case"),
+        pytest.param("answer", True, id="part of the outputs"),
+        pytest.param("ONE TWO", True, id="part of the outputs in another case"),
+        pytest.param("bert", True, id="part of the user"),
+        pytest.param("BERT", True, id="part of the user in another case"),
+        pytest.param("100%", True, id="a percent sign is itself"),
+        pytest.param("0%!", False, id="a percent sign is not a wildcard"),
+        pytest.param("a_b", True, id="an underscore is itself"),
+        pytest.param("r_set", False, id="an underscore is not a wildcard"),
+        pytest.param("c\\\\d", True, id="a backslash is itself, as JSON writes it"),
+        pytest.param("absent", False, id="text that is nowhere"),
+        pytest.param("sys.user_id", True, id="a system variable"),
+        pytest.param("ÜBER", False, id="letters beyond ASCII do not change case"),
+        pytest.param("u", True, id="one letter"),
+        pytest.param(
+            "how do i reset my password 100" + "% and then something else", True, id="only 30 characters count"
+        ),
+    ],
+)
+async def test_a_list_is_filtered_by_a_keyword(store: RunStore, keyword: str, found: bool) -> None:
+    run, other = Draft(user="Robert"), Draft(app=OTHER_APP, user="Robert")
+    inputs = {"q": "How do I reset my password 100%? a_b c\\d"}
+    for draft in (run, other):
+        await store.append(draft.step(started(1000, **inputs), finished(answer="one two über")))
+    rest = Draft(user="eve")
+    if keyword not in ("u", "sys.user_id"):
+        await store.append(rest.whole())
+
+    assert await listed(store, keyword=keyword) == ((1, [run.id]) if found else (0, []))
+
+
+async def test_a_keyword_that_is_a_run_id_finds_the_run(store: RunStore) -> None:
+    run, other = Draft(), Draft(app=OTHER_APP)
+    await store.append(run.whole())
+    await store.append(other.whole())
+
+    assert await listed(store, keyword=run.id) == (1, [run.id])
+    assert await listed(store, keyword=run.id.upper().replace("-", "")) == (1, [run.id])
+    assert await listed(store, keyword=other.id) == (0, [])
+
+
+async def test_filters_add_up(store: RunStore) -> None:
+    wanted = Draft(user="anna")
+    await store.append(wanted.step(started(10, q="needle"), finished(11, "failed")))
+    for user, at, text, status in (
+        ("otto", 10, "needle", "failed"),
+        ("anna", 30, "needle", "failed"),
+        ("anna", 10, "straw", "failed"),
+        ("anna", 10, "needle", "succeeded"),
+    ):
+        await store.append(Draft(user=user).step(started(at, q=text), finished(at + 1, status)))  # type: ignore[arg-type]
+
+    assert await listed(store, user="anna", created_before=20, keyword="needle", status="failed") == (1, [wanted.id])
+
+
+# --- Retention ---
+
+
+async def test_pruning_removes_runs_that_finished_before_a_time(store: RunStore) -> None:
+    old, late, new = Draft(), Draft(), Draft()
+    await store.append(old.whole(1000))
+    await store.append(late.step(started(1000), paused()))
+    await store.append(late.step(RunResumed(at=5000), finished(5000)))
+    await store.append(new.whole(6000))
+
+    assert await store.prune(2000) == 1
+
+    assert await store.record(old.id) is None
+    assert await store.events(old.id) == []
+    assert await listed(store) == (2, [new.id, late.id])
+    assert await store.events(late.id) == late.events
+
+
+async def test_pruning_never_touches_open_or_paused_runs(store: RunStore) -> None:
+    running, resting = Draft(), Draft()
+    await store.append(running.step(started(1)))
+    await store.append(resting.step(started(1), paused(2)))
+
+    assert await store.prune(1e12) == 0
+
+    assert await store.events(running.id) == running.events
+    assert await store.events(resting.id) == resting.events
+
+
+async def test_pruning_goes_in_steps_of_a_limited_size(store: RunStore) -> None:
+    for app in (APP, APP, OTHER_APP, APP, OTHER_APP):
+        await store.append(Draft(app=app).whole(1000))
+
+    assert [await store.prune(2000, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert await listed(store) == (0, [])
+
+
+async def test_closing_finishes_what_was_appended(store: RunStore) -> None:
+    runs = [Draft() for _ in range(50)]
+    appended = [store.append(run.whole()) for run in runs]
+
+    await store.close()
+    await store.close()
+
+    assert await asyncio.gather(*appended) == [None] * 50

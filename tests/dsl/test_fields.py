@@ -1,0 +1,70 @@
+"""Reading typed fields: what is wrong is noted and replaced by the default, never raised."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jikko.dsl.fields import Fields, did_you_mean, shown
+
+from .files import fields
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (5, "5"),
+        ("x", "'x'"),
+        ("x" * 1000, "'" + "x" * 60 + "'..."),
+        ([1, 2], "a list"),
+        ({"a": 1}, "a mapping"),
+    ],
+)
+def test_a_value_is_shown_shortly(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "problem"),
+    [
+        (lambda data: data.text("k"), [1], "is a list, not a text"),
+        (lambda data: data.text("k"), True, "is true, not a text"),
+        (lambda data: data.boolean("k"), "yes", "is 'yes', not true or false"),
+        (lambda data: data.integer("k"), 1.5, "is 1.5, not a whole number"),
+        (lambda data: data.integer("k"), float("nan"), "is nan, not a whole number"),
+        (lambda data: data.integer("k"), float("inf"), "is inf, not a whole number"),
+        (lambda data: data.integer("k"), "9" * 5000, "is '" + "9" * 60 + "'..., not a whole number"),
+        (lambda data: data.choice("k", ("and", "or"), "and"), "annd", "is 'annd' (did you mean 'and'?)"),
+        (lambda data: data.selector("k"), "n.x", "is 'n.x', not a selector (expected [node id, variable])"),
+        (lambda data: list(data.mappings("k")), {"a": 1}, "is a mapping, not a list"),
+        (lambda data: data.mapping("k").raw, [], "is a list, not a mapping"),
+    ],
+)
+def test_a_wrong_value_is_noted_and_replaced(read: Callable[[Fields], Any], value: Any, problem: str) -> None:
+    source = fields({"k": value})
+
+    assert read(source) == read(fields({}))
+    assert [str(found) for found in source.problems] == [f"data.k: {problem}"]
+
+
+def test_paths_lead_from_the_top_of_the_file() -> None:
+    top = Fields("", {"a": [{"b": {}}]}, [])
+
+    (inner,) = top.mappings("a")
+
+    assert inner.mapping("b").at("c") == "a[0].b.c"
+    assert top.at("a") == "a"
+    assert top.at("") == ""
+
+
+def test_hints_cost_nothing_in_a_file_full_of_mistakes() -> None:
+    source = fields({})
+    assert source.meant("strt", ["start"]) == "did you mean 'start'?"
+
+    for _ in range(100):
+        source.problem("k", "is wrong")
+
+    assert source.meant("strt", ["start"]) == ""
+    assert did_you_mean("x" * 10_000_000, ["x"]) == ""
