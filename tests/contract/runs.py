@@ -51,11 +51,19 @@ def started(at: float = 1000.0, **inputs: Json) -> RunStarted:
 
 
 def node(at: float = 1000.0, index: int = 1, **outputs: Json) -> tuple[NodeStarted, NodeFinished]:
-    identity = {"execution_id": new_id(), "node_id": f"node {index}", "node_type": "code", "index": index}
-    return (
-        NodeStarted(at=at, **identity),
-        NodeFinished(at=at, started_at=at, elapsed=0.5, status="succeeded", outputs=outputs, **identity),
+    begun = NodeStarted(at=at, execution_id=new_id(), node_id=f"node {index}", node_type="code", index=index)
+    ended = NodeFinished(
+        at=at,
+        execution_id=begun.execution_id,
+        node_id=begun.node_id,
+        node_type="code",
+        index=index,
+        started_at=at,
+        elapsed=0.5,
+        status="succeeded",
+        outputs=outputs,
     )
+    return begun, ended
 
 
 def paused(at: float = 1000.0) -> RunPaused:

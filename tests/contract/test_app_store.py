@@ -26,8 +26,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     database.close()
 
 
-def an_app(name: str = "greeter", created_at: float = 1000.0, **fields: str) -> App:
-    return App(id=new_id(), name=name, mode="workflow", created_at=created_at, workflow_id="", **fields)
+def an_app(name: str = "greeter", created_at: float = 1000.0) -> App:
+    return App(id=new_id(), name=name, mode="workflow", created_at=created_at, workflow_id="")
 
 
 def a_version(source: bytes = b"app: {}\n", created_at: float = 1000.0) -> WorkflowVersion:
@@ -47,7 +47,9 @@ async def published(store: AppStore, app: App | None = None) -> App:
 
 
 async def test_publishing_creates_an_app_with_its_first_version(store: AppStore) -> None:
-    app = an_app(description="Grüße", icon_type="image", icon="🤖", icon_background="#FF0000")
+    app = msgspec.structs.replace(
+        an_app(), description="Grüße", icon_type="image", icon="🤖", icon_background="#FF0000"
+    )
     version = a_version(b"app:\n  name: greeter\n" * 100)
 
     answer = await store.publish(app, version)

@@ -103,6 +103,16 @@ def test_problems_of_all_parts_are_reported_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("app", [None, {"mode": "worklow"}, {"name": "x"}])
+def test_a_graph_is_looked_at_even_if_the_app_is_wrong(app: Any) -> None:
+    found = problems(file(TRIVIAL, edges("s --> x"), app=app))
+
+    assert [one.split(":")[0] for one in found if "warning" not in one] == [
+        "app" if app is None else "app.mode",
+        "workflow.graph.edges[0].target",
+    ]
+
+
 def test_a_document_with_fatal_problems_is_not_handed_out() -> None:
     loaded = read(file([node("e", "end")]))
 

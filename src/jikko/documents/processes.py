@@ -74,7 +74,7 @@ class DocumentProcesses:
         while self._idle:
             worker = self._idle.pop()
             worker.stay()
-            if worker.is_alive():
+            if worker.is_usable():
                 return worker
             await worker.kill()
         if self._closed:
@@ -82,7 +82,7 @@ class DocumentProcesses:
         return await _Worker.start(self._limits)
 
     async def _release(self, worker: "_Worker") -> None:
-        if self._closed or worker.served >= _MOST_DOCUMENTS:
+        if self._closed or worker.served >= _MOST_DOCUMENTS or not worker.is_usable():
             await worker.kill()
             return
         self._idle.append(worker)
@@ -102,6 +102,7 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._leaving: asyncio.TimerHandle | None = None
+        self._done = False
         self.served = 0
 
     @classmethod
@@ -129,8 +130,10 @@ class _Worker:
             raise DocumentFailure(f"The process that reads documents does not start: {error.strerror}.") from error
         return cls(process)
 
-    def is_alive(self) -> bool:
-        return self._process.returncode is None
+    def is_usable(self) -> bool:
+        """Whether it can be asked; if not, it ends or has ended."""
+        stdin = self._process.stdin
+        return self._process.returncode is None and stdin is not None and not stdin.is_closing() and not self._done
 
     async def ask(self, content: bytes, filename: str, mime_type: str) -> tuple[bool, str]:
         """The text, or why there is none.
@@ -149,6 +152,7 @@ class _Worker:
         kind = await answers.readexactly(1)
         size = int.from_bytes(await answers.readexactly(8), "big")
         text = await answers.readexactly(size)
+        self._done = kind == b"X"
         return kind == b"T", text.decode("utf-8")
 
     def leave_after(self, seconds: float) -> None:

@@ -1,7 +1,8 @@
 """The process that parses documents: reads one after the other from its standard input, until that ends.
 
 A question is a line of JSON, ``{"size", "filename", "mime_type"}``, and the document. An answer is one byte (``T`` for
-the text, ``F`` for the reason why there is none), the length in 8 bytes, and that many bytes of UTF-8.
+the text, ``F`` for the reason why there is none, ``X`` for that if the process then ends), the length in 8 bytes, and
+that many bytes of UTF-8.
 """
 
 import json
@@ -29,24 +30,24 @@ def main() -> None:
         question = json.loads(line)
         content = questions.read(question["size"])
         _alarm(seconds)
-        kind, text, going_on = _answer(content, question["filename"], question["mime_type"], most_text)
+        kind, text = _answer(content, question["filename"], question["mime_type"], most_text)
         _alarm(0)
         _send(answers, kind, text)
-        if not going_on:
+        if kind == b"X":
             return
 
 
-def _answer(content: bytes, filename: str, mime_type: str, most_text: int) -> tuple[bytes, bytes, bool]:
+def _answer(content: bytes, filename: str, mime_type: str, most_text: int) -> tuple[bytes, bytes]:
     try:
         text = parse(format_of(filename, mime_type), content).encode("utf-8", "replace")
     except DocumentFailure as failure:
-        return b"F", str(failure).encode("utf-8", "replace"), True
+        return b"F", str(failure).encode("utf-8", "replace")
     except MemoryError:
         # Whatever took the memory may still hold it: this process is not to be trusted with another document.
-        return b"F", b"The document takes more memory to read than it may have.", False
+        return b"X", b"The document takes more memory to read than it may have."
     if len(text) > most_text:
-        return b"F", f"The document has more than {most_text} bytes of text.".encode(), True
-    return b"T", text, True
+        return b"F", f"The document has more than {most_text} bytes of text.".encode()
+    return b"T", text
 
 
 def _send(answers: BinaryIO, kind: bytes, text: bytes) -> None:

@@ -41,11 +41,11 @@ async def http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 405:
-        allowed = sorted({*(error.headers or {}).get("Allow", "").replace(" ", "").split(","), "OPTIONS"} - {""})
-        headers = {"Allow": ", ".join(allowed)}
         if request.method == "OPTIONS":
-            return Response(b"", 200, headers, media_type="text/html")
-        return error_response("method_not_allowed", "The method is not allowed for the requested URL.", 405, headers)
+            allowed = {*(error.headers or {}).get("Allow", "").replace(" ", "").split(","), "OPTIONS"} - {""}
+            return Response(b"", 200, {"Allow": ", ".join(sorted(allowed))}, media_type="text/html")
+        # Without the header Allow, as recorded.
+        return error_response("method_not_allowed", "The method is not allowed for the requested URL.", 405)
     if error.status_code == 404:
         return Response(_NOT_FOUND_PAGE, 404, media_type="text/html")
     return error_response("bad_request", str(error.detail), error.status_code)

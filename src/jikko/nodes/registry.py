@@ -4,6 +4,7 @@ from typing import Any
 
 from jikko.nodes.answer import Answer
 from jikko.nodes.code import Code
+from jikko.nodes.document_extractor import DocumentExtractor
 from jikko.nodes.end import End
 from jikko.nodes.if_else import IfElse
 from jikko.nodes.iteration import Iteration
@@ -16,6 +17,7 @@ from jikko.nodes.variable_aggregator import VariableAggregator
 NODE_CLASSES: tuple[Any, ...] = (
     Answer,
     Code,
+    DocumentExtractor,
     End,
     IfElse,
     Iteration,

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from jikko.ports.documents import DocumentReader
+from jikko.ports.files import FileStore
+from jikko.ports.http import HttpClient
 from jikko.ports.sandbox import Sandbox
 
 
@@ -26,6 +29,10 @@ class ValueLimits:
     """Elements of an ``array[object]`` that a code node makes."""
     max_numbers: int = 1000
     """Elements of an ``array[number]`` that a code node makes."""
+    max_http_text: int = 1_048_576
+    """Bytes of a text that an HTTP request node receives, decompressed."""
+    max_http_file: int = 10_485_760
+    """Bytes of a file that an HTTP request node receives, decompressed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +40,7 @@ class Services:
     """The implementations that one process was assembled with."""
 
     sandbox: Sandbox
+    http: HttpClient
+    files: FileStore
+    documents: DocumentReader
     limits: ValueLimits = field(default_factory=ValueLimits)

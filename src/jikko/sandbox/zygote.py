@@ -3,10 +3,10 @@
 It is executed afresh with an empty environment, so nothing of the server is in its memory. The bytes of a job never
 pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
 
-What the server says on the control socket, one message each: ``S`` and a kind of job, fork a child that is warm for it;
-``K`` and a process id, kill it. What the server is told: ``H`` and JSON, ready; ``F`` and text, cannot start; ``R`` and a
-process id, with the connection to the child; ``E`` and text, could not fork; ``X`` and how a child ended. The control
-socket is file descriptor 0 at the start.
+On the control socket, which is file descriptor 0 at the start, the server says, one message each: ``S`` and a kind of
+job, fork a child that is warm for it; ``K`` and a process id, kill it. It is told: ``H`` and JSON, ready; ``F`` and text,
+cannot start; ``R`` and a process id, with the connection to the child; ``E`` and text, could not fork; ``X`` and how a
+child ended.
 """
 
 import _socket

@@ -10,6 +10,7 @@ import msgspec
 from jikko.errors import Conflict
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.identifiers import storable
 
 _APP_COLUMNS: Final = (
     "app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon, created_at, "
@@ -62,10 +63,10 @@ class SqliteAppStore:
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def app(self, app_id: str) -> App | None:
-        return self._one_app(_APP, app_id)
+        return self._one_app(_APP, storable(app_id))
 
     async def app_named(self, name: str) -> App | None:
-        return self._one_app(_APP_NAMED, name)
+        return self._one_app(_APP_NAMED, storable(name))
 
     async def app_of_key(self, digest: bytes) -> App | None:
         return self._one_app(_APP_OF_KEY, digest)
@@ -79,7 +80,8 @@ class SqliteAppStore:
         return [_app(row) for row in rows]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
-        row = self._database.quick(lambda connection: connection.execute(_VERSION, (app_id, workflow_id)).fetchone())
+        values = (storable(app_id), storable(workflow_id))
+        row = self._database.quick(lambda connection: connection.execute(_VERSION, values).fetchone())
         if row is None:
             return None
         return WorkflowVersion(
@@ -119,12 +121,12 @@ def _publish(app: App, version: WorkflowVersion, source: bytes, connection: sqli
     number: int = connection.execute(_NEXT_NUMBER, (app.id,)).fetchone()[0]
     values = (
         app.id,
-        app.name,
+        storable(app.name),
         app.mode,
-        app.description,
-        app.icon_type,
-        app.icon,
-        app.icon_background,
+        storable(app.description),
+        storable(app.icon_type),
+        storable(app.icon),
+        storable(app.icon_background),
         app.use_icon_as_answer_icon,
         app.created_at,
         version.id,

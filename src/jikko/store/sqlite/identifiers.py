@@ -1,23 +1,28 @@
-"""How an id is stored: in 16 bytes where it is a UUID, which saves more than half of its 36 characters."""
+"""How ids and other texts are stored: a UUID in 16 bytes, which saves more than half of its 36 characters."""
 
 from typing import TypeAlias
 
 StoredId: TypeAlias = bytes | str
 
 
+def storable(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 has no bytes for, replaced by ``?``."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def stored_id(text: str) -> StoredId:
-    """16 bytes for a UUID in its canonical, lower-case form; any other text stays as it is."""
+    """16 bytes for a UUID in its canonical, lower-case form; any other text is stored as text."""
     if len(text) == 36:
         digits = text.replace("-", "")
         if len(digits) == 32 and text[8] == text[13] == text[18] == text[23] == "-":
             try:
                 raw = bytes.fromhex(digits)
             except ValueError:
-                return text
+                return storable(text)
             # Upper case is not canonical: it would come back changed.
             if raw.hex() == digits:
                 return raw
-    return text
+    return storable(text)
 
 
 def id_text(stored: StoredId) -> str:

@@ -5,8 +5,8 @@ import uuid
 from typing import Any, Final
 
 from jikko.ports.run_store import LogPage, LogQuery
-from jikko.store.sqlite.identifiers import stored_id
-from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows, storable
+from jikko.store.sqlite.identifiers import storable, stored_id
+from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
 
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
@@ -20,7 +20,7 @@ _KEYWORD: Final = r"""(
 
 def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows) -> LogPage:
     """One page, newest first, and how many runs there are on all pages."""
-    app = connection.execute(_APP, (query.app_id,)).fetchone()
+    app = connection.execute(_APP, (storable(query.app_id),)).fetchone()
     if app is None:
         return LogPage(total=0)
     conditions, values = ["app = :app"], {"app": app[0]}

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from jikko.events import RunStatus
 from jikko.record import RunOwner, RunRecord
-from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
+from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.interned import Interned
 
 Row: TypeAlias = tuple[Any, ...]
@@ -19,11 +19,6 @@ COLUMNS: Final = (
     "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch"
 )
 """What ``RunRows.record`` wants, in order."""
-
-
-def storable(text: str) -> str:
-    """The text with lone surrogates, which UTF-8 has no bytes for, replaced by ``?``."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def names() -> Interned:

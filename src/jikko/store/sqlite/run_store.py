@@ -12,10 +12,10 @@ from jikko.ports.run_store import Append, LogPage, LogQuery
 from jikko.record import RunRecord
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.event_codec import DamagedLog, decode_events, decompress, encode_events, join
-from jikko.store.sqlite.identifiers import StoredId, stored_id
+from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.retention import Retention
 from jikko.store.sqlite.run_list import list_runs
-from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows, storable
+from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
 from jikko.store.sqlite.run_writes import LogWrite, RunWrites
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
@@ -79,7 +79,7 @@ class SqliteRunStore:
         return None if record is None or app_id not in (None, record.owner.app_id) else record
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
-        return self._database.quick(partial(self._one, _TASK, (stored_id(task_id.lower()), app_id)))
+        return self._database.quick(partial(self._one, _TASK, (stored_id(task_id.lower()), storable(app_id))))
 
     def _one(self, sql: str, values: tuple[StoredId, ...], connection: sqlite3.Connection) -> RunRecord | None:
         row = connection.execute(sql, values).fetchone()

@@ -1,0 +1,178 @@
+"""What a Variable Assigner (version 2) may do to variables of which type. Pure functions.
+
+Source: Dify 1.15, spec/nodes.md, assigner version 2.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from jikko.values import Json
+
+_NUMBERS: Final = frozenset({"number", "integer", "float"})
+_SCALARS: Final = _NUMBERS | {"string", "boolean", "object"}
+_ARITHMETIC: Final = frozenset({"+=", "-=", "*=", "/="})
+_ON_ARRAYS: Final = frozenset({"append", "extend", "remove-first", "remove-last"})
+
+WITHOUT_INPUT: Final = frozenset({"clear", "remove-first", "remove-last"})
+"""Operations that look at no value."""
+OPERATIONS: Final = (
+    "over-write",
+    "set",
+    "clear",
+    "append",
+    "extend",
+    "remove-first",
+    "remove-last",
+    "+=",
+    "-=",
+    "*=",
+    "/=",
+)
+"""What version 2 can do."""
+    "over-write",
+    "set",
+    "clear",
+    "append",
+    "extend",
+    "remove-first",
+    "remove-last",
+    *"+= -= *= /=".split(),
+)
+
+_ZEROS: Final[Mapping[str, Callable[[], Json]]] = {
+    "string": str,
+    "number": int,
+    "integer": int,
+    "float": float,
+    "boolean": bool,
+    "object": dict,
+    **dict.fromkeys(("array[any]", "array[string]", "array[number]", "array[object]", "array[boolean]"), list),
+}
+# As in Python, and so in Dify, a boolean is a number too.
+_SCALAR_CHECKS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "string": str,
+    "boolean": bool,
+    "object": dict,
+    **dict.fromkeys(_NUMBERS, (int, float)),
+}
+_ELEMENT_CHECKS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "array[any]": (str, int, float, dict),
+    "array[string]": str,
+    "array[number]": (int, float),
+    "array[object]": dict,
+    "array[boolean]": bool,
+}
+
+
+class AssignmentRefused(Exception):
+    """A change cannot be made. The message is for the user to read."""
+
+    def __init__(self, message: str, *, unexpected: bool = False) -> None:
+        self.unexpected = unexpected
+        """Whether Dify does not foresee it, and so records neither inputs nor a kind of its own."""
+        super().__init__(message)
+
+
+def check_support(operation: str, kind: str, input_type: str) -> None:
+    """Check that an operation suits the type of its target, and its input the operation.
+
+    Raises:
+        AssignmentRefused: It does not.
+    """
+    if not _suits(operation, kind):
+        raise AssignmentRefused(f"Operation {operation} is not supported for type {kind}")
+    if input_type == "variable":
+        supported = operation != "set" and operation not in _ARITHMETIC
+    else:
+        supported = kind in _SCALARS and operation not in WITHOUT_INPUT
+    if not supported:
+        raise AssignmentRefused(f"Input type {input_type} is not supported for operation {operation}")
+
+
+def prepared(operation: str, kind: str, value: Json) -> Json:
+    """The value to work with, checked. Objects may be written as JSON.
+
+    Raises:
+        AssignmentRefused: It does not fit.
+    """
+    if operation in WITHOUT_INPUT:
+        return None
+    if operation == "set" and kind == "object" and isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise _invalid(value) from None
+    if not _fits(operation, kind, value):
+        raise _invalid(value)
+    return value
+
+
+def apply(operation: str, kind: str, current: Json, value: Json) -> Json:
+    """The new value of a variable. Never changes ``current`` in place.
+
+    Raises:
+        AssignmentRefused: The type has no zero value to be cleared to, or a number gets too large.
+    """
+    try:
+        match operation:
+            case "clear":
+                return zero_value(kind)
+            case "append":
+                return [*current, value]
+            case "extend" | "+=":
+                return current + value
+            case "-=":
+                return current - value
+            case "*=":
+                return current * value
+            case "/=":
+                return current / value
+            case "remove-first":
+                return current[1:]
+            case "remove-last":
+                return current[:-1]
+            case _:
+                return value
+    except (OverflowError, TypeError) as error:
+        # A number too large, or a variable that no longer holds what it was declared as.
+        raise AssignmentRefused(str(error), unexpected=True) from None
+
+
+def zero_value(kind: str) -> Json:
+    """The empty value of a type.
+
+    Raises:
+        AssignmentRefused: It has none.
+    """
+    make = _ZEROS.get(kind)
+    if make is None:
+        raise AssignmentRefused(f"A variable of type {kind} cannot be cleared", unexpected=True)
+    return make()
+
+
+def _suits(operation: str, kind: str) -> bool:
+    if operation == "set":
+        return kind in _SCALARS
+    if operation in _ARITHMETIC:
+        return kind in _NUMBERS
+    if operation in _ON_ARRAYS:
+        return kind.startswith("array")
+    return True
+
+
+def _fits(operation: str, kind: str, value: Json) -> bool:
+    if kind in _SCALAR_CHECKS:
+        return isinstance(value, _SCALAR_CHECKS[kind]) and not (operation == "/=" and value == 0)
+    # Lists of files, and what has no type, cannot be assigned to.
+    check = _ELEMENT_CHECKS.get(kind)
+    if check is None:
+        return False
+    if operation == "append":
+        return isinstance(value, check)
+    return isinstance(value, list) and all(isinstance(item, check) for item in value)
+
+
+def _invalid(value: Json) -> AssignmentRefused:
+    text = str(value)
+    return AssignmentRefused(f"Invalid input value {text if len(text) <= 200 else text[:200] + '…'}")

@@ -1,0 +1,34 @@
+"""What is recorded of the request of an HTTP Request node: its text, as HTTP/1.1 would have it."""
+
+from urllib.parse import urlencode, urlparse
+
+from jikko.ports.http import Pairs
+
+
+def request_text(method: str, url: str, *, params: Pairs, headers: Pairs, masked_header: str | None, body: str) -> str:
+    """The text of a request.
+
+    Args:
+        url: As the user wrote it. User and password in it are left out.
+        headers: Those of the node. What the HTTP client adds is not recorded.
+        masked_header: The header whose values are shown as asterisks.
+        body: As it is to be shown.
+
+    Raises:
+        ValueError: The URL cannot be taken apart.
+
+    Source: Dify 1.15, spec/nodes.md, http-request.
+    """
+    parts = urlparse(url)
+    query = urlencode(params) if params else parts.query
+    lines = [
+        f"{method.upper()} {parts.path or '/'}{'?' if query else ''}{query} HTTP/1.1",
+        f"Host: {parts.netloc.rpartition('@')[2]}",
+    ]
+    for name, value in headers:
+        masked = masked_header is not None and name.lower() == masked_header.lower()
+        lines.append(f"{name}: {'*' * len(value) if masked else value}")
+    if body:
+        # Characters, not bytes: so does Dify.
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", body])

@@ -1,0 +1,109 @@
+"""What an HTTP Request node makes of the answer: a text, or a file.
+
+Source: Dify 1.15, spec/nodes.md, http-request.
+"""
+
+import codecs
+import mimetypes
+from email.message import Message
+from typing import Final
+from uuid import uuid4
+
+from jikko.ports.http import HttpResponse
+
+_TEXT_TYPES: Final = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "graphql")
+"""Parts of the names of ``application/…`` types that are text."""
+_TEXT_SIGNS: Final = (b"{", b"[", b"<", b"function", b"var ", b"const ", b"let ")
+"""What is in texts that are code, JSON or markup."""
+_SAMPLE: Final = 1024
+"""Bytes that are looked at for such signs."""
+_NOT_FOR_TEXT: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
+"""Encodings of Python that no server means."""
+_TABLE: Final = mimetypes.MimeTypes()
+"""Python's own table; the system's would make results differ between machines."""
+
+
+def headers_of(response: HttpResponse) -> dict[str, str]:
+    """The headers by lower-case name; several of one name are joined by commas."""
+    return {name.lower(): response.header(name) for name, _ in response.headers}
+
+
+def is_file(response: HttpResponse) -> bool:
+    """Whether the answer is a file rather than a text."""
+    disposition, filename = _disposition(response)
+    if disposition == "attachment" or filename is not None:
+        return True
+    kind = content_type(response)
+    if kind.startswith("application/"):
+        return not _is_textual(kind, response.body[:_SAMPLE])
+    return kind.startswith(("image/", "audio/", "video/"))
+
+
+def content_type(response: HttpResponse) -> str:
+    """The type of the content in lower case, without parameters; ``""`` if the server did not say."""
+    return response.header("content-type").partition(";")[0].strip().lower()
+
+
+def text_of(response: HttpResponse) -> str:
+    """The content as text: in the declared encoding, else UTF-8. Undecodable bytes become U+FFFD."""
+    _, _, declared = response.header("content-type").lower().partition("charset=")
+    encodings = [name for name in (_encoding(declared), "utf-8") if name is not None]
+    for encoding in encodings:
+        try:
+            return response.body.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return response.body.decode(encodings[0], "replace")
+
+
+def file_identity(response: HttpResponse, url: str) -> tuple[str, str]:
+    """A new name for the file in an answer, and its MIME type.
+
+    The name that the server gives decides about the type only: so does Dify.
+    """
+    _, filename = _disposition(response)
+    path_name = url.partition("?")[0].rpartition("/")[2]
+    mime_type = (
+        (_TABLE.guess_type(filename)[0] if filename else None)
+        or content_type(response)
+        or _TABLE.guess_type(path_name)[0]
+        or "application/octet-stream"
+    )
+    return f"{uuid4().hex}{_TABLE.guess_extension(mime_type) or '.bin'}", mime_type
+
+
+def readable_size(size: int) -> str:
+    """A number of bytes for people to read."""
+    if size < 1024:
+        return f"{size} bytes"
+    return f"{size / 1024:.2f} KB" if size < 1_048_576 else f"{size / 1_048_576:.2f} MB"
+
+
+def _is_textual(kind: str, sample: bytes) -> bool:
+    if any(name in kind for name in _TEXT_TYPES):
+        return True
+    try:
+        sample.decode()
+    except UnicodeDecodeError:
+        return False
+    return any(sign in sample for sign in _TEXT_SIGNS)
+
+
+def _disposition(response: HttpResponse) -> tuple[str | None, str | None]:
+    """Kind and file name of the Content-Disposition header."""
+    value = response.header("content-disposition")
+    if not value:
+        return None, None
+    message = Message()
+    message["content-disposition"] = " ".join(value.splitlines())
+    return message.get_content_disposition(), message.get_filename()
+
+
+def _encoding(name: str) -> str | None:
+    try:
+        info = codecs.lookup(name.partition(";")[0].strip("\"' "))
+    except (LookupError, ValueError):
+        return None
+    name = info.name.replace("-", "_")
+    # Some codecs of Python turn bytes into bytes, or text into text.
+    return None if not info._is_text_encoding or name in _NOT_FOR_TEXT else info.name

@@ -1,0 +1,160 @@
+"""Small graphs for the tests of the engine, and a way to run them without server, store or file."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from jikko.dsl.document import Document, EdgeEntry, NodeEntry
+from jikko.dsl.fields import Fields
+from jikko.engine.limits import RunLimits
+from jikko.engine.runner import Runner, recovered
+from jikko.engine.state import RunState
+from jikko.errors import Problem
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.graph.compile import compile_graph
+from jikko.graph.compiled import CompiledGraph
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.services import Services
+
+
+@dataclass(frozen=True)
+class Work:
+    """A node of the tests: says what it saw, may wait, may fail, may choose a branch."""
+
+    type: ClassVar[str] = "code"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+
+    fails: int
+    """How many of its attempts fail; -1 for all."""
+    handle: str
+    value: Any
+    pauses: int
+    """How often it lets others run first."""
+    calls: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(data.get("fails", 0), data.text("handle", "source"), data.get("value"), data.get("pauses", 0))
+
+    async def run(self, ctx: Context) -> Result:
+        self.calls.append(ctx.execution_id)
+        for _ in range(0 if self.immediate else self.pauses):
+            await asyncio.sleep(0)
+        if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
+            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
+        return Result(outputs={"value": self.value}, inputs={"node": ctx.node_id}, handle=self.handle)
+
+
+@dataclass(frozen=True)
+class QuickWork(Work):
+    """The same, run in place."""
+
+    type: ClassVar[str] = "template-transform"
+    immediate: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Choice(Work):
+    """The same, taking only the edges of its handle."""
+
+    type: ClassVar[str] = "question-classifier"
+    branching: ClassVar[bool] = True
+
+
+CLASSES: dict[str, Any] = {**BY_TYPE, "code": Work, "template-transform": QuickWork, "question-classifier": Choice}
+
+
+def node(node_id: str, kind: str = "code", *, container: str | None = None, **data: Any) -> NodeEntry:
+    """A node of a document."""
+    return NodeEntry(node_id, kind, {"type": kind, "title": node_id, **data}, f"nodes[{node_id}].data", container)
+
+
+def edges(*texts: str) -> tuple[EdgeEntry, ...]:
+    """Edges as ``"a --> b"`` or ``"a --handle--> b"``."""
+    found = []
+    for text in texts:
+        source, *handle, target = (part for raw in text.split("--") if (part := raw.strip(" >")))
+        found.append(EdgeEntry(source, target, handle[0] if handle else "source", text))
+    return tuple(found)
+
+
+def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: str = "start") -> CompiledGraph:
+    """A compiled graph; a start node without inputs is added if there is none."""
+    if root == "start" and not any(entry.id == "start" for entry in nodes):
+        nodes = [node("start", "start", variables=[]), *nodes]
+    problems: list[Problem] = []
+    document = Document("0.6.0", "workflow", "test", "", "emoji", "", "", False, tuple(nodes), tuple(connections), root)
+    compiled = compile_graph(document, CLASSES, problems)
+    assert [str(problem) for problem in problems if problem.fatal] == []
+    return compiled
+
+
+@dataclass
+class Info:
+    """The run that nodes see."""
+
+    run_id: str = "run"
+    app_id: str = "app"
+    workflow_id: str = "workflow"
+    end_user_id: str = "end-user"
+    user: str = "user"
+
+
+class NoSandbox:
+    """Nothing here runs code of users."""
+
+    async def close(self) -> None: ...
+
+
+class Log:
+    """A journal that keeps what it gets, with the borders of what was written together."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.borders: list[int] = []
+
+    def append(self, events: list[Event]) -> None:
+        self.events += events
+        self.borders.append(len(self.events))
+
+    def finished(self) -> list[str]:
+        """The nodes that ended, in order."""
+        return [event.node_id for event in self.events if isinstance(event, NodeFinished)]
+
+    @property
+    def end(self) -> RunFinished:
+        last = self.events[-1]
+        assert isinstance(last, RunFinished)
+        return last
+
+
+def runner(compiled: CompiledGraph, state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
+    """A runner on nothing but memory."""
+    services: Any = Services.__new__(Services)
+    return Runner(compiled, state, log, info=Info(), services=services, limits=limits or RunLimits())
+
+
+async def run(compiled: CompiledGraph, inputs: Mapping[str, Any] | None = None, limits: RunLimits | None = None) -> Log:
+    """Run a graph to its end."""
+    log, state = Log(), RunState(compiled)
+    began = RunStarted(at=1.0, inputs=dict(inputs or {}), system={})
+    runs = runner(compiled, state, log, limits)
+    runs.clock = lambda: 1.0
+    async with asyncio.timeout(20):
+        await runs.run([began])
+    return log
+
+
+async def resume(compiled: CompiledGraph, prefix: list[Event], limits: RunLimits | None = None) -> Log:
+    """Run a graph on from a log that was cut off."""
+    log, state = Log(), RunState(compiled)
+    log.events = list(prefix)
+    state.replay(prefix)
+    runs = runner(compiled, state, log, limits)
+    runs.clock = lambda: 1.0
+    async with asyncio.timeout(20):
+        await runs.run([recovered(state, 2, 1.0)])
+    return log

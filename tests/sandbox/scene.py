@@ -1,0 +1,99 @@
+"""What the tests of the sandbox share: its variants, a run that cannot raise, and waiting for a condition."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.launch import PROGRAM
+from jikko.values import Json
+
+WITHOUT_LANDLOCK = f"import jikko.sandbox.lock as lock; lock.landlock_abi = lambda: 0; {PROGRAM}"
+"""A fork server on a kernel that has no Landlock."""
+
+INT_80 = b"\xb8\x14\x00\x00\x00\xcd\x80\xc3"
+"""mov eax, 20 (getpid of i386); int 0x80; ret."""
+
+WITH_NATIVE_CODE = f"""
+import ctypes, mmap, sys, types
+page = mmap.mmap(-1, 4096, prot=7)
+page.write({INT_80!r})
+evil = types.ModuleType("evil")
+evil.i386_getpid = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+sys.modules["evil"] = evil
+"""
+"""Puts machine code into the fork server before it locks, as a program cannot: it makes an i386 system call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run went."""
+
+    result: Json = None
+    error: str = ""
+    kind: str = ""
+    seconds: float = 0.0
+
+
+async def outcome(
+    sandbox: ForkServerSandbox, language: str, code: str, arguments: Mapping[str, Json] | None = None
+) -> Outcome:
+    """Run a program, or render a template if the language is ``jinja2``."""
+    started = time.perf_counter()
+    try:
+        result: Json
+        if language == "jinja2":
+            result = await sandbox.render(code, arguments or {})
+        else:
+            result = await sandbox.run_code(language, code, arguments or {})
+    except SandboxFailure as failure:
+        return Outcome(error=str(failure), kind=failure.kind, seconds=time.perf_counter() - started)
+    return Outcome(result=result, seconds=time.perf_counter() - started)
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        TimeoutError: It does not hold within so many seconds.
+    """
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def descendants(process_id: int) -> set[int]:
+    """The process ids below a process, zombies left out."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found: set[int] = set()
+    pending = [process_id]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found.update(below)
+        pending += below
+    return found
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether a process runs. A zombie does not."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def open_files() -> int:
+    """How many file descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
