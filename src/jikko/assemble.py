@@ -1,29 +1,43 @@
 """Builds the services from the settings: the only file that picks implementations."""
 
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from jikko.documents.processes import DocumentProcesses
 from jikko.engine.limits import RunLimits
-from jikko.nodes.registry import BY_TYPE
+from jikko.errors import InvalidSettings
+from jikko.files.disk import DiskBlobs
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import UrlSigner, load_or_create_key
+from jikko.files.store import Files
 from jikko.files.types import FileLimits
+from jikko.nodes.registry import BY_TYPE
+from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
+from jikko.ports.files import BlobStore, FileIndex
 from jikko.ports.run_store import RunStore
+from jikko.ports.sandbox import Sandbox
 from jikko.ports.services import Services, ValueLimits
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.service.apps import Apps
-from jikko.service.request_files import RequestFiles
+from jikko.service.file_inputs import FileInputs
+from jikko.service.files import FileService
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.settings import Settings
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
+from jikko.store.memory_files import MemoryFileIndex
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.run_store import SqliteRunStore
 
 
@@ -32,14 +46,21 @@ class Assembly:
     """The object graph of one process."""
 
     settings: Settings
-    app_store: AppStore
-    run_store: RunStore
     apps: Apps
     workflows: Workflows
     runs: Runs
-    services: Services
-    upload_limits: FileLimits
+    files: FileService
+    signer: UrlSigner
+    file_limits: FileLimits
     clock: Clock
+
+
+class _Stores(NamedTuple):
+    apps: AppStore
+    runs: RunStore
+    file_index: FileIndex
+    blobs: BlobStore
+    signing_key: bytes
 
 
 @asynccontextmanager
@@ -53,54 +74,102 @@ async def assemble(settings: Settings, *, in_memory: bool = False) -> AsyncItera
         InvalidSettings: A setting cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
-    database: Database | None = None
-    app_store: AppStore
-    run_store: RunStore
-    if in_memory:
-        app_store, run_store = MemoryAppStore(), MemoryRunStore()
-    else:
-        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = Database.open(settings.database)
-        app_store, run_store = SqliteAppStore(database), SqliteRunStore(database)
-    services = Services(
-        sandbox=ForkServerSandbox(SandboxLimits(wall_seconds=settings.code_seconds, memory_bytes=settings.code_memory))
-        if sys.platform == "linux"
-        else UnavailableSandbox("it needs Linux"),
-        limits=ValueLimits(
-            max_text=settings.max_text,
-            max_strings=settings.max_strings,
-            max_objects=settings.max_objects,
-            max_numbers=settings.max_numbers,
-        ),
-    )
-    workflows = Workflows(app_store, BY_TYPE)
-    runs = Runs(
-        store=run_store,
-        apps=app_store,
-        workflows=workflows,
-        services=services,
-        request_files=RequestFiles(),
-        limits=RunLimits(
-            max_steps=settings.max_steps,
-            max_seconds=settings.max_seconds,
-            max_parallel_nodes=settings.max_parallel_nodes,
-        ),
-        clock=time.time,
-    )
-    try:
+    clock: Clock = time.time
+    async with AsyncExitStack() as stack:
+        stores = _in_memory() if in_memory else _on_disk(settings, stack)
+        stack.push_async_callback(stores.runs.close)
+        file_limits = FileLimits()
+        signer = UrlSigner(
+            key=stores.signing_key,
+            base_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+            clock=clock,
+        )
+        files = Files(stores.file_index, stores.blobs, signer, file_limits, clock=clock)
+        sandbox = make_sandbox(settings)
+        stack.push_async_callback(sandbox.close)
+        http = _http_client(settings)
+        stack.push_async_callback(http.close)
+        documents = DocumentProcesses()
+        stack.push_async_callback(documents.close)
+        services = Services(
+            sandbox=sandbox,
+            http=http,
+            files=files,
+            documents=documents,
+            limits=ValueLimits(
+                max_text=settings.max_text,
+                max_strings=settings.max_strings,
+                max_objects=settings.max_objects,
+                max_numbers=settings.max_numbers,
+            ),
+        )
+        workflows = Workflows(stores.apps, BY_TYPE)
+        runs = Runs(
+            store=stores.runs,
+            apps=stores.apps,
+            workflows=workflows,
+            services=services,
+            file_inputs=FileInputs(files, http),
+            limits=RunLimits(
+                max_steps=settings.max_steps,
+                max_seconds=settings.max_seconds,
+                max_parallel_nodes=settings.max_parallel_nodes,
+            ),
+            clock=clock,
+        )
         yield Assembly(
             settings=settings,
-            app_store=app_store,
-            run_store=run_store,
-            apps=Apps(app_store, BY_TYPE),
+            apps=Apps(stores.apps, BY_TYPE, clock),
             workflows=workflows,
             runs=runs,
-            services=services,
-            upload_limits=FileLimits(),
-            clock=time.time,
+            files=FileService(files, signer, file_limits),
+            signer=signer,
+            file_limits=file_limits,
+            clock=clock,
         )
-    finally:
-        await services.sandbox.close()
-        await run_store.close()
-        if database is not None:
-            database.close()
+
+
+def make_sandbox(settings: Settings) -> Sandbox:
+    """The sandbox of this platform. Starts nothing."""
+    if sys.platform != "linux":
+        return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
+    return ForkServerSandbox(sandbox_limits(settings))
+
+
+def sandbox_limits(settings: Settings) -> SandboxLimits:
+    """What one run of a user's program may use.
+
+    Raises:
+        InvalidSettings: A limit is out of its range.
+    """
+    try:
+        return SandboxLimits(wall_seconds=settings.code_seconds, memory_bytes=settings.code_memory)
+    except ValueError as error:
+        raise InvalidSettings(f"JIKKO_CODE_SECONDS or JIKKO_CODE_MEMORY: {error}") from None
+
+
+def _http_client(settings: Settings) -> AiohttpClient:
+    try:
+        return AiohttpClient(allow=settings.http_allow, proxy=settings.http_proxy or None)
+    except ValueError as error:
+        raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
+
+
+def _on_disk(settings: Settings, stack: AsyncExitStack) -> _Stores:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {settings.home} cannot be made: {error.strerror}.") from None
+    database = Database.open(settings.database)
+    stack.callback(database.close)
+    return _Stores(
+        SqliteAppStore(database),
+        SqliteRunStore(database),
+        SqliteFileIndex(database),
+        DiskBlobs(settings.home / "files"),
+        load_or_create_key(settings.home / "signing.key"),
+    )
+
+
+def _in_memory() -> _Stores:
+    return _Stores(MemoryAppStore(), MemoryRunStore(), MemoryFileIndex(), MemoryBlobs(), secrets.token_bytes(32))

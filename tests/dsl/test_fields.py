@@ -59,6 +59,17 @@ def test_paths_lead_from_the_top_of_the_file() -> None:
     assert top.at("") == ""
 
 
+def test_of_millions_of_problems_the_first_are_noted_and_a_fatal_one_is_not_lost_behind_warnings() -> None:
+    source = fields({})
+
+    for fatal in (False, True):
+        for _ in range(100_000):
+            source.problem("k", "is wrong", fatal=fatal)
+
+    assert len(source.problems) == 20_000
+    assert [problem.fatal for problem in source.problems[9_999:10_001]] == [False, True]
+
+
 def test_hints_cost_nothing_in_a_file_full_of_mistakes() -> None:
     source = fields({})
     assert source.meant("strt", ["start"]) == "did you mean 'start'?"

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from jikko.values import Json
 from tests.sandbox.scene import Outcome
 
-TRY = '''
+TRY = """
 import os, sys
 def t(f, *a, **k):
     try: return "OPEN:" + repr(f(*a, **k))[:200]
     except BaseException as e: return f"{type(e).__name__}:{e}"[:160]
-'''
+"""
 CALL = (
     TRY
     + """
@@ -74,10 +74,11 @@ def main():
     return {str(f): t(_socket.socket, f, kind) for f in (1, 2, 10, 16, 17, 38, 40) for kind in (1, 2, 3)}''',
         every_value_has("PermissionError")),
     python("1 urllib, http.client, asyncio, smtplib to loopback", TRY + '''
+async def connect(asyncio): await asyncio.open_connection("127.0.0.1", 1)
 def main():
     import urllib.request, http.client, asyncio, smtplib, socket
     return {"u": t(urllib.request.urlopen, "http://127.0.0.1:1/"), "h": t(http.client.HTTPConnection("127.0.0.1").connect),
-        "a": t(asyncio.run, asyncio.open_connection("127.0.0.1", 1)) if False else "use the network",
+        "a": t(asyncio.run, connect(asyncio)),
         "s": t(smtplib.SMTP, "127.0.0.1"), "d": t(socket.getaddrinfo, "localhost", 1)}''',
         every_value_has("use the network")),
 ]  # fmt: skip
@@ -147,12 +148,12 @@ def main(server, parent):
         "pg": t(os.killpg, 0, 9), "self": t(os.kill, os.getpid(), 9), "raise": t(signal.raise_signal, 9),
         "pidfd": t(os.pidfd_open, parent), "nice": t(os.nice, -5), "prio": t(os.setpriority, 0, parent, 19),
         "sched": t(os.sched_setscheduler, 0, 1, os.sched_param(1)), "aff": t(os.sched_setaffinity, parent, [0]),
-        "own": t(os.sched_setaffinity, 0, [0]), "pgid": t(os.setpgid, 0, 0), "sid": t(os.setsid), "alarm": t(lambda: signal.alarm(1) or 1 / 0) if False else "x",
+        "own": t(os.sched_setaffinity, 0, [0]), "pgid": t(os.setpgid, 0, 0), "sid": t(os.setsid), "wait": t(os.waitpid, -1, 1),
         "itimer": t(signal.setitimer, 0, 1), "q": t(signal.pthread_kill, __import__("threading").get_ident(), 9)}''',
         nothing_worked, "server", "parent"),
 ]  # fmt: skip
 
-_X86_CALLS = '''
+_X86_CALLS = """
 def main(server, parent):
     b = ctypes.create_string_buffer(64); pp = parent
     d = {"ptrace_attach": sc(101, 16, pp, 0, 0), "ptrace_seize": sc(101, 0x4206, server, 0, 0), "pvr": sc(310, pp, b, 1, b, 1, 0),
@@ -181,7 +182,7 @@ def main(server, parent):
     "execveat": sc(322, 3, b"", 0, 0, 0x1000), "tgkill": sc(234, pp, pp, 9), "tkill": sc(200, pp, 9), "sigqueue": sc(129, pp, 9, b),
     "robust": sc(274, pp, b, b), "getsid": sc(124, pp), "ptrace_me": sc(101, 0, 0, 0, 0), "tiocsti": sc(16, 0, 0x5412, b), "tiocgwinsz": sc(16, 3, 0x5413, b),
     "setown": sc(72, 3, 8, pp), "setsig": sc(72, 3, 10, 9), "dupfd": sc(72, 3, 0, 10), "setfl": sc(72, 3, 4, 0x2000), "setlk": sc(72, 3, 6, b)}
-    return {k: v for k, v in d.items() if v[0] >= 0}'''
+    return {k: v for k, v in d.items() if v[0] >= 0}"""
 
 RAW_CALLS = [
     python("7 raw system calls", CALL + _X86_CALLS, result_is({}), "server", "parent"),
@@ -280,7 +281,7 @@ import sys
 sys.setrecursionlimit(10**9)
 class A:
     def __getattr__(self, name): return getattr(self, name + "x")
-def main(): repr(A().y)''', fails_with("memory limit", "crashed", "wall time", "RecursionError")),
+def main(): repr(A().y)''', fails_with("memory limit", "crashed", "wall time", "RecursionError", "SystemError")),
     python("11 endless loop", "def main():\n    while True: pass", wall),
     python("11 sleep", "import time\ndef main(): time.sleep(1e6)", wall),
     python("11 catastrophic regular expression", "import re\ndef main(): return {'r': bool(re.match(r'(a+)+$', 'a' * 50 + 'b'))}", wall),
@@ -330,6 +331,7 @@ OUTPUT = [
     python("12 half surrogates in keys and values", FRAME + 'def main():\n    send(b\'{"ok": {"\\\\ud800": "\\\\udfff", "p": "\\\\ud83d\\\\ude00"}}\'); os._exit(0)',
         result_is({"\ufffd": "\ufffd", "p": "😀"})),
     python("12 a right reply, then an endless loop", FRAME + 'def main():\n    send(b\'{"ok":{"a":1}}\')\n    while True: pass', result_is({"a": 1})),
+    python("12 closing everything, then ending", "import os\ndef main(): os.closerange(0, 100)", fails_with("ended its process", "crashed")),
     python("12 closing everything, then an endless loop", "import os\ndef main():\n    os.closerange(0, 100)\n    while True: pass",
         fails_with("closed the connection", "wall time limit")),
 ]  # fmt: skip
@@ -348,9 +350,13 @@ ENDINGS = [
 
 JAVASCRIPT = [
     Attack("14 endless loop", "javascript", "function main(){ while (true) {} }", wall),
-    Attack("14 endless promises", "javascript", "function main(){ const f = () => Promise.resolve().then(f); f(); return {} }", wall),
+    Attack("14 endless promises", "javascript", "function main(){ const f = () => queueMicrotask(f); f(); return {} }", wall),
     Attack("14 endless timers", "javascript", "function main(){ setInterval(() => {}, 1); return {} }", wall),
     Attack("14 memory", "javascript", "function main(){ let x = []; while (true) x.push(new Array(1000).fill('a')) }", memory),
+    Attack("14 memory in small pieces", "javascript", "function main(){ let x = []; while (true) x.push([...Array(10).keys()]) }", memory),
+    Attack("14 memory in keys", "javascript", "function main(){ let o = {}; for (let i = 0; ; i++) o['k' + i] = i }", memory),
+    Attack("14 throwing null", "javascript", "function main(){ throw null }", fails_with("null", kind="CodeExecutionError")),
+    Attack("14 throwing what has no text", "javascript", "function main(){ throw {toString() { throw 1 }} }", fails_with("cannot be turned into text")),
     Attack("14 typed memory", "javascript", "function main(){ let x = []; while (true) x.push(new Uint8Array(1 << 24).fill(1)) }",
         fails_with("memory limit", "RangeError")),
     Attack("14 stack", "javascript", "function main(){ return main() }", fails_with("Maximum call stack", "overflow")),

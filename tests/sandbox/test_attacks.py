@@ -41,7 +41,7 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
     os.environ["JIKKO_TEST_SECRET"] = SECRET
-    limits = SandboxLimits(wall_seconds=WALL_SECONDS, memory_bytes=128 << 20, concurrent_runs=2)
+    limits = SandboxLimits(wall_seconds=WALL_SECONDS, memory_bytes=32 << 20, concurrent_runs=2)
     made = ForkServerSandbox(limits, program=WITH_NATIVE_CODE + request.param)
     yield made
     del os.environ["JIKKO_TEST_SECRET"]

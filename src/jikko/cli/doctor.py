@@ -45,8 +45,9 @@ async def _doctor(settings: Any, as_json: bool) -> int:
 
 
 async def _findings(settings: Any) -> AsyncIterator[Finding]:
-    from jikko.assemble import assemble
+    from jikko.assemble import assemble, sandbox_limits
     from jikko.errors import JikkoError
+    from jikko.sandbox.selftest import self_test
 
     version = platform.python_version()
     yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_implementation()} {version}")
@@ -57,3 +58,8 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
             yield Finding("database", True, f"{settings.database}, {len(apps)} apps")
     except (JikkoError, OSError) as error:
         yield Finding("database", False, str(error))
+    if sys.platform != "linux":
+        yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
+        return
+    for line in await self_test(sandbox_limits(settings)):
+        yield Finding(f"sandbox, {line.name}", line.status != "failed", line.detail)

@@ -61,7 +61,10 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 workflows=assembly.workflows,
                 version=__version__,
                 max_body=settings.max_body,
-                file_limits=assembly.upload_limits,
+                files=assembly.files,
+                signer=assembly.signer,
+                file_limits=assembly.file_limits,
+                public_url=settings.public_url,
                 now=assembly.clock,
             )
 

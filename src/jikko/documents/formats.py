@@ -13,12 +13,14 @@ Parser: TypeAlias = Callable[[bytes], str]
 """Raises ``DocumentFailure`` with the reason only, or whatever its library raises."""
 
 _TEXT: Final = "text"
+_MARKUP: Final = ("txt", "markdown", "md", "mdx", "html", "htm", "xml", "vtt", "css", "scss", "less", "sass")
+_SETTINGS: Final = ("ini", "cfg", "conf", "toml", "env", "log")
+_CODE: Final = (
+    *("c", "h", "cpp", "hpp", "cc", "cxx", "c++", "py", "js", "ts", "jsx", "tsx", "java", "php", "rb", "go", "rs"),
+    *("swift", "kt", "scala", "sh", "bash", "bat", "ps1", "sql", "r", "m", "pl", "lua", "vim", "asm", "s"),
+)
 _BY_EXTENSION: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        "txt markdown md mdx html htm xml vtt c h cpp hpp cc cxx c++ py js ts jsx tsx java php rb go rs swift kt scala "
-        "sh bash bat ps1 sql r m pl lua vim asm s css scss less sass ini cfg conf toml env log".split(),
-        _TEXT,
-    ),
+    **dict.fromkeys((*_MARKUP, *_SETTINGS, *_CODE), _TEXT),
     "json": "JSON",
     "yaml": "YAML",
     "yml": "YAML",

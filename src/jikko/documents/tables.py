@@ -47,11 +47,9 @@ def sheet_table(rows: Sequence[Sequence[Cell]]) -> str:
     if columns and all(_is_numeric(column) for column in columns) and any(map(_has_float, columns)):
         # A row of numbers is shown in the type that holds them all.
         columns = [[float(cell) for cell in column] for column in columns]
-    lines = [markdown_row(head), markdown_row(["-" * len(name) for name in head])]
-    for row in zip(*columns, strict=True):
-        if not all(map(_is_nothing, row)):
-            lines.append(markdown_row(list(map(_shown, row))))
-    return "\n".join(lines)
+    body = (row for row in zip(*columns, strict=True) if not all(map(_is_nothing, row)))
+    lines = [head, ["-" * len(name) for name in head], *map(_shown_row, body)]
+    return "\n".join(map(markdown_row, lines))
 
 
 def _names(row: Sequence[Cell]) -> list[str]:
@@ -73,10 +71,12 @@ def _names(row: Sequence[Cell]) -> list[str]:
 def _column(cells: Sequence[Cell]) -> list[Cell]:
     values = [math.nan if _is_nothing(cell) else cell for cell in cells]
     there = [value for value in values if not _is_nothing(value)]
-    if all(isinstance(value, datetime.datetime) for value in there) and there:
+    if there and all(isinstance(value, datetime.datetime) for value in there):
         return ["NaT" if _is_nothing(value) else value for value in values]
-    if all(isinstance(value, bool) or (isinstance(value, str) and value in _BOOLEANS) for value in there) and there:
-        return [_BOOLEANS.get(value, value) if isinstance(value, str) else value for value in values]
+    if there and all(isinstance(value, bool) or value in _BOOLEANS for value in there):
+        if len(there) < len(values) and all(isinstance(value, bool) for value in there):
+            return [float(value) for value in values]
+        return [_BOOLEANS.get(value, value) for value in values]
     if not all(map(_is_number, there)):
         return values
     numbers = [_number(value) for value in values]
@@ -84,16 +84,13 @@ def _column(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _is_number(value: Cell) -> bool:
-    if isinstance(value, str):
-        return _FLOAT.fullmatch(value) is not None
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) or (isinstance(value, str) and _FLOAT.fullmatch(value) is not None)
 
 
 def _number(value: Cell) -> int | float:
     if isinstance(value, str):
         return int(value) if _INTEGER.fullmatch(value) else float(value)
-    number: int | float = value
-    return number
+    return value if isinstance(value, float) else int(value)
 
 
 def _is_numeric(column: Sequence[Cell]) -> bool:
@@ -108,6 +105,14 @@ def _is_nothing(cell: Cell) -> bool:
     if isinstance(cell, str):
         return cell in _NOTHING or cell == "NaT"
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _shown_row(row: Sequence[Cell]) -> list[str]:
+    if any(isinstance(cell, datetime.datetime) for cell in row) and all(
+        isinstance(cell, datetime.datetime) or _is_nothing(cell) for cell in row
+    ):
+        return ["NaT" if _is_nothing(cell) else str(cell) for cell in row]
+    return list(map(_shown, row))
 
 
 def _shown(cell: Cell) -> str:

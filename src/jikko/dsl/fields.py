@@ -6,6 +6,7 @@ from typing import Any, Final
 from jikko.errors import Problem
 from jikko.values import Json, Selector
 
+_MAX_PROBLEMS: Final = 10_000
 _MAX_HINTED: Final = 100
 _MAX_SHOWN: Final = 60
 _MAX_WORD: Final = 100
@@ -25,7 +26,12 @@ class Fields:
         self.problems = problems
 
     def problem(self, name: str, what: str, hint: str = "", *, fatal: bool = True) -> None:
-        """Note a problem with the field ``name`` (``""`` for the mapping itself)."""
+        """Note a problem with the field ``name`` (``""`` for the mapping itself).
+
+        A file can have millions. Of those behind the first thousands only fatal ones are noted, then none.
+        """
+        if len(self.problems) >= (2 * _MAX_PROBLEMS if fatal else _MAX_PROBLEMS):
+            return
         self.problems.append(Problem(self.at(name), what, hint, fatal))
 
     def at(self, name: str) -> str:

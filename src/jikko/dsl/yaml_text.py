@@ -35,7 +35,7 @@ class LoadLimits:
     max_depth: int = 100
     """Mappings and lists within each other."""
     max_values: int = 2_000_000
-    """Keys, values and lists, each counted as often as aliases repeat it."""
+    """Keys, values, lists and every 16 characters of a text, each counted as often as aliases repeat it."""
 
 
 class YamlProblem(Exception):
@@ -146,9 +146,10 @@ class _Builder:
             value = tagged(tag, event.value)
         else:
             raise _unknown_tag(event)
+        count = 1 + len(event.value) // 16
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1, 0)
-        self._add(value, 1, 0, event)
+            self._anchors[event.anchor] = (value, count, 0)
+        self._add(value, count, 0, event)
 
     def alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:

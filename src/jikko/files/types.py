@@ -80,6 +80,11 @@ class FileLimits:
     blocked_extensions: frozenset[str] = frozenset()
     """Extensions that cannot be uploaded: lower case, without the dot."""
 
+    @property
+    def largest(self) -> int:
+        """Bytes that no upload may have more of."""
+        return max(self.max_image, self.max_video, self.max_audio, self.max_other)
+
     def for_upload(self, extension: str) -> int:
         """Bytes that an uploaded file with this extension may have."""
         match detect_type(extension, ""):

@@ -84,7 +84,7 @@ def user_of(body: dict[str, Any]) -> str:
     return user.replace("\x00", "")
 
 
-def start_request(body: dict[str, Any], workflow_id: str | None) -> tuple[StartRequest, str]:
+def start_request(body: dict[str, Any], workflow_id: str | None, base_url: str) -> tuple[StartRequest, str]:
     """What a client wants to run, and its ``response_mode``.
 
     Raises:
@@ -103,7 +103,9 @@ def start_request(body: dict[str, Any], workflow_id: str | None) -> tuple[StartR
         problems.append("files: must be a list of objects")
     if problems:
         raise InvalidParam("; ".join(problems))
-    return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id), str(mode)
+    return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id, base_url=base_url), str(
+        mode
+    )
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

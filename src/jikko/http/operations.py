@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from jikko.http.routes import forms, info, records, runs
+from jikko.http.routes import files, forms, info, records, runs
 from jikko.http.schemas import INTEGER, TEXT, array, obj, ref
 
 Handler = Callable[[Request], Awaitable[Any]]
@@ -44,6 +44,13 @@ def _json(schema: dict[str, Any], status: int = 200) -> dict[int, tuple[str, dic
 
 _RUN = "/v1/workflows/run/{workflow_run_id}"
 _START_ERRORS = (400, 401, 404, 413, 415, 429, 503)
+
+_SIGNED = (
+    ("timestamp", TEXT, ""),
+    ("nonce", TEXT, ""),
+    ("sign", TEXT, ""),
+    ("as_attachment", TEXT, "true: for saving, not for showing."),
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -140,6 +147,49 @@ OPERATIONS: tuple[Operation, ...] = (
             ("include_state_snapshot", TEXT, "true: begin with what happened so far."),
             ("continue_on_pause", TEXT, "true: stay when the run pauses."),
         ),
+    ),
+    Operation(
+        "POST",
+        "/v1/files/upload",
+        files.upload,
+        "Upload a file for the inputs of a run",
+        _json(ref("File"), 201),
+        (400, 401, 413, 415, 503),
+        tag="Files",
+        body=obj({"file": {"type": "string", "format": "binary"}, "user": TEXT}, optional=("user",)),
+        body_media_type="multipart/form-data",
+    ),
+    Operation(
+        "GET",
+        "/v1/files/{file_id}/preview",
+        files.preview,
+        "Fetch a file of a chat message",
+        {200: ("application/octet-stream", None)},
+        (401, 403, 404),
+        tag="Files",
+        query=(("as_attachment", TEXT, "true: for saving, not for showing."),),
+    ),
+    Operation(
+        "GET",
+        "/files/{file_id}/file-preview",
+        files.download,
+        "Fetch a file by its signed address",
+        {200: ("application/octet-stream", None)},
+        (400, 404),
+        tag="Files",
+        query=_SIGNED,
+        open=True,
+    ),
+    Operation(
+        "GET",
+        "/files/tools/{name}",
+        files.download_made,
+        "Fetch a file that a node made, by its signed address",
+        {200: ("application/octet-stream", None)},
+        (400, 404),
+        tag="Files",
+        query=_SIGNED,
+        open=True,
     ),
     Operation(
         "GET",

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from jikko.errors import Unauthorized
+from jikko.files.mapping import resign
+from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.service.apps import Apps
+from jikko.service.files import FileService
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +27,21 @@ class Api:
     version: str
     max_body: int
     """Bytes of a JSON body."""
+    files: FileService
+    signer: UrlSigner
     file_limits: FileLimits
+    public_url: str
+    """The server's address as clients know it; empty: taken from each request."""
     now: Clock
+
+    def fresh(self, value: Json, request: Request) -> Json:
+        """The value with urls of files that have not expired."""
+        return resign(value, self.signer, base_url_of(self, request))
+
+
+def base_url_of(api: Api, request: Request) -> str:
+    """The address under which a client reached the server, without a slash at its end."""
+    return (api.public_url or str(request.base_url)).rstrip("/")
 
 
 def api_of(request: Request) -> Api:

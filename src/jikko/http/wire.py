@@ -4,6 +4,7 @@ Source: Dify 1.15, spec/events.md, spec/records.md, spec/service-api.md.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,9 +26,10 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.record import RunOwner, RunRecord, execution_metadata, files_in
-from jikko.values import Json
+from jikko.values import FILE_IDENTITY, Json
 
 _encode = msgspec.json.Encoder().encode
+_FILE_IDENTITY = FILE_IDENTITY.encode()
 _CONTAINERS = ("iteration", "loop")
 
 
@@ -67,16 +69,23 @@ def _run_body(record: RunRecord, outputs: dict[str, Json]) -> dict[str, Any]:
     return {"task_id": owner.task_id, "workflow_run_id": owner.run_id, "data": data}
 
 
-def detail_body(record: RunRecord) -> bytes:
-    """Run detail. Source: spec/records.md §5."""
+def detail_body(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
+    """Run detail. Source: spec/records.md §5.
+
+    Args:
+        fresh: Renews the urls of files; asked only if there may be some.
+    """
     owner = record.owner
+    outputs = b"{}" if record.status == "paused" else record.outputs
+    if _FILE_IDENTITY in outputs:
+        outputs = _encode(fresh(msgspec.json.decode(outputs)))
     return _encode(
         {
             "id": owner.run_id,
             "workflow_id": owner.workflow_id,
             "status": record.status,
             "inputs": record.inputs,
-            "outputs": msgspec.Raw(b"{}" if record.status == "paused" else record.outputs),
+            "outputs": msgspec.Raw(outputs),
             "error": record.error,
             "total_steps": record.total_steps if not record.is_open else 0,
             "total_tokens": record.total_tokens if not record.is_open else 0,

@@ -30,15 +30,6 @@ OPERATIONS: Final = (
     "/=",
 )
 """What version 2 can do."""
-    "over-write",
-    "set",
-    "clear",
-    "append",
-    "extend",
-    "remove-first",
-    "remove-last",
-    *"+= -= *= /=".split(),
-)
 
 _ZEROS: Final[Mapping[str, Callable[[], Json]]] = {
     "string": str,

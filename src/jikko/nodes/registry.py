@@ -3,11 +3,14 @@
 from typing import Any
 
 from jikko.nodes.answer import Answer
+from jikko.nodes.assigner import Assigner
 from jikko.nodes.code import Code
 from jikko.nodes.document_extractor import DocumentExtractor
 from jikko.nodes.end import End
+from jikko.nodes.http_request import HttpRequest
 from jikko.nodes.if_else import IfElse
 from jikko.nodes.iteration import Iteration
+from jikko.nodes.list_operator import ListOperator
 from jikko.nodes.loop import Loop
 from jikko.nodes.pseudo import BodyStart, LoopEnd
 from jikko.nodes.start import Start
@@ -16,11 +19,14 @@ from jikko.nodes.variable_aggregator import VariableAggregator
 
 NODE_CLASSES: tuple[Any, ...] = (
     Answer,
+    Assigner,
     Code,
     DocumentExtractor,
     End,
+    HttpRequest,
     IfElse,
     Iteration,
+    ListOperator,
     Loop,
     LoopEnd,
     Start,

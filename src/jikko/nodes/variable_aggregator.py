@@ -43,7 +43,7 @@ class VariableAggregator:
     async def run(self, ctx: Context) -> Result:
         outputs: dict[str, Json] = {}
         inputs: dict[str, Json] = {}
-        described: list[Update] = []
+        updates: list[Update] = []
         if self.groups is None:
             for selector in self.candidates:
                 value = ctx.variables.get(selector)
@@ -56,6 +56,6 @@ class VariableAggregator:
                 if value is not UNSET:
                     outputs[name] = {"output": value}
                     inputs[".".join(selector[1:])] = value
-                    described.append(Update((ctx.node_id, described_name(name)), described(selector, value)))
+                    updates.append(Update((ctx.node_id, described_name(name)), described(selector, value)))
                     break
-        return Result(outputs=outputs, inputs=inputs, updates=tuple(described))
+        return Result(outputs=outputs, inputs=inputs, updates=tuple(updates))

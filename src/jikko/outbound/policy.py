@@ -108,9 +108,9 @@ def refusal_text(host: str, address: Address, why: str) -> str:
         host: As it stands in the URL.
         why: From ``refusal``.
     """
-    subject = f"The address {address}" if as_address(host) == address else f'The address {address} of "{host}"'
-    opening = f"{_carried(address)}/{_carried(address).max_prefixlen}"
-    return f"{subject} may not be reached: {why}. {SETTING} opens addresses, this one by {opening}."
+    carried = _carried(address)
+    subject = f"The address {carried}" if as_address(host) == address else f'The address {carried} of "{host}"'
+    return f"{subject} may not be reached: {why}. {SETTING} opens addresses, this one by {carried}/{carried.max_prefixlen}."
 
 
 def _carried(address: Address) -> Address:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Final, Self
 from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit
 
@@ -99,7 +100,8 @@ def _host(parts: SplitResult) -> str:
     # After the ASCII form is made: ① and １ are digits, too.
     address = as_address(host)
     if address is not None:
-        return str(address)
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return str(mapped or address)
     if ":" in host:
         raise _wrong(f"{host[:60]!r} is no IPv6 address")
     if _HOST.fullmatch(host) is None or ".." in host:

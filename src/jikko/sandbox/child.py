@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply, parse_reply
 
-_EXIT_SECONDS: Final = 1.0
+_EXIT_SECONDS: Final = 0.25
 _CHUNK: Final = 1 << 18
 
 
@@ -77,7 +77,7 @@ class Child:
         return Reply(parse_reply(bytes(received[HEAD.size : text_end])), bytes(received[text_end:needed]))
 
     async def wait_ended(self) -> Ended | None:
-        """How it ended after it closed its connection, or ``None`` if it does not end within a second."""
+        """How it ended after it closed its connection, or ``None`` if it lives on."""
         try:
             async with asyncio.timeout(_EXIT_SECONDS):
                 return await asyncio.shield(self.ended)

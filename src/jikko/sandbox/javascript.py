@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import resource
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ SHIMS: Final = ("number", "text", "url", "clone", "buffer", "host")
 _quickjs: Any = importlib.import_module("_quickjs")
 
 _POSITION: Final = re.compile(r"<input>:(\d+)(?::\d+)?")
+_IMPORT: Final = re.compile(r"^\s*(import|export)\b", re.MULTILINE)
 _MISSING_NETWORK: Final = re.compile(r"'?(fetch|XMLHttpRequest|WebSocket|EventSource)'? is not defined")
 
 
@@ -41,7 +43,14 @@ class Engine:
         for name in SHIMS:
             host = self._context.eval(_on_one_line(Path(__file__).with_name("shims") / f"{name}.js"))
         self._host = host
-        advice = {"network": refusals.NETWORK, "files": refusals.FILES, "processes": refusals.PROCESSES}
+        self._memory_bytes = memory_bytes
+        self._peak_before = 0
+        advice = {
+            "network": refusals.NETWORK,
+            "files": refusals.FILES,
+            "processes": refusals.PROCESSES,
+            "modules": refusals.JAVASCRIPT_MODULES,
+        }
         self._host("advice", json.dumps(advice))
 
     def run(self, code: str, arguments: dict[str, Any]) -> str:
@@ -55,6 +64,7 @@ class Engine:
         """
         # The context was copied with the state of its random numbers; without this all programs would draw the same.
         self._host("seed", json.dumps(list(os.urandom(16))))
+        self._peak_before = _peak_bytes()
         try:
             # The program starts on line 2, so that line 1 is always the shims', and can be left out of errors.
             self._context.eval("\n" + code.encode("utf-8", "replace").decode())
@@ -63,9 +73,9 @@ class Engine:
         except _quickjs.StackOverflow as error:
             raise ProgramFailed(_describe(str(error))) from None
         except _quickjs.JSException as error:
-            if "out of memory" in str(error).split("\n")[0]:
+            if self._is_out_of_memory(str(error).split("\n")[0]):
                 raise ProgramFailed("memory", LIMIT_ERROR) from None
-            raise ProgramFailed(_describe(str(error))) from None
+            raise ProgramFailed(_describe(str(error), code)) from None
         except MemoryError:
             raise ProgramFailed("memory", LIMIT_ERROR) from None
         except ValueError as error:
@@ -74,6 +84,12 @@ class Engine:
             returned = "nothing" if text is None else shorten(str(text))[:40]
             raise ProgramFailed(f"main must return an object, and returned {returned}", RESULT_ERROR)
         return text
+
+    def _is_out_of_memory(self, message: str) -> bool:
+        if message in ("InternalError: out of memory", "[uninitialized]"):
+            return True
+        # Without memory for an error, the engine throws null. So may a program, but not after it took that much.
+        return message == "null" and _peak_bytes() - self._peak_before > self._memory_bytes // 2
 
     def _drain(self) -> None:
         """Run what the program left behind: jobs of promises, then timers in the order they are due, unwaited for."""
@@ -85,6 +101,10 @@ class Engine:
                 raise ProgramFailed(_describe(rejection))
             if not self._host("timer", ""):
                 return
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _on_one_line(file: Path) -> str:
@@ -110,12 +130,16 @@ def _without_nan(value: Any) -> Any:
     return value
 
 
-def _describe(text: str) -> str:
-    """The first line of an error, and the program's own line from the frames behind it."""
+def _describe(text: str, code: str = "") -> str:
+    """The first line of an error, the program's own line from the frames behind it, and what to use instead."""
     message, _, frames = text.strip().partition("\n    at ")
     message = message.removesuffix("\nundefined").strip() or "Error"
+    if message.startswith("(Failed obtaining"):
+        message = "an error was thrown that cannot be turned into text"
     own = [int(line) - 1 for line in _POSITION.findall(frames) if int(line) > 1]
     described = f"{shorten(message)} (line {own[0]})" if own else shorten(message)
     if _MISSING_NETWORK.search(message):
         return f"{described}: {refusals.NETWORK}"
+    if message.startswith("SyntaxError") and _IMPORT.search(code):
+        return f"{described}: {refusals.JAVASCRIPT_MODULES}"
     return described

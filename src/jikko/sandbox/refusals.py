@@ -23,6 +23,9 @@ PROCESSES: Final = "the program cannot start other processes; call a service tha
 MODULES: Final = (
     "only the standard library can be imported; do the work with it, or call a service from an HTTP Request node"
 )
+JAVASCRIPT_MODULES: Final = (
+    "programs have the language itself and no modules; do the work with it, or call a service from an HTTP Request node"
+)
 HTTP_MODULES: Final = "third-party HTTP clients cannot be imported; use an HTTP Request node and pass its answer in"
 STDLIB_MODULES: Final = "this part of the standard library is not available to programs, which have no screen or disk"
 

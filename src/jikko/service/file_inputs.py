@@ -14,32 +14,11 @@ from jikko.files.types import FILE_TYPES, detect_type
 from jikko.ids import is_uuid
 from jikko.ports.files import FileStore, StoredFile
 from jikko.ports.http import HttpClient
+from jikko.service.file_rules import FileRules, check_numbers, rules_of_input, rules_of_upload, upload_settings
 from jikko.service.remote_files import probe
 from jikko.values import FILE_IDENTITY, Json
 
 _METHODS: Final = ("remote_url", "local_file", "tool_file", "datasource_file")
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """Which files are allowed."""
-
-    types: frozenset[str]
-    """Empty for all."""
-    extensions: frozenset[str]
-    """For files of type ``custom``: lower case, with the dot. Empty for none."""
-    methods: frozenset[str]
-    """Empty for all."""
-
-    def allow(self, declared: str, extension: str, method: str) -> bool:
-        if method == "tool_file":
-            return True
-        listed = not self.types or declared in self.types
-        if not listed and "custom" not in self.types:
-            return False
-        if (declared == "custom" or not listed) and _normal_extension(extension) not in self.extensions:
-            return False
-        return not self.methods or method in self.methods
 
 
 class FileInputs:
@@ -62,7 +41,7 @@ class FileInputs:
         """
         if not isinstance(raw, Mapping):
             raise InvalidParam(f"{variable.name} in input form must be a file")
-        return await self._one(raw, _rules_of(variable), _Asker(app_id, end_user_id, base_url), strict=True)
+        return await self._one(raw, rules_of_input(variable), _Asker(app_id, end_user_id, base_url), strict=True)
 
     async def file_list(
         self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
@@ -76,7 +55,7 @@ class FileInputs:
             raise InvalidParam(f"{variable.name} in input form must be a list of files")
         if variable.max_length and len(raw) > variable.max_length:
             raise InvalidParam(f"{variable.name} in input form must be less than {variable.max_length} files")
-        return await self._several(raw, _rules_of(variable), _Asker(app_id, end_user_id, base_url), strict=False)
+        return await self._several(raw, rules_of_input(variable), _Asker(app_id, end_user_id, base_url), strict=False)
 
     async def top_level(
         self,
@@ -101,19 +80,19 @@ class FileInputs:
             return []
         if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
             raise InvalidParam("files must be a list of objects")
-        upload = _file_upload(features)
-        found = await self._several(raw, _rules_of_upload(upload), _Asker(app_id, end_user_id, base_url), strict=strict)
+        upload = upload_settings(features)
+        found = await self._several(raw, rules_of_upload(upload), _Asker(app_id, end_user_id, base_url), strict=strict)
         if upload is not None:
-            _check_numbers(found, upload)
+            check_numbers(found, upload)
         return found
 
     async def _several(
-        self, raw: Sequence[Mapping[str, Json]], rules: _Rules | None, asker: "_Asker", *, strict: bool
+        self, raw: Sequence[Mapping[str, Json]], rules: FileRules | None, asker: "_Asker", *, strict: bool
     ) -> list[dict[str, Json]]:
         return [await self._one(item, rules, asker, strict=strict) for item in raw if _is_meant(item)]
 
     async def _one(
-        self, raw: Mapping[str, Json], rules: _Rules | None, asker: "_Asker", *, strict: bool
+        self, raw: Mapping[str, Json], rules: FileRules | None, asker: "_Asker", *, strict: bool
     ) -> dict[str, Json]:
         method = raw.get("transfer_method")
         if not method:
@@ -197,53 +176,6 @@ class _Asker:
     base_url: str
 
 
-def _rules_of(variable: StartVariable) -> _Rules:
-    return _Rules(
-        frozenset(variable.allowed_file_types),
-        frozenset(map(_normal_extension, variable.allowed_file_extensions)),
-        frozenset(variable.allowed_file_upload_methods),
-    )
-
-
-def _rules_of_upload(upload: Mapping[str, Any] | None) -> _Rules | None:
-    if upload is None:
-        return None
-    return _Rules(
-        frozenset(_texts(upload.get("allowed_file_types"))),
-        frozenset(map(_normal_extension, _texts(upload.get("allowed_file_extensions")))),
-        frozenset(_texts(upload.get("allowed_file_upload_methods"))),
-    )
-
-
-def _file_upload(features: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The settings of ``file_upload``, ``None`` if it is off. The old switch for images is read as the general form.
-
-    Source: Dify 1.15, spec/dsl.md §5.
-    """
-    upload = features.get("file_upload")
-    if not isinstance(upload, Mapping):
-        return None
-    image = upload.get("image")
-    if isinstance(image, Mapping) and image.get("enabled"):
-        return {
-            "number_limits": image.get("number_limits", 3),
-            "allowed_file_upload_methods": image.get("transfer_methods", ["remote_url", "local_file"]),
-            "allowed_file_types": upload.get("allowed_file_types", ["image"]),
-            "allowed_file_extensions": upload.get("allowed_file_extensions", []),
-        }
-    return upload if upload.get("enabled") else None
-
-
-def _check_numbers(files: Sequence[Mapping[str, Json]], upload: Mapping[str, Any]) -> None:
-    limit = upload.get("number_limits")
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
-        return
-    if sum(file["type"] == "image" for file in files) > limit:
-        raise InvalidParam(f"Number of image files exceeds the maximum limit {limit}")
-    if len(files) > limit:
-        raise InvalidParam(f"Number of files exceeds the maximum limit {limit}")
-
-
 def _is_meant(raw: Mapping[str, Json]) -> bool:
     method = raw.get("transfer_method")
     return bool(method) and (method != "remote_url" or bool(_text(raw, "url", "remote_url")))
@@ -257,15 +189,6 @@ def _resolved(detected: str, declared: str | None, *, strict: bool) -> str:
     return declared
 
 
-def _normal_extension(extension: str) -> str:
-    plain = extension.strip().lower().lstrip(".")
-    return f".{plain}" if plain else ""
-
-
 def _text(raw: Mapping[str, Json], *names: str) -> str:
     """The first of the entries that is a text with something in it."""
     return next((value for name in names if isinstance(value := raw.get(name), str) and value), "")
-
-
-def _texts(value: Json) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -6,6 +6,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner, recovered
@@ -19,9 +21,9 @@ from jikko.ports.clock import Clock
 from jikko.ports.run_store import LogPage, LogQuery, RunStore
 from jikko.ports.services import Services
 from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
+from jikko.service.file_inputs import FileInputs
 from jikko.service.inputs import prepare
 from jikko.service.live import Batch, LiveRun
-from jikko.service.request_files import RequestFiles
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
 
@@ -41,6 +43,8 @@ class StartRequest:
     files: list[Json] | None = None
     workflow_id: str | None = None
     """A version; by default the current one."""
+    base_url: str = ""
+    """The address under which the client reached the server, for links to files."""
 
 
 class Runs:
@@ -53,7 +57,7 @@ class Runs:
         apps: AppStore,
         workflows: Workflows,
         services: Services,
-        request_files: RequestFiles,
+        file_inputs: FileInputs,
         limits: RunLimits,
         clock: Clock = time.time,
     ) -> None:
@@ -61,7 +65,7 @@ class Runs:
         self._apps = apps
         self._workflows = workflows
         self._services = services
-        self._request_files = request_files
+        self._file_inputs = file_inputs
         self._limits = limits
         self._clock = clock
         self._live: dict[str, tuple[LiveRun, Runner]] = {}
@@ -80,9 +84,12 @@ class Runs:
             raise TooManyRequests("The server is shutting down; try again in a moment.")
         workflow = await self._workflow(app, request.workflow_id)
         end_user_id = end_user(app.id, request.user)
-        files = self._request_files.of(app.id, end_user_id, workflow.document.features)
-        inputs = await prepare(workflow.inputs, request.inputs, files.one, files.several)
-        attached = await files.attached(request.files or [])
+        files = self._file_inputs
+        asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
+        inputs = await prepare(
+            workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
+        )
+        attached = await files.top_level(request.files, workflow.document.features, **asker) if request.files else []
         run_id = new_id()
         owner = RunOwner(
             run_id=run_id,

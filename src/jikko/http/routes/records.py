@@ -18,6 +18,7 @@ from jikko.http.sse import PING, PING_SECONDS, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
+from jikko.values import Json
 
 T = TypeVar("T")
 _STATUSES = ("succeeded", "failed", "stopped")
@@ -45,7 +46,8 @@ async def logs(request: Request) -> Response:
 async def node_executions(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
     api, record = await _record(request)
-    return JsonResponse(wire.encode({"data": await api.runs.node_executions(record)}))
+    executions = msgspec.to_builtins(await api.runs.node_executions(record))
+    return JsonResponse(wire.encode({"data": api.fresh(executions, request)}))
 
 
 async def node_execution(request: Request) -> Response:
@@ -54,7 +56,7 @@ async def node_execution(request: Request) -> Response:
     wanted = request.path_params["node_execution_id"].lower()
     for execution in await api.runs.node_executions(record):
         if execution.id == wanted:
-            return JsonResponse(wire.encode(execution))
+            return JsonResponse(wire.encode(api.fresh(msgspec.to_builtins(execution), request)))
     raise NotFound("Node execution not found.")
 
 
@@ -84,7 +86,7 @@ async def attach(request: Request) -> Response | ASGIApp:
     if record.owner.user != user:
         raise NotFound("Workflow run not found.")
     snapshot = request.query_params.get("include_state_snapshot", "").lower() == "true"
-    return EventStream(_attached(api, record, snapshot))
+    return EventStream(_attached(api, record, snapshot, lambda outputs: api.fresh(outputs, request)))
 
 
 async def _record(request: Request) -> tuple[Api, RunRecord]:
@@ -104,11 +106,11 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
         )
 
 
-async def _attached(api: Api, record: RunRecord, snapshot: bool) -> AsyncIterator[bytes]:
+async def _attached(api: Api, record: RunRecord, snapshot: bool, fresh: Callable[[Json], Json]) -> AsyncIterator[bytes]:
     owner = record.owner
     if not record.is_open:
         # The one answer in which Dify names the run where it otherwise names the task.
-        outputs = msgspec.json.decode(record.outputs)
+        outputs = fresh(msgspec.json.decode(record.outputs))
         yield wire.frame(
             {
                 "event": "workflow_finished",

@@ -13,7 +13,7 @@ from jikko.http.bodies import read_json, start_request, user_of
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
 from jikko.http.sse import PING, PING_SECONDS, EventStream
-from jikko.http.state import Api, authenticated
+from jikko.http.state import Api, authenticated, base_url_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
 from jikko.service.live import LiveRun
@@ -34,7 +34,7 @@ async def run_detail(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}``."""
     api, app = await authenticated(request)
     record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
-    return JsonResponse(wire.detail_body(record))
+    return JsonResponse(wire.detail_body(record, lambda outputs: api.fresh(outputs, request)))
 
 
 async def stop_task(request: Request) -> Response:
@@ -62,7 +62,7 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
     _require_workflow(app)
     if workflow_id is not None and not is_uuid(workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
-    start, mode = start_request(body, workflow_id)
+    start, mode = start_request(body, workflow_id, base_url_of(api, request))
     if mode == "streaming":
         return await _stream(api, app, start)
     live = await api.runs.start(app, start)

@@ -36,7 +36,7 @@
   define("require", function require(name) {
     const plain = String(name).replace(/^node:/, "");
     const kind = Object.keys(modules).find((key) => modules[key].split(" ").includes(plain));
-    throw new Error(`require("${name}") is refused: ` + (kind ? advice[kind] : "programs have the language itself and no modules; do the work with it, or call a service from an HTTP Request node"));
+    throw new Error(`require("${name}") is refused: ` + advice[kind || "modules"]);
   });
   let state = [1, 2, 3, 4];
   Math.random = function random() {

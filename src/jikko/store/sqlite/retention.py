@@ -14,7 +14,8 @@ ORDER BY created_at LIMIT ?
 """
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
-_GIVE_BACK: Final = "PRAGMA incremental_vacuum"
+_UNUSED_PAGES: Final = "PRAGMA freelist_count"
+_GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 
 
 class Retention:
@@ -42,6 +43,7 @@ class Retention:
                 self._totals.change(app, status, -1)
             removed += len(old)
         if removed:
-            # To the last row: the pages are given back as the statement is stepped.
-            connection.execute(_GIVE_BACK).fetchall()
+            # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
+            for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
+                connection.execute(_GIVE_BACK).fetchall()
         return removed

@@ -1,0 +1,44 @@
+"""Makes a virtual environment that has pip, also with a Python that was installed without ``ensurepip``.
+
+Usage: python make_venv.py FOLDER. Needs nothing but the standard library.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+
+def main() -> None:
+    """Make the environment, or say what is missing."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        sys.exit(f"Jikko needs Python 3.11 to 3.13; this is {sys.version.split()[0]}.")
+    folder = Path(sys.argv[1])
+    shutil.rmtree(folder, ignore_errors=True)
+    has_pip = importlib.util.find_spec("ensurepip") is not None
+    venv.create(folder, with_pip=has_pip, symlinks=True)
+    if not has_pip and not _lend_pip(folder / "bin" / "python"):
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.exit(
+            f"{sys.executable} has neither ensurepip nor pip. "
+            f"Install python{sys.version_info[0]}.{sys.version_info[1]}-venv (or your system's name for it)."
+        )
+
+
+def _lend_pip(python: Path) -> bool:
+    """Install pip into the environment with the pip of another Python of this machine."""
+    for lender in (sys.executable, "python3", "python3.13", "python3.12", "python3.11", ".venv/bin/python"):
+        if shutil.which(lender) is None:
+            continue
+        command = [lender, "-m", "pip", "--quiet", "--python", str(python), "install", "pip"]
+        if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Uploading and fetching files. Source: Dify 1.15, spec/service-api.md §6."""
+
+import contextlib
+
+from python_multipart.exceptions import MultipartParseError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
+from jikko.http import wire
+from jikko.http.errors import JsonResponse
+from jikko.http.state import api_of, authenticated, base_url_of
+from jikko.ids import is_uuid
+from jikko.service.files import Download
+from jikko.service.runs import end_user
+
+_ANONYMOUS = "DEFAULT-USER"
+"""Whose a file is that was uploaded without a user. Source: spec/service-api.md §2."""
+_FORM_OVERHEAD = 1 << 20
+"""Bytes that a form may have besides its file."""
+
+
+async def upload(request: Request) -> Response:
+    """``POST /v1/files/upload``: a form with ``file`` and ``user``."""
+    api, app = await authenticated(request)
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > api.file_limits.largest + _FORM_OVERHEAD:
+        raise PayloadTooLarge("", code="file_too_large")
+    try:
+        async with request.form(max_files=10, max_fields=100) as form:
+            parts = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
+            user = form.get("user")
+            owner = end_user(app.id, user if isinstance(user, str) and user else _ANONYMOUS)
+            stored = await api.files.upload(parts, app_id=app.id, end_user_id=owner)
+    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeDecodeError):
+        raise BadRequest("The form cannot be read.") from None
+    return JsonResponse(wire.encode(api.files.described(stored, base_url=base_url_of(api, request))), 201)
+
+
+async def preview(request: Request) -> Response:
+    """``GET /v1/files/{file_id}/preview``: only files of chat messages."""
+    api, app = await authenticated(request)
+    file_id = request.path_params["file_id"]
+    if not is_uuid(file_id):
+        raise HTTPException(404)
+    as_attachment = request.query_params.get("as_attachment", "").lower() in ("true", "1")
+    return _sent(await api.files.preview(file_id, app_id=app.id, as_attachment=as_attachment))
+
+
+async def download(request: Request) -> Response:
+    """``GET /files/{file_id}/file-preview``: a file by its signed address, without a key."""
+    api = api_of(request)
+    return _sent(await api.files.download(request.path_params["file_id"], request.query_params))
+
+
+async def download_made(request: Request) -> Response:
+    """``GET /files/tools/{name}``: a file that a node made, by its signed address."""
+    api = api_of(request)
+    file_id, _, _ = request.path_params["name"].partition(".")
+    if not file_id:
+        raise NotFound("File not found or signature is invalid")
+    return _sent(await api.files.download(file_id, request.query_params))
+
+
+def _sent(download: Download) -> Response:
+    response = StreamingResponse(download.chunks, headers=dict(download.headers))
+    with contextlib.suppress(KeyError):
+        # Starlette would add a charset.
+        response.headers["content-type"] = download.headers["Content-Type"]
+    return response

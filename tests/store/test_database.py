@@ -1,0 +1,147 @@
+"""Opening a database file: its schema, its faults, and other processes at it."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.migrate import Migration, migrations
+
+from .runs import chain, whole
+
+pytestmark = pytest.mark.anyio
+
+GROWN = [*migrations(), Migration(len(migrations()) + 1, "CREATE TABLE grown (a);\nCREATE TABLE more (b);\n")]
+OPEN = "import sys, pathlib; from jikko.store.sqlite import Database; Database.open(pathlib.Path(sys.argv[1])).close()"
+
+
+def tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def versions(path: Path) -> list[int]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[0] for row in connection.execute("SELECT version FROM schema_version ORDER BY version")]
+
+
+def test_a_new_database_has_the_newest_schema_and_no_copy_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "jikko.db"
+    Database.open(path).close()
+
+    assert versions(path) == [migration.version for migration in migrations()]
+    assert [file.name for file in path.parent.iterdir()] == ["jikko.db"]
+
+
+def test_migrations_are_numbered_from_1_without_gaps() -> None:
+    assert [migration.version for migration in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+async def test_an_older_database_is_copied_and_brought_up_to_date(tmp_path: Path) -> None:
+    path, run = tmp_path / "jikko.db", chain()
+    store = SqliteRunStore(Database.open(path))
+    await store.append(whole(*run))
+    await store.close()
+
+    Database.open(path, steps=GROWN).close()
+
+    copy = tmp_path / f"jikko.db.before-{len(GROWN):04d}"
+    assert versions(path) == [step.version for step in GROWN]
+    assert versions(copy) == [migration.version for migration in migrations()]
+    assert tables(path) - tables(copy) == {"grown", "more"}
+    restored = SqliteRunStore(Database.open(copy))
+    assert await restored.record(run[0].owner.run_id) == run[0]
+    await restored.close()
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    Database.open(path).close()
+    broken = [*GROWN[:-1], Migration(GROWN[-1].version, "CREATE TABLE grown (a);\nCREATE TABLE grown (a);\n")]
+
+    with pytest.raises(StoreUnavailable, match="grown already exists"):
+        Database.open(path, steps=broken)
+
+    assert "grown" not in tables(path)
+    Database.open(path, steps=GROWN).close()
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    Database.open(path, steps=GROWN).close()
+
+    with pytest.raises(InvalidSettings, match=r"has schema version \d+; this version of Jikko knows up to"):
+        Database.open(path)
+
+
+def test_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN, str(path)], stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    errors = [process.communicate()[1] for process in processes]
+
+    assert errors == [""] * 4
+    assert versions(path) == [migration.version for migration in migrations()]
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    path.write_bytes(b"This is a letter, not a database. " * 100)
+
+    with pytest.raises(StoreUnavailable, match="not a database; choose another file, or restore a backup"):
+        Database.open(path)
+
+
+@pytest.mark.parametrize("where", ["a folder is there", "its folder is a file", "a file system that is read-only"])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -> None:
+    path = tmp_path / "jikko.db"
+    if where == "a folder is there":
+        path.mkdir()
+    elif where == "its folder is a file":
+        path.write_text("")
+        path = path / "jikko.db"
+    else:
+        path = Path("/proc/self/jikko.db")
+
+    with pytest.raises(StoreUnavailable, match=f"The database {path} cannot be"):
+        Database.open(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreUnavailable, match="check that the folder exists and may be written"):
+        Database.open(tmp_path / "jikko.db")
+    tmp_path.chmod(0o700)
+
+
+async def test_a_backup_of_a_live_database_is_complete(tmp_path: Path) -> None:
+    store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    runs = [chain() for _ in range(50)]
+    for run in runs:
+        await store.append(whole(*run))
+    await store.backup(tmp_path / "copy.db")
+    late = chain()
+    await store.append(whole(*late))
+    await store.close()
+
+    copy = SqliteRunStore(Database.open(tmp_path / "copy.db"))
+    for record, events in runs:
+        assert await copy.record(record.owner.run_id) == record
+        assert await copy.events(record.owner.run_id) == events
+    assert await copy.record(late[0].owner.run_id) is None
+    await copy.close()
+
+
+async def test_a_backup_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    with pytest.raises(StoreUnavailable, match=r"copy\.db cannot be"):
+        await store.backup(tmp_path / "missing" / "copy.db")
+    await store.close()

@@ -1,0 +1,135 @@
+"""How SQLite keeps the logs of runs."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import LogConflict, StoreUnavailable
+from jikko.ports.run_store import LogQuery
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.event_codec import compress
+
+from .runs import APP, chain, steps, whole
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteRunStore]:
+    store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    yield store
+    await store.close()
+
+
+def rows(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("runs", "run_log", "run_archive")
+        }
+
+
+async def test_an_open_run_is_a_row_and_a_row_per_append_and_a_finished_one_two_rows(
+    store: SqliteRunStore, tmp_path: Path
+) -> None:
+    record, events = chain()
+    appends = steps(record.owner, events, 4)
+    for append in appends[:-1]:
+        await store.append(append)
+    assert rows(tmp_path / "jikko.db") == {"runs": 1, "run_log": 5, "run_archive": 0}
+
+    await store.append(appends[-1])
+    assert rows(tmp_path / "jikko.db") == {"runs": 1, "run_log": 0, "run_archive": 1}
+
+    await store.append(whole(*chain()))
+    assert rows(tmp_path / "jikko.db") == {"runs": 2, "run_log": 0, "run_archive": 2}
+
+
+async def test_a_finished_run_of_ten_nodes_takes_two_kilobytes_at_most(store: SqliteRunStore, tmp_path: Path) -> None:
+    await asyncio.gather(*[store.append(whole(*chain(10))) for _ in range(1000)])
+    await store.close()
+
+    assert (tmp_path / "jikko.db").stat().st_size / 1000 <= 2048
+
+
+async def test_pruning_makes_the_file_smaller(store: SqliteRunStore, tmp_path: Path) -> None:
+    await asyncio.gather(*[store.append(whole(*chain(10))) for _ in range(1000)])
+    kept = chain(10, at=2e9)
+    await store.append(whole(*kept))
+
+    while await store.prune(1.9e9, limit=300):
+        pass
+
+    assert await store.events(kept[0].owner.run_id) == kept[1]
+    await store.close()
+    assert (tmp_path / "jikko.db").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        pytest.param(b"", "format missing is not known", id="empty"),
+        pytest.param(b"\xff123", "format ff is not known", id="a format that is not known"),
+        pytest.param(b"\x01\xff\xff\xff", "Error", id="no compressed bytes"),
+        pytest.param(compress(b"[1]" * 99)[:-9], "end too early", id="cut off"),
+        pytest.param(compress(b"[1]"), "Expected `object`", id="no events"),
+        pytest.param(compress(b"\xff"), "JSON is malformed", id="no JSON"),
+        pytest.param(compress(b"[]"), "has 0 events, not 22", id="too few events"),
+        pytest.param(None, "it is missing", id="gone"),
+    ],
+)
+async def test_a_damaged_log_is_told_and_the_record_still_read(
+    store: SqliteRunStore, tmp_path: Path, damage: bytes | None, what: str
+) -> None:
+    record, events = chain()
+    await store.append(whole(record, events))
+    with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
+        if damage is None:
+            other.execute("DELETE FROM run_archive")
+        else:
+            other.execute("UPDATE run_archive SET events = ?", (damage,))
+
+    with pytest.raises(StoreUnavailable, match=f"log of run {record.owner.run_id} .* is damaged: .*{what}"):
+        await store.events(record.owner.run_id)
+
+    assert await store.record(record.owner.run_id) == record
+
+
+async def test_a_gap_in_an_open_log_is_told(store: SqliteRunStore, tmp_path: Path) -> None:
+    record, events = chain()
+    for append in steps(record.owner, events, 4)[:-1]:
+        await store.append(append)
+    with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
+        other.execute("DELETE FROM run_log WHERE position = 8")
+
+    with pytest.raises(StoreUnavailable, match="is damaged: it has 16 events, not 20"):
+        await store.events(record.owner.run_id)
+
+
+async def test_two_processes_that_append_to_one_run_are_fenced(store: SqliteRunStore, tmp_path: Path) -> None:
+    other = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    record, events = chain()
+    appends = steps(record.owner, events, 4)
+    await store.append(appends[0])
+    await other.append(appends[1])
+
+    with pytest.raises(LogConflict, match="has 8 events, not 4"):
+        await store.append(appends[1])
+    await store.append(appends[2])
+    with pytest.raises(LogConflict, match="has 12 events, not 8"):
+        await other.append(appends[2])
+
+    assert await other.events(record.owner.run_id) == events[:12]
+    await other.close()
+
+
+async def test_runs_of_two_processes_are_counted_together(store: SqliteRunStore, tmp_path: Path) -> None:
+    other = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    await asyncio.gather(*[each.append(whole(*chain(2))) for _ in range(50) for each in (store, other)])
+
+    assert (await store.list_runs(LogQuery(app_id=APP))).total == 100
+    await other.close()
