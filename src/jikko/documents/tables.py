@@ -53,6 +53,8 @@ def sheet_table(rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def _names(row: Sequence[Cell]) -> list[str]:
+    if _is_numeric(row) and _has_float(row) and len(set(row)) == len(row):
+        row = [float(cell) for cell in row]
     names: list[str] = []
     seen: dict[str, int] = {}
     for index, cell in enumerate(row):

@@ -6,6 +6,7 @@ from typing import Any
 from jikko.dsl.common import read_common
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
+from jikko.dsl.types import ENTRY_TYPES
 from jikko.errors import Problem
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response
 from jikko.nodes.contract import Container, Node, Responder, Writer
@@ -13,8 +14,6 @@ from jikko.nodes.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
 
-ENTRY_TYPES = frozenset({"start", "datasource", "trigger-webhook", "trigger-schedule", "trigger-plugin"})
-_RETRYING = frozenset({"llm", "tool", "http-request", "code"})
 _PSEUDO_STARTS = frozenset({"iteration-start", "loop-start"})
 
 
@@ -105,7 +104,7 @@ class _Compiler:
             node=node,
             position=position,
             branch=node.branching or common.error_strategy == "fail-branch",
-            retries=common.max_retries if common.retry_enabled and entry.type in _RETRYING else 0,
+            retries=common.max_retries if common.retry_enabled else 0,
             retry_wait=common.retry_interval,
             strategy=common.error_strategy,
             defaults=common.default_value,

@@ -116,9 +116,8 @@ class Loop:
                     outcome.error,
                     kind="LoopNodeError",
                     inputs=inputs,
-                    outputs=outputs,
                     usage=usage,
-                    metadata=self._metadata(outcomes, usage, "error"),
+                    metadata=self._metadata(outcomes[:-1], usage, "error"),
                     steps=self.count,
                 )
             outputs = {**outcome.outputs, "loop_round": index + 1}

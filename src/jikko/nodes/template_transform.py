@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.ports.sandbox import SandboxFailure
-from jikko.values import UNSET, Json, Selector
+from jikko.values import UNSET, Json, Selector, is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class TemplateTransform:
         for name, selector in self.variables:
             value = ctx.variables.get(selector)
             values[name] = None if value is UNSET else value
+        if any(is_file(value) for value in values.values()):
+            # As recorded: Dify 1.15 cannot hand a file to a template, only a list of files.
+            raise NodeFailure("Type is not JSON serializable: File")
         try:
             text = await ctx.services.sandbox.render(self.template, values, scope=ctx.run.app_id)
         except SandboxFailure as failure:

@@ -110,7 +110,8 @@ def refusal_text(host: str, address: Address, why: str) -> str:
     """
     carried = _carried(address)
     subject = f"The address {carried}" if as_address(host) == address else f'The address {carried} of "{host}"'
-    return f"{subject} may not be reached: {why}. {SETTING} opens addresses, this one by {carried}/{carried.max_prefixlen}."
+    opening = f"{carried}/{carried.max_prefixlen}"
+    return f"{subject} may not be reached: {why}. {SETTING} opens addresses, this one by {opening}."
 
 
 def _carried(address: Address) -> Address:

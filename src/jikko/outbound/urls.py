@@ -95,6 +95,9 @@ def _host(parts: SplitResult) -> str:
     host = parts.hostname
     if not host:
         raise _wrong("it has no host")
+    if "\\" in parts.netloc:
+        # Programs do not agree on where the host ends then.
+        raise _wrong("its host holds a backslash")
     if not host.isascii():
         host = _ascii(host)
     # After the ASCII form is made: ① and １ are digits, too.

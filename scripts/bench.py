@@ -1,0 +1,80 @@
+"""Runs the benchmarks one after the other, prints one table of their figures and writes it as JSON.
+
+Usage: python scripts/bench.py [NAME…], a NAME being that of a file in ``benchmarks/`` without ``.py``.
+
+A benchmark is a script. Each line of its standard output that is a JSON object is a figure: ``name``, ``value``,
+``unit``, and if it has them ``baseline`` (measured in the same run), ``ratio`` and ``aim``. Other lines are shown as
+they are.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "build" / "benchmarks.json"
+COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")
+
+
+def main() -> int:
+    """Measure. Returns the exit code: 1 if a benchmark failed."""
+    wanted = sys.argv[1:]
+    scripts = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if _is_benchmark(path)]
+    figures: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for script in scripts:
+        if wanted and script.stem not in wanted:
+            continue
+        print(f"== {script.stem}", flush=True)
+        found, code = _run(script)
+        figures += [{"benchmark": script.stem, **figure} for figure in found]
+        if code:
+            failed.append(script.stem)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"\n{_table(figures)}\n\nWritten to {RESULT.relative_to(ROOT)}")
+    if failed:
+        print(f"FAILED: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _is_benchmark(path: Path) -> bool:
+    return "__main__" in path.read_text(encoding="utf-8")
+
+
+def _run(script: Path) -> tuple[list[dict[str, Any]], int]:
+    figures: list[dict[str, Any]] = []
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("{"):
+                figures.append(json.loads(line))
+            else:
+                print(line, end="", flush=True)
+    return figures, process.returncode
+
+
+def _table(figures: list[dict[str, Any]]) -> str:
+    rows = [list(COLUMNS), *([_text(figure.get(column)) for column in COLUMNS] for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float) and abs(value) < 1000
+        else f"{value:,.0f}"
+        if isinstance(value, (int, float))
+        else str(value)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What ``make run`` shows: a server, one run over HTTP with its live events, and the record that stays.
+
+Usage: python scripts/demo.py, with Jikko installed for that Python. On a terminal the server then keeps running until
+Ctrl-C; elsewhere the program ends after the run detail, with code 0 if the run succeeded.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from io import TextIOWrapper
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.request import Request, urlopen
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
+APP = "Support triage"
+INPUTS = {"message": "The shop is down and we lose orders!", "plan": "pro"}
+STARTED = re.compile(r"serves (http://\S+)/v1")
+JIKKO = [sys.executable, "-m", "jikko"]
+MARKS = {"succeeded": "✓", "partial-succeeded": "✓", "exception": "!", "failed": "✗", "stopped": "✗"}
+
+
+class Server:
+    """``jikko serve`` as a process of its own."""
+
+    def __init__(self, environment: dict[str, str], port: int) -> None:
+        command = [*JIKKO, "serve", *map(str, EXAMPLES), "--port", str(port)]
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            # Ctrl-C on the terminal reaches this program, which then stops the server in good order.
+            start_new_session=True,
+        )
+
+    def wait_until_it_serves(self) -> str:
+        """The address of the server; what it says meanwhile is passed on unless all goes well."""
+        assert self.process.stdout is not None
+        said: list[str] = []
+        for line in self.process.stdout:
+            if found := STARTED.search(line):
+                Thread(target=self._pass_on, daemon=True).start()
+                return found[1]
+            said.append(line)
+        sys.exit("".join(said) + "The server did not start.")
+
+    def _pass_on(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            # Its own curl lines carry keys; the one that this program prints is enough.
+            if not line.startswith("  curl "):
+                print(line, end="", file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """Let it finish what runs, and wait for its end."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def main() -> int:
+    """Show it. Returns the exit code."""
+    began = time.perf_counter()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Also where the locale is plain C, and line by line when it goes to a file.
+        sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)
+    environment = {**os.environ}
+    home = environment.setdefault("JIKKO_HOME", str(ROOT / ".jikko"))
+    server = Server(environment, _port(int(environment.get("JIKKO_PORT") or 8000)))
+    try:
+        base = server.wait_until_it_serves()
+        print(f"Serving {len(EXAMPLES)} example workflows at {base}", end="")
+        print(f" ({time.perf_counter() - began:.1f} s from launch, data in {os.path.relpath(home)})")
+        key = _new_key(environment)
+        run_id = _show_live_run(base, key)
+        succeeded = _show_record(base, key, run_id)
+        print(f"\nThe API key of {APP!r}: {key}\n\n{_curl(base, key)}\n\nDocumentation of the API: {base}/docs")
+        if not sys.stdout.isatty():
+            return 0 if succeeded else 1
+        print("\nServing until Ctrl-C …")
+        return server.process.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.stop()
+
+
+def _port(wanted: int) -> int:
+    """The wanted port, or 0 (any) if something listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted
+
+
+def _new_key(environment: dict[str, str]) -> str:
+    command = [*JIKKO, "apps", "keys", APP, "--new", "--json"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    key: str = json.loads(answer.stdout)["api_key"]
+    return key
+
+
+def _show_live_run(base: str, key: str) -> str:
+    print(f"\nPOST /v1/workflows/run  {json.dumps(INPUTS)}\n")
+    body = {"inputs": INPUTS, "user": "demo", "response_mode": "streaming"}
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    began = time.perf_counter()
+    run_id = ""
+    with urlopen(Request(f"{base}/v1/workflows/run", json.dumps(body).encode(), headers), timeout=60) as answer:
+        for event in _events(answer):
+            run_id = event["workflow_run_id"]
+            data = event["data"]
+            milliseconds = (time.perf_counter() - began) * 1000
+            print(f"  {milliseconds:7.1f} ms  {event['event']:18}  {_about(data)}".rstrip())
+    return run_id
+
+
+def _events(answer: Any) -> Iterator[dict[str, Any]]:
+    for line in answer:
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def _about(data: dict[str, Any]) -> str:
+    name = f"{data['title']} ({data['node_type']})" if "node_type" in data else ""
+    status = data.get("status", "running")
+    if status == "running":
+        return f"  {name}"
+    error = f"  {data['error']}" if data.get("error") else ""
+    return f"{MARKS.get(status, '?')} {name or status}{error}"
+
+
+def _show_record(base: str, key: str, run_id: str) -> bool:
+    path = f"/v1/workflows/run/{run_id}"
+    run = _get(base + path, key)
+    print(f"\nGET {path}\n")
+    for name, value in run.items():
+        # Dify keeps the inputs as JSON text; it is shown without a second pair of quotes.
+        print(f"  {name:14} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    print(f"\nGET {path}/node-executions\n")
+    nodes = _get(f"{base}{path}/node-executions", key)["data"]
+    width = max(len(node["title"]) for node in nodes)
+    for node in nodes:
+        print(
+            f"  {node['index']:2}  {node['title']:{width}}  {node['node_type']:19}  {node['status']:9}  "
+            f"{node['elapsed_time'] * 1000:6.1f} ms  {_short(node['outputs'])}".rstrip()
+        )
+    return bool(run["status"] == "succeeded")
+
+
+def _short(outputs: dict[str, Any] | None) -> str:
+    shown = {name: value for name, value in (outputs or {}).items() if not name.startswith("sys.")}
+    text = json.dumps(shown, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _get(url: str, key: str) -> dict[str, Any]:
+    with urlopen(Request(url, headers={"Authorization": f"Bearer {key}"}), timeout=60) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def _curl(base: str, key: str) -> str:
+    body = json.dumps({"inputs": INPUTS, "user": "me", "response_mode": "blocking"})
+    return (
+        f"curl {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

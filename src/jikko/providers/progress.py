@@ -1,0 +1,114 @@
+"""What has come of an answer so far."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from jikko.ports.models import Chunk, ModelFailure, ToolCall
+
+MAX_TOOL_CALLS: Final = 128
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+class Progress:
+    """Collects the pieces of one answer and hands them on; keeps what was counted if the answer breaks off."""
+
+    def __init__(self, tell: Callable[[Chunk], None] | None, max_characters: int) -> None:
+        """Args:
+        tell: Called with each piece of text or reasoning.
+        max_characters: What text, reasoning and arguments may have together.
+        """
+        self._tell = tell
+        self._room = max_characters
+        self._max = max_characters
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, _Call] = {}
+        self.began = time.perf_counter()
+        self.first_text: float | None = None
+        """``perf_counter`` at the first text."""
+        self.finish_reason: str | None = None
+        self.prompt_tokens: int | None = None
+        """As the provider counted; ``None`` if it did not (yet)."""
+        self.completion_tokens: int | None = None
+        self.total_tokens: int | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls in order, those without a name left out."""
+        calls = (self._calls[index] for index in sorted(self._calls))
+        return tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for call in calls if call.name)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything came that costs."""
+        return bool(self._text or self._reasoning or self._calls) or self.total_tokens is not None
+
+    def add(self, text: str, reasoning: str = "") -> None:
+        """Take the next piece.
+
+        Raises:
+            ModelFailure: The answer is too large.
+        """
+        if text:
+            if self.first_text is None:
+                self.first_text = time.perf_counter()
+            self._text.append(text)
+        if reasoning:
+            self._reasoning.append(reasoning)
+        self._take(len(text) + len(reasoning))
+        if self._tell is not None and (text or reasoning):
+            self._tell(Chunk(text, reasoning))
+
+    def call(self, index: int, id: str, name: str, arguments: str) -> None:
+        """Take a piece of a tool call; any part of it may be empty.
+
+        Raises:
+            ModelFailure: The answer is too large.
+        """
+        call = self._calls.get(index)
+        if call is None:
+            if len(self._calls) >= MAX_TOOL_CALLS:
+                raise too_large(f"{MAX_TOOL_CALLS} tool calls")
+            call = self._calls[index] = _Call()
+        call.id = call.id or id
+        call.name = call.name or name
+        if arguments:
+            call.arguments.append(arguments)
+            self._take(len(arguments))
+
+    def count(self, prompt: int | None, completion: int | None, total: int | None = None) -> None:
+        """Note the provider's count; what is ``None`` stays as it was."""
+        if prompt is not None:
+            self.prompt_tokens = prompt
+        if completion is not None:
+            self.completion_tokens = completion
+        self.total_tokens = (self.prompt_tokens or 0) + (self.completion_tokens or 0) if total is None else total
+
+    def _take(self, characters: int) -> None:
+        self._room -= characters
+        if self._room < 0:
+            raise too_large(f"{self._max} characters")
+
+
+def too_large(limit: str) -> ModelFailure:
+    """The failure of an answer that is larger than may be."""
+    return ModelFailure(
+        f"The model's answer has more than {limit}; the limit is max_answer of the provider.",
+        kind="InvokeBadRequestError",
+    )

@@ -1,0 +1,62 @@
+"""Clients and requests for the tests of the outgoing client."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from jikko.outbound.client import AiohttpClient
+from jikko.ports.http import Multipart, OutgoingRequest, Pairs, Timeouts
+
+LOOPBACK = ("127.0.0.0/8",)
+
+
+@asynccontextmanager
+async def client(
+    *, allow: Sequence[str] = LOOPBACK, proxy: str | None = None, resolve: "Names | None" = None
+) -> AsyncIterator[AiohttpClient]:
+    made = AiohttpClient(allow=allow, proxy=proxy, resolve=resolve)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def get(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: Pairs = (),
+    body: bytes | Multipart | None = None,
+    connect: float = 5,
+    read: float = 5,
+    write: float = 5,
+    total: float = 20,
+    max_bytes: int = 1_000_000,
+    secret_headers: frozenset[str] = frozenset(),
+    ssl_verify: bool | None = None,
+) -> OutgoingRequest:
+    """A request with timeouts that suit a test: a failure to fail in time ends it soon."""
+    return OutgoingRequest(
+        method=method,
+        url=url,
+        headers=headers,
+        body=body,
+        timeouts=Timeouts(connect=connect, read=read, write=write, total=total),
+        max_bytes=max_bytes,
+        secret_headers=secret_headers,
+        ssl_verify=ssl_verify,
+    )
+
+
+class Names:
+    """A name service that answers what a test says: for each name a list of answers, the last one for good."""
+
+    def __init__(self, **answers: Sequence[Sequence[str]]) -> None:
+        self._answers = {name: list(rounds) for name, rounds in answers.items()}
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        self.asked.append(host)
+        rounds = self._answers.get(host.partition(".")[0])
+        if not rounds:
+            raise OSError(-2, "Name or service not known")
+        return rounds.pop(0) if len(rounds) > 1 else rounds[0]

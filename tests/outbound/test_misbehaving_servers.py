@@ -1,0 +1,265 @@
+"""Servers that break the rules: each way ends in a failure that says what happened, soon and with little memory."""
+
+import asyncio
+import gzip
+import time
+import tracemalloc
+import zlib
+
+import pytest
+
+from jikko.ports.http import FailureKind, HttpFailure
+from tests.outbound.clients import client, get
+from tests.outbound.server import RawServer, Received, answer, serving
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+BOMB = gzip.compress(b"\0" * 200_000_000, 9)
+
+
+async def silent(writer: asyncio.StreamWriter, request: Received) -> None:
+    await asyncio.Event().wait()
+
+
+async def stops_in_headers(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Length: 5\r\nX-Half: ")
+    await asyncio.Event().wait()
+
+
+async def stops_in_body(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Length: 5\r\n\r\nab")
+    await asyncio.Event().wait()
+
+
+async def drips(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def closes_at_once(writer: asyncio.StreamWriter, request: Received) -> None:
+    return
+
+
+async def closes_in_headers(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Le")
+
+
+async def closes_in_body(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Length: 10\r\n\r\nabc")
+
+
+async def closes_in_chunk(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nff\r\nabc")
+
+
+async def garbage(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n\0\0\0")
+
+
+async def broken_chunks(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n")
+
+
+async def two_lengths(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")
+
+
+async def no_length(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Length: many\r\n\r\nabcd")
+
+
+async def long_header(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n")
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "text"),
+    [
+        pytest.param(silent, "timeout", r"sent nothing for 0\.1 s", id="slow headers"),
+        pytest.param(stops_in_headers, "timeout", r"sent nothing for 0\.1 s", id="stops in the headers"),
+        pytest.param(stops_in_body, "timeout", r"sent nothing for 0\.1 s", id="stops in the body"),
+        pytest.param(drips, "timeout", r"not over within 0\.5 s", id="endless drip"),
+        pytest.param(closes_at_once, "protocol", "closed the connection", id="early close"),
+        pytest.param(closes_in_headers, "protocol", "closed the connection", id="close in the headers"),
+        pytest.param(closes_in_body, "protocol", "breaks off", id="length too large"),
+        pytest.param(closes_in_chunk, "protocol", "breaks off", id="close in a chunk"),
+        pytest.param(garbage, "protocol", "not HTTP", id="garbage"),
+        pytest.param(broken_chunks, "protocol", "breaks off|not HTTP", id="broken chunks"),
+        pytest.param(two_lengths, "protocol", "not HTTP", id="two lengths"),
+        pytest.param(no_length, "protocol", "not HTTP", id="no number as length"),
+        pytest.param(long_header, "protocol", "not HTTP", id="endless header"),
+    ],
+)
+async def test_a_broken_answer_is_a_failure_that_says_so(act: object, kind: FailureKind, text: str) -> None:
+    async with serving({"/": act}) as server, client() as http:  # type: ignore[dict-item]
+        with pytest.raises(HttpFailure, match=text) as caught:
+            await http.send(get(server.url("/"), read=0.1, total=0.5))
+
+        assert caught.value.kind == kind
+        # The client is not the worse for it.
+        server.answers = {"/": answer(b"fine")}
+        assert (await http.send(get(server.url("/")))).body == b"fine"
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunk"),
+    [
+        pytest.param(b"Content-Length: 104857600\r\n", b"x" * 65_536, id="100 MB that are announced"),
+        pytest.param(b"Connection: close\r\n", b"x" * 65_536, id="endless"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n", b"10000\r\n" + b"x" * 65_536 + b"\r\n", id="endless chunks"),
+    ],
+)
+async def test_a_body_that_is_too_large_is_given_up_in_its_midst(headers: bytes, chunk: bytes) -> None:
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(HEAD + headers + b"\r\n")
+        await server.pour(writer, chunk, 1600)
+
+    server: RawServer
+    async with serving({"/": act}) as server, client() as http:
+        with pytest.raises(HttpFailure, match=r"larger than 1\.00 MB") as caught:
+            await http.send(get(server.url("/"), max_bytes=1_048_576))
+        await asyncio.wait_for(server.lost.wait(), 5)
+
+    assert caught.value.kind == "too_large"
+    # What the kernel holds in its buffers comes on top.
+    assert server.sent < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "kind", "text"),
+    [
+        pytest.param(b"this is no gzip", "gzip", "protocol", "data is broken", id="no gzip"),
+        pytest.param(gzip.compress(b"x" * 1000)[:-12] + b"\xff" * 12, "gzip", "protocol", "broken", id="broken gzip"),
+        pytest.param(gzip.compress(b"hello" * 99)[:-9], "gzip", "protocol", "not complete", id="half a gzip"),
+        pytest.param(BOMB, "gzip", "too_large", r"larger than 1\.00 MB", id="gzip bomb"),
+        pytest.param(b"\x0b\x02\x80hello\x03", "br", "protocol", "compressed by 'br'", id="unknown compression"),
+        pytest.param(gzip.compress(BOMB), "gzip, gzip", "protocol", "compressed by", id="compressed twice"),
+    ],
+)
+async def test_compressed_content_cannot_do_harm(body: bytes, encoding: str, kind: FailureKind, text: str) -> None:
+    answers = {"/": answer(body, Content_Encoding=encoding), "/first": answer()}
+    async with serving(answers) as server, client() as http:
+        # Loads aiohttp, which is not to be counted.
+        await http.send(get(server.url("/first")))
+        tracemalloc.start()
+        try:
+            with pytest.raises(HttpFailure, match=text) as caught:
+                await http.send(get(server.url("/"), max_bytes=1_048_576))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert caught.value.kind == kind
+    assert peak < 8_000_000
+
+
+async def test_endless_compressed_nothing_is_given_up() -> None:
+    # An empty stored block is five bytes that decompress to none.
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(HEAD + b"Content-Encoding: deflate\r\n\r\n")
+        await server.pour(writer, b"\x00\x00\x00\xff\xff" * 10_000, 10_000)
+
+    server: RawServer
+    async with serving({"/": act}) as server, client() as http:
+        with pytest.raises(HttpFailure, match="larger than") as caught:
+            await http.send(get(server.url("/"), max_bytes=100_000))
+
+    assert caught.value.kind == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        pytest.param(gzip.compress(b"hello world"), "gzip", id="gzip"),
+        pytest.param(gzip.compress(b"hello ") + gzip.compress(b"world"), "x-gzip", id="two members"),
+        pytest.param(gzip.compress(b"hello world") + b"\0" * 9, "gzip", id="padding"),
+        pytest.param(zlib.compress(b"hello world"), "deflate", id="deflate"),
+        pytest.param(zlib.compress(b"hello world")[2:-4], "Deflate", id="deflate without header"),
+        pytest.param(b"hello world", "identity", id="identity"),
+    ],
+)
+async def test_compressed_content_is_decompressed(body: bytes, encoding: str) -> None:
+    async with serving({"/": answer(body, Content_Encoding=encoding)}) as server, client() as http:
+        response = await http.send(get(server.url("/")))
+
+    assert response.body == b"hello world"
+    assert response.header("content-encoding") == encoding
+
+
+async def test_bytes_behind_the_end_do_not_reach_the_next_request() -> None:
+    answers = {"/long": answer(b"first") + answer(b"injected"), "/next": answer(b"second")}
+    async with serving(answers) as server, client() as http:
+        assert (await http.send(get(server.url("/long")))).body == b"first"
+        assert (await http.send(get(server.url("/next")))).body == b"second"
+
+
+async def test_a_server_that_does_not_take_the_body_is_given_up() -> None:
+    async with serving({"/unread": silent}) as server, client() as http:
+        with pytest.raises(HttpFailure, match=r"did not take the request within 0\.2 s") as caught:
+            await http.send(get(server.url("/unread"), method="POST", body=b"x" * 30_000_000, write=0.2))
+
+    assert caught.value.kind == "timeout"
+
+
+async def test_a_server_that_answers_without_taking_the_body_is_heard() -> None:
+    async def refuses(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(answer(b"too much", "413 Content Too Large", Connection="close"))
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with serving({"/unread": refuses}) as server, client() as http:
+        response = await http.send(get(server.url("/unread"), method="POST", body=b"x" * 30_000_000))
+
+    assert (response.status, response.body) == (413, b"too much")
+
+
+async def test_a_server_that_does_not_accept_is_given_up() -> None:
+    import socket
+
+    # Its queue of connections is full, so further ones hang.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        began = time.monotonic()
+        async with client() as http:
+            with pytest.raises(HttpFailure, match=r"within 0\.2 s") as caught:
+                await http.send(get(f"http://127.0.0.1:{listener.getsockname()[1]}/", connect=0.2))
+        for one in waiting:
+            one.close()
+
+    assert caught.value.kind == "timeout"
+    assert time.monotonic() - began < 3
+
+
+async def test_a_port_that_nobody_listens_on_is_a_failure() -> None:
+    async with serving({}) as server:
+        port = server.port
+    async with client() as http:
+        with pytest.raises(HttpFailure, match=rf"No connection to 127\.0\.0\.1:{port}: \[Errno 111\] Connection ref"):
+            await http.send(get(f"http://user:secret@127.0.0.1:{port}/?token=secret"))
+
+
+async def test_cancelling_drops_the_connection() -> None:
+    arrived = asyncio.Event()
+
+    async def waits(writer: asyncio.StreamWriter, request: Received) -> None:
+        arrived.set()
+        await server.pour(writer, b"x" * 65_536, 10_000)
+
+    server: RawServer
+    async with serving({"/": waits}) as server, client() as http:
+        task = asyncio.create_task(http.send(get(server.url("/"), read=60)))
+        await asyncio.wait_for(arrived.wait(), 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(server.lost.wait(), 5)
