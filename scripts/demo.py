@@ -74,6 +74,8 @@ def main() -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         # Also where the locale is plain C, and line by line when it goes to a file.
         sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     environment = {**os.environ}
     home = environment.setdefault("JIKKO_HOME", str(ROOT / ".jikko"))
     server = Server(environment, _port(int(environment.get("JIKKO_PORT") or 8000)))
@@ -135,6 +137,8 @@ def _events(answer: Any) -> Iterator[dict[str, Any]]:
 
 
 def _about(data: dict[str, Any]) -> str:
+    if "text" in data:
+        return f"  {json.dumps(data['text'], ensure_ascii=False)}"
     name = f"{data['title']} ({data['node_type']})" if "node_type" in data else ""
     status = data.get("status", "running")
     if status == "running":

@@ -30,6 +30,7 @@ from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.service.apps import Apps
 from jikko.service.file_inputs import FileInputs
 from jikko.service.files import FileService
+from jikko.service.forms import Forms
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.settings import Settings
@@ -50,6 +51,7 @@ class Assembly:
     workflows: Workflows
     runs: Runs
     files: FileService
+    forms: Forms
     signer: UrlSigner
     file_limits: FileLimits
     clock: Clock
@@ -103,13 +105,14 @@ async def assemble(settings: Settings, *, in_memory: bool = False) -> AsyncItera
                 max_numbers=settings.max_numbers,
             ),
         )
+        file_inputs = FileInputs(files, http)
         workflows = Workflows(stores.apps, BY_TYPE)
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
             workflows=workflows,
             services=services,
-            file_inputs=FileInputs(files, http),
+            file_inputs=file_inputs,
             limits=RunLimits(
                 max_steps=settings.max_steps,
                 max_seconds=settings.max_seconds,
@@ -123,6 +126,7 @@ async def assemble(settings: Settings, *, in_memory: bool = False) -> AsyncItera
             workflows=workflows,
             runs=runs,
             files=FileService(files, signer, file_limits),
+            forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             signer=signer,
             file_limits=file_limits,
             clock=clock,

@@ -9,6 +9,8 @@
   * Forbidden             it exists, and is not for the caller
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
+  * TooLate               a form was submitted already, or its time is up
+  * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached; try again later
   * WrongAppMode          the app is of another mode
   * PayloadTooLarge       the request body is too large
@@ -125,6 +127,23 @@ class Conflict(JikkoError):
 
     code = "conflict"
     status = 409
+
+
+class TooLate(JikkoError):
+    """A form was submitted already, or its time is up."""
+
+    status = 412
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class InvalidFormData(JikkoError):
+    """A form was filled in wrongly; it stays open."""
+
+    code = "invalid_form_data"
+    status = 400
 
 
 class TooManyRequests(JikkoError):

@@ -197,14 +197,18 @@ class FormRequested(msgspec.Struct, tag_field="event", tag="form_requested", kw_
     title: str
     form_id: str
     form: dict[str, Json]
-    """``form_content``, ``inputs``, ``actions``, ``resolved_default_values``, ``form_token``, ``expiration_time``."""
-    inputs: dict[str, Json] = {}
+    """As clients see it: ``form_content``, ``inputs``, ``actions``, ``resolved_default_values``, ``form_token``,
+    ``approval_channels``, ``expiration_time``, …"""
+    source: str = ""
+    """The form's text as the file has it."""
+    expires_at: float = 0.0
 
 
 class FormClosed(msgspec.Struct, tag_field="event", tag="form_closed", kw_only=True, omit_defaults=True):
     """A form was submitted, or ran out of time."""
 
     at: float
+    execution_id: str
     node_id: str
     title: str
     form_id: str
@@ -214,6 +218,7 @@ class FormClosed(msgspec.Struct, tag_field="event", tag="form_closed", kw_only=T
     rendered_content: str = ""
     data: dict[str, Json] = {}
     expiration_time: int = 0
+    """When the form ran out of time, in whole seconds since the Unix epoch."""
 
 
 class RunPaused(msgspec.Struct, tag_field="event", tag="run_paused", kw_only=True, omit_defaults=True):
@@ -221,10 +226,13 @@ class RunPaused(msgspec.Struct, tag_field="event", tag="run_paused", kw_only=Tru
 
     at: float
     paused_nodes: list[str]
-    reasons: list[dict[str, Json]]
+    """Nodes whose forms are open; their ``FormRequested`` precede it."""
     elapsed: float
+    """Seconds that the run was running so far."""
     total_tokens: int = 0
     total_steps: int = 0
+    wake_at: float | None = None
+    """When the first of its forms runs out of time."""
 
 
 class RunResumed(msgspec.Struct, tag_field="event", tag="run_resumed", kw_only=True, omit_defaults=True):

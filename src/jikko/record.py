@@ -59,6 +59,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     exceptions_count: int = 0
     created_at: float = 0.0
     finished_at: float | None = None
+    wake_at: float | None = None
+    """When a paused run goes on by itself: its first form runs out of time then."""
     epoch: int = 1
     """Number of the lease under which the run is executed."""
 
@@ -80,8 +82,10 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.status = "paused"
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
+                self.wake_at = event.wake_at
             case RunResumed():
                 self.status = "running"
+                self.wake_at = None
             case RunFinished():
                 self.status = event.status
                 self.outputs = _ENCODER.encode(event.outputs)

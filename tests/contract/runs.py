@@ -66,8 +66,8 @@ def node(at: float = 1000.0, index: int = 1, **outputs: Json) -> tuple[NodeStart
     return begun, ended
 
 
-def paused(at: float = 1000.0) -> RunPaused:
-    return RunPaused(at=at, paused_nodes=["form"], reasons=[], elapsed=0.5, total_steps=2)
+def paused(at: float = 1000.0, wake_at: float | None = None) -> RunPaused:
+    return RunPaused(at=at, paused_nodes=["form"], reasons=[], elapsed=0.5, total_steps=2, wake_at=wake_at)
 
 
 def finished(

@@ -228,6 +228,19 @@ async def test_open_runs_are_those_that_run_oldest_first(store: RunStore) -> Non
     assert await store.open_runs() == [drafts[name].record for name in ("first", "second", "resumed")]
 
 
+async def test_paused_runs_that_are_due_are_told_the_longest_overdue_first(store: RunStore) -> None:
+    drafts = {name: Draft() for name in ("later", "sooner", "not yet", "never", "resumed", "over")}
+    for name, wake_at in (("later", 200.0), ("sooner", 100.0), ("not yet", 300.5), ("never", None)):
+        await store.append(drafts[name].step(started(), paused(wake_at=wake_at)))
+    await store.append(drafts["resumed"].step(started(), paused(wake_at=100.0)))
+    await store.append(drafts["resumed"].step(RunResumed(at=1)))
+    await store.append(drafts["over"].whole())
+
+    assert await store.due_runs(300.0) == [drafts["sooner"].record, drafts["later"].record]
+    assert await store.due_runs(300.5, limit=1) == [drafts["sooner"].record]
+    assert await store.due_runs(99.9) == []
+
+
 async def test_a_task_is_found_in_its_app_while_its_run_is_open(store: RunStore) -> None:
     run = Draft()
     task = run.record.owner.task_id
@@ -328,6 +341,20 @@ async def test_a_list_is_filtered_by_time_both_ends_included(store: RunStore) ->
     assert await listed(store, created_before=1.0) == (2, [runs[1].id, runs[0].id])
     assert await listed(store, created_after=1.0, created_before=2.0, limit=1) == (2, [runs[2].id])
     assert await listed(store, created_after=2.5, created_before=2.6) == (0, [])
+
+
+async def test_times_may_be_hours_apart(store: RunStore) -> None:
+    times = [0.0, 3599.5, 3600.0, 7200.25, 10_799.0, 10_800.0, 36_000.0]
+    for time in times:
+        await store.append(Draft().whole(time, "failed" if time == 10_799 else "succeeded"))
+
+    for after in (None, *times, 3601.0, 9000.0, 50_000.0):
+        for before in (None, *times, 3599.9, 20_000.0):
+            within = [t for t in times if (after is None or t >= after) and (before is None or t <= before)]
+            page = await store.list_runs(LogQuery(app_id=APP, created_after=after, created_before=before))
+            assert (page.total, [record.created_at for record in page.records]) == (len(within), within[::-1])
+            failed = await listed(store, created_after=after, created_before=before, status="failed")
+            assert failed[0] == len(failed[1]) == within.count(10_799)
 
 
 async def test_a_list_is_filtered_by_the_exact_user(store: RunStore) -> None:

@@ -59,7 +59,8 @@ class RawServer:
                 if not isinstance(answer, bytes):
                     await answer(writer, request)
                     return
-                writer.write(answer)
+                head, mark, _ = answer.partition(b"\r\n\r\n")
+                writer.write(head + mark if request.method == "HEAD" else answer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             self.lost.set()

@@ -62,11 +62,14 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 version=__version__,
                 max_body=settings.max_body,
                 files=assembly.files,
+                forms=assembly.forms,
                 signer=assembly.signer,
                 file_limits=assembly.file_limits,
                 public_url=settings.public_url,
                 now=assembly.clock,
             )
+
+            watching = asyncio.ensure_future(assembly.forms.watch())
 
             async def ready(port: int) -> None:
                 base = f"http://{settings.host}:{port}"
@@ -76,6 +79,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
 
             async def stopping() -> None:
                 click.echo("Stopping …")
+                watching.cancel()
                 parked = await assembly.runs.close(settings.shutdown_seconds)
                 if parked:
                     click.echo(f"{parked} runs were parked; they go on at the next start.")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from jikko.engine.state import Frame
-from jikko.events import NodeStarted
+from jikko.events import FormClosed, FormRequested, NodeStarted
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import RoundOutcome, RunInfo, Variables
 from jikko.ports.services import Services
@@ -49,6 +49,21 @@ class NodeContext:
     def idempotency_key(self) -> str:
         path = "".join(f"/{entry.node_id}.{entry.index}" for entry in self._started.rounds)
         return f"{self._runner.info.run_id}{path}/{self._node.id}"
+
+    @property
+    def form(self) -> FormClosed | None:
+        return self._runner.form_closed(self.execution_id)
+
+    @property
+    def requested_form(self) -> FormRequested | None:
+        return self._runner.form_requested(self.execution_id)
+
+    @property
+    def is_nested(self) -> bool:
+        return bool(self._frame.rounds)
+
+    def now(self) -> float:
+        return self._runner.clock()
 
     def say(self, name: str, text: str) -> None:
         self._runner.say(self._frame, self._node, name, text)

@@ -18,6 +18,8 @@ from jikko.engine.state import ContainerState, Frame, RunState
 from jikko.events import (
     ContainerStarted,
     Event,
+    FormClosed,
+    FormRequested,
     NodeAttempted,
     NodeFinished,
     NodeStarted,
@@ -25,12 +27,13 @@ from jikko.events import (
     RoundFinished,
     RoundStarted,
     RunFinished,
+    RunPaused,
     RunRecovered,
     TextChunk,
 )
 from jikko.graph.compiled import CompiledGraph, CompiledNode
 from jikko.ids import new_id
-from jikko.nodes.contract import NodeFailure, Result, RoundOutcome, RunInfo, Variables
+from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome, RunInfo, Variables
 from jikko.ports.clock import Clock
 from jikko.ports.services import Services
 from jikko.values import Json
@@ -88,8 +91,11 @@ class Runner:
         """Nodes that have a task."""
         self._bursting = False
         self._slice_ends = 0.0
-        self._done: asyncio.Future[RunFinished | None] | None = None
+        self._done: asyncio.Future[RunFinished | RunPaused | None] | None = None
         self._ended = False
+        self._pausing = False
+        self._answers: dict[str, FormClosed] = {}
+        """Forms that were closed, to be told when their nodes run again."""
         self._timer: asyncio.TimerHandle | None = None
         self._began = time.perf_counter()
 
@@ -98,21 +104,26 @@ class Runner:
         """Whether the run is over for this runner: ended, stopped or parked."""
         return self._ended
 
-    async def run(self, first: Iterable[Event] = ()) -> RunFinished | None:
-        """Run to the end.
+    async def run(
+        self, first: Iterable[Event] = (), answers: Iterable[FormClosed] = ()
+    ) -> RunFinished | RunPaused | None:
+        """Run to the end, or until the run pauses.
 
         Args:
-            first: Events that begin this part of the run (``RunStarted``, ``RunRecovered``), not yet folded.
+            first: Events that begin this part of the run (``RunStarted``, ``RunRecovered``, ``RunResumed``), not yet
+                folded.
+            answers: Forms of the run that were closed, not yet folded.
 
         Returns:
             The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
+        self._answers = {answer.execution_id: answer for answer in answers}
         loop = asyncio.get_running_loop()
         self._done = loop.create_future()
-        remaining = self._limits.max_seconds - max(0.0, self.clock() - (self._state.started_at or self.clock()))
-        self._timer = loop.call_later(max(0.0, remaining), self._out_of_time)
         for event in first:
             self._emit(event)
+        remaining = self._limits.max_seconds - self._state.active_seconds(self.clock())
+        self._timer = loop.call_later(max(0.0, remaining), self._out_of_time)
         if not self._poisoned():
             self._resume(self._state.top)
             self._burst()
@@ -126,6 +137,21 @@ class Runner:
         if self._ended:
             return False
         self._end("stopped", error)
+        return True
+
+    def answer(self, closed: FormClosed) -> bool:
+        """Hand in a form while the run is still going on beside it. Returns whether the run was waiting for it."""
+        state = self._state
+        execution_id = closed.execution_id
+        if self._ended or execution_id not in state.waiting or execution_id in self._answers:
+            return False
+        self._answers[execution_id] = closed
+        frame = state.top
+        self._queue.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
+        if state.waiting.keys() <= self._answers.keys():
+            self._pausing = False
+            self._take_due(frame)
+        self._burst()
         return True
 
     def park(self) -> None:
@@ -169,6 +195,14 @@ class Runner:
             )
             return inputs
         return container.started.inputs
+
+    def form_requested(self, execution_id: str) -> FormRequested | None:
+        """See ``Context.requested_form``."""
+        return self._state.forms.get(execution_id)
+
+    def form_closed(self, execution_id: str) -> FormClosed | None:
+        """See ``Context.form``."""
+        return self._state.answers.get(execution_id)
 
     def has_rounds(self, execution_id: str) -> bool:
         """See ``ContainerContext.has_rounds``."""
@@ -248,6 +282,8 @@ class Runner:
     def _resume(self, frame: Frame) -> None:
         """Queue what is under way (after a crash) and what is due in a frame."""
         for execution_id, position in list(frame.open.items()):
+            if execution_id in self._state.waiting and execution_id not in self._answers:
+                continue
             self._queue.append((frame, position, None, self._state.starts[execution_id]))
         self._take_due(frame)
 
@@ -310,6 +346,9 @@ class Runner:
                 rounds=frame.rounds,
             )
         self._emit(event)
+        answer = self._answers.pop(event.execution_id, None)
+        if answer is not None:
+            self._emit(answer)
         execution = again or event
         context = NodeContext(self, frame, node, execution)
         began = time.perf_counter() - max(0.0, now - execution.at)
@@ -330,6 +369,8 @@ class Runner:
             run.send(None)
         except StopIteration as stop:
             self._succeeded(frame, node, started, stop.value, began)
+        except NodePaused as pause:
+            self._suspended(node, started, pause)
         except NodeFailure as failure:
             self._failed(frame, node, started, failure, began)
         except Exception as error:
@@ -396,6 +437,23 @@ class Runner:
             ),
         )
 
+    def _suspended(self, node: CompiledNode, started: NodeStarted, pause: NodePaused) -> None:
+        """A node waits for a human: nothing that becomes ready from now on starts before the run is resumed."""
+        self._pausing = True
+        if started.execution_id not in self._state.waiting:
+            self._emit(
+                FormRequested(
+                    at=self.clock(),
+                    execution_id=started.execution_id,
+                    node_id=node.id,
+                    title=node.title,
+                    form_id=new_id(),
+                    form=pause.form,
+                    source=pause.source,
+                    expires_at=pause.expires_at,
+                )
+            )
+
     def _attempted(
         self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, attempt: int, began: float
     ) -> None:
@@ -461,6 +519,9 @@ class Runner:
             return
         if self._has_failed(frame):
             return
+        if self._pausing and frame is self._state.top:
+            # What became ready stays due; it is started when the run is resumed.
+            return
         if self._state.index > self._limits.max_steps:
             self._end(
                 "stopped",
@@ -503,6 +564,8 @@ class Runner:
             # Told only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
             # at the same time.
             self._end("failed", self._waiting[id(top)].error)
+        elif self._state.waiting and not self._running and top.open.keys() <= self._state.waiting.keys():
+            self._pause()
         elif not (top.due or top.open):
             status: Literal["succeeded", "partial-succeeded"]
             status = "partial-succeeded" if self._state.exceptions else "succeeded"
@@ -516,7 +579,7 @@ class Runner:
             status=status,
             outputs=dict(state.outputs),
             error=error,
-            elapsed=max(0.0, now - state.started_at),
+            elapsed=state.active_seconds(now),
             total_tokens=state.usage.total_tokens if state.usage else 0,
             total_steps=state.total_steps,
             exceptions_count=state.exceptions,
@@ -524,7 +587,22 @@ class Runner:
         self._emit(event)
         self._finish(event)
 
-    def _finish(self, event: RunFinished | None) -> None:
+    def _pause(self) -> None:
+        state = self._state
+        now = self.clock()
+        forms = list(state.waiting.values())
+        event = RunPaused(
+            at=now,
+            paused_nodes=[form.node_id for form in forms],
+            elapsed=state.active_seconds(now),
+            total_tokens=state.usage.total_tokens if state.usage else 0,
+            total_steps=state.total_steps,
+            wake_at=min(form.expires_at for form in forms),
+        )
+        self._emit(event)
+        self._finish(event)
+
+    def _finish(self, event: RunFinished | RunPaused | None) -> None:
         self._ended = True
         self._queue.clear()
         self._flush()
@@ -535,7 +613,7 @@ class Runner:
 
     def _out_of_time(self) -> None:
         if not self._ended:
-            elapsed = self.clock() - self._state.started_at
+            elapsed = self._state.active_seconds(self.clock())
             self._end(
                 "stopped",
                 f"Maximum execution time exceeded: {elapsed:.1f}s > {self._limits.max_seconds:g}s "
@@ -601,7 +679,7 @@ def recovered(state: RunState, epoch: int, at: float) -> RunRecovered:
     return RunRecovered(
         at=at,
         epoch=epoch,
-        in_flight=list(state.starts),
+        in_flight=[execution_id for execution_id in state.starts if execution_id not in state.waiting],
         ready=[state.top.body.nodes[position].id for position, _ in state.top.due],
     )
 

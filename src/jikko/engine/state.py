@@ -14,6 +14,8 @@ from jikko.engine.scope import Scope
 from jikko.events import (
     ContainerStarted,
     Event,
+    FormClosed,
+    FormRequested,
     NodeAttempted,
     NodeFinished,
     NodeStarted,
@@ -21,7 +23,9 @@ from jikko.events import (
     RoundFinished,
     Rounds,
     RoundStarted,
+    RunPaused,
     RunRecovered,
+    RunResumed,
     RunStarted,
     TextChunk,
     Usage,
@@ -92,6 +96,15 @@ class RunState:
         self.outputs: dict[str, object] = {}
         self.interrupted: dict[str, int] = {}
         """Executions that were under way when a process died, with how often that happened in a row."""
+        self.waiting: dict[str, FormRequested] = {}
+        """Executions that wait for a human."""
+        self.forms: dict[str, FormRequested] = {}
+        """The forms of executions under way, also of those that were closed."""
+        self.answers: dict[str, FormClosed] = {}
+        """What became of the forms of executions under way."""
+        self.elapsed = 0.0
+        """Seconds that the run was running until it paused last."""
+        self.running_since = 0.0
         self.starts: dict[str, NodeStarted] = {}
         """The starts of executions under way, by execution."""
         self.attempts: dict[str, int] = {}
@@ -129,13 +142,28 @@ class RunState:
             case ContainerStarted():
                 self.containers[event.execution_id].started = event
                 self.frame_of(event.rounds).scope.write(event.node_id, event.variables)
+            case FormRequested():
+                self.waiting[event.execution_id] = self.forms[event.execution_id] = event
+            case FormClosed():
+                self.waiting.pop(event.execution_id, None)
+                self.answers[event.execution_id] = event
+            case RunPaused():
+                self.elapsed = event.elapsed
+            case RunResumed():
+                self.running_since = event.at
             case RunStarted():
                 return [], self._run_started(event)
             case RunRecovered():
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + 1 for id_ in event.in_flight}
+                # The time in which nobody ran it does not count.
+                self.running_since = event.at
             case _:
                 pass
         return [], []
+
+    def active_seconds(self, now: float) -> float:
+        """Seconds that the run has been running, pauses left out. Never negative, whatever the clock does."""
+        return self.elapsed + max(0.0, now - self.running_since)
 
     def replay(self, log: Iterable[Event]) -> None:
         """Fold a log from its first event on."""
@@ -143,7 +171,7 @@ class RunState:
             self.apply(event)
 
     def _run_started(self, event: RunStarted) -> list[Chunk]:
-        self.started_at = event.at
+        self.started_at = self.running_since = event.at
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)
@@ -155,8 +183,10 @@ class RunState:
         frame = self.frame_of(event.rounds)
         node = self.graph.nodes[event.node_id]
         if event.execution_id in self.starts:
-            # It runs again after a crash; it started once.
+            # It runs again: after a crash, or because its form was closed, which counts as a step.
             self.release.restarted(event.node_id)
+            if event.execution_id in self.waiting and not event.rounds:
+                self.total_steps += 1
             return []
         self.starts[event.execution_id] = event
         self.index = max(self.index, event.index)
@@ -179,6 +209,9 @@ class RunState:
         self.containers.pop(event.execution_id, None)
         self.interrupted.pop(event.execution_id, None)
         self.attempts.pop(event.execution_id, None)
+        self.forms.pop(event.execution_id, None)
+        self.waiting.pop(event.execution_id, None)
+        self.answers.pop(event.execution_id, None)
         top = frame is self.top
         if top:
             self.usage = added(self.usage, event.usage)

@@ -56,9 +56,9 @@ class UrlSigner:
 
         A value that only looks like a file of ours is so never signed: it would open any file whose id one knows.
         """
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
         try:
+            parts = urlsplit(url)
+            query = parse_qs(parts.query)
             (timestamp,), (nonce,), (sign,) = query["timestamp"], query["nonce"], query["sign"]
         except (KeyError, ValueError):
             return None

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from jikko.http.routes import files, forms, info, records, runs
-from jikko.http.schemas import INTEGER, TEXT, array, obj, ref
+from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, array, obj, ref
 
 Handler = Callable[[Request], Awaitable[Any]]
 
@@ -194,11 +194,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET",
         "/v1/form/human_input/{form_token}",
-        forms.form,
-        "Read a form",
-        {},
-        (401, 404),
+        forms.read_form,
+        "Read a form that a run waits for",
+        _json(ref("Form")),
+        (401, 404, 412),
         tag="Human Input",
+    ),
+    Operation(
+        "POST",
+        "/v1/form/human_input/{form_token}",
+        forms.submit_form,
+        "Fill in a form; the run goes on",
+        _json(obj({})),
+        (400, 401, 404, 412, 413, 415, 503),
+        tag="Human Input",
+        body=obj({"inputs": ANY_OBJECT, "action": TEXT, "user": TEXT}),
     ),
     Operation("GET", "/v1/info", info.app_info, "What the app is", _json(ref("Info")), (401,), tag="Applications"),
     Operation(

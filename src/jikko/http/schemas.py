@@ -187,6 +187,15 @@ SCHEMAS: dict[str, Schema] = {
         {"result": TEXT, "stopped": {**BOOLEAN, "description": "Whether the run was still going on."}},
         optional=("stopped",),
     ),
+    "Form": obj(
+        {
+            "form_content": TEXT,
+            "inputs": array(ANY_OBJECT),
+            "resolved_default_values": ANY_OBJECT,
+            "user_actions": array(ANY_OBJECT),
+            "expiration_time": SECONDS,
+        }
+    ),
     "File": obj(
         {
             "id": UUID,

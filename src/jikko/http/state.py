@@ -12,6 +12,7 @@ from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.service.apps import Apps
 from jikko.service.files import FileService
+from jikko.service.forms import Forms
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.values import Json
@@ -28,6 +29,7 @@ class Api:
     max_body: int
     """Bytes of a JSON body."""
     files: FileService
+    forms: Forms
     signer: UrlSigner
     file_limits: FileLimits
     public_url: str

@@ -4,7 +4,7 @@ Source: Dify 1.15, spec/events.md, spec/records.md, spec/service-api.md.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,8 @@ import msgspec
 from jikko.events import (
     ContainerStarted,
     Event,
+    FormClosed,
+    FormRequested,
     NodeAttempted,
     NodeEvent,
     NodeFinished,
@@ -21,7 +23,6 @@ from jikko.events import (
     Rounds,
     RoundStarted,
     RunFinished,
-    RunResumed,
     RunStarted,
     TextChunk,
 )
@@ -87,8 +88,8 @@ def detail_body(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
             "inputs": record.inputs,
             "outputs": msgspec.Raw(outputs),
             "error": record.error,
-            "total_steps": record.total_steps if not record.is_open else 0,
-            "total_tokens": record.total_tokens if not record.is_open else 0,
+            "total_steps": record.total_steps,
+            "total_tokens": record.total_tokens,
             "created_at": int(record.created_at),
             "finished_at": None if record.finished_at is None else int(record.finished_at),
             "elapsed_time": round(record.elapsed, 6),
@@ -139,13 +140,12 @@ def event_message(owner: RunOwner, event: Event, *, task_id: str | None = None) 
     described = _described(owner, event)
     if described is None:
         return None
-    name, data = described
-    return {
-        "event": name,
-        "workflow_run_id": owner.run_id,
-        "task_id": task_id or owner.task_id,
-        "data": data,
-    }
+    return message(owner, *described, task_id=task_id)
+
+
+def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | None = None) -> dict[str, Any]:
+    """A message of the stream."""
+    return {"event": name, "workflow_run_id": owner.run_id, "task_id": task_id or owner.task_id, "data": data}
 
 
 def frame(message: Any) -> bytes:
@@ -208,7 +208,7 @@ def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | No
         case NodeAttempted():
             return "node_retry", {**_ended(event, "retry", event.error), "retry_index": event.attempt}
         case RunStarted():
-            return "workflow_started", _run_started(owner, event, "initial")
+            return "workflow_started", run_started(owner, event, "initial")
         case RunFinished():
             return "workflow_finished", _run_finished(owner, event)
         case ContainerStarted():
@@ -224,14 +224,91 @@ def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | No
                 "node_id": event.node_id,
                 "is_final": event.final,
             }
-        case RunResumed():
-            return None
+        case FormRequested():
+            return "human_input_required", form_requested(event)
+        case FormClosed() if event.action_id is None:
+            return "human_input_form_timeout", {
+                "node_id": event.node_id,
+                "node_title": event.title,
+                "expiration_time": event.expiration_time,
+            }
+        case FormClosed():
+            return "human_input_form_filled", {
+                "node_id": event.node_id,
+                "node_title": event.title,
+                "rendered_content": event.rendered_content,
+                "action_id": event.action_id,
+                "action_text": event.action_text,
+                "submitted_data": event.data,
+            }
         case _:
             return None
 
 
-def _run_started(owner: RunOwner, event: RunStarted, reason: str) -> dict[str, Any]:
-    system = {f"sys.{name}": value for name, value in event.system.items() if name != "timestamp"}
+def form_requested(event: FormRequested) -> dict[str, Any]:
+    """The data of ``human_input_required``."""
+    form = event.form
+    return {
+        "form_id": event.form_id,
+        "node_id": event.node_id,
+        "node_title": event.title,
+        "form_content": form["form_content"],
+        "inputs": form["inputs"],
+        "actions": form["actions"],
+        "display_in_ui": True,
+        "form_token": form["form_token"],
+        "approval_channels": form["approval_channels"],
+        "resolved_default_values": form["resolved_default_values"],
+        "expiration_time": form["expiration_time"],
+    }
+
+
+def pause_reason(event: FormRequested) -> dict[str, Any]:
+    """Why a run is paused: an entry of ``reasons``."""
+    form = event.form
+    return {
+        "TYPE": "human_input_required",
+        "form_id": event.form_id,
+        "form_content": form["form_content"],
+        "inputs": form["inputs"],
+        "actions": form["actions"],
+        "node_id": event.node_id,
+        "node_title": event.title,
+        "resolved_default_values": form["resolved_default_values"],
+        "form_token": form["form_token"],
+        "approval_channels": form["approval_channels"],
+        "expiration_time": form["expiration_time"],
+    }
+
+
+def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> dict[str, Any]:
+    """The data of ``workflow_paused``."""
+    return {
+        "workflow_run_id": record.owner.run_id,
+        "paused_nodes": [form.node_id for form in forms],
+        "outputs": {},
+        "reasons": [pause_reason(form) for form in forms],
+        "status": "paused",
+        "created_at": int(record.created_at),
+        "elapsed_time": record.elapsed,
+        "total_tokens": record.total_tokens,
+        "total_steps": record.total_steps,
+    }
+
+
+def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
+    """The answer to a blocking run that paused."""
+    body = _run_body(record, {})
+    body["data"] |= {
+        "paused_nodes": [form.node_id for form in forms],
+        "reasons": [pause_reason(form) for form in forms],
+    }
+    return _encode(body)
+
+
+def run_started(owner: RunOwner, event: RunStarted, reason: str, *, with_time: bool = False) -> dict[str, Any]:
+    """The data of ``workflow_started``."""
+    system = {f"sys.{name}": value for name, value in event.system.items() if with_time or name != "timestamp"}
     return {
         "id": owner.run_id,
         "workflow_id": owner.workflow_id,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from jikko.events import Update, Usage
+from jikko.events import FormClosed, FormRequested, Update, Usage
 from jikko.ports.services import Services
 from jikko.values import Json, Selector, Unset
 
@@ -58,6 +58,21 @@ class NodeFailure(Exception):
         self.usage = usage
         self.metadata = metadata or {}
         self.steps = steps
+
+
+class NodePaused(Exception):
+    """A node waits for a human. Raised by ``Node.run``; the node runs again once its form is closed."""
+
+    def __init__(self, form: Mapping[str, Json], *, source: str, expires_at: float) -> None:
+        """Args:
+        form: As clients see it, without ``form_id``, ``node_id`` and ``node_title``.
+        source: Its text as the file has it.
+        expires_at: When it runs out of time, in seconds since the Unix epoch.
+        """
+        super().__init__("waits for a human")
+        self.form = dict(form)
+        self.source = source
+        self.expires_at = expires_at
 
 
 class Variables(Protocol):
@@ -124,6 +139,25 @@ class Context(Protocol):
 
     @property
     def services(self) -> Services: ...
+
+    @property
+    def form(self) -> FormClosed | None:
+        """What became of the form that this execution paused for; ``None`` before it is closed."""
+        ...
+
+    @property
+    def requested_form(self) -> FormRequested | None:
+        """The form that this execution paused for, if it did."""
+        ...
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the node is in the body of a container."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        ...
 
     def say(self, name: str, text: str) -> None:
         """Stream a piece of the output variable ``name`` before the node ends."""

@@ -8,6 +8,7 @@ from jikko.nodes.code import Code
 from jikko.nodes.document_extractor import DocumentExtractor
 from jikko.nodes.end import End
 from jikko.nodes.http_request import HttpRequest
+from jikko.nodes.human_input import HumanInput
 from jikko.nodes.if_else import IfElse
 from jikko.nodes.iteration import Iteration
 from jikko.nodes.list_operator import ListOperator
@@ -24,6 +25,7 @@ NODE_CLASSES: tuple[Any, ...] = (
     DocumentExtractor,
     End,
     HttpRequest,
+    HumanInput,
     IfElse,
     Iteration,
     ListOperator,

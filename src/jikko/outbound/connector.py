@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -104,6 +104,23 @@ class GuardedResolver(AbstractResolver):
             raise OSError(socket.EAI_AGAIN, "The name service does not answer") from None
 
 
+class Pool(aiohttp.TCPConnector):
+    """Connections that are kept between requests."""
+
+    async def _get(self, *args: Any, **options: Any) -> Any:
+        """A kept connection.
+
+        One on which something came while nobody waited is closed: aiohttp would take it for the answer to the next
+        request, which may be another user's. This overrides a private method; ``test_misbehaving_servers`` tells if
+        aiohttp no longer calls it.
+        """
+        while (connection := await super()._get(*args, **options)) is not None:
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
+
+
 async def look_up(host: str, port: int) -> list[str]:
     """The addresses of a name, from the system's name service."""
     found = await asyncio.get_running_loop().getaddrinfo(
@@ -120,7 +137,7 @@ def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession
     Args:
         guard: ``None`` to let every address pass.
     """
-    connector = aiohttp.TCPConnector(
+    connector = Pool(
         resolver=GuardedResolver(guard, find),
         # How many requests are under way is limited by the client, outside of the connect timeout.
         limit=0,

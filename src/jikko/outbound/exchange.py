@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ _FRAMING: Final = frozenset(
 )
 """Headers about the connection and the framing of the message. A wrong one would let a request run into the next that
 shares its connection."""
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PIECE: Final = 262_144
 """Bytes of the body that are handed over at a time; the write timeout is for each."""
 
@@ -62,13 +65,14 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
     """
     timeouts = conditions.timeouts
     url = URL(str(hop.url), encoded=True)
+    headers = _headers(hop, conditions.user_agent)
     try:
         # Only a stalled upload moves this deadline; aiohttp has none of its own for writing.
         async with asyncio.timeout(None) as writing:
             async with session.request(
                 hop.method,
                 url,
-                headers=_headers(hop, conditions.user_agent),
+                headers=headers,
                 data=_data(hop.body, writing, timeouts.write),
                 cookies=chain.cookies(url),
                 allow_redirects=False,
@@ -83,7 +87,8 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
     except HttpFailure:
         raise
     except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-        raise explained(error, hop.url, timeouts) from error
+        # Without its cause: that may hold the URL, headers or half an answer.
+        raise explained(error, hop.url, timeouts) from None
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
@@ -114,7 +119,14 @@ def _headers(hop: Hop, user_agent: str) -> "CIMultiDict[str]":
 
 
 def _sendable(headers: Pairs) -> Iterable[tuple[str, str]]:
-    return ((name, value) for name, value in headers if name.lower() not in _FRAMING)
+    for name, value in headers:
+        # The values may be secrets.
+        if _NAME.fullmatch(name) is None:
+            raise HttpFailure(f"{name[:60]!r} cannot be sent: it is no name of a header.", kind="request")
+        if _NO_VALUE.search(value) is not None:
+            raise HttpFailure(f"The header {name} cannot be sent: its value holds control characters.", kind="request")
+        if name.lower() not in _FRAMING:
+            yield name, value
 
 
 def _data(body: bytes | Multipart | None, writing: asyncio.Timeout, seconds: float) -> "bytes | _Paced | None":

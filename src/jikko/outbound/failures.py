@@ -45,11 +45,11 @@ def _told(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, Failur
         case aiohttp.ClientPayloadError():
             return f"The answer of {where} breaks off, or is not as long as it says.", "protocol"
         case aiohttp.ClientResponseError():
-            return f"{where} answered with something that is not HTTP.", "protocol"
+            return f"{where} answered with something that is not HTTP, or with more than it announced.", "protocol"
         case asyncio.TimeoutError():
             return f"{where} did not take the request within {timeouts.write:g} s (timed out).", "timeout"
-        case aiohttp.InvalidURL() | ValueError():
-            return "The request cannot be sent: its URL or a header holds a character that may not be there.", "url"
+        case ValueError():
+            return "The request cannot be sent: something in it may not be there.", "request"
         case _:
             return f"The request to {where} failed: {_system(error)}", "connect"
 

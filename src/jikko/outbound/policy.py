@@ -76,15 +76,14 @@ def as_address(host: str) -> Address | None:
     """The address that a host spells out, in whatever way programs understand; ``None`` for a name.
 
     ``127.0.0.1``, ``127.1``, ``2130706433``, ``0x7f000001`` and ``0177.0.0.1`` are one address; so are ``::1`` and
-    ``[::1]``. A dot at the end and the zone of an IPv6 address are ignored.
+    ``[::1]``. A dot at the end of an IPv4 address and the zone of an IPv6 address are ignored.
     """
-    host = host.strip("[]").partition("%")[0].removesuffix(".")
-    if ":" in host:
-        try:
-            return ipaddress.IPv6Address(host)
-        except ValueError:
-            return None
-    return _as_ipv4(host)
+    if ":" not in host:
+        return _as_ipv4(host.removesuffix("."))
+    try:
+        return ipaddress.IPv6Address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
 
 
 def refusal(address: Address, allow: Iterable[Network] = ()) -> str | None:

@@ -79,6 +79,10 @@ class RunStore(Protocol):
         """All runs with status ``running``, oldest first."""
         ...
 
+    async def due_runs(self, now: float, *, limit: int = 100) -> list[RunRecord]:
+        """Paused runs that go on by themselves at ``now`` or earlier, the longest overdue first."""
+        ...
+
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         """The open run with that task id."""
         ...

@@ -84,10 +84,11 @@ class Limiter:
             raise
 
     def _forget(self, run_id: str, future: asyncio.Future[None]) -> None:
-        queue = self._waiting[run_id]
-        queue.remove(future)
-        if not queue:
-            del self._waiting[run_id]
+        queue = self._waiting.get(run_id, deque())
+        if future in queue:
+            queue.remove(future)
+            if not queue:
+                del self._waiting[run_id]
 
     def _take(self) -> bool:
         if self._max_concurrent and self._active >= self._max_concurrent:
@@ -104,13 +105,19 @@ class Limiter:
         return True
 
     def _admit(self) -> None:
-        while self._waiting and self._take():
+        while self._waiting:
             run_id, queue = next(iter(self._waiting.items()))
-            queue.popleft().set_result(None)
-            if queue:
-                self._waiting.move_to_end(run_id)
-            else:
+            # Who was cancelled has not been told yet, and stands here still.
+            gone = queue[0].done()
+            if not gone and not self._take():
+                return
+            future = queue.popleft()
+            if not gone:
+                future.set_result(None)
+            if not queue:
                 del self._waiting[run_id]
+            elif not gone:
+                self._waiting.move_to_end(run_id)
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is None:

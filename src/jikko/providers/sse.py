@@ -11,17 +11,14 @@ class EventBuffer:
     Written for what model servers send: other fields and comments are skipped.
     """
 
-    __slots__ = ("_data", "_rest", "_size")
+    __slots__ = ("_data", "_rest", "pending")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """The pieces of a line that is not complete. Joined once it is: a long line comes in many."""
         self._data: list[bytes] = []
-        self._size = 0
-
-    @property
-    def pending(self) -> int:
-        """Bytes of events that are not complete yet."""
-        return len(self._rest) + self._size
+        self.pending = 0
+        """Bytes of the event that is not complete yet."""
 
     def feed(self, received: bytes) -> list[bytes]:
         """Take the next bytes.
@@ -29,7 +26,14 @@ class EventBuffer:
         Returns:
             The data of the events that they complete.
         """
-        *lines, self._rest = (self._rest + received if self._rest else received).split(b"\n")
+        if b"\n" not in received:
+            self._rest.append(received)
+            self.pending += len(received)
+            return []
+        if self._rest:
+            received = b"".join((*self._rest, received))
+            self._rest = []
+        *lines, rest = received.split(b"\n")
         events: list[bytes] = []
         for line in lines:
             if line[-1:] == b"\r":
@@ -38,15 +42,13 @@ class EventBuffer:
                 if self._data:
                     events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
                     self._data = []
-                    self._size = 0
             elif line.startswith(_DATA):
-                value = line[6:] if line[5:6] == b" " else line[5:]
-                self._data.append(value)
-                self._size += len(value)
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        if rest:
+            self._rest.append(rest)
+        self.pending = len(rest) + sum(map(len, self._data))
         return events
 
-    def rest(self) -> list[bytes]:
-        """What the stream ended with, if it left off the last blank line."""
-        events = self.feed(b"\n\n")
-        self._rest = b""
-        return events
+    def finish(self) -> list[bytes]:
+        """The last event, if the stream ended without the blank line behind it."""
+        return self.feed(b"\n\n")

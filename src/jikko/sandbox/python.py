@@ -10,7 +10,7 @@ import types
 from _sitebuiltins import Quitter
 from typing import Any, Final
 
-from jikko.sandbox.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR, ProgramFailed, describe
+from jikko.sandbox.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, describe
 
 FILENAME: Final = "<code>"
 """What the program's own lines are said to be in, in its tracebacks."""
@@ -66,8 +66,14 @@ def run(code: str, arguments: dict[str, Any]) -> str:
         # Frees what the program holds, or there would be no memory left to tell of it.
         _forget(module, error)
         raise ProgramFailed("memory", LIMIT_ERROR) from None
+    except SystemError as error:
+        # What is left when there was no memory for the exception itself.
+        if "without" not in str(error):
+            raise ProgramFailed(describe(error, FILENAME)) from None
+        _forget(module, error)
+        raise ProgramFailed("memory", LIMIT_ERROR) from None
     except BaseException as error:
-        raise ProgramFailed(describe(error, FILENAME), CODE_ERROR) from None
+        raise ProgramFailed(describe(error, FILENAME)) from None
     if not text.startswith("{"):
         raise ProgramFailed(f"main must return a dict, and returned {type(result).__name__}", RESULT_ERROR)
     return text

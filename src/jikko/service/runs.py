@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner, recovered
 from jikko.engine.state import RunState
-from jikko.errors import InvalidDocument, JikkoError, NotFound, TooManyRequests
-from jikko.events import Event, RunFinished, RunPaused, RunStarted
+from jikko.errors import InvalidDocument, JikkoError, LogConflict, NotFound, TooManyRequests
+from jikko.events import Event, FormClosed, RunFinished, RunPaused, RunResumed, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
@@ -71,6 +71,7 @@ class Runs:
         self._live: dict[str, tuple[LiveRun, Runner]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._answering: dict[str, asyncio.Lock] = {}
 
     async def start(self, app: App, request: StartRequest) -> LiveRun:
         """Begin a run. It goes on whatever becomes of the caller.
@@ -135,6 +136,51 @@ class Runs:
                 return runner.stop(f"Workflow run was stopped by user {user}.")
         return False
 
+    async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
+        """Hand in a form of a run; a paused run goes on. Durable when this returns.
+
+        Returns:
+            Whether the run was waiting for the form.
+        """
+        run_id = record.owner.run_id
+        async with self._answering.setdefault(run_id, asyncio.Lock()):
+            try:
+                return await self._answer(run_id, closed)
+            except LogConflict:
+                # Another process was first.
+                return False
+            finally:
+                self._answering.pop(run_id, None)
+
+    async def _answer(self, run_id: str, closed: FormClosed) -> bool:
+        found = self._live.get(run_id)
+        if found is not None and not found[1].has_ended:
+            live, runner = found
+            if not runner.answer(closed):
+                return False
+            await live.committed()
+            return True
+        if found is not None:
+            # It has just paused; what it wrote must be there before it is read.
+            await found[0].committed()
+        record = await self._store.record(run_id)
+        if record is None or record.status != "paused":
+            return False
+        app = await self._apps.app(record.owner.app_id)
+        if app is None:
+            return False
+        workflow = await self._workflow(app, record.owner.workflow_id)
+        events = await self._store.events(run_id)
+        state = RunState(workflow.graph)
+        state.replay(events)
+        if closed.execution_id not in state.waiting:
+            return False
+        live = LiveRun(self._store, record, events)
+        self._launch(live, workflow.graph, state, RunResumed(at=self._clock()), closed)
+        await live.started()
+        await live.committed()
+        return True
+
     async def record(self, app_id: str, run_id: str) -> RunRecord:
         """The record of a run of an app.
 
@@ -174,33 +220,53 @@ class Runs:
         return found[0] if found else None
 
     async def follow(
-        self, record: RunRecord, after: int = -1, *, durable: bool = True, idle: float | None = None
+        self,
+        record: RunRecord,
+        after: int = -1,
+        *,
+        durable: bool = True,
+        idle: float | None = None,
+        through_pauses: bool = False,
     ) -> AsyncIterator[Batch]:
         """Yield the events of a run behind a position, then each new one, until it ends or pauses.
 
-        See ``LiveRun.follow``; a run that another process executes is looked at again and again.
+        See ``LiveRun.follow``. A run that is not executed here, be it paused or another process's, is looked at again
+        and again.
+
+        Args:
+            through_pauses: Stay while the run is paused, until it ends.
         """
-        live = self.live(record.owner.run_id)
-        if live is not None:
-            async for batch in live.follow(after, durable=durable, idle=idle):
-                yield batch
-            return
+        run_id = record.owner.run_id
         quiet = 0.0
         while True:
-            current = await self._store.record(record.owner.run_id)
-            events = await self.events(record, after)
-            if events:
-                yield list(enumerate(events, after + 1))
-                after += len(events)
-                if isinstance(events[-1], (RunFinished, RunPaused)):
+            live = self.live(run_id)
+            if live is not None:
+                async for batch in live.follow(after, durable=durable, idle=idle):
+                    after = batch[-1][0] if batch else after
+                    yield batch
+            else:
+                current = await self._store.record(run_id)
+                events = await self.events(record, after)
+                if events:
+                    quiet = 0.0
+                    after += len(events)
+                    yield list(enumerate(events, after - len(events) + 1))
+                elif current is None or not current.is_open:
                     return
-            elif current is None or not current.is_open or current.status == "paused":
-                return
+            state = await self._store.record(run_id) if self.live(run_id) is None else None
+            if state is not None and (not state.is_open or (state.status == "paused" and not through_pauses)):
+                if after + 1 >= await self._length(run_id, after):
+                    return
+                continue
             await asyncio.sleep(_POLL)
-            quiet = 0.0 if events else quiet + _POLL
+            quiet += _POLL
             if idle is not None and quiet >= idle:
                 quiet = 0.0
                 yield []
+
+    async def _length(self, run_id: str, after: int) -> int:
+        """How many events a log has, if ``after`` is the position of one of them."""
+        return after + 1 + len(await self._store.events(run_id, after=after))
 
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
@@ -259,7 +325,7 @@ class Runs:
             elapsed=max(0.0, now - record.created_at),
         )
 
-    def _launch(self, live: LiveRun, graph: CompiledGraph, state: RunState, first: Event) -> None:
+    def _launch(self, live: LiveRun, graph: CompiledGraph, state: RunState, first: Event, *answers: FormClosed) -> None:
         runner = Runner(
             graph,
             state,
@@ -271,14 +337,14 @@ class Runs:
         )
         live.on_lost = runner.park
         self._live[live.record.owner.run_id] = (live, runner)
-        task = asyncio.get_running_loop().create_task(self._run(live, runner, first))
+        task = asyncio.get_running_loop().create_task(self._run(live, runner, first, answers))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, live: LiveRun, runner: Runner, first: Event) -> None:
+    async def _run(self, live: LiveRun, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
         run_id = live.record.owner.run_id
         try:
-            await runner.run([first])
+            await runner.run([first], answers)
         except Exception as error:
             log.exception("run %s: the engine failed", run_id)
             live.append([self._given_up(live.record, f"internal error ({type(error).__name__})")])
@@ -287,7 +353,9 @@ class Runs:
         except JikkoError as error:
             log.warning("run %s: %s", run_id, error)
         finally:
-            del self._live[run_id]
+            # A paused run may have been resumed meanwhile.
+            if self._live.get(run_id) == (live, runner):
+                del self._live[run_id]
 
 
 def end_user(app_id: str, user: str) -> str:

@@ -58,6 +58,15 @@ class MemoryRunStore:
         found = [record for record in self._records.values() if record.status == "running"]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
 
+    async def due_runs(self, now: float, *, limit: int = 100) -> list[RunRecord]:
+        found = [
+            record
+            for record in self._records.values()
+            if record.status == "paused" and record.wake_at is not None and record.wake_at <= now
+        ]
+        found.sort(key=lambda record: record.wake_at or 0.0)
+        return [msgspec.structs.replace(record) for record in found[:limit]]
+
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         for record in self._records.values():
             if record.is_open and record.owner.task_id == task_id.lower() and record.owner.app_id == app_id:

@@ -10,10 +10,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.events import Event
+from jikko.events import Event, RunPaused
 from jikko.http import wire
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
+from jikko.http.snapshot import snapshot as told_so_far
 from jikko.http.sse import PING, PING_SECONDS, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
@@ -86,7 +87,8 @@ async def attach(request: Request) -> Response | ASGIApp:
     if record.owner.user != user:
         raise NotFound("Workflow run not found.")
     snapshot = request.query_params.get("include_state_snapshot", "").lower() == "true"
-    return EventStream(_attached(api, record, snapshot, lambda outputs: api.fresh(outputs, request)))
+    stay = request.query_params.get("continue_on_pause", "").lower() == "true"
+    return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request)))
 
 
 async def _record(request: Request) -> tuple[Api, RunRecord]:
@@ -106,7 +108,9 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
         )
 
 
-async def _attached(api: Api, record: RunRecord, snapshot: bool, fresh: Callable[[Json], Json]) -> AsyncIterator[bytes]:
+async def _attached(
+    api: Api, record: RunRecord, snapshot: bool, stay: bool, fresh: Callable[[Json], Json]
+) -> AsyncIterator[bytes]:
     owner = record.owner
     if not record.is_open:
         # The one answer in which Dify names the run where it otherwise names the task.
@@ -121,16 +125,22 @@ async def _attached(api: Api, record: RunRecord, snapshot: bool, fresh: Callable
         )
         return
     yield PING
-    after = -1
-    if not snapshot:
-        live = api.runs.live(owner.run_id)
-        after = live.position if live is not None else len(await api.runs.events(record)) - 1
-    messages = Messages(owner)
-    async for batch in api.runs.follow(record, after, durable=False, idle=PING_SECONDS):
+    log = await api.runs.events(record)
+    live = api.runs.live(owner.run_id)
+    after = len(log) - 1 if snapshot or live is None else max(live.position, len(log) - 1)
+    if snapshot:
+        yield b"".join(wire.frame(message) for message in told_so_far(record, log))
+        if record.status == "paused" and not stay:
+            return
+    messages = Messages(record, log)
+    follow = api.runs.follow(record, after, durable=False, idle=PING_SECONDS, through_pauses=True)
+    async for batch in follow:
         if piece := messages.frames(event for _, event in batch):
             yield piece
         elif not batch:
             yield PING
+        if batch and isinstance(batch[-1][1], RunPaused) and not stay:
+            return
 
 
 def _numbered(position: int, event: Event) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from jikko.http.sse import PING, PING_SECONDS, EventStream
 from jikko.http.state import Api, authenticated, base_url_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
+from jikko.service.forms import forms_of
 from jikko.service.live import LiveRun
 from jikko.service.runs import StartRequest
 
@@ -72,8 +73,10 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
         location = {"Location": f"/v1/workflows/run/{owner.run_id}"}
         return JsonResponse(wire.running_body(live.record), 202, location)
     end = await live.ended()
-    outputs = end.outputs if isinstance(end, RunFinished) else {}
-    return JsonResponse(wire.blocking_body(live.record, outputs))
+    if isinstance(end, RunFinished):
+        return JsonResponse(wire.blocking_body(live.record, end.outputs))
+    forms = forms_of(live.record, await api.runs.events(live.record))
+    return JsonResponse(wire.paused_body(live.record, [form.requested for form in forms if form.closed is None]))
 
 
 async def _stream(api: Api, app: App, start: StartRequest) -> ASGIApp:
@@ -89,7 +92,7 @@ async def _stream(api: Api, app: App, start: StartRequest) -> ASGIApp:
 
 async def _messages(live: LiveRun) -> AsyncIterator[bytes]:
     yield PING
-    messages = Messages(live.record.owner)
+    messages = Messages(live.record)
     async for batch in live.follow(idle=PING_SECONDS):
         if piece := messages.frames(event for _, event in batch):
             yield piece

@@ -8,7 +8,7 @@ from jikko.store.sqlite.totals import Totals
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 # A run may have been paused for long: it counts from when it finished, which is never before it was created.
 _OLD: Final = """
-SELECT key, status FROM runs INDEXED BY runs_listed
+SELECT key, status, created_at FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
 ORDER BY created_at LIMIT ?
 """
@@ -37,10 +37,10 @@ class Retention:
         removed = 0
         for (app,) in connection.execute(_APPS).fetchall():
             old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
-            for key, status in old:
+            for key, status, created_at in old:
                 connection.execute(_REMOVE_LOG, (key,))
                 connection.execute(_REMOVE, (key,))
-                self._totals.change(app, status, -1)
+                self._totals.change(app, status, created_at, -1)
             removed += len(old)
         if removed:
             # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.

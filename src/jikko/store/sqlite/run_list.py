@@ -7,11 +7,10 @@ from typing import Any, Final
 from jikko.ports.run_store import LogPage, LogQuery
 from jikko.store.sqlite.identifiers import storable, stored_id
 from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
+from jikko.store.sqlite.totals import total
 
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
-_TOTAL: Final = "SELECT coalesce(sum(runs), 0) FROM run_totals WHERE app = ?"
-_TOTAL_OF_STATUS: Final = "SELECT coalesce(sum(runs), 0) FROM run_totals WHERE app = ? AND status = ?"
 _KEYWORD: Final = r"""(
   inputs LIKE :keyword ESCAPE '\' OR CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id
   OR end_user IN (SELECT key FROM end_users WHERE app = :app AND session LIKE :keyword ESCAPE '\')
@@ -20,13 +19,41 @@ _KEYWORD: Final = r"""(
 
 def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows) -> LogPage:
     """One page, newest first, and how many runs there are on all pages."""
-    app = connection.execute(_APP, (storable(query.app_id),)).fetchone()
-    if app is None:
+    found = connection.execute(_APP, (storable(query.app_id),)).fetchone()
+    if found is None:
         return LogPage(total=0)
-    conditions, values = ["app = :app"], {"app": app[0]}
-    if query.status is not None:
+    app: int = found[0]
+    status = None if query.status is None else STATUS_NUMBERS[query.status]
+    table, where, values = _filters(connection, app, status, query)
+    if query.keyword or query.user is not None:
+        count: int = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()[0]
+    else:
+        count = total(connection, app, status=status, after=query.created_after, before=query.created_before)
+    values |= {"limit": query.limit, "skip": (query.page - 1) * query.limit}
+    if values["skip"] >= count:
+        return LogPage(total=count)
+    # The inner query reads the index alone, however deep the page (unless there is a keyword).
+    page = connection.execute(
+        f"SELECT {COLUMNS} FROM runs WHERE key IN ("
+        f"SELECT key FROM {table} WHERE {where} ORDER BY created_at DESC, key DESC LIMIT :limit OFFSET :skip"
+        ") ORDER BY created_at DESC, key DESC",
+        values,
+    )
+    return LogPage(total=count, records=[rows.record(connection, row) for row in page.fetchall()])
+
+
+def _filters(
+    connection: sqlite3.Connection, app: int, status: int | None, query: LogQuery
+) -> tuple[str, str, dict[str, Any]]:
+    """The table with the index to go by, the condition, and its values."""
+    index, conditions = "runs_listed", ["app = :app"]
+    values: dict[str, Any] = {"app": app, "status": status}
+    if status is not None:
         conditions.append("status = :status")
-        values["status"] = STATUS_NUMBERS[query.status]
+        if status > STATUS_NUMBERS["succeeded"]:
+            # Said again in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
+            conditions.append("status > 2")
+            index = "runs_unsuccessful"
     if query.created_before is not None:
         conditions.append("created_at <= :before")
         values["before"] = query.created_before
@@ -34,39 +61,14 @@ def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows) ->
         conditions.append("created_at >= :after")
         values["after"] = query.created_after
     if query.user is not None:
-        keys = [row[0] for row in connection.execute(_USERS, (app[0], storable(query.user)))]
-        conditions.append(f"end_user IN ({', '.join(map(str, keys))})")
+        keys = [row[0] for row in connection.execute(_USERS, (app, storable(query.user)))]
+        conditions[0] = f"end_user IN ({', '.join(map(str, keys))})"
+        index = "runs_of_user"
     if query.keyword:
         conditions.append(_KEYWORD)
         values["keyword"] = f"%{_literal(query.keyword[:30])}%"
         values["run_id"] = _run_id(query.keyword)
-    where = " AND ".join(conditions)
-    total = _total(connection, query, where, values)
-    values |= {"limit": query.limit, "skip": (query.page - 1) * query.limit}
-    if values["skip"] >= total:
-        return LogPage(total=total)
-    # The inner query reads the index alone, however deep the page.
-    found = connection.execute(
-        f"SELECT {COLUMNS} FROM runs WHERE key IN ("
-        f"SELECT key FROM runs INDEXED BY runs_listed WHERE {where} "
-        "ORDER BY created_at DESC, key DESC LIMIT :limit OFFSET :skip"
-        ") ORDER BY created_at DESC, key DESC",
-        values,
-    )
-    return LogPage(total=total, records=[rows.record(connection, row) for row in found.fetchall()])
-
-
-def _total(connection: sqlite3.Connection, query: LogQuery, where: str, values: dict[str, Any]) -> int:
-    total: int
-    if query.keyword or query.user is not None or query.created_before is not None or query.created_after is not None:
-        total = connection.execute(
-            f"SELECT count(*) FROM runs INDEXED BY runs_listed WHERE {where}", values
-        ).fetchone()[0]
-    elif query.status is not None:
-        total = connection.execute(_TOTAL_OF_STATUS, (values["app"], values["status"])).fetchone()[0]
-    else:
-        total = connection.execute(_TOTAL, (values["app"],)).fetchone()[0]
-    return total
+    return f"runs INDEXED BY {index}", " AND ".join(conditions), values
 
 
 def _literal(keyword: str) -> str:

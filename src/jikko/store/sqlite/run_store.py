@@ -22,6 +22,9 @@ _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 _OPEN: Final = (
     f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
 )
+_DUE: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at <= ? ORDER BY wake_at, key LIMIT ?
+"""
 _TASK: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_open
 WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2
@@ -70,6 +73,7 @@ class SqliteRunStore:
                 record.total_steps,
                 record.exceptions_count,
                 record.finished_at,
+                record.wake_at,
             ),
         )
         return self._database.submit(partial(self._writes.append, write))
@@ -90,6 +94,12 @@ class SqliteRunStore:
 
     def _open_runs(self, connection: sqlite3.Connection) -> list[RunRecord]:
         return [self._rows.record(connection, row) for row in connection.execute(_OPEN).fetchall()]
+
+    async def due_runs(self, now: float, *, limit: int = 100) -> list[RunRecord]:
+        return await self._database.read(partial(self._due_runs, now, limit))
+
+    def _due_runs(self, now: float, limit: int, connection: sqlite3.Connection) -> list[RunRecord]:
+        return [self._rows.record(connection, row) for row in connection.execute(_DUE, (now, limit)).fetchall()]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
         return await self._database.read(lambda connection: list_runs(connection, query, self._rows))

@@ -15,26 +15,27 @@ from jikko.store.sqlite.totals import Totals
 _INSERT: Final = """
 INSERT INTO runs (
   run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
-  status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
+  wake_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO NOTHING
 """
 # The fence: only the holder of the latest lease, at the end of an open log, changes the row.
 _ADVANCE: Final = """
 UPDATE runs SET
   status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
-  exceptions_count = ?, finished_at = ?
+  exceptions_count = ?, finished_at = ?, wake_at = ?
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
-_FIND: Final = "SELECT key, app, status, log_end, epoch FROM runs WHERE run_id = ?"
+_FIND: Final = "SELECT key, app, status, log_end, epoch, created_at FROM runs WHERE run_id = ?"
 _ADD_TO_LOG: Final = "INSERT INTO run_log (run, position, events) VALUES (?, ?, ?)"
 _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
-Projection: TypeAlias = tuple[int, int, int, bytes, str | None, float, int, int, int, float | None]
+Projection: TypeAlias = tuple[int, int, int, bytes, str | None, float, int, int, int, float | None, float | None]
 """The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
-exceptions_count, finished_at``."""
+exceptions_count, finished_at, wake_at``."""
 
 
 class LogWrite(msgspec.Struct, frozen=True, gc=False):
@@ -98,13 +99,13 @@ class RunWrites:
             connection.execute(_ADD_TO_LOG, (key, 0, write.events))
         else:
             connection.execute(_ARCHIVE, (key, compress(write.events)))
-        self._totals.change(owner[0], status, 1)
+        self._totals.change(owner[0], status, write.created_at, 1)
 
     def _advance(self, write: LogWrite, connection: sqlite3.Connection) -> None:
         found = connection.execute(_FIND, (write.run_id,)).fetchone()
         if found is None:
             raise LogConflict(f"The log of run {id_text(write.run_id)} has 0 events, not {write.at}.")
-        key, app, before = found[:3]
+        key, app, before, _, _, created_at = found
         if before > 1:
             raise self._conflict(write, connection)
         status, epoch = write.projection[:2]
@@ -117,12 +118,12 @@ class RunWrites:
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
         if status != before:
-            self._totals.change(app, before, -1)
-            self._totals.change(app, status, 1)
+            self._totals.change(app, before, created_at, -1)
+            self._totals.change(app, status, created_at, 1)
 
     def _conflict(self, write: LogWrite, connection: sqlite3.Connection) -> LogConflict:
         run_id = id_text(write.run_id)
-        _, _, status, log_end, epoch = connection.execute(_FIND, (write.run_id,)).fetchone()
+        _, _, status, log_end, epoch, _ = connection.execute(_FIND, (write.run_id,)).fetchone()
         if log_end != write.at:
             return LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
         if status > 1:

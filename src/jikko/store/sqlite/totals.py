@@ -1,11 +1,18 @@
-"""How many runs each app has, so that a list need not count them."""
+"""How many runs each app has, in all and by the hour, so that a list need not count them."""
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
+
+HOUR: Final = 3600.0
+"""Seconds."""
 
 _ADD: Final = """
 INSERT INTO run_totals (app, status, runs) VALUES (?, ?, ?)
 ON CONFLICT (app, status) DO UPDATE SET runs = runs + excluded.runs
+"""
+_ADD_TO_HOUR: Final = """
+INSERT INTO run_hours (app, hour, status, runs) VALUES (?, ?, ?, ?)
+ON CONFLICT (app, hour, status) DO UPDATE SET runs = runs + excluded.runs
 """
 
 
@@ -13,19 +20,61 @@ class Totals:
     """Collects the changes of one transaction, and writes them as few rows at its end. For the writer's thread."""
 
     def __init__(self) -> None:
-        self._changes: dict[tuple[int, int], int] = {}
+        self._changes: dict[tuple[int, int, int], int] = {}
 
-    def change(self, app: int, status: int, by: int) -> None:
-        """Note that an app has ``by`` more runs in a status."""
-        key = (app, status)
+    def change(self, app: int, status: int, created_at: float, by: int) -> None:
+        """Note that an app has ``by`` more runs, created at a time, in a status."""
+        key = (app, int(created_at // HOUR), status)
         self._changes[key] = self._changes.get(key, 0) + by
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
         """Write what was noted."""
-        if self._changes:
-            connection.executemany(_ADD, [(*key, by) for key, by in self._changes.items() if by])
-            self._changes.clear()
+        if not self._changes:
+            return
+        in_all: dict[tuple[int, int], int] = {}
+        for (app, _, status), by in self._changes.items():
+            in_all[app, status] = in_all.get((app, status), 0) + by
+        connection.executemany(_ADD, [(*key, by) for key, by in in_all.items() if by])
+        connection.executemany(_ADD_TO_HOUR, [(*key, by) for key, by in self._changes.items() if by])
+        self._changes.clear()
 
     def rolled_back(self) -> None:
         """Forget what was noted."""
         self._changes.clear()
+
+
+def total(
+    connection: sqlite3.Connection, app: int, *, status: int | None, after: float | None, before: float | None
+) -> int:
+    """How many runs an app has in a status (any, if ``None``), created between two times, both included."""
+    values: dict[str, Any] = {"app": app, "status": status, "after": after, "before": before}
+    where = "app = :app" if status is None else "app = :app AND status = :status"
+    if after is None and before is None:
+        return _number(connection, f"SELECT coalesce(sum(runs), 0) FROM run_totals WHERE {where}", values)
+    parts = []
+    # Whole hours from the table; what is left at either end from the index.
+    first = None if after is None else -int(-after // HOUR)
+    end = None if before is None else int(before // HOUR)
+    if first is not None and end is not None and first >= end:
+        parts.append(f"SELECT count(*) FROM runs WHERE {where} AND created_at BETWEEN :after AND :before")
+    else:
+        hours = where
+        if first is not None:
+            values["first"], values["first_second"] = first, first * HOUR
+            hours += " AND hour >= :first"
+            parts.append(
+                f"SELECT count(*) FROM runs WHERE {where} AND created_at >= :after AND created_at < :first_second"
+            )
+        if end is not None:
+            values["end"], values["end_second"] = end, end * HOUR
+            hours += " AND hour < :end"
+            parts.append(
+                f"SELECT count(*) FROM runs WHERE {where} AND created_at >= :end_second AND created_at <= :before"
+            )
+        parts.append(f"SELECT coalesce(sum(runs), 0) FROM run_hours WHERE {hours}")
+    return sum(_number(connection, part, values) for part in parts)
+
+
+def _number(connection: sqlite3.Connection, sql: str, values: dict[str, Any]) -> int:
+    number: int = connection.execute(sql, values).fetchone()[0]
+    return number

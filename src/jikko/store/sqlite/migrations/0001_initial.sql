@@ -63,7 +63,7 @@ CREATE TABLE runs (
   workflow INTEGER NOT NULL, -- names
   version INTEGER NOT NULL, -- names
   end_user INTEGER NOT NULL, -- end_users
-  status INTEGER NOT NULL, -- 0 running, 1 paused; above 1 the run is closed
+  status INTEGER NOT NULL, -- 0 running, 1 paused, 2 succeeded, 3 failed, 4 stopped, 5 partial-succeeded
   epoch INTEGER NOT NULL,
   log_end INTEGER NOT NULL, -- how many events the log has
   total_tokens INTEGER NOT NULL,
@@ -71,6 +71,7 @@ CREATE TABLE runs (
   exceptions_count INTEGER NOT NULL,
   created_at REAL NOT NULL,
   finished_at REAL,
+  wake_at REAL, -- when a paused run goes on by itself
   elapsed REAL NOT NULL,
   retry_of ANY,
   error TEXT,
@@ -80,8 +81,14 @@ CREATE TABLE runs (
   inputs TEXT NOT NULL
 ) STRICT;
 
--- All that a list of logs filters by, so that counting does not touch the rows.
-CREATE INDEX runs_listed ON runs (app, created_at, status, end_user);
+-- For the list of logs: enough to count and to find a page without touching the rows.
+CREATE INDEX runs_listed ON runs (app, created_at, status);
+
+CREATE INDEX runs_unsuccessful ON runs (app, status, created_at) WHERE status > 2;
+
+CREATE INDEX runs_of_user ON runs (end_user, created_at, status);
+
+CREATE INDEX runs_waking ON runs (wake_at) WHERE status = 1;
 
 CREATE INDEX runs_open ON runs (task_id) WHERE status < 2;
 
@@ -91,6 +98,15 @@ CREATE TABLE run_totals (
   status INTEGER NOT NULL,
   runs INTEGER NOT NULL,
   PRIMARY KEY (app, status)
+) STRICT, WITHOUT ROWID;
+
+-- The same by the hour in which they were created, counted from the Unix epoch.
+CREATE TABLE run_hours (
+  app INTEGER NOT NULL, -- names
+  hour INTEGER NOT NULL,
+  status INTEGER NOT NULL,
+  runs INTEGER NOT NULL,
+  PRIMARY KEY (app, hour, status)
 ) STRICT, WITHOUT ROWID;
 
 -- The log of an open run: a JSON array for each append.

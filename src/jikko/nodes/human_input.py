@@ -1,0 +1,187 @@
+"""The Human Input node: a form that somebody fills in while the run waits."""
+
+import base64
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields, as_selector
+from jikko.events import FormClosed
+from jikko.lang.render import to_text
+from jikko.lang.templates import Template
+from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result, Variables
+from jikko.values import UNSET, Json, Selector, is_file
+
+TIMEOUT_HANDLE = "__timeout"
+INPUT_TYPES = ("paragraph", "select", "file", "file-list")
+_SECONDS = {"hour": 3600.0, "day": 86400.0}
+_NO_UUID = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class FormInput:
+    """One field of the form."""
+
+    name: str
+    type: str
+    definition: dict[str, Json]
+    """As the file has it."""
+    selector: Selector
+    """Where its default, or its options, come from; ``()`` if they stand in the file."""
+
+    @classmethod
+    def read(cls, data: Fields) -> Self:
+        source = data.mapping("default" if data.get("type") == "paragraph" else "option_source")
+        selector = as_selector(source.get("selector")) if source.get("type") == "variable" else None
+        return cls(
+            name=data.text("output_variable_name", required=True),
+            type=data.choice("type", INPUT_TYPES, "paragraph"),
+            definition=dict(data.raw),
+            selector=selector or (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HumanInput:
+    """Show a form, wait until it is submitted or its time is up, and take the branch of the action.
+
+    Outputs:
+        One per input, ``__action_id``, ``__action_value`` (the action's title) and ``__rendered_content``. After its
+        time the special ones are empty texts, but for the content.
+
+    Source: Dify 1.15, spec/nodes.md, human-input.
+    """
+
+    type: ClassVar[str] = "human-input"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = True
+
+    content: Template
+    inputs: tuple[FormInput, ...]
+    actions: tuple[dict[str, Json], ...]
+    seconds: float
+    """How long the form can be submitted."""
+    on_web: bool
+    """Whether the form can be submitted over the API."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        unit = data.choice("timeout_unit", ("hour", "day"), "hour")
+        return cls(
+            content=Template.parse(data.text("form_content")),
+            inputs=tuple(FormInput.read(entry) for entry in data.mappings("inputs")),
+            actions=tuple(_action(entry) for entry in data.mappings("user_actions")),
+            seconds=data.integer("timeout", 36, minimum=1) * _SECONDS[unit],
+            on_web=any(
+                method.get("type") == "webapp" and method.boolean("enabled", True)
+                for method in data.mappings("delivery_methods")
+            ),
+        )
+
+    async def run(self, ctx: Context) -> Result:
+        if ctx.is_nested:
+            raise NodeFailure("A human-input node cannot stand inside an iteration or a loop.")
+        closed = ctx.form
+        if closed is not None:
+            return self._result(closed)
+        expires_at = ctx.now() + self.seconds
+        raise NodePaused(
+            {
+                "form_content": self.content.to_markdown(ctx.variables),
+                "inputs": [self._definition(field, ctx.variables) for field in self.inputs],
+                "actions": list(self.actions),
+                "resolved_default_values": self._defaults(ctx.variables),
+                "form_token": form_token(ctx.run.run_id) if self.on_web else None,
+                "approval_channels": ["console"],
+                "expiration_time": int(expires_at),
+            },
+            source=self.content.source,
+            expires_at=expires_at,
+        )
+
+    def _definition(self, field: FormInput, variables: Variables) -> Json:
+        if field.type != "select" or not field.selector:
+            return field.definition
+        value = variables.get(field.selector)
+        options = [to_text(item) for item in value] if isinstance(value, list) else []
+        source = {**field.definition.get("option_source", {}), "value": options}
+        return {**field.definition, "option_source": source}
+
+    def _defaults(self, variables: Variables) -> dict[str, str]:
+        defaults: dict[str, str] = {}
+        for field in self.inputs:
+            default = field.definition.get("default")
+            if field.type != "paragraph" or not isinstance(default, dict):
+                continue
+            value = variables.get(field.selector) if field.selector else default.get("value")
+            if value is not UNSET and value is not None:
+                is_json = isinstance(value, (dict, list))
+                defaults[field.name] = json.dumps(value, ensure_ascii=False) if is_json else to_text(value)
+        return defaults
+
+    def _result(self, closed: FormClosed) -> Result:
+        timed_out = closed.action_id is None
+        outputs = {
+            **closed.data,
+            "__action_id": closed.action_id or "",
+            "__rendered_content": closed.rendered_content,
+            "__action_value": closed.action_text,
+        }
+        return Result(
+            outputs=outputs,
+            inputs={name: {"value_type": _type_name(value), "value": value} for name, value in closed.data.items()},
+            handle=TIMEOUT_HANDLE if timed_out else closed.action_id or "",
+        )
+
+
+def form_token(run_id: str) -> str:
+    """A token that opens one form: it cannot be guessed, and names the run, so that no table of tokens is needed."""
+    raw = _uuid(run_id).bytes + secrets.token_bytes(16)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def run_of_token(token: str) -> str | None:
+    """The run that a token names; ``None`` if it is no token."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    return str(uuid.UUID(bytes=raw[:16])) if len(raw) == 32 else None
+
+
+def rendered(content: str, values: dict[str, Json]) -> str:
+    """The form's text with what was filled in; files as ``[file]`` or ``[n files]``."""
+    for name, value in values.items():
+        content = content.replace(f"{{{{#$output.{name}#}}}}", _shown(value))
+    return content
+
+
+def _shown(value: Json) -> str:
+    if is_file(value):
+        return "[file]"
+    if isinstance(value, list) and any(is_file(item) for item in value):
+        return f"[{len(value)} files]"
+    return to_text(value)
+
+
+def _action(data: Fields) -> dict[str, Json]:
+    return {
+        "id": data.text("id", required=True),
+        "title": data.text("title"),
+        "button_style": data.text("button_style", "default"),
+    }
+
+
+def _type_name(value: Json) -> str:
+    if is_file(value):
+        return "file"
+    return "array[file]" if isinstance(value, list) else "string"
+
+
+def _uuid(run_id: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(run_id)
+    except ValueError:
+        return _NO_UUID

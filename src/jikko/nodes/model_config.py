@@ -1,0 +1,70 @@
+"""The model that a node of the DSL calls, and with what parameters."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from jikko.dsl.fields import Fields
+from jikko.lang.templates import Template
+from jikko.lang.variables import Readable
+from jikko.nodes.contract import NodeFailure
+from jikko.ports.models import Mode
+from jikko.values import Json
+
+_MAX_PARAMETER: Final = 1024
+"""Characters that the text of an expanded parameter keeps. Source: Dify 1.15, spec/nodes.md, llm."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Provider, name, mode and completion parameters."""
+
+    provider: str
+    name: str
+    mode: str
+    parameters: Mapping[str, Json | Template]
+    """Texts with references are templates."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        fields = data.mapping("model")
+        provider, name = fields.text("provider"), fields.text("name")
+        if not provider or not name:
+            fields.problem("", "names no model", "choose one; the run fails at this node", fatal=False)
+        parameters: dict[str, Json | Template] = {}
+        for key, value in fields.mapping("completion_params").raw.items():
+            template = Template.parse(value) if isinstance(value, str) else None
+            parameters[str(key)] = template if template is not None and template.selectors else value
+        return cls(provider, name, fields.text("mode", "chat"), parameters)
+
+    def checked_mode(self) -> Mode:
+        """The mode, if the model can be called.
+
+        Raises:
+            NodeFailure: No model is chosen, or its mode is none.
+        """
+        if not self.provider or not self.name:
+            raise NodeFailure("No model is chosen in this node.", kind="ModelNotExistError")
+        match self.mode:
+            case "chat" | "completion":
+                return self.mode
+            case _:
+                raise NodeFailure(
+                    f"The model's mode is {self.mode!r}; expected chat or completion.", kind="LLMModeRequiredError"
+                )
+
+    def resolved(self, variables: Readable) -> dict[str, Json]:
+        """The parameters, with references replaced; a text that gives a number or a boolean becomes one."""
+        return {
+            name: _converted(value.to_text(variables)[:_MAX_PARAMETER]) if isinstance(value, Template) else value
+            for name, value in self.parameters.items()
+        }
+
+
+def _converted(text: str) -> Json:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (bool, int, float)) else text

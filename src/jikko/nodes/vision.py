@@ -1,0 +1,86 @@
+"""Files in prompts."""
+
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, NodeFailure, Variables
+from jikko.ports.files import FileMissing
+from jikko.ports.models import Media, MediaKind
+from jikko.values import UNSET, Json, Selector, is_file, type_of
+
+_KINDS: Final = ("image", "audio", "video", "document")
+
+
+@dataclass(frozen=True, slots=True)
+class Vision:
+    """Whether and which files a node shows to its model."""
+
+    enabled: bool
+    selector: Selector
+    detail: str
+    """``high`` or ``low``."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        fields = data.mapping("vision")
+        configs = fields.mapping("configs")
+        return cls(
+            enabled=fields.boolean("enabled"),
+            selector=configs.selector("variable_selector") or ("sys", "files"),
+            detail=configs.choice("detail", ("high", "low"), "high"),
+        )
+
+    def files(self, variables: Variables) -> list[Json]:
+        """The file mappings; none if vision is off.
+
+        Raises:
+            NodeFailure: The variable holds no files.
+        """
+        if not self.enabled:
+            return []
+        value = variables.get(self.selector)
+        if value is UNSET or value is None:
+            return []
+        kind = type_of(value)
+        if kind == "file":
+            return [value]
+        if kind == "array[file]":
+            return list(value)
+        if kind == "array[any]":
+            return []
+        raise NodeFailure(
+            f"{'.'.join(self.selector)} is a {kind}; the model can only be shown files.", kind="InvalidVariableTypeError"
+        )
+
+
+async def media_of(ctx: Context, file: Json, detail: str) -> Media | None:
+    """A file as a part of a prompt; ``None`` if its type is none that models read.
+
+    Files that are stored here go along with their content, others by their address.
+
+    Raises:
+        NodeFailure: The content is gone.
+    """
+    kind = file.get("type")
+    if kind not in _KINDS:
+        return None
+    mime_type = file.get("mime_type") or "application/octet-stream"
+    name = file.get("filename") or ""
+    if file.get("transfer_method") == "remote_url":
+        url = file.get("remote_url") or file.get("url") or ""
+        return Media(cast(MediaKind, kind), mime_type, url=url, filename=name, detail=detail)
+    try:
+        data = await ctx.services.files.read(
+            str(file.get("related_id") or ""), app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id
+        )
+    except FileMissing as error:
+        raise NodeFailure(f"The file {name!r} cannot be shown to the model: {error}", kind="LLMNodeError") from None
+    return Media(cast(MediaKind, kind), mime_type, data=data, filename=name, detail=detail)
+
+
+def files_in(value: Json) -> list[Json]:
+    """The file mappings that a value is or holds directly."""
+    if is_file(value):
+        return [value]
+    return list(value) if isinstance(value, list) and type_of(value) == "array[file]" else []

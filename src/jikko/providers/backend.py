@@ -1,0 +1,36 @@
+"""What a protocol or a vendor's library is to the rest of the providers."""
+
+from typing import Protocol
+
+from jikko.ports.models import ModelRequest
+from jikko.providers.progress import Progress
+
+
+class Backend(Protocol):
+    """Speaks one protocol to one provider.
+
+    It knows no limits, prices and fallbacks; secrets in its messages are masked by its caller.
+    """
+
+    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+        """Send a request and put the whole answer into ``progress``.
+
+        Args:
+            request: ``model`` is what the provider calls it, ``mode`` what the providers file says.
+
+        Raises:
+            ModelFailure: There is no usable answer. ``progress`` holds what came.
+        """
+        ...
+
+    async def models(self) -> list[str]:
+        """The names of the models that the provider offers: the cheapest way to try a key.
+
+        Raises:
+            ModelFailure: It did not answer.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close its connections. May be called twice."""
+        ...

@@ -1,0 +1,19 @@
+"""Which backend speaks which protocol: an explicit list."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from jikko.providers.anthropic_messages import AnthropicMessages
+from jikko.providers.llama_cpp import LlamaCpp
+from jikko.providers.models import MakeBackend
+from jikko.providers.openai_compatible import OpenAICompatible
+
+BACKENDS: Final[Mapping[str, MakeBackend]] = {
+    "openai": OpenAICompatible,
+    "azure": OpenAICompatible,
+    "anthropic": AnthropicMessages,
+    "bedrock": AnthropicMessages,
+    "vertex": AnthropicMessages,
+    "llama_cpp": LlamaCpp,
+}
+"""By the ``type`` of the providers file."""

@@ -1,0 +1,105 @@
+"""What is known of the model providers that Dify has plugins for, so that most users only give a key."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_EXCEPTIONS: Final = {"google": "langgenius/gemini/google", "gemini": "langgenius/gemini/google"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WellKnown:
+    """One provider."""
+
+    type: str = "openai"
+    """The protocol: a ``type`` of the providers file."""
+    base_url: str = ""
+    """``""``: the user has to say where it is, or the vendor's library knows."""
+    structured: tuple[str, ...] = ()
+    """Beginnings of the names of models that keep to a JSON schema by themselves; ``""`` for all."""
+    blind: tuple[str, ...] = ()
+    """Beginnings of the names of models that take no images."""
+    prices: str = ""
+    """Its id in genai-prices; ``""`` if it has none."""
+    needs_key: bool = True
+
+
+_OPENAI_STRUCTURED: Final = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-6", "o1", "o3", "o4", "chatgpt-4o")
+_OPENAI_BLIND: Final = ("gpt-3.5", "davinci", "babbage")
+_ALL: Final = ("",)
+
+
+def _plugin(name: str) -> str:
+    return f"langgenius/{name}/{name}"
+
+
+WELL_KNOWN: Final[dict[str, WellKnown]] = {
+    _plugin("openai"): WellKnown(
+        base_url="https://api.openai.com/v1", structured=_OPENAI_STRUCTURED, blind=_OPENAI_BLIND, prices="openai"
+    ),
+    _plugin("azure_openai"): WellKnown(
+        type="azure", structured=_OPENAI_STRUCTURED, blind=_OPENAI_BLIND, prices="azure"
+    ),
+    _plugin("anthropic"): WellKnown(type="anthropic", prices="anthropic"),
+    _plugin("bedrock"): WellKnown(type="bedrock", prices="aws", needs_key=False),
+    _plugin("vertex_ai"): WellKnown(type="vertex", prices="google", needs_key=False),
+    "langgenius/gemini/google": WellKnown(
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai/", structured=_ALL, prices="google"
+    ),
+    _plugin("deepseek"): WellKnown(base_url="https://api.deepseek.com/v1", blind=_ALL, prices="deepseek"),
+    _plugin("tongyi"): WellKnown(base_url="https://dashscope.aliyuncs.com/compatible-mode/v1"),
+    _plugin("moonshot"): WellKnown(base_url="https://api.moonshot.cn/v1", prices="moonshotai"),
+    _plugin("siliconflow"): WellKnown(base_url="https://api.siliconflow.cn/v1"),
+    _plugin("zhipuai"): WellKnown(base_url="https://open.bigmodel.cn/api/paas/v4", prices="zhipuai"),
+    _plugin("minimax"): WellKnown(base_url="https://api.minimaxi.com/v1", prices="minimax"),
+    _plugin("volcengine_maas"): WellKnown(base_url="https://ark.cn-beijing.volces.com/api/v3"),
+    _plugin("wenxin"): WellKnown(base_url="https://qianfan.baidubce.com/v2"),
+    _plugin("hunyuan"): WellKnown(base_url="https://api.hunyuan.cloud.tencent.com/v1"),
+    _plugin("baichuan"): WellKnown(base_url="https://api.baichuan-ai.com/v1"),
+    _plugin("spark"): WellKnown(base_url="https://spark-api-open.xf-yun.com/v1"),
+    _plugin("stepfun"): WellKnown(base_url="https://api.stepfun.com/v1"),
+    _plugin("yi"): WellKnown(base_url="https://api.lingyiwanwu.com/v1"),
+    _plugin("gitee_ai"): WellKnown(base_url="https://ai.gitee.com/v1"),
+    _plugin("openrouter"): WellKnown(base_url="https://openrouter.ai/api/v1", prices="openrouter"),
+    _plugin("groq"): WellKnown(base_url="https://api.groq.com/openai/v1", prices="groq"),
+    _plugin("mistralai"): WellKnown(base_url="https://api.mistral.ai/v1", structured=_ALL, prices="mistral"),
+    _plugin("togetherai"): WellKnown(base_url="https://api.together.xyz/v1", prices="together"),
+    _plugin("fireworks"): WellKnown(
+        base_url="https://api.fireworks.ai/inference/v1", structured=_ALL, prices="fireworks"
+    ),
+    _plugin("novita"): WellKnown(base_url="https://api.novita.ai/v3/openai", prices="novita"),
+    _plugin("nvidia"): WellKnown(base_url="https://integrate.api.nvidia.com/v1"),
+    _plugin("perplexity"): WellKnown(base_url="https://api.perplexity.ai", structured=_ALL, prices="perplexity"),
+    _plugin("cohere"): WellKnown(base_url="https://api.cohere.ai/compatibility/v1", structured=_ALL, prices="cohere"),
+    _plugin("x"): WellKnown(base_url="https://api.x.ai/v1", structured=_ALL, prices="x-ai"),
+    _plugin("cerebras"): WellKnown(base_url="https://api.cerebras.ai/v1", structured=_ALL, prices="cerebras"),
+    _plugin("sambanova"): WellKnown(base_url="https://api.sambanova.ai/v1"),
+    _plugin("deepinfra"): WellKnown(base_url="https://api.deepinfra.com/v1/openai"),
+    _plugin("huggingface_hub"): WellKnown(base_url="https://router.huggingface.co/v1"),
+    _plugin("ollama"): WellKnown(base_url="http://localhost:11434/v1", structured=_ALL, needs_key=False),
+    _plugin("vllm"): WellKnown(base_url="http://localhost:8000/v1", structured=_ALL, needs_key=False),
+    _plugin("localai"): WellKnown(base_url="http://localhost:8080/v1", needs_key=False),
+    _plugin("xinference"): WellKnown(base_url="http://localhost:9997/v1", needs_key=False),
+    _plugin("lmstudio"): WellKnown(base_url="http://localhost:1234/v1", structured=_ALL, needs_key=False),
+    _plugin("openai_api_compatible"): WellKnown(needs_key=False),
+    _plugin("openllm"): WellKnown(base_url="http://localhost:3000/v1", needs_key=False),
+}
+"""By long name. Dify's exception: ``google`` is short for ``langgenius/gemini/google``. Source: Dify 1.15, spec/dsl.md
+§10."""
+
+
+def long_name(provider: str) -> str:
+    """The long name of a provider: the same for its short and its long one."""
+    if not provider or "/" in provider or provider == "*":
+        return provider
+    return _EXCEPTIONS.get(provider, _plugin(provider))
+
+
+def short_name(provider: str) -> str:
+    """The name that people write: the short one, if a provider has one."""
+    last = provider.rpartition("/")[2]
+    return last if long_name(last) == provider else provider
+
+
+def well_known(provider: str) -> WellKnown | None:
+    """What is known of a provider, by any of its names."""
+    return WELL_KNOWN.get(long_name(provider))

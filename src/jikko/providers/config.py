@@ -1,0 +1,128 @@
+"""How the providers of language models are reached: what the providers file says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias
+
+from jikko.ports.models import Abilities, MediaKind
+from jikko.providers.catalogue import long_name, short_name, well_known
+from jikko.values import Json
+
+ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp"]
+TYPES: Final[tuple[ProviderType, ...]] = ("openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp")
+FALLBACK: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost."""
+
+    prompt: Decimal
+    completion: Decimal
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTraits:
+    """What the file says of a model, or of all models of a provider. ``None`` where it says nothing."""
+
+    name: str = ""
+    """What the provider calls it; ``""``: as the workflow does."""
+    mode: Literal["chat", "completion"] | None = None
+    """How it is called, whatever the workflow says."""
+    tools: bool | None = None
+    structured_output: bool | None = None
+    media: Mapping[MediaKind, bool] = field(default_factory=dict)
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """One entry of the providers file."""
+
+    id: str
+    """The long name, or ``*``."""
+    type: ProviderType
+    base_url: str = ""
+    api_key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent along with every request."""
+    models: Mapping[str, ModelTraits] = field(default_factory=dict)
+    """By the name that workflows use."""
+    traits: ModelTraits = field(default_factory=ModelTraits)
+    """Of models that do not say otherwise."""
+    max_concurrent: int = 0
+    """Requests under way at once; 0 for any number."""
+    requests_per_minute: int = 0
+    """0 for any number."""
+    timeout: float = 300.0
+    """Seconds that the provider may be silent: before its answer, and between two pieces of it."""
+    connect_timeout: float = 10.0
+    """Seconds."""
+    max_answer: int = 4_194_304
+    """Characters that an answer may have."""
+    options: Mapping[str, Json] = field(default_factory=dict)
+    """What only some types have: ``api_version``, ``region``, ``project``, ``organization``, ``path``, ``context``,
+    ``parallel``."""
+    unset: tuple[str, ...] = ()
+    """Environment variables that the entry names and that are not set."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        secrets = {self.api_key, *self.headers.values()}
+        return tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
+
+    def model_name(self, model: str) -> str:
+        """What the provider calls a model."""
+        traits = self.models.get(model)
+        return traits.name if traits is not None and traits.name else model
+
+
+class Providers:
+    """The providers file, looked up by provider."""
+
+    def __init__(self, entries: Mapping[str, ProviderConfig] | None = None, *, source: str = "") -> None:
+        """Args:
+        entries: By long name or ``*``.
+        source: Where they come from, as messages name it; ``""`` if there is no file.
+        """
+        self.entries = dict(entries or {})
+        self.source = source
+
+    def find(self, provider: str) -> ProviderConfig | None:
+        """The entry for a provider, by any of its names; the fallback, if it has none."""
+        return self.entries.get(long_name(provider)) or self.entries.get(FALLBACK)
+
+
+def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
+    """What a model can do: what the file says, else what is known of the provider, else a careful guess."""
+    known = well_known(provider)
+    own = config.models.get(model, ModelTraits())
+    name = config.model_name(model).rpartition("/")[2]
+    structured = config.type == "llama_cpp" or (known is not None and name.startswith(known.structured))
+    sees = config.type != "llama_cpp" and not (known is not None and name.startswith(known.blind))
+    media: dict[MediaKind, bool] = {"image": sees, **config.traits.media, **own.media}
+    return Abilities(
+        tools=_first(own.tools, config.traits.tools, True),
+        structured_output=_first(own.structured_output, config.traits.structured_output, structured),
+        media=frozenset(kind for kind, able in media.items() if able),
+    )
+
+
+def line_to_add(provider: str) -> str:
+    """The line for the providers file that would make a provider known."""
+    known = well_known(provider)
+    short = short_name(long_name(provider))
+    fields = [f"type: {known.type if known else 'openai'}"]
+    if known is None or (not known.base_url and known.type in ("openai", "azure")):
+        fields.append("base_url: https://…")
+    if known is None or known.needs_key:
+        variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
+        fields.append(f'api_key: "${{{variable}_API_KEY}}"')
+    return f'  "{short}": {{{", ".join(fields)}}}'
+
+
+def _first(*values: bool | None) -> bool:
+    return next((value for value in values if value is not None), False)

@@ -1,0 +1,199 @@
+"""Reads the providers file."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, cast
+
+import yaml
+
+from jikko.dsl.fields import Fields, shown
+from jikko.errors import InvalidSettings, Problem
+from jikko.ports.models import MediaKind
+from jikko.providers.catalogue import long_name, well_known
+from jikko.providers.config import FALLBACK, TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
+from jikko.values import Json
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
+_TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price")
+_OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel")
+_LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
+_KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
+_MODEL_KEYS: Final = ("name", "mode", *_TRAITS)
+_MAX_BYTES: Final = 1 << 20
+
+
+def read_providers(file: Path | None, environment: Mapping[str, str]) -> Providers:
+    """The providers that a file describes; none if there is no file.
+
+    Args:
+        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
+            models of that provider cannot be called.
+
+    Raises:
+        InvalidSettings: The file cannot be read. Carries every problem found.
+    """
+    if file is None:
+        return Providers()
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidSettings(f"The providers file {file} cannot be read: {error.strerror}.") from None
+    if len(text) > _MAX_BYTES:
+        raise InvalidSettings(f"The providers file {file} is larger than {_MAX_BYTES} bytes.")
+    return parse_providers(text, environment, source=str(file))
+
+
+def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file") -> Providers:
+    """The providers that a text describes. See ``read_providers``."""
+    try:
+        # Anchors are fine here: whoever writes this file may stop the server anyway.
+        raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InvalidSettings(f"The providers file {source} is no YAML: {_position(error)}.") from None
+    problems: list[Problem] = []
+    entries: dict[str, ProviderConfig] = {}
+    root = Fields("", raw if isinstance(raw, dict) else {}, problems)
+    if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
+        root.problem("providers", "is missing", 'expected a mapping: providers: {"openai": {api_key: …}}')
+    else:
+        _unknown(root, ("providers",))
+        listed = root.mapping("providers")
+        for name in listed.raw:
+            if not isinstance(name, str):
+                listed.problem(str(name), "is not a text")
+                continue
+            fields = Fields(f"providers[{name!r}]", _mapping(listed, name), problems)
+            config = _provider(long_name(name), fields, environment)
+            if config.id in entries:
+                fields.problem("", "is described twice: short and long names mean the same provider")
+            entries[config.id] = config
+    if problems:
+        listing = "\n  ".join(map(str, problems))
+        raise InvalidSettings(f"The providers file {source} has {len(problems)} problem(s):\n  {listing}")
+    return Providers(entries, source=source)
+
+
+def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> ProviderConfig:
+    unset: list[str] = []
+    fields = Fields(fields.where, _expand(fields.raw, environment, unset), fields.problems)
+    _unknown(fields, _KEYS)
+    known = well_known(id_)
+    default: ProviderType = cast(ProviderType, known.type) if known else "openai"
+    type_ = cast(ProviderType, fields.choice("type", TYPES, default))
+    base_url = fields.text("base_url", known.base_url if known and known.type == type_ else "")
+    if type_ in ("openai", "azure") and not base_url:
+        fields.problem("base_url", "is missing", "where requests go, such as https://host/v1")
+    elif base_url and not base_url.startswith(("http://", "https://")) and "base_url" not in unset:
+        fields.problem("base_url", f"is {shown(base_url)}", "expected http://… or https://…")
+    if type_ == "llama_cpp" and not fields.raw.get("path"):
+        fields.problem("path", "is missing", "the path of a GGUF file")
+    if type_ == "azure" and not fields.raw.get("api_version"):
+        fields.problem("api_version", "is missing", "such as 2024-10-21")
+    headers = fields.mapping("headers")
+    models = fields.mapping("models")
+    return ProviderConfig(
+        id=id_ if id_ != FALLBACK else FALLBACK,
+        type=type_,
+        base_url=base_url,
+        api_key=fields.text("api_key"),
+        headers={str(name): headers.text(name) for name in headers.raw},
+        models={str(name): _model(models, name) for name in models.raw},
+        traits=_traits(fields),
+        max_concurrent=fields.integer("max_concurrent", 0, minimum=0),
+        requests_per_minute=fields.integer("requests_per_minute", 0, minimum=0),
+        timeout=_seconds(fields, "timeout", 300.0),
+        connect_timeout=_seconds(fields, "connect_timeout", 10.0),
+        max_answer=fields.integer("max_answer", 4_194_304, minimum=1),
+        options={name: fields.raw[name] for name in _OPTIONS if fields.raw.get(name) is not None},
+        unset=tuple(dict.fromkeys(unset)),
+    )
+
+
+def _model(models: Fields, name: Any) -> ModelTraits:
+    value = models.raw[name]
+    if isinstance(value, str):
+        return ModelTraits(name=value)
+    fields = models.mapping(name)
+    _unknown(fields, _MODEL_KEYS)
+    return _traits(fields, of_model=True)
+
+
+def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
+    mode = fields.choice("mode", ("chat", "completion"), "") if of_model else ""
+    return ModelTraits(
+        name=fields.text("name") if of_model else "",
+        mode=cast(Any, mode or None),
+        tools=_flag(fields, "tools"),
+        structured_output=_flag(fields, "structured_output"),
+        media={kind: fields.boolean(name) for name, kind in _MEDIA.items() if fields.raw.get(name) is not None},
+        price=_price(fields.mapping("price")) if fields.raw.get("price") is not None else None,
+    )
+
+
+def _price(fields: Fields) -> Price:
+    _unknown(fields, ("prompt", "completion", "currency"))
+    amounts = []
+    for name in ("prompt", "completion"):
+        try:
+            amount = Decimal(str(fields.raw.get(name, 0)))
+            if not amount.is_finite() or amount < 0:
+                raise InvalidOperation
+        except InvalidOperation:
+            fields.problem(name, f"is {shown(fields.raw.get(name))}", "expected the price of a million tokens")
+            amount = Decimal(0)
+        amounts.append(amount)
+    return Price(amounts[0], amounts[1], fields.text("currency", "USD"))
+
+
+def _seconds(fields: Fields, name: str, default: float) -> float:
+    value = fields.raw.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+        fields.problem(name, f"is {shown(value)}", "expected seconds")
+        return default
+    return float(value)
+
+
+def _flag(fields: Fields, name: str) -> bool | None:
+    return None if fields.raw.get(name) is None else fields.boolean(name)
+
+
+def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
+    for name in fields.raw:
+        if name not in known:
+            fields.problem(str(name), "is not known", fields.meant(name, known))
+
+
+def _mapping(fields: Fields, name: str) -> Mapping[str, Any]:
+    return fields.mapping(name).raw
+
+
+def _expand(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
+    match value:
+        case str():
+
+            def replaced(match: re.Match[str]) -> str:
+                name = match.group(1)
+                if not environment.get(name):
+                    unset.append(name)
+                return environment.get(name, "")
+
+            return _VARIABLE.sub(replaced, value)
+        case dict():
+            return {key: _expand(item, environment, unset) for key, item in value.items()}
+        case list():
+            return [_expand(item, environment, unset) for item in value]
+        case _:
+            return value
+
+
+def _position(error: Exception) -> str:
+    # The text of the error quotes the line, which may hold a key.
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or type(error).__name__
+    return f"{problem} in line {mark.line + 1}" if mark is not None else str(problem)

@@ -1,0 +1,186 @@
+"""Reads answers of OpenAI's protocol, whole or in pieces.
+
+The SDK's own objects are not used for this: building them costs several times what the rest of the way of a token does.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from jikko.ports.models import FailureKind, ModelFailure
+from jikko.providers.progress import Progress
+
+_DONE: Final = b"[DONE]"
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: Any = None
+    reasoning_content: str | None = None
+    reasoning: Any = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | float | None = None
+    completion_tokens: int | float | None = None
+    total_tokens: int | float | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+class AnswerReader:
+    """Puts an answer into a ``Progress``."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer came to its end, and was not cut off."""
+        return self._done or self._progress.finish_reason is not None
+
+    def events(self, events: list[bytes]) -> None:
+        """Take the data of events of a streamed answer. Texts that came together are handed on together.
+
+        Raises:
+            ModelFailure: One is no JSON, tells an error, or makes the answer too large.
+        """
+        if len(events) == 1:
+            self._event(events[0])
+            return
+        texts: list[str] = []
+        for event in events:
+            text = self._event(event, texts)
+            if text:
+                texts.append(text)
+        if texts:
+            self._progress.add("".join(texts))
+
+    def whole(self, body: bytes) -> None:
+        """Take an answer that is not streamed. Raises as ``events`` does."""
+        self._event(body)
+        self._done = True
+
+    def _event(self, data: bytes, waiting: list[str] | None = None) -> str:
+        """Read one event.
+
+        Args:
+            waiting: Texts that were not handed on yet; if given, so is this one's, as the result.
+        """
+        if data == _DONE:
+            self._done = True
+            return ""
+        try:
+            answer = _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise ModelFailure(
+                f"The provider's answer is no JSON of OpenAI's protocol: {data[:200].decode(errors='replace')!r}",
+                kind="InvokeBadRequestError",
+            ) from None
+        progress = self._progress
+        if answer.error is not None:
+            raise _told(answer.error)
+        if answer.usage is not None:
+            progress.count(
+                _whole(answer.usage.prompt_tokens),
+                _whole(answer.usage.completion_tokens),
+                _whole(answer.usage.total_tokens),
+            )
+        if not answer.choices:
+            return ""
+        choice = answer.choices[0]
+        if choice.finish_reason is not None:
+            progress.finish_reason = choice.finish_reason
+        delta = choice.delta or choice.message
+        if delta is None:
+            text, reasoning = choice.text or "", ""
+        else:
+            text = delta.content if isinstance(delta.content, str) else ""
+            reasoning = delta.reasoning_content or ""
+            if delta.content is not None and not text:
+                text, reasoning = _parts(delta.content)
+            if not reasoning and isinstance(delta.reasoning, str):
+                reasoning = delta.reasoning
+            if delta.refusal and not text:
+                text = delta.refusal
+            for position, call in enumerate(delta.tool_calls or ()):
+                self._call(position, call)
+        if waiting is not None and not reasoning:
+            return text
+        if waiting:
+            progress.add("".join(waiting))
+            waiting.clear()
+        if text or reasoning:
+            progress.add(text, reasoning)
+        return ""
+
+    def _call(self, position: int, call: _ToolCall) -> None:
+        function = call.function or _Function()
+        arguments = function.arguments
+        if arguments is not None and not isinstance(arguments, str):
+            # Some servers send the object itself.
+            arguments = msgspec.json.encode(arguments).decode()
+        index = position if call.index is None else call.index
+        self._progress.call(index, call.id or "", function.name or "", arguments or "")
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """Text and reasoning of a content that is a list of parts."""
+    text: list[str] = []
+    reasoning: list[str] = []
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict):
+            continue
+        if isinstance(part.get("text"), str):
+            text.append(part["text"])
+        elif isinstance(part.get("thinking"), str):
+            reasoning.append(part["thinking"])
+        elif isinstance(part.get("thinking"), list):
+            reasoning.append(_parts(part["thinking"])[0])
+    return "".join(text), "".join(reasoning)
+
+
+def _whole(number: int | float | None) -> int | None:
+    return None if number is None else max(0, int(number))
+
+
+def _told(error: Any) -> ModelFailure:
+    """An error that comes as an event, after the status was sent."""
+    details = error if isinstance(error, dict) else {"message": str(error)}
+    message = str(details.get("message") or details)[:2000]
+    words = " ".join(str(details.get(name, "")) for name in ("type", "code", "status")).lower()
+    kind: FailureKind = "InvokeBadRequestError"
+    if "rate_limit" in words or "429" in words or "exhausted" in words:
+        kind = "InvokeRateLimitError"
+    elif any(word in words for word in ("server_error", "overloaded", "unavailable", "internal", "500", "502", "503")):
+        kind = "InvokeServerUnavailableError"
+    elif any(word in words for word in ("authentication", "permission", "401", "403")):
+        kind = "InvokeAuthorizationError"
+    return ModelFailure(f"The provider broke off its answer: {message}", kind=kind)

@@ -1,0 +1,187 @@
+"""Providers that speak OpenAI's protocol, over OpenAI's SDK."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from jikko.ports.models import ModelFailure, ModelRequest
+from jikko.providers.config import ProviderConfig
+from jikko.providers.openai_answer import AnswerReader
+from jikko.providers.openai_body import chat_body, completion_body
+from jikko.providers.parameters import Parameters
+from jikko.providers.progress import Progress, too_large
+from jikko.providers.sdk_errors import failure_of
+from jikko.providers.sse import EventBuffer
+
+_RAW: Final = {"X-Stainless-Raw-Response": "stream"}
+_MAX_DROPS: Final = 8
+"""Parameters that one request may lose before it is given up."""
+_REFUSAL: Final = re.compile(
+    r"un(known|recognized|supported|expected)|not (be )?(support|permit|allow|recogni)|extra (input|field)|does not support",
+    re.IGNORECASE,
+)
+
+MakeClient = Callable[[ProviderConfig], Any]
+
+
+class OpenAICompatible:
+    """One provider. The SDK is imported, and connections are opened, when the first request is sent."""
+
+    def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
+        """Args:
+        make_client: Makes the SDK's asynchronous client; called in a thread.
+        """
+        self._config = config
+        self._make_client = make_client or _client
+        self._client: Any = None
+        self._making: asyncio.Task[Any] | None = None
+        self._parameters = Parameters(config.id)
+
+    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+        """See ``Backend.complete``."""
+        client = await self._connected()
+        parameters = self._parameters.fields(request.model, request.parameters)
+        if request.mode == "completion":
+            path, body = "/completions", completion_body(request, parameters)
+        else:
+            path, body = "/chat/completions", chat_body(request, parameters)
+        body = self._parameters.without_refused(request.model, body)
+        for _ in range(_MAX_DROPS):
+            try:
+                await self._send(client, path, body, progress)
+                return
+            except ModelFailure:
+                raise
+            except Exception as error:
+                refused = _refused(error, body)
+                if refused is None or progress.has_begun:
+                    raise failure_of(error) from None
+                failure = failure_of(error)
+                unsupported = _ABILITIES.get(refused)
+                if unsupported is not None:
+                    failure.unsupported = unsupported
+                    raise failure from None
+                self._parameters.refuse(request.model, refused, str(failure))
+                body = self._parameters.without_refused(request.model, body)
+        raise ModelFailure("The provider refuses one parameter after the other.", kind="InvokeBadRequestError")
+
+    async def models(self) -> list[str]:
+        """See ``Backend.models``."""
+        client = await self._connected()
+        try:
+            page = await client.models.list()
+            return [model.id for model in page.data or ()]
+        except Exception as error:
+            raise failure_of(error) from None
+
+    async def close(self) -> None:
+        """See ``Backend.close``."""
+        if self._making is not None:
+            self._making.cancel()
+            self._making = None
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress) -> None:
+        reader = AnswerReader(progress)
+        # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
+        # parameters of other servers need no place in the SDK's signatures, and the SDK builds no object for each token.
+        answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+        try:
+            response = answer.http_response
+            if body.get("stream") and "json" not in response.headers.get("content-type", ""):
+                await self._read_stream(response, reader)
+            else:
+                reader.whole(await self._read_whole(response))
+        finally:
+            # Also when cancelled: an answer that was not read to its end takes its connection with it.
+            await answer.close()
+
+    async def _read_stream(self, response: Any, reader: AnswerReader) -> None:
+        buffer = EventBuffer()
+        async for received in response.aiter_bytes():
+            events = buffer.feed(received)
+            if events:
+                reader.events(events)
+            elif buffer.pending > 4 * self._config.max_answer:
+                raise too_large(f"{self._config.max_answer} characters")
+        events = buffer.finish()
+        if events:
+            reader.events(events)
+        if not reader.is_complete:
+            raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
+
+    async def _read_whole(self, response: Any) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for received in response.aiter_bytes():
+            pieces.append(received)
+            size += len(received)
+            # Four bytes for a character, and something for the JSON around it.
+            if size > 4 * self._config.max_answer + 65_536:
+                raise too_large(f"{self._config.max_answer} characters")
+        return b"".join(pieces)
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            if self._making is None:
+                # In a thread: the import takes a good part of a second.
+                self._making = asyncio.create_task(asyncio.to_thread(self._make_client, self._config))
+            self._client = await asyncio.shield(self._making)
+        return self._client
+
+
+_ABILITIES: Final[dict[str, Literal["tools", "structured_output"]]] = {
+    "tools": "tools",
+    "tool_choice": "tools",
+    "response_format": "structured_output",
+}
+
+
+def _client(config: ProviderConfig) -> Any:
+    import openai
+
+    # No environment: neither proxies nor certificates of httpx, nor OPENAI_* of the SDK, which would send them to
+    # whatever provider this is.
+    common: dict[str, Any] = {
+        "api_key": config.api_key or "none",
+        "organization": str(config.options.get("organization", "")),
+        "project": str(config.options.get("project", "")),
+        "max_retries": 0,
+        "timeout": openai.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
+        "default_headers": dict(config.headers),
+        "http_client": openai.DefaultAioHttpClient(trust_env=False),
+    }
+    client: Any
+    if config.type == "azure":
+        client = openai.AsyncAzureOpenAI(
+            azure_endpoint=config.base_url, api_version=str(config.options.get("api_version")), **common
+        )
+    else:
+        client = openai.AsyncOpenAI(base_url=config.base_url, webhook_secret="", **common)
+    # Given as "" above so that the SDK asks no environment; as None they are not sent.
+    client.organization = client.organization or None
+    client.project = client.project or None
+    # OPENAI_CUSTOM_HEADERS is read whatever is given.
+    client._custom_headers = dict(config.headers)
+    return client
+
+
+def _refused(error: Exception, body: dict[str, Any]) -> str | None:
+    """The parameter that a provider did not want, if that is what an error says."""
+    if getattr(error, "status_code", None) not in (400, 422):
+        return None
+    message = str(getattr(error, "message", error))
+    code = str(getattr(error, "code", "") or "")
+    if not _REFUSAL.search(f"{code} {message}"):
+        return None
+    fixed = ("model", "messages", "prompt", "stream")
+    candidates = [name for name in body if name not in fixed]
+    named = str(getattr(error, "param", "") or "").partition(".")[0]
+    if named in candidates:
+        return named
+    # Longest first: ``max_tokens`` must not be found in ``max_completion_tokens``.
+    mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", message)]
+    return max(mentioned, key=len, default=None)

@@ -1,0 +1,63 @@
+"""What the errors of the vendors' SDKs mean. Those of OpenAI and Anthropic are built alike.
+
+Source of the kinds: Dify 1.15, spec/nodes.md, llm.
+"""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jikko.ports.models import FailureKind, ModelFailure
+
+_MAX_MESSAGE: Final = 2000
+
+
+def failure_of(error: Exception) -> ModelFailure:
+    """The failure that an SDK's error is, or one of the HTTP library below it."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return of_status(status, _message(error), getattr(getattr(error, "response", None), "headers", {}))
+    name = type(error).__name__
+    if isinstance(error, TimeoutError) or "Timeout" in name:
+        return ModelFailure("The provider was silent for too long (timeout of the provider).", kind="InvokeConnectionError")
+    if name in ("APIResponseValidationError", "DecodingError", "InvalidURL", "UnsupportedProtocol"):
+        return ModelFailure(f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError")
+    cause = error.__cause__ or error
+    detail = str(cause) or type(cause).__name__
+    return ModelFailure(f"The connection to the provider failed: {detail}"[:_MAX_MESSAGE], kind="InvokeConnectionError")
+
+
+def of_status(status: int, message: str, headers: Mapping[str, str]) -> ModelFailure:
+    """The failure that an HTTP status is."""
+    kind: FailureKind = "InvokeBadRequestError"
+    retry_after: float | None = None
+    if status == 429:
+        kind = "InvokeRateLimitError"
+        retry_after = _retry_after(headers)
+        if retry_after is not None:
+            message += f" (try again after {retry_after:.0f} s)"
+    elif status in (401, 403):
+        kind = "InvokeAuthorizationError"
+    elif status == 408:
+        kind = "InvokeConnectionError"
+    elif status >= 500:
+        kind = "InvokeServerUnavailableError"
+    return ModelFailure(f"The provider answered {status}: {message}"[:_MAX_MESSAGE], kind=kind, retry_after=retry_after)
+
+
+def _message(error: Any) -> str:
+    body = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(inner, dict) and inner.get("message"):
+        return str(inner["message"])
+    return str(getattr(error, "message", "") or error)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after") or ""
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        parsed = email.utils.parsedate_tz(value)
+        return None if parsed is None else max(0.0, email.utils.mktime_tz(parsed) - time.time())

@@ -1,0 +1,97 @@
+"""What a client of the API does, in few words."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+
+class Client:
+    """One app, seen through its API key."""
+
+    def __init__(self, url: str, key: str, user: str = "someone") -> None:
+        self.user = user
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._http.request(method, path, **options)
+
+    def get(self, path: str) -> Any:
+        """The body of an answer that must be 200."""
+        answer = self._http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def body(self, mode: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"inputs": inputs, "user": self.user, "response_mode": mode}
+
+    def run(self, mode: str = "blocking", *, path: str = "/v1/workflows/run", **inputs: Any) -> Any:
+        """Start a run, ``blocking`` or ``async``. Returns the body of the answer."""
+        answer = self._http.post(path, json=self.body(mode, inputs))
+        assert answer.status_code == (202 if mode == "async" else 200), answer.text
+        return answer.json()
+
+    def stream(self, **inputs: Any) -> list[dict[str, Any]]:
+        """Run, and all messages of the stream."""
+        with self.streaming(**inputs) as messages:
+            return list(messages)
+
+    @contextmanager
+    def streaming(self, **inputs: Any) -> Iterator[Iterator[dict[str, Any]]]:
+        """Run, and the messages as they come. Leaving the block hangs up."""
+        with self._http.stream("POST", "/v1/workflows/run", json=self.body("streaming", inputs)) as answer:
+            assert answer.status_code == 200, answer.read()
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            yield (json.loads(line[6:]) for line in lines(answer) if line.startswith("data: "))
+
+    def detail(self, run_id: str) -> Any:
+        return self.get(f"/v1/workflows/run/{run_id}")
+
+    def node_executions(self, run_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get(f"/v1/workflows/run/{run_id}/node-executions")["data"]
+        return found
+
+    def log(self, run_id: str) -> list[dict[str, Any]]:
+        """The log as JSON."""
+        found: list[dict[str, Any]] = self.get(f"/v1/workflows/run/{run_id}/events")["data"]
+        return found
+
+    @contextmanager
+    def following(self, run_id: str, after: int | None = None) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
+        """The log as a stream: position and event."""
+        headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": str(after)})
+        with self._http.stream("GET", f"/v1/workflows/run/{run_id}/events", headers=headers) as answer:
+            assert answer.status_code == 200, answer.read()
+            yield numbered(lines(answer))
+
+    def finished(self, run_id: str) -> Any:
+        """Wait for the end of a run. Returns its detail."""
+        with self.following(run_id) as events:
+            for _ in events:
+                pass
+        return self.detail(run_id)
+
+
+def lines(answer: httpx.Response) -> Iterator[str]:
+    """The lines of a stream as its standard says: ``httpx`` would also end a line at U+2028."""
+    rest = b""
+    for piece in answer.iter_bytes():
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode() for line in whole)
+
+
+def numbered(stream: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Position and event of each message of a stream with ``id:`` lines."""
+    position = -1
+    for line in stream:
+        if line.startswith("id: "):
+            position = int(line[4:])
+        elif line.startswith("data: "):
+            yield position, json.loads(line[6:])

@@ -1,0 +1,89 @@
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import ECHO, app, end, fetch, if_contains, python, start, template
+
+
+@pytest.fixture
+def jikko(tmp_path: Path) -> Command:
+    """The command, with a data folder of its own."""
+    return Command(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def echo() -> Iterator[EchoServer]:
+    """A server for workflows to call."""
+    server = EchoServer()
+    yield server
+    server.close()
+
+
+@dataclass
+class Scene:
+    """A running server with apps, each open to a client."""
+
+    server: Server
+    command: Command
+    client: Callable[[str], Client]
+    """By the name of the app."""
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer) -> Iterator[Scene]:
+    """A server that many tests share. Nothing in it may depend on what other tests did."""
+    folder = tmp_path_factory.mktemp("scene")
+    files = []
+    for name, text in apps_of(echo).items():
+        files.append(folder / f"{name}.yml")
+        files[-1].write_text(text, encoding="utf-8")
+    command = Command(folder / "home")
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
+    server = Server(command.home)
+    clients = {name: Client(server.url, key) for name, key in keys.items()}
+    yield Scene(server, command, clients.__getitem__)
+    for client in clients.values():
+        client.close()
+    server.close()
+
+
+def apps_of(echo: EchoServer) -> dict[str, str]:
+    """The apps of the shared server."""
+    return {
+        "echo": ECHO,
+        "strict": app("Strict", [start("q", required=True), end(q="start.q")], "start>end"),
+        # Waits at the echo server until the test lets it go on.
+        "held": app(
+            "Held",
+            [start("name"), fetch("wait", f"{echo.url}/hold/{{{{#start.name#}}}}"), end(answer="wait.body")],
+            "start>wait wait>end",
+        ),
+        "work": app(
+            "Work",
+            [
+                start("q"),
+                python("shout", "def main(q):\n    return {'text': q.upper()}\n", {"text": "string"}, q="start.q"),
+                if_contains("loud", "shout.text", "!"),
+                template("yes", "{{ text }} is loud", text="shout.text"),
+                template("no", "{{ text }} is quiet", text="shout.text"),
+                end("end-loud", said="yes.output"),
+                end("end-quiet", said="no.output"),
+            ],
+            "start>shout shout>loud loud:true>yes loud:false>no yes>end-loud no>end-quiet",
+        ),
+        "broken": app(
+            "Broken",
+            [start("q"), python("bad", "def main():\n    return 1 / 0\n", {"text": "string"}), end(text="bad.text")],
+            "start>bad bad>end",
+        ),
+        "chat": app("Chat", [start("q"), node_answer()], "start>answer", mode="advanced-chat"),
+    }
+
+
+def node_answer() -> dict[str, object]:
+    return {"id": "answer", "data": {"type": "answer", "title": "answer", "answer": "hello"}}

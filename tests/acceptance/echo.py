@@ -1,0 +1,87 @@
+"""An HTTP server that workflows call: it counts who called, and lets callers wait until the test says so."""
+
+import threading
+import time
+from collections import defaultdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class EchoServer:
+    """Answers every GET with the path it was asked for.
+
+    A path that begins with ``/hold/`` is answered once ``release`` was called with it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Condition()
+        self._calls: dict[str, list[float]] = defaultdict(list)
+        self._released: set[str] = set()
+        self._closing = False
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def calls(self, path: str) -> list[float]:
+        """When the path was asked for: seconds since the Unix epoch."""
+        with self._lock:
+            return list(self._calls[path])
+
+    def paths(self) -> list[str]:
+        with self._lock:
+            return list(self._calls)
+
+    def wait_for_calls(self, path: str, count: int = 1, *, timeout: float = 20) -> None:
+        """Wait until the path was asked for so often."""
+        with self._lock:
+            if not self._lock.wait_for(lambda: len(self._calls[path]) >= count, timeout):
+                raise AssertionError(f"{path} was asked for {len(self._calls[path])} times, not {count}")
+
+    def release(self, path: str) -> None:
+        """Answer all who wait at a path, and who will ask for it."""
+        with self._lock:
+            self._released.add(path)
+            self._lock.notify_all()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, path: str) -> None:
+        with self._lock:
+            self._calls[path].append(time.time())
+            self._lock.notify_all()
+            if path.startswith("/hold/"):
+                self._lock.wait_for(lambda: path in self._released or self._closing)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Callers that were killed are no error."""
+
+
+def _handler(echo: EchoServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            echo.answer(self.path)
+            body = self.path.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Keep quiet."""
+
+    return Handler

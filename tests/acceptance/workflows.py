@@ -1,0 +1,123 @@
+"""DSL files for the tests. They are JSON, which is YAML as well."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+Node = dict[str, Any]
+
+
+def app(name: str, nodes: Iterable[Node], edges: str, *, mode: str = "workflow", version: str = "0.6.0") -> str:
+    """A file with these nodes.
+
+    Args:
+        edges: Separated by blanks: ``a>b``, or ``a:handle>b``.
+    """
+    known = list(nodes)
+    content = {
+        "kind": "app",
+        "version": version,
+        "app": {"name": name, "mode": mode, "description": f"about {name}"},
+        "workflow": {"graph": {"nodes": known, "edges": [_edge(text) for text in edges.split()]}, "features": {}},
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _edge(text: str) -> dict[str, Any]:
+    tail, _, target = text.partition(">")
+    source, _, handle = tail.partition(":")
+    return {"id": text, "source": source, "target": target, "sourceHandle": handle or "source"}
+
+
+def node(node_id: str, node_type: str, **data: Any) -> Node:
+    return {"id": node_id, "data": {"type": node_type, "title": node_id, **data}}
+
+
+def start(*names: str, required: bool = False) -> Node:
+    """A start node with a paragraph for each name."""
+    return node("start", "start", variables=[_paragraph(name, required) for name in names])
+
+
+def _paragraph(name: str, required: bool) -> dict[str, Any]:
+    return {"variable": name, "label": name, "type": "paragraph", "required": required, "max_length": 4_000_000}
+
+
+def end(node_id: str = "end", **outputs: str) -> Node:
+    """An end node. ``x="start.q"`` puts out the variable ``q`` of ``start`` as ``x``."""
+    return node(node_id, "end", outputs=[{"variable": name, "value_selector": _at(at)} for name, at in outputs.items()])
+
+
+def fetch(node_id: str, url: str, **data: Any) -> Node:
+    """A GET request."""
+    return node(
+        node_id,
+        "http-request",
+        method="get",
+        url=url,
+        authorization={"type": "no-auth", "config": None},
+        headers="",
+        params="",
+        body={"type": "none", "data": []},
+        timeout={"max_connect_timeout": 10, "max_read_timeout": 60, "max_write_timeout": 20},
+        **data,
+    )
+
+
+def python(node_id: str, code: str, outputs: dict[str, str], /, **arguments: str) -> Node:
+    return node(
+        node_id,
+        "code",
+        code_language="python3",
+        code=code,
+        variables=_variables(arguments),
+        outputs={name: {"type": kind, "children": None} for name, kind in outputs.items()},
+    )
+
+
+def template(node_id: str, text: str, /, **variables: str) -> Node:
+    return node(node_id, "template-transform", template=text, variables=_variables(variables))
+
+
+def first_of(node_id: str, *selectors: str) -> Node:
+    """A variable aggregator."""
+    return node(node_id, "variable-aggregator", output_type="string", variables=[_at(at) for at in selectors])
+
+
+def if_contains(node_id: str, at: str, part: str) -> Node:
+    """An if-else with the handles ``true`` and ``false``."""
+    condition = {"variable_selector": _at(at), "comparison_operator": "contains", "value": part, "varType": "string"}
+    return node(
+        node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": [condition]}]
+    )
+
+
+def iteration(node_id: str, over: str, collect: str, *body: Node, parallel: int = 1) -> list[Node]:
+    """An iteration with its body; ``<node_id>-start`` begins it."""
+    container = node(
+        node_id,
+        "iteration",
+        start_node_id=f"{node_id}-start",
+        iterator_selector=_at(over),
+        iterator_input_type="array[string]",
+        output_selector=_at(collect),
+        output_type="array[string]",
+        is_parallel=parallel > 1,
+        parallel_nums=parallel,
+        error_handle_mode="terminated",
+        flatten_output=True,
+    )
+    first = {**node(f"{node_id}-start", "iteration-start"), "type": "custom-iteration-start"}
+    inner = [{**entry, "data": {**entry["data"], "isInIteration": True, "iteration_id": node_id}} for entry in body]
+    return [container, *({**entry, "parentId": node_id} for entry in (first, *inner))]
+
+
+def _variables(arguments: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"variable": name, "value_selector": _at(at)} for name, at in arguments.items()]
+
+
+def _at(text: str) -> list[str]:
+    return text.split(".")
+
+
+ECHO = app("Echo", [start("q"), end(q="start.q")], "start>end")
+"""Puts out its input ``q``."""

@@ -1,0 +1,114 @@
+"""What every file index must do."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jikko.errors import Conflict
+from jikko.ids import new_id
+from jikko.ports.files import FileIndex, StoredFile
+from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.file_index import SqliteFileIndex
+
+pytestmark = pytest.mark.anyio
+
+APP = "0195e7a0-0000-7000-8000-0000000000a1"
+OTHER_APP = "0195e7a0-0000-7000-8000-0000000000a2"
+USER = "0195e7a0-0000-7000-8000-0000000000b1"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FileIndex]:
+    if request.param == "memory":
+        yield MemoryFileIndex()
+        return
+    database = Database.open(tmp_path / "jikko.db")
+    yield SqliteFileIndex(database)
+    database.close()
+
+
+def stored(**changes: object) -> StoredFile:
+    file = StoredFile(
+        id=new_id(),
+        app_id=APP,
+        end_user_id=USER,
+        name="報告 📄.txt",
+        size=3,
+        extension="txt",
+        mime_type="text/plain",
+        digest="ab" * 32,
+        created_at=1000.25,
+    )
+    return msgspec.structs.replace(file, **changes)
+
+
+async def test_a_file_comes_back_as_it_was_added(index: FileIndex) -> None:
+    file = stored(origin="node", size=2**40, name="a\u202eb\n\"'%.txt")
+
+    await index.add(file)
+
+    assert await index.find(file.id) == file
+
+
+async def test_ids_are_found_in_any_case(index: FileIndex) -> None:
+    file = stored()
+    await index.add(file)
+
+    assert await index.find(file.id.upper()) == file
+
+
+@pytest.mark.parametrize("unknown", ["", "nonsense", "0195e7a0-0000-7000-8000-000000000000", "é" * 36])
+async def test_an_unknown_id_finds_nothing(index: FileIndex, unknown: str) -> None:
+    await index.add(stored())
+
+    assert await index.find(unknown) is None
+
+
+async def test_ids_that_are_no_uuids_are_kept_too(index: FileIndex) -> None:
+    file = stored(id="file-one", app_id="app-one", end_user_id="user-one")
+    await index.add(file)
+
+    assert await index.find("file-one") == file
+
+
+async def test_an_id_can_be_added_once(index: FileIndex) -> None:
+    file = stored()
+    await index.add(file)
+
+    with pytest.raises(Conflict, match=file.id):
+        await index.add(msgspec.structs.replace(file, name="other"))
+
+    assert await index.find(file.id) == file
+
+
+async def test_files_of_an_app_are_listed_newest_first(index: FileIndex) -> None:
+    files = [stored(created_at=float(at)) for at in (2, 3, 1)]
+    for file in [*files, stored(app_id=OTHER_APP)]:
+        await index.add(file)
+
+    assert await index.listed(APP) == [files[1], files[0], files[2]]
+    assert await index.listed(APP, limit=1) == [files[1]]
+
+
+async def test_old_files_are_forgotten_and_content_that_nobody_has_is_named(index: FileIndex) -> None:
+    old, shared, new = stored(digest="11" * 32, created_at=1.0), stored(created_at=2.0), stored(created_at=9.0)
+    for file in (old, shared, new):
+        await index.add(file)
+
+    expired = await index.expire(9.0)
+
+    assert (expired.files, expired.orphans) == (2, ["11" * 32])
+    assert [await index.find(file.id) for file in (old, shared, new)] == [None, None, new]
+
+
+async def test_the_oldest_are_forgotten_first_and_only_so_many(index: FileIndex) -> None:
+    first, second = stored(created_at=1.0, digest="11" * 32), stored(created_at=2.0, digest="22" * 32)
+    for file in (second, first):
+        await index.add(file)
+
+    assert (await index.expire(9.0, limit=1)).orphans == ["11" * 32]
+    assert (await index.expire(9.0, limit=1)).orphans == ["22" * 32]
+    assert (await index.expire(9.0, limit=1)).files == 0

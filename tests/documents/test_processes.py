@@ -1,0 +1,146 @@
+"""Reading documents in other processes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.documents.processes import DocumentLimits, DocumentProcesses
+from jikko.ports.documents import DocumentFailure
+from tests.documents.made import a_docx, a_pdf, encrypted
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = DocumentLimits(max_processes=2, max_seconds=20.0, max_text=200_000)
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[DocumentProcesses]:
+    reader = DocumentProcesses(LIMITS)
+    yield reader
+    await reader.close()
+
+
+async def test_documents_of_several_formats_are_read_one_after_the_other(reader: DocumentProcesses) -> None:
+    assert await reader.extract("日本 🎌\n".encode(), filename="報告 📄.txt", mime_type="") == "日本 🎌\n"
+    assert await reader.extract(a_pdf("Hello"), filename="a.pdf", mime_type="") == "Hello"
+    assert (await reader.extract(a_docx(), filename="a.docx", mime_type="")).endswith("Para two")
+
+
+async def test_a_failure_is_told_and_the_next_document_is_read(reader: DocumentProcesses) -> None:
+    with pytest.raises(DocumentFailure, match="encrypted with a password"):
+        await reader.extract(encrypted(a_pdf("x")), filename="a.pdf", mime_type="")
+
+    assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
+
+
+async def test_an_unknown_format_needs_no_process(reader: DocumentProcesses) -> None:
+    with pytest.raises(DocumentFailure, match="Unsupported Extension Type"):
+        await reader.extract(b"x", filename="a.xyz", mime_type="")
+
+
+async def test_many_documents_are_read_at_once(reader: DocumentProcesses) -> None:
+    texts = await asyncio.gather(
+        *(reader.extract(b"%d" % number, filename="a.txt", mime_type="") for number in range(20))
+    )
+
+    assert texts == [str(number) for number in range(20)]
+
+
+async def test_a_large_document_does_not_hold_up_the_event_loop(reader: DocumentProcesses) -> None:
+    reader = DocumentProcesses(DocumentLimits())
+    content = b"[" + b"1," * 2_000_000 + b"1]"
+    longest = 0.0
+    task = asyncio.create_task(reader.extract(content, filename="a.json", mime_type=""))
+    while not task.done():
+        before = time.perf_counter()
+        await asyncio.sleep(0.001)
+        longest = max(longest, time.perf_counter() - before)
+    await reader.close()
+
+    assert len(task.result()) > 10_000_000
+    assert longest < 0.5
+
+
+async def test_text_can_be_too_much(reader: DocumentProcesses) -> None:
+    with pytest.raises(DocumentFailure, match="more than 200000 bytes of text"):
+        await reader.extract(b"x" * 200_001, filename="a.txt", mime_type="")
+
+
+async def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read() -> None:
+    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=1.0))
+    endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))
+    try:
+        began = time.monotonic()
+        with pytest.raises(DocumentFailure, match="takes more than 1 seconds"):
+            await reader.extract(endless.encode(), filename="a.yaml", mime_type="")
+        assert time.monotonic() - began < 5
+
+        assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
+    finally:
+        await reader.close()
+
+
+async def test_a_document_that_takes_too_much_memory_is_given_up_and_the_next_one_is_read() -> None:
+    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_memory=150 << 20))
+    try:
+        with pytest.raises(DocumentFailure, match=r"memory|too much"):
+            await reader.extract(b"[" + b"[]," * 4_000_000 + b"1]", filename="a.json", mime_type="")
+
+        assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
+    finally:
+        await reader.close()
+
+
+async def test_a_run_that_is_stopped_stops_its_document() -> None:
+    reader = DocumentProcesses(DocumentLimits(max_processes=1))
+    endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))
+    try:
+        task = asyncio.create_task(reader.extract(endless.encode(), filename="a.yaml", mime_type=""))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        began = time.monotonic()
+        assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
+        assert time.monotonic() - began < 5
+    finally:
+        await reader.close()
+
+
+async def test_closing_ends_what_is_under_way_and_may_be_done_twice(reader: DocumentProcesses) -> None:
+    endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))
+    task = asyncio.create_task(reader.extract(endless.encode(), filename="a.yaml", mime_type=""))
+    await asyncio.sleep(0.2)
+
+    await reader.close()
+    await reader.close()
+
+    with pytest.raises(DocumentFailure):
+        await task
+    with pytest.raises(DocumentFailure, match="stopping"):
+        await reader.extract(b"x", filename="a.txt", mime_type="")
+
+
+async def test_the_processes_know_nothing_of_the_environment(
+    reader: DocumentProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JIKKO_TEST_SECRET", "hidden")
+    await reader.extract(b"x", filename="a.txt", mime_type="")
+
+    assert environments_of_readers()
+    assert all(b"JIKKO_TEST_SECRET" not in environment for environment in environments_of_readers())
+
+
+def environments_of_readers() -> list[bytes]:
+    return [(entry / "environ").read_bytes() for entry in Path("/proc").glob("[0-9]*") if _is_reader(entry)]
+
+
+def _is_reader(entry: Path) -> bool:
+    try:
+        return b"jikko.documents.worker" in (entry / "cmdline").read_bytes()
+    except OSError:
+        return False

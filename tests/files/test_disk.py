@@ -1,0 +1,61 @@
+"""How content lies on the disk."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import StoreUnavailable
+from jikko.files.disk import DiskBlobs
+from jikko.ports.files import FileTooLarge
+
+pytestmark = pytest.mark.anyio
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+async def test_content_lies_in_folders_named_by_its_hash(tmp_path: Path) -> None:
+    blob = await DiskBlobs(tmp_path).put(pieces(b"hello"))
+
+    assert everything_in(tmp_path) == [f"{blob.digest[:2]}/{blob.digest[2:4]}/{blob.digest}"]
+
+
+async def test_what_is_too_large_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(FileTooLarge):
+        await DiskBlobs(tmp_path).put(pieces(b"x" * 10), max_size=5)
+
+    assert everything_in(tmp_path) == []
+
+
+async def test_an_upload_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"half"
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(DiskBlobs(tmp_path).put(stalled()))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert everything_in(tmp_path) == []
+
+
+async def test_a_disk_that_cannot_be_written_is_an_error_that_does_not_name_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "files").write_bytes(b"in the way")
+
+    with pytest.raises(StoreUnavailable) as error:
+        await DiskBlobs(tmp_path / "files").put(pieces(b"x"))
+
+    assert str(tmp_path) not in str(error.value)

@@ -1,0 +1,139 @@
+"""What nodes are given in tests: a context without an engine, and stand-ins for the outside world."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jikko.dsl.fields import Fields
+from jikko.errors import Problem
+from jikko.lang.variables import follow
+from jikko.nodes.contract import RunInfo, Variables
+from jikko.ports.files import FileMissing
+from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
+from jikko.ports.services import Services, ValueLimits
+from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
+
+
+def fields(data: Mapping[str, Json]) -> Fields:
+    """The ``data`` of a node; what is wrong with it is in ``fields(...).problems``."""
+    problems: list[Problem] = []
+    return Fields("data", data, problems)
+
+
+def file(name: str, **attributes: Json) -> dict[str, Json]:
+    """A file mapping as of an upload, whose id is the name."""
+    extension = f".{name.rpartition('.')[2]}"
+    mapping = {
+        "dify_model_identity": FILE_IDENTITY,
+        "id": None,
+        "type": "document",
+        "transfer_method": "local_file",
+        "remote_url": "",
+        "reference": f"reference:{name}",
+        "filename": name,
+        "extension": extension,
+        "mime_type": "text/plain",
+        "size": 1,
+        "related_id": name,
+        "url": f"http://jikko.test/files/{name}",
+    }
+    return mapping | attributes
+
+
+@dataclass
+class ScriptedHttp:
+    """An ``HttpClient`` that keeps what it is asked to send, and answers what a test says."""
+
+    answer: HttpResponse | HttpFailure = field(default_factory=lambda: HttpResponse(200, (), b""))
+    requests: list[OutgoingRequest] = field(default_factory=list)
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        self.requests.append(request)
+        if isinstance(self.answer, HttpFailure):
+            raise self.answer
+        return self.answer
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class FilesOfOneUser:
+    """As much of a ``FileStore`` as nodes use."""
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+    made: list[dict[str, Any]] = field(default_factory=list)
+
+    async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
+        try:
+            return self.contents[file_id]
+        except KeyError:
+            raise FileMissing(f"There is no file {file_id}.") from None
+
+    async def make(self, content: bytes, *, name: str, mime_type: str, **about: Any) -> dict[str, Json]:
+        self.made.append({"content": content, "name": name, "mime_type": mime_type, **about})
+        return file(name, mime_type=mime_type, size=len(content), transfer_method="tool_file")
+
+
+class _Absent:
+    """A service that the node under test has no use for."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"the node asked for {name} of a service that this test does not have")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run that the node belongs to."""
+
+    run_id: str = "run"
+    app_id: str = "app"
+    workflow_id: str = "workflow"
+    end_user_id: str = "end-user"
+    user: str = "user"
+
+
+class FakeContext:
+    """A ``Context``: ``FakeContext({"start": {"name": "Ada"}})``. It is its own ``Variables``."""
+
+    node_id: str = "node"
+    execution_id: str = "execution"
+    idempotency_key: str = "run/node"
+
+    def __init__(
+        self,
+        values: Mapping[str, Mapping[str, Json]] | None = None,
+        *,
+        declared: Mapping[Selector, str] | None = None,
+        http: ScriptedHttp | None = None,
+        files: FilesOfOneUser | None = None,
+        limits: ValueLimits | None = None,
+    ) -> None:
+        self._values = values or {}
+        self._declared = declared or {}
+        self.run: RunInfo = Run()
+        self.said: list[tuple[str, str]] = []
+        absent: Any = _Absent()
+        services: Callable[..., Services] = Services
+        self.services: Services = services(
+            sandbox=absent, http=http or absent, files=files or absent, documents=absent, limits=limits or ValueLimits()
+        )
+
+    @property
+    def variables(self) -> Variables:
+        return self
+
+    def get(self, selector: Selector) -> Json | Unset:
+        if len(selector) < 2:
+            return UNSET
+        value = self._values.get(selector[0], {}).get(selector[1], UNSET)
+        return value if value is UNSET else follow(value, selector[2:])
+
+    def declared_type(self, selector: Selector) -> str | None:
+        return self._declared.get(selector)
+
+    def say(self, name: str, text: str) -> None:
+        self.said.append((name, text))
+
+    def think(self, text: str, *, final: bool = False) -> None:
+        """Nobody listens."""

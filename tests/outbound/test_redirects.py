@@ -1,0 +1,105 @@
+"""Where redirects lead, and what goes along."""
+
+import pytest
+
+from jikko.ports.http import HttpFailure
+from tests.outbound.clients import client, get
+from tests.outbound.server import answer, redirect, serving
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "followed_by", "body"),
+    [
+        (301, "GET", "GET", b""),
+        (301, "POST", "GET", b""),
+        (301, "PUT", "PUT", b"data"),
+        (302, "POST", "GET", b""),
+        (302, "PUT", "GET", b""),
+        (302, "HEAD", "HEAD", b""),
+        (303, "DELETE", "GET", b""),
+        (303, "HEAD", "HEAD", b""),
+        (307, "POST", "POST", b"data"),
+        (308, "PATCH", "PATCH", b"data"),
+    ],
+)
+async def test_methods_and_bodies_change_as_the_status_says(
+    status: int, method: str, followed_by: str, body: bytes
+) -> None:
+    sent = None if method in ("GET", "HEAD") else b"data"
+    headers = (("Content-Type", "text/plain"), ("X-A", "1"))
+    async with serving({"/a": redirect("/b?c=1", status), "/b": answer(b"end")}) as server, client() as http:
+        response = await http.send(get(server.url("/a"), method=method, body=sent, headers=headers))
+
+    assert response.status == 200
+    last = server.requests[-1]
+    assert (last.method, last.target, last.body) == (followed_by, "/b?c=1", body)
+    assert last.headers["x-a"] == "1"
+    assert ("content-type" in last.headers) == (followed_by == method)
+
+
+async def test_a_redirect_without_a_location_is_an_answer() -> None:
+    async with serving({"/": answer(b"here", "301 Moved")}) as server, client() as http:
+        response = await http.send(get(server.url("/")))
+
+    assert (response.status, response.body) == (301, b"here")
+
+
+async def test_credentials_stay_with_their_origin() -> None:
+    secrets = (("Authorization", "Bearer s"), ("X-Key", "s"), ("Cookie", "s=1"), ("Host", "named"), ("X-Open", "1"))
+    async with serving({"/end": answer()}, host="127.0.0.2") as other:
+        answers = {"/same": redirect("/away"), "/away": redirect(other.url("/end", host="127.0.0.2"))}
+        async with serving(answers) as server, client() as http:
+            await http.send(get(server.url("/same"), headers=secrets, secret_headers=frozenset({"x-key"})))
+            await http.send(get(server.url("/away", host="user:pw@127.0.0.1")))
+
+    same = server.requests[1].headers
+    assert (same["authorization"], same["x-key"], same["cookie"]) == ("Bearer s", "s", "s=1")
+    for request in other.requests:
+        assert not {"authorization", "x-key", "cookie"} & set(request.headers)
+        assert request.headers["host"] == f"127.0.0.2:{other.port}"
+    assert other.requests[0].headers["x-open"] == "1"
+
+
+async def test_a_loop_ends_after_twenty_redirects() -> None:
+    async with serving({"/a": redirect("/b"), "/b": redirect("/a", 307)}) as server, client() as http:
+        with pytest.raises(HttpFailure, match="More than 20 redirects") as caught:
+            await http.send(get(server.url("/a")))
+
+    assert caught.value.kind == "redirect"
+    assert len(server.requests) == 21
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://example.com/", "http://a b/", "http://[1/"])
+async def test_a_redirect_to_no_usable_url_is_a_failure(location: str) -> None:
+    async with serving({"/": redirect(location)}) as server, client() as http:
+        with pytest.raises(HttpFailure, match="redirect leads nowhere") as caught:
+            await http.send(get(server.url("/")))
+
+    assert caught.value.kind == "redirect"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "//10.0.0.1/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://0x0a000001/",
+        "http://0300.0250.1/",
+        "http://2886729729/",
+    ],
+)
+async def test_a_redirect_to_a_private_address_is_refused(location: str) -> None:
+    async with serving({"/": redirect(location)}) as server, client() as http:
+        with pytest.raises(HttpFailure, match="may not be reached") as caught:
+            await http.send(get(server.url("/")))
+
+    assert caught.value.kind == "address"
+
+
+async def test_the_body_of_a_redirect_does_not_matter() -> None:
+    answers = {"/": redirect("/end", body=b"x" * 500_000, Content_Encoding="br"), "/end": answer(b"end")}
+    async with serving(answers) as server, client() as http:
+        assert (await http.send(get(server.url("/"), max_bytes=100))).body == b"end"

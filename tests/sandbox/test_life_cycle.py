@@ -1,0 +1,317 @@
+"""Starting, dying, renewing and ending: what is left behind, and that the next run works."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.fork_server import ForkServer
+from jikko.sandbox.limits import SandboxLimits
+from tests.sandbox.scene import descendants, is_alive, open_files, outcome, until
+
+pytestmark = pytest.mark.anyio
+
+OK = "def main(): return {'ok': 1}"
+SLEEP = "import time\ndef main(): time.sleep(60)"
+LOOP = "def main():\n    while True: pass"
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[ForkServerSandbox]:
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=5))
+    yield made
+    await made.close()
+
+
+def server_of(sandbox: ForkServerSandbox) -> ForkServer:
+    assert sandbox.fork_server is not None
+    return sandbox.fork_server
+
+
+async def test_nothing_is_started_before_the_first_run(sandbox: ForkServerSandbox) -> None:
+    assert sandbox.fork_server is None
+    assert descendants(os.getpid()) == set()
+
+
+async def test_the_server_process_imports_no_heavy_module() -> None:
+    code = (
+        "import sys, jikko.sandbox.client, jikko.sandbox.selftest, jikko.sandbox.unavailable; "
+        "print({'jinja2', '_quickjs', 'markupsafe', 'tzdata', 'ctypes'} & set(sys.modules))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    shown = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    assert shown.stdout.strip() == "set()"
+
+
+async def test_closing_leaves_no_process_and_no_descriptor() -> None:
+    before = open_files()
+    made = ForkServerSandbox()
+    run = asyncio.create_task(outcome(made, "python3", SLEEP))
+    await until(lambda: made.fork_server is not None and made.fork_server.active > 0)
+
+    await made.close()
+
+    assert (await run).kind == "SandboxUnavailableError"
+    await until(lambda: descendants(os.getpid()) == set(), seconds=1)
+    assert open_files() == before
+
+
+async def test_cancelling_a_run_kills_its_program(sandbox: ForkServerSandbox) -> None:
+    await outcome(sandbox, "python3", OK)
+    server = server_of(sandbox)
+    run = asyncio.create_task(sandbox.run_code("python3", LOOP, {}))
+    await until(lambda: server.active == 1)
+    # The children that wait are idle; the one that runs has used CPU time.
+    await until(lambda: any(_cpu_seconds(child) > 0.05 for child in descendants(server.process_id)))
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server.process_id)), seconds=1)
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+
+
+async def test_a_run_that_breaks_the_wall_limit_ends_within_100_ms_of_it() -> None:
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=0.3))
+    await outcome(made, "python3", OK)
+
+    seen = await outcome(made, "python3", LOOP)
+
+    assert seen.error == "The run broke the wall time limit of 0.3 s"
+    assert 0.3 <= seen.seconds < 0.4
+    await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(os.getpid())), seconds=0.5)
+    await made.close()
+
+
+async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=10, cpu_seconds=1))
+
+    seen = await outcome(made, "python3", "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n" + LOOP)
+
+    assert seen.error == "The run broke the CPU time limit of 1 s"
+    assert seen.kind == "SandboxLimitError"
+    await made.close()
+
+
+async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
+    made = ForkServerSandbox(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=0.5))
+    await outcome(made, "python3", OK)
+
+    seen = await asyncio.gather(*(outcome(made, "python3", LOOP) for _ in range(3)))
+
+    assert sorted(one.error for one in seen) == [
+        "The run broke the wall time limit of 0.5 s",
+        "The run broke the wall time limit of 0.5 s",
+        "The sandbox is busy: its queue limit of 1 waiting runs is reached",
+    ]
+    assert {one.kind for one in seen} == {"SandboxLimitError"}
+    assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+    await made.close()
+
+
+async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:
+    made = ForkServerSandbox(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=0.5))
+    await outcome(made, "python3", OK)
+    first = asyncio.create_task(outcome(made, "python3", LOOP))
+    second = asyncio.create_task(outcome(made, "python3", LOOP))
+    await until(lambda: server_of(made).active == 1)
+
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+
+    assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+    assert "wall time" in (await first).error
+    await made.close()
+
+
+async def test_when_the_fork_server_is_killed_its_runs_fail_and_the_next_works(sandbox: ForkServerSandbox) -> None:
+    await outcome(sandbox, "python3", OK)
+    server = server_of(sandbox)
+    runs = [asyncio.create_task(outcome(sandbox, "python3", LOOP)) for _ in range(3)]
+    await until(lambda: server.active == 3)
+    await until(lambda: sum(_cpu_seconds(child) > 0.2 for child in descendants(server.process_id)) == 3)
+    children = descendants(server.process_id)
+
+    os.kill(server.process_id, signal.SIGKILL)
+
+    for run in runs:
+        seen = await run
+        assert seen.kind == "SandboxUnavailableError"
+        assert "fork server died" in seen.error
+    await until(lambda: not any(map(is_alive, children)), seconds=1)
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+    assert server_of(sandbox) is not server
+
+
+async def test_a_run_right_after_the_fork_server_was_killed_works(sandbox: ForkServerSandbox) -> None:
+    for _ in range(3):
+        assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+        os.kill(server_of(sandbox).process_id, signal.SIGKILL)
+
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+
+
+async def test_idle_children_that_are_killed_are_replaced(sandbox: ForkServerSandbox) -> None:
+    await outcome(sandbox, "python3", OK)
+    server = server_of(sandbox)
+    await until(lambda: len(descendants(server.process_id)) >= 4)
+    children = descendants(server.process_id)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    await until(lambda: not any(map(is_alive, children)))
+    await asyncio.sleep(0)
+
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+    assert server_of(sandbox) is server
+
+
+OWNER = """
+import asyncio, sys
+from jikko.sandbox.client import ForkServerSandbox
+async def main():
+    sandbox = ForkServerSandbox()
+    await sandbox.run_code("python3", "def main(): return {}", {})
+    runs = [asyncio.create_task(sandbox.run_code("python3", "def main():\\n    while True: pass", {})) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    print(sandbox.fork_server.process_id, flush=True)
+    await asyncio.gather(*runs)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+async def test_when_the_server_process_is_killed_nothing_is_left_after_a_second(how: signal.Signals) -> None:
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as owner:
+        assert owner.stdout is not None
+        fork_server = int(owner.stdout.readline())
+        below = {fork_server, *descendants(fork_server)}
+        assert len(below) >= 4
+
+        owner.send_signal(how)
+        await until(lambda: not any(map(is_alive, below)), seconds=1 if how == signal.SIGKILL else 3)
+
+
+async def test_the_fork_server_is_renewed_after_so_many_runs_without_a_run_noticing() -> None:
+    made = ForkServerSandbox(SandboxLimits(runs_per_server=20))
+    seen: set[int] = set()
+
+    async def caller() -> None:
+        for _ in range(30):
+            assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+            seen.add(server_of(made).process_id)
+
+    long = asyncio.create_task(outcome(made, "python3", "import time\ndef main(): time.sleep(1); return {'long': 1}"))
+    await asyncio.gather(*(caller() for _ in range(4)))
+
+    assert len(seen) >= 2
+    assert (await long).result == {"long": 1}
+    await until(lambda: sum(is_alive(process_id) for process_id in seen) == 1, seconds=2)
+    await made.close()
+    assert not any(map(is_alive, seen))
+
+
+async def test_the_fork_server_is_renewed_after_so_long() -> None:
+    made = ForkServerSandbox(SandboxLimits(server_seconds=0.05))
+    await outcome(made, "python3", OK)
+    first = server_of(made)
+    await until(lambda: time.monotonic() - first.started_at > 0.06)
+
+    await outcome(made, "python3", OK)
+
+    await until(lambda: made.fork_server is not first)
+    await until(lambda: not is_alive(first.process_id))
+    await made.close()
+
+
+async def test_eight_endless_loops_do_not_hold_up_other_runs(sandbox: ForkServerSandbox) -> None:
+    await outcome(sandbox, "python3", OK)
+    server = server_of(sandbox)
+    hogs = [asyncio.create_task(sandbox.run_code("python3", LOOP, {})) for _ in range(8)]
+    await until(lambda: server.active == 8)
+    times = sorted([(await outcome(sandbox, "python3", OK)).seconds for _ in range(20)])
+    for hog in hogs:
+        hog.cancel()
+    await asyncio.gather(*hogs, return_exceptions=True)
+
+    # 25 ms is the promise on an idle machine, which one that runs tests is not. It is measured in benchmarks.
+    assert times[18] < 0.25, times
+
+
+@pytest.mark.slow
+async def test_ten_thousand_ordinary_runs_leave_nothing_behind() -> None:
+    made = ForkServerSandbox(SandboxLimits(runs_per_server=1_000_000))
+    for _ in range(200):
+        assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+    server = server_of(made)
+    await until(lambda: len(descendants(server.process_id)) == 4)
+    before = (_memory_kib(server.process_id), _memory_kib(os.getpid()), open_files(), _open_files(server.process_id))
+    programs = (
+        ("python3", "import json\ndef main(n): return {'r': json.dumps([n])}", lambda n: {"r": f"[{n}]"}),
+        ("javascript", "const main = ({n}) => ({r: JSON.stringify([n])})", lambda n: {"r": f"[{n}]"}),
+        ("jinja2", "[{{ n }}]", lambda n: f"[{n}]"),
+    )
+
+    async def caller(start: int) -> None:
+        for number in range(start, 10_000, 4):
+            language, code, expected = programs[number % 3]
+            seen = await outcome(made, language, code, {"n": number})
+            assert seen.result == expected(number), seen
+
+    await asyncio.gather(*(caller(start) for start in range(4)))
+
+    await until(lambda: len(descendants(server.process_id)) == 4)
+    after = (_memory_kib(server.process_id), _memory_kib(os.getpid()), open_files(), _open_files(server.process_id))
+    assert after[0] - before[0] <= 1024, "the fork server grew"
+    assert after[1] - before[1] <= 4096, "the server grew"
+    assert after[2:] == before[2:]
+    assert made.fork_server is server
+    await made.close()
+
+
+async def test_limits_outside_of_their_range_are_refused() -> None:
+    for name, value in (
+        ("wall_seconds", 0), ("wall_seconds", float("inf")), ("cpu_seconds", 0), ("memory_bytes", 1 << 20),
+        ("output_bytes", 1), ("concurrent_runs", 0), ("queued_runs", -1), ("runs_per_server", 0), ("server_seconds", -1),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            SandboxLimits(**{name: value})  # type: ignore[arg-type]
+
+
+async def test_a_run_after_a_failed_start_tries_again() -> None:
+    made = ForkServerSandbox(program="raise SystemExit(3)")
+
+    with pytest.raises(SandboxFailure, match="ended with status 3 before it was ready"):
+        await made.run_code("python3", OK, {})
+    await made.close()
+
+
+def _cpu_seconds(process_id: int) -> float:
+    try:
+        with open(f"/proc/{process_id}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_kib(process_id: int) -> int:
+    with open(f"/proc/{process_id}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _open_files(process_id: int) -> int:
+    # Only root may look into a process that cannot be dumped.
+    return len(os.listdir(f"/proc/{process_id}/fd")) if os.geteuid() == 0 else 0

@@ -1,0 +1,161 @@
+"""The sandbox refuses to start, and says what is missing, wherever a lock does not hold. And the self-test tells."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from jikko.ports.sandbox import Sandbox, SandboxFailure
+from jikko.sandbox import unavailable
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.launch import PROGRAM
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.selftest import self_test
+from tests.sandbox.scene import WITHOUT_LANDLOCK, descendants, until
+
+pytestmark = pytest.mark.anyio
+
+OK = "def main(): return {'ok': 1}"
+
+
+def broken(change: str) -> str:
+    return f"import jikko.sandbox.lock as lock, jikko.sandbox.bpf as bpf\n{change}\n{PROGRAM}"
+
+
+FAIL = "def fail(*_): raise lock.LockFailed('%s')\n"
+OPEN_FILTER = "bpf.child_filter = bpf.server_filter"
+
+CASES = {
+    "an unknown machine": (broken("import platform; platform.machine = lambda: 'riscv64'"), "no system call table for riscv64"),
+    "a second thread": (broken("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"), "has 2 threads"),
+    "no seccomp": (broken("bpf.server_filter = lambda: bytes(8)"), "seccomp refused the filter"),
+    "no seccomp in a child": (broken("bpf.child_filter = lambda: bytes(8)"), "locking a child: seccomp refused the filter"),
+    "a child with too weak a filter": (broken(OPEN_FILTER), "its self-test failed"),
+    "no no_new_privs": (broken(FAIL % "no_new_privs cannot be set" + "lock.forbid_new_privileges = fail"), "no_new_privs cannot be set"),
+    "no close_range": (broken(FAIL % "close_range failed; it takes Linux 5.9" + "lock.close_from = fail"), "close_range failed"),
+    "open descriptors in a child": (broken("lock.close_from = lambda lowest: None"), "no inherited files"),
+    "a resource limit that cannot be set": (broken(FAIL % "resource limit 9 cannot be set" + "lock.set_limits = fail"), "resource limit 9"),
+    "no death signal": (broken(FAIL % "the death signal cannot be set" + "lock.die_with = fail"), "death signal"),
+    "a module that is missing": ("import sys; sys.modules['_quickjs'] = None; " + PROGRAM, "ModuleNotFoundError"),
+    "an interpreter that ends": ("raise SystemExit(4)", "ended with status"),
+    "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.zygote as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_it_does_not_start_with(case: str) -> None:
+    program, message = CASES[case]
+    sandbox = ForkServerSandbox(program=program)
+
+    with pytest.raises(SandboxFailure) as raised:
+        await sandbox.run_code("python3", OK, {})
+
+    assert message in str(raised.value)
+    assert raised.value.kind == "SandboxUnavailableError"
+    assert str(raised.value).startswith("The sandbox is not available: ")
+    await until(lambda: descendants(os.getpid()) == set(), seconds=1)
+    await sandbox.close()
+
+
+async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFixture) -> None:
+    sandbox = ForkServerSandbox(program=WITHOUT_LANDLOCK)
+
+    assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
+
+    assert [record.message for record in caplog.records if "Landlock" in record.message]
+    await sandbox.close()
+
+
+async def test_without_landlock_it_does_not_start_if_that_is_required() -> None:
+    sandbox = ForkServerSandbox(SandboxLimits(require_landlock=True), program=WITHOUT_LANDLOCK)
+
+    with pytest.raises(SandboxFailure, match="the kernel has no Landlock, and require_landlock is set"):
+        await sandbox.run_code("python3", OK, {})
+    await sandbox.close()
+
+
+ROOT_WITHOUT_CAPABILITIES = f"""
+import asyncio
+from jikko.sandbox import lock
+from jikko.sandbox.client import ForkServerSandbox
+lock.drop_capabilities()
+lock.forbid_new_privileges()
+async def main():
+    sandbox = ForkServerSandbox()
+    try: print(await sandbox.run_code("python3", {OK!r}, {{}}))
+    except Exception as error: print(error)
+    await sandbox.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root without capabilities; run the tests as root too")
+async def test_root_that_may_not_give_root_up_does_not_start() -> None:
+    # A program that root executes has all capabilities again, unless they are out of the bounding set.
+    drop = "import ctypes; [ctypes.CDLL(None).prctl(24, n, 0, 0, 0) for n in range(64)]\n"
+    shown = subprocess.run(
+        [sys.executable, "-c", drop + ROOT_WITHOUT_CAPABILITIES],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "runs as root but may not give root up" in shown.stdout
+    assert "run it as a plain user" in shown.stdout
+
+
+async def test_the_self_test_shows_one_line_for_each_property() -> None:
+    lines = await self_test()
+
+    assert [line.name for line in lines if line.status == "failed"] == []
+    names = [line.name for line in lines]
+    for name in ("fork server", "Landlock", "no sockets", "no files", "no forks", "no executable memory",
+        "no signals to the fork server", "no inherited files", "no superuser", "Python", "JavaScript", "Jinja2"):  # fmt: skip
+        assert name in names
+    assert ("no x32 calls" in names) == (platform.machine() == "x86_64")
+    await until(lambda: descendants(os.getpid()) == set(), seconds=1)
+
+
+async def test_the_self_test_tells_what_is_missing() -> None:
+    (line,) = await self_test(program=CASES["a child with too weak a filter"][0])
+
+    assert not line.ok
+    assert "its self-test failed" in line.detail
+
+
+async def test_the_self_test_warns_of_a_kernel_without_landlock() -> None:
+    lines = await self_test(program=WITHOUT_LANDLOCK)
+
+    assert [(line.name, line.ok) for line in lines if line.status != "ok"] == [("Landlock", True)]
+
+
+async def test_the_self_test_fails_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    (line,) = await self_test()
+
+    assert not line.ok
+    assert "need Linux" in line.detail
+
+
+async def test_on_other_systems_the_server_has_a_sandbox_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unavailable.why_unsupported() is None
+    monkeypatch.setattr(sys, "platform", "win32")
+    reason = unavailable.why_unsupported()
+    assert reason is not None
+    sandbox: Sandbox = unavailable.UnavailableSandbox(reason)
+
+    for run in (sandbox.run_code("python3", OK, {}), sandbox.render("x", {})):
+        with pytest.raises(SandboxFailure, match="need Linux; run the container image") as raised:
+            await run
+        assert raised.value.kind == "SandboxUnavailableError"
+    await sandbox.close()
+
+
+async def test_an_unsupported_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "ppc64le")
+
+    assert "not ppc64le" in str(unavailable.why_unsupported())
