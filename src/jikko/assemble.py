@@ -1,9 +1,10 @@
 """Builds the services from the settings: the only file that picks implementations."""
 
+import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +25,9 @@ from jikko.ports.files import BlobStore, FileIndex
 from jikko.ports.run_store import RunStore
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.services import Services, ValueLimits
+from jikko.providers.backends import BACKENDS
+from jikko.providers.file import read_providers
+from jikko.providers.models import ProviderModels
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import UnavailableSandbox
@@ -66,11 +70,14 @@ class _Stores(NamedTuple):
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, *, in_memory: bool = False) -> AsyncIterator[Assembly]:
+async def assemble(
+    settings: Settings, *, in_memory: bool = False, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
 
     Args:
         in_memory: Keep nothing on disk: for one run of the command line.
+        environment: What ``${NAME}`` in the providers file stands for.
 
     Raises:
         InvalidSettings: A setting cannot be used.
@@ -93,11 +100,14 @@ async def assemble(settings: Settings, *, in_memory: bool = False) -> AsyncItera
         stack.push_async_callback(http.close)
         documents = DocumentProcesses()
         stack.push_async_callback(documents.close)
+        models = ProviderModels(read_providers(settings.providers, environment), BACKENDS)
+        stack.push_async_callback(models.close)
         services = Services(
             sandbox=sandbox,
             http=http,
             files=files,
             documents=documents,
+            models=models,
             limits=ValueLimits(
                 max_text=settings.max_text,
                 max_strings=settings.max_strings,

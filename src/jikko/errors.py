@@ -16,15 +16,16 @@
   * PayloadTooLarge       the request body is too large
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
+    * KeyTaken            the idempotency key has a run already
   * StoreUnavailable      the database cannot be read or written now
   * InvalidSettings       a setting is wrong; the process does not start
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
 
 
 class JikkoError(Exception):
@@ -34,7 +35,7 @@ class JikkoError(Exception):
     """What the caller may match on: the ``code`` of the JSON error body. Never changes."""
     status: int = 500
     """The HTTP status that the error is answered with."""
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
     """HTTP headers that go with the answer."""
 
 
@@ -96,7 +97,7 @@ class Unauthorized(JikkoError):
 
     code = "unauthorized"
     status = 401
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="api"'}
+    headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Bearer realm="api"'})
 
 
 class Forbidden(JikkoError):
@@ -152,6 +153,13 @@ class TooManyRequests(JikkoError):
     code = "too_many_requests"
     status = 429
 
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        """Args:
+        retry_after: Whole seconds after which it is worth another try.
+        """
+        self.headers = {"Retry-After": str(retry_after)}
+        super().__init__(message)
+
 
 class WrongAppMode(JikkoError):
     """The end point serves apps of another mode, or the app has no workflow that can serve it."""
@@ -188,6 +196,16 @@ class LogConflict(JikkoError):
 
     code = "conflict"
     status = 409
+
+
+class KeyTaken(LogConflict):
+    """The idempotency key of a new run belongs to another run of the app; nothing was written."""
+
+    def __init__(self, run_id: str, fingerprint: bytes) -> None:
+        self.run_id = run_id
+        self.fingerprint = fingerprint
+        """Of the request that the other run was started by."""
+        super().__init__(f"The idempotency key belongs to run {run_id}.")
 
 
 class StoreUnavailable(JikkoError):

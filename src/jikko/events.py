@@ -241,6 +241,12 @@ class RunResumed(msgspec.Struct, tag_field="event", tag="run_resumed", kw_only=T
     at: float
 
 
+class RunBegan(msgspec.Struct, tag_field="event", tag="run_began", kw_only=True, omit_defaults=True):
+    """A run whose log was written before it could run begins: it waited for its turn, or repeats another one."""
+
+    at: float
+
+
 class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
     """The run ended, for good. The last event of its log."""
 
@@ -269,10 +275,11 @@ Event: TypeAlias = (
     | FormClosed
     | RunPaused
     | RunResumed
+    | RunBegan
     | RunFinished
 )
 
-_TRANSIENT = (NodeStarted, TextChunk, ReasoningChunk, RoundStarted)
+_TRANSIENT = (NodeStarted, TextChunk, ReasoningChunk, RoundStarted, RunBegan)
 
 
 def is_transient(event: Event) -> bool:

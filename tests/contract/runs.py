@@ -67,7 +67,7 @@ def node(at: float = 1000.0, index: int = 1, **outputs: Json) -> tuple[NodeStart
 
 
 def paused(at: float = 1000.0, wake_at: float | None = None) -> RunPaused:
-    return RunPaused(at=at, paused_nodes=["form"], reasons=[], elapsed=0.5, total_steps=2, wake_at=wake_at)
+    return RunPaused(at=at, paused_nodes=["form"], elapsed=0.5, total_steps=2, wake_at=wake_at)
 
 
 def finished(

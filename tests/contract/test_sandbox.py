@@ -1,3 +1,5 @@
+# ruff: noqa: E501 (programs and their outcomes are kept on one line each)
+
 """What every sandbox must do. See ``jikko.ports.sandbox``."""
 
 import asyncio
@@ -28,7 +30,9 @@ async def sandbox(anyio_backend: str) -> AsyncIterator[Sandbox]:
     await made.close()
 
 
-async def failure(sandbox: Sandbox, language: str, code: str, arguments: dict[str, Json] | None = None) -> SandboxFailure:
+async def failure(
+    sandbox: Sandbox, language: str, code: str, arguments: dict[str, Json] | None = None
+) -> SandboxFailure:
     with pytest.raises(SandboxFailure) as raised:
         await sandbox.run_code(language, code, arguments or {})
     return raised.value

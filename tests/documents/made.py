@@ -108,7 +108,7 @@ def a_zip(members: Mapping[str, str | bytes]) -> bytes:
     return target.getvalue()
 
 
-def a_bomb(name: str = "word/document.xml", mebibytes: int = 600) -> bytes:
+def a_bomb(name: str = "word/document.xml", mebibytes: int = 501) -> bytes:
     """An archive of less than a mebibyte that unpacks to very much."""
     target = io.BytesIO()
     with (

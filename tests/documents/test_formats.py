@@ -1,6 +1,7 @@
 """The text of documents, format by format."""
 
 import datetime
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -256,9 +257,11 @@ def test_a_pdf_with_a_password_is_said_to_have_one() -> None:
     assert "encrypted with a password" in failure(encrypted(a_pdf("secret")), "a.pdf")
 
 
-@pytest.mark.parametrize("filename", ["a.docx", "a.xlsx", "a.pptx", "a.epub"])
-def test_a_bomb_is_not_unpacked(filename: str) -> None:
-    assert "unpacks to more than 500 MiB" in failure(a_bomb(), filename)
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = a_bomb()
+
+    for filename in ("a.docx", "a.xlsx", "a.pptx", "a.epub"):
+        assert "unpacks to more than 500 MiB" in failure(bomb, filename)
 
 
 def test_what_is_nested_very_deeply_is_a_failure() -> None:
@@ -270,3 +273,30 @@ def test_an_expanding_book_is_a_failure() -> None:
     laughs = f'<!DOCTYPE x [<!ENTITY a0 "ha">{entities}]><container><rootfile full-path="&a9;"/></container>'
 
     assert failure(a_zip({"META-INF/container.xml": laughs}), "a.epub").startswith("Failed to extract text from EPUB")
+
+
+@pytest.mark.parametrize(
+    ("module", "filename"),
+    [
+        ("pypdfium2", "a.pdf"),
+        ("docx", "a.docx"),
+        ("openpyxl", "a.xlsx"),
+        ("xlrd", "a.xls"),
+        ("pptx", "a.pptx"),
+        ("olefile", "a.msg"),
+    ],
+)
+def test_what_is_not_installed_is_said_with_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, module: str, filename: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    content = SAMPLE_XLS.read_bytes() if filename == "a.xls" else an_xlsx([["a"]]) if module != "openpyxl" else a_docx()
+
+    assert failure(content, filename).endswith("pip install 'jikko[documents]'")
+
+
+def test_without_the_extra_text_is_read_as_that_of_western_europe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+
+    assert read("Köln – 5 €".encode("cp1252"), "a.txt") == "Köln – 5 €"
+    assert read("日本", "a.txt") == "日本"

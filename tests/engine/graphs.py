@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
-from jikko.engine.runner import Runner, recovered
+from jikko.engine.outcomes import recovered
+from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
@@ -131,18 +132,17 @@ class Log:
         return last
 
 
-def runner(compiled: CompiledGraph, state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
+def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
     """A runner on nothing but memory."""
     services: Any = Services.__new__(Services)
-    return Runner(compiled, state, log, info=Info(), services=services, limits=limits or RunLimits())
+    return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
 
 
 async def run(compiled: CompiledGraph, inputs: Mapping[str, Any] | None = None, limits: RunLimits | None = None) -> Log:
     """Run a graph to its end."""
     log, state = Log(), RunState(compiled)
     began = RunStarted(at=1.0, inputs=dict(inputs or {}), system={})
-    runs = runner(compiled, state, log, limits)
-    runs.clock = lambda: 1.0
+    runs = runner(state, log, limits)
     async with asyncio.timeout(20):
         await runs.run([began])
     return log
@@ -153,8 +153,7 @@ async def resume(compiled: CompiledGraph, prefix: list[Event], limits: RunLimits
     log, state = Log(), RunState(compiled)
     log.events = list(prefix)
     state.replay(prefix)
-    runs = runner(compiled, state, log, limits)
-    runs.clock = lambda: 1.0
+    runs = runner(state, log, limits)
     async with asyncio.timeout(20):
         await runs.run([recovered(state, 2, 1.0)])
     return log

@@ -4,10 +4,12 @@ Graphs are made of steps; a step may hold steps of its own, and then runs them f
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from jikko.dsl.document import EdgeEntry, NodeEntry
 from tests.engine.graphs import edges, node
+
+Kind: TypeAlias = Literal["work", "quick", "choice", "iteration", "loop"]
 
 
 @dataclass
@@ -15,7 +17,7 @@ class Step:
     """A node of a random graph; its edges lead only to steps behind it in the list."""
 
     id: str
-    kind: Literal["work", "quick", "choice", "iteration", "loop"]
+    kind: Kind
     fails: bool = False
     strategy: Literal["fail-branch", "default-value"] | None = None
     handle: str = "source"

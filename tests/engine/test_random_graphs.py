@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jikko.events import Event, NodeFinished, NodeStarted, RoundStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.engine.graphs import Log, edges, graph, node, resume, run
-from tests.engine.model import Step, document, expected
+from tests.engine.model import Kind, Step, document, expected
 
 ITEMS = 2
 """Elements of the array that every iteration goes over."""
@@ -21,7 +21,9 @@ def steps(draw: st.DrawFn, prefix: str = "n", depth: int = 2, may_fail: bool = T
     count = draw(st.integers(1, 5))
     found: list[Step] = []
     for place in range(count):
-        kinds = ["work", "quick", "choice", *(["iteration", "loop"] if depth else [])]
+        kinds: list[Kind] = ["work", "quick", "choice"]
+        if depth:
+            kinds += ["iteration", "loop"]
         kind = draw(st.sampled_from(kinds))
         step = Step(f"{prefix}{place}", kind, pauses=draw(st.integers(0, 3)))
         if kind in ("work", "quick", "choice") and may_fail:

@@ -1,7 +1,10 @@
 """How a run proceeds. Source: Dify 1.15, spec/execution.md."""
 
+from typing import Any
+
 import pytest
 
+from jikko.dsl.document import NodeEntry
 from jikko.engine.limits import RunLimits
 from jikko.events import NodeAttempted, NodeFinished, NodeStarted, RoundFinished, RunRecovered
 from tests.engine.graphs import edges, graph, node, resume, run
@@ -9,7 +12,7 @@ from tests.engine.graphs import edges, graph, node, resume, run
 pytestmark = pytest.mark.anyio
 
 
-def end(*sources: str) -> object:
+def end(*sources: str) -> NodeEntry:
     return node("end", "end", outputs=[{"variable": name, "value_selector": [name, "value"]} for name in sources])
 
 
@@ -68,7 +71,7 @@ async def test_a_failure_without_strategy_fails_the_run_at_once() -> None:
         ),
     ],
 )
-async def test_an_error_strategy_lets_the_run_go_on(strategy: dict[str, object], taken: str) -> None:
+async def test_an_error_strategy_lets_the_run_go_on(strategy: dict[str, Any], taken: str) -> None:
     log = await run(
         graph(
             [node("bad", fails=-1, **strategy), node("normal"), node("handler"), end("bad")],
@@ -169,7 +172,7 @@ async def test_branches_that_rejoin_many_times_do_not_multiply() -> None:
     assert (log.end.status, log.end.total_steps) == ("succeeded", 1 + 28 * 2 + 1)
 
 
-def iteration(**data: object) -> list[object]:
+def iteration(**data: Any) -> list[NodeEntry]:
     return [
         node("items", value=["x", "y", "z"]),
         node(

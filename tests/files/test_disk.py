@@ -1,6 +1,8 @@
 """How content lies on the disk."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -50,6 +52,18 @@ async def test_an_upload_that_is_cancelled_leaves_nothing_behind(tmp_path: Path)
         await task
 
     assert everything_in(tmp_path) == []
+
+
+async def test_what_a_dead_process_left_half_written_is_removed_and_what_is_under_way_is_not(tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    for name, age in (("dead", 2 * 24 * 3600), ("alive", 60)):
+        (incoming / name).write_bytes(b"half")
+        os.utime(incoming / name, (time.time() - age,) * 2)
+
+    await DiskBlobs(tmp_path).put(pieces(b"x"))
+
+    assert os.listdir(incoming) == ["alive"]
 
 
 async def test_a_disk_that_cannot_be_written_is_an_error_that_does_not_name_the_folder(tmp_path: Path) -> None:

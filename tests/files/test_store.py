@@ -15,7 +15,7 @@ from jikko.values import is_file
 
 pytestmark = pytest.mark.anyio
 
-OWNER: dict[str, str] = {"app_id": "app-1", "end_user_id": "user-1"}
+OWNER: Any = {"app_id": "app-1", "end_user_id": "user-1"}
 
 
 class Time:

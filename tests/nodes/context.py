@@ -1,11 +1,13 @@
 """What nodes are given in tests: a context without an engine, and stand-ins for the outside world."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jikko.dsl.fields import Fields
 from jikko.errors import Problem
+from jikko.events import FormClosed, FormRequested
 from jikko.lang.variables import follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.files import FileMissing
@@ -112,12 +114,15 @@ class FakeContext:
         self._values = values or {}
         self._declared = declared or {}
         self.run: RunInfo = Run()
+        self.form: FormClosed | None = None
+        self.requested_form: FormRequested | None = None
+        self.is_nested: bool = False
+        self.at: float = 0.0
         self.said: list[tuple[str, str]] = []
-        absent: Any = _Absent()
-        services: Callable[..., Services] = Services
-        self.services: Services = services(
-            sandbox=absent, http=http or absent, files=files or absent, documents=absent, limits=limits or ValueLimits()
-        )
+        given = {"http": http, "files": files, "limits": limits or ValueLimits()}
+        absent = {entry.name: _Absent() for entry in dataclasses.fields(Services)}
+        build: Callable[..., Services] = Services
+        self.services: Services = build(**absent | {name: it for name, it in given.items() if it is not None})
 
     @property
     def variables(self) -> Variables:
@@ -131,6 +136,9 @@ class FakeContext:
 
     def declared_type(self, selector: Selector) -> str | None:
         return self._declared.get(selector)
+
+    def now(self) -> float:
+        return self.at
 
     def say(self, name: str, text: str) -> None:
         self.said.append((name, text))

@@ -1,3 +1,5 @@
+# ruff: noqa: E501 (programs and their outcomes are kept on one line each)
+
 """The attacks: programs that try what a stranger would try, and how to tell that they failed.
 
 In Python programs, ``t(f, ...)`` calls ``f`` and tells what happened, beginning with ``OPEN`` if it worked; ``sc(n, ...)``

@@ -1,15 +1,17 @@
 """What the tests of the sandbox share: its variants, a run that cannot raise, and waiting for a condition."""
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
+from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
 
 WITHOUT_LANDLOCK = f"import jikko.sandbox.lock as lock; lock.landlock_abi = lambda: 0; {PROGRAM}"
@@ -39,6 +41,16 @@ class Outcome:
     seconds: float = 0.0
 
 
+@contextlib.asynccontextmanager
+async def running(limits: SandboxLimits | None = None, *, program: str = PROGRAM) -> AsyncIterator[ForkServerSandbox]:
+    """A sandbox that is closed in the end, also when the test fails."""
+    sandbox = ForkServerSandbox(limits, program=program)
+    try:
+        yield sandbox
+    finally:
+        await sandbox.close()
+
+
 async def outcome(
     sandbox: ForkServerSandbox, language: str, code: str, arguments: Mapping[str, Json] | None = None
 ) -> Outcome:
@@ -62,7 +74,7 @@ async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
         TimeoutError: It does not hold within so many seconds.
     """
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (what is waited for happens in other processes)
             await asyncio.sleep(0.005)
 
 

@@ -1,3 +1,5 @@
+# ruff: noqa: E501 (programs and their outcomes are kept on one line each)
+
 """The sandbox refuses to start, and says what is missing, wherever a lock does not hold. And the self-test tells."""
 
 import os
@@ -9,11 +11,10 @@ import pytest
 
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox import unavailable
-from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.selftest import self_test
-from tests.sandbox.scene import WITHOUT_LANDLOCK, descendants, until
+from tests.sandbox.scene import WITHOUT_LANDLOCK, descendants, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +40,7 @@ CASES = {
     "a resource limit that cannot be set": (broken(FAIL % "resource limit 9 cannot be set" + "lock.set_limits = fail"), "resource limit 9"),
     "no death signal": (broken(FAIL % "the death signal cannot be set" + "lock.die_with = fail"), "death signal"),
     "a module that is missing": ("import sys; sys.modules['_quickjs'] = None; " + PROGRAM, "ModuleNotFoundError"),
-    "an interpreter that ends": ("raise SystemExit(4)", "ended with status"),
+    "an interpreter that ends": ("import os; os._exit(4)", "ended with status 4"),
     "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.zygote as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
 }  # fmt: skip
 
@@ -47,33 +48,27 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 async def test_it_does_not_start_with(case: str) -> None:
     program, message = CASES[case]
-    sandbox = ForkServerSandbox(program=program)
+    async with running(program=program) as sandbox:
+        with pytest.raises(SandboxFailure) as raised:
+            await sandbox.run_code("python3", OK, {})
 
-    with pytest.raises(SandboxFailure) as raised:
-        await sandbox.run_code("python3", OK, {})
-
-    assert message in str(raised.value)
-    assert raised.value.kind == "SandboxUnavailableError"
-    assert str(raised.value).startswith("The sandbox is not available: ")
-    await until(lambda: descendants(os.getpid()) == set(), seconds=1)
-    await sandbox.close()
+        assert message in str(raised.value)
+        assert raised.value.kind == "SandboxUnavailableError"
+        assert str(raised.value).startswith("The sandbox is not available: ")
+        await until(lambda: descendants(os.getpid()) == set(), seconds=1)
 
 
 async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFixture) -> None:
-    sandbox = ForkServerSandbox(program=WITHOUT_LANDLOCK)
+    async with running(program=WITHOUT_LANDLOCK) as sandbox:
+        assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
 
-    assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
-
-    assert [record.message for record in caplog.records if "Landlock" in record.message]
-    await sandbox.close()
+        assert [record.message for record in caplog.records if "Landlock" in record.message]
 
 
 async def test_without_landlock_it_does_not_start_if_that_is_required() -> None:
-    sandbox = ForkServerSandbox(SandboxLimits(require_landlock=True), program=WITHOUT_LANDLOCK)
-
-    with pytest.raises(SandboxFailure, match="the kernel has no Landlock, and require_landlock is set"):
-        await sandbox.run_code("python3", OK, {})
-    await sandbox.close()
+    async with running(SandboxLimits(require_landlock=True), program=WITHOUT_LANDLOCK) as sandbox:
+        with pytest.raises(SandboxFailure, match="the kernel has no Landlock, and require_landlock is set"):
+            await sandbox.run_code("python3", OK, {})
 
 
 ROOT_WITHOUT_CAPABILITIES = f"""
@@ -92,7 +87,7 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root without capabilities; run the tests as root too")
-async def test_root_that_may_not_give_root_up_does_not_start() -> None:
+def test_root_that_may_not_give_root_up_does_not_start() -> None:
     # A program that root executes has all capabilities again, unless they are out of the bounding set.
     drop = "import ctypes; [ctypes.CDLL(None).prctl(24, n, 0, 0, 0) for n in range(64)]\n"
     shown = subprocess.run(

@@ -15,7 +15,7 @@ from tests.service.file_parts import Web, empty_store
 
 pytestmark = pytest.mark.anyio
 
-OWNER: dict[str, str] = {"app_id": "app-1", "end_user_id": "user-1"}
+OWNER: Any = {"app_id": "app-1", "end_user_id": "user-1"}
 VARIABLE = StartVariable(
     name="f",
     label="f",

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -198,12 +199,15 @@ async def test_writing_goes_on_beside_an_event_loop_that_is_never_idle(database:
 
     async def be_busy() -> None:
         while True:
-            sum(range(1000))
+            end = time.perf_counter() + 40e-6
+            while time.perf_counter() < end:
+                pass
             await asyncio.sleep(0)
 
-    busy = asyncio.create_task(be_busy())
-    # Without giving way, each of them takes up to two seconds.
-    async with asyncio.timeout(10):
-        for _ in range(100):
+    busy = [asyncio.create_task(be_busy()) for _ in range(30)]
+    # Where the loop does not give way to the writer, this takes a minute.
+    async with asyncio.timeout(15):
+        for _ in range(200):
             await store.append(whole(*chain()))
-    busy.cancel()
+    for task in busy:
+        task.cancel()

@@ -78,7 +78,7 @@ def _column(cells: Sequence[Cell]) -> list[Cell]:
     if there and all(isinstance(value, bool) or value in _BOOLEANS for value in there):
         if len(there) < len(values) and all(isinstance(value, bool) for value in there):
             return [float(value) for value in values]
-        return [_BOOLEANS.get(value, value) for value in values]
+        return [_BOOLEANS.get(value, value) if isinstance(value, str) else value for value in values]
     if not all(map(_is_number, there)):
         return values
     numbers = [_number(value) for value in values]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from jikko.engine.state import Frame
-from jikko.events import FormClosed, FormRequested, NodeStarted
+from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import RoundOutcome, RunInfo, Variables
 from jikko.ports.services import Services
@@ -52,24 +52,30 @@ class NodeContext:
 
     @property
     def form(self) -> FormClosed | None:
-        return self._runner.form_closed(self.execution_id)
+        return self._runner.state.answers.get(self.execution_id)
 
     @property
     def requested_form(self) -> FormRequested | None:
-        return self._runner.form_requested(self.execution_id)
+        return self._runner.state.forms.get(self.execution_id)
 
     @property
     def is_nested(self) -> bool:
         return bool(self._frame.rounds)
 
     def now(self) -> float:
-        return self._runner.clock()
+        return self._runner.recorder.clock()
 
     def say(self, name: str, text: str) -> None:
-        self._runner.say(self._frame, self._node, name, text)
+        # Text of nodes in containers is shown when the container's value is. Source: spec/events.md §4.
+        if not self._started.rounds and not self._runner.has_ended:
+            self._runner.recorder.show(self._runner.state.release.streamed((self._node.id, name), text))
+            self._runner.recorder.flush()
 
     def think(self, text: str, *, final: bool = False) -> None:
-        self._runner.think(self._frame, self._node, text, final)
+        if not self._started.rounds and not self._runner.has_ended:
+            event = ReasoningChunk(at=self.now(), node_id=self._node.id, text=text, final=final)
+            self._runner.recorder.emit(event)
+            self._runner.recorder.flush()
 
     def begin(
         self,
@@ -79,14 +85,14 @@ class NodeContext:
         variables: Mapping[str, Json] | None = None,
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        return self._runner.begin_container(self.execution_id, inputs, length, variables, hides_failed_rounds)
+        return self._runner.rounds.begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
 
     @property
     def has_rounds(self) -> bool:
-        return self._runner.has_rounds(self.execution_id)
+        return self._runner.rounds.has_begun(self.execution_id)
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        self._runner.announce_round(self.execution_id, index, variables)
+        self._runner.rounds.announce(self.execution_id, index, variables)
 
     async def run_round(
         self,
@@ -95,4 +101,4 @@ class NodeContext:
         collect: Callable[[Variables], Mapping[str, Json]],
         is_last: Callable[[Variables, bool], bool] | None = None,
     ) -> RoundOutcome:
-        return await self._runner.run_round(self.execution_id, index, variables, collect, is_last)
+        return await self._runner.rounds.run(self.execution_id, index, variables, collect, is_last)

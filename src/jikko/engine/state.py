@@ -23,6 +23,7 @@ from jikko.events import (
     RoundFinished,
     Rounds,
     RoundStarted,
+    RunBegan,
     RunPaused,
     RunRecovered,
     RunResumed,
@@ -40,7 +41,7 @@ FrameKey = tuple[str, int]
 class Frame:
     """One body being run: the top level, or one round of a container."""
 
-    __slots__ = ("body", "due", "ended", "open", "rounds", "schedule", "scope", "usage")
+    __slots__ = ("body", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
 
     def __init__(self, body: Body, scope: Scope, rounds: Rounds) -> None:
         self.body = body
@@ -53,6 +54,8 @@ class Frame:
         """Executions that have started and not finished, with their nodes."""
         self.ended = False
         """Whether a ``loop-end`` node ran."""
+        self.failure: str | None = None
+        """The error of the first node that failed and was not handled."""
         self.usage: Usage | None = None
         if body.root is not None:
             if body.silent_root:
@@ -149,7 +152,7 @@ class RunState:
                 self.answers[event.execution_id] = event
             case RunPaused():
                 self.elapsed = event.elapsed
-            case RunResumed():
+            case RunResumed() | RunBegan():
                 self.running_since = event.at
             case RunStarted():
                 return [], self._run_started(event)
@@ -219,6 +222,8 @@ class RunState:
         else:
             frame.usage = added(frame.usage, event.usage)
         if event.status == "failed":
+            if frame.failure is None:
+                frame.failure = event.error or ""
             return [], []
         for update in event.updates:
             frame.scope.assign(update.selector, update.value)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from jikko.ports.files import Blob, FileMissing, FileTooLarge
 
 _PIECE: Final = 256 * 1024
 """Bytes that are read at a time."""
+_OLDEST_PART: Final = 24 * 3600
+"""Seconds that content may take to arrive."""
 
 
 class DiskBlobs:
@@ -25,6 +28,7 @@ class DiskBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._incoming = root / "incoming"
+        self._is_swept = False
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         part = self._incoming / secrets.token_hex(16)
@@ -52,7 +56,17 @@ class DiskBlobs:
 
     def _create(self, part: Path) -> BinaryIO:
         self._incoming.mkdir(parents=True, exist_ok=True)
+        if not self._is_swept:
+            self._is_swept = True
+            self._sweep()
         return part.open("xb")
+
+    def _sweep(self) -> None:
+        """Remove what a process that died left half-written. Uploads that still go on are younger."""
+        for leftover in self._incoming.iterdir():
+            with suppress(OSError):
+                if leftover.stat().st_mtime < time.time() - _OLDEST_PART:
+                    leftover.unlink()
 
     def _finish(self, file: BinaryIO, part: Path, digest: str) -> None:
         file.flush()

@@ -80,6 +80,6 @@ class CompiledGraph:
     conversation: Mapping[str, Json] = field(default_factory=dict)
     declared: Mapping[Selector, str] = field(default_factory=dict)
     """Types of variables that are declared with one: loop and conversation variables."""
-    secrets: frozenset[str] = frozenset()
-    """Values of secret environment variables, to be masked wherever a value leaves the process."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The secret environment variables, to be masked wherever a value leaves the process."""
     features: Mapping[str, Any] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Errors as clients see them. Source: Dify 1.15, spec/service-api.md §3."""
 
 import logging
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,7 +25,7 @@ class JsonResponse(Response):
     media_type = "application/json"
 
 
-def error_response(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> Response:
+def error_response(code: str, message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """The error envelope."""
     return JsonResponse(encode({"code": code, "message": message, "status": status}), status, headers)
 

@@ -27,21 +27,22 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.record import RunOwner, RunRecord, execution_metadata, files_in
+from jikko.service.secrets import masked
 from jikko.values import FILE_IDENTITY, Json
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 _CONTAINERS = ("iteration", "loop")
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON in UTF-8. NaN and infinities become null."""
-    return _encode(value)
+    """Compact JSON in UTF-8, secrets masked. NaN and infinities become null."""
+    return masked(_encoder.encode(value))
 
 
 def running_body(record: RunRecord) -> bytes:
     """The answer to a run that was accepted and goes on: that of a blocking one, not ended."""
-    return _encode(_run_body(record, {}))
+    return encode(_run_body(record, {}))
 
 
 def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
@@ -49,8 +50,8 @@ def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
     body = _run_body(record, outputs)
     if b"null" in record.outputs and _has_nan(outputs):
         # Dify writes NaN into this one body, which is no JSON. Source: spec/observed.md.
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-    return _encode(body)
+        return masked(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+    return encode(body)
 
 
 def _run_body(record: RunRecord, outputs: dict[str, Json]) -> dict[str, Any]:
@@ -79,8 +80,8 @@ def detail_body(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     owner = record.owner
     outputs = b"{}" if record.status == "paused" else record.outputs
     if _FILE_IDENTITY in outputs:
-        outputs = _encode(fresh(msgspec.json.decode(outputs)))
-    return _encode(
+        outputs = encode(fresh(msgspec.json.decode(outputs)))
+    return encode(
         {
             "id": owner.run_id,
             "workflow_id": owner.workflow_id,
@@ -150,7 +151,7 @@ def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | 
 
 def frame(message: Any) -> bytes:
     """A message as it stands in the stream."""
-    return b"data: " + _encode(message) + b"\n\n"
+    return b"data: " + encode(message) + b"\n\n"
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: float) -> bytes:
@@ -303,7 +304,7 @@ def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
         "paused_nodes": [form.node_id for form in forms],
         "reasons": [pause_reason(form) for form in forms],
     }
-    return _encode(body)
+    return encode(body)
 
 
 def run_started(owner: RunOwner, event: RunStarted, reason: str, *, with_time: bool = False) -> dict[str, Any]:

@@ -46,9 +46,7 @@ def without_unsupported(messages: Iterable[Message], able: Abilities) -> tuple[M
     """The prompt without files that the model cannot read, and without messages that are empty then."""
     kept = []
     for message in messages:
-        parts = tuple(
-            part for part in message.parts if (part if isinstance(part, str) else part.kind in able.media)
-        )
+        parts = tuple(part for part in message.parts if (part if isinstance(part, str) else part.kind in able.media))
         if parts:
             kept.append(Message(message.role, parts))
     return tuple(kept)

@@ -12,8 +12,11 @@ from jikko.nodes.human_input import HumanInput
 from jikko.nodes.if_else import IfElse
 from jikko.nodes.iteration import Iteration
 from jikko.nodes.list_operator import ListOperator
+from jikko.nodes.llm import Llm
 from jikko.nodes.loop import Loop
+from jikko.nodes.parameter_extractor import ParameterExtractor
 from jikko.nodes.pseudo import BodyStart, LoopEnd
+from jikko.nodes.question_classifier import QuestionClassifier
 from jikko.nodes.start import Start
 from jikko.nodes.template_transform import TemplateTransform
 from jikko.nodes.variable_aggregator import VariableAggregator
@@ -29,8 +32,11 @@ NODE_CLASSES: tuple[Any, ...] = (
     IfElse,
     Iteration,
     ListOperator,
+    Llm,
     Loop,
     LoopEnd,
+    ParameterExtractor,
+    QuestionClassifier,
     Start,
     TemplateTransform,
     VariableAggregator,

@@ -5,11 +5,13 @@ from typing import Final, Self, cast
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Variables
-from jikko.ports.files import FileMissing
+from jikko.nodes.file_content import read_content
 from jikko.ports.models import Media, MediaKind
 from jikko.values import UNSET, Json, Selector, is_file, type_of
 
 _KINDS: Final = ("image", "audio", "video", "document")
+_BY_ADDRESS: Final = ("image", "video")
+"""What providers fetch by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +52,29 @@ class Vision:
         if kind == "array[any]":
             return []
         raise NodeFailure(
-            f"{'.'.join(self.selector)} is a {kind}; the model can only be shown files.", kind="InvalidVariableTypeError"
+            f"{'.'.join(self.selector)} is a {kind}; the model can only be shown files.",
+            kind="InvalidVariableTypeError",
         )
 
 
 async def media_of(ctx: Context, file: Json, detail: str) -> Media | None:
     """A file as a part of a prompt; ``None`` if its type is none that models read.
 
-    Files that are stored here go along with their content, others by their address.
+    Images and videos that are elsewhere go along by their address, all other files with their content.
 
     Raises:
-        NodeFailure: The content is gone.
+        NodeFailure: The content is gone, or cannot be fetched.
     """
     kind = file.get("type")
     if kind not in _KINDS:
         return None
-    mime_type = file.get("mime_type") or "application/octet-stream"
-    name = file.get("filename") or ""
-    if file.get("transfer_method") == "remote_url":
-        url = file.get("remote_url") or file.get("url") or ""
-        return Media(cast(MediaKind, kind), mime_type, url=url, filename=name, detail=detail)
-    try:
-        data = await ctx.services.files.read(
-            str(file.get("related_id") or ""), app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id
-        )
-    except FileMissing as error:
-        raise NodeFailure(f"The file {name!r} cannot be shown to the model: {error}", kind="LLMNodeError") from None
-    return Media(cast(MediaKind, kind), mime_type, data=data, filename=name, detail=detail)
+    mime_type = str(file.get("mime_type") or "application/octet-stream")
+    name = str(file.get("filename") or "")
+    media_kind = cast(MediaKind, kind)
+    is_elsewhere = file.get("transfer_method") == "remote_url" and not file.get("related_id")
+    if is_elsewhere and kind in _BY_ADDRESS:
+        return Media(media_kind, mime_type, url=str(file.get("remote_url") or ""), filename=name, detail=detail)
+    return Media(media_kind, mime_type, data=await read_content(ctx, file), filename=name, detail=detail)
 
 
 def files_in(value: Json) -> list[Json]:

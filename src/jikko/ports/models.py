@@ -179,6 +179,8 @@ class Completion:
     reasoning: str = ""
     """What the model thought, where the provider tells it apart from the text."""
     tool_calls: tuple[ToolCall, ...] = ()
+    media: tuple[Media, ...] = ()
+    """Pictures that the model made, with their content or by their address."""
     finish_reason: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
 

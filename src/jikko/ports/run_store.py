@@ -9,6 +9,28 @@ from jikko.events import Event
 from jikko.record import RunRecord
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyClaim:
+    """The idempotency key of a request, and what the request was."""
+
+    key: str
+    fingerprint: bytes
+    """The same for the same request, and for no other."""
+    at: float
+    """When it came, in seconds since the Unix epoch."""
+    lifetime: float = 86_400.0
+    """Seconds for which a key is remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What is promised to the client by accepting a run: written with the run, or not at all."""
+
+    claim: KeyClaim | None = None
+    callback_url: str | None = None
+    """Where the run is reported to once it has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Append:
     """Events to add to the end of a run's log, and the record as it is after them."""
@@ -20,6 +42,8 @@ class Append:
     record: RunRecord
     """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
     is closed: kept as one compressed piece. The store does not keep the object."""
+    acceptance: Acceptance | None = None
+    """For an append at 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +85,15 @@ class RunStore(Protocol):
         Appends of one run are applied in the order of the calls.
 
         The future raises:
+            KeyTaken: The run's idempotency key has a run already. Nothing was written.
             LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
                 written.
             StoreUnavailable: The database could not be written. Nothing was written.
         """
+        ...
+
+    async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
+        """The run that an idempotency key of an app belongs to at a moment, and the fingerprint of its request."""
         ...
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from jikko.ports.documents import DocumentReader
 from jikko.ports.files import FileStore
 from jikko.ports.http import HttpClient
+from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
 
 
@@ -43,4 +44,5 @@ class Services:
     http: HttpClient
     files: FileStore
     documents: DocumentReader
+    models: Models
     limits: ValueLimits = field(default_factory=ValueLimits)

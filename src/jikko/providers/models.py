@@ -47,7 +47,11 @@ class ProviderModels:
         config = self._config(provider, model)
         able = abilities(config, provider, model)
         unable = {name for id_, of, name in self._unable if (id_, of) == (config.id, model)}
-        return replace(able, **dict.fromkeys(unable, False)) if unable else able
+        return replace(
+            able,
+            tools=able.tools and "tools" not in unable,
+            structured_output=able.structured_output and "structured_output" not in unable,
+        )
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
@@ -87,6 +91,7 @@ class ProviderModels:
             text=progress.text,
             reasoning=progress.reasoning,
             tool_calls=progress.tool_calls,
+            media=tuple(progress.media),
             finish_reason=progress.finish_reason,
             usage=await self._usage(config, request, progress),
         )

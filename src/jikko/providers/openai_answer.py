@@ -3,11 +3,12 @@
 The SDK's own objects are not used for this: building them costs several times what the rest of the way of a token does.
 """
 
+import base64
 from typing import Any, Final
 
 import msgspec
 
-from jikko.ports.models import FailureKind, ModelFailure
+from jikko.ports.models import FailureKind, Media, ModelFailure
 from jikko.providers.progress import Progress
 
 _DONE: Final = b"[DONE]"
@@ -30,6 +31,7 @@ class _Delta(msgspec.Struct):
     reasoning: Any = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    images: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -66,37 +68,23 @@ class AnswerReader:
         """Whether the answer came to its end, and was not cut off."""
         return self._done or self._progress.finish_reason is not None
 
-    def events(self, events: list[bytes]) -> None:
-        """Take the data of events of a streamed answer. Texts that came together are handed on together.
+    def event(self, data: bytes) -> None:
+        """Take the data of one event of a streamed answer.
 
         Raises:
-            ModelFailure: One is no JSON, tells an error, or makes the answer too large.
-        """
-        if len(events) == 1:
-            self._event(events[0])
-            return
-        texts: list[str] = []
-        for event in events:
-            text = self._event(event, texts)
-            if text:
-                texts.append(text)
-        if texts:
-            self._progress.add("".join(texts))
-
-    def whole(self, body: bytes) -> None:
-        """Take an answer that is not streamed. Raises as ``events`` does."""
-        self._event(body)
-        self._done = True
-
-    def _event(self, data: bytes, waiting: list[str] | None = None) -> str:
-        """Read one event.
-
-        Args:
-            waiting: Texts that were not handed on yet; if given, so is this one's, as the result.
+            ModelFailure: It is no JSON, tells an error, or makes the answer too large.
         """
         if data == _DONE:
             self._done = True
-            return ""
+            return
+        self._take(data)
+
+    def whole(self, body: bytes) -> None:
+        """Take an answer that is not streamed. Raises as ``event`` does."""
+        self._take(body)
+        self._done = True
+
+    def _take(self, data: bytes) -> None:
         try:
             answer = _decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -114,7 +102,7 @@ class AnswerReader:
                 _whole(answer.usage.total_tokens),
             )
         if not answer.choices:
-            return ""
+            return
         choice = answer.choices[0]
         if choice.finish_reason is not None:
             progress.finish_reason = choice.finish_reason
@@ -126,20 +114,17 @@ class AnswerReader:
             reasoning = delta.reasoning_content or ""
             if delta.content is not None and not text:
                 text, reasoning = _parts(delta.content)
+                progress.media += _pictures(delta.content)
+            if delta.images is not None:
+                progress.media += _pictures(delta.images)
             if not reasoning and isinstance(delta.reasoning, str):
                 reasoning = delta.reasoning
             if delta.refusal and not text:
                 text = delta.refusal
             for position, call in enumerate(delta.tool_calls or ()):
                 self._call(position, call)
-        if waiting is not None and not reasoning:
-            return text
-        if waiting:
-            progress.add("".join(waiting))
-            waiting.clear()
         if text or reasoning:
             progress.add(text, reasoning)
-        return ""
 
     def _call(self, position: int, call: _ToolCall) -> None:
         function = call.function or _Function()
@@ -165,6 +150,26 @@ def _parts(content: Any) -> tuple[str, str]:
         elif isinstance(part.get("thinking"), list):
             reasoning.append(_parts(part["thinking"])[0])
     return "".join(text), "".join(reasoning)
+
+
+def _pictures(parts: Any) -> list[Media]:
+    """The pictures of a content that is a list of parts."""
+    found = []
+    for part in parts if isinstance(parts, list) else ():
+        link = part.get("image_url") if isinstance(part, dict) else None
+        url = link.get("url") if isinstance(link, dict) else link
+        if not isinstance(url, str) or not url:
+            continue
+        head, comma, content = url.partition(",")
+        if not url.startswith("data:"):
+            found.append(Media("image", "image/png", url=url))
+        elif comma and head.endswith(";base64"):
+            try:
+                data = base64.b64decode(content, validate=True)
+            except ValueError:
+                continue
+            found.append(Media("image", head[5:].partition(";")[0] or "image/png", data=data))
+    return found
 
 
 def _whole(number: int | float | None) -> int | None:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
@@ -18,7 +18,7 @@ _RAW: Final = {"X-Stainless-Raw-Response": "stream"}
 _MAX_DROPS: Final = 8
 """Parameters that one request may lose before it is given up."""
 _REFUSAL: Final = re.compile(
-    r"un(known|recognized|supported|expected)|not (be )?(support|permit|allow|recogni)|extra (input|field)|does not support",
+    r"un(known|recognized|supported|expected)|not (be )?(support|permit|allow|recogni)|extra (input|field)",
     re.IGNORECASE,
 )
 
@@ -58,9 +58,11 @@ class OpenAICompatible:
                 if refused is None or progress.has_begun:
                     raise failure_of(error) from None
                 failure = failure_of(error)
-                unsupported = _ABILITIES.get(refused)
-                if unsupported is not None:
-                    failure.unsupported = unsupported
+                if refused in ("tools", "tool_choice") and request.tools:
+                    failure.unsupported = "tools"
+                    raise failure from None
+                if refused == "response_format" and request.schema is not None:
+                    failure.unsupported = "structured_output"
                     raise failure from None
                 self._parameters.refuse(request.model, refused, str(failure))
                 body = self._parameters.without_refused(request.model, body)
@@ -87,7 +89,7 @@ class OpenAICompatible:
     async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress) -> None:
         reader = AnswerReader(progress)
         # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
-        # parameters of other servers need no place in the SDK's signatures, and the SDK builds no object for each token.
+        # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.
         answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
         try:
             response = answer.http_response
@@ -102,14 +104,12 @@ class OpenAICompatible:
     async def _read_stream(self, response: Any, reader: AnswerReader) -> None:
         buffer = EventBuffer()
         async for received in response.aiter_bytes():
-            events = buffer.feed(received)
-            if events:
-                reader.events(events)
-            elif buffer.pending > 4 * self._config.max_answer:
+            for event in buffer.feed(received):
+                reader.event(event)
+            if buffer.pending > 4 * self._config.max_answer:
                 raise too_large(f"{self._config.max_answer} characters")
-        events = buffer.finish()
-        if events:
-            reader.events(events)
+        for event in buffer.finish():
+            reader.event(event)
         if not reader.is_complete:
             raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
@@ -131,13 +131,6 @@ class OpenAICompatible:
                 self._making = asyncio.create_task(asyncio.to_thread(self._make_client, self._config))
             self._client = await asyncio.shield(self._making)
         return self._client
-
-
-_ABILITIES: Final[dict[str, Literal["tools", "structured_output"]]] = {
-    "tools": "tools",
-    "tool_choice": "tools",
-    "response_format": "structured_output",
-}
 
 
 def _client(config: ProviderConfig) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from jikko.ports.models import Chunk, ModelFailure, ToolCall
+from jikko.ports.models import Chunk, Media, ModelFailure, ToolCall
 
 MAX_TOOL_CALLS: Final = 128
 
@@ -31,6 +31,8 @@ class Progress:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, _Call] = {}
+        self.media: list[Media] = []
+        """Pictures that came."""
         self.began = time.perf_counter()
         self.first_text: float | None = None
         """``perf_counter`` at the first text."""

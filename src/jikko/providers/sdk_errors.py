@@ -20,9 +20,13 @@ def failure_of(error: Exception) -> ModelFailure:
         return of_status(status, _message(error), getattr(getattr(error, "response", None), "headers", {}))
     name = type(error).__name__
     if isinstance(error, TimeoutError) or "Timeout" in name:
-        return ModelFailure("The provider was silent for too long (timeout of the provider).", kind="InvokeConnectionError")
+        return ModelFailure(
+            "The provider was silent for too long (timeout of the provider).", kind="InvokeConnectionError"
+        )
     if name in ("APIResponseValidationError", "DecodingError", "InvalidURL", "UnsupportedProtocol"):
-        return ModelFailure(f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError")
+        return ModelFailure(
+            f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError"
+        )
     cause = error.__cause__ or error
     detail = str(cause) or type(cause).__name__
     return ModelFailure(f"The connection to the provider failed: {detail}"[:_MAX_MESSAGE], kind="InvokeConnectionError")

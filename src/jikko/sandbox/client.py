@@ -123,8 +123,8 @@ class ForkServerSandbox:
             raise unavailable("its fork server died during the run; the next run starts another") from None
         finally:
             if server in self._retired and server.active == 0:
-                self._retired.discard(server)
                 await server.close()
+                self._retired.discard(server)
         if key and reply.block:
             self._compiled.put(version, key, reply.block)
         return reply
@@ -202,10 +202,11 @@ class ForkServerSandbox:
             await new.close()
             return
         self._server = new
-        if old.active:
-            self._retired.add(old)
-        else:
+        # Kept here until it has ended, so that ``close`` finds it whatever happens meanwhile.
+        self._retired.add(old)
+        if not old.active:
             await old.close()
+            self._retired.discard(old)
 
 
 _TemplateKey = tuple[str, bytes]

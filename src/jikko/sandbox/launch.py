@@ -15,6 +15,16 @@ from jikko.sandbox.limits import SandboxLimits
 
 PROGRAM: Final = "from jikko.sandbox.zygote import main; main()"
 
+# What goes wrong before the fork server can say so itself is said here, in its own words.
+_BOOTSTRAP: Final = """
+import os, sys
+sys.path += {locations!r}
+try:
+    exec({program!r})
+except BaseException as error:
+    os.write(0, f"F{{type(error).__name__}}: {{error}}".encode()[:4000])
+"""
+
 _PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata")
 
 
@@ -42,7 +52,7 @@ def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes]
         "cpu_seconds": limits.effective_cpu_seconds,
         "require_landlock": limits.require_landlock,
     }
-    bootstrap = f"import sys; sys.path += {_locations()!r}; {program}"
+    bootstrap = _BOOTSTRAP.format(locations=_locations(), program=program)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         # -I and an empty environment: nothing from outside decides what is imported. -S: no code of installed packages

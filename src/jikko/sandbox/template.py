@@ -6,8 +6,11 @@ from types import CodeType
 from typing import Any, Final
 
 import jinja2
+import jinja2.constants
 import jinja2.debug
 import jinja2.ext
+import jinja2.meta
+import jinja2.nativetypes
 import jinja2.sandbox
 
 from jikko.sandbox.failure import LIMIT_ERROR, ProgramFailed, describe

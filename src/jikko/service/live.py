@@ -3,11 +3,11 @@
 import asyncio
 import copy
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from jikko.errors import LogConflict, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
-from jikko.ports.run_store import Append, RunStore
+from jikko.ports.run_store import Acceptance, Append, RunStore
 from jikko.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,21 @@ class LiveRun:
     once it is durable, and so is everything behind it; others are shown at once.
     """
 
-    def __init__(self, store: RunStore, record: RunRecord, events: list[Event] | None = None) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        record: RunRecord,
+        events: list[Event] | None = None,
+        *,
+        acceptance: Acceptance | None = None,
+    ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
+        acceptance: What is to be written with the first event.
         """
         self.record = record
+        self._acceptance = acceptance
         self._store = store
         self._events: list[Event] = events or []
         self._committed = len(self._events)
@@ -47,6 +56,11 @@ class LiveRun:
     def is_settled(self) -> bool:
         """Whether everything that happened is durable."""
         return self._committed == len(self._events)
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The whole log, also what is not durable yet."""
+        return self._events
 
     @property
     def position(self) -> int:
@@ -116,7 +130,7 @@ class LiveRun:
                 yield batch
                 if isinstance(batch[-1][1], (RunFinished, RunPaused)):
                     return
-            elif self._abandoned is not None or self.record.finished_at is not None and position >= len(self._events):
+            elif self._abandoned is not None or (self.record.finished_at is not None and position >= len(self._events)):
                 return
             elif idle is None:
                 await self._change()
@@ -132,7 +146,8 @@ class LiveRun:
             return
         self._writing = True
         at, events = self._committed, self._events[self._committed :]
-        append = Append(self.record.owner.run_id, at, events, copy.copy(self.record))
+        acceptance = self._acceptance if at == 0 else None
+        append = Append(self.record.owner.run_id, at, events, copy.copy(self.record), acceptance)
         self._store.append(append).add_done_callback(lambda done: self._written(done, at + len(events)))
 
     def _written(self, done: "asyncio.Future[None]", position: int) -> None:

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from jikko.engine.limits import RunLimits
-from jikko.engine.runner import Runner, recovered
+from jikko.engine.outcomes import recovered
+from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import InvalidDocument, JikkoError, LogConflict, NotFound, TooManyRequests
-from jikko.events import Event, FormClosed, RunFinished, RunPaused, RunResumed, RunStarted
-from jikko.graph.compiled import CompiledGraph
+from jikko.events import Event, FormClosed, RunFinished, RunResumed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
@@ -24,6 +24,7 @@ from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
 from jikko.service.file_inputs import FileInputs
 from jikko.service.inputs import prepare
 from jikko.service.live import Batch, LiveRun
+from jikko.service.secrets import HidingJournal
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
 
@@ -111,7 +112,7 @@ class Runs:
             "workflow_run_id": run_id,
         }
         live = LiveRun(self._store, RunRecord(owner=owner))
-        self._launch(live, workflow.graph, RunState(workflow.graph), RunStarted(at=now, inputs=inputs, system=system))
+        self._launch(live, workflow, RunState(workflow.graph), RunStarted(at=now, inputs=inputs, system=system))
         return live
 
     async def recover(self) -> int:
@@ -172,11 +173,11 @@ class Runs:
         workflow = await self._workflow(app, record.owner.workflow_id)
         events = await self._store.events(run_id)
         state = RunState(workflow.graph)
-        state.replay(events)
+        state.replay(workflow.secrets.reveal(event) for event in events)
         if closed.execution_id not in state.waiting:
             return False
         live = LiveRun(self._store, record, events)
-        self._launch(live, workflow.graph, state, RunResumed(at=self._clock()), closed)
+        self._launch(live, workflow, state, RunResumed(at=self._clock()), closed)
         await live.started()
         await live.committed()
         return True
@@ -313,8 +314,8 @@ class Runs:
             await live.committed()
             return
         state = RunState(workflow.graph)
-        state.replay(events)
-        self._launch(live, workflow.graph, state, recovered(state, epoch, self._clock()))
+        state.replay(workflow.secrets.reveal(event) for event in events)
+        self._launch(live, workflow, state, recovered(state, epoch, self._clock()))
 
     def _given_up(self, record: RunRecord, reason: str) -> RunFinished:
         now = self._clock()
@@ -325,11 +326,10 @@ class Runs:
             elapsed=max(0.0, now - record.created_at),
         )
 
-    def _launch(self, live: LiveRun, graph: CompiledGraph, state: RunState, first: Event, *answers: FormClosed) -> None:
+    def _launch(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         runner = Runner(
-            graph,
             state,
-            live,
+            HidingJournal(live, workflow.secrets) if workflow.secrets else live,
             info=live.record.owner,
             services=self._services,
             limits=self._limits,

@@ -6,10 +6,10 @@ from collections import defaultdict
 
 import msgspec
 
-from jikko.errors import Conflict, LogConflict
+from jikko.errors import Conflict, KeyTaken, LogConflict
 from jikko.events import Event
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
-from jikko.ports.run_store import Append, LogPage, LogQuery
+from jikko.ports.run_store import Append, KeyClaim, LogPage, LogQuery
 from jikko.record import RunRecord
 
 
@@ -22,6 +22,7 @@ class MemoryRunStore:
     def __init__(self) -> None:
         self._records: dict[str, RunRecord] = {}
         self._logs: dict[str, list[Event]] = {}
+        self._keys: dict[tuple[str, str], tuple[str, KeyClaim]] = {}
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         done = asyncio.get_running_loop().create_future()
@@ -42,8 +43,23 @@ class MemoryRunStore:
             raise LogConflict(f"The log of run {batch.run_id} is closed: the run has {known.status}.")
         if known is not None and known.epoch > batch.record.epoch:
             raise LogConflict(f"Run {batch.run_id} was taken over: epoch {known.epoch}, not {batch.record.epoch}.")
+        claim = None if batch.acceptance is None else batch.acceptance.claim
+        if claim is not None:
+            app_id = batch.record.owner.app_id
+            if (owner := self._owner_of_key(app_id, claim.key, claim.at)) is not None:
+                raise KeyTaken(*owner)
+            self._keys[app_id, claim.key] = batch.run_id, claim
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
+
+    async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
+        return self._owner_of_key(app_id, key, now)
+
+    def _owner_of_key(self, app_id: str, key: str, now: float) -> tuple[str, bytes] | None:
+        run_id, claim = self._keys.get((app_id, key), ("", None))
+        if claim is None or run_id not in self._records or now >= claim.at + claim.lifetime:
+            return None
+        return run_id, claim.fingerprint
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         found = self._records.get(run_id.lower())

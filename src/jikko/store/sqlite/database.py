@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +20,20 @@ class Database:
     """The file that the stores share. Another process may have it open too, and write."""
 
     def __init__(
-        self, path: Path, writer: Writer, owned: sqlite3.Connection, quick: sqlite3.Connection, readers: Readers
-    ):
+        self,
+        path: Path,
+        writer: Writer,
+        quick: sqlite3.Connection,
+        readers: Readers,
+        searchers: Readers,
+        rest: ExitStack,
+    ) -> None:
         self.path = path
         self._writer = writer
-        self._owned = owned
         self._quick = quick
         self._readers = readers
+        self._searchers = searchers
+        self._rest = rest
         self._closed = False
 
     @classmethod
@@ -40,24 +48,22 @@ class Database:
             StoreUnavailable: The file cannot be opened, read or written.
             InvalidSettings: It was written by a later version of the schema.
         """
-        opened: list[sqlite3.Connection] = []
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            owned = connect(path, busy_timeout=busy_timeout)
-            opened.append(owned)
-            migrate(owned, path, migrations() if steps is None else steps)
-            quick = connect(path, busy_timeout=busy_timeout, query_only=True)
-            opened.append(quick)
-            readers = Readers(path, busy_timeout=busy_timeout)
-        except BaseException as error:
-            for connection in opened:
-                connection.close()
-            if isinstance(error, sqlite3.Error):
+        with ExitStack() as opened:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                owned = opened.enter_context(closing(connect(path, busy_timeout=busy_timeout)))
+                migrate(owned, path, migrations() if steps is None else steps)
+                # The event loop must not stand still for as long as a writer may wait.
+                brief = min(busy_timeout, 1.0)
+                quick = opened.enter_context(closing(connect(path, busy_timeout=brief, query_only=True)))
+                readers = opened.enter_context(closing(Readers(path, threads=2, busy_timeout=busy_timeout)))
+                searchers = opened.enter_context(closing(Readers(path, threads=1, busy_timeout=busy_timeout)))
+            except sqlite3.Error as error:
                 raise unavailable(path, error) from error
-            if isinstance(error, OSError):
+            except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
-            raise
-        return cls(path, Writer(owned, path), owned, quick, readers)
+            writer = opened.enter_context(closing(Writer(owned, path)))
+            return cls(path, writer, quick, readers, searchers, opened.pop_all())
 
     def submit(self, operation: Operation) -> "asyncio.Future[Any]":
         """Write; see ``Writer.submit``."""
@@ -81,8 +87,12 @@ class Database:
             raise unavailable(self.path, error) from error
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Read anything, on a thread; see ``Readers.run``."""
+        """Read several rows, on a thread; see ``Readers.run``."""
         return await self._readers.run(query)
+
+    async def search(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Read very many rows, on a thread of its own: searches wait for each other, and nothing else for them."""
+        return await self._searchers.run(query)
 
     async def backup(self, target: Path) -> None:
         """Copy the database, as it is at one moment, to a file. Reading and writing go on.
@@ -98,16 +108,10 @@ class Database:
             raise StoreUnavailable(f"The backup {target} cannot be written: {error}.") from error
 
     def _copy(self, target: Path) -> None:
-        source = connect(self.path, busy_timeout=10.0, query_only=True)
-        try:
+        with closing(connect(self.path, busy_timeout=10.0, query_only=True)) as source:
             copy_database(source, target)
-        finally:
-            source.close()
 
     def close(self) -> None:
         """Commit what was submitted, then release everything. May be called twice; blocks."""
-        self._writer.close()
-        self._readers.close()
         self._closed = True
-        self._quick.close()
-        self._owned.close()
+        self._rest.close()

@@ -6,27 +6,24 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect, unavailable
 
 T = TypeVar("T")
 
-_THREADS: Final = 2
-"""One slow search leaves room for one quick list."""
-
 
 class Readers:
     """A few connections that only read, each used by one thread at a time."""
 
-    def __init__(self, path: Path, *, busy_timeout: float) -> None:
+    def __init__(self, path: Path, *, threads: int, busy_timeout: float) -> None:
         self._path = path
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._all: list[sqlite3.Connection] = []
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="jikko-reader")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="jikko-reader")
         self._closed = False
-        for _ in range(_THREADS):
+        for _ in range(threads):
             connection = connect(path, busy_timeout=busy_timeout, query_only=True)
             self._all.append(connection)
             self._idle.put(connection)

@@ -10,6 +10,7 @@ from jikko.errors import StoreUnavailable
 from jikko.events import Event
 from jikko.ports.run_store import Append, LogPage, LogQuery
 from jikko.record import RunRecord
+from jikko.store.sqlite.acceptance import accepting, owner_of_key
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.event_codec import DamagedLog, decode_events, decompress, encode_events, join
 from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
@@ -76,7 +77,15 @@ class SqliteRunStore:
                 record.wake_at,
             ),
         )
-        return self._database.submit(partial(self._writes.append, write))
+        operation = partial(self._writes.append, write)
+        if batch.acceptance is None:
+            return self._database.submit(operation)
+        return self._database.submit(
+            accepting(owner.app_id, batch.run_id, record.created_at, batch.acceptance, operation)
+        )
+
+    async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
+        return self._database.quick(partial(owner_of_key, app_id, key, now))
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         record = self._database.quick(partial(self._one, _RECORD, (stored_id(run_id.lower()),)))
@@ -102,7 +111,9 @@ class SqliteRunStore:
         return [self._rows.record(connection, row) for row in connection.execute(_DUE, (now, limit)).fetchall()]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
-        return await self._database.read(lambda connection: list_runs(connection, query, self._rows))
+        # A keyword is looked for in the rows themselves, all of them.
+        read = self._database.search if query.keyword else self._database.read
+        return await read(lambda connection: list_runs(connection, query, self._rows))
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         """See ``RunStore``. Raises ``StoreUnavailable`` too if the log is damaged."""

@@ -1,0 +1,13 @@
+"""Where a run's events go."""
+
+from typing import Protocol
+
+from jikko.events import Event
+
+
+class Journal(Protocol):
+    """Takes the events of one run, in their order."""
+
+    def append(self, events: list[Event]) -> None:
+        """Take the next events. Must not wait; those that go together are handed in together."""
+        ...

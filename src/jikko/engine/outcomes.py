@@ -1,0 +1,184 @@
+"""What became of nodes and runs, as events. Pure functions."""
+
+import logging
+import traceback
+from typing import Any, Literal
+
+from jikko.engine.state import RunState
+from jikko.events import (
+    FormRequested,
+    NodeAttempted,
+    NodeFinished,
+    NodeStarted,
+    RoundFinished,
+    RunFinished,
+    RunPaused,
+    RunRecovered,
+)
+from jikko.graph.compiled import CompiledNode
+from jikko.ids import new_id
+from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
+from jikko.values import Json
+
+log = logging.getLogger(__name__)
+
+
+def about(started: NodeStarted, at: float) -> dict[str, Any]:
+    """The fields that all events of an execution share."""
+    return {
+        "at": at,
+        "execution_id": started.execution_id,
+        "node_id": started.node_id,
+        "node_type": started.node_type,
+        "title": started.title,
+        "index": started.index,
+        "predecessor": started.predecessor,
+        "rounds": started.rounds,
+    }
+
+
+def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
+    """A node did its work."""
+    return NodeFinished(
+        **about(started, at),
+        started_at=started.at,
+        elapsed=elapsed,
+        status="succeeded",
+        inputs=dict(result.inputs),
+        process_data=dict(result.process_data),
+        outputs=dict(result.outputs),
+        handle=result.handle,
+        updates=result.updates,
+        usage=result.usage,
+        metadata=dict(result.metadata),
+        steps=result.steps,
+        announced=announced,
+    )
+
+
+def failed(
+    node: CompiledNode, started: NodeStarted, failure: NodeFailure, *, at: float, elapsed: float, announced: bool
+) -> NodeFinished:
+    """A node failed for good; its error strategy decides what follows. Source: Dify 1.15, spec/execution.md §6.2."""
+    strategy = node.strategy
+    message = str(failure)
+    outputs: dict[str, Json] = dict(failure.outputs)
+    if strategy is not None:
+        outputs = dict(node.defaults) if strategy == "default-value" else {}
+        outputs |= {"error_message": message, "error_type": failure.kind}
+    return NodeFinished(
+        **about(started, at),
+        started_at=started.at,
+        elapsed=elapsed,
+        status="failed" if strategy is None else "exception",
+        inputs=dict(failure.inputs),
+        process_data=dict(failure.process_data),
+        outputs=outputs,
+        handle="fail-branch" if strategy == "fail-branch" else "source",
+        error=message,
+        error_type=failure.kind,
+        strategy=strategy,
+        usage=failure.usage,
+        metadata=dict(failure.metadata),
+        steps=failure.steps,
+        announced=announced,
+    )
+
+
+def attempted(started: NodeStarted, failure: NodeFailure, attempt: int, *, at: float, elapsed: float) -> NodeAttempted:
+    """An attempt failed, and another follows."""
+    return NodeAttempted(
+        **about(started, at),
+        started_at=started.at,
+        elapsed=elapsed,
+        attempt=attempt,
+        error=str(failure),
+        error_type=failure.kind,
+        inputs=dict(failure.inputs),
+        process_data=dict(failure.process_data),
+        outputs=dict(failure.outputs),
+        usage=failure.usage,
+    )
+
+
+def suspended(started: NodeStarted, pause: NodePaused, at: float) -> FormRequested:
+    """A node waits for a human."""
+    return FormRequested(
+        at=at,
+        execution_id=started.execution_id,
+        node_id=started.node_id,
+        title=started.title,
+        form_id=new_id(),
+        form=pause.form,
+        source=pause.source,
+        expires_at=pause.expires_at,
+    )
+
+
+def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
+    """What a node failed with that was not foreseen.
+
+    The log of the process tells where, not the text: that may hold values of the run, and so secrets.
+    """
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("node %s (%s) failed unexpectedly: %s\n%s", node.id, node.type, type(error).__name__, frames)
+    return NodeFailure(str(error) or type(error).__name__, kind="WorkflowNodeError")
+
+
+def round_outcome(event: RoundFinished) -> RoundOutcome:
+    """How a round ended, as its container sees it."""
+    return RoundOutcome(event.outputs, event.error, event.ended, event.last, event.usage, event.elapsed)
+
+
+def ended(
+    state: RunState,
+    status: Literal["succeeded", "failed", "stopped", "partial-succeeded"],
+    error: str | None,
+    at: float,
+) -> RunFinished:
+    """The end of a run."""
+    return RunFinished(
+        at=at,
+        status=status,
+        outputs=dict(state.outputs),
+        error=error,
+        elapsed=state.active_seconds(at),
+        total_tokens=state.usage.total_tokens if state.usage else 0,
+        total_steps=state.total_steps,
+        exceptions_count=state.exceptions,
+    )
+
+
+def paused(state: RunState, at: float) -> RunPaused:
+    """Nothing is left but waiting for humans."""
+    forms = list(state.waiting.values())
+    return RunPaused(
+        at=at,
+        paused_nodes=[form.node_id for form in forms],
+        elapsed=state.active_seconds(at),
+        total_tokens=state.usage.total_tokens if state.usage else 0,
+        total_steps=state.total_steps,
+        wake_at=min(form.expires_at for form in forms),
+    )
+
+
+def poisoned(state: RunState, max_recoveries: int) -> str | None:
+    """Why a run is not to go on: it was taken over too often while the same node was under way."""
+    for execution_id, times in state.interrupted.items():
+        if times >= max_recoveries:
+            started = state.starts[execution_id]
+            return (
+                f"The process died {times} times while node {started.title or started.node_id!r} "
+                f"({started.node_id}) was running; the run is not tried again."
+            )
+    return None
+
+
+def recovered(state: RunState, epoch: int, at: float) -> RunRecovered:
+    """A process takes over a run whose log was folded into ``state``."""
+    return RunRecovered(
+        at=at,
+        epoch=epoch,
+        in_flight=[execution_id for execution_id in state.starts if execution_id not in state.waiting],
+        ready=[state.top.body.nodes[position].id for position, _ in state.top.due],
+    )

@@ -1,0 +1,143 @@
+"""Performs what containers ask for: running their bodies, once a round."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jikko.engine.outcomes import about, round_outcome
+from jikko.engine.state import ContainerState, Frame
+from jikko.events import ContainerStarted, RoundFinished, RoundStarted
+from jikko.nodes.contract import NodeFailure, RoundOutcome, Variables
+from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.engine.runner import Runner
+
+
+class BodyRun:
+    """A body under way: its tasks, and whoever waits for it to end."""
+
+    __slots__ = ("future", "tasks")
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def cancel(self) -> None:
+        """Cancel its nodes, but not the one that asks for it."""
+        current = asyncio.current_task()
+        for task in list(self.tasks):
+            if task is not current:
+                task.cancel()
+
+
+class Rounds:
+    """The ``ContainerContext`` methods of all containers of one run."""
+
+    __slots__ = ("_runner",)
+
+    def __init__(self, runner: "Runner") -> None:
+        self._runner = runner
+
+    def begin(
+        self,
+        execution_id: str,
+        inputs: Mapping[str, Json],
+        length: int,
+        variables: Mapping[str, Json] | None,
+        hides_failed_rounds: bool,
+    ) -> Mapping[str, Json]:
+        """See ``ContainerContext.begin``."""
+        container = self._runner.state.containers[execution_id]
+        if container.started is None:
+            self._runner.recorder.emit(
+                ContainerStarted(
+                    **self._about(execution_id),
+                    length=length,
+                    inputs=dict(inputs),
+                    variables=dict(variables or {}),
+                    hides_failed_rounds=hides_failed_rounds,
+                )
+            )
+            return inputs
+        return container.started.inputs
+
+    def has_begun(self, execution_id: str) -> bool:
+        """See ``ContainerContext.has_rounds``."""
+        state = self._runner.state
+        return bool(state.containers[execution_id].finished) or (execution_id, 0) in state.frames
+
+    def announce(self, execution_id: str, index: int, variables: Mapping[str, Json] | None) -> None:
+        """See ``ContainerContext.announce_round``."""
+        container = self._runner.state.containers[execution_id]
+        if index not in container.finished and (execution_id, index) not in self._runner.state.frames:
+            self._runner.recorder.emit(
+                RoundStarted(**self._about(execution_id), round=index, variables=dict(variables or {}))
+            )
+
+    async def run(
+        self,
+        execution_id: str,
+        index: int,
+        variables: Mapping[str, Json] | None,
+        collect: Callable[[Variables], Mapping[str, Json]],
+        is_last: Callable[[Variables, bool], bool] | None,
+    ) -> RoundOutcome:
+        """See ``ContainerContext.run_round``."""
+        container = self._runner.state.containers[execution_id]
+        known = container.finished.get(index)
+        if known is not None:
+            return round_outcome(known)
+        self.announce(execution_id, index, variables)
+        frame = self._runner.state.frames[execution_id, index]
+        body = self._runner.bodies[id(frame)] = BodyRun()
+        began = time.perf_counter()
+        try:
+            self._runner.resume(frame)
+            self._runner.burst()
+            if not self._runner.is_over(frame):
+                body.future = asyncio.get_running_loop().create_future()
+                await body.future
+            elif time.perf_counter() > self._runner.slice_ends:
+                # Rounds that never wait must not keep the process from everything else.
+                await asyncio.sleep(0)
+        finally:
+            del self._runner.bodies[id(frame)]
+            body.cancel()
+        return self._close_round(container, frame, execution_id, index, collect, is_last, began)
+
+    def _close_round(
+        self,
+        container: ContainerState,
+        frame: Frame,
+        execution_id: str,
+        index: int,
+        collect: Callable[[Variables], Mapping[str, Json]],
+        is_last: Callable[[Variables, bool], bool] | None,
+        began: float,
+    ) -> RoundOutcome:
+        error = frame.failure
+        outputs = collect(frame.scope) if error is None else {}
+        failure: NodeFailure | None = None
+        last = frame.ended
+        if error is None and is_last is not None:
+            try:
+                last = is_last(frame.scope, frame.ended)
+            except NodeFailure as exception:
+                failure = exception
+        event = RoundFinished(
+            **self._about(execution_id),
+            round=index,
+            elapsed=time.perf_counter() - began,
+            outputs=dict(outputs),
+            error=error if failure is None else str(failure),
+            usage=frame.usage,
+            ended=frame.ended,
+            last=last,
+        )
+        self._runner.recorder.emit(event)
+        return round_outcome(event)
+
+    def _about(self, execution_id: str) -> dict[str, Any]:
+        return about(self._runner.state.starts[execution_id], self._runner.recorder.clock())

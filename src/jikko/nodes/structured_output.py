@@ -1,0 +1,138 @@
+"""Answers that have to fit a JSON schema."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import NodeFailure
+from jikko.nodes.reasoning import without_reasoning
+from jikko.ports.models import Message
+from jikko.values import Json
+
+_MAX_REPAIRED: Final = 200_000
+"""Characters of a text that is repaired: that takes time with each."""
+_INSTRUCTIONS: Final = """\
+Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
+
+{schema}"""
+
+
+@dataclass(frozen=True, slots=True)
+class StructuredOutput:
+    """The schema of a node's answer."""
+
+    schema: Mapping[str, Json]
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self | None:
+        """``None`` if structured output is off."""
+        if not data.boolean("structured_output_enabled"):
+            return None
+        fields = data.mapping("structured_output")
+        schema = fields.get("schema")
+        if isinstance(schema, str):
+            try:
+                schema = json.loads(schema)
+            except ValueError:
+                fields.problem("schema", "is no JSON", "expected a JSON schema")
+                return None
+        if not schema:
+            return None
+        if not isinstance(schema, dict):
+            fields.problem("schema", "is no mapping", "expected a JSON schema")
+            return None
+        return cls(schema)
+
+    @property
+    def for_model(self) -> dict[str, Json]:
+        """The schema as models get it that keep to one by themselves.
+
+        Booleans are asked for as texts. Source: Dify 1.15, spec/nodes.md, llm.
+        """
+        converted = _booleans_as_text(self.schema)
+        return converted if isinstance(converted, dict) else {}
+
+    def instructed(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The prompt for a model that has to be told the schema: it stands in front of the system message."""
+        told = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
+        if messages and messages[0].role == "system":
+            return (Message("system", (told + "\n\n", *messages[0].parts)), *messages[1:])
+        return (Message("system", (told,)), *messages)
+
+    async def value_of(self, text: str) -> dict[str, Json]:
+        """The object that an answer is.
+
+        Raises:
+            NodeFailure: It is none, or does not fit the schema.
+        """
+        parsed = await _parsed(without_reasoning(text).strip())
+        if isinstance(parsed, list):
+            # Source: Dify 1.15, spec/nodes.md, llm.
+            first = next((item for item in parsed if isinstance(item, dict)), None)
+            if first is None:
+                return {}
+            parsed = first
+        if not isinstance(parsed, dict):
+            raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
+        value: dict[str, Json] = _with_booleans(parsed, self.schema)
+        self._check(value)
+        return value
+
+    def _check(self, value: dict[str, Json]) -> None:
+        import jsonschema
+        import referencing
+
+        # A registry of its own: by default references to other schemas would be fetched from wherever they point.
+        validator = jsonschema.Draft202012Validator(dict(self.schema), registry=referencing.Registry())
+        try:
+            error = next(validator.iter_errors(value), None)
+        except Exception:
+            # The schema itself is wrong: there is nothing to check against.
+            return
+        if error is not None:
+            where = ".".join(map(str, error.absolute_path)) or "the object"
+            raise NodeFailure(
+                f"The model's answer does not fit the schema: {where}: {error.message[:300]}", kind="LLMNodeError"
+            )
+
+
+async def _parsed(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    import json_repair
+
+    try:
+        return await asyncio.to_thread(json_repair.loads, text[:_MAX_REPAIRED])
+    except (ValueError, RecursionError):
+        return None
+
+
+def _booleans_as_text(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_booleans_as_text(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    converted = {key: _booleans_as_text(value) for key, value in schema.items()}
+    if schema.get("type") == "boolean":
+        converted |= {"type": "string", "enum": ["true", "false"]}
+    return converted
+
+
+def _with_booleans(value: Any, schema: Any) -> Any:
+    """The value with texts turned into the booleans that the schema wants."""
+    if not isinstance(schema, Mapping):
+        return value
+    if schema.get("type") == "boolean" and isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    if isinstance(value, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping):
+            return {key: _with_booleans(item, properties.get(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_booleans(item, schema.get("items")) for item in value]
+    return value

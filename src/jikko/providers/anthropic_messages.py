@@ -1,0 +1,192 @@
+"""Anthropic's models, over Anthropic's SDK: at Anthropic, on Bedrock and on Vertex AI.
+
+Needs the extra ``anthropic``; Bedrock and Vertex need what that SDK's extras ``bedrock`` and ``vertex`` bring.
+"""
+
+import asyncio
+import base64
+import importlib.util
+from collections.abc import Callable
+from typing import Any, Final
+
+from jikko.ports.models import Media, Message, ModelFailure, ModelRequest
+from jikko.providers.config import ProviderConfig
+from jikko.providers.progress import Progress
+from jikko.providers.sdk_errors import failure_of
+
+_MAX_TOKENS: Final = 8192
+"""The protocol wants a limit; this is the one if the workflow has none."""
+_RENAMED: Final = {"stop": "stop_sequences", "max_completion_tokens": "max_tokens"}
+_KNOWN: Final = frozenset({"max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "metadata"})
+_FINISHED: Final = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
+
+MakeClient = Callable[[ProviderConfig], Any]
+
+
+class AnthropicMessages:
+    """One provider. The SDK is imported when the first request is sent."""
+
+    def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
+        """Raises:
+        ModelFailure: The SDK is not installed.
+        """
+        if make_client is None and importlib.util.find_spec("anthropic") is None:
+            raise ModelFailure(
+                f"The provider type {config.type!r} needs another library: pip install 'jikko[anthropic]'",
+                kind="ModelNotExistError",
+            )
+        self._config = config
+        self._make_client = make_client or _client
+        self._client: Any = None
+        self._making: asyncio.Task[Any] | None = None
+
+    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+        """See ``Backend.complete``."""
+        client = await self._connected()
+        try:
+            # Streamed in any case: long answers that are not run into the SDK's own limit.
+            events = await client.messages.create(**_arguments(request))
+            try:
+                async for event in events:
+                    _take(event, progress)
+            finally:
+                await events.close()
+        except ModelFailure:
+            raise
+        except Exception as error:
+            raise failure_of(error) from None
+        if progress.finish_reason is None:
+            raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
+
+    async def models(self) -> list[str]:
+        """See ``Backend.models``."""
+        client = await self._connected()
+        try:
+            page = await client.models.list()
+            return [model.id for model in page.data]
+        except Exception as error:
+            raise failure_of(error) from None
+
+    async def close(self) -> None:
+        """See ``Backend.close``."""
+        if self._making is not None:
+            self._making.cancel()
+            self._making = None
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            if self._making is None:
+                self._making = asyncio.create_task(asyncio.to_thread(self._make_client, self._config))
+            try:
+                self._client = await asyncio.shield(self._making)
+            except ImportError as error:
+                raise ModelFailure(
+                    f"The provider type {self._config.type!r} needs another library: "
+                    f"pip install 'anthropic[{self._config.type}]' ({error})",
+                    kind="ModelNotExistError",
+                ) from None
+        return self._client
+
+
+def _client(config: ProviderConfig) -> Any:
+    import anthropic
+
+    common: dict[str, Any] = {
+        "max_retries": 0,
+        "timeout": anthropic.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
+        "default_headers": dict(config.headers),
+        "http_client": anthropic.DefaultAioHttpClient(trust_env=False),
+    }
+    if config.base_url:
+        common["base_url"] = config.base_url
+    region = config.options.get("region")
+    match config.type:
+        case "bedrock":
+            return anthropic.AsyncAnthropicBedrock(aws_region=region, **common)
+        case "vertex":
+            project = str(config.options.get("project", ""))
+            return anthropic.AsyncAnthropicVertex(region=str(region or "global"), project_id=project, **common)
+        case _:
+            common.setdefault("base_url", "https://api.anthropic.com")
+            return anthropic.AsyncAnthropic(api_key=config.api_key or "none", **common)
+
+
+def _arguments(request: ModelRequest) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "model": request.model,
+        "messages": [_message(message) for message in request.messages if message.role != "system"],
+        "max_tokens": _MAX_TOKENS,
+        "stream": True,
+    }
+    system = "\n\n".join(message.text for message in request.messages if message.role == "system")
+    if system:
+        arguments["system"] = system
+    if not arguments["messages"]:
+        # A prompt of system messages only is allowed elsewhere.
+        arguments["messages"] = [{"role": "user", "content": arguments.pop("system", "")}]
+    others: dict[str, Any] = {}
+    for name, value in request.parameters.items():
+        name = _RENAMED.get(name, name)
+        if value is None:
+            continue
+        if name == "stop_sequences" and isinstance(value, str):
+            value = [value]
+        if name in _KNOWN:
+            arguments[name] = value
+        elif name not in ("stream", "response_format", "json_schema"):
+            others[name] = value
+    if others:
+        arguments["extra_body"] = others
+    if request.tools:
+        arguments["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
+            for tool in request.tools
+        ]
+        arguments["tool_choice"] = {"type": "tool", "name": request.tools[0].name}
+    return arguments
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": [_part(part) for part in message.parts]}
+
+
+def _part(part: str | Media) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if part.kind not in ("image", "document"):
+        raise ModelFailure(f"Anthropic's models read no {part.kind} files.", kind="InvokeBadRequestError")
+    if part.url:
+        return {"type": part.kind, "source": {"type": "url", "url": part.url}}
+    data = base64.b64encode(part.data).decode()
+    return {"type": part.kind, "source": {"type": "base64", "media_type": part.mime_type, "data": data}}
+
+
+def _take(event: Any, progress: Progress) -> None:
+    match event.type:
+        case "message_start":
+            usage = event.message.usage
+            cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+            progress.count(usage.input_tokens + cached, None)
+        case "content_block_start" if event.content_block.type == "tool_use":
+            progress.call(event.index, event.content_block.id, event.content_block.name, "")
+        case "content_block_delta":
+            delta = event.delta
+            match delta.type:
+                case "text_delta":
+                    progress.add(delta.text)
+                case "thinking_delta":
+                    progress.add("", delta.thinking)
+                case "input_json_delta":
+                    progress.call(event.index, "", "", delta.partial_json)
+                case _:
+                    pass
+        case "message_delta":
+            progress.count(None, event.usage.output_tokens)
+            reason = event.delta.stop_reason
+            if reason:
+                progress.finish_reason = _FINISHED.get(reason, reason)
+        case _:
+            pass

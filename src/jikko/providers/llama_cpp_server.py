@@ -1,0 +1,41 @@
+"""The process in which ``llama_cpp`` serves a model.
+
+Reads its options as one line of JSON from standard input, prints the address it listens on, and ends when the input
+does: with its parent, whatever happens to that.
+"""
+
+import json
+import os
+import sys
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    options = json.loads(sys.stdin.readline())
+    # llama.cpp writes to standard output; the address goes where nothing else does.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        import xllamacpp  # type: ignore[import-untyped, unused-ignore]
+
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = options["path"]
+        parameters.hostnames = ["127.0.0.1"]
+        parameters.port = 0
+        parameters.n_ctx = options["context"]
+        parameters.n_parallel = options["parallel"]
+        parameters.api_keys = [options["key"]]
+        parameters.use_jinja = True
+        parameters.warmup = False
+        server = xllamacpp.Server(parameters)
+        print(server.listening_address, file=out, flush=True)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=out, flush=True)
+        os._exit(1)
+    sys.stdin.read()
+    # Without waiting for requests under way.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

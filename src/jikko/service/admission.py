@@ -1,0 +1,152 @@
+"""How many runs go on at once, and whose turn it is when one ends. Does no I/O, reads no clock and starts no task.
+
+Apps take turns: each app has a queue of its own, and a slot that becomes free goes to the next app that has somebody
+waiting, however long the queues of the others are.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jikko.errors import TooManyRequests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionLimits:
+    """How many runs there may be in one process."""
+
+    at_once: int = 0
+    """Runs that go on at once; 0 for no limit."""
+    at_once_per_app: int = 0
+    """Of these, runs of one app; 0 for no limit."""
+    queued_per_app: int = 20_000
+    """Runs of one app that wait for their turn. With 0 nobody waits: what cannot begin at once is refused."""
+
+
+class Place:
+    """A place in the queue of an app. ``begin`` is called when it is its turn; by then it has a slot."""
+
+    __slots__ = ("app_id", "begin")
+
+    def __init__(self, app_id: str, begin: Callable[[], None]) -> None:
+        self.app_id = app_id
+        self.begin = begin
+
+
+class Admission:
+    """Slots for runs, and the queues of those that wait for one.
+
+    Paused runs have none; a run that goes on takes one back without waiting, so that there may be more runs for a
+    moment than the limits say.
+    """
+
+    def __init__(self, limits: AdmissionLimits | None = None) -> None:
+        self._limits = limits or AdmissionLimits()
+        self._running = 0
+        self._running_of: dict[str, int] = {}
+        self._queues: dict[str, OrderedDict[int, Place]] = {}
+        """Places by app; never empty."""
+        self._turns: deque[str] = deque()
+        """Apps in the order of their turns: those that have a queue and may have one more run."""
+
+    @property
+    def running(self) -> int:
+        """How many slots are taken."""
+        return self._running
+
+    def queued(self, app_id: str | None = None) -> int:
+        """How many runs wait: of one app, or in all."""
+        if app_id is not None:
+            return len(self._queues.get(app_id, ()))
+        return sum(len(queue) for queue in self._queues.values())
+
+    def take(self, app_id: str) -> bool:
+        """Take a slot if one is free and nobody else is to have it. Returns whether it was."""
+        if not self._may_take(app_id):
+            return False
+        self.take_back(app_id)
+        return True
+
+    def take_back(self, app_id: str) -> None:
+        """Take a slot for a run that was accepted before, whether one is free or not."""
+        self._running += 1
+        self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
+
+    def require_room(self, app_id: str) -> None:
+        """Look whether a run can be accepted, now or later.
+
+        Raises:
+            TooManyRequests: The queue of the app is full.
+        """
+        limit = self._limits.queued_per_app
+        if self.queued(app_id) >= limit and not self._may_take(app_id):
+            raise TooManyRequests(
+                f"Too many requests. Please try again later. As many runs as may go on at once do, and {limit} runs of "
+                "this app wait for their turn (the limits are set by JIKKO_MAX_RUNS, JIKKO_MAX_RUNS_PER_APP and "
+                "JIKKO_MAX_QUEUED_RUNS).",
+                retry_after=1,
+            )
+
+    def wait(self, app_id: str, begin: Callable[[], None]) -> Place:
+        """Queue up, behind those of the app that wait already. It may be the turn at once."""
+        place = Place(app_id, begin)
+        queue = self._queues.get(app_id)
+        if queue is None:
+            queue = self._queues[app_id] = OrderedDict()
+            if self._has_room_for(app_id):
+                self._turns.append(app_id)
+        queue[id(place)] = place
+        self._hand_out()
+        return place
+
+    def withdraw(self, place: Place) -> bool:
+        """Leave the queue. Returns whether the place was still waiting."""
+        queue = self._queues.get(place.app_id)
+        if queue is None or queue.pop(id(place), None) is None:
+            return False
+        if not queue:
+            self._close_queue(place.app_id)
+        return True
+
+    def leave(self, app_id: str) -> None:
+        """Give a slot back; whoever's turn it is begins."""
+        self._running -= 1
+        before = self._running_of[app_id]
+        if before == 1:
+            del self._running_of[app_id]
+        else:
+            self._running_of[app_id] = before - 1
+        if self._queues:
+            if app_id in self._queues and app_id not in self._turns and self._has_room_for(app_id):
+                self._turns.append(app_id)
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._turns and self._has_room():
+            app_id = self._turns.popleft()
+            if not self._has_room_for(app_id):
+                # A paused run went on meanwhile. The app has its turn again once one of its runs ends.
+                continue
+            queue = self._queues[app_id]
+            _, place = queue.popitem(last=False)
+            self.take_back(app_id)
+            if not queue:
+                del self._queues[app_id]
+            elif self._has_room_for(app_id):
+                self._turns.append(app_id)
+            place.begin()
+
+    def _close_queue(self, app_id: str) -> None:
+        del self._queues[app_id]
+        if app_id in self._turns:
+            self._turns.remove(app_id)
+
+    def _may_take(self, app_id: str) -> bool:
+        return app_id not in self._queues and self._has_room() and self._has_room_for(app_id)
+
+    def _has_room(self) -> bool:
+        return not self._limits.at_once or self._running < self._limits.at_once
+
+    def _has_room_for(self, app_id: str) -> bool:
+        limit = self._limits.at_once_per_app
+        return not limit or self._running_of.get(app_id, 0) < limit

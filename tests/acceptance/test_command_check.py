@@ -1,0 +1,169 @@
+"""``jikko check``, and how every command takes a file that is no workflow."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import Command
+from tests.acceptance.workflows import ECHO, app, end, first_of, node, start
+
+CYCLE = app("Cycle", [start("q"), first_of("a", "b.output"), first_of("b", "a.output"), end()], "start>a a>b b>a b>end")
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+
+BAD_FILES: dict[str, tuple[str | bytes, str]] = {
+    "not YAML": ("kind: app\n  app: [", "YAML"),
+    "binary": (bytes(range(256)), ""),
+    "empty": ("", ""),
+    "a list": ("- 1\n- 2\n", ""),
+    "not an app": ("kind: knowledge\nversion: 0.6.0\n", "kind"),
+    "another kind of app": (ECHO.replace('"mode": "workflow"', '"mode": "agent-chat"'), "agent"),
+    "without a graph": ("kind: app\nversion: 0.6.0\napp: {name: x, mode: workflow}\n", "graph"),
+    "an alias bomb": (BOMB, ""),
+    "deep nesting": ("[" * 5000 + "]" * 5000, ""),
+    "a cycle": (CYCLE, "cycle"),
+    "a dangling edge": (app("Dangling", [start("q"), end()], "start>nd"), "nd"),
+    "a duplicate id": (app("Twice", [start("q"), end(), end()], "start>end"), "end"),
+    "a missing start": (app("Headless", [end()], ""), "start"),
+    "an unknown type": (app("Odd", [start("q"), node("x", "if-elze"), end()], "start>x x>end"), "if-else"),
+    "two starts": (app("Two", [start("q"), {**start("q"), "id": "start2"}, end()], "start>end start2>end"), ""),
+}
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    file = tmp_path / "good.yml"
+    file.write_text(ECHO, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(params=BAD_FILES)
+def bad(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """A bad file, and a word that what is said about it must have."""
+    content, word = BAD_FILES[request.param]
+    file = tmp_path / "bad.yml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file, word
+
+
+def test_a_good_file_passes(jikko: Command, good: Path) -> None:
+    outcome = jikko("check", good)
+    assert outcome.code == 0
+    assert outcome.out == "1 of 1 files can be imported\n"
+
+
+def test_a_bad_file_fails_with_a_line_that_says_why(jikko: Command, bad: tuple[Path, str]) -> None:
+    file, word = bad
+    outcome = jikko("check", file)
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    assert outcome.out.startswith(f"{file}: ")
+    assert word in outcome.out
+
+
+def test_a_bad_file_is_not_imported(jikko: Command, bad: tuple[Path, str]) -> None:
+    outcome = jikko("apps", "import", bad[0])
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    assert outcome.err
+    assert jikko("apps", "list").out == ""
+
+
+def test_a_bad_file_is_told_in_json_with_the_path_of_each_problem(jikko: Command, bad: tuple[Path, str]) -> None:
+    outcome = jikko("apps", "import", bad[0], "--json")
+    assert outcome.code == 1
+    [entry] = outcome.lines
+    assert entry["file"] == str(bad[0])
+    assert entry["error"]["message"]
+    assert all({"path", "problem", "hint"} == set(problem) for problem in entry["error"]["problems"])
+    assert entry["error"]["problems"]
+
+
+def test_a_bad_file_does_not_run(jikko: Command, bad: tuple[Path, str]) -> None:
+    outcome = jikko("run", bad[0])
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    assert outcome.err
+
+
+def test_a_server_does_not_start_with_a_bad_file(jikko: Command, bad: tuple[Path, str]) -> None:
+    outcome = jikko("serve", bad[0], "--port", "0")
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    assert outcome.err
+
+
+def test_a_file_of_50_megabytes_is_refused_by_its_size(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "large.yml"
+    with file.open("wb") as opened:
+        opened.truncate(50 << 20)
+    for command in (("check",), ("apps", "import"), ("run",), ("serve", "--port", "0")):
+        outcome = jikko(*command, file)
+        assert outcome.code == 1
+        assert not outcome.has_traceback
+        assert "large" in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize("command", [("check",), ("apps", "import"), ("serve", "--port", "0"), ("run",)])
+def test_a_file_that_is_not_there_is_named(jikko: Command, tmp_path: Path, command: tuple[str, ...]) -> None:
+    outcome = jikko(*command, tmp_path / "nowhere.yml")
+    assert outcome.code in (1, 2)
+    assert not outcome.has_traceback
+    assert "nowhere.yml" in outcome.out + outcome.err
+
+
+def test_all_problems_of_all_files_are_told_at_once(jikko: Command, good: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text(app("B", [start("q"), node("x", "if-elze"), end(), end()], "start>nowhere start>end"))
+    outcome = jikko("check", good, broken, good)
+    assert outcome.code == 1
+    assert all(word in outcome.out for word in ("if-elze", "nowhere", "duplicate"))
+    assert outcome.err == "2 of 3 files can be imported\n"
+
+
+def test_check_answers_in_json(jikko: Command, good: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text(CYCLE)
+    first, second = jikko("check", good, broken, "--json").lines
+    assert first == {"file": str(good), "ok": True, "problems": []}
+    assert second["ok"] is False
+    assert set(second["problems"][0]) == {"level", "path", "problem", "hint"}
+
+
+def test_a_misspelt_type_gets_a_hint(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "odd.yml"
+    file.write_text(BAD_FILES["an unknown type"][0])  # type: ignore[arg-type]
+    assert "did you mean 'if-else'?" in jikko("check", file).out.lower()
+
+
+def test_a_node_that_cannot_run_yet_is_a_warning(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "agent.yml"
+    file.write_text(app("Agent", [start("q"), node("x", "datasource"), end()], "start>x x>end"))
+    outcome = jikko("check", file, "--json")
+    assert outcome.code == 0, outcome
+    [entry] = outcome.lines
+    assert entry["ok"] is True
+    assert [problem["level"] for problem in entry["problems"]] == ["warning"]
+    assert jikko("run", file).code == 1
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.1.5", "0.3.1", "0.6.0"])
+def test_older_versions_of_the_language_are_read(jikko: Command, tmp_path: Path, version: str) -> None:
+    file = tmp_path / "old.yml"
+    file.write_text(app("Old", [start("q"), end(q="start.q")], "start>end", version=version))
+    assert jikko("check", file).code == 0
+
+
+def test_unknown_fields_are_tolerated(jikko: Command, tmp_path: Path) -> None:
+    content = json.loads(ECHO)
+    content["from_the_future"] = {"a": 1}
+    content["workflow"]["graph"]["nodes"][0]["data"]["sparkle"] = True
+    file = tmp_path / "future.yml"
+    file.write_text(json.dumps(content))
+    assert jikko("check", file).code == 0
+
+
+def test_the_examples_pass_without_a_warning(jikko: Command) -> None:
+    examples = sorted((Path(__file__).parents[2] / "examples").glob("*.yml"))
+    outcome = jikko("check", *examples)
+    assert outcome.out == f"{len(examples)} of {len(examples)} files can be imported\n"

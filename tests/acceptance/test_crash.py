@@ -1,0 +1,292 @@
+"""A real server is killed with SIGKILL at random moments, again and again, while runs are under way.
+
+The seed is printed; ``JIKKO_TEST_SEED`` takes it back, ``JIKKO_TEST_KILLS`` changes how often.
+"""
+
+import os
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.crash_apps import CrashApp, crash_apps
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command, Server
+
+KILLS = int(os.environ.get("JIKKO_TEST_KILLS") or 50)
+CLIENTS = 5
+POISONED = "3 times"
+"""Part of the error of a run that was given up because it died at the same node again and again."""
+
+
+@dataclass
+class Seen:
+    """What a client saw of one run."""
+
+    app: str
+    q: str
+    answer: dict[str, Any] | None = None
+    """The body of a blocking answer."""
+    finished: dict[str, float] = field(default_factory=dict)
+    """When it was told that a node had finished, by node execution."""
+    events: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    """What it saw of the log."""
+    ended: dict[str, Any] | None = None
+    """The last message of a stream."""
+
+
+class Crowd:
+    """Clients that start runs as fast as they can, in every way that there is."""
+
+    def __init__(self, apps: dict[str, CrashApp], keys: dict[str, str], seed: int) -> None:
+        self._apps = apps
+        self._keys = keys
+        self._seed = seed
+        self._lock = threading.Condition()
+        self._url = ""
+        self._over = False
+        self.seen: dict[str, Seen] = {}
+        self.faults: list[str] = []
+        self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    def server_is_at(self, url: str) -> None:
+        with self._lock:
+            self._url = url
+            self._lock.notify_all()
+
+    def server_is_gone(self) -> None:
+        with self._lock:
+            self._url = ""
+
+    def wait_for_runs(self, count: int) -> None:
+        """Wait until so many runs were seen in all."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: len(self.seen) >= count, 30), "clients get nothing done"
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+            self._lock.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, number: int) -> None:
+        dice = random.Random(self._seed * 1000 + number)
+        count = 0
+        while url := self._wait_for_server():
+            clients = {name: Client(url, key) for name, key in self._keys.items()}
+            try:
+                while True:
+                    count += 1
+                    name = dice.choice(list(clients))
+                    way = dice.choice((self._block, self._stream, self._follow))
+                    way(clients[name], name, f"q{number}-{count}")
+            except httpx.HTTPError:
+                # The server was killed, or is not there yet.
+                self._wait_for_another(url)
+            except Exception as error:
+                with self._lock:
+                    self.faults.append(f"{type(error).__name__}: {error}")
+                    self._over = True
+            finally:
+                for client in clients.values():
+                    client.close()
+
+    def _wait_for_server(self) -> str:
+        with self._lock:
+            self._lock.wait_for(lambda: self._url or self._over)
+            return "" if self._over else self._url
+
+    def _wait_for_another(self, url: str) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._url != url or self._over)
+
+    def _saw(self, run_id: str, name: str, q: str) -> Seen:
+        with self._lock:
+            entry = self.seen.setdefault(run_id, Seen(name, q))
+            self._lock.notify_all()
+            return entry
+
+    def _block(self, client: Client, name: str, q: str) -> None:
+        answer = client.run(q=q)
+        self._saw(answer["workflow_run_id"], name, q).answer = answer["data"]
+
+    def _stream(self, client: Client, name: str, q: str) -> None:
+        with client.streaming(q=q) as messages:
+            for message in messages:
+                entry = self._saw(message["workflow_run_id"], name, q)
+                if message["event"] == "node_finished":
+                    entry.finished[message["data"]["id"]] = time.time()
+                elif message["event"] == "workflow_finished":
+                    entry.ended = message["data"]
+
+    def _follow(self, client: Client, name: str, q: str) -> None:
+        run_id = client.run("async", q=q)["workflow_run_id"]
+        entry = self._saw(run_id, name, q)
+        with client.following(run_id) as events:
+            for position, event in events:
+                entry.events.append((position, event))
+                if event["event"] == "node_finished":
+                    entry.finished[event["execution_id"]] = time.time()
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_path: Path, echo: EchoServer) -> None:
+    seed = int(os.environ.get("JIKKO_TEST_SEED") or random.randrange(1 << 30))
+    print(f"JIKKO_TEST_SEED={seed}")
+    dice = random.Random(seed)
+    apps = crash_apps(echo.url)
+    keys = _import(tmp_path, apps)
+    crowd = Crowd(apps, keys, seed)
+    try:
+        for _ in range(KILLS):
+            server = Server(tmp_path / "home")
+            crowd.server_is_at(server.url)
+            crowd.wait_for_runs(len(crowd.seen) + dice.randrange(1, 12))
+            # The moment itself is chance: anywhere in what the runs are doing now.
+            threading.Event().wait(dice.uniform(0, 0.25))
+            crowd.server_is_gone()
+            server.kill()
+    finally:
+        crowd.end()
+    assert not crowd.faults
+
+    server = Server(tmp_path / "home")
+    clients = {name: Client(server.url, key) for name, key in keys.items()}
+    try:
+        findings = [
+            f"{run_id} ({seen.app}): {finding}"
+            for run_id, seen in crowd.seen.items()
+            for finding in _findings(clients[seen.app], run_id, seen, apps[seen.app], echo)
+        ]
+        taken_over = sum(_was_taken_over(clients[seen.app], run_id) for run_id, seen in crowd.seen.items())
+        unseen = set(_all_runs(clients)) - set(crowd.seen)
+        findings += [
+            f"{run_id}: is {record['status']}, though nobody follows it"
+            for run_id in unseen
+            if (record := _record(clients, run_id))["status"] not in ("succeeded", "failed")
+        ]
+    finally:
+        for client in clients.values():
+            client.close()
+        code = server.stop()
+    print(f"{KILLS} kills; {len(crowd.seen)} runs seen by clients, {len(unseen)} more; {taken_over} were cut off")
+    print(dict(Counter(seen.app for seen in crowd.seen.values())))
+    assert not findings, "\n".join(findings[:20])
+    assert code == 0
+    # Otherwise the kills hit nothing, and the test says nothing.
+    assert taken_over >= KILLS
+
+
+def _import(folder: Path, apps: dict[str, CrashApp]) -> dict[str, str]:
+    for name, entry in apps.items():
+        (folder / f"{name}.yml").write_text(entry.text, encoding="utf-8")
+    files = [folder / f"{name}.yml" for name in apps]
+    entries = Command(folder / "home").json("apps", "import", *files)
+    return {name: entry["api_key"] for name, entry in zip(apps, entries, strict=True)}
+
+
+def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: EchoServer) -> list[str]:
+    """What is wrong with a run."""
+    found: list[str] = []
+    detail = client.finished(run_id)
+    if detail["status"] == "failed" and POISONED in (detail["error"] or ""):
+        # It had the bad luck to be killed again and again at the same node, and says so.
+        pass
+    elif detail["status"] != "succeeded":
+        found.append(f"is {detail['status']}: {detail['error']}")
+    elif detail["outputs"] != app.expected(seen.q, run_id):
+        found.append(f"put out {detail['outputs']}")
+    for told in filter(None, (seen.answer, seen.ended)):
+        if (told["status"], told["outputs"]) != (detail["status"], detail["outputs"]):
+            found.append(f"was told to be {told['status']} with {told['outputs']}, and is {detail['status']}")
+    log = client.log(run_id)
+    found += _gaps(log)
+    found += _repetitions(log)
+    if [event for _, event in seen.events] != [
+        {name: value for name, value in event.items() if name != "id"} for event in log[: len(seen.events)]
+    ]:
+        found.append("its log is not what a follower saw of it")
+    if [position for position, _ in seen.events] != list(range(len(seen.events))):
+        found.append("a follower saw gaps")
+    found += _calls_after_the_end(run_id, seen, log, echo)
+    return found
+
+
+def _was_taken_over(client: Client, run_id: str) -> bool:
+    return any(event["event"] == "run_recovered" for event in client.log(run_id))
+
+
+def _gaps(log: list[dict[str, Any]]) -> list[str]:
+    found = []
+    if [event["id"] for event in log] != list(range(len(log))):
+        found.append("its log has gaps")
+    if not log or log[0]["event"] != "run_started" or log[-1]["event"] != "run_finished":
+        found.append("its log does not go from start to end")
+    if sum(event["event"] in ("run_started", "run_finished") for event in log) != 2:
+        found.append("its log begins or ends more than once")
+    return found
+
+
+def _repetitions(log: list[dict[str, Any]]) -> list[str]:
+    found = []
+    finished: set[str] = set()
+    executions: dict[str, set[str]] = defaultdict(set)
+    for event in log:
+        if event["event"] in ("node_started", "node_attempted", "node_finished"):
+            execution = event["execution_id"]
+            if execution in finished:
+                found.append(f"{event['event']} of {event['node_id']} after it had finished")
+            executions[f"{event['node_id']} {event.get('rounds')}"].add(execution)
+        if event["event"] == "node_finished":
+            finished.add(event["execution_id"])
+    found += [f"{place} has {len(ids)} executions" for place, ids in executions.items() if len(ids) > 1]
+    return found
+
+
+def _calls_after_the_end(run_id: str, seen: Seen, log: list[dict[str, Any]], echo: EchoServer) -> list[str]:
+    """Nodes that called the echo server after their end was in the log, or after a client was told of it."""
+    found = []
+    for event in log:
+        if event["event"] != "node_finished" or event["node_type"] != "http-request":
+            continue
+        rounds = event.get("rounds") or []
+        path = f"/{run_id}/{event['node_id']}" + (f"/{rounds[-1][3]}" if rounds else "")
+        calls = echo.calls(path)
+        ended = min(event["at"], seen.finished.get(event["execution_id"], event["at"]))
+        if not calls:
+            found.append(f"{path} is said to have run, and never did")
+        elif max(calls) > ended:
+            found.append(f"{path} was called {max(calls) - ended:.3f} s after the node had finished")
+    return found
+
+
+def _all_runs(clients: dict[str, Client]) -> list[str]:
+    found: list[str] = []
+    for client in clients.values():
+        page = 1
+        while True:
+            answer = client.get(f"/v1/workflows/logs?limit=100&page={page}")
+            found += [entry["workflow_run"]["id"] for entry in answer["data"]]
+            if not answer["has_more"]:
+                break
+            page += 1
+    return found
+
+
+def _record(clients: dict[str, Client], run_id: str) -> Any:
+    for client in clients.values():
+        answer = client.request("GET", f"/v1/workflows/run/{run_id}")
+        if answer.status_code == 200:
+            client.finished(run_id)
+            return client.detail(run_id)
+    raise AssertionError(f"{run_id} is in a list and cannot be read")
