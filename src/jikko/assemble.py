@@ -71,19 +71,23 @@ class _Stores(NamedTuple):
 
 @asynccontextmanager
 async def assemble(
-    settings: Settings, *, in_memory: bool = False, environment: Mapping[str, str] = os.environ
+    settings: Settings,
+    *,
+    in_memory: bool = False,
+    environment: Mapping[str, str] = os.environ,
+    clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
 
     Args:
         in_memory: Keep nothing on disk: for one run of the command line.
         environment: What ``${NAME}`` in the providers file stands for.
+        clock: The time of day.
 
     Raises:
         InvalidSettings: A setting cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
-    clock: Clock = time.time
     async with AsyncExitStack() as stack:
         stores = _in_memory() if in_memory else _on_disk(settings, stack)
         stack.push_async_callback(stores.runs.close)

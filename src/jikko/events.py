@@ -247,6 +247,16 @@ class RunBegan(msgspec.Struct, tag_field="event", tag="run_began", kw_only=True,
     at: float
 
 
+class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=True, omit_defaults=True):
+    """What stands before is taken over from another run; what comes is this run's own."""
+
+    at: float
+    run_id: str
+    """The other run."""
+    from_nodes: list[str]
+    """Nodes that run again, with all that is behind them."""
+
+
 class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
     """The run ended, for good. The last event of its log."""
 
@@ -276,6 +286,7 @@ Event: TypeAlias = (
     | RunPaused
     | RunResumed
     | RunBegan
+    | RunRetried
     | RunFinished
 )
 

@@ -1,8 +1,8 @@
 """The identifiers that a run is made of, as distinct types so that they cannot be mixed up."""
 
-import os
 import re
 import time
+from random import getrandbits
 from typing import NewType
 
 AppId = NewType("AppId", str)
@@ -26,10 +26,11 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 def new_id() -> str:
     """A new UUID (version 7) in its canonical text form.
 
-    Later ids sort behind earlier ones (to the millisecond), so an index over them grows at its end.
+    Later ids sort behind earlier ones (to the millisecond), so an index over them grows at its end. Ids name things,
+    they do not protect them: who may see what is decided by the key.
     """
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80 | 0x7000 << 64 | (random & 0x0FFF_3FFF_FFFF_FFFF_FFFF) | 0x8000 << 48
+    bits = getrandbits(80) & 0x0FFF_3FFF_FFFF_FFFF_FFFF
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7000 << 64 | 0x8000 << 48 | bits
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

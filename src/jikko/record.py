@@ -21,7 +21,7 @@ from jikko.events import (
     RunStatus,
     Usage,
 )
-from jikko.values import Json, is_file
+from jikko.values import Json, encode_json, is_file
 
 TriggeredFrom: TypeAlias = Literal["app-run"]
 
@@ -88,7 +88,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.wake_at = None
             case RunFinished():
                 self.status = event.status
-                self.outputs = _ENCODER.encode(event.outputs)
+                self.outputs = encode_json(event.outputs)
                 self.error = event.error
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
@@ -96,9 +96,6 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.finished_at = event.at
             case _:
                 pass
-
-
-_ENCODER = msgspec.json.Encoder()
 
 
 def stored_inputs(event: RunStarted) -> str:

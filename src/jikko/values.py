@@ -6,6 +6,8 @@ Values are plain JSON. They are shared, never copied: whoever changes one makes 
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 Json: TypeAlias = Any
 """``None``, bool, int, float (NaN and infinities included), str, or a list or str-keyed dict of them."""
 
@@ -67,3 +69,26 @@ def _array_type(items: list[Json]) -> str:
         if kind in ("string", "number", "object", "boolean", "file"):
             return f"array[{kind}]"
     return "array[any]"
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode_json(value: Any) -> bytes:
+    """Compact JSON in UTF-8. NaN and infinities become null, and lone surrogates, which UTF-8 lacks, question marks."""
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_without_surrogates(msgspec.to_builtins(value)))
+
+
+def _without_surrogates(value: Json) -> Json:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_without_surrogates(item) for item in value]
+        case _:
+            return value

@@ -13,9 +13,8 @@ class Client:
 
     def __init__(self, url: str, key: str, user: str = "someone") -> None:
         self.user = user
-        self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60
-        )
+        self.headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=url, headers=self.headers, timeout=60)
 
     def close(self) -> None:
         self._http.close()
@@ -46,7 +45,13 @@ class Client:
     @contextmanager
     def streaming(self, **inputs: Any) -> Iterator[Iterator[dict[str, Any]]]:
         """Run, and the messages as they come. Leaving the block hangs up."""
-        with self._http.stream("POST", "/v1/workflows/run", json=self.body("streaming", inputs)) as answer:
+        with self.messages("POST", "/v1/workflows/run", json=self.body("streaming", inputs)) as messages:
+            yield messages
+
+    @contextmanager
+    def messages(self, method: str, path: str, **options: Any) -> Iterator[Iterator[dict[str, Any]]]:
+        """The messages of any stream of Dify's."""
+        with self._http.stream(method, path, **options) as answer:
             assert answer.status_code == 200, answer.read()
             assert answer.headers["content-type"].startswith("text/event-stream")
             yield (json.loads(line[6:]) for line in lines(answer) if line.startswith("data: "))

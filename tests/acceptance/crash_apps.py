@@ -62,7 +62,13 @@ def crash_apps(url: str) -> dict[str, CrashApp]:
         "user-code": CrashApp(
             app(
                 "user-code",
-                [start("q"), shout, call("between"), template("say", "<{{ t }}>", t="shout.text"), end(said="say.output")],
+                [
+                    start("q"),
+                    shout,
+                    call("between"),
+                    template("say", "<{{ t }}>", t="shout.text"),
+                    end(said="say.output"),
+                ],
                 "start>shout shout>between between>say say>end",
             ),
             {"said": "<{q}!>"},
@@ -70,8 +76,12 @@ def crash_apps(url: str) -> dict[str, CrashApp]:
         "wide": CrashApp(
             app(
                 "wide",
-                [start("q"), *map(call, calls), template("join", "{{ a }} {{ d }}", a="call0.body", d="call3.body"),
-                 end(all="join.output")],
+                [
+                    start("q"),
+                    *map(call, calls),
+                    template("join", "{{ a }} {{ d }}", a="call0.body", d="call3.body"),
+                    end(all="join.output"),
+                ],
                 " ".join(f"start>{name} {name}>join" for name in calls) + " join>end",
             ),
             {"all": "/{run}/call0 /{run}/call3"},
@@ -79,8 +89,13 @@ def crash_apps(url: str) -> dict[str, CrashApp]:
         "rounds": CrashApp(
             app(
                 "rounds",
-                [start("q"), split, *iteration("each", "split.items", "round.body", round_call), call("after"),
-                 end(got="each.output", q="start.q")],
+                [
+                    start("q"),
+                    split,
+                    *iteration("each", "split.items", "round.body", round_call),
+                    call("after"),
+                    end(got="each.output", q="start.q"),
+                ],
                 "start>split split>each each-start>round each>after after>end",
             ),
             {"got": ["/{run}/round/0", "/{run}/round/1", "/{run}/round/2"], "q": "{q}"},
@@ -88,8 +103,12 @@ def crash_apps(url: str) -> dict[str, CrashApp]:
         "rounds-at-once": CrashApp(
             app(
                 "rounds-at-once",
-                [start("q"), split, *iteration("each", "split.items", "round.body", round_call, parallel=3),
-                 end(got="each.output", q="start.q")],
+                [
+                    start("q"),
+                    split,
+                    *iteration("each", "split.items", "round.body", round_call, parallel=3),
+                    end(got="each.output", q="start.q"),
+                ],
                 "start>split split>each each-start>round each>end",
             ),
             {"got": ["/{run}/round/0", "/{run}/round/1", "/{run}/round/2"], "q": "{q}"},

@@ -86,9 +86,7 @@ def first_of(node_id: str, *selectors: str) -> Node:
 def if_contains(node_id: str, at: str, part: str) -> Node:
     """An if-else with the handles ``true`` and ``false``."""
     condition = {"variable_selector": _at(at), "comparison_operator": "contains", "value": part, "varType": "string"}
-    return node(
-        node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": [condition]}]
-    )
+    return node(node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": [condition]}])
 
 
 def iteration(node_id: str, over: str, collect: str, *body: Node, parallel: int = 1) -> list[Node]:

@@ -5,6 +5,7 @@ import click
 from jikko.cli.apps import apps
 from jikko.cli.check import check
 from jikko.cli.doctor import doctor
+from jikko.cli.providers import providers
 from jikko.cli.run import run
 from jikko.cli.runs import runs
 from jikko.cli.serve import serve
@@ -16,7 +17,7 @@ def cli() -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
 
 
-for command in (serve, run, check, apps, runs, doctor):
+for command in (serve, run, check, apps, runs, providers, doctor):
     cli.add_command(command)
 
 

@@ -1,9 +1,9 @@
 """Showing a run while it goes on."""
 
 import click
-import msgspec
-
 from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RunFinished, RunPaused, RunStarted
+from jikko.service.secrets import masked
+from jikko.values import encode_json
 
 _MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}
 
@@ -17,7 +17,7 @@ class Progress:
     def show(self, event: Event) -> None:
         """Show one event."""
         if self._as_json:
-            click.echo(msgspec.json.encode(event).decode())
+            click.echo(masked(encode_json(event)).decode())
             return
         match event:
             case RunStarted():

@@ -99,7 +99,10 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
 
 async def _publish(assembly: Any, file: Path) -> str | None:
     """Publish a file that is new or changed. Returns a new key if its app has none."""
-    text = file.read_bytes()
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
     published = await assembly.apps.publish_if_changed(text, source=file.stem)
     for problem in published.warnings:
         click.echo(f"{file}: warning: {problem}", err=True)

@@ -8,6 +8,7 @@ from jikko.errors import Unauthorized
 from jikko.files.mapping import resign
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits
+from jikko.http.sse import PING_SECONDS
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.service.apps import Apps
@@ -35,6 +36,7 @@ class Api:
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock
+    ping_seconds: float = PING_SECONDS
 
     def fresh(self, value: Json, request: Request) -> Json:
         """The value with urls of files that have not expired."""

@@ -28,16 +28,15 @@ from jikko.events import (
 )
 from jikko.record import RunOwner, RunRecord, execution_metadata, files_in
 from jikko.service.secrets import masked
-from jikko.values import FILE_IDENTITY, Json
+from jikko.values import FILE_IDENTITY, Json, encode_json
 
-_encoder = msgspec.json.Encoder()
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 _CONTAINERS = ("iteration", "loop")
 
 
 def encode(value: Any) -> bytes:
     """Compact JSON in UTF-8, secrets masked. NaN and infinities become null."""
-    return masked(_encoder.encode(value))
+    return masked(encode_json(value))
 
 
 def running_body(record: RunRecord) -> bytes:

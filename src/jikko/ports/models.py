@@ -100,7 +100,7 @@ class ModelRequest:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     """Completion parameters by their names, ``stop`` included. Unknown ones are passed on."""
     tools: tuple[Tool, ...] = ()
-    """If there are any, the model is made to call the first."""
+    """If there are any, the model is made to call one."""
     schema: Mapping[str, Json] | None = None
     """JSON Schema that the answer must fit; only for models that can. Its name is ``answer``."""
     stream: bool = True

@@ -43,6 +43,7 @@ class AnthropicMessages:
     async def complete(self, request: ModelRequest, progress: Progress) -> None:
         """See ``Backend.complete``."""
         client = await self._connected()
+        progress.sent()
         try:
             # Streamed in any case: long answers that are not run into the SDK's own limit.
             events = await client.messages.create(**_arguments(request))

@@ -105,7 +105,8 @@ def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
     sees = config.type != "llama_cpp" and not (known is not None and name.startswith(known.blind))
     media: dict[MediaKind, bool] = {"image": sees, **config.traits.media, **own.media}
     return Abilities(
-        tools=_first(own.tools, config.traits.tools, True),
+        # A local model keeps to a schema for certain, and calls functions only if its template has them.
+        tools=_first(own.tools, config.traits.tools, config.type != "llama_cpp"),
         structured_output=_first(own.structured_output, config.traits.structured_output, structured),
         media=frozenset(kind for kind, able in media.items() if able),
     )

@@ -85,7 +85,7 @@ class LlamaCpp:
             "jikko.providers.llama_cpp_server",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=None,
+            stderr=asyncio.subprocess.DEVNULL,
             env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
         )
         assert process.stdin is not None

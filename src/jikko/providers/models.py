@@ -55,14 +55,7 @@ class ProviderModels:
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
-        config = self._config(request.provider, request.model)
-        if config.unset:
-            names = " and ".join(config.unset)
-            raise ModelFailure(
-                f"The entry {config.id!r} of {self.providers.source} needs the environment variable {names}, "
-                "which is not set.",
-                kind="InvokeAuthorizationError",
-            )
+        config = self._ready(request.provider, request.model)
         backend = self.backend(config)
         limiter = self._limiter(config)
         traits = config.models.get(request.model)
@@ -96,6 +89,18 @@ class ProviderModels:
             usage=await self._usage(config, request, progress),
         )
 
+    async def offered(self, provider: str) -> list[str]:
+        """The models that a provider says it has: tries its key without a cost.
+
+        Raises:
+            ModelFailure: It is not set up, or did not answer.
+        """
+        config = self._ready(provider, "*")
+        try:
+            return await self.backend(config).models()
+        except ModelFailure as failure:
+            raise ModelFailure(masked(str(failure), config.secrets), kind=failure.kind) from None
+
     async def close(self) -> None:
         """See ``Models.close``."""
         self._prices.close()
@@ -120,6 +125,17 @@ class ProviderModels:
         if limiter is None:
             limiter = self._limiters[config.id] = Limiter(config.max_concurrent, config.requests_per_minute)
         return limiter
+
+    def _ready(self, provider: str, model: str) -> ProviderConfig:
+        config = self._config(provider, model)
+        if config.unset:
+            names = " and ".join(config.unset)
+            raise ModelFailure(
+                f"The entry {config.id!r} of {self.providers.source} needs the environment variable {names}, "
+                "which is not set.",
+                kind="InvokeAuthorizationError",
+            )
+        return config
 
     def _config(self, provider: str, model: str) -> ProviderConfig:
         config = self.providers.find(provider)

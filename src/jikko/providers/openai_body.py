@@ -22,7 +22,8 @@ def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, An
             }
             for tool in request.tools
         ]
-        body["tool_choice"] = {"type": "function", "function": {"name": request.tools[0].name}}
+        # Not by its name: fewer servers understand that.
+        body["tool_choice"] = "required"
     if request.schema is not None:
         body["response_format"] = {
             "type": "json_schema",

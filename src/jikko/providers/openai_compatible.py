@@ -11,7 +11,7 @@ from jikko.providers.openai_answer import AnswerReader
 from jikko.providers.openai_body import chat_body, completion_body
 from jikko.providers.parameters import Parameters
 from jikko.providers.progress import Progress, too_large
-from jikko.providers.sdk_errors import failure_of
+from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.providers.sse import EventBuffer
 
 _RAW: Final = {"X-Stainless-Raw-Response": "stream"}
@@ -88,9 +88,16 @@ class OpenAICompatible:
 
     async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress) -> None:
         reader = AnswerReader(progress)
+        progress.sent()
         # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
         # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.
-        answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+        try:
+            answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+        except Exception as error:
+            if not is_stale(error):
+                raise
+            # Servers close connections that nothing came over for a while; the next request finds out.
+            answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
         try:
             response = answer.http_response
             if body.get("stream") and "json" not in response.headers.get("content-type", ""):

@@ -34,6 +34,7 @@ class Progress:
         self.media: list[Media] = []
         """Pictures that came."""
         self.began = time.perf_counter()
+        """``perf_counter`` when the request was sent."""
         self.first_text: float | None = None
         """``perf_counter`` at the first text."""
         self.finish_reason: str | None = None
@@ -41,6 +42,10 @@ class Progress:
         """As the provider counted; ``None`` if it did not (yet)."""
         self.completion_tokens: int | None = None
         self.total_tokens: int | None = None
+
+    def sent(self) -> None:
+        """Note that the request goes out now: what was before, such as starting a server, is no latency."""
+        self.began = time.perf_counter()
 
     @property
     def text(self) -> str:

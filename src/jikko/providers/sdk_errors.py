@@ -11,6 +11,7 @@ from typing import Any, Final
 from jikko.ports.models import FailureKind, ModelFailure
 
 _MAX_MESSAGE: Final = 2000
+_STALE: Final = ("ServerDisconnectedError", "ClientOSError", "RemoteProtocolError", "BrokenPipeError")
 
 
 def failure_of(error: Exception) -> ModelFailure:
@@ -18,18 +19,30 @@ def failure_of(error: Exception) -> ModelFailure:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return of_status(status, _message(error), getattr(getattr(error, "response", None), "headers", {}))
-    name = type(error).__name__
-    if isinstance(error, TimeoutError) or "Timeout" in name:
-        return ModelFailure(
-            "The provider was silent for too long (timeout of the provider).", kind="InvokeConnectionError"
-        )
-    if name in ("APIResponseValidationError", "DecodingError", "InvalidURL", "UnsupportedProtocol"):
+    if type(error).__name__ in ("APIResponseValidationError", "DecodingError", "InvalidURL", "UnsupportedProtocol"):
         return ModelFailure(
             f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError"
         )
-    cause = error.__cause__ or error
+    cause = root_of(error)
+    # Names of errors in between mean nothing here: the HTTP library reports a lost connection as a timeout.
+    if isinstance(cause, TimeoutError) or (cause is error and "Timeout" in type(error).__name__):
+        return ModelFailure(
+            "The provider was silent for too long (the limit is timeout of the provider).", kind="InvokeConnectionError"
+        )
     detail = str(cause) or type(cause).__name__
     return ModelFailure(f"The connection to the provider failed: {detail}"[:_MAX_MESSAGE], kind="InvokeConnectionError")
+
+
+def is_stale(error: Exception) -> bool:
+    """Whether a request failed as it does on a kept connection that the server had closed meanwhile."""
+    return isinstance(root_of(error), ConnectionResetError) or type(root_of(error)).__name__ in _STALE
+
+
+def root_of(error: BaseException) -> BaseException:
+    """The first cause of an error."""
+    while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        error = cause
+    return error
 
 
 def of_status(status: int, message: str, headers: Mapping[str, str]) -> ModelFailure:

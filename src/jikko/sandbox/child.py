@@ -21,6 +21,8 @@ class Ended:
     code: int
     """The exit code, unless killed."""
     cpu_seconds: float
+    memory_bytes: int
+    """The most memory that it had of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,11 @@ class ForkServerSandbox:
             return SandboxFailure("The program was killed, most likely because the machine ran out of memory")
         if ended.signal == signal.SIGSYS:
             return SandboxFailure("The program was killed: it called the kernel in a way that is never allowed")
+        if ended.signal and ended.memory_bytes > 0.8 * self._limits.memory_bytes:
+            # Runtimes do not all survive that there is no more memory.
+            return SandboxFailure(
+                f"The run broke the memory limit of {self._limits.memory_bytes >> 20} MiB", kind=LIMIT
+            )
         if ended.signal:
             name = signal.Signals(ended.signal).name
             return SandboxFailure(

@@ -254,12 +254,13 @@ class ForkServer:
                 return
         self._idle.append(child)
 
-    def _mourn(self, process_id: int, status: int, cpu_seconds: float) -> None:
+    def _mourn(self, process_id: int, status: int, cpu_seconds: float, memory_bytes: int) -> None:
         child = self._children.pop(process_id, None)
         if child is None:
             return
         killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        child.ended.set_result(Ended(killed, os.WEXITSTATUS(status) if not killed else 0, cpu_seconds))
+        code = 0 if killed else os.WEXITSTATUS(status)
+        child.ended.set_result(Ended(killed, code, cpu_seconds, memory_bytes))
         if child not in self._idle:
             self._early_deaths = 0
             return

@@ -29,7 +29,7 @@ class Runner:
         self._engine = Engine(memory_bytes=memory_bytes, stack_bytes=stack_bytes)
         python.prepare()
         # Made now, as there may be no memory left to make it when it is needed.
-        self._out_of_memory = self._failure(f"the run broke the memory limit of {memory_bytes >> 20} MiB", LIMIT_ERROR)
+        self._out_of_memory = self._failure(f"The run broke the memory limit of {memory_bytes >> 20} MiB", LIMIT_ERROR)
 
     def warm_up(self, kind: str) -> None:
         """Touch the memory that a run of this kind will need, while nobody waits."""
@@ -74,7 +74,7 @@ class Runner:
         encoded = text.encode("utf-8", "replace")
         if len(encoded) > self._output_bytes:
             limit = f"{self._output_bytes:,} bytes"
-            return self._failure(f"the result of {len(encoded):,} bytes broke the output limit of {limit}", LIMIT_ERROR)
+            return self._failure(f"The result of {len(encoded):,} bytes broke the output limit of {limit}", LIMIT_ERROR)
         return pack(b'{"ok":' + encoded + b"}", compiled)
 
     @staticmethod

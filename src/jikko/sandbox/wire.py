@@ -12,8 +12,8 @@ HEAD: Final = struct.Struct(">II")
 """The lengths of the JSON text and of the block behind it, in bytes."""
 PROCESS_ID: Final = struct.Struct("=i")
 """On the control socket: a child, by its process id."""
-ENDED: Final = struct.Struct("=iid")
-"""On the control socket: process id, wait status, and CPU time in seconds."""
+ENDED: Final = struct.Struct("=iidq")
+"""On the control socket: process id, wait status, CPU time in seconds, and the most memory of its own in bytes."""
 MAX_BLOCK: Final = 1 << 20
 """How large the block of a reply may be, in bytes: the compiled form of a template."""
 REPLY_SLACK: Final = 64 << 10

@@ -28,6 +28,8 @@ from jikko.sandbox.wire import ENDED, PROCESS_ID, pack
 
 _STACK_BYTES: Final = 32 << 20
 _STACK_KEPT_FREE: Final = 2 << 20
+_RUNTIME_BYTES: Final = 16 << 20
+"""What a runtime may need beside what it gives the program: JavaScript's crashes if it gets nothing at all."""
 _CHILD_NICENESS: Final = 10
 
 # Taken before the advice is put in the way of programs.
@@ -143,7 +145,7 @@ class ForkServer:
                 os.kill(process_id, signal.SIGKILL)
 
     def _spawn(self, kind: str) -> None:
-        size = int(os.pread(self._own_size, 64, 0).split()[0]) * resource.getpagesize()
+        size = self._pages(0)
         try:
             ours, childs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             process_id = _fork()
@@ -170,7 +172,7 @@ class ForkServer:
         signal.set_wakeup_fd(-1)
         os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
         resource.setrlimit(resource.RLIMIT_STACK, (self._stack_limit, self._stack_limit))
-        lock.set_limits({**self._limits, resource.RLIMIT_AS: size + self._settings["memory_bytes"]})
+        lock.set_limits({**self._limits, resource.RLIMIT_AS: size + self._settings["memory_bytes"] + _RUNTIME_BYTES})
         lock.install_filter(self._filter)
         self._runner.warm_up(kind)
         self._runner.serve()
@@ -181,7 +183,12 @@ class ForkServer:
             if process_id == 0:
                 return
             self._children.discard(process_id)
-            self._control.send(b"X" + ENDED.pack(process_id, status, usage.ru_utime + usage.ru_stime))
+            memory = max(0, usage.ru_maxrss * 1024 - self._pages(1))
+            self._control.send(b"X" + ENDED.pack(process_id, status, usage.ru_utime + usage.ru_stime, memory))
+
+    def _pages(self, field: int) -> int:
+        """A size of this process in bytes: its address space (0), or the part of it in memory (1)."""
+        return int(os.pread(self._own_size, 64, 0).split()[field]) * resource.getpagesize()
 
     def _drain_wakeup(self) -> None:
         try:

@@ -48,6 +48,7 @@ class Admission:
         """Places by app; never empty."""
         self._turns: deque[str] = deque()
         """Apps in the order of their turns: those that have a queue and may have one more run."""
+        self._closed = False
 
     @property
     def running(self) -> int:
@@ -121,8 +122,12 @@ class Admission:
                 self._turns.append(app_id)
             self._hand_out()
 
+    def close(self) -> None:
+        """Let nobody who waits begin any more."""
+        self._closed = True
+
     def _hand_out(self) -> None:
-        while self._turns and self._has_room():
+        while self._turns and self._has_room() and not self._closed:
             app_id = self._turns.popleft()
             if not self._has_room_for(app_id):
                 # A paused run went on meanwhile. The app has its turn again once one of its runs ends.

@@ -1,7 +1,6 @@
 """A run under way in this process: its log in memory, on its way to the store and to those who follow."""
 
 import asyncio
-import copy
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -46,7 +45,7 @@ class LiveRun:
         self._committed = len(self._events)
         self._visible = self._committed
         self._writing = False
-        self._changed: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._retry: asyncio.TimerHandle | None = None
         self._abandoned: Exception | None = None
         self.on_lost: Callable[[], None] | None = None
@@ -147,7 +146,7 @@ class LiveRun:
         self._writing = True
         at, events = self._committed, self._events[self._committed :]
         acceptance = self._acceptance if at == 0 else None
-        append = Append(self.record.owner.run_id, at, events, copy.copy(self.record), acceptance)
+        append = Append(self.record.owner.run_id, at, events, self.record, acceptance)
         self._store.append(append).add_done_callback(lambda done: self._written(done, at + len(events)))
 
     def _written(self, done: "asyncio.Future[None]", position: int) -> None:
@@ -177,12 +176,13 @@ class LiveRun:
             self._notify()
 
     def _notify(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
-        self._changed = None
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     async def _change(self) -> None:
-        if self._changed is None:
-            self._changed = asyncio.get_running_loop().create_future()
-        # Shielded: many wait on the one future, and one that goes away must not take it along.
-        await asyncio.shield(self._changed)
+        # A future for each who waits, so that one that goes away takes nobody along.
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,25 +14,26 @@ from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import InvalidDocument, JikkoError, LogConflict, NotFound, TooManyRequests
-from jikko.events import Event, FormClosed, RunFinished, RunResumed, RunStarted
+from jikko.events import Event, FormClosed, RunBegan, RunFinished, RunResumed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
-from jikko.ports.run_store import LogPage, LogQuery, RunStore
+from jikko.ports.run_store import Acceptance, LogPage, LogQuery, RunStore
 from jikko.ports.services import Services
 from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
+from jikko.service.admission import Admission
 from jikko.service.file_inputs import FileInputs
+from jikko.service.following import follow
 from jikko.service.inputs import prepare
 from jikko.service.live import Batch, LiveRun
 from jikko.service.secrets import HidingJournal
+from jikko.service.waiting import WaitingRun, has_begun, opening
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
 _END_USERS = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
-_POLL = 0.1
-"""Seconds between looks at a run that another process executes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class StartRequest:
     """A version; by default the current one."""
     base_url: str = ""
     """The address under which the client reached the server, for links to files."""
+    acceptance: Acceptance | None = None
+    """What is promised to the client by accepting the run."""
 
 
 class Runs:
@@ -60,6 +63,7 @@ class Runs:
         services: Services,
         file_inputs: FileInputs,
         limits: RunLimits,
+        admission: Admission | None = None,
         clock: Clock = time.time,
     ) -> None:
         self._store = store
@@ -69,7 +73,8 @@ class Runs:
         self._file_inputs = file_inputs
         self._limits = limits
         self._clock = clock
-        self._live: dict[str, tuple[LiveRun, Runner]] = {}
+        self._admission = admission or Admission()
+        self._live: dict[str, tuple[LiveRun, Runner | WaitingRun]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._answering: dict[str, asyncio.Lock] = {}
@@ -80,7 +85,8 @@ class Runs:
         Raises:
             InvalidParam: An input is missing or wrong. There is no run.
             NotFound: The app has no such version.
-            TooManyRequests: The process is about to end.
+            KeyTaken: The idempotency key has a run already. There is no new one.
+            TooManyRequests: The queue of the app is full, or the process is about to end.
         """
         if self._closing:
             raise TooManyRequests("The server is shutting down; try again in a moment.")
@@ -111,9 +117,26 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        live = LiveRun(self._store, RunRecord(owner=owner))
-        self._launch(live, workflow, RunState(workflow.graph), RunStarted(at=now, inputs=inputs, system=system))
+        live = LiveRun(self._store, RunRecord(owner=owner), acceptance=request.acceptance)
+        started = RunStarted(at=now, inputs=inputs, system=system)
+        if request.acceptance is None and self._admission.take(app.id):
+            self._launch(live, workflow, RunState(workflow.graph), started)
+        else:
+            await self.accept(live, workflow, opening(workflow.graph, started))
         return live
+
+    async def accept(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
+        """Accept a run whose log begins with these events: durable when this returns. It goes on when it is its turn.
+
+        Raises:
+            KeyTaken: The idempotency key has a run already. There is no new one.
+            TooManyRequests: The queue of the app is full, or the process is about to end.
+        """
+        if self._closing:
+            raise TooManyRequests("The server is shutting down; try again in a moment.")
+        self._admission.require_room(live.record.owner.app_id)
+        self._line_up(live, workflow, events)
+        await live.committed()
 
     async def recover(self) -> int:
         """Take over the runs that a process left behind. To be called once, before any run is started.
@@ -177,6 +200,7 @@ class Runs:
         if closed.execution_id not in state.waiting:
             return False
         live = LiveRun(self._store, record, events)
+        self._admission.take_back(app.id)
         self._launch(live, workflow, state, RunResumed(at=self._clock()), closed)
         await live.started()
         await live.committed()
@@ -220,7 +244,7 @@ class Runs:
         found = self._live.get(run_id)
         return found[0] if found else None
 
-    async def follow(
+    def follow(
         self,
         record: RunRecord,
         after: int = -1,
@@ -237,37 +261,15 @@ class Runs:
         Args:
             through_pauses: Stay while the run is paused, until it ends.
         """
-        run_id = record.owner.run_id
-        quiet = 0.0
-        while True:
-            live = self.live(run_id)
-            if live is not None:
-                async for batch in live.follow(after, durable=durable, idle=idle):
-                    after = batch[-1][0] if batch else after
-                    yield batch
-            else:
-                current = await self._store.record(run_id)
-                events = await self.events(record, after)
-                if events:
-                    quiet = 0.0
-                    after += len(events)
-                    yield list(enumerate(events, after - len(events) + 1))
-                elif current is None or not current.is_open:
-                    return
-            state = await self._store.record(run_id) if self.live(run_id) is None else None
-            if state is not None and (not state.is_open or (state.status == "paused" and not through_pauses)):
-                if after + 1 >= await self._length(run_id, after):
-                    return
-                continue
-            await asyncio.sleep(_POLL)
-            quiet += _POLL
-            if idle is not None and quiet >= idle:
-                quiet = 0.0
-                yield []
-
-    async def _length(self, run_id: str, after: int) -> int:
-        """How many events a log has, if ``after`` is the position of one of them."""
-        return after + 1 + len(await self._store.events(run_id, after=after))
+        return follow(
+            self._store,
+            self.live,
+            record.owner.run_id,
+            after,
+            durable=durable,
+            idle=idle,
+            through_pauses=through_pauses,
+        )
 
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
@@ -279,6 +281,7 @@ class Runs:
             How many were parked.
         """
         self._closing = True
+        self._admission.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         parked = 0
@@ -315,7 +318,12 @@ class Runs:
             return
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)
-        self._launch(live, workflow, state, recovered(state, epoch, self._clock()))
+        event = recovered(state, epoch, self._clock())
+        if has_begun(events):
+            self._admission.take_back(app.id)
+            self._launch(live, workflow, state, event)
+        else:
+            self._line_up(live, workflow, [event])
 
     def _given_up(self, record: RunRecord, reason: str) -> RunFinished:
         now = self._clock()
@@ -326,7 +334,27 @@ class Runs:
             elapsed=max(0.0, now - record.created_at),
         )
 
+    def _line_up(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
+        """Write the next events of a run that waits for its turn."""
+        waiting = WaitingRun(live, self._admission, self._clock)
+        waiting.on_turn = lambda: self._task(self._begin(live, waiting, workflow))
+        waiting.on_ended = lambda: self._task(self._settle(live, waiting))
+        live.on_lost = waiting.lost
+        self._live[live.record.owner.run_id] = (live, waiting)
+        live.append([workflow.secrets.hide(event) for event in events] if workflow.secrets else events)
+        waiting.queue_up()
+
+    async def _begin(self, live: LiveRun, waiting: WaitingRun, workflow: Workflow) -> None:
+        """It is a run's turn, and it has its slot."""
+        if not await waiting.is_accepted():
+            self._admission.leave(live.record.owner.app_id)
+            return
+        state = RunState(workflow.graph)
+        state.replay(workflow.secrets.reveal(event) for event in live.events)
+        self._launch(live, workflow, state, RunBegan(at=self._clock()))
+
     def _launch(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
+        """Let a run that has a slot go on."""
         runner = Runner(
             state,
             HidingJournal(live, workflow.secrets) if workflow.secrets else live,
@@ -337,7 +365,10 @@ class Runs:
         )
         live.on_lost = runner.park
         self._live[live.record.owner.run_id] = (live, runner)
-        task = asyncio.get_running_loop().create_task(self._run(live, runner, first, answers))
+        self._task(self._run(live, runner, first, answers))
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -348,6 +379,12 @@ class Runs:
         except Exception as error:
             log.exception("run %s: the engine failed", run_id)
             live.append([self._given_up(live.record, f"internal error ({type(error).__name__})")])
+        self._admission.leave(live.record.owner.app_id)
+        await self._settle(live, runner)
+
+    async def _settle(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
+        """Wait until the end of a run is durable, then forget it."""
+        run_id = live.record.owner.run_id
         try:
             await live.committed()
         except JikkoError as error:

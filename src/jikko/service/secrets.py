@@ -14,7 +14,7 @@ import msgspec
 
 from jikko.engine.journal import Journal
 from jikko.events import Event
-from jikko.values import Json
+from jikko.values import Json, encode_json
 
 _SHORTEST: Final = 4
 """Characters of a text that is worth hiding; shorter ones stand in every other word."""
@@ -45,7 +45,7 @@ class Secrets:
 
     def hide(self, event: Event) -> Event:
         """The event with marks in place of secrets; the event itself if there are none in it."""
-        encoded = msgspec.json.encode(event)
+        encoded = encode_json(event)
         if not any(value in encoded for value in self._encoded) and _OPEN_BYTES not in encoded:
             return event
         hidden: Event = msgspec.convert(self._hidden(msgspec.to_builtins(event)), Event)
@@ -53,7 +53,7 @@ class Secrets:
 
     def reveal(self, event: Event) -> Event:
         """The event with secrets in place of marks, for the engine."""
-        if _OPEN_BYTES not in msgspec.json.encode(event):
+        if _OPEN_BYTES not in encode_json(event):
             return event
         shown: Event = msgspec.convert(self._revealed(msgspec.to_builtins(event)), Event)
         return shown

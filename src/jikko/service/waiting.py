@@ -1,9 +1,10 @@
 """Runs that were accepted and wait for their turn: a durable log, and nothing of an engine yet."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from jikko.engine.state import RunState
-from jikko.events import Event, FormClosed, RunFinished, RunStarted, TextChunk
+from jikko.errors import JikkoError
+from jikko.events import Event, FormClosed, RunFinished, RunRecovered, RunRetried, RunStarted, TextChunk
 from jikko.graph.compiled import CompiledGraph
 from jikko.ports.clock import Clock
 from jikko.service.admission import Admission, Place
@@ -13,29 +14,42 @@ from jikko.service.live import LiveRun
 class WaitingRun:
     """Takes the place of the ``Runner`` of a run that has not begun."""
 
-    def __init__(self, live: LiveRun, admission: Admission, begin: Callable[[], None], clock: Clock) -> None:
+    def __init__(self, live: LiveRun, admission: Admission, clock: Clock) -> None:
         self._live = live
         self._admission = admission
-        self._begin = begin
         self._clock = clock
         self._place: Place | None = None
         self.has_ended = False
-        self.on_stopped: Callable[[], None] | None = None
+        self.on_turn: Callable[[], None] = _nothing
+        """Called when the run has a slot. Whoever is called gives it back."""
+        self.on_ended: Callable[[], None] = _nothing
+        """Called when the run is not to begin any more: it was stopped, or could not be accepted."""
 
     def queue_up(self) -> None:
-        """Wait for a slot from now on; what is to begin then has it."""
-        if not self.has_ended:
-            self._place = self._admission.wait(self._live.record.owner.app_id, self._begin)
+        """Wait for a slot from now on."""
+        self._place = self._admission.wait(self._live.record.owner.app_id, self.on_turn)
+
+    async def is_accepted(self) -> bool:
+        """Wait until the log is durable. Returns whether the run is to begin."""
+        try:
+            await self._live.committed()
+        except JikkoError:
+            return False
+        return not self.has_ended
 
     def stop(self, error: str) -> bool:
-        """End the run as ``stopped``. Returns whether it was still waiting."""
+        """End the run as ``stopped``. Returns whether it was still to begin."""
         if self.has_ended:
             return False
         self.park()
         self._live.append([RunFinished(at=self._clock(), status="stopped", error=error, elapsed=0.0)])
-        if self.on_stopped is not None:
-            self.on_stopped()
+        self.on_ended()
         return True
+
+    def lost(self) -> None:
+        """The run was not accepted, or is another process's now."""
+        self.park()
+        self.on_ended()
 
     def park(self) -> None:
         """Leave the queue without ending the run."""
@@ -44,8 +58,11 @@ class WaitingRun:
             self._admission.withdraw(self._place)
 
     def answer(self, closed: FormClosed) -> bool:
-        """A run that has not begun has no forms."""
+        """A run that has not begun waits for no form."""
         return False
+
+
+def _nothing() -> None: ...
 
 
 def opening(graph: CompiledGraph, started: RunStarted) -> list[Event]:
@@ -54,6 +71,11 @@ def opening(graph: CompiledGraph, started: RunStarted) -> list[Event]:
     return [started, *(TextChunk(at=started.at, text=chunk.text, selector=chunk.selector) for chunk in chunks)]
 
 
-def has_begun(log: Iterable[Event]) -> bool:
-    """Whether any node of a run was ever started, or was to be."""
-    return any(not isinstance(event, _BEFORE) for event in log)
+def has_begun(log: Sequence[Event]) -> bool:
+    """Whether a run got its turn, to judge by its log."""
+    for event in reversed(log):
+        if isinstance(event, RunRetried):
+            return False
+        if not isinstance(event, (RunStarted, TextChunk, RunRecovered)):
+            return True
+    return False

@@ -15,7 +15,7 @@ from jikko.http import wire
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
 from jikko.http.snapshot import snapshot as told_so_far
-from jikko.http.sse import PING, PING_SECONDS, EventStream
+from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
@@ -98,7 +98,7 @@ async def _record(request: Request) -> tuple[Api, RunRecord]:
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
-    async for batch in api.runs.follow(record, after, durable=True, idle=PING_SECONDS):
+    async for batch in api.runs.follow(record, after, durable=True, idle=api.ping_seconds):
         yield (
             b"".join(
                 b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.encode(event))
@@ -133,7 +133,7 @@ async def _attached(
         if record.status == "paused" and not stay:
             return
     messages = Messages(record, log)
-    follow = api.runs.follow(record, after, durable=False, idle=PING_SECONDS, through_pauses=True)
+    follow = api.runs.follow(record, after, durable=False, idle=api.ping_seconds, through_pauses=True)
     async for batch in follow:
         if piece := messages.frames(event for _, event in batch):
             yield piece

@@ -12,7 +12,7 @@ from jikko.http import wire
 from jikko.http.bodies import read_json, start_request, user_of
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
-from jikko.http.sse import PING, PING_SECONDS, EventStream
+from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated, base_url_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
@@ -87,13 +87,13 @@ async def _stream(api: Api, app: App, start: StartRequest) -> ASGIApp:
     except InvalidParam as error:
         refused = wire.refused_start(new_id(), workflow.id, start.inputs, str(error), api.now())
         return EventStream(_pieces([PING + refused]))
-    return EventStream(_messages(live))
+    return EventStream(_messages(api, live))
 
 
-async def _messages(live: LiveRun) -> AsyncIterator[bytes]:
+async def _messages(api: Api, live: LiveRun) -> AsyncIterator[bytes]:
     yield PING
     messages = Messages(live.record)
-    async for batch in live.follow(idle=PING_SECONDS):
+    async for batch in live.follow(idle=api.ping_seconds):
         if piece := messages.frames(event for _, event in batch):
             yield piece
         elif not batch:

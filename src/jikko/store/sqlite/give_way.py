@@ -2,7 +2,7 @@
 
 A busy loop gives up the interpreter lock for a microsecond at every system call, and has it back before a thread that
 waits for it wakes up; worse, each such moment restarts the five milliseconds after which the thread could ask for it.
-Measured on two cores beside a loop that is never idle, a commit took up to two seconds (docs/decisions/0002). So
+Measured on two quiet cores beside a loop that is never idle, commits took up to two seconds (docs/decisions/0002). So
 while there is something to write, the loop stands still for a moment at intervals, long enough for the thread to wake.
 """
 

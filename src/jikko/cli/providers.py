@@ -1,0 +1,172 @@
+"""``jikko providers``: how language models are reached, and whether they are."""
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+providers_option = click.option(
+    "--providers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="JIKKO_PROVIDERS",
+    show_envvar=True,
+    default=None,
+    help="The providers file (YAML).",
+)
+
+
+@click.group()
+def providers() -> None:
+    """Show and try the providers of language models."""
+
+
+@providers.command("list")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@providers_option
+@home_option
+@json_option
+def list_(files: tuple[Path, ...], providers: Path | None, home: Path | None, as_json: bool) -> None:
+    """List the providers that are set up, and which workflow needs which.
+
+    Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a provider that
+    is not set up.
+    """
+    sys.exit(run_async(_list(files, settings_of(home=home, providers=providers), as_json)))
+
+
+async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
+    from jikko.providers.config import line_to_add
+    from jikko.providers.file import read_providers
+
+    found = read_providers(settings.providers, os.environ)
+    for config in found.entries.values():
+        entry = {
+            "provider": config.id,
+            "type": config.type,
+            "base_url": _without_user(config.base_url),
+            "has_key": bool(config.api_key),
+            "unset": list(config.unset),
+            "max_concurrent": config.max_concurrent,
+            "requests_per_minute": config.requests_per_minute,
+        }
+        if as_json:
+            click.echo(json.dumps(entry, ensure_ascii=False))
+            continue
+        key = "key set" if config.api_key else "no key"
+        key = f"environment variable {', '.join(config.unset)} is not set" if config.unset else key
+        click.echo(f"{config.id}  ({config.type} {entry['base_url']}, {key})")
+    missing = 0
+    async for workflow, needs in _workflows(files, settings):
+        for need in needs:
+            config = found.find(need.provider)
+            ok = config is not None and not config.unset
+            missing += not ok
+            if as_json:
+                entry = {"workflow": workflow, **need._asdict(), "ok": ok}
+                click.echo(json.dumps(entry, ensure_ascii=False))
+                continue
+            click.echo(f"{'ok     ' if ok else 'MISSING'}  {workflow}: {need.node}: {need.provider} {need.model}")
+            if config is None:
+                click.echo(f"         add under 'providers:'\n       {line_to_add(need.provider)}")
+    return 1 if missing else 0
+
+
+async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tuple[str, Any]]:
+    from jikko.assemble import assemble
+    from jikko.errors import InvalidDocument
+    from jikko.nodes.registry import BY_TYPE
+    from jikko.providers.needs import needs_of
+    from jikko.service.workflows import check
+
+    if files:
+        for file in files:
+            try:
+                document = check(file.read_bytes(), source=str(file), node_classes=BY_TYPE).document
+            except (InvalidDocument, OSError) as error:
+                click.echo(f"{file}: {error}", err=True)
+                continue
+            if document is not None:
+                yield str(file), needs_of((node.id, node.data) for node in document.nodes)
+        return
+    async with assemble(settings) as assembly:
+        for app in await assembly.apps.all():
+            try:
+                workflow = await assembly.workflows.get(app)
+            except InvalidDocument as error:
+                click.echo(f"{app.name}: {error}", err=True)
+                continue
+            yield app.name, needs_of((node.id, node.data) for node in workflow.document.nodes)
+
+
+@providers.command()
+@click.argument("names", nargs=-1)
+@click.option("--model", help="Also ask this model for one word; it costs a few tokens.")
+@providers_option
+@json_option
+def test(names: tuple[str, ...], model: str | None, providers: Path | None, as_json: bool) -> None:
+    """Try the key of each provider (or of those with these NAMES) by asking which models it has.
+
+    The exit code is 0 if all answered.
+    """
+    sys.exit(run_async(_test(names, model, settings_of(providers=providers), as_json)))
+
+
+async def _test(names: tuple[str, ...], model: str | None, settings: Any, as_json: bool) -> int:
+    from jikko.ports.models import Message, ModelFailure, ModelRequest
+    from jikko.providers.backends import BACKENDS
+    from jikko.providers.file import read_providers
+    from jikko.providers.models import ProviderModels
+
+    found = read_providers(settings.providers, os.environ)
+    models = ProviderModels(found, BACKENDS)
+    failed = 0
+    try:
+        for name in names or tuple(found.entries):
+            entry: dict[str, Any] = {"provider": name, "ok": True, "error": None}
+            try:
+                entry["models"] = await models.offered(name)
+                if model:
+                    request = ModelRequest(
+                        provider=name,
+                        model=model,
+                        messages=(Message("user", ("Say yes.",)),),
+                        parameters={"max_tokens": 16},
+                    )
+                    entry["answer"] = (await models.complete(request)).text
+            except ModelFailure as failure:
+                entry |= {"ok": False, "error": str(failure), "kind": failure.kind}
+                failed += 1
+            _show(entry, as_json)
+    finally:
+        await models.close()
+    if not found.entries and not names:
+        click.echo("No providers are set up. Set JIKKO_PROVIDERS to the path of a providers file.", err=True)
+    return 1 if failed else 0
+
+
+def _show(entry: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(entry, ensure_ascii=False))
+    elif entry["ok"]:
+        answer = f", answered {entry['answer']!r}" if "answer" in entry else ""
+        click.echo(f"ok      {entry['provider']}: {', '.join(_some(entry['models']))}{answer}")
+    else:
+        click.echo(f"FAILED  {entry['provider']}: {entry['error']}")
+
+
+def _some(names: list[str]) -> Iterator[str]:
+    yield from names[:5]
+    if len(names) > 5:
+        yield f"and {len(names) - 5} more models"
+
+
+def _without_user(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

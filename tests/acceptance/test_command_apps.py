@@ -1,0 +1,144 @@
+"""``jikko apps``: importing, versions and keys."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import app, end, node, start, template
+
+
+def version(text: str) -> str:
+    """A file of the app ``Greeter`` that says this."""
+    return app("Greeter", [start("q"), template("t", f"{text} {{{{ q }}}}", q="start.q"), end(said="t.output")],
+               "start>t t>end")  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "greeter.yml"
+    path.write_text(version("one"), encoding="utf-8")
+    return path
+
+
+def test_an_import_prints_one_object_a_file_with_ids_and_key(jikko: Command, file: Path) -> None:
+    [entry] = jikko.json("apps", "import", file)
+    assert list(entry)[:4] == ["file", "app_id", "workflow_id", "api_key"]
+    assert entry["file"] == str(file)
+    assert entry["api_key"].startswith("app-")
+    assert (entry["version"], entry["warnings"]) == (1, [])
+
+
+def test_good_files_are_imported_though_others_are_bad(jikko: Command, file: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yml"
+    bad.write_text("- 1")
+    outcome = jikko("apps", "import", bad, file, "--json")
+    assert outcome.code == 1
+    refused, imported = outcome.lines
+    assert refused["file"] == str(bad)
+    assert "error" in refused
+    assert imported["api_key"]
+
+
+def test_an_import_under_the_same_name_makes_a_new_version_and_the_old_one_still_runs(
+    jikko: Command, file: Path
+) -> None:
+    [first] = jikko.json("apps", "import", file)
+    file.write_text(version("two"), encoding="utf-8")
+    [second] = jikko.json("apps", "import", file)
+    assert second["app_id"] == first["app_id"]
+    assert second["version"] == 2
+    assert second["workflow_id"] != first["workflow_id"]
+
+    server = Server(jikko.home)
+    client = Client(server.url, first["api_key"])
+    try:
+        assert client.run(q="x")["data"]["outputs"] == {"said": "two x"}
+        old = client.run(q="x", path=f"/v1/workflows/{first['workflow_id']}/run")
+        assert old["data"]["outputs"] == {"said": "one x"}
+        assert old["data"]["workflow_id"] == first["workflow_id"]
+    finally:
+        client.close()
+        server.close()
+
+
+def test_an_import_reaches_a_server_that_is_running(jikko: Command, file: Path) -> None:
+    server = Server(jikko.home)
+    try:
+        [first] = jikko.json("apps", "import", file)
+        client = Client(server.url, first["api_key"])
+        assert client.run(q="x")["data"]["outputs"] == {"said": "one x"}
+        file.write_text(version("two"), encoding="utf-8")
+        jikko.json("apps", "import", file)
+        assert client.run(q="x")["data"]["outputs"] == {"said": "two x"}
+        client.close()
+    finally:
+        server.close()
+
+
+def test_keys_are_not_kept(jikko: Command, file: Path) -> None:
+    [entry] = jikko.json("apps", "import", file)
+    for path in jikko.home.rglob("*"):
+        if path.is_file():
+            assert entry["api_key"].encode() not in path.read_bytes()
+
+
+def test_a_revoked_key_opens_nothing(jikko: Command, file: Path) -> None:
+    [entry] = jikko.json("apps", "import", file)
+    [key] = jikko.json("apps", "keys", "Greeter")
+    server = Server(jikko.home)
+    try:
+        header = {"Authorization": f"Bearer {entry['api_key']}"}
+        assert httpx.get(f"{server.url}/v1/info", headers=header).status_code == 200
+        assert jikko("apps", "keys", "Greeter", "--revoke", key["id"]).code == 0
+        assert httpx.get(f"{server.url}/v1/info", headers=header).status_code == 401
+    finally:
+        server.close()
+
+
+def test_a_further_key_opens_the_same_app(jikko: Command, file: Path) -> None:
+    jikko.json("apps", "import", file, "--no-key")
+    [made] = jikko.json("apps", "keys", "Greeter", "--new")
+    assert made["api_key"].startswith("app-")
+    assert len(jikko.json("apps", "keys", "Greeter")) == 1
+
+
+def test_list_and_show_tell_what_was_imported(jikko: Command, file: Path) -> None:
+    [imported] = jikko.json("apps", "import", file)
+    [listed] = jikko.json("apps", "list")
+    assert (listed["app_id"], listed["name"], listed["mode"]) == (imported["app_id"], "Greeter", "workflow")
+    [shown] = jikko.json("apps", "show", "Greeter")
+    assert [entry["workflow_id"] for entry in shown["versions"]] == [imported["workflow_id"]]
+    assert "Greeter" in jikko("apps", "list").out
+    assert imported["workflow_id"] in jikko("apps", "show", imported["app_id"]).out
+
+
+def test_a_deleted_app_is_gone(jikko: Command, file: Path) -> None:
+    jikko.json("apps", "import", file)
+    assert jikko("apps", "delete", "Greeter", "--yes").code == 0
+    assert jikko("apps", "list").out == ""
+
+
+@pytest.mark.parametrize("command", [("show",), ("keys",), ("delete", "--yes")])
+def test_an_app_that_there_is_not_is_an_error(jikko: Command, command: tuple[str, ...]) -> None:
+    outcome = jikko("apps", *command, "Nobody")
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    assert "Nobody" in outcome.err
+
+
+def test_warnings_do_not_stop_an_import(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "agent.yml"
+    file.write_text(app("Agent", [start("q"), node("x", "agent"), end()], "start>x x>end"))
+    [entry] = jikko.json("apps", "import", file)
+    assert entry["api_key"]
+    assert len(entry["warnings"]) == 1
+
+
+def test_chat_files_are_imported(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "chat.yml"
+    answer = node("answer", "answer", answer="hello")
+    file.write_text(app("Chat", [start("q"), answer], "start>answer", mode="advanced-chat"))
+    assert jikko.json("apps", "import", file)[0]["api_key"]

@@ -1,0 +1,108 @@
+"""Help, ``jikko doctor``, and what the commands do with wrong settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import Command
+
+COMMANDS = ("serve", "run", "check", "apps", "runs", "doctor")
+
+
+def test_help_lists_every_command(jikko: Command) -> None:
+    outcome = jikko("--help")
+    assert outcome.code == 0
+    assert all(f"  {name} " in outcome.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(jikko: Command, command: str) -> None:
+    outcome = jikko(command, "--help")
+    assert outcome.code == 0
+    assert "--" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("command", "variables"),
+    [
+        (("serve",), ("JIKKO_HOST", "JIKKO_PORT", "JIKKO_SHUTDOWN_SECONDS", "JIKKO_LOG_LEVEL", "JIKKO_HOME")),
+        (("apps", "import"), ("JIKKO_HOME",)),
+        (("runs", "list"), ("JIKKO_HOME",)),
+        (("runs", "stop"), ("JIKKO_URL", "JIKKO_KEY")),
+        (("doctor",), ("JIKKO_HOME",)),
+    ],
+)
+def test_help_names_the_variable_of_each_option(
+    jikko: Command, command: tuple[str, ...], variables: tuple[str, ...]
+) -> None:
+    said = " ".join(jikko(*command, "--help").out.split())
+    assert all(f"env var: {name}" in said for name in variables)
+
+
+def test_help_needs_none_of_the_heavy_modules(jikko: Command) -> None:
+    loaded = jikko("--help", PYTHONPROFILEIMPORTTIME="1").err
+    heavy = ("aiohttp", "starlette", "uvicorn", "msgspec", "jinja2", "openai")
+    assert not [name for name in heavy if any(line.endswith(f" {name}") for line in loaded.splitlines())]
+
+
+def test_the_version_is_told(jikko: Command) -> None:
+    from jikko import __version__
+
+    assert jikko("--version").out == f"jikko, version {__version__}\n"
+
+
+def test_doctor_finds_all_well_here(jikko: Command) -> None:
+    outcome = jikko("doctor")
+    assert outcome.code == 0, outcome
+    assert "FAILED" not in outcome.out
+    assert all(name in outcome.out for name in ("python", "sqlite", "database", "sandbox"))
+
+
+def test_doctor_answers_in_json(jikko: Command) -> None:
+    findings = jikko.json("doctor")
+    assert all(set(finding) == {"name", "ok", "detail"} for finding in findings)
+    assert all(finding["ok"] for finding in findings)
+
+
+def test_doctor_says_that_a_database_cannot_be_opened(jikko: Command) -> None:
+    jikko.home.mkdir()
+    (jikko.home / "jikko.db").write_bytes(b"this is no database" * 100)
+    outcome = jikko("doctor", "--json")
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    assert [line["name"] for line in outcome.lines if not line["ok"]] == ["database"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("JIKKO_PORT", "http"), ("JIKKO_MAX_STEPS", "-1"), ("JIKKO_CODE_SECONDS", "soon")]
+)
+def test_a_wrong_setting_is_a_usage_error_that_names_the_variable(jikko: Command, name: str, value: str) -> None:
+    outcome = jikko("serve", **{name: value})
+    assert outcome.code == 2
+    assert name in outcome.err
+    assert not outcome.has_traceback
+
+
+def test_a_setting_in_the_file_that_there_is_not_is_told(jikko: Command) -> None:
+    jikko.home.mkdir()
+    (jikko.home / "jikko.toml").write_text("prot = 80\n")
+    outcome = jikko("serve")
+    assert outcome.code == 2
+    assert "prot" in outcome.err
+
+
+@pytest.mark.parametrize("command", [(), ("nonsense",), ("apps", "nonsense"), ("serve", "--nonsense"), ("run",)])
+def test_a_wrong_call_is_a_usage_error(jikko: Command, command: tuple[str, ...]) -> None:
+    outcome = jikko(*command)
+    assert outcome.code == 2
+    assert "Usage: jikko" in outcome.err
+    assert not outcome.has_traceback
+
+
+def test_json_lines_keep_text_readable(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "x.yml"
+    file.write_text("kind: 実行\n", encoding="utf-8")
+    line = jikko("check", file, "--json").out
+    assert json.loads(line)["ok"] is False
+    assert "\\u" not in line

@@ -1,0 +1,93 @@
+"""``jikko run``: one run in the process of the command."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import JIKKO, Command, environment
+from tests.acceptance.workflows import ECHO, app, end, fetch, python, start
+
+FAILS = app(
+    "Fails",
+    [start("q"), python("bad", "def main():\n    return 1 / 0\n", {"x": "string"}), end(x="bad.x")],
+    "start>bad bad>end",
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "flow.yml"
+    path.write_text(ECHO, encoding="utf-8")
+    return path
+
+
+def test_outputs_go_to_standard_output_and_progress_to_standard_error(jikko: Command, file: Path) -> None:
+    outcome = jikko("run", file, "-i", "q=こんにちは 🚀")
+    assert outcome.code == 0
+    assert json.loads(outcome.out) == {"q": "こんにちは 🚀"}
+    for part in ("start", "end", "succeeded"):
+        assert part in outcome.err
+
+
+def test_with_json_each_line_is_an_event(jikko: Command, file: Path) -> None:
+    outcome = jikko("run", file, "-i", "q=x", "--json")
+    events = [line["event"] for line in outcome.lines]
+    assert events[0] == "run_started"
+    assert events[-1] == "run_finished"
+    assert outcome.lines[-1]["outputs"] == {"q": "x"}
+
+
+def test_inputs_may_be_a_json_object_or_a_file(jikko: Command, file: Path, tmp_path: Path) -> None:
+    assert json.loads(jikko("run", file, "--inputs", '{"q": "x"}').out) == {"q": "x"}
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text('{"q": "y"}')
+    assert json.loads(jikko("run", file, "--inputs", f"@{inputs}").out) == {"q": "y"}
+
+
+def test_an_input_may_hold_the_sign_that_separates_name_and_value(jikko: Command, file: Path) -> None:
+    assert json.loads(jikko("run", file, "-i", "q=a=b").out) == {"q": "a=b"}
+
+
+@pytest.mark.parametrize("arguments", [("-i", "nonsense"), ("--inputs", "[1]"), ("--inputs", "{"), ("-i", "=x")])
+def test_inputs_that_are_none_are_a_usage_error(jikko: Command, file: Path, arguments: tuple[str, ...]) -> None:
+    outcome = jikko("run", file, *arguments)
+    assert outcome.code == 2
+    assert not outcome.has_traceback
+
+
+def test_a_run_that_fails_ends_with_code_1_and_says_which_node(jikko: Command, file: Path) -> None:
+    file.write_text(FAILS)
+    outcome = jikko("run", file)
+    assert outcome.code == 1
+    assert "division by zero" in outcome.err
+    assert not outcome.has_traceback or "Traceback" in outcome.err.split("division by zero")[0]
+
+
+def test_a_missing_input_is_named(jikko: Command, file: Path) -> None:
+    file.write_text(app("Strict", [start("q", required=True), end(q="start.q")], "start>end"))
+    outcome = jikko("run", file)
+    assert outcome.code == 1
+    assert "q" in outcome.err
+    assert not outcome.has_traceback
+
+
+def test_nothing_is_kept(jikko: Command, file: Path) -> None:
+    jikko("run", file, "-i", "q=x")
+    assert jikko("runs", "list").out == ""
+
+
+def test_ctrl_c_stops_the_run_and_says_so(jikko: Command, file: Path, echo: EchoServer) -> None:
+    file.write_text(app("H", [start("q"), fetch("wait", f"{echo.url}/hold/ctrl-c"), end()], "start>wait wait>end"))
+    process = subprocess.Popen(
+        [JIKKO, "run", file], env=environment(jikko.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    echo.wait_for_calls("/hold/ctrl-c")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert b"stopped" in err
+    assert b"Traceback" not in err

@@ -1,0 +1,222 @@
+"""What is left when a server ends, in good order or not, and starts again."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import app, end, fetch, start
+
+RUN = "{{#sys.workflow_run_id#}}"
+
+
+@dataclass
+class House:
+    """A data folder with one app, whose run calls ``/RUN/first``, then waits at ``/hold/RUN``."""
+
+    command: Command
+    key: str
+    servers: list[Server]
+    clients: list[Client]
+
+    def start(self, **settings: str) -> tuple[Server, Client]:
+        server = Server(self.command.home, **settings)
+        client = Client(server.url, self.key)
+        self.servers.append(server)
+        self.clients.append(client)
+        return server, client
+
+
+@pytest.fixture
+def house(jikko: Command, tmp_path: Path, echo: EchoServer) -> Iterator[House]:
+    nodes = [
+        start("q"),
+        fetch("first", f"{echo.url}/{RUN}/first"),
+        fetch("wait", f"{echo.url}/hold/{RUN}"),
+        end(q="start.q", first="first.body", answer="wait.body"),
+    ]
+    file = tmp_path / "slow.yml"
+    file.write_text(app("Slow", nodes, "start>first first>wait wait>end"))
+    [entry] = jikko.json("apps", "import", file)
+    house = House(jikko, entry["api_key"], [], [])
+    yield house
+    for client in house.clients:
+        client.close()
+    for server in house.servers:
+        server.close()
+
+
+def assert_it_went_on(client: Client, run: str, echo: EchoServer) -> None:
+    echo.release(f"/hold/{run}")
+    detail = client.finished(run)
+    assert (detail["status"], detail["outputs"]) == (
+        "succeeded",
+        {"q": "x", "first": f"/{run}/first", "answer": f"/hold/{run}"},
+    )
+    assert len(echo.calls(f"/{run}/first")) == 1, "a node that had finished ran again"
+    log = client.log(run)
+    assert [event["id"] for event in log] == list(range(len(log)))
+    assert "run_recovered" in [event["event"] for event in log]
+
+
+def test_a_finished_run_reads_the_same_after_a_restart(house: House, echo: EchoServer) -> None:
+    server, client = house.start()
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.release(f"/hold/{run}")
+    before = (client.finished(run), client.node_executions(run), client.log(run))
+    assert server.stop() == 0
+    _, client = house.start()
+    assert (client.detail(run), client.node_executions(run), client.log(run)) == before
+
+
+def test_a_run_goes_on_after_its_server_was_killed(house: House, echo: EchoServer) -> None:
+    server, client = house.start()
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+    server.kill()
+    server, client = house.start()
+    assert "1 runs that were under way go on" in server.output
+    echo.wait_for_calls(f"/hold/{run}", 2)
+    assert client.detail(run)["status"] == "running"
+    assert_it_went_on(client, run, echo)
+    [attempt] = next(node for node in client.node_executions(run) if node["node_id"] == "wait")["attempts"]
+    assert attempt["reason"] == "interrupted"
+
+
+def test_a_graceful_stop_parks_what_does_not_end_in_time_and_the_next_start_goes_on(
+    house: House, echo: EchoServer
+) -> None:
+    server, client = house.start(JIKKO_SHUTDOWN_SECONDS="0.2")
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+    assert server.stop() == 0
+    assert "1 runs were parked" in server.output
+    _, client = house.start()
+    echo.wait_for_calls(f"/hold/{run}", 2)
+    assert_it_went_on(client, run, echo)
+
+
+def test_a_graceful_stop_waits_for_a_run_that_ends_in_time(house: House, echo: EchoServer) -> None:
+    server, client = house.start(JIKKO_SHUTDOWN_SECONDS="30")
+    with client.streaming(q="x") as messages:
+        run = next(messages)["workflow_run_id"]
+        echo.wait_for_calls(f"/hold/{run}")
+        server.send(signal.SIGTERM)
+        # While it waits, new runs are refused.
+        while (answer := client.request("POST", "/v1/workflows/run", json={"inputs": {}, "user": "u"})).is_success:
+            pass
+        assert answer.status_code in (429, 503)
+        echo.release(f"/hold/{run}")
+        assert list(messages)[-1]["data"]["status"] == "succeeded"
+    assert server.wait() == 0
+    assert "parked" not in server.output
+
+
+def test_a_second_signal_ends_the_server_at_once(house: House, echo: EchoServer) -> None:
+    server, client = house.start(JIKKO_SHUTDOWN_SECONDS="600")
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+    server.send(signal.SIGINT)
+    while "Stopping" not in server.output:
+        assert client.detail(run)["status"] == "running"
+    server.send(signal.SIGINT)
+    server.wait(20)
+    _, client = house.start()
+    echo.wait_for_calls(f"/hold/{run}", 2)
+    assert_it_went_on(client, run, echo)
+
+
+def test_a_run_that_dies_at_the_same_node_three_times_is_failed_and_says_so(house: House, echo: EchoServer) -> None:
+    server, client = house.start()
+    run = client.run("async", q="x")["workflow_run_id"]
+    for count in (1, 2, 3):
+        echo.wait_for_calls(f"/hold/{run}", count)
+        server.kill()
+        server, client = house.start()
+    detail = client.finished(run)
+    assert detail["status"] == "failed"
+    assert "wait" in detail["error"]
+    assert "3 times" in detail["error"]
+    assert len(echo.calls(f"/hold/{run}")) == 3
+
+
+def test_a_run_whose_app_was_deleted_meanwhile_is_failed(house: House, echo: EchoServer) -> None:
+    server, client = house.start()
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+    server.kill()
+    house.command("apps", "delete", "Slow", "--yes")
+    house.start()
+    [shown] = house.command.json("runs", "show", run)
+    assert shown["status"] == "failed"
+    assert "deleted" in shown["error"]
+
+
+def test_two_servers_do_not_share_a_data_folder(house: House) -> None:
+    house.start()
+    outcome = house.command("serve", "--port", "0")
+    assert outcome.code == 1
+    assert "Another server uses the data folder" in outcome.err
+    assert not outcome.has_traceback
+
+
+def test_a_port_that_is_taken_is_told(house: House, tmp_path: Path) -> None:
+    server, _ = house.start()
+    port = server.url.rpartition(":")[2]
+    outcome = Command(tmp_path / "other")("serve", "--port", port)
+    assert outcome.code == 1
+    assert port in outcome.err
+    assert not outcome.has_traceback
+
+
+def test_runs_can_be_listed_shown_followed_and_stopped_from_the_command_line(house: House, echo: EchoServer) -> None:
+    server, client = house.start()
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+    assert house.command.json("runs", "show", run)[0]["status"] == "running"
+    stopping = ("runs", "stop", run, "--url", server.url, "--key", house.key)
+    assert [house.command(*stopping).code for _ in range(2)] == [0, 1]
+    assert client.finished(run)["status"] == "stopped"
+    [listed] = house.command.json("runs", "list", "--app", "Slow")
+    assert (listed["workflow_run_id"], listed["status"]) == (run, "stopped")
+    followed = house.command("runs", "follow", run, "--json")
+    assert followed.code == 1
+    assert [line["event"] for line in followed.lines][-1] == "run_finished"
+    assert house.command("runs", "show", "nonsense").code == 1
+
+
+def test_a_run_can_be_followed_from_the_command_line_while_a_server_executes_it(house: House, echo: EchoServer) -> None:
+    _, client = house.start()
+    run = client.run("async", q="x")["workflow_run_id"]
+    echo.release(f"/hold/{run}")
+    outcome = house.command("runs", "follow", run)
+    assert outcome.code == 0
+    assert "succeeded" in outcome.err
+
+
+def test_serve_publishes_files_and_prints_a_key_that_works(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "echo.yml"
+    file.write_text(app("Echo", [start("q"), end(q="start.q")], "start>end"))
+    server = Server(jikko.home, file)
+    try:
+        key = next(word for word in server.output.split() if word.startswith("app-"))
+        answer = httpx.post(
+            f"{server.url}/v1/workflows/run",
+            headers={"Authorization": f"Bearer {key}"},
+            json={"inputs": {"q": "x"}, "user": "u"},
+        )
+        assert answer.json()["data"]["outputs"] == {"q": "x"}
+        server.stop()
+        assert f"curl -N {server.url}/v1/workflows/run" in server.output
+        again = Server(jikko.home, file)
+        assert "app-" not in again.output, "a key is shown once"
+        again.close()
+        assert len(jikko.json("apps", "show", "Echo")[0]["versions"]) == 1, "the file did not change"
+    finally:
+        server.close()
