@@ -31,10 +31,13 @@ from jikko.providers.models import ProviderModels
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import UnavailableSandbox
+from jikko.service.admission import Admission, AdmissionLimits
 from jikko.service.apps import Apps
 from jikko.service.file_inputs import FileInputs
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
+from jikko.service.idempotency import IdempotentStarts
+from jikko.service.request_rate import RequestRate
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.settings import Settings
@@ -54,6 +57,7 @@ class Assembly:
     apps: Apps
     workflows: Workflows
     runs: Runs
+    starts: IdempotentStarts
     files: FileService
     forms: Forms
     signer: UrlSigner
@@ -132,13 +136,21 @@ async def assemble(
                 max_seconds=settings.max_seconds,
                 max_parallel_nodes=settings.max_parallel_nodes,
             ),
+            admission=Admission(
+                AdmissionLimits(
+                    at_once=settings.max_runs,
+                    at_once_per_app=settings.max_runs_per_app,
+                    queued_per_app=settings.max_queued_runs,
+                )
+            ),
             clock=clock,
         )
         yield Assembly(
             settings=settings,
-            apps=Apps(stores.apps, BY_TYPE, clock),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=RequestRate(settings.requests_per_minute)),
             workflows=workflows,
             runs=runs,
+            starts=IdempotentStarts(runs, stores.runs),
             files=FileService(files, signer, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             signer=signer,

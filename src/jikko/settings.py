@@ -41,6 +41,14 @@ class Settings:
     """A proxy for the HTTP requests of workflows."""
     max_body: int = 15 << 20
     """Bytes that the JSON body of a request may have."""
+    max_runs: int = 10_000
+    """Runs that go on at once in one server process, of all apps; further ones wait. 0: no limit."""
+    max_runs_per_app: int = 2_000
+    """Runs of one app that go on at once in one server process; further ones wait. 0: no limit."""
+    max_queued_runs: int = 20_000
+    """Runs of one app that wait for their turn; further ones are refused with 429. 0: none waits."""
+    requests_per_minute: int = 0
+    """Requests that one API key may make in any 60 seconds to one server process. 0: no limit."""
     max_steps: int = 100_000
     """Nodes that one run may start (Dify: 500)."""
     max_seconds: float = 3600.0

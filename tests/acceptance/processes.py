@@ -28,12 +28,12 @@ class Command:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def __call__(self, *arguments: str | Path, timeout: float = 60, **settings: str) -> "Outcome":
+    def __call__(self, *arguments: str | Path, **settings: str) -> "Outcome":
         done = subprocess.run(
             [JIKKO, *map(str, arguments)],
             env=environment(self.home, **settings),
             capture_output=True,
-            timeout=timeout,
+            timeout=60,
             check=False,
         )
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -69,14 +69,14 @@ class Outcome:
 class Server:
     """``jikko serve``, ready for requests."""
 
-    def __init__(self, home: Path, *files: Path, port: int = 0, **settings: str) -> None:
+    def __init__(self, home: Path, *files: Path, port: int = 0, settings: dict[str, str] | None = None) -> None:
         self.home = home
         self._said: list[str] = []
         self._ready = threading.Event()
         self.url = ""
         self._process = subprocess.Popen(
             [JIKKO, "serve", *map(str, files), "--port", str(port)],
-            env=environment(home, **settings),
+            env=environment(home, **(settings or {})),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -206,9 +206,11 @@ def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: Echo
         found.append(f"is {detail['status']}: {detail['error']}")
     elif detail["outputs"] != app.expected(seen.q, run_id):
         found.append(f"put out {detail['outputs']}")
-    for told in filter(None, (seen.answer, seen.ended)):
-        if (told["status"], told["outputs"]) != (detail["status"], detail["outputs"]):
-            found.append(f"was told to be {told['status']} with {told['outputs']}, and is {detail['status']}")
+    found += [
+        f"was told to be {told['status']} with {told['outputs']}, and is {detail['status']}"
+        for told in filter(None, (seen.answer, seen.ended))
+        if (told["status"], told["outputs"]) != (detail["status"], detail["outputs"])
+    ]
     log = client.log(run_id)
     found += _gaps(log)
     found += _repetitions(log)

@@ -1,5 +1,6 @@
 """Pings, with an interval short enough for a test."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +49,10 @@ async def test_a_stream_with_nothing_to_tell_sends_pings(tmp_path: Path, echo: E
 
 
 def _api(assembly: Assembly) -> Api:
-    return Api(
-        apps=assembly.apps,
-        runs=assembly.runs,
-        workflows=assembly.workflows,
-        version="test",
-        max_body=1 << 20,
-        files=assembly.files,
-        forms=assembly.forms,
-        signer=assembly.signer,
-        file_limits=assembly.file_limits,
-        public_url="",
-        now=assembly.clock,
-        ping_seconds=0.02,
-    )
+    """The services of the assembly, with quick pings."""
+    shared = {entry.name: getattr(assembly, entry.name) for entry in fields(Api) if hasattr(assembly, entry.name)}
+    more: dict[str, Any] = {"version": "test", "max_body": 1 << 20, "public_url": "", "now": assembly.clock}
+    return Api(**{**shared, **more}, ping_seconds=0.02)
 
 
 async def _call(

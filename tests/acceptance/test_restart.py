@@ -26,7 +26,7 @@ class House:
     clients: list[Client]
 
     def start(self, **settings: str) -> tuple[Server, Client]:
-        server = Server(self.command.home, **settings)
+        server = Server(self.command.home, settings=settings)
         client = Client(server.url, self.key)
         self.servers.append(server)
         self.clients.append(client)
@@ -50,6 +50,13 @@ def house(jikko: Command, tmp_path: Path, echo: EchoServer) -> Iterator[House]:
         client.close()
     for server in house.servers:
         server.close()
+
+
+def wait_until_it_waits(client: Client, run: str, echo: EchoServer) -> None:
+    """Wait until the run is at its second call, and that its first has ended is in the log."""
+    echo.wait_for_calls(f"/hold/{run}")
+    while "wait" not in [node["node_id"] for node in client.node_executions(run)]:
+        pass
 
 
 def assert_it_went_on(client: Client, run: str, echo: EchoServer) -> None:
@@ -78,7 +85,7 @@ def test_a_finished_run_reads_the_same_after_a_restart(house: House, echo: EchoS
 def test_a_run_goes_on_after_its_server_was_killed(house: House, echo: EchoServer) -> None:
     server, client = house.start()
     run = client.run("async", q="x")["workflow_run_id"]
-    echo.wait_for_calls(f"/hold/{run}")
+    wait_until_it_waits(client, run, echo)
     server.kill()
     server, client = house.start()
     assert "1 runs that were under way go on" in server.output
@@ -94,7 +101,7 @@ def test_a_graceful_stop_parks_what_does_not_end_in_time_and_the_next_start_goes
 ) -> None:
     server, client = house.start(JIKKO_SHUTDOWN_SECONDS="0.2")
     run = client.run("async", q="x")["workflow_run_id"]
-    echo.wait_for_calls(f"/hold/{run}")
+    wait_until_it_waits(client, run, echo)
     assert server.stop() == 0
     assert "1 runs were parked" in server.output
     _, client = house.start()
@@ -106,7 +113,7 @@ def test_a_graceful_stop_waits_for_a_run_that_ends_in_time(house: House, echo: E
     server, client = house.start(JIKKO_SHUTDOWN_SECONDS="30")
     with client.streaming(q="x") as messages:
         run = next(messages)["workflow_run_id"]
-        echo.wait_for_calls(f"/hold/{run}")
+        wait_until_it_waits(client, run, echo)
         server.send(signal.SIGTERM)
         # While it waits, new runs are refused.
         while (answer := client.request("POST", "/v1/workflows/run", json={"inputs": {}, "user": "u"})).is_success:
@@ -121,7 +128,7 @@ def test_a_graceful_stop_waits_for_a_run_that_ends_in_time(house: House, echo: E
 def test_a_second_signal_ends_the_server_at_once(house: House, echo: EchoServer) -> None:
     server, client = house.start(JIKKO_SHUTDOWN_SECONDS="600")
     run = client.run("async", q="x")["workflow_run_id"]
-    echo.wait_for_calls(f"/hold/{run}")
+    wait_until_it_waits(client, run, echo)
     server.send(signal.SIGINT)
     while "Stopping" not in server.output:
         assert client.detail(run)["status"] == "running"
@@ -137,6 +144,7 @@ def test_a_run_that_dies_at_the_same_node_three_times_is_failed_and_says_so(hous
     run = client.run("async", q="x")["workflow_run_id"]
     for count in (1, 2, 3):
         echo.wait_for_calls(f"/hold/{run}", count)
+        wait_until_it_waits(client, run, echo)
         server.kill()
         server, client = house.start()
     detail = client.finished(run)
@@ -149,7 +157,7 @@ def test_a_run_that_dies_at_the_same_node_three_times_is_failed_and_says_so(hous
 def test_a_run_whose_app_was_deleted_meanwhile_is_failed(house: House, echo: EchoServer) -> None:
     server, client = house.start()
     run = client.run("async", q="x")["workflow_run_id"]
-    echo.wait_for_calls(f"/hold/{run}")
+    wait_until_it_waits(client, run, echo)
     server.kill()
     house.command("apps", "delete", "Slow", "--yes")
     house.start()
@@ -178,7 +186,7 @@ def test_a_port_that_is_taken_is_told(house: House, tmp_path: Path) -> None:
 def test_runs_can_be_listed_shown_followed_and_stopped_from_the_command_line(house: House, echo: EchoServer) -> None:
     server, client = house.start()
     run = client.run("async", q="x")["workflow_run_id"]
-    echo.wait_for_calls(f"/hold/{run}")
+    wait_until_it_waits(client, run, echo)
     assert house.command.json("runs", "show", run)[0]["status"] == "running"
     stopping = ("runs", "stop", run, "--url", server.url, "--key", house.key)
     assert [house.command(*stopping).code for _ in range(2)] == [0, 1]

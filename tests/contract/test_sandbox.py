@@ -248,6 +248,31 @@ async def test_a_broken_limit_is_named(sandbox: Sandbox, language: str, code: st
     assert error.kind == "SandboxLimitError"
 
 
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python3", "def main():\n    x = []\n    while True: x.append(bytearray(1 << 16))"),
+        ("python3", "def main():\n    x = {}\n    while True: x[len(x)] = str(len(x))"),
+        ("javascript", "function main() { const x = []; for (;;) x.push(new Array(1000).fill(1)) }"),
+        ("javascript", "function main() { const x = {}; for (let i = 0; ; i++) x['k' + i] = i }"),
+        ("javascript", "function main() { const x = []; for (;;) x.push([...Array(10).keys()]) }"),
+        (
+            "template",
+            "{% set n = namespace(s='a' * 1000) %}{% for i in range(60) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+        ),
+    ],
+)
+async def test_a_program_that_grows_without_end_is_told_its_memory_limit(language: str, code: str) -> None:
+    roomy = ForkServerSandbox(SandboxLimits(memory_bytes=32 << 20, wall_seconds=20))
+    try:
+        with pytest.raises(SandboxFailure) as raised:
+            await (roomy.render(code, {}) if language == "template" else roomy.run_code(language, code, {}))
+        assert str(raised.value) == "The run broke the memory limit of 32 MiB"
+        assert raised.value.kind == "SandboxLimitError"
+    finally:
+        await roomy.close()
+
+
 async def test_an_unknown_language_is_refused(sandbox: Sandbox) -> None:
     assert "no language 'ruby'" in str(await failure(sandbox, "ruby", ""))
 

@@ -74,14 +74,15 @@ def _tensors() -> list[tuple[str, tuple[int, ...], bytes]]:
         ("output_norm.weight", *ones()),
         ("output.weight", *weights(len(VOCABULARY), EMBEDDING)),
     ]
+    square, wide, ones_of = (EMBEDDING, EMBEDDING), (FEED_FORWARD, EMBEDDING), ("attn_norm", "ffn_norm")
     for layer in range(LAYERS):
-        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            found.append((f"blk.{layer}.{name}.weight", *weights(EMBEDDING, EMBEDDING)))
-        for name in ("ffn_gate", "ffn_up"):
-            found.append((f"blk.{layer}.{name}.weight", *weights(FEED_FORWARD, EMBEDDING)))
-        found.append((f"blk.{layer}.ffn_down.weight", *weights(EMBEDDING, FEED_FORWARD)))
-        for name in ("attn_norm", "ffn_norm"):
-            found.append((f"blk.{layer}.{name}.weight", *ones()))
+        block = f"blk.{layer}"
+        found += [
+            (f"{block}.{name}.weight", *weights(*square)) for name in ("attn_q", "attn_k", "attn_v", "attn_output")
+        ]
+        found += [(f"{block}.{name}.weight", *weights(*wide)) for name in ("ffn_gate", "ffn_up")]
+        found.append((f"{block}.ffn_down.weight", *weights(EMBEDDING, FEED_FORWARD)))
+        found += [(f"{block}.{name}.weight", *ones()) for name in ones_of]
     return [(name, shape, _padded(data)) for name, shape, data in found]
 
 

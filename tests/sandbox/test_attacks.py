@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 ORDINARY = "import json, re\ndef main(a):\n    return {'r': json.loads(json.dumps(a)) + len(re.findall('x', 'axbx'))}"
 SECRET = "SECRET-7f1c-of-the-server"
-WALL_SECONDS = 0.5
+WALL_SECONDS = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
     os.environ["JIKKO_TEST_SECRET"] = SECRET
-    limits = SandboxLimits(wall_seconds=WALL_SECONDS, memory_bytes=32 << 20, concurrent_runs=2)
+    limits = SandboxLimits(wall_seconds=WALL_SECONDS, memory_bytes=24 << 20, concurrent_runs=2)
     made = ForkServerSandbox(limits, program=WITH_NATIVE_CODE + request.param)
     yield made
     del os.environ["JIKKO_TEST_SECRET"]

@@ -49,7 +49,7 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
         entry = {
             "provider": config.id,
             "type": config.type,
-            "base_url": _without_user(config.base_url),
+            "base_url": config.base_url,
             "has_key": bool(config.api_key),
             "unset": list(config.unset),
             "max_concurrent": config.max_concurrent,
@@ -64,15 +64,15 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
     missing = 0
     async for workflow, needs in _workflows(files, settings):
         for need in needs:
-            config = found.find(need.provider)
-            ok = config is not None and not config.unset
+            reached = found.find(need.provider)
+            ok = reached is not None and not reached.unset
             missing += not ok
             if as_json:
                 entry = {"workflow": workflow, **need._asdict(), "ok": ok}
                 click.echo(json.dumps(entry, ensure_ascii=False))
                 continue
             click.echo(f"{'ok     ' if ok else 'MISSING'}  {workflow}: {need.node}: {need.provider} {need.model}")
-            if config is None:
+            if reached is None:
                 click.echo(f"         add under 'providers:'\n       {line_to_add(need.provider)}")
     return 1 if missing else 0
 
@@ -164,9 +164,3 @@ def _some(names: list[str]) -> Iterator[str]:
     yield from names[:5]
     if len(names) > 5:
         yield f"and {len(names) - 5} more models"
-
-
-def _without_user(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

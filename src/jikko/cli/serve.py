@@ -58,6 +58,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             api = Api(
                 apps=assembly.apps,
                 runs=assembly.runs,
+                starts=assembly.starts,
                 workflows=assembly.workflows,
                 version=__version__,
                 max_body=settings.max_body,
@@ -77,10 +78,10 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 for key in filter(None, keys):
                     click.echo(_curl(base, key))
 
-            async def stopping() -> None:
-                click.echo("Stopping …")
+            async def stopping(at_once: bool) -> None:
+                click.echo("Stopping at once …" if at_once else "Stopping …")
                 watching.cancel()
-                parked = await assembly.runs.close(settings.shutdown_seconds)
+                parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
                 if parked:
                     click.echo(f"{parked} runs were parked; they go on at the next start.")
 
@@ -99,11 +100,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
 
 async def _publish(assembly: Any, file: Path) -> str | None:
     """Publish a file that is new or changed. Returns a new key if its app has none."""
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
-    published = await assembly.apps.publish_if_changed(text, source=file.stem)
+    published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     for problem in published.warnings:
         click.echo(f"{file}: warning: {problem}", err=True)
     click.echo(f"{published.app.name}: version {published.version.number} ({published.version.id})")
@@ -112,6 +109,13 @@ async def _publish(assembly: Any, file: Path) -> str | None:
     key: str = await assembly.apps.issue_key(published.app.id)
     click.echo(f"  key {key}  (shown only now; `jikko apps keys --new` makes another)")
     return key
+
+
+def _text(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def _curl(base: str, key: str) -> str:

@@ -31,6 +31,7 @@ class Release:
     __slots__ = (
         "_buffers",
         "_closed",
+        "_ended",
         "_graph",
         "_part",
         "_queue",
@@ -55,6 +56,8 @@ class Release:
         """Chunks of the current part that were shown."""
         self._buffers: dict[Selector, list[str]] = {}
         self._closed: set[Selector] = set()
+        self._ended: set[str] = set()
+        """Nodes that have ended."""
         self._sources = {part for response in graph.responses for part in response.parts if isinstance(part, tuple)}
         groups: dict[frozenset[int], list[Response]] = {}
         for response in graph.responses:
@@ -95,16 +98,8 @@ class Release:
         for selector in self._buffers:
             if selector[0] == node_id:
                 self._closed.add(selector)
-        if not self._queue:
-            return []
-        chunks = self._flush()
-        if any(response.node_id == node_id for response in self._queue):
-            given_up = self._queue[0].node_id == node_id
-            self._queue = [response for response in self._queue if response.node_id != node_id]
-            if given_up:
-                self._part = self._unread = 0
-                chunks += self._flush()
-        return chunks
+        self._ended.add(node_id)
+        return self._flush() if self._queue else []
 
     def edge_taken(self, source: int, target: int) -> list[Chunk]:
         """An edge of the top level was taken."""
@@ -141,7 +136,9 @@ class Release:
                 if isinstance(part, str):
                     chunks.append(Chunk(part, (response.node_id, "answer")))
                 elif not self._show(part, chunks):
-                    return chunks
+                    if response.node_id not in self._ended:
+                        return chunks
+                    break
                 self._part += 1
                 self._unread = 0
             self._queue.pop(0)

@@ -65,6 +65,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
         for name, schema, description in operation.query
     ]
+    parameters += [
+        {"name": name, "in": "header", "required": False, "schema": schema, "description": description}
+        for name, schema, description in operation.headers
+    ]
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
@@ -82,7 +86,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     for status, (media_type, schema) in operation.answers.items():
         content: dict[str, Any] = {media_type: {"schema": schema} if schema is not None else {}}
         if operation.streams and status == 200:
-            content["text/event-stream"] = {"schema": {"type": "string"}}
+            content["text/event-stream"] = {}
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
     for status in operation.errors:
         responses[str(status)] = {

@@ -32,6 +32,8 @@ class Operation:
     body_media_type: str = _JSON
     query: tuple[tuple[str, dict[str, Any], str], ...] = ()
     """Name, schema and description of query parameters; all optional unless the name ends in ``*``."""
+    headers: tuple[tuple[str, dict[str, Any], str], ...] = ()
+    """Headers of the request, all optional; as ``query``."""
     streams: bool = False
     """Whether it may answer with server-sent events as well."""
     open: bool = False
@@ -43,7 +45,15 @@ def _json(schema: dict[str, Any], status: int = 200) -> dict[int, tuple[str, dic
 
 
 _RUN = "/v1/workflows/run/{workflow_run_id}"
-_START_ERRORS = (400, 401, 404, 413, 415, 429, 503)
+_START_ERRORS = (400, 401, 404, 409, 413, 415, 429, 503)
+_KEY = (
+    (
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+        "The same key and body start one run, however often they are sent within 24 hours; an answer about a run that "
+        "an earlier request started has the header Idempotency-Replayed. Another body with the key: 409.",
+    ),
+)
 
 _SIGNED = (
     ("timestamp", TEXT, ""),
@@ -61,6 +71,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
         _START_ERRORS,
         body=ref("RunRequest"),
+        headers=_KEY,
         streams=True,
     ),
     Operation(
@@ -71,6 +82,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
         _START_ERRORS,
         body=ref("RunRequest"),
+        headers=_KEY,
         streams=True,
     ),
     Operation(
@@ -140,7 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/workflow/{workflow_run_id}/events",
         records.attach,
         "Listen to a run again",
-        {200: (_EVENTS, TEXT)},
+        {200: (_EVENTS, None)},
         (400, 401, 404),
         query=(
             ("user*", TEXT, "The user of the run."),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
@@ -12,9 +13,17 @@ from starlette.types import ASGIApp
 class _Server(uvicorn.Server):
     """Signals are handled around the server, since runs must be parked before connections close."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
 
 
 async def serve(
@@ -23,7 +32,7 @@ async def serve(
     host: str,
     port: int,
     ready: Callable[[int], Awaitable[None]],
-    stopping: Callable[[], Awaitable[None]],
+    stopping: Callable[[bool], Awaitable[None]],
     log_level: str = "info",
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second signal ends at once.
@@ -31,16 +40,16 @@ async def serve(
     Args:
         port: 0 takes any free port.
         ready: Called with the port once connections are accepted.
-        stopping: Called when a signal came, while connections are still open; they are closed behind it.
+        stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
+            behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time.
 
     Raises:
         OSError: The address cannot be listened on.
     """
+    listening = _listen(host, port)
     server = _Server(
         uvicorn.Config(
             application,
-            host=host,
-            port=port,
             log_level=log_level if log_level != "info" else "warning",
             access_log=False,
             lifespan="off",
@@ -48,31 +57,47 @@ async def serve(
             timeout_graceful_shutdown=5,
         )
     )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    told, told_again = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        if stop.is_set():
+        if told.is_set():
+            told_again.set()
             server.force_exit = True
-        stop.set()
+        told.set()
 
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    serving = loop.create_task(server.serve())
-    waiting = loop.create_task(stop.wait())
+    serving = loop.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
-        if not serving.done():
-            await ready(server.servers[0].sockets[0].getsockname()[1])
-            await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if await _comes_before(server.has_started.wait(), serving):
+            await ready(listening.getsockname()[1])
+            await _comes_before(told.wait(), serving)
+            if not await _comes_before(stopping(False), loop.create_task(told_again.wait())):
+                await stopping(True)
             server.should_exit = True
-            await stopping()
         await serving
-    except SystemExit:
-        # How uvicorn ends when the address is taken; it has told why.
-        raise OSError(f"cannot listen on {host}:{port}; is another server running there?") from None
     finally:
-        waiting.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Not left to uvicorn, which ends the process if it cannot.
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OSError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
+
+
+async def _comes_before(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:
+    """Wait for either. Returns whether ``work`` was done first; otherwise it is cancelled."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait((task, other), return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False

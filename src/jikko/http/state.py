@@ -14,6 +14,7 @@ from jikko.ports.clock import Clock
 from jikko.service.apps import Apps
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
+from jikko.service.idempotency import IdempotentStarts
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.values import Json
@@ -25,6 +26,7 @@ class Api:
 
     apps: Apps
     runs: Runs
+    starts: IdempotentStarts
     workflows: Workflows
     version: str
     max_body: int

@@ -119,6 +119,8 @@ def line_to_add(provider: str) -> str:
     fields = [f"type: {known.type if known else 'openai'}"]
     if known is None or (not known.base_url and known.type in ("openai", "azure")):
         fields.append("base_url: https://…")
+    if known is not None and known.type == "azure":
+        fields.append('api_version: "2024-10-21"')
     if known is None or known.needs_key:
         variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
         fields.append(f'api_key: "${{{variable}_API_KEY}}"')

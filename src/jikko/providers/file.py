@@ -89,6 +89,8 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> Provi
         fields.problem("base_url", "is missing", "where requests go, such as https://host/v1")
     elif base_url and not base_url.startswith(("http://", "https://")) and "base_url" not in unset:
         fields.problem("base_url", f"is {shown(base_url)}", "expected http://… or https://…")
+    if "@" in base_url.partition("://")[2].partition("/")[0]:
+        fields.problem("base_url", "holds a user name or password", "use api_key or headers")
     if type_ == "llama_cpp" and not fields.raw.get("path"):
         fields.problem("path", "is missing", "the path of a GGUF file")
     if type_ == "azure" and not fields.raw.get("api_version"):

@@ -88,6 +88,11 @@ class ForkServer:
         """The process id of the fork server."""
         return self._process.pid
 
+    @property
+    def idle(self) -> int:
+        """How many children wait for a job."""
+        return len(self._idle)
+
     async def take(self, kind: str) -> Child:
         """A child that nobody else has, if possible one that is warm for a kind of job. Hand it back with ``release``.
 

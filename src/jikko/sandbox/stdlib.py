@@ -18,7 +18,7 @@ from typing import Final
 
 _LEFT_OUT: Final = (
     "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages", "dist-packages",
-    "__pycache__", "lib-dynload", "pydoc_data", "venv", "curses", "dbm", "distutils", "_pyrepl", "msilib",
+    "__pycache__", "lib-dynload", "pydoc_data", "venv", "curses", "dbm", "distutils", "msilib",
     "antigravity.py", "this.py", "turtle.py",
 )  # fmt: skip
 """What no program in a sandbox has a use for: it draws, installs, tests or opens databases in files."""

@@ -12,6 +12,7 @@ from jikko.errors import NotFound, Problem, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.clock import Clock
+from jikko.service.request_rate import RequestRate
 from jikko.service.workflows import check
 
 _HINT_LENGTH = 8
@@ -29,8 +30,16 @@ class Published:
 class Apps:
     """Apps, their versions and keys."""
 
-    def __init__(self, store: AppStore, node_classes: Mapping[str, Any], clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        store: AppStore,
+        node_classes: Mapping[str, Any],
+        clock: Clock = time.time,
+        *,
+        rate: RequestRate | None = None,
+    ) -> None:
         self._store = store
+        self._rate = rate if rate is not None and rate.is_limited else None
         self._classes = node_classes
         self._clock = clock
 
@@ -108,10 +117,14 @@ class Apps:
 
         Raises:
             Unauthorized: No app has that key.
+            TooManyRequests: The key was used too often in the last minute.
         """
-        app = await self._store.app_of_key(digest(key))
+        hashed = digest(key)
+        app = await self._store.app_of_key(hashed)
         if app is None:
             raise Unauthorized("Access token is invalid")
+        if self._rate is not None:
+            self._rate.take(hashed)
         return app
 
     async def find(self, name_or_id: str) -> App:

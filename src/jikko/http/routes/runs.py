@@ -1,23 +1,24 @@
 """Starting, stopping and reading runs, as Dify does it. Source: Dify 1.15, spec/service-api.md §4."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from jikko.errors import BadRequest, InvalidParam, WrongAppMode
-from jikko.events import RunFinished
 from jikko.http import wire
+from jikko.http.acceptance import acceptance_of
+from jikko.http.answers import answer
 from jikko.http.bodies import read_json, start_request, user_of
 from jikko.http.errors import JsonResponse
-from jikko.http.messages import Messages
 from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated, base_url_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
-from jikko.service.forms import forms_of
-from jikko.service.live import LiveRun
+from jikko.service.idempotency import Start
 from jikko.service.runs import StartRequest
 
 
@@ -64,40 +65,21 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
     if workflow_id is not None and not is_uuid(workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
     start, mode = start_request(body, workflow_id, base_url_of(api, request))
-    if mode == "streaming":
-        return await _stream(api, app, start)
-    live = await api.runs.start(app, start)
-    if mode == "async":
-        await live.committed(1)
-        owner = live.record.owner
-        location = {"Location": f"/v1/workflows/run/{owner.run_id}"}
-        return JsonResponse(wire.running_body(live.record), 202, location)
-    end = await live.ended()
-    if isinstance(end, RunFinished):
-        return JsonResponse(wire.blocking_body(live.record, end.outputs))
-    forms = forms_of(live.record, await api.runs.events(live.record))
-    return JsonResponse(wire.paused_body(live.record, [form.requested for form in forms if form.closed is None]))
-
-
-async def _stream(api: Api, app: App, start: StartRequest) -> ASGIApp:
+    operation = "run" if workflow_id is None else f"run {workflow_id.lower()}"
+    start = replace(start, acceptance=acceptance_of(api, request, operation, body))
+    if mode != "streaming":
+        return await answer(api, await _started(api, app, start), mode)
     # Whether there is such a version is found out before the stream begins; all else is told in the stream.
     workflow = await api.workflows.get(app, start.workflow_id)
     try:
-        live = await api.runs.start(app, start)
+        return await answer(api, await _started(api, app, start), mode)
     except InvalidParam as error:
         refused = wire.refused_start(new_id(), workflow.id, start.inputs, str(error), api.now())
         return EventStream(_pieces([PING + refused]))
-    return EventStream(_messages(api, live))
 
 
-async def _messages(api: Api, live: LiveRun) -> AsyncIterator[bytes]:
-    yield PING
-    messages = Messages(live.record)
-    async for batch in live.follow(idle=api.ping_seconds):
-        if piece := messages.frames(event for _, event in batch):
-            yield piece
-        elif not batch:
-            yield PING
+async def _started(api: Api, app: App, start: StartRequest) -> Start:
+    return await api.starts.start(app, start.acceptance, partial(api.runs.start, app, start))
 
 
 async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:

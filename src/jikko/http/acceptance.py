@@ -1,0 +1,28 @@
+"""What a client asks to be promised with a run."""
+
+from typing import Any
+
+from starlette.requests import Request
+
+from jikko.http.state import Api
+from jikko.ports.run_store import Acceptance, KeyClaim
+from jikko.service.idempotency import checked_key, fingerprint
+
+REPEATED = "Idempotency-Replayed"
+"""Header of an answer about a run that an earlier request with the same key had started."""
+
+
+def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, Any]) -> Acceptance | None:
+    """The promises that a request asks for; ``None`` if it asks for none.
+
+    Args:
+        operation: What the request is for; with the body it tells one request from another.
+
+    Raises:
+        InvalidParam: The key is empty or too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=api.now())
+    return Acceptance(claim=claim)

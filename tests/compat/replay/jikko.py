@@ -1,0 +1,99 @@
+"""Starting a fresh Jikko for a suite: import its apps, serve them next to the support servers, stop everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from .cases import Suite
+from .execute import AppKey
+from .processes import free_port, running
+
+PROVIDER = "langgenius/openai/openai"
+IMPORT_BATCH = 50
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under test."""
+
+    base_url: str
+    echo_url: str
+    keys: dict[str, AppKey]
+
+
+@contextmanager
+def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator[Target]:
+    """A running Jikko with all apps of ``suite`` imported; data and logs in ``workdir`` or in a temporary folder."""
+    with ExitStack() as stack:
+        if workdir is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
+        else:
+            home = workdir.absolute()
+            home.mkdir(parents=True)
+        echo_port, model_port, port = free_port(), free_port(), free_port()
+        for module, at in (("echo_server", echo_port), ("openai_fake", model_port)):
+            server = [sys.executable, "-m", f"{__package__}.support.{module}", "--port", str(at)]
+            here = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+            stack.enter_context(running(server, f"http://127.0.0.1:{at}/health", home / f"{module}.log", here))
+        env = _environment(home, model_port)
+        echo_url = f"http://127.0.0.1:{echo_port}"
+        keys = _import(suite, shlex.split(command), home, env, echo_url)
+        base_url = f"http://127.0.0.1:{port}"
+        serve = [*shlex.split(command), "serve", "--host", "127.0.0.1", "--port", str(port)]
+        stack.enter_context(running(serve, f"{base_url}/health", home / "jikko.log", env))
+        yield Target(base_url, echo_url, keys)
+
+
+def _environment(home: Path, model_port: int) -> dict[str, str]:
+    """The environment of the contract."""
+    providers = home / "providers.yaml"
+    settings = {"type": "openai", "base_url": f"http://127.0.0.1:{model_port}/v1", "api_key": "sk-fake"}
+    providers.write_text(yaml.safe_dump({"providers": {PROVIDER: settings}}), encoding="utf-8")
+    data = home / "home"
+    data.mkdir()
+    return {"JIKKO_HOME": str(data), "JIKKO_PROVIDERS": str(providers), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
+
+
+def _import(suite: Suite, command: list[str], home: Path, env: Mapping[str, str], echo_url: str) -> dict[str, AppKey]:
+    """Import every DSL file; an app that cannot be imported gets no key, so its cases fail."""
+    folder = home / "dsl"
+    folder.mkdir()
+    files = []
+    for app, source in suite.dsl_files.items():
+        file = folder / f"{app}.yml"
+        file.write_text(localised(source.read_text(encoding="utf-8"), echo_url), encoding="utf-8")
+        files.append(file)
+    keys: dict[str, AppKey] = {}
+    for start in range(0, len(files), IMPORT_BATCH):
+        batch = [str(f) for f in files[start : start + IMPORT_BATCH]]
+        done = subprocess.run(
+            [*command, "apps", "import", *batch, "--json"],
+            env={**os.environ, **env},
+            text=True,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        for line in done.stdout.splitlines():
+            entry = json.loads(line)
+            app = Path(entry["file"]).stem
+            if "error" in entry:
+                print(f"not imported: {app}: {entry['error']}", file=sys.stderr)
+            else:
+                keys[app] = AppKey(entry["api_key"], entry["app_id"], entry["workflow_id"])
+    return keys
+
+
+def localised(dsl: str, echo_url: str) -> str:
+    """A DSL with the address of the echo server filled in."""
+    return dsl.replace("${ECHO_URL}", echo_url).replace("${ECHO_HOST}", echo_url.split("//")[-1])

@@ -1,0 +1,106 @@
+"""A model that says what a test wants, and a context for nodes that call it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jikko.ports.models import (
+    Abilities,
+    Chunk,
+    Completion,
+    ModelFailure,
+    ModelRequest,
+    ModelUsage,
+    ToolCall,
+)
+from jikko.values import Json
+from tests.nodes.context import FakeContext, FilesOfOneUser
+
+
+@dataclass
+class ScriptedModels:
+    """``Models`` whose answers are given, in pieces; the last one is repeated."""
+
+    answers: list[Completion | ModelFailure | list[Chunk | str]]
+    able: Abilities = field(default_factory=Abilities)
+    requests: list[ModelRequest] = field(default_factory=list)
+    missing: ModelFailure | None = None
+
+    def abilities(self, provider: str, model: str) -> Abilities:
+        if self.missing is not None:
+            raise self.missing
+        return self.able
+
+    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+        self.requests.append(request)
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, ModelFailure):
+            raise answer
+        if isinstance(answer, Completion):
+            if tell is not None and answer.text:
+                tell(Chunk(answer.text, answer.reasoning))
+            return answer
+        chunks = [Chunk(piece, "") if isinstance(piece, str) else piece for piece in answer]
+        for chunk in chunks:
+            if tell is not None:
+                tell(chunk)
+        return Completion(
+            text="".join(chunk.text for chunk in chunks),
+            reasoning="".join(chunk.reasoning for chunk in chunks),
+            finish_reason="stop",
+            usage=ModelUsage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
+        )
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class Rendering:
+    """As much of a ``Sandbox`` as prompts use: shows what it was asked to render."""
+
+    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
+        return f"rendered {template} with {dict(variables)} for {scope}"
+
+
+class ModelContext(FakeContext):
+    """A context in which a model answers."""
+
+    def __init__(
+        self,
+        models: ScriptedModels,
+        values: Mapping[str, Mapping[str, Json]] | None = None,
+        *,
+        files: FilesOfOneUser | None = None,
+    ) -> None:
+        super().__init__(values, files=files)
+        replaced: Any = {"models": models, "sandbox": Rendering()}
+        self.services = dataclasses.replace(self.services, **replaced)
+        self.thought: list[tuple[str, bool]] = []
+
+    @property
+    def shown(self) -> str:
+        """The text that was streamed."""
+        return "".join(text for name, text in self.said if name == "text")
+
+    def think(self, text: str, *, final: bool = False) -> None:
+        self.thought.append((text, final))
+
+
+def calls(*arguments: str, text: str = "") -> Completion:
+    """An answer that calls a function with each of these arguments."""
+    return Completion(
+        text=text,
+        tool_calls=tuple(ToolCall(f"call-{n}", "extract_parameters", each) for n, each in enumerate(arguments)),
+        finish_reason="tool_calls",
+        usage=ModelUsage(prompt_tokens=3, completion_tokens=2, total_tokens=5),
+    )
+
+
+MODEL: dict[str, Json] = {
+    "provider": "langgenius/openai/openai",
+    "name": "gpt-4o",
+    "mode": "chat",
+    "completion_params": {"temperature": 0.7},
+}

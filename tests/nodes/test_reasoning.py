@@ -1,0 +1,51 @@
+"""Telling reasoning from text."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jikko.nodes.reasoning import ReasoningFilter, split_reasoning
+
+PARTS = st.sampled_from(["a", " b ", "<", "</", "<think>", "</think>", "<THINK x=1>", "<thin", "think>", "\n", "é"])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning"),
+    [
+        ("plain", "plain", ""),
+        ("<think>hmm ok</think>the answer", "the answer", "hmm ok"),
+        ("<THINK a='b'> x </Think>\n\n\n\ny <think>z</think>", "y", "x\nz"),
+        ("yes <think>never closed", "yes", "never closed"),
+        ("  a\n\n\n \nb  ", "a\n\nb", ""),
+        ("</think>a", "</think>a", ""),
+    ],
+)
+def test_a_whole_text_is_split(text: str, answer: str, reasoning: str) -> None:
+    assert split_reasoning(text) == (answer, reasoning)
+
+
+def pieces_of(pieces: list[str]) -> tuple[str, str]:
+    filter_ = ReasoningFilter()
+    found = [piece for text in pieces for piece in filter_.feed(text)] + filter_.finish()
+    return (
+        "".join(piece.text for piece in found if not piece.is_reasoning),
+        "".join(piece.text for piece in found if piece.is_reasoning),
+    )
+
+
+@given(st.lists(PARTS, max_size=12).map("".join), st.lists(st.integers(0, 60), max_size=8))
+def test_where_a_stream_is_cut_does_not_matter(text: str, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+
+    assert pieces_of([text[start:end] for start, end in itertools.pairwise(edges)]) == pieces_of([text])
+
+
+@given(st.lists(PARTS, max_size=12).map("".join))
+def test_a_stream_and_a_whole_text_agree(text: str) -> None:
+    shown, thought = pieces_of([text])
+    answer, reasoning = split_reasoning(text)
+
+    assert "".join(shown.split()) == "".join(answer.split())
+    assert "".join(thought.split()) == "".join(reasoning.split())

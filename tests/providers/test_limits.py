@@ -1,0 +1,120 @@
+"""How requests wait for the limits of a provider."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from jikko.providers.limits import Limiter
+
+pytestmark = pytest.mark.anyio
+
+
+class Office:
+    """Tasks that take a slot, say so, and keep it until they are told to go."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self.limiter = limiter
+        self.served: list[str] = []
+        self._leave: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, run_id: str, name: str) -> None:
+        self._leave[name] = asyncio.Event()
+        self.tasks[name] = asyncio.create_task(self._visit(run_id, name))
+        await settle()
+
+    async def leave(self, name: str) -> None:
+        self._leave[name].set()
+        await self.tasks[name]
+        await settle()
+
+    async def close(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    async def _visit(self, run_id: str, name: str) -> None:
+        async with self.limiter.slot(run_id):
+            self.served.append(name)
+            await self._leave[name].wait()
+
+
+async def settle() -> None:
+    """Let everything happen that can without time passing."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_requests_than_allowed_are_under_way() -> None:
+    office = Office(Limiter(max_concurrent=2))
+    for name in ("a1", "a2", "a3"):
+        await office.come("a", name)
+
+    assert office.served == ["a1", "a2"]
+    await office.leave("a1")
+    assert office.served == ["a1", "a2", "a3"]
+    await office.close()
+
+
+async def test_runs_take_turns() -> None:
+    office = Office(Limiter(max_concurrent=1))
+    for name in ("a1", "a2", "a3", "b1", "c1", "b2"):
+        await office.come(name[0], name)
+    for name in ("a1", "a2", "b1", "c1", "a3", "b2"):
+        await office.leave(name)
+
+    assert office.served == ["a1", "a2", "b1", "c1", "a3", "b2"]
+
+
+async def test_who_gives_up_waiting_leaves_its_place() -> None:
+    office = Office(Limiter(max_concurrent=1))
+    for name in ("a1", "b1", "c1"):
+        await office.come(name[0], name)
+    office.tasks["b1"].cancel()
+    await office.leave("a1")
+
+    assert office.served == ["a1", "c1"]
+    assert office.limiter.waiting == 0
+    await office.close()
+
+
+async def test_who_gives_up_when_its_turn_has_just_come_hands_it_on() -> None:
+    office = Office(Limiter(max_concurrent=1))
+    for name in ("a1", "b1", "c1"):
+        await office.come(name[0], name)
+    office._leave["a1"].set()
+    # b1's turn comes in the same step of the loop in which it is cancelled.
+    office.tasks["a1"].add_done_callback(lambda task: office.tasks["b1"].cancel())
+    await office.tasks["a1"]
+    await settle()
+
+    assert office.served[-1] == "c1"
+    await office.close()
+
+
+async def test_only_so_many_requests_begin_in_a_period() -> None:
+    moment = 0.0
+    limiter = Limiter(per_period=2, period=0.05, now=lambda: moment)
+    office = Office(limiter)
+    for name in ("a1", "a2", "a3"):
+        await office.come("a", name)
+    assert office.served == ["a1", "a2"]
+
+    moment = 0.06
+    await until(lambda: len(office.served) == 3)
+    await office.close()
+
+
+async def test_without_limits_nothing_waits() -> None:
+    office = Office(Limiter())
+    for number in range(1000):
+        async with office.limiter.slot("a"):
+            assert office.limiter.waiting == 0, number
+
+
+async def until(condition: Callable[[], bool], step: Callable[[], Awaitable[None]] = settle) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await step()
+            await asyncio.to_thread(int)

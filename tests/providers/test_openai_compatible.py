@@ -1,0 +1,512 @@
+"""What becomes of answers of OpenAI's protocol, good and bad, over a real socket."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from jikko.ports.models import Chunk, Media, Message, ModelFailure, Tool
+from jikko.providers.models import ProviderModels
+from tests.providers.calling import KEY, models_at, request
+from tests.providers.fake_model import (
+    Answer,
+    Exchange,
+    FakeModel,
+    delta,
+    events,
+    refusal,
+    silence,
+    streamed,
+    usage,
+    whole,
+)
+
+pytestmark = pytest.mark.anyio
+
+TOOL = Tool("extract", "Extracts.", {"type": "object", "properties": {"n": {"type": "number"}}})
+SCHEMA = {"type": "object", "properties": {"n": {"type": "number"}}}
+
+
+@asynccontextmanager
+async def served(answer: Answer, **fields: Any) -> AsyncIterator[tuple[FakeModel, ProviderModels]]:
+    async with FakeModel(answer) as fake:
+        models = models_at(fake.url, **fields)
+        try:
+            yield fake, models
+        finally:
+            await models.close()
+
+
+async def failure_of(answer: Answer, **fields: Any) -> ModelFailure:
+    async with served(answer, **fields) as (_, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request())
+    return caught.value
+
+
+async def test_a_streamed_answer_comes_piece_by_piece_and_as_a_whole() -> None:
+    pieces: list[Chunk] = []
+    async with served(streamed("Hel", "lo")) as (fake, models):
+        completion = await models.complete(request(), pieces.append)
+
+    assert [piece.text for piece in pieces] == ["Hel", "lo"]
+    assert completion.text == "Hello"
+    assert completion.finish_reason == "stop"
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens, completion.usage.total_tokens) == (
+        5,
+        2,
+        7,
+    )
+    assert fake.exchanges[0].path == "/v1/chat/completions"
+    assert fake.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+    assert fake.bodies[0]["stream_options"] == {"include_usage": True}
+
+
+async def test_latency_and_time_to_the_first_token_are_told() -> None:
+    async with served(streamed("a")) as (_, models):
+        counted = (await models.complete(request())).usage
+
+    assert counted.time_to_first_token is not None
+    assert counted.time_to_generate is not None
+    assert 0 <= counted.time_to_first_token <= counted.latency
+    assert counted.time_to_generate <= counted.latency
+
+
+async def test_an_answer_that_is_not_streamed_has_no_time_to_the_first_token() -> None:
+    async with served(whole({"content": "Hi"})) as (fake, models):
+        completion = await models.complete(request(stream=False))
+
+    assert completion.text == "Hi"
+    assert completion.usage.time_to_first_token is None
+    assert "stream" not in fake.bodies[0]
+
+
+async def test_prices_come_from_the_price_list() -> None:
+    async with served(streamed("a", counts=(1_000_000, 1_000_000))) as (_, models):
+        counted = (await models.complete(request(model="gpt-4o"))).usage
+
+    assert counted.as_json()["prompt_unit_price"] == "2.5"
+    assert counted.as_json()["prompt_price"] == "2.5"
+    assert counted.as_json()["completion_price"] == "10.0"
+    assert counted.as_json()["total_price"] == "12.5"
+    assert counted.as_json()["prompt_price_unit"] == "0.000001"
+
+
+async def test_prices_of_the_providers_file_win() -> None:
+    price = {"prompt": "1.5", "completion": 3, "currency": "EUR"}
+    async with served(streamed("a", counts=(100, 10)), price=price) as (_, models):
+        counted = (await models.complete(request())).usage
+
+    assert counted.currency == "EUR"
+    assert counted.as_json()["total_price"] == "0.00018"
+
+
+async def test_tokens_are_estimated_if_the_provider_does_not_count() -> None:
+    async with served(streamed("eight ch", counts=None)) as (_, models):
+        counted = (await models.complete(request("four" * 4))).usage
+
+    assert (counted.prompt_tokens, counted.completion_tokens) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "InvokeBadRequestError"),
+        (401, "InvokeAuthorizationError"),
+        (403, "InvokeAuthorizationError"),
+        (404, "InvokeBadRequestError"),
+        (408, "InvokeConnectionError"),
+        (422, "InvokeBadRequestError"),
+        (429, "InvokeRateLimitError"),
+        (500, "InvokeServerUnavailableError"),
+        (503, "InvokeServerUnavailableError"),
+    ],
+)
+async def test_a_status_is_an_error_type(status: int, kind: str) -> None:
+    failure = await failure_of(refusal(status, "no"))
+
+    assert failure.kind == kind
+    assert str(status) in str(failure)
+    assert failure.usage is None
+
+
+async def test_an_error_page_that_is_no_json_is_an_error_all_the_same() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(502, "Content-Type: text/html", "Content-Length: 13")
+        await exchange.send(b"<html></html>")
+
+    assert (await failure_of(answer)).kind == "InvokeServerUnavailableError"
+
+
+async def test_a_rate_limit_tells_when_to_come_again() -> None:
+    failure = await failure_of(refusal(429, "slow down", "Retry-After: 7"))
+
+    assert failure.retry_after == 7
+    assert "slow down" in str(failure)
+
+
+async def test_a_rate_limit_without_a_time_is_one_too() -> None:
+    assert (await failure_of(refusal(429, "slow down"))).retry_after is None
+
+
+async def test_the_next_attempt_of_a_node_waits_as_long_as_the_provider_said() -> None:
+    async with served(refusal(429, "slow down", "Retry-After: 0.3")) as (fake, models):
+        with pytest.raises(ModelFailure):
+            await models.complete(request(key="run/node"))
+        fake.answer = streamed("ok")
+        began = time.monotonic()
+        await models.complete(request(key="another"))
+        others = time.monotonic() - began
+        await models.complete(request(key="run/node"))
+
+    assert others < 0.3 <= time.monotonic() - began
+
+
+async def test_a_key_that_the_provider_quotes_is_masked() -> None:
+    failure = await failure_of(refusal(401, f"Incorrect API key provided: {KEY}; also {KEY[:9]}****cdef."))
+
+    assert KEY[:9] not in str(failure)
+    assert "cdef" not in str(failure)
+    assert "Incorrect API key provided" in str(failure)
+
+
+async def test_a_stream_that_is_cut_in_the_middle_is_a_failure_with_what_was_counted() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event({**delta("half"), "usage": usage(9, 1)})
+        exchange.cut()
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert failure.usage is not None
+    assert (failure.usage.prompt_tokens, failure.usage.total_tokens) == (9, 10)
+
+
+async def test_a_stream_that_ends_properly_but_too_early_is_a_failure_too() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("half of it"))
+        await exchange.send(b"0\r\n\r\n")
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert failure.usage is not None
+    assert failure.usage.completion_tokens == 3
+
+
+async def test_invalid_json_in_a_stream_is_a_failure() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("a"))
+        await exchange.raw(b"data: {broken\n\n")
+        await exchange.end_stream()
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "broken" in str(failure)
+    assert failure.usage is not None
+
+
+async def test_an_answer_that_is_no_json_is_a_failure() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(200, "Content-Type: application/json", "Content-Length: 5")
+        await exchange.send(b"hello")
+
+    assert (await failure_of(answer)).kind == "InvokeBadRequestError"
+
+
+async def test_an_error_within_a_stream_is_a_failure() -> None:
+    told = {"error": {"message": "overloaded now", "type": "overloaded_error"}}
+
+    failure = await failure_of(events([delta("a"), told]))
+
+    assert failure.kind == "InvokeServerUnavailableError"
+    assert "overloaded now" in str(failure)
+
+
+async def test_silence_ends_after_the_timeout() -> None:
+    began = time.monotonic()
+
+    failure = await failure_of(silence, timeout=0.2)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert "silent" in str(failure)
+    assert time.monotonic() - began < 5
+
+
+async def test_silence_in_the_middle_ends_after_the_timeout() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("half"))
+        await exchange.gone.wait()
+
+    failure = await failure_of(answer, timeout=0.2)
+
+    assert failure.kind == "InvokeConnectionError"
+    assert failure.usage is not None
+
+
+async def test_no_server_is_a_failure_to_connect() -> None:
+    models = models_at("http://127.0.0.1:9/v1")
+    with pytest.raises(ModelFailure) as caught:
+        await models.complete(request())
+    await models.close()
+
+    assert caught.value.kind == "InvokeConnectionError"
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_an_answer_of_10_megabytes_is_refused(is_streamed: bool) -> None:
+    answer = streamed(*["x" * 100_000] * 100) if is_streamed else whole({"content": "x" * 10_000_000})
+
+    failure = await failure_of(answer, max_answer=1_000_000)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "max_answer" in str(failure)
+
+
+async def test_one_event_of_10_megabytes_is_refused() -> None:
+    assert (await failure_of(streamed("x" * 10_000_000), max_answer=1_000_000)).kind == "InvokeBadRequestError"
+
+
+async def test_tool_calls_come_in_pieces() -> None:
+    def call(**fields: Any) -> dict[str, Any]:
+        return delta(tool_calls=[{"index": 0, **fields}])
+
+    pieces = [
+        call(id="c1", type="function", function={"name": "extract", "arguments": ""}),
+        call(function={"arguments": '{"n": '}),
+        call(function={"arguments": "4"}),
+        call(function={"arguments": "2}"}),
+        delta(tool_calls=[{"index": 1, "id": "c2", "function": {"name": "extract", "arguments": "{}"}}]),
+        delta(finish="tool_calls"),
+    ]
+    async with served(events(pieces)) as (fake, models):
+        completion = await models.complete(request(tools=(TOOL,)))
+
+    assert [(call.id, call.arguments) for call in completion.tool_calls] == [("c1", '{"n": 42}'), ("c2", "{}")]
+    assert completion.finish_reason == "tool_calls"
+    assert fake.bodies[0]["tools"][0]["function"]["name"] == "extract"
+
+
+async def test_reasoning_that_is_told_apart_is_kept_apart() -> None:
+    answer = events([delta(reasoning_content="hm"), delta(reasoning="ok"), delta("yes", finish="stop")])
+    async with served(answer) as (_, models):
+        completion = await models.complete(request())
+
+    assert (completion.text, completion.reasoning) == ("yes", "hmok")
+
+
+async def test_content_in_parts_is_text_and_reasoning() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]
+    async with served(whole({"content": parts})) as (_, models):
+        completion = await models.complete(request(stream=False))
+
+    assert (completion.text, completion.reasoning) == ("yes", "hm")
+
+
+async def test_pictures_that_a_model_made_come_with_their_content() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    async with served(whole({"content": "", "images": [image]})) as (_, models):
+        completion = await models.complete(request())
+
+    assert completion.media == (Media("image", "image/png", data=b"hi"),)
+
+
+async def test_a_server_that_answers_a_streaming_request_at_once_is_understood() -> None:
+    async with served(whole({"content": "all of it"})) as (_, models):
+        assert (await models.complete(request())).text == "all of it"
+
+
+async def test_completion_models_get_one_text() -> None:
+    pieces = [{"choices": [{"text": "on"}]}, {"choices": [{"text": "e", "finish_reason": "stop"}]}]
+    async with served(events(pieces)) as (fake, models):
+        completion = await models.complete(request("count", mode="completion"))
+
+    assert completion.text == "one"
+    assert fake.exchanges[0].path == "/v1/completions"
+    assert fake.bodies[0]["prompt"] == "count"
+
+
+async def test_the_mode_of_the_providers_file_wins() -> None:
+    async with served(streamed("a"), models={"gpt-4o": {"mode": "chat"}}) as (fake, models):
+        await models.complete(request(mode="completion"))
+
+    assert fake.exchanges[0].path == "/v1/chat/completions"
+
+
+async def test_models_are_renamed_by_the_providers_file() -> None:
+    async with served(streamed("a"), models={"gpt-4o": "my-deployment"}) as (fake, models):
+        await models.complete(request())
+
+    assert fake.bodies[0]["model"] == "my-deployment"
+
+
+async def test_pictures_go_by_address_or_with_their_content() -> None:
+    message = Message(
+        "user",
+        (
+            Media("image", "image/png", url="https://x.test/a.png", detail="low"),
+            Media("image", "image/png", data=b"hi"),
+            Media("document", "application/pdf", data=b"%PDF", filename="a.pdf"),
+            Media("audio", "audio/mpeg", data=b"mp3"),
+            Media("video", "video/mp4", url="https://x.test/a.mp4"),
+            "Look",
+        ),
+    )
+    async with served(streamed("a")) as (fake, models):
+        await models.complete(request(messages=(message,)))
+
+    parts = fake.bodies[0]["messages"][0]["content"]
+    assert parts[0] == {"type": "image_url", "image_url": {"url": "https://x.test/a.png", "detail": "low"}}
+    assert parts[1]["image_url"]["url"] == "data:image/png;base64,aGk="
+    assert parts[2]["file"] == {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}
+    assert parts[3]["input_audio"] == {"data": "bXAz", "format": "mp3"}
+    assert parts[4]["video_url"] == {"url": "https://x.test/a.mp4"}
+    assert parts[5] == {"type": "text", "text": "Look"}
+
+
+async def test_parameters_go_by_their_names_and_unknown_ones_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    parameters = {
+        "temperature": 0.7,
+        "stop": ["x"],
+        "seed": 3,
+        "enable_thinking": False,
+        "top_p": None,
+        "model": "evil",
+    }
+    async with served(streamed("a")) as (fake, models):
+        with caplog.at_level(logging.WARNING, "jikko"):
+            for _ in range(3):
+                await models.complete(request(parameters=parameters))
+
+    body = fake.bodies[0]
+    assert (body["temperature"], body["stop"], body["seed"], body["enable_thinking"]) == (0.7, ["x"], 3, False)
+    assert "top_p" not in body
+    assert body["model"] == "gpt-4o"
+    assert [record.getMessage().count("enable_thinking") for record in caplog.records] == [1]
+
+
+async def test_a_response_format_may_be_a_word() -> None:
+    async with served(streamed("a")) as (fake, models):
+        await models.complete(request(parameters={"response_format": "json_object"}))
+        await models.complete(request(parameters={"response_format": "text"}))
+        await models.complete(
+            request(parameters={"response_format": "json_schema", "json_schema": '{"name": "n", "schema": {}}'})
+        )
+
+    assert fake.bodies[0]["response_format"] == {"type": "json_object"}
+    assert "response_format" not in fake.bodies[1]
+    assert fake.bodies[2]["response_format"] == {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}
+
+
+async def test_a_parameter_that_the_model_refuses_is_left_out_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def answer(exchange: Exchange) -> None:
+        if "temperature" in exchange.body:
+            message = "Unsupported value: 'temperature' does not support 0.7 with this model."
+            await refusal(400, message, param="temperature", code="unsupported_value")(exchange)
+        elif "max_tokens" in exchange.body:
+            message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+            await refusal(400, message, param="max_tokens", code="unsupported_parameter")(exchange)
+        else:
+            await streamed("fine")(exchange)
+
+    async with served(answer) as (fake, models):
+        for _ in range(2):
+            await models.complete(request(parameters={"temperature": 0.7, "max_tokens": 9}))
+
+    assert len(fake.bodies) == 4
+    assert fake.bodies[3]["max_completion_tokens"] == 9
+    assert len(caplog.records) == 2
+
+
+async def test_a_bad_value_is_not_left_out_but_told() -> None:
+    message = "Invalid 'temperature': decimal above maximum value."
+    async with served(refusal(400, message, param="temperature", code="decimal_above_max_value")) as (fake, models):
+        with pytest.raises(ModelFailure, match="above maximum"):
+            await models.complete(request(parameters={"temperature": 9}))
+
+    assert len(fake.bodies) == 1
+
+
+async def test_a_model_that_turns_out_to_have_no_schema_is_remembered() -> None:
+    async with served(refusal(400, "Unknown parameter: 'response_format'.")) as (_, models):
+        before = models.abilities("openai", "gpt-4o").structured_output
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request(schema=SCHEMA))
+
+    assert before
+    assert caught.value.unsupported == "structured_output"
+    assert not models.abilities("openai", "gpt-4o").structured_output
+
+
+async def test_a_model_that_turns_out_to_have_no_tools_is_remembered() -> None:
+    async with served(refusal(400, "this model does not support tools")) as (_, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request(tools=(TOOL,)))
+
+    assert caught.value.unsupported == "tools"
+    assert not models.abilities("openai", "gpt-4o").tools
+
+
+async def test_cancelling_ends_the_request_at_the_server_at_once() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta("first"))
+        await exchange.gone.wait()
+
+    came = asyncio.Event()
+    async with served(answer) as (fake, models):
+        call = asyncio.create_task(models.complete(request(), lambda chunk: came.set()))
+        await came.wait()
+        call.cancel()
+        async with asyncio.timeout(5):
+            await fake.exchanges[0].gone.wait()
+        assert call.cancelled() or call.cancelling()
+        await asyncio.gather(call, return_exceptions=True)
+
+
+async def test_cancelling_before_the_answer_ends_the_request_too() -> None:
+    async with served(silence) as (fake, models):
+        call = asyncio.create_task(models.complete(request()))
+        await fake.requests(1)
+        call.cancel()
+        async with asyncio.timeout(5):
+            await fake.exchanges[0].gone.wait()
+        await asyncio.gather(call, return_exceptions=True)
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await streamed("ok")(exchange)
+        exchange.writer.close()
+
+    async with served(answer) as (fake, models):
+        for _ in range(3):
+            assert (await models.complete(request())).text == "ok"
+
+    assert len(fake.bodies) == 3
+
+
+async def test_nothing_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-environment")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_ORG_ID", "of-the-environment")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "of-the-environment")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Evil: of-the-environment")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    async with served(streamed("a"), headers={"X-Mine": "yes"}) as (fake, models):
+        await models.complete(request())
+
+    headers = fake.exchanges[0].headers
+    assert headers["x-mine"] == "yes"
+    assert "of-the-environment" not in str(headers)
+    assert "openai-organization" not in headers
