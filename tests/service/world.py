@@ -170,7 +170,7 @@ class Process:
 
     def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
-        for live, runner in list(self.runs._live.values()):
+        for live, runner in list(self.runs._executions._live.values()):
             live.abandon(RuntimeError("the process died"))
             runner.park()
 

@@ -1,6 +1,7 @@
 """Showing a run while it goes on."""
 
 import click
+
 from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RunFinished, RunPaused, RunStarted
 from jikko.service.secrets import masked
 from jikko.values import encode_json

@@ -25,7 +25,7 @@ def run(file: Path, pairs: tuple[str, ...], document: str | None, user: str, as_
     partially, and 1 if it failed or was stopped. Nothing is kept.
     """
     inputs = _inputs(pairs, document)
-    sys.exit(run_async(_run(file, inputs, user, settings_of(), as_json)))
+    sys.exit(run_async(_run(file.read_bytes(), file.stem, inputs, user, settings_of(), as_json)))
 
 
 def _inputs(pairs: tuple[str, ...], document: str | None) -> dict[str, Any]:
@@ -56,14 +56,14 @@ def _value(text: str) -> Any:
     return text
 
 
-async def _run(file: Path, inputs: dict[str, Any], user: str, settings: Any, as_json: bool) -> int:
+async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settings: Any, as_json: bool) -> int:
     from jikko.assemble import assemble
     from jikko.cli.progress import Progress
     from jikko.events import RunFinished
     from jikko.service.runs import StartRequest
 
     async with assemble(settings, in_memory=True) as assembly:
-        published = await assembly.apps.publish(file.read_bytes(), source=file.stem)
+        published = await assembly.apps.publish(text, source=name)
         for problem in published.warnings:
             click.echo(f"warning: {problem}", err=True)
         live = await assembly.runs.start(published.app, StartRequest(inputs=inputs, user=user))

@@ -96,6 +96,8 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 )
             except OSError as error:
                 raise InvalidSettings(str(error)) from None
+            finally:
+                watching.cancel()
 
 
 async def _publish(assembly: Any, file: Path) -> str | None:

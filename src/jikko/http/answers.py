@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from jikko.events import RunFinished
-from jikko.http import wire
+from jikko.http import run_bodies
 from jikko.http.acceptance import REPEATED
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
@@ -29,13 +29,13 @@ async def answer(api: Api, start: Start, mode: str) -> Response | ASGIApp:
     if mode == "async":
         await run.committed(1)
         headers["Location"] = f"/v1/workflows/run/{run.record.owner.run_id}"
-        return JsonResponse(wire.running_body(run.record), 202, headers)
+        return JsonResponse(run_bodies.running_body(run.record), 202, headers)
     end = await run.ended()
     if isinstance(end, RunFinished):
-        return JsonResponse(wire.blocking_body(run.record, end.outputs), headers=headers)
+        return JsonResponse(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
     forms = forms_of(run.record, await api.runs.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
-    return JsonResponse(wire.paused_body(run.record, waiting), headers=headers)
+    return JsonResponse(run_bodies.paused_body(run.record, waiting), headers=headers)
 
 
 async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -88,7 +89,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise OSError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from None
+        # The text of the error without what `create_server` adds to it.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise OSError(f"Cannot listen on {host}:{port}: {reason}.") from None
 
 
 async def _comes_before(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:

@@ -44,13 +44,13 @@ def classifier_messages(
     return (Message("system", (_SYSTEM,)), Message("user", (*media, user)))
 
 
-def classifier_schema(ids: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema of the answer."""
+def classifier_schema(ids: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+    """The JSON schema of the answer. Nothing in it can be made up."""
     return {
         "type": "object",
         "properties": {
             "category_id": {"type": "string", "enum": list(dict.fromkeys(ids))},
-            "category_name": {"type": "string"},
+            "category_name": {"type": "string", "enum": list(dict.fromkeys(names))},
         },
         "required": ["category_id", "category_name"],
         "additionalProperties": False,

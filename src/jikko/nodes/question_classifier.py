@@ -100,7 +100,7 @@ class QuestionClassifier:
             mode=mode,
             messages=messages,
             parameters=self.model.resolved(ctx.variables),
-            schema=classifier_schema(ids) if able.structured_output and mode == "chat" else None,
+            schema=classifier_schema(ids, names) if able.structured_output and mode == "chat" else None,
             run_id=ctx.run.run_id,
             key=ctx.idempotency_key,
         )

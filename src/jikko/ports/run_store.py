@@ -41,7 +41,7 @@ class Append:
     events: Sequence[Event]
     record: RunRecord
     """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
-    is closed: kept as one compressed piece. The store reads the object before ``append`` returns, and does not keep it."""
+    is closed: kept as one compressed piece. The store is done with the object when ``append`` returns."""
     acceptance: Acceptance | None = None
     """For an append at 0."""
 

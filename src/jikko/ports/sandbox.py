@@ -12,7 +12,8 @@ class SandboxFailure(Exception):
     def __init__(self, message: str, *, kind: str = "CodeExecutionError") -> None:
         self.kind = kind
         """Which failure it is: ``CodeExecutionError`` (exception in the program, refused operation, result that is no
-        JSON object), ``SandboxLimitError`` (a limit was broken; the message names it) or ``SandboxUnavailableError``."""
+        JSON object), ``SandboxLimitError`` (a limit was broken, which the message names) or
+        ``SandboxUnavailableError``."""
         super().__init__(message)
 
 

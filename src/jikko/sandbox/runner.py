@@ -36,6 +36,8 @@ class Runner:
         match kind:
             case "python3":
                 python.warm_up()
+            case "javascript":
+                self._engine.warm_up()
             case "template":
                 self._renderer.warm_up()
 

@@ -81,11 +81,6 @@ class LiveRun:
             self._retry.cancel()
         self._notify()
 
-    async def started(self) -> None:
-        """Wait until something happened that is not durable yet."""
-        while self.is_settled and self._abandoned is None:
-            await asyncio.sleep(0)
-
     async def committed(self, count: int | None = None) -> None:
         """Wait until so many events are durable; by default all that are there.
 

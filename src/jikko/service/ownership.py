@@ -25,6 +25,7 @@ def sole_owner(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InvalidSettings(
-                f"Another server uses the data folder {home}. Stop it, or give this one a folder of its own (JIKKO_HOME)."
+                f"Another server uses the data folder {home}. Stop it, or give this one a folder of its own "
+                "(JIKKO_HOME)."
             ) from None
         yield

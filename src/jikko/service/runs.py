@@ -4,17 +4,16 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from jikko.engine.limits import RunLimits
 from jikko.engine.outcomes import recovered
-from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import InvalidDocument, JikkoError, LogConflict, NotFound, TooManyRequests
-from jikko.events import Event, FormClosed, RunBegan, RunFinished, RunResumed, RunStarted
+from jikko.errors import InvalidDocument, LogConflict, NotFound
+from jikko.events import Event, FormClosed, RunResumed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
@@ -22,12 +21,12 @@ from jikko.ports.run_store import Acceptance, LogPage, LogQuery, RunStore
 from jikko.ports.services import Services
 from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
 from jikko.service.admission import Admission
+from jikko.service.executions import Executions, given_up
 from jikko.service.file_inputs import FileInputs
 from jikko.service.following import follow
 from jikko.service.inputs import prepare
 from jikko.service.live import Batch, LiveRun
-from jikko.service.secrets import HidingJournal
-from jikko.service.waiting import WaitingRun, has_begun, opening
+from jikko.service.waiting import has_begun, opening
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
 
@@ -69,14 +68,9 @@ class Runs:
         self._store = store
         self._apps = apps
         self._workflows = workflows
-        self._services = services
         self._file_inputs = file_inputs
-        self._limits = limits
         self._clock = clock
-        self._admission = admission or Admission()
-        self._live: dict[str, tuple[LiveRun, Runner | WaitingRun]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self._executions = Executions(services, limits, admission or Admission(), clock)
         self._answering: dict[str, asyncio.Lock] = {}
 
     async def start(self, app: App, request: StartRequest) -> LiveRun:
@@ -88,8 +82,7 @@ class Runs:
             KeyTaken: The idempotency key has a run already. There is no new one.
             TooManyRequests: The queue of the app is full, or the process is about to end.
         """
-        if self._closing:
-            raise TooManyRequests("The server is shutting down; try again in a moment.")
+        self._executions.require_open()
         workflow = await self._workflow(app, request.workflow_id)
         end_user_id = end_user(app.id, request.user)
         files = self._file_inputs
@@ -119,24 +112,11 @@ class Runs:
         }
         live = LiveRun(self._store, RunRecord(owner=owner), acceptance=request.acceptance)
         started = RunStarted(at=now, inputs=inputs, system=system)
-        if request.acceptance is None and self._admission.take(app.id):
-            self._launch(live, workflow, RunState(workflow.graph), started)
+        if request.acceptance is None and self._executions.admission.take(app.id):
+            self._executions.launch(live, workflow, RunState(workflow.graph), started)
         else:
-            await self.accept(live, workflow, opening(workflow.graph, started))
+            await self._executions.accept(live, workflow, opening(workflow.graph, started))
         return live
-
-    async def accept(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
-        """Accept a run whose log begins with these events: durable when this returns. It goes on when it is its turn.
-
-        Raises:
-            KeyTaken: The idempotency key has a run already. There is no new one.
-            TooManyRequests: The queue of the app is full, or the process is about to end.
-        """
-        if self._closing:
-            raise TooManyRequests("The server is shutting down; try again in a moment.")
-        self._admission.require_room(live.record.owner.app_id)
-        self._line_up(live, workflow, events)
-        await live.committed()
 
     async def recover(self) -> int:
         """Take over the runs that a process left behind. To be called once, before any run is started.
@@ -145,20 +125,20 @@ class Runs:
             How many there were.
         """
         records = await self._store.open_runs()
+        waiting: list[Callable[[], None]] = []
         for record in records:
             try:
-                await self._take_over(record)
+                await self._take_over(record, waiting)
             except Exception:
                 log.exception("run %s cannot be taken over", record.owner.run_id)
+        # Those that had begun have their slots by now.
+        for line_up in waiting:
+            line_up()
         return len(records)
 
     async def stop(self, app_id: str, task_id: str, user: str) -> bool:
         """Stop a run by its task id, or by its own. Returns whether one was stopped."""
-        for live, runner in list(self._live.values()):
-            owner = live.record.owner
-            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
-                return runner.stop(f"Workflow run was stopped by user {user}.")
-        return False
+        return self._executions.stop(app_id, task_id, f"Workflow run was stopped by user {user}.")
 
     async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
         """Hand in a form of a run; a paused run goes on. Durable when this returns.
@@ -177,7 +157,7 @@ class Runs:
                 self._answering.pop(run_id, None)
 
     async def _answer(self, run_id: str, closed: FormClosed) -> bool:
-        found = self._live.get(run_id)
+        found = self._executions.find(run_id)
         if found is not None and not found[1].has_ended:
             live, runner = found
             if not runner.answer(closed):
@@ -200,10 +180,8 @@ class Runs:
         if closed.execution_id not in state.waiting:
             return False
         live = LiveRun(self._store, record, events)
-        self._admission.take_back(app.id)
-        self._launch(live, workflow, state, RunResumed(at=self._clock()), closed)
-        await live.started()
-        await live.committed()
+        self._executions.go_on(live, workflow, state, RunResumed(at=self._clock()), closed)
+        await live.committed(len(events) + 1)
         return True
 
     async def record(self, app_id: str, run_id: str) -> RunRecord:
@@ -241,7 +219,7 @@ class Runs:
 
     def live(self, run_id: str) -> LiveRun | None:
         """The run, if this process executes it."""
-        found = self._live.get(run_id)
+        found = self._executions.find(run_id)
         return found[0] if found else None
 
     def follow(
@@ -280,29 +258,12 @@ class Runs:
         Returns:
             How many were parked.
         """
-        self._closing = True
-        self._admission.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
-        parked = 0
-        for live, runner in list(self._live.values()):
-            if not runner.has_ended:
-                parked += 1
-                runner.park()
-            try:
-                async with asyncio.timeout(max(1.0, grace)):
-                    await live.committed()
-            except (JikkoError, TimeoutError):
-                log.error("the end of the log of run %s could not be written", live.record.owner.run_id)
-            live.abandon(TooManyRequests("The server is shutting down; the run goes on when it is back."))
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        return parked
+        return await self._executions.close(grace)
 
     async def _workflow(self, app: App, workflow_id: str | None) -> Workflow:
         return await self._workflows.get(app, workflow_id)
 
-    async def _take_over(self, record: RunRecord) -> None:
+    async def _take_over(self, record: RunRecord, waiting: list[Callable[[], None]]) -> None:
         owner = record.owner
         events = await self._store.events(owner.run_id)
         epoch = record.epoch + 1
@@ -313,86 +274,16 @@ class Runs:
                 raise NotFound("The app of the run was deleted.")
             workflow = await self._workflow(app, owner.workflow_id)
         except (NotFound, InvalidDocument) as error:
-            live.append([self._given_up(record, str(error))])
+            live.append([given_up(record, str(error), self._clock())])
             await live.committed()
             return
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)
         event = recovered(state, epoch, self._clock())
         if has_begun(events):
-            self._admission.take_back(app.id)
-            self._launch(live, workflow, state, event)
+            self._executions.go_on(live, workflow, state, event)
         else:
-            self._line_up(live, workflow, [event])
-
-    def _given_up(self, record: RunRecord, reason: str) -> RunFinished:
-        now = self._clock()
-        return RunFinished(
-            at=now,
-            status="failed",
-            error=f"The run could not go on after its process ended: {reason}",
-            elapsed=max(0.0, now - record.created_at),
-        )
-
-    def _line_up(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
-        """Write the next events of a run that waits for its turn."""
-        waiting = WaitingRun(live, self._admission, self._clock)
-        waiting.on_turn = lambda: self._task(self._begin(live, waiting, workflow))
-        waiting.on_ended = lambda: self._task(self._settle(live, waiting))
-        live.on_lost = waiting.lost
-        self._live[live.record.owner.run_id] = (live, waiting)
-        live.append([workflow.secrets.hide(event) for event in events] if workflow.secrets else events)
-        waiting.queue_up()
-
-    async def _begin(self, live: LiveRun, waiting: WaitingRun, workflow: Workflow) -> None:
-        """It is a run's turn, and it has its slot."""
-        if not await waiting.is_accepted():
-            self._admission.leave(live.record.owner.app_id)
-            return
-        state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in live.events)
-        self._launch(live, workflow, state, RunBegan(at=self._clock()))
-
-    def _launch(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Let a run that has a slot go on."""
-        runner = Runner(
-            state,
-            HidingJournal(live, workflow.secrets) if workflow.secrets else live,
-            info=live.record.owner,
-            services=self._services,
-            limits=self._limits,
-            clock=self._clock,
-        )
-        live.on_lost = runner.park
-        self._live[live.record.owner.run_id] = (live, runner)
-        self._task(self._run(live, runner, first, answers))
-
-    def _task(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _run(self, live: LiveRun, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
-        run_id = live.record.owner.run_id
-        try:
-            await runner.run([first], answers)
-        except Exception as error:
-            log.exception("run %s: the engine failed", run_id)
-            live.append([self._given_up(live.record, f"internal error ({type(error).__name__})")])
-        self._admission.leave(live.record.owner.app_id)
-        await self._settle(live, runner)
-
-    async def _settle(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
-        """Wait until the end of a run is durable, then forget it."""
-        run_id = live.record.owner.run_id
-        try:
-            await live.committed()
-        except JikkoError as error:
-            log.warning("run %s: %s", run_id, error)
-        finally:
-            # A paused run may have been resumed meanwhile.
-            if self._live.get(run_id) == (live, runner):
-                del self._live[run_id]
+            waiting.append(partial(self._executions.line_up, live, workflow, [event]))
 
 
 def end_user(app_id: str, user: str) -> str:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.events import Event, RunPaused
-from jikko.http import wire
+from jikko.http import run_bodies, wire
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
 from jikko.http.snapshot import snapshot as told_so_far
@@ -38,7 +38,7 @@ async def logs(request: Request) -> Response:
                 "limit": query.limit,
                 "total": page.total,
                 "has_more": page.total > query.page * query.limit,
-                "data": [wire.log_entry(record) for record in page.records],
+                "data": [run_bodies.log_entry(record) for record in page.records],
             }
         )
     )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from jikko.errors import BadRequest, InvalidParam, WrongAppMode
-from jikko.http import wire
+from jikko.http import run_bodies, wire
 from jikko.http.acceptance import acceptance_of
 from jikko.http.answers import answer
 from jikko.http.bodies import read_json, start_request, user_of
@@ -36,7 +36,7 @@ async def run_detail(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}``."""
     api, app = await authenticated(request)
     record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
-    return JsonResponse(wire.detail_body(record, lambda outputs: api.fresh(outputs, request)))
+    return JsonResponse(run_bodies.detail_body(record, lambda outputs: api.fresh(outputs, request)))
 
 
 async def stop_task(request: Request) -> Response:

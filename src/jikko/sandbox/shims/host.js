@@ -56,6 +56,7 @@
         const text = stringify(result);
         return text === undefined ? null : text;
       }
+      case "warm": return stringify(parse(argument));
       case "rejection": return rejection;
       case "timer": return runTimer();
     }

@@ -1,0 +1,265 @@
+"""How many runs can stream from a model at once, and what a streamed token costs on its way to the client.
+
+    python benchmarks/streaming_models.py [runs, default 1000]
+
+Three processes: a fake model that takes 2 s for 20 tokens, the server under test (Jikko, or a proxy that only
+hands bytes on), and this one as all its clients. What the two others need of the processors is in the way of Jikko too.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 1000
+TOKENS = 20
+SECONDS = 2.0
+MANY = 2000
+"""Tokens of an answer that comes as fast as it can, for the cost of one."""
+WORKFLOW = """
+app: {name: streaming, mode: workflow}
+kind: app
+version: 0.6.0
+workflow:
+  graph:
+    nodes:
+    - id: start
+      data: {type: start, title: Start, variables: [{variable: s, label: s, type: paragraph, required: false}]}
+    - id: m
+      data:
+        type: llm
+        title: Model
+        model: {provider: openai, name: fake, mode: chat, completion_params: {}}
+        prompt_template: [{role: user, text: "{{#start.s#}}"}]
+        context: {enabled: false, variable_selector: []}
+        vision: {enabled: false}
+    - id: end
+      data: {type: end, title: End, outputs: [{variable: answer, value_selector: [m, text]}]}
+    edges:
+    - {id: a, source: start, target: m, sourceHandle: source}
+    - {id: b, source: m, target: end, sourceHandle: source}
+"""
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+
+class Cost(NamedTuple):
+    """What a round of streams took."""
+
+    seconds: float
+    cpu: float
+    """Seconds of the server under test."""
+    first: float
+    """Seconds until the last client had its first token."""
+
+
+# The fake model and the bare proxy: each a process of its own.
+
+
+async def fake_model(port: int) -> None:
+    """Answers chats: 20 tokens in 2 s, or 2000 at once if the prompt says ``many``."""
+
+    def event(text: str, finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+        whole = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        return b"data: " + json.dumps(whole).encode() + b"\n\n"
+
+    token = event("token ")
+    end = event("", "stop") + b"data: [DONE]\n\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            writer.write(HEAD)
+            many = b"many" in body
+            for _ in range(MANY if many else TOKENS):
+                writer.write(token)
+                await (asyncio.sleep(0) if many else asyncio.sleep(SECONDS / TOKENS))
+                await writer.drain()
+            writer.write(end)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+async def bare_proxy(port: int, model: int) -> None:
+    """Hands a request to the model and its answer back, without looking at either."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            upstream, downstream = await asyncio.open_connection("127.0.0.1", model)
+            downstream.write(head + body)
+            while received := await upstream.read(65536):
+                writer.write(received)
+                await writer.drain()
+            downstream.close()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+# The clients.
+
+
+async def one(port: int, path: str, key: str, text: str, expected: int) -> float:
+    """Stream one answer. Returns the moment of the first token."""
+    body = json.dumps(
+        {"inputs": {"s": text}, "response_mode": "streaming", "user": "bench", "messages": [{"content": text}]}
+    ).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    first = 0.0
+    count = 0
+    rest = b""
+    while received := await reader.read(65536):
+        rest += received
+        found = rest.count(b'"token ')
+        if found and not first:
+            first = time.perf_counter()
+        count += found
+        # What follows the last complete mark may be the beginning of one.
+        rest = rest[-7:] if not rest.endswith(b'"token ') else b""
+    writer.close()
+    if count < expected:
+        raise RuntimeError(f"{count} tokens instead of {expected}")
+    return first
+
+
+async def measure(server: "Server", path: str, key: str, runs: int, text: str, tokens: int) -> Cost:
+    before, began = server.cpu(), time.perf_counter()
+    firsts = await asyncio.gather(*(one(server.port, path, key, text, tokens) for _ in range(runs)))
+    return Cost(time.perf_counter() - began, server.cpu() - before, max(firsts) - began)
+
+
+class Server:
+    """A process under test."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def cpu(self) -> float:
+        """Seconds that it has used of the processors."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_memory(self) -> float:
+        """MiB that it ever held."""
+        [line] = [x for x in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if x.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+
+
+@contextmanager
+def running(*command: str, port: int, **environment: str) -> Iterator[Server]:
+    with subprocess.Popen([sys.executable, *command], env={**os.environ, **environment}, stdout=sys.stderr) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            yield Server(process, port)
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def show(name: str, value: float, unit: str, **more: Any) -> None:
+    print(json.dumps({"name": name, "value": round(value, 2), "unit": unit, **more}), flush=True)
+
+
+def main() -> None:
+    model_port, proxy_port, jikko_port = free_port(), free_port(), free_port()
+    me = __file__
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        providers = home / "providers.yml"
+        entry = {"type": "openai", "base_url": f"http://127.0.0.1:{model_port}/v1", "api_key": "k"}
+        providers.write_text(json.dumps({"providers": {"openai": entry}}))
+        file = home / "streaming.yml"
+        file.write_text(WORKFLOW)
+        environment = {"JIKKO_HOME": str(home / "data"), "JIKKO_PROVIDERS": str(providers)}
+        imported = subprocess.run(
+            [sys.executable, "-m", "jikko", "apps", "import", str(file), "--json"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=True,
+        )
+        key = json.loads(imported.stdout)["api_key"]
+        serve = ("-m", "jikko", "serve", "--host", "127.0.0.1", "--port", str(jikko_port))
+        with (
+            running(me, "model", str(model_port), port=model_port),
+            running(me, "proxy", str(proxy_port), str(model_port), port=proxy_port) as proxy,
+            running(*serve, port=jikko_port, **environment) as jikko,
+        ):
+            asyncio.run(compare(jikko, proxy, key))
+
+
+async def compare(jikko: Server, proxy: Server, key: str) -> None:
+    path, chat = "/v1/workflows/run", "/v1/chat/completions"
+    # Imports and the first connections are not what is measured.
+    await measure(jikko, path, key, 4, "hello", TOKENS)
+    await measure(proxy, chat, key, 4, "hello", TOKENS)
+    bare = await measure(proxy, chat, key, RUNS, "hello", TOKENS)
+    mine = await measure(jikko, path, key, RUNS, "hello", TOKENS)
+    show(f"{RUNS} runs at once, all ended", mine.seconds, "s", baseline=round(bare.seconds, 2), aim="<= 4")
+    show(f"{RUNS} runs at once, first token of the last", mine.first, "s", baseline=round(bare.first, 2))
+    show(f"{RUNS} runs at once, peak memory", jikko.peak_memory(), "MiB", aim="<= 300")
+    show(
+        f"{RUNS} runs at once, processor per run",
+        mine.cpu / RUNS * 1000,
+        "ms",
+        baseline=round(bare.cpu / RUNS * 1000, 2),
+    )
+    await cost_of_a_token(jikko, proxy, key)
+
+
+async def cost_of_a_token(jikko: Server, proxy: Server, key: str) -> None:
+    streams = 8
+    bare = await measure(proxy, "/v1/chat/completions", key, streams, "many", MANY)
+    mine = await measure(jikko, "/v1/workflows/run", key, streams, "many", MANY)
+    count = streams * MANY
+    each, least = mine.cpu / count * 1e6, bare.cpu / count * 1e6
+    show("processor per token", each, "us", baseline=round(least, 2), ratio=round(each / max(least, 0.01), 1))
+    show("overhead per token", each - least, "us", aim="<= 60")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["model", port]:
+            asyncio.run(fake_model(int(port)))
+        case ["proxy", port, model]:
+            asyncio.run(bare_proxy(int(port), int(model)))
+        case _:
+            main()

@@ -1,0 +1,161 @@
+"""The runs that this process executes, or will when it is their turn."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from jikko.engine.limits import RunLimits
+from jikko.engine.runner import Runner
+from jikko.engine.state import RunState
+from jikko.errors import JikkoError, TooManyRequests
+from jikko.events import Event, FormClosed, RunBegan, RunFinished
+from jikko.ports.clock import Clock
+from jikko.ports.services import Services
+from jikko.record import RunRecord
+from jikko.service.admission import Admission
+from jikko.service.live import LiveRun
+from jikko.service.secrets import HidingJournal
+from jikko.service.waiting import WaitingRun
+from jikko.service.workflows import Workflow
+
+log = logging.getLogger(__name__)
+
+
+class Executions:
+    """Runs under way and runs that wait, by run id."""
+
+    def __init__(self, services: Services, limits: RunLimits, admission: Admission, clock: Clock) -> None:
+        self.admission = admission
+        self._services = services
+        self._limits = limits
+        self._clock = clock
+        self._live: dict[str, tuple[LiveRun, Runner | WaitingRun]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def find(self, run_id: str) -> tuple[LiveRun, Runner | WaitingRun] | None:
+        """A run of this process."""
+        return self._live.get(run_id)
+
+    def stop(self, app_id: str, task_id: str, error: str) -> bool:
+        """Stop a run by its task id, or by its own. Returns whether one was stopped."""
+        for live, runner in list(self._live.values()):
+            owner = live.record.owner
+            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
+                return runner.stop(error)
+        return False
+
+    def require_open(self) -> None:
+        """Raises:
+        TooManyRequests: The process is about to end.
+        """
+        if self._closing:
+            raise TooManyRequests("The server is shutting down; try again in a moment.")
+
+    async def accept(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
+        """Accept a run whose log begins with these events: durable when this returns. It goes on when it is its turn.
+
+        Raises:
+            KeyTaken: The idempotency key has a run already. There is no new one.
+            TooManyRequests: The queue of the app is full, or the process is about to end.
+        """
+        self.require_open()
+        self.admission.require_room(live.record.owner.app_id)
+        self.line_up(live, workflow, events)
+        await live.committed()
+
+    def line_up(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
+        """Write the next events of a run that waits for its turn."""
+        waiting = WaitingRun(live, self.admission, self._clock)
+        waiting.on_turn = lambda: self._task(self._begin(live, waiting, workflow))
+        waiting.on_ended = lambda: self._task(self._settle(live, waiting))
+        live.on_lost = waiting.lost
+        self._live[live.record.owner.run_id] = (live, waiting)
+        live.append([workflow.secrets.hide(event) for event in events] if workflow.secrets else events)
+        waiting.queue_up()
+
+    async def _begin(self, live: LiveRun, waiting: WaitingRun, workflow: Workflow) -> None:
+        """It is a run's turn, and it has its slot."""
+        if not await waiting.is_accepted():
+            self.admission.leave(live.record.owner.app_id)
+            return
+        state = RunState(workflow.graph)
+        state.replay(workflow.secrets.reveal(event) for event in live.events)
+        self.launch(live, workflow, state, RunBegan(at=self._clock()))
+
+    def go_on(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
+        """Let a run go on that had begun before: it does not wait for a slot."""
+        self.admission.take_back(live.record.owner.app_id)
+        self.launch(live, workflow, state, first, *answers)
+
+    def launch(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
+        """Execute a run that has a slot, from its state on, until it ends or pauses."""
+        runner = Runner(
+            state,
+            HidingJournal(live, workflow.secrets) if workflow.secrets else live,
+            info=live.record.owner,
+            services=self._services,
+            limits=self._limits,
+            clock=self._clock,
+        )
+        live.on_lost = runner.park
+        self._live[live.record.owner.run_id] = (live, runner)
+        self._task(self._run(live, runner, first, answers))
+
+    async def close(self, grace: float) -> int:
+        """See ``Runs.close``."""
+        self._closing = True
+        self.admission.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        parked = 0
+        for live, runner in list(self._live.values()):
+            if not runner.has_ended:
+                parked += 1
+                runner.park()
+            try:
+                async with asyncio.timeout(max(1.0, grace)):
+                    await live.committed()
+            except (JikkoError, TimeoutError):
+                log.error("the end of the log of run %s could not be written", live.record.owner.run_id)
+            live.abandon(TooManyRequests("The server is shutting down; the run goes on when it is back."))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        return parked
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, live: LiveRun, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+        try:
+            await runner.run([first], answers)
+        except Exception as error:
+            log.exception("run %s: the engine failed", live.record.owner.run_id)
+            live.append([given_up(live.record, f"internal error ({type(error).__name__})", self._clock())])
+        self.admission.leave(live.record.owner.app_id)
+        await self._settle(live, runner)
+
+    async def _settle(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
+        """Wait until the end of a run is durable, then forget it."""
+        run_id = live.record.owner.run_id
+        try:
+            await live.committed()
+        except JikkoError as error:
+            log.warning("run %s: %s", run_id, error)
+        finally:
+            # A paused run may have been resumed meanwhile.
+            if self._live.get(run_id) == (live, runner):
+                del self._live[run_id]
+
+
+def given_up(record: RunRecord, reason: str, now: float) -> RunFinished:
+    """The end of a run that cannot go on."""
+    return RunFinished(
+        at=now,
+        status="failed",
+        error=f"The run could not go on after its process ended: {reason}",
+        elapsed=max(0.0, now - record.created_at),
+    )

@@ -1,0 +1,84 @@
+"""The house: sizes of files, layers without exceptions, documents that keep up, a wheel that is complete."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jikko
+from jikko.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+LIMITS = {"src": 400, "tests": 500}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("folder", LIMITS)
+def test_no_file_is_too_long(folder: str) -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert {str(path): count for path, count in lines.items() if count > LIMITS[folder]} == {}
+
+
+def test_the_layers_have_no_exceptions(project: dict[str, Any]) -> None:
+    contracts = project["tool"]["importlinter"]["contracts"]
+    assert not [contract["name"] for contract in contracts if "ignore_imports" in contract]
+    layers = next(contract for contract in contracts if contract["type"] == "layers")
+    assert layers["exhaustive"] is True
+
+
+def test_types_are_checked_strictly(project: dict[str, Any]) -> None:
+    assert project["tool"]["mypy"]["strict"] is True
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in fields(Settings)])
+def test_the_reference_of_settings_names_each_with_its_variable(name: str) -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert f"| `{name}` | `{PREFIX}{name.upper()}` |" in text
+
+
+def test_the_reference_of_settings_names_no_other() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `") and "` | `JIKKO_" in line}
+    assert named == {entry.name for entry in fields(Settings)}
+
+
+def test_the_version_is_one_and_the_changelog_has_it(project: dict[str, Any]) -> None:
+    version = project["project"]["version"]
+    assert jikko.__version__ == version
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))])
+def test_links_within_the_documents_lead_somewhere(page: Path) -> None:
+    targets = [part.partition(")")[0] for part in page.read_text(encoding="utf-8").split("](")[1:]]
+    local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        described = {name.rpartition("/")[2] for name in archive.namelist() if ".dist-info/" in name}
+    source = ROOT / "src"
+    expected = {
+        path.relative_to(source).as_posix()
+        for path in (source / "jikko").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert packed == expected
+    assert {name for name in packed if name.endswith(".sql")}
+    assert {name for name in packed if name.startswith("jikko/sandbox/shims/")}
+    assert "jikko/py.typed" in packed
+    assert {"entry_points.txt", "LICENSE", "METADATA"} <= described
