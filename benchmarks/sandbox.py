@@ -2,7 +2,8 @@
 
     python benchmarks/sandbox.py [seconds per figure, default 5]
 
-The variant with the layers off runs only the programs in this file, and exists only here.
+The variant with the layers off runs only the programs in this file, and exists only here. It keeps what ends its
+children with it (no inherited descriptors, the death signal), or they would outlive the benchmark.
 """
 
 import asyncio
@@ -42,8 +43,8 @@ HOG = "def main():\n    while True:\n        pass\n"
 NO_LAYERS = f"""
 import jikko.sandbox.lock as lock
 lock.landlock_abi = lambda: 0
-lock.become_nobody = lock.drop_capabilities = lock.die_with = lock.forbid_dumps = lambda *_: None
-lock.forbid_new_privileges = lock.install_filter = lock.close_from = lambda *_: None
+lock.become_nobody = lock.drop_capabilities = lock.forbid_dumps = lambda *_: None
+lock.forbid_new_privileges = lock.install_filter = lambda *_: None
 {PROGRAM}
 """
 

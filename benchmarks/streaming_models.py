@@ -138,12 +138,12 @@ async def one(port: int, path: str, key: str, text: str, expected: int) -> float
     rest = b""
     while received := await reader.read(65536):
         rest += received
-        found = rest.count(b'"token ')
+        found = rest.count(b"token ")
         if found and not first:
             first = time.perf_counter()
         count += found
-        # What follows the last complete mark may be the beginning of one.
-        rest = rest[-7:] if not rest.endswith(b'"token ') else b""
+        # Its end may be the beginning of one.
+        rest = rest[-5:] if not rest.endswith(b"token ") else b""
     writer.close()
     if count < expected:
         raise RuntimeError(f"{count} tokens instead of {expected}")

@@ -38,6 +38,8 @@ from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
 from jikko.service.request_rate import RequestRate
+from jikko.service.retention import Retention
+from jikko.service.retry import Retries
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.settings import Settings
@@ -57,7 +59,10 @@ class Assembly:
     apps: Apps
     workflows: Workflows
     runs: Runs
+    store: RunStore
     starts: IdempotentStarts
+    retention: Retention
+    retries: Retries
     files: FileService
     forms: Forms
     signer: UrlSigner
@@ -150,7 +155,10 @@ async def assemble(
             apps=Apps(stores.apps, BY_TYPE, clock, rate=RequestRate(settings.requests_per_minute)),
             workflows=workflows,
             runs=runs,
+            store=stores.runs,
             starts=IdempotentStarts(runs, stores.runs),
+            retention=Retention(stores.runs, files, clock),
+            retries=Retries(runs, stores.runs, workflows, clock),
             files=FileService(files, signer, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             signer=signer,

@@ -41,6 +41,8 @@ class Settings:
     """A proxy for the HTTP requests of workflows."""
     max_body: int = 15 << 20
     """Bytes that the JSON body of a request may have."""
+    retention_days: float = 0.0
+    """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     max_runs: int = 10_000
     """Runs that go on at once in one server process, of all apps; further ones wait. 0: no limit."""
     max_runs_per_app: int = 2_000

@@ -16,7 +16,7 @@ def jikko(tmp_path: Path) -> Command:
     return Command(tmp_path / "home")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def echo() -> Iterator[EchoServer]:
     """A server for workflows to call."""
     server = EchoServer()
@@ -34,7 +34,7 @@ class Scene:
     """By the name of the app."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scene(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer) -> Iterator[Scene]:
     """A server that many tests share. Nothing in it may depend on what other tests did."""
     folder = tmp_path_factory.mktemp("scene")

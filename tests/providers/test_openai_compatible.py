@@ -1,6 +1,7 @@
 """What becomes of answers of OpenAI's protocol, good and bad, over a real socket."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -64,6 +65,40 @@ async def test_a_streamed_answer_comes_piece_by_piece_and_as_a_whole() -> None:
     assert fake.exchanges[0].path == "/v1/chat/completions"
     assert fake.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
     assert fake.bodies[0]["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    ("busy", "joined", "told"),
+    [
+        (True, True, ["abc", "d"]),
+        (True, False, ["a", "b", "c", "d"]),
+        (False, True, ["a", "b", "c", "d"]),
+    ],
+)
+async def test_texts_that_come_together_are_told_together_when_there_is_much_to_do(
+    busy: bool, joined: bool, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jikko.providers.models._BUSY", 1 if busy else 2)
+    came = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.raw(b"".join(b"data: " + json.dumps(delta(word)).encode() + b"\n\n" for word in "abc"))
+        await came.wait()
+        await exchange.event(delta("d", finish="stop"))
+        await exchange.end_stream()
+
+    pieces: list[str] = []
+
+    def tell(chunk: Chunk) -> None:
+        pieces.append(chunk.text)
+        came.set()
+
+    async with served(answer) as (_, models):
+        completion = await models.complete(request(joined=joined), tell)
+
+    assert pieces == told
+    assert completion.text == "abcd"
 
 
 async def test_latency_and_time_to_the_first_token_are_told() -> None:

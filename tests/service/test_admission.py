@@ -20,7 +20,8 @@ def test_without_limits_everybody_gets_a_slot() -> None:
 
 
 def test_a_slot_that_becomes_free_goes_to_whoever_waited_longest_in_the_app() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1)), []
+    admission = Admission(AdmissionLimits(at_once=1))
+    began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first", "second")
 
@@ -30,7 +31,8 @@ def test_a_slot_that_becomes_free_goes_to_whoever_waited_longest_in_the_app() ->
 
 
 def test_nobody_overtakes_those_of_the_app_that_wait() -> None:
-    admission, began = Admission(AdmissionLimits(at_once_per_app=1)), []
+    admission = Admission(AdmissionLimits(at_once_per_app=1))
+    began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first")
 
@@ -38,7 +40,8 @@ def test_nobody_overtakes_those_of_the_app_that_wait() -> None:
 
 
 def test_10_000_that_wait_in_one_app_do_not_hold_up_another() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1)), []
+    admission = Admission(AdmissionLimits(at_once=1))
+    began: list[str] = []
     assert admission.take("busy")
     queue(admission, "busy", began, *(f"busy {number}" for number in range(10_000)))
     queue(admission, "other", began, "other 1", "other 2")
@@ -50,7 +53,8 @@ def test_10_000_that_wait_in_one_app_do_not_hold_up_another() -> None:
 
 
 def test_an_app_at_its_own_limit_does_not_hold_up_another() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=3, at_once_per_app=2)), []
+    admission = Admission(AdmissionLimits(at_once=3, at_once_per_app=2))
+    began: list[str] = []
     assert admission.take("busy")
     assert admission.take("busy")
     queue(admission, "busy", began, *(f"busy {number}" for number in range(10_000)))
@@ -60,7 +64,8 @@ def test_an_app_at_its_own_limit_does_not_hold_up_another() -> None:
 
 
 def test_an_app_that_was_at_its_limit_has_its_turn_again_when_a_run_of_it_ends() -> None:
-    admission, began = Admission(AdmissionLimits(at_once_per_app=1)), []
+    admission = Admission(AdmissionLimits(at_once_per_app=1))
+    began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first", "second", "third")
 
@@ -72,7 +77,8 @@ def test_an_app_that_was_at_its_limit_has_its_turn_again_when_a_run_of_it_ends()
 
 
 def test_who_withdraws_is_passed_over() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1)), []
+    admission = Admission(AdmissionLimits(at_once=1))
+    began: list[str] = []
     assert admission.take("a")
     first, second = queue(admission, "a", began, "first", "second")
 
@@ -85,7 +91,8 @@ def test_who_withdraws_is_passed_over() -> None:
 
 
 def test_an_app_whose_queue_was_withdrawn_leaves_no_trace() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1)), []
+    admission = Admission(AdmissionLimits(at_once=1))
+    began: list[str] = []
     assert admission.take("a")
     for place in queue(admission, "b", began, "first", "second"):
         admission.withdraw(place)
@@ -97,7 +104,8 @@ def test_an_app_whose_queue_was_withdrawn_leaves_no_trace() -> None:
 
 
 def test_a_paused_run_that_goes_on_takes_its_slot_back_and_others_wait_for_it() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1, at_once_per_app=1)), []
+    admission = Admission(AdmissionLimits(at_once=1, at_once_per_app=1))
+    began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first")
     admission.take_back("a")
@@ -110,7 +118,8 @@ def test_a_paused_run_that_goes_on_takes_its_slot_back_and_others_wait_for_it() 
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1, queued_per_app=2)), []
+    admission = Admission(AdmissionLimits(at_once=1, queued_per_app=2))
+    began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first", "second")
 
@@ -132,7 +141,8 @@ def test_with_no_queue_only_what_cannot_begin_at_once_is_refused() -> None:
 
 
 def test_once_closed_nobody_begins_any_more() -> None:
-    admission, began = Admission(AdmissionLimits(at_once=1)), []
+    admission = Admission(AdmissionLimits(at_once=1))
+    began: list[str] = []
     assert admission.take("a")
     queue(admission, "a", began, "first")
     admission.close()

@@ -83,7 +83,7 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
     app, process = await world.chain(), world.process()
     world.script.held = {"a"}
     first = await start(world, process, app, "key")
-    process.die()
+    await process.die()
     heir = world.process()
     await heir.runs.recover()
 

@@ -123,7 +123,7 @@ async def test_after_a_crash_runs_that_waited_wait_again_and_all_end(world: Worl
     app, process = await world.chain(), world.process(at_once=1)
     world.script.held = {"a"}
     runs = [(await process.start(app, q=str(number))).record.owner.run_id for number in range(5)]
-    process.die()
+    await process.die()
 
     heir = world.process(at_once=1)
     assert await heir.runs.recover() == 5
@@ -141,7 +141,7 @@ async def test_a_run_that_waited_through_many_crashes_is_no_poison(world: World)
     await process.start(app)
     waiting = (await process.start(app)).record.owner.run_id
     for _ in range(3):
-        process.die()
+        await process.die()
         process = world.process(at_once=1)
         await process.runs.recover()
 

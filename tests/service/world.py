@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,6 +22,7 @@ from jikko.service.apps import Apps
 from jikko.service.file_inputs import FileInputs
 from jikko.service.idempotency import IdempotentStarts
 from jikko.service.live import LiveRun
+from jikko.service.retry import Retries
 from jikko.service.runs import Runs, StartRequest
 from jikko.service.workflows import Workflows
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
@@ -115,7 +117,7 @@ class World:
         names = names or ("a", "b", "c")
         nodes = [start("q"), *(node(each, "code", value=each) for each in names), end(out=f"{names[-1]}.value")]
         ids = ["start", *names, "end"]
-        edges = " ".join(f"{one}>{other}" for one, other in zip(ids, ids[1:], strict=False))
+        edges = " ".join(f"{one}>{other}" for one, other in pairwise(ids))
         return await self.app(name, nodes, edges)
 
     def process(self, **limits: int) -> "Process":
@@ -162,14 +164,19 @@ class Process:
             clock=lambda: world.now,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
+        self.retries = Retries(self.runs, world.store, self.workflows, lambda: world.now)
         self._world = world
 
     async def start(self, app: App, **inputs: Any) -> LiveRun:
         """Start a run of an app."""
         return await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
 
-    def die(self) -> None:
+    async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
+        lives = self.runs._executions._live
+        while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
+            # A write that is under way would come after the death.
+            await unsettled[0].committed()
         for live, runner in list(self.runs._executions._live.values()):
             live.abandon(RuntimeError("the process died"))
             runner.park()
@@ -186,5 +193,5 @@ async def end_of(run: Any) -> RunFinished:
 async def until(is_so: Callable[[], bool]) -> None:
     """Let others go on until something is so."""
     async with asyncio.timeout(PATIENCE):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from jikko.cli.providers import providers
 from jikko.cli.run import run
 from jikko.cli.runs import runs
 from jikko.cli.serve import serve
+from jikko.cli.upkeep import backup
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -17,7 +18,7 @@ def cli() -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
 
 
-for command in (serve, run, check, apps, runs, providers, doctor):
+for command in (serve, run, check, apps, runs, backup, providers, doctor):
     cli.add_command(command)
 
 

@@ -18,7 +18,7 @@ _server_options = (
 
 @click.group()
 def runs() -> None:
-    """Look at runs, and stop them."""
+    """Look at runs, stop, repeat, carry and remove them."""
 
 
 @runs.command("list")
@@ -125,13 +125,32 @@ def stop(run_id: str, url: str, key: str, user: str, as_json: bool) -> None:
     sys.exit(0 if stopped else 1)
 
 
-def _post(url: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+@runs.command()
+@click.argument("run_id")
+@click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
+@click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is 1 if it did not succeed.")
+@_server_options[0]
+@_server_options[1]
+@_server_options[2]
+@json_option
+def retry(run_id: str, from_node: str | None, wait: bool, url: str, key: str, user: str, as_json: bool) -> None:
+    """Repeat a run on a server: a new run takes over what finished nodes did, and the others run again."""
+    body: dict[str, Any] = {"user": user, "response_mode": "blocking" if wait else "async"}
+    if from_node:
+        body["from_node_id"] = from_node
+    answer = _post(f"{url.rstrip('/')}/v1/workflows/run/{run_id}/retry", key, body, timeout=None if wait else 30)
+    status = answer["data"]["status"]
+    click.echo(json.dumps(answer) if as_json else f"{answer['workflow_run_id']}  {status}")
+    sys.exit(0 if status not in ("failed", "stopped") else 1)
+
+
+def _post(url: str, key: str, body: dict[str, Any], *, timeout: float | None = 30) -> dict[str, Any]:
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
+        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=timeout) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found
     except HTTPError as error:

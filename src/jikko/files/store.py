@@ -1,7 +1,7 @@
 """The file store: an index, content by its hash, and urls."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 
 from jikko.files.mapping import resign, stored_mapping
 from jikko.files.signing import UrlSigner
@@ -104,13 +104,23 @@ class Files:
     def resign(self, value: Json, *, base_url: str = "") -> Json:
         return resign(value, self._signer, base_url)
 
-    async def expire(self, before: float, *, limit: int = 500) -> int:
-        """Remove files that were created before a moment, at most ``limit`` at a time.
+    async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
+        """See ``FileStore``."""
+        file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)
+        if file is not None:
+            await self._index.used(file.id, self._clock())
+        return file
+
+    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> int:
+        """Remove files that were neither stored nor used since a moment, at most ``limit`` at a time.
+
+        Args:
+            keep: Files that stay, by id.
 
         Returns:
             How many. Less than ``limit``: there are no more.
         """
-        expired = await self._index.expire(before, limit=limit)
+        expired = await self._index.expire(before, limit=limit, keep=keep)
         # An hour: somebody may have stored the same content just now, and not yet told the index.
         await self._blobs.delete(expired.orphans, before=self._clock() - 3600)
         return expired.files

@@ -84,6 +84,18 @@ def user_of(body: dict[str, Any]) -> str:
     return user.replace("\x00", "")
 
 
+def mode_of(body: dict[str, Any]) -> str:
+    """The ``response_mode`` of a request: ``blocking``, ``streaming`` or ``async``.
+
+    Raises:
+        InvalidParam: It is something else.
+    """
+    mode = body.get("response_mode") or "blocking"
+    if mode not in _MODES:
+        raise InvalidParam("response_mode: must be 'blocking', 'streaming' or 'async'")
+    return str(mode)
+
+
 def start_request(body: dict[str, Any], workflow_id: str | None, base_url: str) -> tuple[StartRequest, str]:
     """What a client wants to run, and its ``response_mode``.
 
@@ -95,17 +107,17 @@ def start_request(body: dict[str, Any], workflow_id: str | None, base_url: str) 
     inputs = body.get("inputs")
     if not isinstance(inputs, dict):
         problems.append("inputs: is required and must be an object" if inputs is None else "inputs: must be an object")
-    mode = body.get("response_mode") or "blocking"
-    if mode not in _MODES:
-        problems.append("response_mode: must be 'blocking', 'streaming' or 'async'")
+    mode = "blocking"
+    try:
+        mode = mode_of(body)
+    except InvalidParam as error:
+        problems.append(str(error))
     files = body.get("files")
     if files is not None and not (isinstance(files, list) and all(isinstance(item, dict) for item in files)):
         problems.append("files: must be a list of objects")
     if problems:
         raise InvalidParam("; ".join(problems))
-    return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id, base_url=base_url), str(
-        mode
-    )
+    return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id, base_url=base_url), mode
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

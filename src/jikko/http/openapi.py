@@ -88,7 +88,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         if operation.streams and status == 200:
             content["text/event-stream"] = {}
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
-    for status in operation.errors:
+    # Every request with a key counts for the key's limit.
+    for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
         responses[str(status)] = {
             "description": _WHAT[status],
             "content": {"application/json": {"schema": ref("Error")}},

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from jikko.http.routes import files, forms, info, records, runs
+from jikko.http.routes import files, forms, info, records, retries, runs
 from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, array, obj, ref
 
 Handler = Callable[[Request], Awaitable[Any]]
@@ -128,6 +128,25 @@ OPERATIONS: tuple[Operation, ...] = (
         _json(obj({"data": array(ref("Event"))})),
         (400, 401, 404),
         streams=True,
+    ),
+    Operation(
+        "POST",
+        f"{_RUN}/retry",
+        retries.retry_run,
+        "Start a run that takes over what finished nodes of this one did",
+        {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
+        _START_ERRORS,
+        body=ref("RetryRequest"),
+        headers=_KEY,
+        streams=True,
+    ),
+    Operation(
+        "GET",
+        f"{_RUN}/lineage",
+        retries.lineage,
+        "Which run this one repeats, and which repeat it",
+        _json(ref("Lineage")),
+        (401, 404),
     ),
     Operation(
         "POST",

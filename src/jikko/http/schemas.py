@@ -67,6 +67,35 @@ SCHEMAS: dict[str, Schema] = {
         optional=("response_mode", "files"),
     ),
     "UserRequest": obj({"user": {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}]}}),
+    "RetryRequest": obj(
+        {
+            "user": {
+                "anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}],
+                "description": "Who asks. The new run is the user's who started the first one.",
+            },
+            "from_node_id": {
+                "anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}],
+                "description": "The node that runs again, with everything behind it. By default those that failed.",
+            },
+            "response_mode": {
+                "anyOf": [{"type": "string", "enum": ["blocking", "streaming", "async"]}, {"type": "null"}],
+                "description": "As for a start.",
+            },
+        },
+        optional=("from_node_id", "response_mode"),
+    ),
+    "Lineage": obj(
+        {
+            "workflow_run_id": UUID,
+            "retry_of": {**nullable(UUID), "description": "The run that this one repeats."},
+            "from_node_ids": {**array(TEXT), "description": "The nodes from which it repeats that run."},
+            "taken_over": {**array(UUID), "description": "Its node executions that were taken over from that run."},
+            "retries": {
+                **array(obj({"workflow_run_id": UUID, "status": STATUS, "created_at": SECONDS})),
+                "description": "The runs that repeat this one, oldest first.",
+            },
+        }
+    ),
     "RunAnswer": obj(
         {
             "task_id": UUID,

@@ -15,6 +15,7 @@ from jikko.service.apps import Apps
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
+from jikko.service.retry import Retries
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.values import Json
@@ -27,6 +28,7 @@ class Api:
     apps: Apps
     runs: Runs
     starts: IdempotentStarts
+    retries: Retries
     workflows: Workflows
     version: str
     max_body: int

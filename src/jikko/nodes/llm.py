@@ -86,6 +86,7 @@ class Llm:
             mode=mode,
             messages=messages,
             parameters=self.model.resolved(ctx.variables),
+            joined=not self.separated,
             run_id=ctx.run.run_id,
             key=ctx.idempotency_key,
         )

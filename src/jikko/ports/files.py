@@ -4,7 +4,7 @@ Two ports lie below the one that nodes and use cases see: an index of what is kn
 bytes, by their SHA-256.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -77,8 +77,20 @@ class FileIndex(Protocol):
         """Files of an app, newest first."""
         ...
 
-    async def expire(self, before: float, *, limit: int = 500) -> "Expired":
-        """Forget files that were created before a moment, oldest first, at most ``limit`` at a time."""
+    async def used(self, file_id: str, at: float) -> None:
+        """Note that a run takes a file as an input. Not durable yet when this returns."""
+        ...
+
+    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> "Expired":
+        """Forget files that were neither created nor used since a moment, oldest first.
+
+        Args:
+            limit: How many at most.
+            keep: Files that stay, by id.
+
+        Returns:
+            Fewer than ``limit``: there are no more.
+        """
         ...
 
     async def close(self) -> None:
@@ -177,6 +189,10 @@ class FileStore(Protocol):
 
     async def find(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         """A file of this end user of this app; ``None`` for every other. ``file_id`` in any case."""
+        ...
+
+    async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
+        """As ``find``, for the input of a run: the file is kept for as long as if it was stored now."""
         ...
 
     async def look_up(self, file_id: str) -> StoredFile | None:

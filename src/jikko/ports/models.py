@@ -104,6 +104,8 @@ class ModelRequest:
     schema: Mapping[str, Json] | None = None
     """JSON Schema that the answer must fit; only for models that can. Its name is ``answer``."""
     stream: bool = True
+    joined: bool = True
+    """Whether texts that came together may be told together: cheaper when there is much to do."""
     run_id: str = ""
     """Requests that wait for a limit of the provider take turns by run."""
     key: str = ""

@@ -116,8 +116,25 @@ class RunStore(Protocol):
         """The open run with that task id."""
         ...
 
+    async def retries(self, run_id: str) -> list[RunRecord]:
+        """The runs that repeat a run, oldest first. ``run_id`` in any case."""
+        ...
+
     async def list_runs(self, query: LogQuery) -> LogPage:
         """One page of an app's runs. A page behind the last is empty."""
+        ...
+
+    async def created_before(self, before: float) -> list[str]:
+        """The ids of all runs that were created before a time, in no order."""
+        ...
+
+    async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
+        """Some runs in the order of their ids, those that have not ended too.
+
+        Args:
+            app_id: Only runs of this app.
+            after: Begin behind this id.
+        """
         ...
 
     async def prune(self, before: float, *, limit: int = 500) -> int:

@@ -11,9 +11,9 @@ class SandboxFailure(Exception):
 
     def __init__(self, message: str, *, kind: str = "CodeExecutionError") -> None:
         self.kind = kind
-        """Which failure it is: ``CodeExecutionError`` (exception in the program, refused operation, result that is no
-        JSON object), ``SandboxLimitError`` (a limit was broken, which the message names) or
-        ``SandboxUnavailableError``."""
+        """Which failure it is: ``CodeExecutionError`` (exception in the program, refused operation),
+        ``WorkflowNodeError`` (the result is missing or no JSON object; Source: Dify 1.15, spec/nodes.md, code),
+        ``SandboxLimitError`` (a limit was broken, which the message names) or ``SandboxUnavailableError``."""
         super().__init__(message)
 
 

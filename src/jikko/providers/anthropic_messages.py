@@ -17,7 +17,9 @@ from jikko.providers.sdk_errors import failure_of
 _MAX_TOKENS: Final = 8192
 """The protocol wants a limit; this is the one if the workflow has none."""
 _RENAMED: Final = {"stop": "stop_sequences", "max_completion_tokens": "max_tokens"}
-_KNOWN: Final = frozenset({"max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "metadata"})
+_OURS: Final = frozenset(
+    {"model", "messages", "stream", "system", "tools", "tool_choice", "response_format", "json_schema"}
+)
 _FINISHED: Final = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 
 MakeClient = Callable[[ProviderConfig], Any]
@@ -112,42 +114,35 @@ def _client(config: ProviderConfig) -> Any:
             return anthropic.AsyncAnthropicVertex(region=str(region or "global"), project_id=project, **common)
         case _:
             common.setdefault("base_url", "https://api.anthropic.com")
-            return anthropic.AsyncAnthropic(api_key=config.api_key or "none", **common)
+            client = anthropic.AsyncAnthropic(api_key=config.api_key or "none", webhook_key="", **common)
+            # ANTHROPIC_CUSTOM_HEADERS is read whatever is given.
+            client._custom_headers = dict(config.headers)
+            return client
 
 
 def _arguments(request: ModelRequest) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "model": request.model,
-        "messages": [_message(message) for message in request.messages if message.role != "system"],
-        "max_tokens": _MAX_TOKENS,
-        "stream": True,
-    }
+    messages = [_message(message) for message in request.messages if message.role != "system"]
     system = "\n\n".join(message.text for message in request.messages if message.role == "system")
-    if system:
-        arguments["system"] = system
-    if not arguments["messages"]:
+    body: dict[str, Any] = {}
+    if not messages:
         # A prompt of system messages only is allowed elsewhere.
-        arguments["messages"] = [{"role": "user", "content": arguments.pop("system", "")}]
-    others: dict[str, Any] = {}
+        messages, system = [{"role": "user", "content": system}], ""
+    if system:
+        body["system"] = system
     for name, value in request.parameters.items():
         name = _RENAMED.get(name, name)
-        if value is None:
+        if value is None or name in _OURS:
             continue
-        if name == "stop_sequences" and isinstance(value, str):
-            value = [value]
-        if name in _KNOWN:
-            arguments[name] = value
-        elif name not in ("stream", "response_format", "json_schema"):
-            others[name] = value
-    if others:
-        arguments["extra_body"] = others
+        body[name] = [value] if name == "stop_sequences" and isinstance(value, str) else value
     if request.tools:
-        arguments["tools"] = [
+        body["tools"] = [
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
-        arguments["tool_choice"] = {"type": "tool", "name": request.tools[0].name}
-    return arguments
+        body["tool_choice"] = {"type": "any"}
+    max_tokens = body.pop("max_tokens", _MAX_TOKENS)
+    # Beyond what every version of the SDK asks for, all goes into the body as it is: signatures change.
+    return {"model": request.model, "messages": messages, "max_tokens": max_tokens, "stream": True, "extra_body": body}
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class Limiter:
         self._held: OrderedDict[str, float] = OrderedDict()
 
     @property
+    def active(self) -> int:
+        """How many requests are under way."""
+        return self._active
+
+    @property
     def waiting(self) -> int:
         """How many requests wait."""
         return sum(len(queue) for queue in self._waiting.values())

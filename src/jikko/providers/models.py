@@ -25,6 +25,8 @@ from jikko.providers.progress import Progress
 from jikko.providers.tokens import estimated
 
 MakeBackend = Callable[[ProviderConfig], Backend]
+_BUSY: Final = 64
+"""Requests under way from which on texts that came together are told together."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
@@ -65,6 +67,8 @@ class ProviderModels:
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
         async with limiter.slot(request.run_id, request.key):
+            if limiter.active < _BUSY:
+                sent = replace(sent, joined=False)
             progress = Progress(tell if request.stream else None, config.max_answer)
             try:
                 await backend.complete(sent, progress)

@@ -1,7 +1,8 @@
 """What has come of an answer so far."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +29,8 @@ class Progress:
         self._tell = tell
         self._room = max_characters
         self._max = max_characters
+        self._together: list[str] | None = None
+        """Texts that are told together, once all have come."""
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, _Call] = {}
@@ -79,8 +82,28 @@ class Progress:
         if reasoning:
             self._reasoning.append(reasoning)
         self._take(len(text) + len(reasoning))
-        if self._tell is not None and (text or reasoning):
+        if self._tell is None:
+            return
+        if self._together is not None and not reasoning:
+            self._together.append(text)
+        elif text or reasoning:
+            self._tell_together()
             self._tell(Chunk(text, reasoning))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell the texts that are added in the block together."""
+        self._together = []
+        try:
+            yield
+        finally:
+            self._tell_together()
+            self._together = None
+
+    def _tell_together(self) -> None:
+        if self._together and self._tell is not None:
+            self._tell(Chunk("".join(self._together), ""))
+            self._together.clear()
 
     def call(self, index: int, id: str, name: str, arguments: str) -> None:
         """Take a piece of a tool call; any part of it may be empty.

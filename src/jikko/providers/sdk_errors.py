@@ -23,6 +23,11 @@ def failure_of(error: Exception) -> ModelFailure:
         return ModelFailure(
             f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError"
         )
+    if isinstance(error, (TypeError, AttributeError, LookupError, AssertionError)):
+        return ModelFailure(
+            f"The provider's library failed: {type(error).__name__}: {error}"[:_MAX_MESSAGE],
+            kind="InvokeBadRequestError",
+        )
     cause = root_of(error)
     # Names of errors in between mean nothing here: the HTTP library reports a lost connection as a timeout.
     if isinstance(cause, TimeoutError) or (cause is error and "Timeout" in type(error).__name__):

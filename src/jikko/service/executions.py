@@ -131,7 +131,8 @@ class Executions:
 
     async def _run(self, live: LiveRun, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
         try:
-            await runner.run([first], answers)
+            if not runner.has_ended:  # parked before this task had its first turn
+                await runner.run([first], answers)
         except Exception as error:
             log.exception("run %s: the engine failed", live.record.owner.run_id)
             live.append([given_up(live.record, f"internal error ({type(error).__name__})", self._clock())])

@@ -132,7 +132,7 @@ class FileInputs:
             raise InvalidParam("Invalid upload file id")
         if not is_uuid(file_id):
             raise InvalidParam("Invalid upload file id format")
-        file = await self._files.find(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
+        file = await self._files.use(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
         if file is None or file.origin != "upload":
             # The same whether there is no such file or it is somebody else's: ids of others are not to be tried out.
             raise InvalidParam("Invalid upload file")
@@ -143,7 +143,7 @@ class FileInputs:
         file_id = file_id_of(_text(raw, f"{method}_id", "reference", "related_id"))
         file = None
         if is_uuid(file_id):
-            file = await self._files.find(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
+            file = await self._files.use(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
         if file is None or file.origin != "node":
             raise InvalidParam(f"{name} {file_id or None} not found")
         return file

@@ -118,6 +118,10 @@ class Runs:
             await self._executions.accept(live, workflow, opening(workflow.graph, started))
         return live
 
+    async def accept(self, live: LiveRun, workflow: Workflow, events: list[Event]) -> None:
+        """Accept a run whose log begins with these events. See ``Executions.accept``."""
+        await self._executions.accept(live, workflow, events)
+
     async def recover(self) -> int:
         """Take over the runs that a process left behind. To be called once, before any run is started.
 

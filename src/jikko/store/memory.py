@@ -89,12 +89,27 @@ class MemoryRunStore:
                 return msgspec.structs.replace(record)
         return None
 
+    async def retries(self, run_id: str) -> list[RunRecord]:
+        found = [record for record in self._records.values() if record.owner.retry_of == run_id.lower()]
+        return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
+
     async def list_runs(self, query: LogQuery) -> LogPage:
         found = [record for record in reversed(self._records.values()) if _matches(record, query)]
         found.sort(key=lambda record: record.created_at, reverse=True)
         first = (query.page - 1) * query.limit
         page = found[first : first + query.limit]
         return LogPage(total=len(found), records=[msgspec.structs.replace(record) for record in page])
+
+    async def created_before(self, before: float) -> list[str]:
+        return [run_id for run_id, record in self._records.items() if record.created_at < before]
+
+    async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
+        found = [
+            record
+            for run_id, record in sorted(self._records.items())
+            if run_id > after and app_id in (None, record.owner.app_id)
+        ]
+        return [msgspec.structs.replace(record) for record in found[:limit]]
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
         old = [

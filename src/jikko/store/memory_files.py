@@ -1,5 +1,7 @@
 """A file index in memory: for tests, and as the plainest statement of the contract."""
 
+from collections.abc import Set
+
 from jikko.errors import Conflict
 from jikko.ports.files import Expired, StoredFile
 
@@ -9,6 +11,7 @@ class MemoryFileIndex:
 
     def __init__(self) -> None:
         self._files: dict[str, StoredFile] = {}
+        self._used: dict[str, float] = {}
 
     async def add(self, file: StoredFile) -> None:
         if file.id in self._files:
@@ -22,10 +25,16 @@ class MemoryFileIndex:
         found = [file for file in self._files.values() if file.app_id == app_id]
         return sorted(found, key=lambda file: (file.created_at, file.id), reverse=True)[:limit]
 
-    async def expire(self, before: float, *, limit: int = 500) -> Expired:
-        old = sorted(
-            (file for file in self._files.values() if file.created_at < before), key=lambda file: file.created_at
-        )[:limit]
+    async def used(self, file_id: str, at: float) -> None:
+        self._used[file_id.lower()] = at
+
+    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> Expired:
+        unused = [
+            file
+            for file in self._files.values()
+            if max(file.created_at, self._used.get(file.id, 0.0)) < before and file.id not in keep
+        ]
+        old = sorted(unused, key=lambda file: file.created_at)[:limit]
         for file in old:
             del self._files[file.id]
         kept = {file.digest for file in self._files.values()}

@@ -1,7 +1,9 @@
 """The metadata of files in SQLite."""
 
 import sqlite3
+from collections.abc import Set
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from jikko.errors import Conflict
@@ -13,7 +15,10 @@ _COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_typ
 _ADD: Final = f"INSERT INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _FIND: Final = f"SELECT {_COLUMNS} FROM files WHERE file_id = ?"
 _LISTED: Final = f"SELECT {_COLUMNS} FROM files WHERE app_id = ? ORDER BY created_at DESC, file_id DESC LIMIT ?"
-_OLD: Final = "SELECT key, digest FROM files WHERE created_at < ? ORDER BY created_at LIMIT ?"
+_USED: Final = "UPDATE files SET used_at = ? WHERE file_id = ?"
+_OLD: Final = """
+SELECT key, digest, file_id FROM files WHERE created_at < ? AND (used_at IS NULL OR used_at < ?) ORDER BY created_at
+"""
 _FORGET: Final = "DELETE FROM files WHERE key = ?"
 _IN_USE: Final = "SELECT 1 FROM files WHERE digest = ? LIMIT 1"
 
@@ -39,8 +44,14 @@ class SqliteFileIndex:
         rows = await self._database.read(lambda connection: connection.execute(_LISTED, values).fetchall())
         return [_file(row) for row in rows]
 
-    async def expire(self, before: float, *, limit: int = 500) -> Expired:
-        expired: Expired = await self._database.submit(partial(_expire, before, limit))
+    async def used(self, file_id: str, at: float) -> None:
+        values = (at, stored_id(file_id.lower()))
+        noted = self._database.submit(lambda connection: connection.execute(_USED, values).rowcount)
+        # Nobody waits for it: at worst the file is removed as if it had not been used again.
+        noted.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> Expired:
+        expired: Expired = await self._database.submit(partial(_expire, before, limit, keep))
         return expired
 
     async def close(self) -> None:
@@ -64,8 +75,9 @@ def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
         raise Conflict(f"There is a file {file.id} already.")
 
 
-def _expire(before: float, limit: int, connection: sqlite3.Connection) -> Expired:
-    rows = connection.execute(_OLD, (before, limit)).fetchall()
+def _expire(before: float, limit: int, keep: Set[str], connection: sqlite3.Connection) -> Expired:
+    unused = (row[:2] for row in connection.execute(_OLD, (before, before)) if not keep or id_text(row[2]) not in keep)
+    rows = list(islice(unused, limit))
     connection.executemany(_FORGET, [(key,) for key, _ in rows])
     digests = {digest for _, digest in rows}
     orphans = [digest.hex() for digest in digests if connection.execute(_IN_USE, (digest,)).fetchone() is None]

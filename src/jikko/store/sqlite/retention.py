@@ -8,12 +8,13 @@ from jikko.store.sqlite.totals import Totals
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 # A run may have been paused for long: it counts from when it finished, which is never before it was created.
 _OLD: Final = """
-SELECT key, status, created_at FROM runs INDEXED BY runs_listed
+SELECT key, status, created_at, run_id FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
 ORDER BY created_at LIMIT ?
 """
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
+_REMOVE_CALLBACK: Final = "DELETE FROM callbacks WHERE run_id = ?"
 _UNUSED_PAGES: Final = "PRAGMA freelist_count"
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 
@@ -37,7 +38,8 @@ class Retention:
         removed = 0
         for (app,) in connection.execute(_APPS).fetchall():
             old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
-            for key, status, created_at in old:
+            for key, status, created_at, run_id in old:
+                connection.execute(_REMOVE_CALLBACK, (run_id,))
                 connection.execute(_REMOVE_LOG, (key,))
                 connection.execute(_REMOVE, (key,))
                 self._totals.change(app, status, created_at, -1)

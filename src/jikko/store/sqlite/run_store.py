@@ -17,6 +17,7 @@ from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.retention import Retention
 from jikko.store.sqlite.run_list import list_runs
 from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
+from jikko.store.sqlite.run_scan import created_before, scan
 from jikko.store.sqlite.run_writes import LogWrite, RunWrites
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
@@ -29,6 +30,9 @@ SELECT {COLUMNS} FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at <
 _TASK: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_open
 WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2
+"""
+_RETRIES: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry_of IS NOT NULL ORDER BY created_at, key
 """
 _LOG_OF: Final = "SELECT key, log_end, status FROM runs WHERE run_id = ?"
 _ARCHIVED: Final = "SELECT events FROM run_archive WHERE run = ?"
@@ -110,6 +114,12 @@ class SqliteRunStore:
     def _due_runs(self, now: float, limit: int, connection: sqlite3.Connection) -> list[RunRecord]:
         return [self._rows.record(connection, row) for row in connection.execute(_DUE, (now, limit)).fetchall()]
 
+    async def retries(self, run_id: str) -> list[RunRecord]:
+        values = (stored_id(run_id.lower()),)
+        return await self._database.read(
+            lambda connection: [self._rows.record(connection, row) for row in connection.execute(_RETRIES, values)]
+        )
+
     async def list_runs(self, query: LogQuery) -> LogPage:
         # A keyword is looked for in the rows themselves, all of them.
         read = self._database.search if query.keyword else self._database.read
@@ -123,6 +133,14 @@ class SqliteRunStore:
             raise StoreUnavailable(
                 f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it."
             ) from error
+
+    async def created_before(self, before: float) -> list[str]:
+        return await self._database.read(partial(created_before, before))
+
+    async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
+        return await self._database.read(
+            lambda connection: scan(connection, self._rows, app_id=app_id, after=after, limit=limit)
+        )
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
         pruned: int = await self._database.submit(partial(self._retention.prune, before, limit))

@@ -1,0 +1,214 @@
+"""A server under test in a process of its own, and a client that costs little, to put load on it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+Node = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs."""
+
+    port: int
+    pid: int
+    keys: dict[str, str]
+    """By name of the app."""
+
+
+@contextlib.contextmanager
+def jikko(*documents: dict[str, Any], **settings: str) -> Iterator[Server]:
+    """A fresh Jikko with these apps."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        environment = {**os.environ, "JIKKO_HOME": str(home / "home"), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", **settings}
+        files = []
+        for document in documents:
+            files.append(home / f"{document['app']['name']}.yml")
+            files[-1].write_text(json.dumps(document))
+        command = [sys.executable, "-m", "jikko"]
+        imported = subprocess.run(
+            [*command, "apps", "import", *files, "--json"], env=environment, check=True, capture_output=True, text=True
+        )
+        keys = {Path(entry["file"]).stem: entry["api_key"] for entry in map(json.loads, imported.stdout.splitlines())}
+        with process([*command, "serve", "--port", "0"], r"serves http://[\d.]+:(\d+)", environment) as (pid, port):
+            yield Server(port, pid, keys)
+
+
+@contextlib.contextmanager
+def process(command: list[str], ready: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """A process that says on a line on which port it listens. Yields process id and port."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        found = None
+        for line in child.stdout:
+            if found := re.search(ready, line):
+                break
+        if found is None:
+            raise RuntimeError(f"{command} did not start")
+        try:
+            yield child.pid, int(found[1])
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(20)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load showed."""
+
+    per_second: float
+    median: float
+    """Seconds from request to the end of the answer."""
+    first: float
+    """Median seconds to the second piece of an answer; of a stream that is its first event."""
+
+
+def request(method: str, path: str, key: str = "", body: bytes = b"") -> bytes:
+    """A request as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {key}"]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class _Client(asyncio.Protocol):
+    """One connection that sends the same request again and again."""
+
+    def __init__(self, wanted: bytes, until: float, done: "asyncio.Future[None]") -> None:
+        self._wanted = wanted
+        self._until = until
+        self._done = done
+        self._buffer = b""
+        self._began = 0.0
+        self._first = 0.0
+        self.durations: list[float] = []
+        self.firsts: list[float] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def _send(self) -> None:
+        self._buffer, self._first = b"", 0.0
+        self._began = time.perf_counter()
+        self._transport.write(self._wanted)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._first and b"data: " in self._buffer:
+            self._first = time.perf_counter() - self._began
+        if not self._is_whole():
+            return
+        assert self._buffer.startswith(b"HTTP/1.1 20"), self._buffer[:300]
+        now = time.perf_counter()
+        self.durations.append(now - self._began)
+        self.firsts.append(self._first)
+        if now < self._until:
+            self._send()
+        else:
+            self._transport.close()
+
+    def _is_whole(self) -> bool:
+        head, sign, body = self._buffer.partition(b"\r\n\r\n")
+        if not sign:
+            return False
+        length = re.search(rb"content-length: (\d+)", head)
+        return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_result(None)
+
+
+async def put(port: int, wanted: bytes, *, clients: int, seconds: float) -> Load:
+    """Let clients send a request again and again, each over a connection of its own."""
+    loop = asyncio.get_running_loop()
+    began = time.perf_counter()
+    waiting, protocols = [], []
+    for _ in range(clients):
+        done: asyncio.Future[None] = loop.create_future()
+        _, protocol = await loop.create_connection(
+            lambda done=done: _Client(wanted, began + seconds, done), "127.0.0.1", port
+        )
+        waiting.append(done)
+        protocols.append(protocol)
+    await asyncio.gather(*waiting)
+    durations = [duration for protocol in protocols for duration in protocol.durations]
+    firsts = [first for protocol in protocols for first in protocol.firsts if first]
+    return Load(
+        len(durations) / (time.perf_counter() - began),
+        statistics.median(durations),
+        statistics.median(firsts) if firsts else 0.0,
+    )
+
+
+def figure(name: str, value: float, unit: str, *, baseline: float | None = None, aim: str = "") -> None:
+    """Print a figure as ``scripts/bench.py`` reads it."""
+    found: dict[str, Any] = {"name": name, "value": round(value, 3), "unit": unit, "aim": aim}
+    if baseline:
+        found |= {"baseline": round(baseline, 3), "ratio": round(value / baseline, 3)}
+    print(json.dumps(found), flush=True)
+
+
+def document(name: str, nodes: list[Node], edges: list[str]) -> dict[str, Any]:
+    """A DSL file. Edges are ``"a --> b"`` or ``"a --handle--> b"``."""
+    found = []
+    for text in edges:
+        source, *handle, target = (part for raw in text.split("--") if (part := raw.strip(" >")))
+        found.append({"source": source, "target": target, "sourceHandle": handle[0] if handle else "source"})
+    return {
+        "version": "0.6.0",
+        "kind": "app",
+        "app": {"name": name, "mode": "workflow"},
+        "workflow": {"graph": {"nodes": nodes, "edges": found}},
+    }
+
+
+def node(node_id: str, kind: str, **data: Any) -> Node:
+    """A node of a file."""
+    return {"id": node_id, "type": "custom", "data": {"type": kind, "title": node_id, **data}}
+
+
+def start_end() -> dict[str, Any]:
+    """Two nodes."""
+    return document("start_end", [_start(), _end(["start", "q"])], ["start --> end"])
+
+
+def chain(length: int) -> dict[str, Any]:
+    """If-else and aggregators in turn, so many nodes in all."""
+    nodes, edges, previous = [_start()], [], "start"
+    for index in range(length - 2):
+        name = f"n{index}"
+        if index % 2 == 0:
+            condition = {"variable_selector": ["start", "q"], "comparison_operator": "contains", "value": "e"}
+            case = {"case_id": "true", "logical_operator": "and", "conditions": [condition]}
+            nodes.append(node(name, "if-else", cases=[case]))
+        else:
+            nodes.append(node(name, "variable-aggregator", output_type="string", variables=[["start", "q"]]))
+        edges.append(f"{previous} --{'true' if index % 2 else 'source'}--> {name}")
+        previous = name
+    handle = "true" if previous.startswith("n") and int(previous[1:]) % 2 == 0 else "source"
+    return document(f"chain{length}", [*nodes, _end(["start", "q"])], [*edges, f"{previous} --{handle}--> end"])
+
+
+def _start() -> Node:
+    variable = {"variable": "q", "label": "q", "type": "paragraph", "required": False}
+    return node("start", "start", variables=[variable])
+
+
+def _end(selector: list[str]) -> Node:
+    return node("end", "end", outputs=[{"variable": "q", "value_selector": selector}])

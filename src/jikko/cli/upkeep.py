@@ -1,0 +1,113 @@
+"""Commands of the operator: removing old runs, carrying runs from one database to another, backing up."""
+
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from jikko.cli.durations import duration
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.runs import runs
+
+
+@runs.command()
+@click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
+@home_option
+@json_option
+def prune(older_than: float, home: Path | None, as_json: bool) -> None:
+    """Remove runs that ended so long ago, with their logs, and files that were not used since.
+
+    Open and paused runs stay, with all that belongs to them. Works with the server running or not.
+    """
+    run_async(_prune(older_than, settings_of(home=home), as_json))
+
+
+async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
+    import json
+
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        pruned = await assembly.retention.prune(time.time() - older_than)
+    if as_json:
+        click.echo(json.dumps({"runs": pruned.runs, "files": pruned.files}))
+    else:
+        click.echo(f"{pruned.runs} runs and {pruned.files} files were removed.")
+
+
+@runs.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
+@click.option("--app", help="Only runs of this app (name or id).")
+@home_option
+def export_runs(file: Path, app: str | None, home: Path | None) -> None:
+    """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line."""
+    from jikko.service.transfer import export_lines
+
+    async def work() -> int:
+        from jikko.assemble import assemble
+
+        async with assemble(settings_of(home=home)) as assembly:
+            app_id = (await assembly.apps.find(app)).id if app else None
+            with click.open_file(str(file), "wb", atomic=str(file) != "-") as target:
+                return await _write(export_lines(assembly.store, app_id=app_id), target)
+
+    count = run_async(work())
+    click.echo(f"{count} runs were written.", err=True)
+
+
+async def _write(lines: Any, target: IO[Any]) -> int:
+    count = 0
+    async for line in lines:
+        target.write(line)
+        count += 1
+    return count
+
+
+@runs.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@home_option
+def import_runs(file: Path, home: Path | None) -> None:
+    """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are."""
+    from jikko.service.transfer import BadLine, import_lines
+
+    async def work() -> Any:
+        from jikko.assemble import assemble
+
+        async with assemble(settings_of(home=home)) as assembly:
+            with click.open_file(str(file), "rb") as source:
+                return await import_lines(assembly.store, source)
+
+    try:
+        imported = run_async(work())
+    except BadLine as error:
+        click.echo(f"{file}: {error}", err=True)
+        sys.exit(1)
+    click.echo(f"{imported.added} runs were read, {imported.known} were there already.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@home_option
+def backup(file: Path, home: Path | None) -> None:
+    """Copy the database to FILE, as it is at one moment. Works while the server is running.
+
+    The folder of files and signing.key are not part of it: copy them along.
+    """
+    from contextlib import closing
+
+    from jikko.store.sqlite.connection import connect
+    from jikko.store.sqlite.migrate import copy_database
+
+    database = settings_of(home=home).database
+    if not database.exists():
+        raise click.ClickException(f"There is no database {database}.")
+    if file.exists() and file.samefile(database):
+        raise click.ClickException(f"{file} is the database itself.")
+    try:
+        with closing(connect(database, busy_timeout=10.0, query_only=True)) as source:
+            copy_database(source, file)
+    except Exception as error:
+        raise click.ClickException(f"{file} cannot be written: {error}") from None
+    click.echo(f"{file}: {file.stat().st_size} bytes")

@@ -1,0 +1,50 @@
+"""The API in process: the ASGI application on the world of the service's tests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from jikko.files.types import FileLimits
+from jikko.http.app import create_app
+from jikko.http.state import Api
+from jikko.ports.app_store import App
+from jikko.service.apps import Apps
+from jikko.service.request_rate import RequestRate
+from tests.service.world import Process, World
+
+
+@asynccontextmanager
+async def client_of(
+    world: World, app: App, process: Process | None = None, *, requests_per_minute: int = 0
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a key of the app."""
+    process = process or world.process()
+    apps = Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute))
+    unused: Any = None
+    api = Api(
+        apps=apps,
+        runs=process.runs,
+        starts=process.starts,
+        retries=process.retries,
+        workflows=process.workflows,
+        version="0",
+        max_body=1 << 20,
+        files=unused,
+        forms=unused,
+        signer=unused,
+        file_limits=FileLimits(),
+        public_url="",
+        now=lambda: world.now,
+    )
+    key = await apps.issue_key(app.id)
+    transport = httpx.ASGITransport(create_app(api))
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers, timeout=20) as client:
+        yield client
+
+
+def body(mode: str = "blocking", **inputs: Any) -> dict[str, Any]:
+    """The body of a start."""
+    return {"inputs": inputs, "user": "anna", "response_mode": mode}

@@ -1,0 +1,74 @@
+"""Limits, as clients see them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.http.scene import body, client_of
+from tests.service.world import World, until
+
+pytestmark = pytest.mark.anyio
+
+RUN = "/v1/workflows/run"
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    yield world
+    await world.close()
+
+
+@pytest.mark.parametrize("mode", ["async", "streaming", "blocking"])
+async def test_a_full_queue_is_429_with_the_time_to_come_again(world: World, mode: str) -> None:
+    app, process = await world.chain(), world.process(at_once=1, queued_per_app=1)
+    world.script.held = {"a"}
+    async with client_of(world, app, process) as client:
+        for _ in range(2):
+            assert (await client.post(RUN, json=body("async"))).status_code == 202
+
+        answer = await client.post(RUN, json=body(mode))
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_run_that_waits_is_told_as_running_and_can_be_stopped(world: World) -> None:
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+    async with client_of(world, app, process) as client:
+        await client.post(RUN, json=body("async"))
+        waiting = (await client.post(RUN, json=body("async"))).json()
+
+        detail = (await client.get(f"{RUN}/{waiting['workflow_run_id']}")).json()
+        stopped = await client.post(f"{RUN}/{waiting['workflow_run_id']}/stop", json={"user": "anna"})
+        record = await world.ended(waiting["workflow_run_id"])
+
+    assert (detail["status"], detail["total_steps"]) == ("running", 0)
+    assert stopped.json() == {"result": "success", "stopped": True}
+    assert record.status == "stopped"
+
+
+async def test_a_blocking_start_that_waits_answers_with_its_end(world: World) -> None:
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+    async with client_of(world, app, process) as client:
+        await client.post(RUN, json=body("async"))
+        await until(lambda: world.script.ran["a"] == 1)
+        world.script.let_go("a")
+
+        answer = await client.post(RUN, json=body())
+
+    assert answer.json()["data"]["status"] == "succeeded"
+
+
+async def test_more_requests_a_minute_than_a_key_may_make_are_429(world: World) -> None:
+    app = await world.chain()
+    async with client_of(world, app, requests_per_minute=3) as client:
+        answers = [await client.get("/v1/info") for _ in range(4)]
+        open_to_all = await client.get("/health")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].json()["code"] == "too_many_requests"
+    assert 1 <= int(answers[3].headers["retry-after"]) <= 60
+    assert open_to_all.status_code == 200

@@ -1,0 +1,187 @@
+"""Anthropic's protocol, over a real socket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import yaml
+
+from jikko.ports.models import Chunk, Media, Message, ModelFailure, ModelRequest, Tool
+from jikko.providers.backends import BACKENDS
+from jikko.providers.file import parse_providers
+from jikko.providers.models import ProviderModels
+from tests.providers.fake_model import Answer, Exchange, FakeModel, silence
+
+pytest.importorskip("anthropic", reason="the extra 'anthropic' is not installed")
+pytestmark = pytest.mark.anyio
+
+
+def started(tokens: int) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": tokens, "output_tokens": 0, "cache_read_input_tokens": 2},
+    }
+    return {"type": "message_start", "message": message}
+
+
+def block(index: int, **content: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": content}
+
+
+def piece(index: int, **delta: Any) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def ended(reason: str, tokens: int) -> list[dict[str, Any]]:
+    delta = {"stop_reason": reason, "stop_sequence": None}
+    return [
+        {"type": "message_delta", "delta": delta, "usage": {"output_tokens": tokens}},
+        {"type": "message_stop"},
+    ]
+
+
+def says(*events: dict[str, Any]) -> Answer:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        for event in events:
+            await exchange.raw(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        await exchange.send(b"0\r\n\r\n")
+
+    return answer
+
+
+@asynccontextmanager
+async def served(answer: Answer, **fields: Any) -> AsyncIterator[tuple[FakeModel, ProviderModels]]:
+    async with FakeModel(answer) as fake:
+        entry = {"base_url": fake.url.removesuffix("/v1"), "api_key": "sk-ant-0123456789abcdef", "timeout": 5, **fields}
+        models = ProviderModels(parse_providers(yaml.safe_dump({"providers": {"anthropic": entry}}), {}), BACKENDS)
+        try:
+            yield fake, models
+        finally:
+            await models.close()
+
+
+def request(*messages: Message, **fields: Any) -> ModelRequest:
+    return ModelRequest(
+        provider="anthropic", model="claude", messages=messages or (Message("user", ("hi",)),), **fields
+    )
+
+
+async def test_text_and_thinking_come_piece_by_piece() -> None:
+    pieces: list[Chunk] = []
+    answer = says(
+        started(5),
+        block(0, type="thinking", thinking="", signature=""),
+        piece(0, type="thinking_delta", thinking="hm"),
+        block(1, type="text", text=""),
+        piece(1, type="text_delta", text="Hel"),
+        piece(1, type="text_delta", text="lo"),
+        *ended("end_turn", 3),
+    )
+    async with served(answer) as (fake, models):
+        completion = await models.complete(request(), pieces.append)
+
+    assert pieces == [Chunk("", "hm"), Chunk("Hel", ""), Chunk("lo", "")]
+    assert (completion.text, completion.reasoning, completion.finish_reason) == ("Hello", "hm", "stop")
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (7, 3)
+    assert fake.exchanges[0].path == "/v1/messages"
+    assert "sk-ant-0123456789abcdef" in str(fake.exchanges[0].headers)
+
+
+async def test_system_messages_files_and_parameters_are_put_as_the_protocol_wants() -> None:
+    picture = Media("image", "image/png", data=b"hi")
+    messages = (Message("system", ("Be kind.",)), Message("user", (picture, "Look")))
+    parameters = {"max_completion_tokens": 9, "stop": "x", "temperature": 1, "odd": 1, "seed": None}
+    async with served(says(started(1), *ended("end_turn", 1))) as (fake, models):
+        await models.complete(request(*messages, parameters=parameters))
+
+    body = fake.bodies[0]
+    assert body["system"] == "Be kind."
+    assert body["messages"][0]["content"][0]["source"] == {"type": "base64", "media_type": "image/png", "data": "aGk="}
+    assert (body["max_tokens"], body["stop_sequences"], body["temperature"], body["odd"]) == (9, ["x"], 1, 1)
+    assert "seed" not in body
+
+
+async def test_tool_calls_come_in_pieces() -> None:
+    tool = Tool("extract", "Extracts.", {"type": "object", "properties": {}})
+    answer = says(
+        started(1),
+        block(0, type="tool_use", id="t1", name="extract", input={}),
+        piece(0, type="input_json_delta", partial_json='{"n"'),
+        piece(0, type="input_json_delta", partial_json=": 1}"),
+        *ended("tool_use", 1),
+    )
+    async with served(answer) as (fake, models):
+        completion = await models.complete(request(tools=(tool,)))
+
+    [call] = completion.tool_calls
+    assert (call.id, call.name, call.arguments) == ("t1", "extract", '{"n": 1}')
+    assert completion.finish_reason == "tool_calls"
+    assert fake.bodies[0]["tool_choice"] == {"type": "any"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "InvokeBadRequestError"),
+        (401, "InvokeAuthorizationError"),
+        (429, "InvokeRateLimitError"),
+        (529, "InvokeServerUnavailableError"),
+    ],
+)
+async def test_a_status_is_an_error_type(status: int, kind: str) -> None:
+    async def answer(exchange: Exchange) -> None:
+        error = {"type": "some_error", "message": "no: sk-ant-0123456789abcdef"}
+        await exchange.json({"type": "error", "error": error}, status)
+
+    async with served(answer) as (_, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request())
+
+    assert caught.value.kind == kind
+    assert "sk-ant" not in str(caught.value)
+
+
+async def test_an_answer_that_breaks_off_is_counted() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        for event in (started(5), block(0, type="text", text=""), piece(0, type="text_delta", text="half")):
+            await exchange.raw(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        exchange.cut()
+
+    async with served(answer) as (_, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request())
+
+    assert caught.value.kind == "InvokeConnectionError"
+    assert caught.value.usage is not None
+    assert caught.value.usage.prompt_tokens == 7
+
+
+async def test_cancelling_ends_the_request() -> None:
+    async with served(silence) as (fake, models):
+        call = asyncio.create_task(models.complete(request()))
+        await fake.requests(1)
+        call.cancel()
+        async with asyncio.timeout(5):
+            await fake.exchanges[0].gone.wait()
+        await asyncio.gather(call, return_exceptions=True)
+
+
+async def test_nothing_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE"):
+        monkeypatch.setenv(name, "of-the-environment")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Evil: of-the-environment")
+    async with served(says(started(1), *ended("end_turn", 1))) as (fake, models):
+        await models.complete(request())
+
+    assert "of-the-environment" not in str(fake.exchanges[0].headers)

@@ -1,0 +1,73 @@
+"""The command ``jikko providers``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from jikko.cli.main import cli
+from tests.providers.workflows import LLM, workflow
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """A providers file and a workflow."""
+    providers = tmp_path / "providers.yml"
+    providers.write_text('providers: {deepseek: {api_key: "${A_KEY_THAT_IS_NOT_SET}"}, ollama: {api_key: sk-hidden-1}}')
+    source = tmp_path / "flow.yml"
+    source.write_bytes(workflow(LLM, {"answer": "text"}))
+    return providers, source
+
+
+def called(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    result = CliRunner().invoke(cli, ["providers", *arguments])
+    lines = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    return result.exit_code, lines, result.output
+
+
+def test_it_lists_what_is_set_up_and_what_workflows_need(files: tuple[Path, Path]) -> None:
+    providers, source = files
+
+    code, lines, output = called("list", str(source), "--providers", str(providers), "--json")
+
+    assert code == 1
+    assert [line["provider"] for line in lines[:2]] == ["langgenius/deepseek/deepseek", "langgenius/ollama/ollama"]
+    assert lines[0]["unset"] == ["A_KEY_THAT_IS_NOT_SET"]
+    assert lines[1]["has_key"]
+    assert (lines[2]["provider"], lines[2]["model"], lines[2]["ok"]) == ("langgenius/openai/openai", "tiny", False)
+    assert "sk-hidden" not in output
+
+
+def test_it_says_what_to_add(files: tuple[Path, Path]) -> None:
+    providers, source = files
+
+    _, _, output = called("list", str(source), "--providers", str(providers))
+
+    assert '"openai": {type: openai, api_key: "${OPENAI_API_KEY}"}' in output
+
+
+def test_it_tries_keys(files: tuple[Path, Path]) -> None:
+    providers, _ = files
+    providers.write_text(
+        'providers: {"*": {base_url: "http://127.0.0.1:9/v1"}, deepseek: {api_key: "${NOT_SET_AT_ALL}"}}'
+    )
+
+    code, lines, _ = called("test", "--providers", str(providers), "--json")
+
+    assert code == 1
+    assert {line["provider"]: line["kind"] for line in lines} == {
+        "*": "InvokeConnectionError",
+        "langgenius/deepseek/deepseek": "InvokeAuthorizationError",
+    }
+
+
+def test_a_wrong_file_is_told(files: tuple[Path, Path]) -> None:
+    providers, source = files
+    providers.write_text("providers: {openai: {api_kye: x}}")
+
+    code, _, output = called("list", str(source), "--providers", str(providers))
+
+    assert code == 1
+    assert "did you mean 'api_key'?" in output
