@@ -27,7 +27,7 @@ check: lint ## Run all that must hold before a commit: format, lint, types, laye
 lint: $(VENV)/.development ## Check format, style, types, layers and file sizes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_house.py -k too_long
 
@@ -45,7 +45,7 @@ clean: ## Remove what the other commands made; not the data in .jikko
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-# A virtual environment that was moved or whose Python is gone is made anew.
+# A virtual environment whose Python is gone is made anew.
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Jikko needs Python 3.11, 3.12 or 3.13; none was found." >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"

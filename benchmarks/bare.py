@@ -28,7 +28,7 @@ async def main(body: bytes) -> None:
     async def ready(port: int) -> None:
         print(f"listens on {port} ({os.getpid()})", flush=True)
 
-    async def stopping() -> None: ...
+    async def stopping(_: bool) -> None: ...
 
     await serve(answering(body), host="127.0.0.1", port=0, ready=ready, stopping=stopping)
 

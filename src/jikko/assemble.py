@@ -20,6 +20,7 @@ from jikko.files.types import FileLimits
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
+from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
 from jikko.ports.files import BlobStore, FileIndex
 from jikko.ports.run_store import RunStore
@@ -33,6 +34,7 @@ from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.service.admission import Admission, AdmissionLimits
 from jikko.service.apps import Apps
+from jikko.service.callbacks import Callbacks
 from jikko.service.file_inputs import FileInputs
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
@@ -44,8 +46,10 @@ from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.settings import Settings
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
+from jikko.store.memory_callbacks import MemoryCallbackStore
 from jikko.store.memory_files import MemoryFileIndex
 from jikko.store.sqlite.app_store import SqliteAppStore
+from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.run_store import SqliteRunStore
@@ -62,6 +66,7 @@ class Assembly:
     store: RunStore
     starts: IdempotentStarts
     retention: Retention
+    callbacks: Callbacks
     retries: Retries
     files: FileService
     forms: Forms
@@ -73,6 +78,7 @@ class Assembly:
 class _Stores(NamedTuple):
     apps: AppStore
     runs: RunStore
+    callbacks: CallbackStore
     file_index: FileIndex
     blobs: BlobStore
     signing_key: bytes
@@ -158,6 +164,7 @@ async def assemble(
             store=stores.runs,
             starts=IdempotentStarts(runs, stores.runs),
             retention=Retention(stores.runs, files, clock),
+            callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, clock),
             files=FileService(files, signer, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
@@ -203,6 +210,7 @@ def _on_disk(settings: Settings, stack: AsyncExitStack) -> _Stores:
     return _Stores(
         SqliteAppStore(database),
         SqliteRunStore(database),
+        SqliteCallbackStore(database),
         SqliteFileIndex(database),
         DiskBlobs(settings.home / "files"),
         load_or_create_key(settings.home / "signing.key"),
@@ -210,4 +218,7 @@ def _on_disk(settings: Settings, stack: AsyncExitStack) -> _Stores:
 
 
 def _in_memory() -> _Stores:
-    return _Stores(MemoryAppStore(), MemoryRunStore(), MemoryFileIndex(), MemoryBlobs(), secrets.token_bytes(32))
+    runs = MemoryRunStore()
+    return _Stores(
+        MemoryAppStore(), runs, MemoryCallbackStore(runs), MemoryFileIndex(), MemoryBlobs(), secrets.token_bytes(32)
+    )

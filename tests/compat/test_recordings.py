@@ -22,7 +22,7 @@ _SUITE = load_suite(RECORDINGS, "")
 SUITE = Suite(_SUITE.root, [with_overrides(case) for case in _SUITE.cases])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """A server with all recorded apps, next to the servers that their workflows call."""
     folder = tmp_path_factory.mktemp("compat") / "work"
@@ -30,7 +30,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def transport(target: Target) -> Iterator[HttpTransport]:
     made = HttpTransport(target.base_url)
     yield made

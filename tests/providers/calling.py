@@ -1,15 +1,20 @@
 """Calls models of a fake server without a workflow around it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import yaml
 
-from jikko.ports.models import Message, ModelRequest
+from jikko.ports.models import Message, ModelRequest, Tool
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
+from tests.providers.fake_model import Answer, FakeModel
 
 KEY = "sk-test-0123456789abcdef"
+TOOL = Tool("extract", "Extracts.", {"type": "object", "properties": {"n": {"type": "number"}}})
+SCHEMA = {"type": "object", "properties": {"n": {"type": "number"}}}
 
 
 def models_at(url: str, **fields: Any) -> ProviderModels:
@@ -27,3 +32,14 @@ def request(text: str = "hello", **fields: Any) -> ModelRequest:
         **fields,
     }
     return ModelRequest(**given)
+
+
+@asynccontextmanager
+async def served(answer: Answer, **fields: Any) -> AsyncIterator[tuple[FakeModel, ProviderModels]]:
+    """A fake server, and the provider that calls it."""
+    async with FakeModel(answer) as fake:
+        models = models_at(fake.url, **fields)
+        try:
+            yield fake, models
+        finally:
+            await models.close()

@@ -171,8 +171,8 @@ async def test_space_is_given_back(scene: Scene, tmp_path: Path) -> None:
     before = scene.path.stat().st_size
 
     database = Database.open(scene.path)
-    store = SqliteRunStore(database)
-    assert (await Retention(store, scene.files, batch=10).prune(NOW)).runs == 30
-    await store.close()
+    again = Scene(SqliteRunStore(database), SqliteFileIndex(database), scene.path)
+    assert (await again.prune(0)).runs == 30
+    await again.store.close()
 
     assert scene.path.stat().st_size < before / 5

@@ -3,6 +3,7 @@
 import click
 
 from jikko.cli.apps import apps
+from jikko.cli.callbacks import callbacks
 from jikko.cli.check import check
 from jikko.cli.doctor import doctor
 from jikko.cli.providers import providers
@@ -18,7 +19,7 @@ def cli() -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
 
 
-for command in (serve, run, check, apps, runs, backup, providers, doctor):
+for command in (serve, run, check, apps, runs, callbacks, backup, providers, doctor):
     cli.add_command(command)
 
 

@@ -49,7 +49,9 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
     from jikko import __version__
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
+    from jikko.files.mapping import resign
     from jikko.http.app import create_app
+    from jikko.http.run_bodies import detail_body
     from jikko.http.server import serve as serve_http
     from jikko.http.state import Api
     from jikko.service.ownership import sole_owner
@@ -79,6 +81,11 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
 
             watching = asyncio.ensure_future(assembly.forms.watch())
             pruning = asyncio.ensure_future(_prune(assembly.retention, settings.retention_days))
+            reporting = asyncio.ensure_future(
+                assembly.callbacks.watch(
+                    lambda record: detail_body(record, lambda outputs: resign(outputs, assembly.signer, ""))
+                )
+            )
 
             async def ready(port: int) -> None:
                 base = f"http://{settings.host}:{port}"
@@ -90,6 +97,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 click.echo("Stopping at once …" if at_once else "Stopping …")
                 watching.cancel()
                 pruning.cancel()
+                reporting.cancel()
                 parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
                 if parked:
                     click.echo(f"{parked} runs were parked; they go on at the next start.")
@@ -108,6 +116,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             finally:
                 watching.cancel()
                 pruning.cancel()
+                reporting.cancel()
 
 
 async def _prune(retention: Any, days: float) -> None:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from jikko.http.state import Api
 from jikko.ports.run_store import Acceptance, KeyClaim
+from jikko.service.callbacks import checked_url
 from jikko.service.idempotency import checked_key, fingerprint
 
 REPEATED = "Idempotency-Replayed"
@@ -19,10 +20,13 @@ def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, An
         operation: What the request is for; with the body it tells one request from another.
 
     Raises:
-        InvalidParam: The key is empty or too long.
+        InvalidParam: The key is empty or too long, or the address of the call-back is none.
     """
     key = request.headers.get("idempotency-key")
-    if key is None:
+    url = body.get("callback_url")
+    if key is None and url is None:
         return None
-    claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=api.now())
-    return Acceptance(claim=claim)
+    claim = None
+    if key is not None:
+        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=api.now())
+    return Acceptance(claim=claim, callback_url=None if url is None else checked_url(url))

@@ -5,16 +5,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from jikko.errors import JikkoError
 from jikko.http.errors import JsonResponse, http_error, jikko_error, unexpected_error
+from jikko.http.lane import Lane
 from jikko.http.openapi import docs_page, openapi
 from jikko.http.operations import OPERATIONS
 from jikko.http.state import Api
 from jikko.http.wire import encode
 
 
-def create_app(api: Api) -> Starlette:
+def create_app(api: Api) -> ASGIApp:
     """The application that serves an assembled API."""
     routes = [Route(operation.path, operation.handler, methods=[operation.method]) for operation in OPERATIONS]
     application = Starlette(
@@ -28,7 +30,7 @@ def create_app(api: Api) -> Starlette:
     # Dify knows no address with a slash behind it.
     application.router.redirect_slashes = False
     application.state.api = api
-    return application
+    return Lane(application, api)
 
 
 def _description(version: str) -> list[Route]:

@@ -42,6 +42,11 @@ STATUS: Schema = {
     "enum": ["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"],
 }
 
+_CALLBACK_URL: Schema = {
+    "anyOf": [{"type": "string", "pattern": "^https?://", "maxLength": 2000}, {"type": "null"}],
+    "description": "Where the run detail is posted once the run has ended, signed per Standard Webhooks.",
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Error": obj(
         {
@@ -63,8 +68,9 @@ SCHEMAS: dict[str, Schema] = {
                 "at once with 202.",
             },
             "files": nullable(array(ANY_OBJECT)),
+            "callback_url": _CALLBACK_URL,
         },
-        optional=("response_mode", "files"),
+        optional=("response_mode", "files", "callback_url"),
     ),
     "UserRequest": obj({"user": {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}]}}),
     "RetryRequest": obj(
@@ -81,8 +87,9 @@ SCHEMAS: dict[str, Schema] = {
                 "anyOf": [{"type": "string", "enum": ["blocking", "streaming", "async"]}, {"type": "null"}],
                 "description": "As for a start.",
             },
+            "callback_url": _CALLBACK_URL,
         },
-        optional=("from_node_id", "response_mode"),
+        optional=("from_node_id", "response_mode", "callback_url"),
     ),
     "Lineage": obj(
         {

@@ -9,6 +9,7 @@ import msgspec
 from jikko.errors import Conflict, KeyTaken, LogConflict
 from jikko.events import Event
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.callback_store import Callback
 from jikko.ports.run_store import Append, KeyClaim, LogPage, LogQuery
 from jikko.record import RunRecord
 
@@ -23,6 +24,8 @@ class MemoryRunStore:
         self._records: dict[str, RunRecord] = {}
         self._logs: dict[str, list[Event]] = {}
         self._keys: dict[tuple[str, str], tuple[str, KeyClaim]] = {}
+        self.callbacks: dict[str, Callback] = {}
+        """For ``MemoryCallbackStore``."""
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         done = asyncio.get_running_loop().create_future()
@@ -49,6 +52,13 @@ class MemoryRunStore:
             if (owner := self._owner_of_key(app_id, claim.key, claim.at)) is not None:
                 raise KeyTaken(*owner)
             self._keys[app_id, claim.key] = batch.run_id, claim
+        if batch.acceptance is not None and (url := batch.acceptance.callback_url) is not None:
+            self.callbacks[batch.run_id] = Callback(
+                run_id=batch.run_id,
+                app_id=batch.record.owner.app_id,
+                url=url,
+                created_at=batch.record.created_at,
+            )
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
 
@@ -119,6 +129,7 @@ class MemoryRunStore:
         ][:limit]
         for run_id in old:
             del self._records[run_id], self._logs[run_id]
+            self.callbacks.pop(run_id, None)
         return len(old)
 
     async def close(self) -> None:

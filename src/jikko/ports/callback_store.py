@@ -1,0 +1,63 @@
+"""Where call-backs are kept until they are delivered, and the secrets that they are signed with."""
+
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+CallbackState: TypeAlias = Literal["pending", "delivered", "failed"]
+
+
+class Callback(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's end, to be reported to an address. There is one per run at most; it goes when the run is removed."""
+
+    run_id: str
+    app_id: str
+    url: str
+    created_at: float
+    """When the run was accepted, in seconds since the Unix epoch."""
+    state: CallbackState = "pending"
+    """``failed``: given up."""
+    attempts: int = 0
+    first_at: float | None = None
+    """The first attempt since it was made, or resent."""
+    next_at: float = 0.0
+    """It is not tried before."""
+    finished_at: float | None = None
+    """When it was delivered or given up."""
+    error: str | None = None
+    """What was wrong with the last attempt."""
+
+
+class CallbackStore(Protocol):
+    """Call-backs. They are made by ``RunStore.append``, in the transaction that creates their run.
+
+    What an implementation must do is in ``tests/contract/test_callback_store.py``.
+    """
+
+    async def due(self, now: float, *, limit: int = 100) -> list[Callback]:
+        """Pending ones whose run has ended and that may be tried now, the longest overdue first."""
+        ...
+
+    async def has_pending(self) -> bool:
+        """Whether there are any that are not delivered or given up, their runs ended or not."""
+        ...
+
+    async def save(self, callback: Callback) -> None:
+        """Keep what became of an attempt. One whose run was removed is not kept. Durable when this returns."""
+        ...
+
+    async def find(self, run_id: str) -> Callback | None:
+        """The call-back of a run. ``run_id`` in any case."""
+        ...
+
+    async def undelivered(self, *, app_id: str | None = None, limit: int = 1000) -> list[Callback]:
+        """Those that are pending or given up and whose run has ended, oldest first."""
+        ...
+
+    async def secret(self, app_id: str, new: str) -> str:
+        """The secret of an app; it becomes ``new`` if it has none. Durable when this returns."""
+        ...
+
+    async def set_secret(self, app_id: str, new: str) -> None:
+        """Replace the secret of an app. Durable when this returns."""
+        ...

@@ -1,0 +1,178 @@
+"""Reporting runs to addresses once they have ended.
+
+Source of the signature: Standard Webhooks 1.0 (symmetric, ``v1``).
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import random
+import secrets
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.ports.callback_store import Callback, CallbackStore
+from jikko.ports.clock import Clock
+from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
+
+log = logging.getLogger(__name__)
+
+Render = Callable[[RunRecord], bytes]
+"""Makes the body of a call-back: the run detail."""
+
+_PREFIX = "whsec_"
+_URL_LENGTH = 2000
+_DAY = 86_400.0
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 3600.0
+"""Seconds until the second attempt, and between later ones."""
+_LOOK_EVERY = 0.25
+"""Seconds between looks for runs that have ended."""
+_AT_ONCE = 16
+"""Call-backs that are being delivered at one time."""
+
+
+class Callbacks:
+    """Delivers call-backs, tries again for a day, and then gives them up."""
+
+    def __init__(
+        self, store: CallbackStore, runs: RunStore, http: HttpClient, clock: Clock = time.time, *, version: str = "1"
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._http = http
+        self._clock = clock
+        self._version = version
+
+    async def watch(self, render: Render) -> None:
+        """Deliver what is due, until cancelled. Several processes may do so; then one may be delivered twice."""
+        while True:
+            try:
+                if await self._store.has_pending():
+                    await self.deliver(render)
+            except JikkoError as error:
+                log.error("call-backs cannot be delivered, trying again later: %s", error)
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def deliver(self, render: Render) -> int:
+        """Try what is due once. Returns how many were tried."""
+        due = await self._store.due(self._clock())
+        for first in range(0, len(due), _AT_ONCE):
+            await asyncio.gather(*[self._attempt(entry, render) for entry in due[first : first + _AT_ONCE]])
+        return len(due)
+
+    async def undelivered(self, app_id: str | None = None) -> list[Callback]:
+        """Those that are still tried or were given up, their runs having ended; oldest first."""
+        return await self._store.undelivered(app_id=app_id)
+
+    async def resend(self, run_id: str) -> Callback:
+        """Have a call-back delivered again from now on, whatever became of it.
+
+        Raises:
+            NotFound: The run has none.
+        """
+        found = await self._store.find(run_id)
+        if found is None:
+            raise NotFound(f"Run {run_id!r} has no call-back.")
+        again = msgspec.structs.replace(found, state="pending", first_at=None, next_at=0.0, finished_at=None)
+        await self._store.save(again)
+        return again
+
+    async def secret(self, app_id: str) -> str:
+        """The secret that an app's call-backs are signed with: ``whsec_`` and base64."""
+        return await self._store.secret(app_id, _new_secret())
+
+    async def new_secret(self, app_id: str) -> str:
+        """Replace the secret of an app."""
+        secret = _new_secret()
+        await self._store.set_secret(app_id, secret)
+        return secret
+
+    async def _attempt(self, entry: Callback, render: Render) -> None:
+        record = await self._runs.record(entry.run_id)
+        if record is None:
+            return
+        now = self._clock()
+        error = await self._post(entry, render(record), int(now))
+        first_at = now if entry.first_at is None else entry.first_at
+        changes: dict[str, object] = {"attempts": entry.attempts + 1, "first_at": first_at, "error": error}
+        if error is None:
+            changes |= {"state": "delivered", "finished_at": self._clock()}
+        else:
+            next_at = now + _wait(now - first_at)
+            changes["next_at"] = next_at
+            if next_at > first_at + _DAY:
+                changes |= {"state": "failed", "finished_at": self._clock()}
+                log.warning("the call-back of run %s is given up after a day: %s", entry.run_id, error)
+        await self._store.save(msgspec.structs.replace(entry, **changes))
+
+    async def _post(self, entry: Callback, body: bytes, timestamp: int) -> str | None:
+        """What was wrong with the attempt; ``None`` if it was delivered."""
+        secret = await self.secret(entry.app_id)
+        message_id = f"msg_{entry.run_id}"
+        request = OutgoingRequest(
+            method="POST",
+            url=entry.url,
+            headers=(
+                ("Content-Type", "application/json"),
+                ("User-Agent", f"Jikko/{self._version}"),
+                ("webhook-id", message_id),
+                ("webhook-timestamp", str(timestamp)),
+                ("webhook-signature", signature(secret, message_id, timestamp, body)),
+            ),
+            body=body,
+            timeouts=Timeouts(connect=10.0, read=20.0, write=20.0, total=30.0),
+            max_bytes=1 << 20,
+        )
+        try:
+            answer = await self._http.send(request)
+        except HttpFailure as failure:
+            return str(failure)
+        return None if 200 <= answer.status < 300 else f"The address answered with status {answer.status}."
+
+
+def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header ``webhook-signature``: ``v1,`` and the HMAC-SHA256 of id, time and body, in base64.
+
+    Args:
+        secret: As the application has it: ``whsec_`` and the key in base64.
+    """
+    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + binascii.b2a_base64(hmac.digest(key, signed, hashlib.sha256), newline=False).decode()
+
+
+def checked_url(url: object) -> str:
+    """A call-back's address as a client sent it.
+
+    Raises:
+        InvalidParam: It is no address of a web server.
+    """
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not isinstance(url, str) or len(url) > _URL_LENGTH:
+        raise InvalidParam(f"callback_url: must be an http or https address of at most {_URL_LENGTH} characters")
+    return url
+
+
+def _wait(elapsed: float) -> float:
+    """Seconds until the next attempt: about as long as it was tried already, within bounds.
+
+    Not all alike, so that a server that comes back is not met by all at once.
+    """
+    return min(max(_FIRST_WAIT, elapsed), _LONGEST_WAIT) * random.uniform(1.0, 1.2)
+
+
+def _new_secret() -> str:
+    return _PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()

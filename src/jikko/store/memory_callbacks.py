@@ -1,0 +1,46 @@
+"""Call-backs in memory: for tests, and as the plainest statement of the contract."""
+
+from jikko.ports.callback_store import Callback
+from jikko.store.memory import MemoryRunStore
+
+
+class MemoryCallbackStore:
+    """A ``CallbackStore`` that forgets everything when the process ends."""
+
+    def __init__(self, runs: MemoryRunStore) -> None:
+        self._runs = runs
+        self._secrets: dict[str, str] = {}
+
+    async def due(self, now: float, *, limit: int = 100) -> list[Callback]:
+        found = [entry for entry in await self._ended() if entry.state == "pending" and entry.next_at <= now]
+        return sorted(found, key=lambda entry: entry.next_at)[:limit]
+
+    async def has_pending(self) -> bool:
+        return any(entry.state == "pending" for entry in self._runs.callbacks.values())
+
+    async def save(self, callback: Callback) -> None:
+        if callback.run_id in self._runs.callbacks:
+            self._runs.callbacks[callback.run_id] = callback
+
+    async def find(self, run_id: str) -> Callback | None:
+        return self._runs.callbacks.get(run_id.lower())
+
+    async def undelivered(self, *, app_id: str | None = None, limit: int = 1000) -> list[Callback]:
+        found = [
+            entry for entry in await self._ended() if entry.state != "delivered" and app_id in (None, entry.app_id)
+        ]
+        return sorted(found, key=lambda entry: (entry.created_at, entry.run_id))[:limit]
+
+    async def secret(self, app_id: str, new: str) -> str:
+        return self._secrets.setdefault(app_id, new)
+
+    async def set_secret(self, app_id: str, new: str) -> None:
+        self._secrets[app_id] = new
+
+    async def _ended(self) -> list[Callback]:
+        found = []
+        for entry in self._runs.callbacks.values():
+            record = await self._runs.record(entry.run_id)
+            if record is not None and not record.is_open:
+                found.append(entry)
+        return found

@@ -1,0 +1,127 @@
+"""What every ``CallbackStore`` does."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jikko.ports.callback_store import Callback, CallbackStore
+from jikko.ports.run_store import Acceptance, RunStore
+from jikko.store.memory import MemoryRunStore
+from jikko.store.memory_callbacks import MemoryCallbackStore
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.callback_store import SqliteCallbackStore
+
+from .runs import APP, OTHER_APP, Draft, finished, started
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://example.com/hook?ä=1"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[RunStore, CallbackStore]]:
+    runs: RunStore
+    if request.param == "memory":
+        runs = memory = MemoryRunStore()
+        callbacks: CallbackStore = MemoryCallbackStore(memory)
+    else:
+        database = Database.open(tmp_path / "jikko.db")
+        runs, callbacks = SqliteRunStore(database), SqliteCallbackStore(database)
+    yield runs, callbacks
+    await runs.close()
+
+
+async def accepted(runs: RunStore, *, ended: bool = False, app: str = APP, at: float = 1000.0) -> Draft:
+    """A run with a call-back."""
+    run = Draft(app=app)
+    append = run.step(started(at))
+    append = type(append)(append.run_id, append.at, append.events, append.record, Acceptance(callback_url=URL))
+    await runs.append(append)
+    if ended:
+        await runs.append(run.step(finished(at + 1)))
+    return run
+
+
+async def test_a_callback_is_made_with_its_run_and_is_due_once_the_run_has_ended(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs)
+    assert await callbacks.has_pending()
+    assert await callbacks.due(5000.0) == []
+
+    await runs.append(run.step(finished()))
+
+    assert await callbacks.due(5000.0) == [Callback(run_id=run.id, app_id=APP, url=URL, created_at=1000.0)]
+
+
+async def test_a_run_without_a_callback_has_none(stores: tuple[RunStore, CallbackStore]) -> None:
+    runs, callbacks = stores
+    run = Draft()
+    await runs.append(run.whole())
+
+    assert await callbacks.find(run.id) is None
+    assert not await callbacks.has_pending()
+
+
+async def test_what_became_of_an_attempt_is_kept(stores: tuple[RunStore, CallbackStore]) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+    later = msgspec.structs.replace(entry, attempts=1, first_at=5000.0, next_at=5005.0, error="status 500")
+
+    await callbacks.save(later)
+
+    assert await callbacks.find(run.id.upper()) == later
+    assert await callbacks.due(5004.0) == []
+    assert await callbacks.due(5005.0) == [later]
+
+
+async def test_what_is_delivered_is_neither_due_nor_undelivered(stores: tuple[RunStore, CallbackStore]) -> None:
+    runs, callbacks = stores
+    await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+
+    await callbacks.save(msgspec.structs.replace(entry, state="delivered", finished_at=5000.0))
+
+    assert await callbacks.due(9000.0) == []
+    assert await callbacks.undelivered() == []
+    assert not await callbacks.has_pending()
+
+
+async def test_undelivered_are_those_that_are_tried_or_given_up_oldest_first(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    young = await accepted(runs, ended=True, at=2000.0)
+    old = await accepted(runs, ended=True, at=1000.0)
+    theirs = await accepted(runs, ended=True, app=OTHER_APP, at=3000.0)
+    await accepted(runs)
+    (entry,) = [entry for entry in await callbacks.due(5000.0) if entry.run_id == old.id]
+    await callbacks.save(msgspec.structs.replace(entry, state="failed", finished_at=5000.0))
+
+    assert [entry.run_id for entry in await callbacks.undelivered()] == [old.id, young.id, theirs.id]
+    assert [entry.run_id for entry in await callbacks.undelivered(app_id=OTHER_APP)] == [theirs.id]
+
+
+async def test_a_callback_goes_with_its_run(stores: tuple[RunStore, CallbackStore]) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+    await runs.prune(9000.0)
+
+    await callbacks.save(entry)
+
+    assert await callbacks.find(run.id) is None
+
+
+async def test_the_secret_of_an_app_stays_what_it_was_first(stores: tuple[RunStore, CallbackStore]) -> None:
+    _, callbacks = stores
+
+    assert await callbacks.secret(APP, "one") == "one"
+    assert await callbacks.secret(APP, "other") == "one"
+    assert await callbacks.secret(OTHER_APP, "other") == "other"
+    await callbacks.set_secret(APP, "new")
+    assert await callbacks.secret(APP, "other") == "new"
