@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, prints one table of their figures and writes it as JSON.
 
-Usage: python scripts/bench.py [NAME…], a NAME being that of a file in ``benchmarks/`` without ``.py``.
+Usage: python scripts/bench.py [NAME…]; by default all.
 
 A benchmark is a script. Each line of its standard output that is a JSON object is a figure: ``name``, ``value``,
 ``unit``, and if it has them ``baseline`` (measured in the same run), ``ratio`` and ``aim``. Other lines are shown as
@@ -15,23 +15,24 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "build" / "benchmarks.json"
+BENCHMARKS = ("http_runs", "engine", "store", "sandbox", "streaming_models")
+"""Files of ``benchmarks/`` that answer a question, in the order in which they run."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")
 
 
 def main() -> int:
     """Measure. Returns the exit code: 1 if a benchmark failed."""
-    wanted = sys.argv[1:]
-    scripts = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if _is_benchmark(path)]
+    wanted = sys.argv[1:] or BENCHMARKS
+    if unknown := set(wanted) - set(BENCHMARKS):
+        sys.exit(f"There is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}.")
     figures: list[dict[str, Any]] = []
     failed: list[str] = []
-    for script in scripts:
-        if wanted and script.stem not in wanted:
-            continue
-        print(f"== {script.stem}", flush=True)
-        found, code = _run(script)
-        figures += [{"benchmark": script.stem, **figure} for figure in found]
+    for name in wanted:
+        print(f"== {name}", flush=True)
+        found, code = _run(name)
+        figures += [{"benchmark": name, **figure} for figure in found]
         if code:
-            failed.append(script.stem)
+            failed.append(name)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"\n{_table(figures)}\n\nWritten to {RESULT.relative_to(ROOT)}")
@@ -40,13 +41,11 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _is_benchmark(path: Path) -> bool:
-    return "__main__" in path.read_text(encoding="utf-8")
-
-
-def _run(script: Path) -> tuple[list[dict[str, Any]], int]:
+def _run(name: str) -> tuple[list[dict[str, Any]], int]:
     figures: list[dict[str, Any]] = []
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("{"):
