@@ -55,10 +55,9 @@ def receiver() -> Iterator[Receiver]:
 FRAGILE = app(
     "Fragile",
     [
-        start("path"),
+        start("q"),
         python("once", "def main():\n    return {'n': 1}", {"n": "number"}),
-        # Fails until somebody says otherwise: there is no way to a file from inside the sandbox.
-        python("checked", "def main(path: str):\n    return {'n': int(path)}", {"n": "number"}, path="start.path"),
+        python("checked", "def main(q: str):\n    return {'n': int(q)}", {"n": "number"}, q="start.q"),
         end(n="checked.n"),
     ],
     "start>once once>checked checked>end",
@@ -171,7 +170,7 @@ def test_a_failed_run_is_repeated_by_the_command(jikko: Command, tmp_path: Path)
     server = Server(jikko.home)
     client = Client(server.url, key)
     try:
-        run = client.run(path="no number")["workflow_run_id"]
+        run = client.run(q="no number")["workflow_run_id"]
         outcome = jikko("runs", "retry", run, "--wait", "--json", "--url", server.url, "--key", key)
         retry = outcome.lines[0]["workflow_run_id"]
         lineage = client.get(f"/v1/workflows/run/{retry}/lineage")

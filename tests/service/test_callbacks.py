@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
@@ -152,7 +153,7 @@ async def test_the_waits_grow_and_after_a_day_it_is_given_up(scene: Scene, ended
         times.append(scene.world.now - began)
         scene.world.now = entry.next_at
 
-    waits = [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
+    waits = [later - sooner for sooner, later in pairwise(times)]
     assert waits[0] < 10
     assert all(wait < 5000 for wait in waits)
     assert waits[4] > waits[0] * 4

@@ -192,3 +192,17 @@ async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: As
     assert isinstance(events[-1], RunFinished)
     text = "".join(event.text for event in events if hasattr(event, "text"))
     assert text == "cats\none\ntwo"
+
+
+@pytest.mark.parametrize("by", ["task_id", "run_id"])
+async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+    owner = live.record.owner
+
+    assert await assembly.runs.stop(app.id, getattr(owner, by), "u")
+    assert not await assembly.runs.stop(app.id, getattr(owner, by), "u"), "it is stopped already"
+
+    record = await settled(assembly, owner.run_id)
+    assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user u.")
+    with pytest.raises(TooLate):
+        await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")

@@ -72,7 +72,9 @@ class NodeContext:
             self._runner.recorder.flush()
 
     def think(self, text: str, *, final: bool = False) -> None:
-        if not self._started.rounds and not self._runner.has_ended:
+        if self._started.rounds or self._runner.has_ended:
+            return
+        if self._runner.state.release.shows_reasoning(self._node.id):
             event = ReasoningChunk(at=self.now(), node_id=self._node.id, text=text, final=final)
             self._runner.recorder.emit(event)
             self._runner.recorder.flush()

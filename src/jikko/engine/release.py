@@ -83,6 +83,11 @@ class Release:
         self._buffers.setdefault(selector, []).append(text)
         return self._flush() if self._queue else []
 
+    def shows_reasoning(self, node_id: str) -> bool:
+        """Whether a model's reasoning is shown: as long as a session that was reached shows what it says."""
+        wanted = ((node_id, "text"), (node_id, "reasoning_content"))
+        return any(part in wanted for response in self._queue for part in response.parts)
+
     def restarted(self, node_id: str) -> None:
         """A node begins anew, so what it said so far is not the beginning of what it will say."""
         for selector in [selector for selector in self._buffers if selector[0] == node_id]:

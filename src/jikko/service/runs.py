@@ -13,7 +13,7 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.outcomes import recovered
 from jikko.engine.state import RunState
 from jikko.errors import InvalidDocument, LogConflict, NotFound
-from jikko.events import Event, FormClosed, RunResumed, RunStarted
+from jikko.events import Event, FormClosed, RunFinished, RunResumed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
@@ -141,8 +141,44 @@ class Runs:
         return len(records)
 
     async def stop(self, app_id: str, task_id: str, user: str) -> bool:
-        """Stop a run by its task id, or by its own. Returns whether one was stopped."""
-        return self._executions.stop(app_id, task_id, f"Workflow run was stopped by user {user}.")
+        """Stop a run by its task id, or by its own: running, waiting for its turn, or paused.
+
+        Returns:
+            Whether one was stopped.
+        """
+        error = f"Workflow run was stopped by user {user}."
+        if self._executions.stop(app_id, task_id, error):
+            return True
+        record = await self._store.find_task(app_id, task_id)
+        if record is None and is_uuid(task_id):
+            record = await self._store.record(task_id, app_id)
+        return record is not None and await self._stop_paused(record, error)
+
+    async def _stop_paused(self, record: RunRecord, error: str) -> bool:
+        """End a run that waits for humans. Durable when this returns."""
+        run_id = record.owner.run_id
+        async with self._answering.setdefault(run_id, asyncio.Lock()):
+            try:
+                current = await self._store.record(run_id)
+                if current is None or current.status != "paused" or self.live(run_id) is not None:
+                    return False
+                end = RunFinished(
+                    at=self._clock(),
+                    status="stopped",
+                    error=error,
+                    elapsed=current.elapsed,
+                    total_tokens=current.total_tokens,
+                    total_steps=current.total_steps,
+                )
+                live = LiveRun(self._store, current, await self._store.events(run_id))
+                live.append([end])
+                await live.committed()
+            except LogConflict:
+                # It was answered by another process.
+                return False
+            finally:
+                self._answering.pop(run_id, None)
+        return True
 
     async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
         """Hand in a form of a run; a paused run goes on. Durable when this returns.

@@ -1,0 +1,83 @@
+"""Ways to break what Jikko stands on, from outside of its process, and to mend it again."""
+
+import resource
+import socket
+import sqlite3
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+PATIENCE = 30.0
+"""Seconds after which a test gives up."""
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds that nobody tells of."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        threading.Event().wait(0.02)
+
+
+@contextmanager
+def limited(pid: int, what: int, most: int) -> Iterator[None]:
+    """Let a process have no more of a resource, until the end of the block."""
+    before = resource.prlimit(pid, what)
+    resource.prlimit(pid, what, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, what, before)
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the write lock of a database, as another process would."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def damaged(database: Path, table: str) -> Iterator[None]:
+    """Spoil the log of the oldest run in ``run_archive`` or ``run_log``, until the end of the block."""
+    oldest = f"rowid = (SELECT min(rowid) FROM {table})"
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        [[before]] = other.execute(f"SELECT events FROM {table} WHERE {oldest}").fetchall()
+        other.execute(f"UPDATE {table} SET events = x'01ffff' WHERE {oldest}")
+        yield
+        other.execute(f"UPDATE {table} SET events = ? WHERE {oldest}", (before,))
+
+
+def memory(pid: int) -> float:
+    """MiB that a process holds."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"process {pid} is gone")
+
+
+def handles(pid: int) -> int:
+    """Files and sockets that a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def connection(url: str, request: bytes = b"") -> socket.socket:
+    """A connection that has asked for something, and takes in next to nothing of the answer."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(PATIENCE)
+    client.connect((host, int(port)))
+    client.sendall(request)
+    return client
+
+
+def vanish(client: socket.socket) -> None:
+    """Be gone without a word of goodbye: the other side gets a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()

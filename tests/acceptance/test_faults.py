@@ -1,0 +1,281 @@
+"""What breaks outside of Jikko: nothing is lost, and it goes on once the cause is gone. See docs/reliability.md."""
+
+import json
+import resource
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.conftest import Scene, apps_of
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import connection, damaged, handles, limited, locked, memory, until, vanish
+from tests.acceptance.processes import JIKKO, Command, Server, environment
+
+IDLE = 10_000
+"""Connections that are open at once, where the system allows as many."""
+
+
+@pytest.fixture
+def scene(tmp_path: Path, echo: EchoServer) -> Iterator[Scene]:
+    """A server that a test may break."""
+    files = []
+    for name in ("echo", "held"):
+        files.append(tmp_path / f"{name}.yml")
+        files[-1].write_text(apps_of(echo)[name], encoding="utf-8")
+    command = Command(tmp_path / "home")
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
+    server = Server(command.home)
+    clients = {name: Client(server.url, key) for name, key in keys.items()}
+    yield Scene(server, command, clients.__getitem__)
+    for client in clients.values():
+        client.close()
+    server.close()
+
+
+@pytest.fixture
+def all_handles() -> Iterator[int]:
+    """As many files and sockets for the test itself as the system allows. How many there are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def database(scene: Scene) -> Path:
+    return scene.command.home / "jikko.db"
+
+
+def stream_request(client: Client, **inputs: str) -> bytes:
+    """The start of a streaming run, as bytes."""
+    body = json.dumps(client.body("streaming", dict(inputs))).encode()
+    head = f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{_key(client)}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _key(client: Client) -> str:
+    return f"Authorization: {client.headers['Authorization']}\r\n"
+
+
+def runs(client: Client) -> list[str]:
+    """The newest runs of an app."""
+    return [entry["workflow_run"]["id"] for entry in client.get("/v1/workflows/logs?limit=100")["data"]]
+
+
+def test_a_full_disk_holds_answers_back_and_every_run_ends_once_there_is_room(scene: Scene, echo: EchoServer) -> None:
+    client, held = scene.client("echo"), scene.client("held")
+    before = client.run(q="before")["workflow_run_id"]
+    with ThreadPoolExecutor() as pool, held.streaming(name="full") as messages:
+        echo.wait_for_calls("/hold/full")
+        with limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096):
+            echo.release("/hold/full")
+            blocking = [pool.submit(client.run, q=f"blocking {n}") for n in range(5)]
+            accepted = [pool.submit(client.run, "async", q=f"async {n}") for n in range(5)]
+            until(lambda: scene.server.output.count("trying again") >= 11, "every write was refused")
+            # What is durable is still read, and nobody was told what is not.
+            assert client.detail(before)["outputs"] == {"q": "before"}
+            assert not any(answer.done() for answer in (*blocking, *accepted))
+        assert [answer.result()["data"]["outputs"]["q"] for answer in blocking] == [f"blocking {n}" for n in range(5)]
+        ids = [answer.result()["workflow_run_id"] for answer in accepted]
+        assert [client.finished(run)["outputs"]["q"] for run in ids] == [f"async {n}" for n in range(5)]
+        assert list(messages)[-1]["data"]["status"] == "succeeded"
+    # Each told once, however often it was tried again.
+    assert scene.server.output.count("trying again") == 11
+
+
+def test_runs_that_a_full_disk_held_up_survive_a_kill_as_far_as_anybody_was_told(
+    scene: Scene, echo: EchoServer
+) -> None:
+    held = scene.client("held")
+    run = held.run("async", name="killed")["workflow_run_id"]
+    echo.wait_for_calls("/hold/killed")
+    with limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096):
+        echo.release("/hold/killed")
+        until(lambda: "trying again" in scene.server.output, "the end of the run was refused")
+        assert held.detail(run)["status"] == "running"
+        scene.server.kill()
+    server = Server(scene.command.home)
+    again = Client(server.url, held.headers["Authorization"].removeprefix("Bearer "))
+    assert again.finished(run)["status"] == "succeeded"
+    again.close()
+    server.close()
+
+
+def test_a_folder_that_cannot_be_written_is_told_at_the_start(scene: Scene) -> None:
+    scene.server.stop()
+    home = scene.command.home
+    # A mount is read-only for root too.
+    script = f"mount --bind {home} {home} && mount -o remount,ro,bind {home} && exec {JIKKO} serve --port 0"
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script]
+    if subprocess.run([*command[:-1], f"mount --bind {home} {home}"], check=False, capture_output=True).returncode:
+        pytest.skip("this system does not let tests mount")
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert str(home) in done.stderr
+    assert "read-only" in done.stderr.lower() or "may be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    # As it was, once it can be written again.
+    server = Server(home)
+    assert server.stop() == 0
+
+
+def test_a_locked_database_makes_writers_wait_and_readers_not(scene: Scene) -> None:
+    client = scene.client("echo")
+    before = client.run(q="before")["workflow_run_id"]
+    with ThreadPoolExecutor() as pool:
+        with locked(database(scene)):
+            answer = pool.submit(client.run, q="locked out")
+            other = Client(scene.server.url, client.headers["Authorization"].removeprefix("Bearer "))
+            for _ in range(100):
+                assert other.detail(before)["status"] == "succeeded"
+            other.close()
+            assert not answer.done()
+        assert answer.result()["data"]["outputs"] == {"q": "locked out"}
+
+
+def test_a_damaged_log_is_told_and_concerns_no_other_run(scene: Scene) -> None:
+    client = scene.client("echo")
+    bad, good = (client.run(q=q)["workflow_run_id"] for q in ("bad", "good"))
+    with damaged(database(scene), "run_archive"):
+        for path in ("events", "node-executions"):
+            answer = client.request("GET", f"/v1/workflows/run/{bad}/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+            assert f"The log of run {bad}" in answer.json()["message"]
+            assert "is damaged" in answer.json()["message"]
+        # What the run came to is in its row.
+        assert client.detail(bad)["outputs"] == {"q": "bad"}
+        assert client.log(good)[-1]["event"] == "run_finished"
+        assert set(runs(client)) == {bad, good}
+    assert client.log(bad)[-1]["event"] == "run_finished"
+
+
+def test_a_damaged_log_of_an_open_run_does_not_keep_the_server_from_starting(scene: Scene, echo: EchoServer) -> None:
+    held = scene.client("held")
+    ids = [held.run("async", name=name)["workflow_run_id"] for name in ("first", "second")]
+    for name in ("first", "second"):
+        echo.wait_for_calls(f"/hold/{name}")
+        echo.release(f"/hold/{name}")
+        held.finished(ids[0]) if name == "first" else None
+    third, fourth = (held.run("async", name=name)["workflow_run_id"] for name in ("third", "fourth"))
+    for name in ("third", "fourth"):
+        echo.wait_for_calls(f"/hold/{name}")
+    held.finished(ids[1])
+    scene.server.kill()
+    for name in ("third", "fourth"):
+        echo.release(f"/hold/{name}")
+    key = held.headers["Authorization"].removeprefix("Bearer ")
+    with damaged(database(scene), "run_log"):
+        server = Server(scene.command.home)
+        again = Client(server.url, key)
+        assert again.finished(fourth)["status"] == "succeeded"
+        assert again.detail(third)["status"] == "running"
+        assert f"run {third} cannot be taken over" in server.output
+        again.close()
+        assert server.stop() == 0
+    server = Server(scene.command.home)
+    again = Client(server.url, key)
+    assert again.finished(third)["status"] == "succeeded"
+    again.close()
+    server.close()
+
+
+def test_a_client_that_does_not_read_holds_up_neither_its_run_nor_others(scene: Scene) -> None:
+    client = scene.client("echo")
+    text = "slow " * 700_000
+    slow = connection(scene.server.url, stream_request(client, q=text))
+    until(lambda: bool(runs(client)), "the run is in the list")
+    [run] = runs(client)
+    assert client.finished(run)["status"] == "succeeded"
+    assert client.run(q="other")["data"]["status"] == "succeeded"
+    # All of it is there when it begins to read.
+    answer = b""
+    while not answer.endswith(b"0\r\n\r\n"):
+        answer += slow.recv(1 << 20)
+    slow.close()
+    assert b'"workflow_finished"' in answer
+    assert answer.count(text.encode()) >= 3
+
+
+def test_clients_that_do_not_read_and_vanish_leave_no_memory_behind(scene: Scene) -> None:
+    client, server = scene.client("echo"), scene.server
+    run = client.run(q="slow " * 200_000)["workflow_run_id"]
+    request = f"GET /v1/workflows/run/{run}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{_key(client)}\r\n"
+    open_before, held = handles(server.pid), []
+    for _ in range(4):
+        slow = [connection(server.url, request.encode()) for _ in range(10)]
+        for each in slow:
+            assert each.recv(15) == b"HTTP/1.1 200 OK"
+        for each in slow:
+            vanish(each)
+        until(lambda: handles(server.pid) <= open_before, "the server let go of them")
+        held.append(memory(server.pid))
+    assert held[-1] < held[0] + 20, held
+
+
+def test_runs_of_clients_that_vanish_end_and_leave_nothing_open(scene: Scene, echo: EchoServer) -> None:
+    held, server = scene.client("held"), scene.server
+    runs(held)
+    open_before = handles(server.pid)
+    clients = [connection(server.url, stream_request(held, name="gone")) for _ in range(50)]
+    echo.wait_for_calls("/hold/gone", 50)
+    for client in clients:
+        vanish(client)
+    echo.release("/hold/gone")
+    found = runs(held)
+    assert len(found) == 50
+    assert {held.finished(run)["status"] for run in found} == {"succeeded"}
+    # What is kept open to the server that the nodes called is closed by that in a while.
+    until(lambda: handles(server.pid) <= open_before + 50, "the server let go of them")
+
+
+def test_ten_thousand_idle_connections_do_not_keep_others_out(scene: Scene, all_handles: int) -> None:
+    client, server = scene.client("echo"), scene.server
+    count = min(IDLE, all_handles - 500)
+    print(f"{count} idle connections; the system allows {all_handles} open files")
+    before = memory(server.pid)
+    idle = [connection(server.url) for _ in range(count)]
+    try:
+        assert client.run(q="beside them")["data"]["outputs"] == {"q": "beside them"}
+        until(lambda: handles(server.pid) >= count, "the server has accepted them all")
+        assert (memory(server.pid) - before) / count < 0.03
+        for each in (idle[0], idle[-1]):
+            each.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert each.recv(15) == b"HTTP/1.1 200 OK"
+    finally:
+        for each in idle:
+            each.close()
+    until(lambda: handles(server.pid) < 200, "the server let go of them")
+    assert client.run(q="after")["data"]["status"] == "succeeded"
+
+
+def test_more_connections_than_the_system_allows_are_refused_until_there_is_room(scene: Scene) -> None:
+    client, server = scene.client("echo"), scene.server
+    before = client.run(q="before")["workflow_run_id"]
+    room = handles(server.pid) + 20
+    with limited(server.pid, resource.RLIMIT_NOFILE, room):
+        crowd = [connection(server.url) for _ in range(100)]
+        # Whoever is connected is served.
+        assert client.detail(before)["status"] == "succeeded"
+        assert client.run(q="among them")["data"]["status"] == "succeeded"
+        for each in crowd:
+            each.close()
+        until(lambda: handles(server.pid) < room, "the server let go of them")
+        assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_the_table_of_faults_names_tests_that_exist() -> None:
+    root = Path(__file__).parents[2]
+    rows = [line for line in (root / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines() if "::" in line]
+    named = [part for line in rows for part in line.split("`") if "::test_" in part]
+    missing = [
+        name
+        for name in named
+        for file, _, test in [name.partition("::")]
+        if not (root / file).is_file() or f"def {test}(" not in (root / file).read_text(encoding="utf-8")
+    ]
+    assert len(named) >= 15
+    assert missing == []

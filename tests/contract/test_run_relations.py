@@ -1,0 +1,99 @@
+"""What every ``RunStore`` knows of runs besides their logs: keys, repetitions, and going through all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import KeyTaken
+from jikko.ports.run_store import Acceptance, Append, KeyClaim, RunStore
+from jikko.store.memory import MemoryRunStore
+from jikko.store.sqlite import Database, SqliteRunStore
+
+from .runs import APP, OTHER_APP, Draft, paused, started
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
+    store: RunStore = MemoryRunStore()
+    if request.param == "sqlite":
+        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    yield store
+    await store.close()
+
+
+def _claimed(run: Draft, key: str, fingerprint: bytes = b"one", at: float = 1000.0) -> Append:
+    append = run.whole(at)
+    claim = KeyClaim(key=key, fingerprint=fingerprint, at=at)
+    return Append(append.run_id, append.at, append.events, append.record, Acceptance(claim=claim))
+
+
+async def test_a_key_is_claimed_with_its_run(store: RunStore) -> None:
+    run = Draft()
+    assert await store.claimed(APP, "key", now=1000.0) is None
+
+    await store.append(_claimed(run, "key"))
+
+    assert await store.claimed(APP, "key", now=1000.0) == (run.id, b"one")
+    assert await store.claimed(OTHER_APP, "key", now=1000.0) is None
+    assert await store.claimed(APP, "another", now=1000.0) is None
+
+
+async def test_of_two_runs_with_one_key_the_second_is_not_created(store: RunStore) -> None:
+    first, second = Draft(), Draft()
+
+    outcomes = await asyncio.gather(
+        store.append(_claimed(first, "key")), store.append(_claimed(second, "key", b"other")), return_exceptions=True
+    )
+
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], KeyTaken)
+    assert (outcomes[1].run_id, outcomes[1].fingerprint) == (first.id, b"one")
+    assert await store.record(second.id) is None
+
+
+async def test_a_key_can_be_claimed_again_after_its_time(store: RunStore) -> None:
+    second = Draft()
+    await store.append(_claimed(Draft(), "key"))
+    assert await store.claimed(APP, "key", now=1000.0 + 86_400) is None
+
+    await store.append(_claimed(second, "key", at=1000.0 + 86_400))
+
+    assert await store.claimed(APP, "key", now=1000.0 + 86_401) == (second.id, b"one")
+
+
+async def test_the_runs_that_repeat_a_run_are_found_oldest_first(store: RunStore) -> None:
+    first = Draft()
+    await store.append(first.whole())
+    young, old = Draft(retry_of=first.id), Draft(retry_of=first.id)
+    await store.append(young.whole(3000.0))
+    await store.append(old.whole(2000.0))
+
+    assert [record.owner.run_id for record in await store.retries(first.id.upper())] == [old.id, young.id]
+    assert await store.retries(young.id) == []
+
+
+async def test_a_scan_meets_every_run_once_piece_by_piece(store: RunStore) -> None:
+    runs = [Draft(app=(APP, OTHER_APP)[number % 2]) for number in range(10)]
+    for run in reversed(runs):
+        await store.append(run.step(started()))
+    seen: list[str] = []
+    while piece := await store.scan(after=seen[-1] if seen else "", limit=3):
+        seen += [record.owner.run_id for record in piece]
+
+    assert seen == sorted(run.id for run in runs)
+    theirs = await store.scan(app_id=OTHER_APP)
+    assert [record.owner.run_id for record in theirs] == sorted(run.id for run in runs[1::2])
+
+
+async def test_runs_that_were_created_before_a_time_are_found_in_whatever_state(store: RunStore) -> None:
+    old = [Draft(), Draft(), Draft(app=OTHER_APP)]
+    await store.append(old[0].whole(1000.0))
+    await store.append(old[1].step(started(1000.0), paused(1000.0)))
+    await store.append(old[2].step(started(1000.0)))
+    await store.append(Draft().whole(2000.0))
+
+    assert sorted(await store.created_before(2000.0)) == sorted(run.id for run in old)
