@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from jikko.documents.processes import DocumentProcesses
+from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
@@ -106,10 +106,16 @@ async def assemble(
     async with AsyncExitStack() as stack:
         stores = _in_memory() if in_memory else _on_disk(settings, stack)
         stack.push_async_callback(stores.runs.close)
-        file_limits = FileLimits()
+        file_limits = FileLimits(
+            max_image=settings.upload_image,
+            max_video=settings.upload_video,
+            max_audio=settings.upload_audio,
+            max_other=settings.upload_other,
+        )
         signer = UrlSigner(
             key=stores.signing_key,
             base_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+            validity=settings.link_seconds,
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, file_limits, clock=clock)
@@ -117,7 +123,9 @@ async def assemble(
         stack.push_async_callback(sandbox.close)
         http = _http_client(settings)
         stack.push_async_callback(http.close)
-        documents = DocumentProcesses()
+        documents = DocumentProcesses(
+            DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
+        )
         stack.push_async_callback(documents.close)
         models = ProviderModels(read_providers(settings.providers, environment), BACKENDS)
         stack.push_async_callback(models.close)
@@ -132,6 +140,8 @@ async def assemble(
                 max_strings=settings.max_strings,
                 max_objects=settings.max_objects,
                 max_numbers=settings.max_numbers,
+                max_http_text=settings.http_max_text,
+                max_http_file=settings.http_max_file,
             ),
         )
         file_inputs = FileInputs(files, http)
@@ -188,14 +198,27 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
         InvalidSettings: A limit is out of its range.
     """
     try:
-        return SandboxLimits(wall_seconds=settings.code_seconds, memory_bytes=settings.code_memory)
+        limits = SandboxLimits(
+            wall_seconds=settings.code_seconds,
+            cpu_seconds=settings.code_cpu_seconds or None,
+            memory_bytes=settings.code_memory,
+            output_bytes=settings.code_output,
+            queued_runs=settings.code_queue,
+            require_landlock=settings.code_require_landlock,
+        )
+        return replace(limits, concurrent_runs=settings.code_processes) if settings.code_processes else limits
     except ValueError as error:
-        raise InvalidSettings(f"JIKKO_CODE_SECONDS or JIKKO_CODE_MEMORY: {error}") from None
+        raise InvalidSettings(f"A setting JIKKO_CODE_… is out of its range: {error}") from None
 
 
 def _http_client(settings: Settings) -> AiohttpClient:
     try:
-        return AiohttpClient(allow=settings.http_allow, proxy=settings.http_proxy or None)
+        return AiohttpClient(
+            allow=settings.http_allow,
+            proxy=settings.http_proxy or None,
+            ssl_verify=settings.http_verify,
+            max_connections=max(1, settings.http_connections),
+        )
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
 

@@ -13,6 +13,8 @@ PREFIX = "JIKKO_"
 FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
+_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
 
 def _home() -> Path:
     return Path.home() / ".jikko"
@@ -39,6 +41,28 @@ class Settings:
     """Private address ranges (CIDR, separated by commas) that workflows may reach over HTTP."""
     http_proxy: str = ""
     """A proxy for the HTTP requests of workflows."""
+    http_max_text: int = 1 << 20
+    """Bytes of a text that an HTTP request node may receive, decompressed."""
+    http_max_file: int = 10 << 20
+    """Bytes of a file that an HTTP request node may receive, decompressed."""
+    http_verify: bool = True
+    """Whether HTTP request nodes check certificates, unless the node says."""
+    http_connections: int = 512
+    """Connections of HTTP request nodes at once."""
+    upload_image: int = 10 << 20
+    """Bytes of an uploaded image."""
+    upload_video: int = 100 << 20
+    """Bytes of an uploaded video."""
+    upload_audio: int = 50 << 20
+    """Bytes of an uploaded audio file."""
+    upload_other: int = 15 << 20
+    """Bytes of any other uploaded file."""
+    link_seconds: float = 300.0
+    """Seconds for which a link to a file can be used."""
+    document_seconds: float = 60.0
+    """Seconds that reading one document may take."""
+    document_memory: int = 1 << 30
+    """Bytes of memory that reading one document may take."""
     max_body: int = 15 << 20
     """Bytes that the JSON body of a request may have."""
     retention_days: float = 0.0
@@ -69,6 +93,16 @@ class Settings:
     """Seconds that the code or template of one node may take."""
     code_memory: int = 256 << 20
     """Bytes that the code or template of one node may use."""
+    code_cpu_seconds: int = 0
+    """Seconds of CPU time that the code or template of one node may use. 0: as much as it can within its time."""
+    code_output: int = 4 << 20
+    """Bytes of JSON that the code of one node may return."""
+    code_processes: int = 0
+    """Programs of users that run at once; more wait. 0: twice the cores, 16 at least."""
+    code_queue: int = 1000
+    """Programs of users that may wait; one more fails its node."""
+    code_require_landlock: bool = False
+    """Whether code and template nodes are refused on a kernel without Landlock (a second line of defence)."""
     shutdown_seconds: float = 10.0
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
@@ -122,6 +156,8 @@ def _convert(name: str, value: Any, kind: str, where: str) -> Any:
         if "tuple" in kind:
             parts = value if isinstance(value, list) else str(value).split(",")
             return tuple(str(part).strip() for part in parts if str(part).strip())
+        if "bool" in kind:
+            return _WORDS[str(value).strip().lower()]
         number = int(value) if kind.endswith("int'>") or kind == "int" else None
         if number is not None or "float" in kind:
             result = float(value) if number is None else number
@@ -129,5 +165,5 @@ def _convert(name: str, value: Any, kind: str, where: str) -> Any:
                 raise ValueError
             return result
         return str(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError):
         raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

@@ -1,6 +1,7 @@
 """``jikko serve``: the server."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import sys
@@ -41,8 +42,19 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
     if sys.platform != "win32":
         import uvloop
 
+        _allow_connections()
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     run_async(_serve(settings, files))
+
+
+def _allow_connections() -> None:
+    """Take as many files and sockets as the system gives: the usual limit is 1,024, and a connection is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Refused where the system's own limit is below what it says.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(settings: Any, files: tuple[Path, ...]) -> None:

@@ -47,6 +47,8 @@ class LiveRun:
         self._writing = False
         self._waiting: list[asyncio.Future[None]] = []
         self._retry: asyncio.TimerHandle | None = None
+        """The next try, while the database refuses to write."""
+        self._refused = False
         self._abandoned: Exception | None = None
         self.on_lost: Callable[[], None] | None = None
         """Called when another process has taken the run over."""
@@ -136,7 +138,7 @@ class LiveRun:
                     yield []
 
     def _write(self) -> None:
-        if self._writing or self.is_settled or self._abandoned is not None:
+        if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
         self._writing = True
         at, events = self._committed, self._events[self._committed :]
@@ -144,17 +146,25 @@ class LiveRun:
         append = Append(self.record.owner.run_id, at, events, self.record, acceptance)
         self._store.append(append).add_done_callback(lambda done: self._written(done, at + len(events)))
 
+    def _write_again(self) -> None:
+        self._retry = None
+        self._write()
+
     def _written(self, done: "asyncio.Future[None]", position: int) -> None:
         self._writing = False
         error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
         if error is None:
             self._committed = position
+            self._refused = False
             self._write()
             self._show()
         elif isinstance(error, StoreUnavailable):
             # Nothing is lost: it is all in memory. The run goes on, and nobody is told a result meanwhile.
-            log.error("run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
-            self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write)
+            # Told once: the log may be on the disk that is full.
+            level = logging.DEBUG if self._refused else logging.ERROR
+            log.log(level, "run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
+            self._refused = True
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
         else:
             if not isinstance(error, LogConflict):
                 log.error("run %s cannot be written", self.record.owner.run_id, exc_info=error)
