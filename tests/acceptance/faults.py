@@ -45,12 +45,13 @@ def locked(database: Path) -> Iterator[None]:
 @contextmanager
 def damaged(database: Path, table: str) -> Iterator[None]:
     """Spoil the log of the oldest run in ``run_archive`` or ``run_log``, until the end of the block."""
-    oldest = f"rowid = (SELECT min(rowid) FROM {table})"
+    oldest = f"run = (SELECT min(run) FROM {table})"
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        [[before]] = other.execute(f"SELECT events FROM {table} WHERE {oldest}").fetchall()
+        other.execute(f"CREATE TEMP TABLE sound AS SELECT * FROM {table} WHERE {oldest}")
         other.execute(f"UPDATE {table} SET events = x'01ffff' WHERE {oldest}")
         yield
-        other.execute(f"UPDATE {table} SET events = ? WHERE {oldest}", (before,))
+        other.execute(f"DELETE FROM {table} WHERE {oldest}")
+        other.execute(f"INSERT INTO {table} SELECT * FROM sound")
 
 
 def memory(pid: int) -> float:

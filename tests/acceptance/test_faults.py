@@ -2,6 +2,7 @@
 
 import json
 import resource
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -185,14 +186,15 @@ def test_a_damaged_log_of_an_open_run_does_not_keep_the_server_from_starting(sce
 
 def test_a_client_that_does_not_read_holds_up_neither_its_run_nor_others(scene: Scene) -> None:
     client = scene.client("echo")
-    text = "slow " * 700_000
+    text = "slow " * 400_000
     slow = connection(scene.server.url, stream_request(client, q=text))
     until(lambda: bool(runs(client)), "the run is in the list")
     [run] = runs(client)
     assert client.finished(run)["status"] == "succeeded"
     assert client.run(q="other")["data"]["status"] == "succeeded"
     # All of it is there when it begins to read.
-    answer = b""
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    answer = bytearray()
     while not answer.endswith(b"0\r\n\r\n"):
         answer += slow.recv(1 << 20)
     slow.close()

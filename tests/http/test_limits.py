@@ -62,6 +62,14 @@ async def test_a_blocking_start_that_waits_answers_with_its_end(world: World) ->
     assert answer.json()["data"]["status"] == "succeeded"
 
 
+async def test_a_request_that_finds_nothing_counts_once(world: World) -> None:
+    app = await world.chain()
+    async with client_of(world, app, requests_per_minute=2) as client:
+        answers = [await client.get(f"{RUN}/0199a1b2-0000-7000-8000-000000000000") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+
+
 async def test_more_requests_a_minute_than_a_key_may_make_are_429(world: World) -> None:
     app = await world.chain()
     async with client_of(world, app, requests_per_minute=3) as client:

@@ -43,6 +43,11 @@ class Apps:
         self._classes = node_classes
         self._clock = clock
 
+    @property
+    def counts_requests(self) -> bool:
+        """Whether ``authenticate`` is to be called once for each request and no more."""
+        return self._rate is not None
+
     async def publish(self, text: bytes, *, source: str) -> Published:
         """Import a DSL file: as a new app, or as a new version of the app with the same name and mode.
 
