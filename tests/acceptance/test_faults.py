@@ -70,7 +70,7 @@ def runs(client: Client) -> list[str]:
 def test_a_full_disk_holds_answers_back_and_every_run_ends_once_there_is_room(scene: Scene, echo: EchoServer) -> None:
     client, held = scene.client("echo"), scene.client("held")
     before = client.run(q="before")["workflow_run_id"]
-    with ThreadPoolExecutor() as pool, held.streaming(name="full") as messages:
+    with ThreadPoolExecutor(16) as pool, held.streaming(name="full") as messages:
         echo.wait_for_calls("/hold/full")
         with limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096):
             echo.release("/hold/full")
@@ -94,11 +94,12 @@ def test_runs_that_a_full_disk_held_up_survive_a_kill_as_far_as_anybody_was_told
     held = scene.client("held")
     run = held.run("async", name="killed")["workflow_run_id"]
     echo.wait_for_calls("/hold/killed")
-    with limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096):
-        echo.release("/hold/killed")
-        until(lambda: "trying again" in scene.server.output, "the end of the run was refused")
-        assert held.detail(run)["status"] == "running"
-        scene.server.kill()
+    full = (4096, resource.prlimit(scene.server.pid, resource.RLIMIT_FSIZE)[1])
+    resource.prlimit(scene.server.pid, resource.RLIMIT_FSIZE, full)
+    echo.release("/hold/killed")
+    until(lambda: "trying again" in scene.server.output, "the end of the run was refused")
+    assert held.detail(run)["status"] == "running"
+    scene.server.kill()
     server = Server(scene.command.home)
     again = Client(server.url, held.headers["Authorization"].removeprefix("Bearer "))
     assert again.finished(run)["status"] == "succeeded"

@@ -68,7 +68,6 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
     from jikko.http.state import Api
     from jikko.service.ownership import sole_owner
 
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with sole_owner(settings.home):
         async with assemble(settings) as assembly:
             keys = [await _publish(assembly, file) for file in files]

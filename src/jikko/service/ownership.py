@@ -3,29 +3,42 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from jikko.errors import InvalidSettings
 
 
 @contextlib.contextmanager
 def sole_owner(home: Path) -> Iterator[None]:
-    """Hold the data folder while the block lasts. The operating system lets go of it when the process dies.
+    """Hold the data folder, which is made if it is missing, while the block lasts.
+
+    The operating system lets go of it when the process dies.
 
     Raises:
-        InvalidSettings: Another server holds it.
+        InvalidSettings: Another server holds it, or it cannot be written.
     """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (home / "serve.lock").open("a")
+    except OSError as error:
+        raise InvalidSettings(
+            f"The data folder {home} cannot be used: {error.strerror}. Check that it may be written, or choose another "
+            "(JIKKO_HOME)."
+        ) from None
+    with file as lock:
+        _lock(lock, home)
+        yield
+
+
+def _lock(lock: TextIO, home: Path) -> None:
     try:
         import fcntl
     except ImportError:
         # Windows; there the operator sees to it.
-        yield
         return
-    with (home / "serve.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InvalidSettings(
-                f"Another server uses the data folder {home}. Stop it, or give this one a folder of its own "
-                "(JIKKO_HOME)."
-            ) from None
-        yield
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InvalidSettings(
+            f"Another server uses the data folder {home}. Stop it, or give this one a folder of its own (JIKKO_HOME)."
+        ) from None
