@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -141,9 +142,8 @@ async def put(port: int, wanted: bytes, *, clients: int, seconds: float) -> Load
     waiting, protocols = [], []
     for _ in range(clients):
         done: asyncio.Future[None] = loop.create_future()
-        _, protocol = await loop.create_connection(
-            lambda done=done: _Client(wanted, began + seconds, done), "127.0.0.1", port
-        )
+        client = partial(_Client, wanted, began + seconds, done)
+        _, protocol = await loop.create_connection(client, "127.0.0.1", port)
         waiting.append(done)
         protocols.append(protocol)
     await asyncio.gather(*waiting)

@@ -23,14 +23,14 @@ pytestmark = pytest.mark.anyio
 KEY = "key-of-the-local-server"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.gguf"
     write_tiny_model(path)
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(model_file: Path) -> Iterator[dict[str, Any]]:
     """The entry of the providers file for a server that is up."""
     options = {"path": str(model_file), "key": KEY, "context": 8192, "parallel": 4}

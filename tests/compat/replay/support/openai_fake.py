@@ -2,8 +2,8 @@
 
 The reply to a chat is ``Echo: `` and the last message; a message that contains ``RESPOND:text:END`` is answered with
 that text, one that contains ``FAIL`` with status 429, one that contains ``SLOW`` after 0.3 s.  A word, with the blanks
-after it, is one token and one streamed chunk.  When tools are offered and the reply is a JSON object, it comes as a call
-of the first tool (or of the one that ``tool_choice`` names) with that object as arguments.
+after it, is one token and one streamed chunk.  When tools are offered and the reply is a JSON object, it comes as a
+call of the first tool (or of the one that ``tool_choice`` names) with that object as arguments.
 """
 
 from __future__ import annotations
