@@ -98,6 +98,16 @@ def descendants(process_id: int) -> set[int]:
     return found
 
 
+class Started:
+    """The processes below this one that came after this was made: other tests may keep servers of their own."""
+
+    def __init__(self) -> None:
+        self._before = descendants(os.getpid())
+
+    def __call__(self) -> set[int]:
+        return descendants(os.getpid()) - self._before
+
+
 def is_alive(process_id: int) -> bool:
     """Whether a process runs. A zombie does not."""
     try:

@@ -14,7 +14,7 @@ from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server import ForkServer
 from jikko.sandbox.limits import SandboxLimits
-from tests.sandbox.scene import descendants, is_alive, open_files, outcome, running, until
+from tests.sandbox.scene import Started, descendants, is_alive, open_files, outcome, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -35,9 +35,9 @@ def server_of(sandbox: ForkServerSandbox) -> ForkServer:
     return sandbox.fork_server
 
 
-async def test_nothing_is_started_before_the_first_run(sandbox: ForkServerSandbox) -> None:
+async def test_nothing_is_started_before_the_first_run(started: Started, sandbox: ForkServerSandbox) -> None:
     assert sandbox.fork_server is None
-    assert descendants(os.getpid()) == set()
+    assert started() == set()
 
 
 def test_the_server_process_imports_no_heavy_module() -> None:
@@ -52,7 +52,7 @@ def test_the_server_process_imports_no_heavy_module() -> None:
     assert shown.stdout.strip() == "set()"
 
 
-async def test_closing_leaves_no_process_and_no_descriptor() -> None:
+async def test_closing_leaves_no_process_and_no_descriptor(started: Started) -> None:
     before = open_files()
     made = ForkServerSandbox()
     run = asyncio.create_task(outcome(made, "python3", SLEEP))
@@ -61,7 +61,7 @@ async def test_closing_leaves_no_process_and_no_descriptor() -> None:
     await made.close()
 
     assert (await run).kind == "SandboxUnavailableError"
-    await until(lambda: descendants(os.getpid()) == set(), seconds=1)
+    await until(lambda: started() == set(), seconds=1)
     assert open_files() == before
 
 

@@ -14,7 +14,7 @@ from jikko.sandbox import unavailable
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.selftest import self_test
-from tests.sandbox.scene import WITHOUT_LANDLOCK, descendants, running, until
+from tests.sandbox.scene import WITHOUT_LANDLOCK, Started, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +46,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_it_does_not_start_with(case: str) -> None:
+async def test_it_does_not_start_with(case: str, started: Started) -> None:
     program, message = CASES[case]
     async with running(program=program) as sandbox:
         with pytest.raises(SandboxFailure) as raised:
@@ -55,7 +55,7 @@ async def test_it_does_not_start_with(case: str) -> None:
         assert message in str(raised.value)
         assert raised.value.kind == "SandboxUnavailableError"
         assert str(raised.value).startswith("The sandbox is not available: ")
-        await until(lambda: descendants(os.getpid()) == set(), seconds=1)
+        await until(lambda: started() == set(), seconds=1)
 
 
 async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFixture) -> None:
@@ -102,7 +102,7 @@ def test_root_that_may_not_give_root_up_does_not_start() -> None:
     assert "run it as a plain user" in shown.stdout
 
 
-async def test_the_self_test_shows_one_line_for_each_property() -> None:
+async def test_the_self_test_shows_one_line_for_each_property(started: Started) -> None:
     lines = await self_test()
 
     assert [line.name for line in lines if line.status == "failed"] == []
@@ -111,7 +111,7 @@ async def test_the_self_test_shows_one_line_for_each_property() -> None:
         "no signals to the fork server", "no inherited files", "no superuser", "Python", "JavaScript", "Jinja2"):  # fmt: skip
         assert name in names
     assert ("no x32 calls" in names) == (platform.machine() == "x86_64")
-    await until(lambda: descendants(os.getpid()) == set(), seconds=1)
+    await until(lambda: started() == set(), seconds=1)
 
 
 async def test_the_self_test_tells_what_is_missing() -> None:
