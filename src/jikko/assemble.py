@@ -22,6 +22,7 @@ from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
 from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
+from jikko.ports.end_user_store import EndUserStore
 from jikko.ports.files import BlobStore, FileIndex
 from jikko.ports.run_store import RunStore
 from jikko.ports.sandbox import Sandbox
@@ -35,6 +36,7 @@ from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.service.admission import Admission, AdmissionLimits
 from jikko.service.apps import Apps
 from jikko.service.callbacks import Callbacks
+from jikko.service.end_users import EndUsers
 from jikko.service.file_inputs import FileInputs
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
@@ -47,10 +49,12 @@ from jikko.service.workflows import Workflows
 from jikko.settings import Settings
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from jikko.store.memory_callbacks import MemoryCallbackStore
+from jikko.store.memory_end_users import MemoryEndUserStore
 from jikko.store.memory_files import MemoryFileIndex
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.run_store import SqliteRunStore
 
@@ -68,6 +72,7 @@ class Assembly:
     retention: Retention
     callbacks: Callbacks
     retries: Retries
+    end_users: EndUsers
     files: FileService
     forms: Forms
     signer: UrlSigner
@@ -79,6 +84,7 @@ class _Stores(NamedTuple):
     apps: AppStore
     runs: RunStore
     callbacks: CallbackStore
+    end_users: EndUserStore
     file_index: FileIndex
     blobs: BlobStore
     signing_key: bytes
@@ -176,6 +182,7 @@ async def assemble(
             retention=Retention(stores.runs, files, clock),
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, clock),
+            end_users=EndUsers(stores.end_users),
             files=FileService(files, signer, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             signer=signer,
@@ -234,6 +241,7 @@ def _on_disk(settings: Settings, stack: AsyncExitStack) -> _Stores:
         SqliteAppStore(database),
         SqliteRunStore(database),
         SqliteCallbackStore(database),
+        SqliteEndUserStore(database),
         SqliteFileIndex(database),
         DiskBlobs(settings.home / "files"),
         load_or_create_key(settings.home / "signing.key"),
@@ -241,7 +249,13 @@ def _on_disk(settings: Settings, stack: AsyncExitStack) -> _Stores:
 
 
 def _in_memory() -> _Stores:
-    runs = MemoryRunStore()
+    runs, files = MemoryRunStore(), MemoryFileIndex()
     return _Stores(
-        MemoryAppStore(), runs, MemoryCallbackStore(runs), MemoryFileIndex(), MemoryBlobs(), secrets.token_bytes(32)
+        MemoryAppStore(),
+        runs,
+        MemoryCallbackStore(runs),
+        MemoryEndUserStore(runs, files),
+        files,
+        MemoryBlobs(),
+        secrets.token_bytes(32),
     )

@@ -53,6 +53,12 @@ def test_an_async_run_answers_at_once_and_says_where_it_can_be_read(scene: Scene
     assert client.finished(body["workflow_run_id"])["outputs"] == {"answer": "/hold/async"}
 
 
+def test_an_async_run_is_told_as_running_though_it_may_have_ended_already(scene: Scene) -> None:
+    data = scene.client("echo").run("async", q="quick")["data"]
+
+    assert (data["status"], data["outputs"], data["finished_at"], data["total_steps"]) == ("running", {}, None, 0)
+
+
 def test_blocking_is_what_happens_if_no_mode_is_named(scene: Scene) -> None:
     client = scene.client("echo")
     answer = client.request("POST", "/v1/workflows/run", json={"inputs": {"q": "x"}, "user": "u"})
@@ -115,10 +121,12 @@ def test_a_client_that_goes_away_does_not_stop_the_run(scene: Scene, echo: EchoS
 def test_a_blocking_client_that_goes_away_does_not_stop_the_run(scene: Scene, echo: EchoServer) -> None:
     client = scene.client("held")
     with pytest.raises(httpx.ReadTimeout):
-        client.request("POST", "/v1/workflows/run", json=client.body("blocking", {"name": "gone"}), timeout=0.5)
-    echo.wait_for_calls("/hold/gone")
-    echo.release("/hold/gone")
-    run = client.get("/v1/workflows/logs?keyword=gone&limit=1")["data"]
+        client.request(
+            "POST", "/v1/workflows/run", json=client.body("blocking", {"name": "blocked-and-gone"}), timeout=0.5
+        )
+    echo.wait_for_calls("/hold/blocked-and-gone")
+    echo.release("/hold/blocked-and-gone")
+    run = client.get("/v1/workflows/logs?keyword=blocked-and-gone&limit=1")["data"]
     # Open runs are in the list only once they have ended, or before: either way the end is what counts.
     run_id = run[0]["workflow_run"]["id"]
     assert client.finished(run_id)["status"] == "succeeded"

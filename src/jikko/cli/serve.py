@@ -79,6 +79,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 runs=assembly.runs,
                 starts=assembly.starts,
                 retries=assembly.retries,
+                end_users=assembly.end_users,
                 workflows=assembly.workflows,
                 version=__version__,
                 max_body=settings.max_body,

@@ -90,10 +90,10 @@ def _responses(operation: Operation) -> dict[str, Any]:
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
     # Every request with a key counts for the key's limit.
     for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
-        responses[str(status)] = {
-            "description": _WHAT[status],
-            "content": {"application/json": {"schema": ref("Error")}},
-        }
+        content = {"application/json": {"schema": ref("Error")}}
+        if status == 404 and operation.no_id_is_no_page:
+            content["text/html"] = {}
+        responses[str(status)] = {"description": _WHAT[status], "content": content}
     return responses
 
 

@@ -13,6 +13,8 @@ Handler = Callable[[Request], Awaitable[Any]]
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
+_ANYTHING = "*/*"
+"""A file has a media type of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Operation:
     """Headers of the request, all optional; as ``query``."""
     streams: bool = False
     """Whether it may answer with server-sent events as well."""
+    no_id_is_no_page: bool = False
+    """Whether an id in the path that is no UUID is answered as an address that does not exist: with a page. (Dify)"""
     open: bool = False
     """Whether it needs no API key."""
 
@@ -195,17 +199,18 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/files/{file_id}/preview",
         files.preview,
         "Fetch a file of a chat message",
-        {200: ("application/octet-stream", None)},
+        {200: (_ANYTHING, None)},
         (401, 403, 404),
         tag="Files",
         query=(("as_attachment", TEXT, "true: for saving, not for showing."),),
+        no_id_is_no_page=True,
     ),
     Operation(
         "GET",
         "/files/{file_id}/file-preview",
         files.download,
         "Fetch a file by its signed address",
-        {200: ("application/octet-stream", None)},
+        {200: (_ANYTHING, None)},
         (400, 404),
         tag="Files",
         query=_SIGNED,
@@ -216,7 +221,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/files/tools/{name}",
         files.download_made,
         "Fetch a file that a node made, by its signed address",
-        {200: ("application/octet-stream", None)},
+        {200: (_ANYTHING, None)},
         (400, 404),
         tag="Files",
         query=_SIGNED,
@@ -260,10 +265,13 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/end-users/{end_user_id}",
         info.end_user,
         "Read an end user",
-        {},
+        _json(ref("EndUser")),
         (401, 404),
         tag="End Users",
+        no_id_is_no_page=True,
     ),
+    Operation("POST", "/v1/audio-to-text", info.audio_to_text, "Speech to text; refused", {}, (400, 401), tag="Audio"),
+    Operation("POST", "/v1/text-to-audio", info.text_to_audio, "Text to speech; refused", {}, (400, 401), tag="Audio"),
     Operation("POST", "/v1/chat-messages", info.chat, "Chat; refused", {}, (400, 401), tag="Other app modes"),
     Operation(
         "POST", "/v1/completion-messages", info.completion, "Completion; refused", {}, (400, 401), tag="Other app modes"

@@ -16,8 +16,9 @@ _FILE_IDENTITY = FILE_IDENTITY.encode()
 
 
 def running_body(record: RunRecord) -> bytes:
-    """The answer to a run that was accepted and goes on: that of a blocking one, not ended."""
-    return encode(_run_body(record, {}))
+    """The answer to a run that was accepted: that of a blocking one, as it was then, however quick it has been."""
+    accepted = RunRecord(owner=record.owner, created_at=record.created_at)
+    return encode(_run_body(accepted, {}))
 
 
 def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:

@@ -251,6 +251,20 @@ SCHEMAS: dict[str, Schema] = {
             "file_key": {},
         }
     ),
+    "EndUser": obj(
+        {
+            "id": UUID,
+            "tenant_id": UUID,
+            "app_id": UUID,
+            "type": TEXT,
+            "external_user_id": {**TEXT, "description": "The user of the requests."},
+            "name": {},
+            "is_anonymous": {**BOOLEAN, "description": "Whether the requests had no user."},
+            "session_id": TEXT,
+            "created_at": {"type": "string", "format": "date-time", "description": "The first use that is known."},
+            "updated_at": {"type": "string", "format": "date-time"},
+        }
+    ),
     "Info": obj({"name": TEXT, "description": TEXT, "tags": array(TEXT), "mode": TEXT, "author_name": TEXT}),
     "Parameters": ANY_OBJECT,
     "Site": ANY_OBJECT,

@@ -1,6 +1,7 @@
 """What routes work with."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -12,6 +13,7 @@ from jikko.http.sse import PING_SECONDS
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.service.apps import Apps
+from jikko.service.end_users import EndUsers
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
@@ -30,6 +32,7 @@ class Api:
     starts: IdempotentStarts
     retries: Retries
     workflows: Workflows
+    end_users: EndUsers
     version: str
     max_body: int
     """Bytes of a JSON body."""
@@ -49,7 +52,19 @@ class Api:
 
 def base_url_of(api: Api, request: Request) -> str:
     """The address under which a client reached the server, without a slash at its end."""
-    return (api.public_url or str(request.base_url)).rstrip("/")
+    if api.public_url:
+        return api.public_url.rstrip("/")
+    scope = request.scope
+    root_path = scope.get("app_root_path", scope.get("root_path", ""))
+    return _base_url(scope["scheme"], request.headers.get("host"), scope["server"], root_path)
+
+
+@lru_cache(maxsize=64)
+def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | None, root_path: str) -> str:
+    # Kept: every start of a run asks for it, nearly always the same clients in the same way.
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    scope = {"type": "http", "scheme": scheme, "headers": headers, "server": server, "root_path": root_path}
+    return str(Request(scope).base_url).rstrip("/")
 
 
 def api_of(request: Request) -> Api:

@@ -14,11 +14,9 @@ from jikko.http import wire
 from jikko.http.errors import JsonResponse
 from jikko.http.state import api_of, authenticated, base_url_of
 from jikko.ids import is_uuid
+from jikko.service.end_users import ANONYMOUS
 from jikko.service.files import Download
-from jikko.service.runs import end_user
 
-_ANONYMOUS = "DEFAULT-USER"
-"""Whose a file is that was uploaded without a user. Source: spec/service-api.md §2."""
 _FORM_OVERHEAD = 1 << 20
 """Bytes that a form may have besides its file."""
 
@@ -35,7 +33,7 @@ async def upload(request: Request) -> Response:
         async with request.form(max_files=10, max_fields=100) as form:
             parts = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
             user = form.get("user")
-            owner = end_user(app.id, user if isinstance(user, str) and user else _ANONYMOUS)
+            owner = await api.end_users.known(app.id, user if isinstance(user, str) and user else ANONYMOUS)
             stored = await api.files.upload(parts, app_id=app.id, end_user_id=owner)
     except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeDecodeError):
         raise BadRequest("The form cannot be read.") from None

@@ -1,14 +1,19 @@
 """What a client can learn of an app. Source: Dify 1.15, spec/service-api.md §7."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikko.errors import InvalidDocument, NotFound, WrongAppMode
+from jikko.errors import InvalidDocument, InvalidParam, NotFound, WrongAppMode
 from jikko.http import wire
 from jikko.http.errors import JsonResponse
 from jikko.http.state import api_of, authenticated
+from jikko.ids import is_uuid
+from jikko.service.end_users import ANONYMOUS
+from jikko.service.files import WORKSPACE_ID
 
 _OFF = {"enabled": False}
 _FILES_PER_RUN = 10
@@ -121,9 +126,41 @@ async def site(request: Request) -> Response:
 
 
 async def end_user(request: Request) -> Response:
-    """``GET /v1/end-users/{end_user_id}``."""
+    """``GET /v1/end-users/{end_user_id}``: who started a run or uploaded a file."""
+    api, app = await authenticated(request)
+    end_user_id = request.path_params["end_user_id"]
+    if not is_uuid(end_user_id):
+        raise HTTPException(404)
+    found = await api.end_users.find(app.id, end_user_id)
+    created = datetime.fromtimestamp(int(found.created_at), UTC).isoformat().replace("+00:00", "Z")
+    return JsonResponse(
+        wire.encode(
+            {
+                "id": found.id,
+                "tenant_id": WORKSPACE_ID,
+                "app_id": found.app_id,
+                "type": "service-api",
+                "external_user_id": found.user,
+                "name": None,
+                "is_anonymous": found.user == ANONYMOUS,
+                "session_id": found.user,
+                "created_at": created,
+                "updated_at": created,
+            }
+        )
+    )
+
+
+async def audio_to_text(request: Request) -> Response:
+    """``POST /v1/audio-to-text``: no app of this version has speech."""
     await authenticated(request)
-    raise NotFound("End user not found.", code="end_user_not_found")
+    raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
+
+
+async def text_to_audio(request: Request) -> Response:
+    """``POST /v1/text-to-audio``: no app of this version has speech."""
+    await authenticated(request)
+    raise InvalidParam("TTS is not enabled")
 
 
 async def chat(request: Request) -> Response:

@@ -66,7 +66,9 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
     start, mode = start_request(body, workflow_id, base_url_of(api, request))
     operation = "run" if workflow_id is None else f"run {workflow_id.lower()}"
-    start = replace(start, acceptance=acceptance_of(api, request, operation, body))
+    acceptance = acceptance_of(api, request, operation, body)
+    if acceptance is not None:
+        start = replace(start, acceptance=acceptance)
     if mode != "streaming":
         return await answer(api, await _started(api, app, start), mode)
     # Whether there is such a version is found out before the stream begins; all else is told in the stream.

@@ -1,0 +1,36 @@
+"""End users in memory: for tests, and as the plainest statement of the contract."""
+
+import sys
+from typing import Final
+
+from jikko.ports.end_user_store import EndUser
+from jikko.store.memory import MemoryRunStore
+from jikko.store.memory_files import MemoryFileIndex
+
+_ALL: Final = sys.maxsize
+
+
+class MemoryEndUserStore:
+    """An ``EndUserStore`` beside a run store and a file index."""
+
+    def __init__(self, runs: MemoryRunStore, files: MemoryFileIndex) -> None:
+        self._runs = runs
+        self._files = files
+        self._added: dict[tuple[str, str], str] = {}
+
+    async def add(self, app_id: str, end_user_id: str, user: str) -> None:
+        self._added.setdefault((app_id, end_user_id.lower()), user)
+
+    async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
+        wanted = (app_id, end_user_id.lower())
+        user = self._added.get(wanted)
+        moments = [
+            file.created_at for file in await self._files.listed(app_id, limit=_ALL) if file.end_user_id == wanted[1]
+        ]
+        for record in await self._runs.scan(app_id=app_id, limit=_ALL):
+            if record.owner.end_user_id == wanted[1]:
+                user = user or record.owner.user
+                moments.append(record.created_at)
+        if user is None or not moments:
+            return None
+        return EndUser(id=wanted[1], app_id=app_id, user=user, created_at=min(moments))
