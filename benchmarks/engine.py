@@ -35,12 +35,14 @@ class Nowhere:
         if isinstance(events[-1], RunFinished):
             self.end = events[-1]
 
+    async def settled(self) -> None: ...
 
-async def run_once(graph: CompiledGraph) -> None:
+
+async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:
     services: Any = Services.__new__(Services)
     journal = Nowhere()
     runner = Runner(RunState(graph), journal, info=OWNER, services=services, limits=RunLimits())
-    await runner.run([RunStarted(at=time.time(), inputs={"q": "hello"}, system={})])
+    await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])
     assert journal.end is not None
     assert journal.end.status == "succeeded", journal.end
 

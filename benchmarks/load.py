@@ -93,7 +93,8 @@ class _Client(asyncio.Protocol):
         self._wanted = wanted
         self._until = until
         self._done = done
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._ends = 0
         self._began = 0.0
         self._first = 0.0
         self.durations: list[float] = []
@@ -104,7 +105,7 @@ class _Client(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
-        self._buffer, self._first = b"", 0.0
+        self._buffer, self._ends, self._first = bytearray(), 0, 0.0
         self._began = time.perf_counter()
         self._transport.write(self._wanted)
 
@@ -124,11 +125,13 @@ class _Client(asyncio.Protocol):
             self._transport.close()
 
     def _is_whole(self) -> bool:
-        head, sign, body = self._buffer.partition(b"\r\n\r\n")
-        if not sign:
-            return False
-        length = re.search(rb"content-length: (\d+)", head)
-        return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
+        if not self._ends:
+            behind_head = self._buffer.find(b"\r\n\r\n") + 4
+            if behind_head == 3:
+                return False
+            length = re.search(rb"content-length: (\d+)", self._buffer[:behind_head])
+            self._ends = behind_head + int(length[1]) if length else -1
+        return len(self._buffer) >= self._ends if self._ends > 0 else self._buffer.endswith(b"0\r\n\r\n")
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._done.done():

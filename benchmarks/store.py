@@ -17,6 +17,9 @@ from typing import Final
 
 import msgspec
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.load import figure
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
 from jikko.ports.run_store import Append
@@ -145,16 +148,14 @@ async def beside_a_busy_loop(store: SqliteRunStore, work: list[list[Append]]) ->
 
 async def measure(folder: Path, runs: int) -> None:
     baseline = one_row_a_commit(folder / "baseline.db", runs, 1500)
-    print(f"baseline, one row of 1.5 kB a commit:             {baseline:8,.0f} rows/s")
+    figure("one row of 1.5 kB a commit", baseline, "/s")
 
     store = SqliteRunStore(Database.open(folder / "rows.db"))
     work = [finished_run(10) for _ in range(runs // 10)]
     rows = sum(len(appends) for appends in work)
     seconds, waits, _ = await written(store, work, CLIENTS)
-    print(
-        f"one event an append, {CLIENTS} clients:                  {rows / seconds:8,.0f} appends/s"
-        f"   ratio {rows / seconds / baseline:5.1f}   p50 {waits[len(waits) // 2] * 1e3:.2f} ms"
-    )
+    figure(f"one event an append, {CLIENTS} clients", rows / seconds, "/s", baseline=baseline)
+    figure(f"one event an append, {CLIENTS} clients, p50", waits[len(waits) // 2] * 1e3, "ms")
     await store.close()
 
     for nodes in (2, 10):
@@ -164,27 +165,25 @@ async def measure(folder: Path, runs: int) -> None:
             whole = [[at_once(finished_run(nodes))] for _ in range(runs if clients > 1 else runs // 10)]
             seconds, waits, cpu = await written(store, whole, clients)
             rate = len(whole) / seconds
-            print(
-                f"finished run of {nodes:2} nodes at once, {clients:2} client(s):     {rate:8,.0f} runs/s   "
-                f"   ratio {rate / baseline:5.1f}   p50 {waits[len(waits) // 2] * 1e3:.2f} ms"
-                f"   {cpu / len(whole) * 1e6:.0f} us of CPU a run"
-            )
+            name = f"finished run of {nodes} nodes at once, {clients} client(s)"
+            figure(name, rate, "/s", baseline=baseline)
+            figure(f"{name}, p50", waits[len(waits) // 2] * 1e3, "ms")
+            figure(f"{name}, processor a run", cpu / len(whole) * 1e6, "us")
         ids = [append.run_id for [append] in whole]
         begun = time.perf_counter()
         for run_id in ids:
             await store.record(run_id)
         each = (time.perf_counter() - begun) / len(ids)
-        print(f"record():                                         {each * 1e6:8.1f} us")
+        figure(f"record of a run of {nodes} nodes", each * 1e6, "us")
         stored = runs + runs // 10
         await store.close()
-        print(f"stored bytes per finished run of {nodes:2} nodes:         {path.stat().st_size / stored:8,.0f}")
+        aim = "<= 2048" if nodes == 10 else ""
+        figure(f"stored bytes per finished run of {nodes} nodes", path.stat().st_size / stored, "B", aim=aim)
 
     store = SqliteRunStore(Database.open(folder / "busy.db"))
     waits = await beside_a_busy_loop(store, [[at_once(finished_run(10))] for _ in range(200)])
-    print(
-        "one client beside an event loop that is never idle: "
-        f"p50 {waits[len(waits) // 2] * 1e3:.1f} ms, p95 {waits[int(len(waits) * 0.95)] * 1e3:.1f} ms"
-    )
+    figure("one client beside an event loop that is never idle, p50", waits[len(waits) // 2] * 1e3, "ms")
+    figure("one client beside an event loop that is never idle, p95", waits[int(len(waits) * 0.95)] * 1e3, "ms")
     await store.close()
 
 

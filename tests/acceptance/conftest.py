@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import ECHO, app, end, fetch, if_contains, python, start, template
+from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, if_contains, python, start, template
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ def apps_of(echo: EchoServer) -> dict[str, str]:
             [start("q"), python("bad", "def main():\n    return 1 / 0\n", {"text": "string"}), end(text="bad.text")],
             "start>bad bad>end",
         ),
+        "asks": ASKS,
         "chat": app("Chat", [start("q"), node_answer()], "start>answer", mode="advanced-chat"),
     }
 

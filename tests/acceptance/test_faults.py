@@ -107,6 +107,20 @@ def test_runs_that_a_full_disk_held_up_survive_a_kill_as_far_as_anybody_was_told
     server.close()
 
 
+def test_an_upload_that_a_full_disk_has_no_room_for_is_refused_and_leaves_nothing(scene: Scene) -> None:
+    client = scene.client("echo")
+
+    def upload() -> httpx.Response:
+        file = ("a.txt", b"x" * 100_000, "text/plain")
+        return client.request("POST", "/v1/files/upload", files={"file": file}, data={"user": client.user})
+
+    with limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096):
+        answer = upload()
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert not [path for path in (scene.command.home / "files").rglob("*") if path.is_file()]
+    assert upload().status_code == 201
+
+
 def test_a_folder_that_cannot_be_written_is_told_at_the_start(scene: Scene) -> None:
     scene.server.stop()
     home = scene.command.home
@@ -206,9 +220,11 @@ def test_a_client_that_does_not_read_holds_up_neither_its_run_nor_others(scene: 
 def test_clients_that_do_not_read_and_vanish_leave_no_memory_behind(scene: Scene) -> None:
     client, server = scene.client("echo"), scene.server
     run = client.run(q="slow " * 200_000)["workflow_run_id"]
-    request = f"GET /v1/workflows/run/{run}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{_key(client)}\r\n"
+    request = (
+        f"GET /v1/workflows/run/{run}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{_key(client)}\r\n"
+    )
     open_before, held = handles(server.pid), []
-    for _ in range(4):
+    for _ in range(6):
         slow = [connection(server.url, request.encode()) for _ in range(10)]
         for each in slow:
             assert each.recv(15) == b"HTTP/1.1 200 OK"
@@ -216,7 +232,8 @@ def test_clients_that_do_not_read_and_vanish_leave_no_memory_behind(scene: Scene
             vanish(each)
         until(lambda: handles(server.pid) <= open_before, "the server let go of them")
         held.append(memory(server.pid))
-    assert held[-1] < held[0] + 20, held
+    # What the allocator keeps varies; ten logs kept a round would be 60 MiB more each time.
+    assert min(held[3:]) < max(held[:3]) + 20, held
 
 
 def test_runs_of_clients_that_vanish_end_and_leave_nothing_open(scene: Scene, echo: EchoServer) -> None:
@@ -272,7 +289,9 @@ def test_more_connections_than_the_system_allows_are_refused_until_there_is_room
 
 def test_the_table_of_faults_names_tests_that_exist() -> None:
     root = Path(__file__).parents[2]
-    rows = [line for line in (root / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines() if "::" in line]
+    rows = [
+        line for line in (root / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines() if "::" in line
+    ]
     named = [part for line in rows for part in line.split("`") if "::test_" in part]
     missing = [
         name

@@ -89,6 +89,20 @@ def if_contains(node_id: str, at: str, part: str) -> Node:
     return node(node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": [condition]}])
 
 
+def form(node_id: str, text: str) -> Node:
+    """A human-input node with the paragraph ``comment`` and the actions ``yes`` and ``no``."""
+    return node(
+        node_id,
+        "human-input",
+        form_content=text,
+        inputs=[{"type": "paragraph", "output_variable_name": "comment"}],
+        user_actions=[{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}],
+        timeout=1,
+        timeout_unit="hour",
+        delivery_methods=[{"type": "webapp", "enabled": True, "id": "1", "config": {}}],
+    )
+
+
 def iteration(node_id: str, over: str, collect: str, *body: Node, parallel: int = 1) -> list[Node]:
     """An iteration with its body; ``<node_id>-start`` begins it."""
     container = node(
@@ -116,6 +130,13 @@ def _variables(arguments: dict[str, str]) -> list[dict[str, Any]]:
 def _at(text: str) -> list[str]:
     return text.split(".")
 
+
+ASKS = app(
+    "Asks",
+    [start("q"), form("ask", "About {{#start.q#}}: {{#$output.comment#}}"), end(said="ask.comment")],
+    "start>ask ask:yes>end ask:no>end",
+)
+"""Waits until somebody comments on its input ``q``."""
 
 ECHO = app("Echo", [start("q"), end(q="start.q")], "start>end")
 """Puts out its input ``q``."""

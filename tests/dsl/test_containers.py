@@ -106,7 +106,7 @@ def test_a_cycle_in_a_body_is_found() -> None:
 
     found = problems(file(nodes, edges("s --> each", "es --> a", "a --> a")))
 
-    assert found[0].startswith("workflow.graph.edges: go round in a circle: a -> a")
+    assert found[0].startswith("workflow.graph.edges: form a cycle: a -> a")
 
 
 def test_a_node_in_a_body_that_is_not_reached_is_told_and_a_body_that_is_not_only_by_its_container() -> None:

@@ -115,13 +115,13 @@ EDGES = "workflow.graph.edges"
         pytest.param(
             [S, A, B],
             edges("s --> a", "a --> b", "b --> a"),
-            [f"{EDGES}: go round in a circle: a -> b -> a (repeat nodes by a loop node instead)"],
+            [f"{EDGES}: form a cycle: a -> b -> a (repeat nodes by a loop node instead)"],
             id="a cycle",
         ),
         pytest.param(
             [S, A],
             edges("s --> a", "a --> a"),
-            [f"{EDGES}: go round in a circle: a -> a (repeat nodes by a loop node instead)"],
+            [f"{EDGES}: form a cycle: a -> a (repeat nodes by a loop node instead)"],
             id="a node that follows itself",
         ),
         pytest.param(
@@ -212,7 +212,7 @@ def test_ten_thousand_nodes_in_a_row_are_read_in_a_moment() -> None:
     assert time.perf_counter() - began < 8
     assert [problem.what for problem in found if problem.fatal] == [
         "is 'n10000', and there is no such node",
-        "go round in a circle: " + " -> ".join(f"n{number}" for number in range(12)) + " -> ...",
+        "form a cycle: " + " -> ".join(f"n{number}" for number in range(12)) + " -> ...",
     ]
     assert len(found) == count + 2
 

@@ -65,7 +65,21 @@ class Choice(Work):
     branching: ClassVar[bool] = True
 
 
-CLASSES: dict[str, Any] = {**BY_TYPE, "code": Work, "template-transform": QuickWork, "question-classifier": Choice}
+@dataclass(frozen=True)
+class Act(Work):
+    """The same, acting on the world outside."""
+
+    type: ClassVar[str] = "http-request"
+    has_effects: ClassVar[bool] = True
+
+
+CLASSES: dict[str, Any] = {
+    **BY_TYPE,
+    "code": Work,
+    "template-transform": QuickWork,
+    "question-classifier": Choice,
+    "http-request": Act,
+}
 
 
 def node(node_id: str, kind: str = "code", *, container: str | None = None, **data: Any) -> NodeEntry:
@@ -120,6 +134,8 @@ class Log:
     def append(self, events: list[Event]) -> None:
         self.events += events
         self.borders.append(len(self.events))
+
+    async def settled(self) -> None: ...
 
     def finished(self) -> list[str]:
         """The nodes that ended, in order."""

@@ -31,6 +31,7 @@ async def client_of(
         workflows=process.workflows,
         version="0",
         max_body=1 << 20,
+        end_users=unused,
         files=unused,
         forms=unused,
         signer=unused,

@@ -57,7 +57,7 @@ def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: F
     """Note cycles, and nodes that no run comes to."""
     for cycle in cycles([node.id for node in nodes], [(edge.source, edge.target) for edge in edges]):
         shown = " -> ".join([*cycle[:_MAX_SHOWN], "..."] if len(cycle) > _MAX_SHOWN else [*cycle, cycle[0]])
-        graph.problem("edges", f"go round in a circle: {shown}", "repeat nodes by a loop node instead")
+        graph.problem("edges", f"form a cycle: {shown}", "repeat nodes by a loop node instead")
     bodies = {node.id: str(node.data.get("start_node_id")) for node in nodes if node.type in CONTAINER_STARTS}
     entries = [node.id for node in nodes if node.type in ENTRY_TYPES and node.container is None]
     seen = reached(entries, [(edge.source, edge.target) for edge in edges], bodies)

@@ -11,3 +11,11 @@ class Journal(Protocol):
     def append(self, events: list[Event]) -> None:
         """Take the next events. Must not wait; those that go together are handed in together."""
         ...
+
+    async def settled(self) -> None:
+        """Wait until everything that was handed in is durable.
+
+        Raises:
+            JikkoError: It will never be: another process has taken the run over, or this one is ending.
+        """
+        ...

@@ -10,12 +10,14 @@ from jikko.ports.clock import Clock
 class Recorder:
     """The events of one run on their way out. Those of a burst leave together, when it is over."""
 
-    __slots__ = ("_buffer", "_journal", "_state", "clock", "holds")
+    __slots__ = ("_buffer", "_journal", "_owes", "_state", "clock", "holds")
 
     def __init__(self, state: RunState, journal: Journal, clock: Clock) -> None:
         self._state = state
         self._journal = journal
         self._buffer: list[Event] = []
+        self._owes = False
+        """Whether a node with effects has ended and that may not be durable yet."""
         self.clock = clock
         self.holds = False
         """Whether a burst is under way, so that events wait for its end."""
@@ -28,6 +30,21 @@ class Recorder:
         self._buffer.append(event)
         if after:
             self.show(after)
+
+    def owe(self) -> None:
+        """A node that acts on the world outside has ended."""
+        self._owes = True
+
+    async def settle(self) -> None:
+        """Wait until the ends of nodes with effects are durable, so that no crash makes them act again.
+
+        Raises:
+            JikkoError: See ``Journal.settled``.
+        """
+        if self._owes:
+            self._owes = False
+            self.flush()
+            await self._journal.settled()
 
     def show(self, chunks: list[Chunk]) -> None:
         """Note pieces of text."""

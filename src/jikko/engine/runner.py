@@ -18,6 +18,7 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.recorder import Recorder
 from jikko.engine.rounds import BodyRun, Rounds
 from jikko.engine.state import Frame, RunState
+from jikko.errors import JikkoError
 from jikko.events import (
     Event,
     FormClosed,
@@ -239,6 +240,13 @@ class Runner:
         self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
     ) -> None:
         attempt = self.state.attempts.get(started.execution_id, 0)
+        if node.effects:
+            try:
+                await self.recorder.settle()
+            except JikkoError:
+                # The run is not this process's any more; whoever has it runs the node.
+                self._running -= 1
+                return
         while True:
             try:
                 result = await node.node.run(context)
@@ -304,6 +312,8 @@ class Runner:
             return
         already_due = len(frame.due)
         self.recorder.emit(event)
+        if self.state.graph.nodes[event.node_id].effects:
+            self.recorder.owe()
         if event.status == "failed":
             self._frame_failed(frame)
             return

@@ -104,6 +104,7 @@ class _Compiler:
             node=node,
             position=position,
             branch=node.branching or common.error_strategy == "fail-branch",
+            effects=getattr(node, "has_effects", False),
             retries=common.max_retries if common.retry_enabled else 0,
             retry_wait=common.retry_interval,
             strategy=common.error_strategy,
@@ -116,7 +117,7 @@ class _Compiler:
         if cls is not None:
             node: Node = cls.from_dsl(fields)
             return node
-        return Trigger() if entry.type in ENTRY_TYPES else Unsupported(entry.type)
+        return Trigger() if entry.id == self._document.root else Unsupported(entry.type)
 
     def _body(self, nodes: list[CompiledNode], root: str, *, isolated: bool) -> Body:
         numbers = {node.id: node.position for node in nodes}

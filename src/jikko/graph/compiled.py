@@ -20,6 +20,8 @@ class CompiledNode:
     """Its number in its body."""
     branch: bool
     """Whether only the edges with the handle of its result are taken. Source: spec/execution.md §2."""
+    effects: bool = False
+    """Whether it acts on the world outside: it starts only once the ends of such nodes before it are durable."""
     retries: int = 0
     """Further attempts after the first."""
     retry_wait: float = 0.0

@@ -27,6 +27,8 @@ from jikko.record import RunOwner, RunRecord, execution_metadata, files_in
 from jikko.service.secrets import masked
 from jikko.values import Json, encode_json
 
+_LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
+"""Line ends of Unicode that JSON may hold, but not within a line of a stream."""
 _CONTAINERS = ("iteration", "loop")
 
 
@@ -50,7 +52,12 @@ def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | 
 
 def frame(message: Any) -> bytes:
     """A message as it stands in the stream."""
-    return b"data: " + encode(message) + b"\n\n"
+    data = encode(message)
+    for character, escaped in _LINE_ENDS:
+        # Python's clients, and others, would cut the line there.
+        if character in data:
+            data = data.replace(character, escaped)
+    return b"data: " + data + b"\n\n"
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: float) -> bytes:

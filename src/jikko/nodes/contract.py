@@ -233,6 +233,9 @@ class Node(Protocol):
     branching: ClassVar[bool]
     """Whether only the edges with the result's handle are taken."""
 
+    # Classes that act on the world outside (an HTTP request, a model that costs money) also have
+    # ``has_effects: ClassVar[bool] = True``.
+
     def run(self, ctx: Any) -> Coroutine[Any, Any, Result]:
         """Do the work. ``ctx`` is a ``Context``, for containers a ``ContainerContext``.
 

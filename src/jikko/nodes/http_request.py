@@ -79,6 +79,7 @@ class HttpRequest:
     type: ClassVar[str] = "http-request"
     immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
 
     method: str
     url: Template

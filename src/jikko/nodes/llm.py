@@ -33,6 +33,7 @@ class Llm:
     type: ClassVar[str] = "llm"
     immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
 
     model: ModelConfig
     prompt: Prompt

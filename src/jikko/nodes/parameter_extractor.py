@@ -34,6 +34,7 @@ class ParameterExtractor:
     type: ClassVar[str] = "parameter-extractor"
     immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
 
     query: Selector
     model: ModelConfig

@@ -40,6 +40,7 @@ class QuestionClassifier:
     type: ClassVar[str] = "question-classifier"
     immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = True
+    has_effects: ClassVar[bool] = True
 
     query: Selector
     model: ModelConfig

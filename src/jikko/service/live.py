@@ -83,6 +83,10 @@ class LiveRun:
             self._retry.cancel()
         self._notify()
 
+    async def settled(self) -> None:
+        """Wait until everything that happened is durable."""
+        await self.committed()
+
     async def committed(self, count: int | None = None) -> None:
         """Wait until so many events are durable; by default all that are there.
 

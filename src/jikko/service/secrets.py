@@ -100,6 +100,9 @@ class HidingJournal:
     def append(self, events: list[Event]) -> None:
         self._journal.append([self._secrets.hide(event) for event in events])
 
+    async def settled(self) -> None:
+        await self._journal.settled()
+
 
 def mask(value: str) -> str:
     """What is shown of a secret. Source: Dify 1.15, spec/variables.md §7."""

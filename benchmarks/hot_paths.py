@@ -1,0 +1,197 @@
+"""What the hot paths cost inside of the process: no socket, no second process, so that only our own work is seen.
+
+    python -m benchmarks.hot_paths
+
+Prints microseconds and function calls a request, and which functions they go to: their share by ``cProfile``, scaled to
+the time without it. docs/performance.md is made from this, tests/test_performance_guard.py counts with it.
+"""
+
+import asyncio
+import cProfile
+import gc
+import json
+import pstats
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.iteration import inputs, iteration
+from benchmarks.load import chain, figure, start_end
+from jikko.assemble import assemble
+from jikko.http.app import create_app
+from jikko.http.state import Api
+from jikko.settings import Settings
+
+Request = Callable[[], Awaitable[bytes]]
+TOP = 14
+
+
+class HotPaths:
+    """An application, called as a server would call it."""
+
+    def __init__(self, application: Any, keys: dict[str, str]) -> None:
+        self._application = application
+        self._keys = keys
+
+    async def request(self, app: str, method: str, path: str, body: bytes = b"") -> bytes:
+        """The body of an answer, which must be 200."""
+        headers = [(b"host", b"x"), (b"authorization", b"Bearer " + self._keys[app].encode())]
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+        }
+        scope |= {"raw_path": path.encode(), "query_string": b"", "headers": headers, "scheme": "http", "root_path": ""}
+        scope |= {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}
+        if body:
+            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        pieces: list[bytes] = []
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            return await asyncio.get_running_loop().create_future()
+
+        async def send(message: Any) -> None:
+            assert message.get("status", 200) == 200, message
+            pieces.append(message.get("body", b""))
+
+        await self._application(scope, receive, send)
+        return b"".join(pieces)
+
+    def run(self, app: str, mode: str = "blocking", **given: Any) -> Request:
+        """Running an app, again and again."""
+        body = json.dumps({"inputs": given, "user": "bench", "response_mode": mode}).encode()
+        return lambda: self.request(app, "POST", "/v1/workflows/run", body)
+
+    async def detail(self, app: str) -> Request:
+        """Reading a run, again and again."""
+        run_id = json.loads(await self.run(app, q="hello")())["workflow_run_id"]
+        return lambda: self.request(app, "GET", f"/v1/workflows/run/{run_id}")
+
+    async def all(self) -> dict[str, Request]:
+        return {
+            "GET run detail": await self.detail("start_end"),
+            "blocking start->end": self.run("start_end", q="hello"),
+            "streaming start->end": self.run("start_end", "streaming", q="hello"),
+            "blocking 10-node chain": self.run("chain10", q="hello"),
+            "blocking iteration over 100 items": self.run("iteration", **inputs(100)),
+        }
+
+
+@asynccontextmanager
+async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
+    """An application with three apps."""
+    settings = Settings(home=home)
+    async with assemble(settings, in_memory=in_memory) as assembly:
+        keys = {}
+        for document in (start_end(), chain(10), iteration()):
+            name = document["app"]["name"]
+            published = await assembly.apps.publish(json.dumps(document).encode(), source=name)
+            keys[name] = await assembly.apps.issue_key(published.app.id)
+        given: dict[str, Any] = {"version": "0", "max_body": settings.max_body, "public_url": "", "now": assembly.clock}
+        rest = {part.name: getattr(assembly, part.name) for part in fields(Api) if hasattr(assembly, part.name)}
+        api = Api(**rest, **given)
+        yield HotPaths(create_app(api), keys)
+        await assembly.runs.close(10)
+
+
+async def calls(path: Request, count: int) -> float:
+    """Function calls a request, on the thread of the event loop."""
+    await path()
+    found = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal found
+        found += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        for _ in range(count):
+            await path()
+    finally:
+        sys.setprofile(before)
+    return found / count
+
+
+async def microseconds(path: Request, seconds: float = 1.0) -> float:
+    """A request, mean, one after the other."""
+    for _ in range(20):
+        await path()
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        await path()
+        count += 1
+    return (time.perf_counter() - began) / count * 1e6
+
+
+async def profiled(path: Request, total: float, count: int) -> None:
+    """Print what a request's time goes to: packages, then functions."""
+    profile = cProfile.Profile()
+    profile.enable()
+    for _ in range(count):
+        await path()
+    profile.disable()
+    stats: Any = pstats.Stats(profile)
+    # Waiting is not work.
+    rows = {place: row for place, row in stats.stats.items() if "run_until_complete" not in place[2]}
+    whole = sum(row[2] for row in rows.values())
+    packages: Counter[str] = Counter()
+    for place, (_, _, own, _, callers) in rows.items():
+        if place[0] == "~" and callers:
+            # What is built in counts for whoever calls it.
+            for caller, (_, _, part, _) in callers.items():
+                packages[package(caller[0])] += part
+        else:
+            packages[package(place[0])] += own
+    for name, own in packages.most_common(10):
+        print(f"    {own / whole * total:8.1f} us  {name}")
+    for (file, _, name), (_, times, own, _, _) in sorted(rows.items(), key=lambda item: -item[1][2])[:TOP]:
+        print(f"    {own / whole * total:8.1f} us  {times / count:7.1f} calls  {short(file)} {name}")
+
+
+def short(file: str) -> str:
+    return file.partition("site-packages/")[2] or file.partition("src/")[2] or file.rpartition("/")[2]
+
+
+def package(file: str) -> str:
+    """``jikko/engine``, ``starlette``, or where else a function is from."""
+    if "/src/jikko/" in file:
+        below = file.partition("/src/jikko/")[2]
+        return "jikko/" + (below.partition("/")[0] if "/" in below else "events, record, ids")
+    if "site-packages/" in file:
+        return file.partition("site-packages/")[2].partition("/")[0]
+    return "this benchmark" if "hot_paths" in file else "standard library"
+
+
+async def main() -> None:
+    # As the server does.
+    gc.set_threshold(50_000, 20, 50)
+    for name, in_memory in (("in memory", True), ("on the disk", False)):
+        with tempfile.TemporaryDirectory() as folder:
+            async with hot_paths(Path(folder), in_memory=in_memory) as paths:
+                for what, path in (await paths.all()).items():
+                    took = await microseconds(path)
+                    figure(f"{what}, {name}", took, "us")
+                    figure(f"{what}, {name}, function calls", await calls(path, 50), "")
+                    if in_memory or "detail" in what:
+                        await profiled(path, took, 200)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,112 @@
+"""What the server says of itself holds: schemathesis sends what the description allows, and what it does not."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import ASKS, ECHO
+
+pytestmark = pytest.mark.slow
+
+SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+SECONDS = 18
+"""Of each of the two tests."""
+
+
+@pytest.fixture
+def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[Client, Client]]:
+    """Clients of an app that answers at once and of one that waits for a human."""
+    for name, text in (("echo", ECHO), ("asks", ASKS)):
+        (tmp_path / f"{name}.yml").write_text(text, encoding="utf-8")
+    keys = [line["api_key"] for line in jikko.json("apps", "import", tmp_path / "echo.yml", tmp_path / "asks.yml")]
+    server = Server(jikko.home)
+    echo, asks = (Client(server.url, key) for key in keys)
+    yield echo, asks
+    echo.close()
+    asks.close()
+    server.close()
+
+
+def drive(client: Client, folder: Path, *options: str, parameters: dict[str, str] | None = None) -> None:
+    """Let schemathesis loose on the server. The test fails if it has anything against the answers.
+
+    Args:
+        parameters: Values to send instead of made-up ones, by name, or by place and name: ``query.user``.
+    """
+    lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in (parameters or {}).items()]
+    config = folder / "schemathesis.toml"
+    config.write_text("\n".join(["[parameters]", *lines]), encoding="utf-8")
+    command: list[str | Path] = [SCHEMATHESIS, "--no-color", "--config-file", config, "run"]
+    command += [str(client.request("GET", "/openapi.json").url), "--checks", CHECKS, "--seed", "1"]
+    command += ["--continue-on-failure", "--warnings", "off", "--max-time", str(SECONDS), *options]
+    command += [part for name, value in client.headers.items() for part in ("--header", f"{name}: {value}")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCHEMATHESIS_")}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS * 10, check=False
+    )
+    assert "Test cases:" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_request_brings_an_answer_that_is_not_described(served: tuple[Client, Client], tmp_path: Path) -> None:
+    echo, _ = served
+
+    drive(echo, tmp_path)
+
+
+def test_nor_does_any_about_runs_forms_and_files_that_there_are(served: tuple[Client, Client], tmp_path: Path) -> None:
+    _, asks = served
+    known = things(asks)
+    signed = dict(parse_qsl(urlsplit(known.pop("source_url")).query))
+    for path in (
+        "/v1/workflows/run/{workflow_run_id}",
+        "/v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}",
+        "/v1/form/human_input/{form_token}",
+        "/v1/end-users/{end_user_id}",
+    ):
+        asks.get(path.format(**known))
+    assert asks.request("GET", f"/files/{known['file_id']}/file-preview", params=signed).status_code == 200
+
+    parameters = {**known, **signed, "query.user": asks.user}
+
+    drive(asks, tmp_path, "--phases", "coverage,fuzzing", parameters=parameters)
+
+
+def things(client: Client) -> dict[str, str]:
+    """A finished run, a form that a second run waits for, the task of a third, and a file: what names each."""
+    finished, waiting, other = (client.run(q="why") for _ in range(3))
+    run_id = finished["workflow_run_id"]
+    submitted = {"inputs": {"comment": "so"}, "action": "yes", "user": client.user}
+    answer = client.request("POST", f"/v1/form/human_input/{token(finished)}", json=submitted)
+    assert answer.status_code == 200
+    assert client.finished(run_id)["status"] == "succeeded"
+    file = client.request(
+        "POST", "/v1/files/upload", files={"file": ("a.txt", b"abc", "text/plain")}, data={"user": client.user}
+    ).json()
+    return {
+        "workflow_run_id": run_id,
+        "workflow_id": finished["data"]["workflow_id"],
+        "node_execution_id": client.node_executions(run_id)[0]["id"],
+        "task_id": other["task_id"],
+        "form_token": token(waiting),
+        "file_id": file["id"],
+        "name": f"{file['id']}.txt",
+        "end_user_id": file["created_by"],
+        "source_url": file["source_url"],
+    }
+
+
+def token(paused: Any) -> str:
+    """The token of the form that a run waits for, by the answer to its start."""
+    [reason] = paused["data"]["reasons"]
+    return str(reason["form_token"])

@@ -1,0 +1,60 @@
+"""A node that acts on the world outside waits until the ends of such nodes before it are durable."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jikko.engine.state import RunState
+from jikko.events import RunStarted
+from jikko.graph.compiled import CompiledGraph
+from tests.engine.graphs import Act, Log, edges, graph, node, runner
+
+pytestmark = pytest.mark.anyio
+
+
+class SlowLog(Log):
+    """A journal whose disk is as quick as the test lets it be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = asyncio.Event()
+        self.durable = asyncio.Event()
+
+    async def settled(self) -> None:
+        self.waits.set()
+        await self.durable.wait()
+
+
+def acting(compiled: CompiledGraph, node_id: str) -> Act:
+    found: Any = compiled.nodes[node_id].node
+    assert isinstance(found, Act)
+    return found
+
+
+async def test_the_second_of_two_such_nodes_waits_for_the_disk() -> None:
+    compiled = graph(
+        [node("first", "http-request"), node("second", "http-request")], edges("start --> first", "first --> second")
+    )
+    log = SlowLog()
+    run = asyncio.ensure_future(runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})]))
+
+    async with asyncio.timeout(5):
+        await log.waits.wait()
+        assert len(acting(compiled, "first").calls) == 1
+        assert acting(compiled, "second").calls == []
+        log.durable.set()
+        await run
+
+    assert len(acting(compiled, "second").calls) == 1
+
+
+async def test_nodes_that_do_nothing_outside_wait_for_nothing() -> None:
+    compiled = graph([node("first"), node("second")], edges("start --> first", "first --> second"))
+    log = SlowLog()
+
+    async with asyncio.timeout(5):
+        await runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})])
+
+    assert log.end.status == "succeeded"
+    assert not log.waits.is_set()

@@ -1,0 +1,223 @@
+"""What went wrong in other engines, each as a test named after it.
+
+Of the sixteen that were collected from their trackers, these are tested elsewhere:
+
+- recovery is skipped when the queue is empty: ``acceptance/test_restart.py`` and ``test_queue.py``;
+- retention deletes the children of a run that goes on, or the state of a paused one: ``test_retention.py``;
+- a purge in one transaction times out, and the process that purges cannot boot: ``test_retention.py`` (batches, while
+  the server goes on: ``acceptance/test_operations.py``);
+- a client closes mid-run and the status never becomes final: ``acceptance/test_http_runs.py``, ``test_faults.py``;
+- a stop during a node that streams nothing, or that ends as failed: ``acceptance/test_http_runs.py``;
+- an idempotency key that is used twice, at once, by two processes: ``test_idempotency.py``;
+- the id of a run of another app: ``acceptance/test_http_refusals.py``;
+- elapsed is negative: ``test_faults.py``; the parts do not sum to the whole: ``test_retry.py``.
+
+The error before the engine starts that leaves the stream open is in ``acceptance/test_field_bugs.py``. A queue that an
+upgrade adds and no worker listens to cannot be: nobody listens to queues, one process takes what the database has.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunRecovered, Usage
+from jikko.ids import new_id
+from jikko.nodes.contract import Context, Result
+from jikko.ports.run_store import Append
+from jikko.record import RunRecord
+from jikko.store.memory import MemoryRunStore
+from jikko.store.sqlite.event_codec import decode_events
+from tests.acceptance.workflows import end, iteration, node, start
+from tests.service.world import Script, World, end_of, until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    yield world
+    await world.close()
+
+
+async def each_of_three(world: World) -> Any:
+    """An app that goes over three values."""
+    nodes = [
+        start("q"),
+        node("list", "code", value=["1", "2", "3"]),
+        *iteration("each", "list.value", "inner.value", node("inner", "code", value="inner")),
+        end(out="each.output"),
+    ]
+    return await world.app("Each", nodes, "start>list list>each each-start>inner each>end")
+
+
+async def copied(world: World, record: RunRecord, events: list[Event]) -> str:
+    """Keep a run that is in this state as if its process had died. Returns its id."""
+    run_id = new_id()
+    copy = RunRecord(owner=msgspec.structs.replace(record.owner, run_id=run_id, task_id=new_id()))
+    for event in events:
+        copy.apply(event)
+    await world.store.append(Append(run_id, 0, events, copy))
+    return run_id
+
+
+async def test_a_crash_between_the_end_of_all_children_and_that_of_their_parent(world: World) -> None:
+    app, process = await each_of_three(world), world.process()
+    run = await process.start(app)
+    whole = await end_of(run)
+    events = await world.store.events(run.record.owner.run_id)
+    [at] = [at for at, event in enumerate(events) if isinstance(event, NodeFinished) and event.node_id == "each"]
+    left = await copied(world, run.record, events[:at])
+
+    await world.process().runs.recover()
+
+    assert (await world.ended(left)).status == "succeeded"
+    last = (await world.store.events(left))[-1]
+    assert isinstance(last, RunFinished)
+    assert last.outputs == whole.outputs
+    assert world.script.ran["inner"] == 3
+
+
+async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and_then_it_reports(world: World) -> None:
+    app, slow = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await slow.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    other = world.process()
+    await other.runs.recover()
+    await until(lambda: world.script.ran["b"] == 2)
+
+    world.script.let_go("b")
+
+    record = await world.ended(run_id)
+    await until(lambda: slow.runs.live(run_id) is None and other.runs.live(run_id) is None)
+    events = await world.store.events(run_id)
+    assert record.status == "succeeded"
+    assert await world.store.record(run_id) == record
+    assert len([event for event in events if isinstance(event, NodeFinished) and event.node_id == "b"]) == 1
+    assert isinstance(events[-1], RunFinished)
+
+
+class Stale(MemoryRunStore):
+    """A store whose list of open runs is from a moment ago."""
+
+    seen: list[RunRecord] | None = None
+
+    async def open_runs(self) -> list[RunRecord]:
+        return await super().open_runs() if self.seen is None else self.seen
+
+
+async def test_recovery_overwrites_a_success_with_crashed() -> None:
+    store = Stale()
+    world = World(store)
+    app, process = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run = await process.start(app)
+    await until(lambda: world.script.ran["b"] == 1)
+    store.seen = await store.open_runs()
+    world.script.let_go("b")
+    await end_of(run)
+    run_id = run.record.owner.run_id
+    record = await world.ended(run_id)
+    ran, events = dict(world.script.ran), await store.events(run_id)
+
+    late = world.process()
+    await late.runs.recover()
+
+    await until(lambda: late.runs.live(run_id) is None)
+    assert await store.record(run_id) == record
+    assert await store.events(run_id) == events
+    assert record.status == "succeeded"
+    assert ran.items() <= dict(world.script.ran).items()
+    await world.close()
+
+
+async def test_a_run_whose_worker_was_killed_stays_running_and_cancel_says_200_and_does_nothing(world: World) -> None:
+    app, killed = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await killed.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    await killed.die()
+    process = world.process()
+    await process.runs.recover()
+
+    stopped = await process.runs.stop(app.id, run_id, "anna")
+
+    assert stopped
+    assert (await world.ended(run_id)).status == "stopped"
+    assert not await process.runs.stop(app.id, run_id, "anna")
+
+
+async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -> None:
+    retrying = {"retry_enabled": True, "max_retries": 10, "retry_interval": 60_000}
+    nodes = [start("q"), node("bad", "code", value=1, retry_config=retrying), end(out="bad.value")]
+    app, process = await world.app("Bad", nodes, "start>bad bad>end"), world.process()
+    world.script.failing = {"bad"}
+    run_id = (await process.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["bad"] == 1)
+
+    assert await process.runs.stop(app.id, run_id, "anna")
+
+    assert (await world.ended(run_id)).status == "stopped"
+    await until(lambda: process.runs.live(run_id) is None)
+    assert world.script.ran["bad"] == 1
+    assert isinstance((await world.store.events(run_id))[-1], RunFinished)
+
+
+OLD_LOG = """[
+{"event":"run_started","at":1.0,"inputs":{"q":"x"},"system":{"files":[],"user_id":"anna"}},
+{"event":"node_started","at":1.0,"execution_id":"e1","node_id":"start","node_type":"start","title":"start","index":1},
+{"event":"node_finished","at":1.0,"execution_id":"e1","node_id":"start","node_type":"start","title":"start","index":1,
+ "started_at":1.0,"elapsed":0.0,"status":"succeeded","inputs":{"q":"x"},"outputs":{"q":"x"},"dropped_since":true},
+{"event":"node_started","at":1.0,"execution_id":"e2","node_id":"a","node_type":"code","title":"a","index":2,
+ "predecessor":"start"},
+{"event":"node_finished","at":1.0,"execution_id":"e2","node_id":"a","node_type":"code","title":"a","index":2,
+ "predecessor":"start","started_at":1.0,"elapsed":0.5,"status":"succeeded","outputs":{"value":"kept"}},
+{"event":"node_started","at":1.0,"execution_id":"e3","node_id":"b","node_type":"code","title":"b","index":3,
+ "predecessor":"a"}
+]"""
+"""As version 0.1 writes it, and a field that is gone."""
+
+
+async def test_a_checkpoint_of_the_old_version_is_loaded_by_the_new_one(world: World) -> None:
+    nodes = [start("q"), *(node(name, "code", value=name) for name in "ab"), end(a="a.value", b="b.value")]
+    app = await world.app("Old", nodes, "start>a a>b b>end")
+    draft = await world.process().start(app)
+    await end_of(draft)
+    world.script.ran.clear()
+    left = await copied(world, draft.record, decode_events(OLD_LOG.encode()))
+
+    await world.process().runs.recover()
+
+    assert (await world.ended(left)).status == "succeeded"
+    events = await world.store.events(left)
+    assert any(isinstance(event, RunRecovered) for event in events)
+    assert [event.node_id for event in events if isinstance(event, NodeStarted)] == ["start", "a", "b", "b", "end"]
+    last = events[-1]
+    assert isinstance(last, RunFinished)
+    assert last.outputs == {"a": "kept", "b": "b"}
+    assert world.script.ran == {"b": 1}
+
+
+class Spending(Script):
+    """Nodes use seven tokens each."""
+
+    async def run(self, ctx: Context, value: Any) -> Result:
+        return replace(await super().run(ctx, value), usage=Usage(total_tokens=7, total_price="0.5"))
+
+
+async def test_tokens_of_a_loop_are_counted_twice(world: World) -> None:
+    world.classes["code"] = Spending().node_class()
+    run = await world.process().start(await each_of_three(world))
+
+    whole = await end_of(run)
+
+    events = await world.store.events(run.record.owner.run_id)
+    used = [
+        (event.node_id, event.usage.total_tokens) for event in events if isinstance(event, NodeFinished) and event.usage
+    ]
+    assert used == [("list", 7), *[("inner", 7)] * 3, ("each", 21)]
+    assert whole.total_tokens == 28

@@ -1,0 +1,90 @@
+"""The hot paths do no more work than was recorded. Work is counted, not timed, so that a busy machine changes nothing.
+
+A test that fails here says that a path got dearer by more than the margin. If that is the price of something needed,
+record the new count, and say why in docs/performance.md. Counts that fell may be recorded too: it is what keeps them.
+"""
+
+import gc
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from benchmarks.hot_paths import HotPaths, calls, hot_paths
+
+from jikko.store.sqlite import Database, SqliteRunStore
+from tests.store.runs import chain as finished_chain
+from tests.store.runs import whole
+
+pytestmark = pytest.mark.anyio
+
+MARGIN = 1.15
+CALLS = {
+    "GET run detail": 43,
+    "blocking start->end": 568,
+    "streaming start->end": 880,
+    "blocking 10-node chain": 1228,
+    "blocking iteration over 100 items": 14_942,
+}
+"""Function calls a request, Python 3.11, runs kept in memory; later versions need fewer."""
+STATEMENTS = 7
+"""SQL statements of a transaction that writes one finished run, whatever its number of nodes."""
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop of the server; the one of the standard library is in Python, and would be counted."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+async def paths(tmp_path: Path) -> AsyncIterator[HotPaths]:
+    # Finalizers of what other tests left behind would be counted.
+    gc.collect()
+    async with hot_paths(tmp_path, in_memory=True) as found:
+        yield found
+
+
+async def test_the_hot_paths_make_no_more_function_calls_than_recorded(paths: HotPaths) -> None:
+    counted = {name: await calls(path, 20) for name, path in (await paths.all()).items()}
+    print(counted)
+    assert counted.keys() == CALLS.keys()
+    assert {name: count for name, count in counted.items() if count > CALLS[name] * MARGIN} == {}
+
+
+async def test_counting_twice_gives_the_same(paths: HotPaths) -> None:
+    path = paths.run("start_end", q="hello")
+    assert await calls(path, 20) == pytest.approx(await calls(path, 20), rel=0.02)
+
+
+@pytest.mark.parametrize("nodes", [2, 10, 100])
+async def test_a_finished_run_is_written_by_as_many_statements_whatever_its_nodes(tmp_path: Path, nodes: int) -> None:
+    database = Database.open(tmp_path / "jikko.db")
+    store = SqliteRunStore(database)
+    await store.append(whole(*finished_chain(nodes)))
+    statements: list[str] = []
+
+    def listen(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(statements.append)
+
+    await database.submit(listen)
+    statements.clear()
+    await store.append(whole(*finished_chain(nodes)))
+
+    assert len(statements) <= STATEMENTS, statements
+    await store.close()
+
+
+async def test_reading_a_run_asks_the_database_once(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "jikko.db")
+    store = SqliteRunStore(database)
+    record, events = finished_chain(10)
+    await store.append(whole(record, events))
+    await store.record(record.owner.run_id)
+    statements: list[str] = []
+    database.quick(lambda connection: connection.set_trace_callback(statements.append))
+
+    await store.record(record.owner.run_id)
+
+    assert len(statements) == 1
+    await store.close()
