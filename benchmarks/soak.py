@@ -10,7 +10,6 @@ that a client was told of must have ended as it should, and the server's memory 
 import argparse
 import asyncio
 import dataclasses
-import itertools
 import json
 import os
 import random
@@ -195,20 +194,31 @@ async def ok(answer: aiohttp.ClientResponse, status: int) -> Any:
 
 async def lost(life: Life, keys: dict[str, str], findings: Findings) -> list[str]:
     """What is wrong with the runs that clients were told of."""
-    wrong = []
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        for run_id, expected in findings.expected.items():
-            headers = {"Authorization": f"Bearer {keys[findings.apps[run_id]]}"}
-            for attempt in itertools.count():
-                async with session.get(f"{life.url}/v1/workflows/run/{run_id}", headers=headers) as answer:
-                    status = (await answer.json())["status"] if answer.status == 200 else f"answer {answer.status}"
-                if status != "running" or attempt == 100:
-                    break
-                await asyncio.sleep(0.1)
+    wrong: list[str] = []
+    left = iter(findings.expected.items())
+
+    async def look(session: aiohttp.ClientSession) -> None:
+        for run_id, expected in left:
+            status = await ended(session, f"{life.url}/v1/workflows/run/{run_id}", keys[findings.apps[run_id]])
             allowed = {expected, "succeeded"} if expected == "stopped" else {expected}
             if status not in allowed or findings.told.get(run_id, status) != status:
                 wrong.append(f"{run_id}: is {status}, expected {expected}, told {findings.told.get(run_id)}")
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        await asyncio.gather(*(look(session) for _ in range(CLIENTS)))
     return wrong
+
+
+async def ended(session: aiohttp.ClientSession, url: str, key: str) -> str:
+    """The status of a run once it has ended; what it is after 10 s otherwise."""
+    status = ""
+    for _ in range(100):
+        async with session.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
+            status = str((await answer.json())["status"]) if answer.status == 200 else f"answer {answer.status}"
+        if status != "running":
+            break
+        await asyncio.sleep(0.1)
+    return status
 
 
 async def soak(seconds: float, kill_every: float, seed: int) -> int:

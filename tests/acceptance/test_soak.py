@@ -14,7 +14,7 @@ def test_a_minute_of_everything_loses_nothing() -> None:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=115,
+        timeout=300,
         check=False,
     )
     print(done.stdout)

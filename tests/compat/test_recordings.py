@@ -37,7 +37,14 @@ def transport(target: Target) -> Iterator[HttpTransport]:
     made.close()
 
 
-@pytest.mark.parametrize("case", SUITE.cases, ids=lambda case: case.name)
+SLOW = {"code_py_timeout"}
+"""Cases that wait for a limit of many seconds."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.name in SLOW else []) for case in SUITE.cases],
+)
 def test_answers_are_as_recorded(case: Case, target: Target, transport: HttpTransport) -> None:
     around = Surroundings(target.keys, SUITE.files, target.echo_url)
 

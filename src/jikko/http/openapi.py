@@ -5,8 +5,10 @@ import re
 from typing import Any
 
 from jikko.http.operations import OPERATIONS, Operation
-from jikko.http.schemas import SCHEMAS, ref
+from jikko.http.schemas import SCHEMAS, TEXT, UUID, ref
 
+_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"}
+"""Parts of paths. The id of a task may be any text, as at Dify."""
 _WHAT = {
     400: "The request is wrong.",
     401: "No API key, or an unknown one.",
@@ -52,7 +54,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": UUID if name in _UUIDS else TEXT}
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
     parameters += [

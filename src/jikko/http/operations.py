@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from jikko.http.routes import files, forms, info, records, retries, runs
-from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, array, obj, ref
+from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, USER, array, obj, ref
 
 Handler = Callable[[Request], Awaitable[Any]]
 
@@ -48,6 +48,8 @@ def _json(schema: dict[str, Any], status: int = 200) -> dict[int, tuple[str, dic
     return {status: (_JSON, schema)}
 
 
+_SOME_TEXT = {**TEXT, "minLength": 1}
+_TIME = {**TEXT, "format": "date-time"}
 _RUN = "/v1/workflows/run/{workflow_run_id}"
 _START_ERRORS = (400, 401, 404, 409, 413, 415, 429, 503)
 _KEY = (
@@ -60,9 +62,9 @@ _KEY = (
 )
 
 _SIGNED = (
-    ("timestamp", TEXT, ""),
-    ("nonce", TEXT, ""),
-    ("sign", TEXT, ""),
+    ("timestamp*", _SOME_TEXT, "As in the address."),
+    ("nonce*", _SOME_TEXT, "As in the address."),
+    ("sign*", _SOME_TEXT, "As in the address."),
     ("as_attachment", TEXT, "true: for saving, not for showing."),
 )
 
@@ -101,8 +103,8 @@ OPERATIONS: tuple[Operation, ...] = (
             ("limit", {**INTEGER, "minimum": 1, "maximum": 100}, "Default 20."),
             ("keyword", TEXT, "A part of inputs, outputs or user, or a run id. The first 30 characters count."),
             ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, ""),
-            ("created_at__before", TEXT, "A time in ISO 8601."),
-            ("created_at__after", TEXT, "A time in ISO 8601."),
+            ("created_at__before", _TIME, "A time in ISO 8601."),
+            ("created_at__after", _TIME, "A time in ISO 8601."),
             ("created_by_end_user_session_id", TEXT, "The user of the runs, exactly."),
             ("created_by_account", TEXT, "There are no accounts; any value is refused."),
         ),
@@ -178,7 +180,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (_EVENTS, None)},
         (400, 401, 404),
         query=(
-            ("user*", TEXT, "The user of the run."),
+            ("user*", _SOME_TEXT, "The user of the run."),
             ("include_state_snapshot", TEXT, "true: begin with what happened so far."),
             ("continue_on_pause", TEXT, "true: stay when the run pauses."),
         ),
@@ -244,7 +246,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _json(obj({})),
         (400, 401, 404, 412, 413, 415, 503),
         tag="Human Input",
-        body=obj({"inputs": ANY_OBJECT, "action": TEXT, "user": TEXT}),
+        body=obj({"inputs": ANY_OBJECT, "action": TEXT, "user": USER}),
     ),
     Operation("GET", "/v1/info", info.app_info, "What the app is", _json(ref("Info")), (401,), tag="Applications"),
     Operation(

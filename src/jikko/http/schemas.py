@@ -36,6 +36,7 @@ NUMBER: Schema = {"type": "number"}
 BOOLEAN: Schema = {"type": "boolean"}
 ANY_OBJECT: Schema = {"type": "object", "additionalProperties": True}
 UUID: Schema = {"type": "string", "format": "uuid"}
+USER: Schema = {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}]}
 SECONDS: Schema = {"type": "integer", "description": "Seconds since the Unix epoch."}
 STATUS: Schema = {
     "type": "string",
@@ -43,7 +44,7 @@ STATUS: Schema = {
 }
 
 _CALLBACK_URL: Schema = {
-    "anyOf": [{"type": "string", "pattern": "^https?://", "maxLength": 2000}, {"type": "null"}],
+    "anyOf": [{"type": "string", "pattern": "^https?://[^/?#]", "maxLength": 2000}, {"type": "null"}],
     "description": "Where the run detail is posted once the run has ended, signed per Standard Webhooks.",
 }
 
@@ -59,7 +60,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "inputs": {**ANY_OBJECT, "description": "The inputs of the start node, by name. Others are dropped."},
             "user": {
-                "anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}],
+                **USER,
                 "description": "Who runs it; chosen by the caller.",
             },
             "response_mode": {
@@ -72,11 +73,11 @@ SCHEMAS: dict[str, Schema] = {
         },
         optional=("response_mode", "files", "callback_url"),
     ),
-    "UserRequest": obj({"user": {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}]}}),
+    "UserRequest": obj({"user": USER}),
     "RetryRequest": obj(
         {
             "user": {
-                "anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}],
+                **USER,
                 "description": "Who asks. The new run is the user's who started the first one.",
             },
             "from_node_id": {
