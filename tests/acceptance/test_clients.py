@@ -17,6 +17,8 @@ import pytest
 
 from tests.acceptance.conftest import Scene
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = Path(__file__).parent / "clients"
 GREETING = "grüezi"
 

@@ -1,37 +1,61 @@
-"""A short way for the request that is made most: reading a run.
+"""Short ways for the two requests that are made most: starting a run, and reading one.
 
-It answers what is ordinary, and hands everything else, every error too, to the application; so there is nothing that
-only it knows. Measured: a third of the time of the way through the router and its middleware.
+They skip the router and its middleware, nothing else: the handlers, and what becomes of errors, are the application's.
+Reading answers only what is ordinary and hands everything else to the application. Measured with 32 connections:
+reading a run 12,969 -> 20,103 /s.
 """
 
+import logging
+
+from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from jikko.errors import JikkoError
+from jikko.http.errors import jikko_error, unexpected_error
+from jikko.http.routes.runs import run_current
 from jikko.http.run_bodies import detail_body
 from jikko.http.state import Api
 
-_PREFIX = "/v1/workflows/run/"
+log = logging.getLogger(__name__)
+
+_START = "/v1/workflows/run"
+_PREFIX = f"{_START}/"
 _BEHIND = len(_PREFIX)
 
 
 class Lane:
-    """The application, with the short way in front of it."""
+    """The application, with the short ways in front of it."""
 
-    def __init__(self, application: ASGIApp, api: Api) -> None:
+    def __init__(self, application: Starlette, api: Api) -> None:
         self._application = application
         self._api = api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = None
-        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(_PREFIX):
-            body = await self._detail(scope)
-        if body is None:
-            await self._application(scope, receive, send)
-            return
-        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        if scope["type"] == "http":
+            if scope["method"] == "POST" and scope["path"] == _START:
+                await self._start(scope, receive, send)
+                return
+            if scope["method"] == "GET" and scope["path"].startswith(_PREFIX):
+                body = await self._detail(scope)
+                if body is not None:
+                    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
+                    await send({"type": "http.response.body", "body": body})
+                    return
+        await self._application(scope, receive, send)
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self._application
+        request = Request(scope, receive, send)
+        try:
+            response = await run_current(request)
+        except JikkoError as error:
+            response = await jikko_error(request, error)
+        except Exception as error:
+            log.exception("a run could not be started")
+            response = await unexpected_error(request, error)
+        await response(scope, receive, send)
 
     async def _detail(self, scope: Scope) -> bytes | None:
         """Run detail, if that is what is asked for and there is nothing to object."""

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from jikko.engine.limits import RunLimits
@@ -326,6 +326,7 @@ class Runs:
             waiting.append(partial(self._executions.line_up, live, workflow, [event]))
 
 
+@lru_cache(maxsize=10_000)
 def end_user(app_id: str, user: str) -> str:
     """The id of the end user behind a ``user`` text: the same whenever it is asked for."""
     return str(uuid.uuid5(_END_USERS, f"{app_id}/{user}"))
