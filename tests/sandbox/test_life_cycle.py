@@ -173,7 +173,7 @@ async def test_idle_children_that_are_killed_are_replaced(sandbox: ForkServerSan
 
 
 OWNER = """
-import asyncio, sys
+import asyncio, signal, sys
 from jikko.sandbox.client import ForkServerSandbox
 async def main():
     sandbox = ForkServerSandbox()
@@ -183,6 +183,8 @@ async def main():
     await asyncio.sleep(0.1)
     print(sandbox.fork_server.process_id, flush=True)
     await asyncio.gather(*runs)
+# A shell that starts the tests in the background has them ignore SIGINT, and what they start inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 
