@@ -253,8 +253,20 @@ async def test_eight_endless_loops_do_not_hold_up_other_runs(sandbox: ForkServer
 @pytest.mark.slow
 async def test_ten_thousand_ordinary_runs_leave_nothing_behind() -> None:
     async with running(SandboxLimits(runs_per_server=1_000_000)) as made:
-        for _ in range(200):
-            assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+        programs = (
+            ("python3", "import json\ndef main(n): return {'r': json.dumps([n])}", lambda n: {"r": f"[{n}]"}),
+            ("javascript", "const main = ({n}) => ({r: JSON.stringify([n])})", lambda n: {"r": f"[{n}]"}),
+            ("jinja2", "[{{ n }}]", lambda n: f"[{n}]"),
+        )
+
+        async def caller(first: int, runs: int) -> None:
+            for number in range(first, runs, 4):
+                language, code, expected = programs[number % 3]
+                seen = await outcome(made, language, code, {"n": number})
+                assert seen.result == expected(number), seen
+
+        # What is imported and cached once is no growth.
+        await asyncio.gather(*(caller(first, 1_000) for first in range(4)))
         server = server_of(made)
         await until(lambda: server.idle == 4)
         before = (
@@ -263,24 +275,12 @@ async def test_ten_thousand_ordinary_runs_leave_nothing_behind() -> None:
             open_files(),
             _open_files(server.process_id),
         )
-        programs = (
-            ("python3", "import json\ndef main(n): return {'r': json.dumps([n])}", lambda n: {"r": f"[{n}]"}),
-            ("javascript", "const main = ({n}) => ({r: JSON.stringify([n])})", lambda n: {"r": f"[{n}]"}),
-            ("jinja2", "[{{ n }}]", lambda n: f"[{n}]"),
-        )
-
-        async def caller(start: int) -> None:
-            for number in range(start, 10_000, 4):
-                language, code, expected = programs[number % 3]
-                seen = await outcome(made, language, code, {"n": number})
-                assert seen.result == expected(number), seen
-
-        await asyncio.gather(*(caller(start) for start in range(4)))
+        await asyncio.gather(*(caller(first, 10_000) for first in range(4)))
 
         await until(lambda: server.idle == 4 and len(descendants(server.process_id)) == 4)
         after = (_memory_kib(server.process_id), _memory_kib(os.getpid()), open_files(), _open_files(server.process_id))
         assert after[0] - before[0] <= 1024, "the fork server grew"
-        assert after[1] - before[1] <= 4096, "the server grew"
+        assert after[1] - before[1] <= 1024, "the server grew"
         assert after[2:] == before[2:]
         assert made.fork_server is server
 
