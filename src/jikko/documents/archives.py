@@ -33,7 +33,7 @@ def check_zip(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):  # all are how it tells of a bad directory
         raise DocumentFailure("it is broken, or not of this format") from None
     if len(members) > _MOST_MEMBERS or sum(member.file_size for member in members) > _MOST_BYTES:
         raise DocumentFailure(f"it unpacks to more than {_MOST_BYTES >> 20} MiB or {_MOST_MEMBERS} parts")

@@ -16,7 +16,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        import xllamacpp  # type: ignore[import-untyped, unused-ignore]
+        import xllamacpp  # type: ignore[import-untyped, unused-ignore]  # untyped, and only in the extra
 
         parameters = xllamacpp.CommonParams()
         parameters.model.path = options["path"]
