@@ -1,5 +1,7 @@
 """What is left when a server ends, in good order or not, and starts again."""
 
+import json
+import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -212,18 +214,22 @@ def test_a_run_can_be_followed_from_the_command_line_while_a_server_executes_it(
 
 def test_serve_publishes_files_and_prints_a_key_that_works(jikko: Command, tmp_path: Path) -> None:
     file = tmp_path / "echo.yml"
-    file.write_text(app("Echo", [start("q"), end(q="start.q")], "start>end"))
+    kind = {"variable": "kind", "label": "kind", "type": "select", "options": ["it's", "b"], "required": True}
+    first = start("q", required=True)
+    first["data"]["variables"].append(kind)
+    file.write_text(app("Echo", [first, end(q="start.q")], "start>end"))
     server = Server(jikko.home, file)
     try:
         key = next(word for word in server.output.split() if word.startswith("app-"))
         answer = httpx.post(
             f"{server.url}/v1/workflows/run",
             headers={"Authorization": f"Bearer {key}"},
-            json={"inputs": {"q": "x"}, "user": "u"},
+            json={"inputs": {"q": "x", "kind": "b"}, "user": "u"},
         )
         assert answer.json()["data"]["outputs"] == {"q": "x"}
         server.stop()
-        assert f"curl -N {server.url}/v1/workflows/run" in server.output
+        line = next(line for line in server.output.splitlines() if f"curl -N {server.url}/v1/workflows/run" in line)
+        assert json.loads(shlex.split(line)[-1])["inputs"] == {"q": "text", "kind": "it's"}, "the line runs as it is"
         again = Server(jikko.home, file)
         assert "app-" not in again.output, "a key is shown once"
         again.close()

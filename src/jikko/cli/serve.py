@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import gc
+import json
 import logging
+import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jikko.cli.options import home_option, run_async, settings_of
+from jikko.values import Json
 
 
 @click.command()
@@ -70,7 +74,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
 
     with sole_owner(settings.home):
         async with assemble(settings) as assembly:
-            keys = [await _publish(assembly, file) for file in files]
+            issued = [await _publish(assembly, file) for file in files]
             recovered = await assembly.runs.recover()
             if recovered:
                 click.echo(f"{recovered} runs that were under way go on.")
@@ -102,8 +106,8 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             async def ready(port: int) -> None:
                 base = f"http://{settings.host}:{port}"
                 click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
-                for key in filter(None, keys):
-                    click.echo(_curl(base, key))
+                for key, inputs in filter(None, issued):
+                    click.echo(_curl(base, key, inputs))
 
             async def stopping(at_once: bool) -> None:
                 click.echo("Stopping at once …" if at_once else "Stopping …")
@@ -136,8 +140,8 @@ async def _prune(retention: Any, days: float) -> None:
         await retention.watch(days)
 
 
-async def _publish(assembly: Any, file: Path) -> str | None:
-    """Publish a file that is new or changed. Returns a new key if its app has none."""
+async def _publish(assembly: Any, file: Path) -> tuple[str, dict[str, Json]] | None:
+    """Publish a file that is new or changed. Returns a new key and inputs to try it with, if its app has no key."""
     published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     for problem in published.warnings:
         click.echo(f"{file}: warning: {problem}", err=True)
@@ -146,7 +150,8 @@ async def _publish(assembly: Any, file: Path) -> str | None:
         return None
     key: str = await assembly.apps.issue_key(published.app.id)
     click.echo(f"  key {key}  (shown only now; `jikko apps keys --new` makes another)")
-    return key
+    workflow = await assembly.workflows.get(published.app, published.version.id)
+    return key, _to_try(workflow.inputs)
 
 
 def _text(file: Path) -> bytes:
@@ -156,8 +161,19 @@ def _text(file: Path) -> bytes:
         raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
 
 
-def _curl(base: str, key: str) -> str:
+def _to_try(variables: Iterable[Any]) -> dict[str, Json]:
+    """A value for each required input, so that the printed line runs as it is. Files have to be uploaded first."""
+    samples: dict[str, Json] = {"number": 1, "checkbox": True, "json_object": {}}
+    return {
+        variable.name: variable.options[0] if variable.options else samples.get(variable.type, "text")
+        for variable in variables
+        if variable.required and variable.default in (None, "") and variable.type not in ("file", "file-list")
+    }
+
+
+def _curl(base: str, key: str, inputs: dict[str, Json]) -> str:
+    body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "streaming"}, ensure_ascii=False)
     return (
         f"  curl -N {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "
-        """-d '{"inputs": {}, "user": "me", "response_mode": "streaming"}'"""
+        f"-d {shlex.quote(body)}"
     )
