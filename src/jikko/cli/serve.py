@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, run_async, settings_of
-from jikko.values import Json
 
 
 @click.command()
@@ -140,7 +139,7 @@ async def _prune(retention: Any, days: float) -> None:
         await retention.watch(days)
 
 
-async def _publish(assembly: Any, file: Path) -> tuple[str, dict[str, Json]] | None:
+async def _publish(assembly: Any, file: Path) -> tuple[str, dict[str, Any]] | None:
     """Publish a file that is new or changed. Returns a new key and inputs to try it with, if its app has no key."""
     published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     for problem in published.warnings:
@@ -161,9 +160,9 @@ def _text(file: Path) -> bytes:
         raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
 
 
-def _to_try(variables: Iterable[Any]) -> dict[str, Json]:
+def _to_try(variables: Iterable[Any]) -> dict[str, Any]:
     """A value for each required input, so that the printed line runs as it is. Files have to be uploaded first."""
-    samples: dict[str, Json] = {"number": 1, "checkbox": True, "json_object": {}}
+    samples: dict[str, Any] = {"number": 1, "checkbox": True, "json_object": {}}
     return {
         variable.name: variable.options[0] if variable.options else samples.get(variable.type, "text")
         for variable in variables
@@ -171,7 +170,7 @@ def _to_try(variables: Iterable[Any]) -> dict[str, Json]:
     }
 
 
-def _curl(base: str, key: str, inputs: dict[str, Json]) -> str:
+def _curl(base: str, key: str, inputs: dict[str, Any]) -> str:
     body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "streaming"}, ensure_ascii=False)
     return (
         f"  curl -N {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "
