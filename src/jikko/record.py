@@ -63,6 +63,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     """When a paused run goes on by itself: its first form runs out of time then."""
     epoch: int = 1
     """Number of the lease under which the run is executed."""
+    holder: str = ""
+    """The server process that executes the run, by the name that it has among others; empty if it has none."""
 
     @property
     def is_open(self) -> bool:
@@ -83,6 +85,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
                 self.wake_at = event.wake_at
+                self.holder = ""
             case RunResumed():
                 self.status = "running"
                 self.wake_at = None
@@ -94,6 +97,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
                 self.exceptions_count = event.exceptions_count
                 self.finished_at = event.at
+                self.holder = ""
             case _:
                 pass
 

@@ -25,8 +25,14 @@ log = logging.getLogger(__name__)
 class Executions:
     """Runs under way and runs that wait, by run id."""
 
-    def __init__(self, services: Services, limits: RunLimits, admission: Admission, clock: Clock) -> None:
+    def __init__(
+        self, services: Services, limits: RunLimits, admission: Admission, clock: Clock, *, holder: str = ""
+    ) -> None:
+        """Args:
+        holder: What this process is called in the records of its runs.
+        """
         self.admission = admission
+        self._holder = holder
         self._services = services
         self._limits = limits
         self._clock = clock
@@ -71,7 +77,7 @@ class Executions:
         waiting.on_turn = lambda: self._task(self._begin(live, waiting, workflow))
         waiting.on_ended = lambda: self._task(self._settle(live, waiting))
         live.on_lost = waiting.lost
-        self._live[live.record.owner.run_id] = (live, waiting)
+        self._hold(live, waiting)
         live.append([workflow.secrets.hide(event) for event in events] if workflow.secrets else events)
         waiting.queue_up()
 
@@ -100,7 +106,7 @@ class Executions:
             clock=self._clock,
         )
         live.on_lost = runner.park
-        self._live[live.record.owner.run_id] = (live, runner)
+        self._hold(live, runner)
         self._task(self._run(live, runner, first, answers))
 
     async def close(self, grace: float) -> int:
@@ -123,6 +129,10 @@ class Executions:
         if self._tasks:
             await asyncio.wait(self._tasks)
         return parked
+
+    def _hold(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
+        live.record.holder = self._holder
+        self._live[live.record.owner.run_id] = (live, runner)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from jikko.ports.peers import Peers
 from jikko.ports.run_store import RunStore
 from jikko.service.live import Batch, LiveRun
 
-_POLL = 0.1
-"""Seconds between looks at a run that another process executes."""
+_LONGEST = 5.0
+"""Seconds to rely on another process to tell that a run has gone on."""
 
 
 async def follow(
     store: RunStore,
     live_run: Callable[[str], LiveRun | None],
+    peers: Peers,
     run_id: str,
     after: int,
     *,
@@ -24,30 +26,30 @@ async def follow(
 
     Args:
         live_run: The run, if this process executes it.
+        peers: The processes that may execute it instead.
     """
-    quiet = 0.0
+    loop = asyncio.get_running_loop()
+    heard = loop.time()
     while True:
         live = live_run(run_id)
         if live is not None:
             async for batch in live.follow(after, durable=durable, idle=idle):
                 after = batch[-1][0] if batch else after
                 yield batch
-        else:
-            current = await store.record(run_id)
-            events = await store.events(run_id, after=after)
-            if events:
-                quiet = 0.0
-                after += len(events)
-                yield list(enumerate(events, after - len(events) + 1))
-            elif current is None or not current.is_open:
-                return
-        state = await store.record(run_id) if live_run(run_id) is None else None
-        if state is not None and (not state.is_open or (state.status == "paused" and not through_pauses)):
-            if not await store.events(run_id, after=after):
-                return
+            heard = loop.time()
+        # In this order: what the record says is in the log by then.
+        record = await store.record(run_id)
+        events = await store.events(run_id, after=after)
+        if events:
+            heard = loop.time()
+            after += len(events)
+            yield list(enumerate(events, after - len(events) + 1))
             continue
-        await asyncio.sleep(_POLL)
-        quiet += _POLL
-        if idle is not None and quiet >= idle:
-            quiet = 0.0
+        if record is None or not record.is_open or (record.status == "paused" and not through_pauses):
+            return
+        patience = _LONGEST if idle is None else min(_LONGEST, heard + idle - loop.time())
+        if patience <= 0:
+            heard = loop.time()
             yield []
+        else:
+            await peers.grown(record, after + 1, patience)

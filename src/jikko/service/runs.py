@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -17,21 +17,29 @@ from jikko.events import Event, FormClosed, RunFinished, RunResumed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
+from jikko.ports.peers import HolderGone, Peers
 from jikko.ports.run_store import Acceptance, LogPage, LogQuery, RunStore
 from jikko.ports.services import Services
 from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
 from jikko.service.admission import Admission
+from jikko.service.bus import Question
+from jikko.service.errands import hand_in, run_errand
 from jikko.service.executions import Executions, given_up
 from jikko.service.file_inputs import FileInputs
 from jikko.service.following import follow
 from jikko.service.inputs import prepare
 from jikko.service.live import Batch, LiveRun
+from jikko.service.peers import Alone
 from jikko.service.waiting import has_begun, opening
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
+_MOVING = 10.0
+"""Seconds for which a run may be in no process: its own has died, and another is about to take it over."""
+_LOOK_AGAIN = 0.05
+"""Seconds between looks at a run that is moving."""
 _END_USERS = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 
@@ -64,13 +72,15 @@ class Runs:
         limits: RunLimits,
         admission: Admission | None = None,
         clock: Clock = time.time,
+        peers: Peers | None = None,
     ) -> None:
         self._store = store
         self._apps = apps
         self._workflows = workflows
         self._file_inputs = file_inputs
         self._clock = clock
-        self._executions = Executions(services, limits, admission or Admission(), clock)
+        self._peers = peers or Alone()
+        self._executions = Executions(services, limits, admission or Admission(), clock, holder=self._peers.name)
         self._answering: dict[str, asyncio.Lock] = {}
 
     async def start(self, app: App, request: StartRequest) -> LiveRun:
@@ -122,13 +132,16 @@ class Runs:
         """Accept a run whose log begins with these events. See ``Executions.accept``."""
         await self._executions.accept(live, workflow, events)
 
-    async def recover(self) -> int:
-        """Take over the runs that a process left behind. To be called once, before any run is started.
+    async def recover(self, concerned: Callable[[RunRecord], bool] = lambda record: True) -> int:
+        """Take over runs that a process left behind.
+
+        Args:
+            concerned: Which of the open runs; all, by default, which is right before any run is started.
 
         Returns:
             How many there were.
         """
-        records = await self._store.open_runs()
+        records = [record for record in await self._store.open_runs() if concerned(record)]
         waiting: list[Callable[[], None]] = []
         for record in records:
             try:
@@ -147,21 +160,49 @@ class Runs:
             Whether one was stopped.
         """
         error = f"Workflow run was stopped by user {user}."
+        return await self._while_it_moves(lambda: self._stop(app_id, task_id, error))
+
+    async def asked(self, question: Question) -> int | None:
+        """Do something for another process. ``None``: the run is not here."""
+        return await run_errand(question, self._executions.find)
+
+    async def _while_it_moves(self, attempt: Callable[[], Awaitable[bool]]) -> bool:
+        """Try until the run is found where its record says that it is."""
+        until = asyncio.get_running_loop().time() + _MOVING
+        while True:
+            try:
+                return await attempt()
+            except (HolderGone, LogConflict):
+                if asyncio.get_running_loop().time() > until:
+                    return False
+                await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _stop(self, app_id: str, task_id: str, error: str) -> bool:
         if self._executions.stop(app_id, task_id, error):
             return True
         record = await self._store.find_task(app_id, task_id)
         if record is None and is_uuid(task_id):
             record = await self._store.record(task_id, app_id)
-        return record is not None and await self._stop_paused(record, error)
+        if record is None or not record.is_open:
+            return False
+        if record.status == "paused":
+            return await self._stop_paused(record, error)
+        return await self._peers.stop(record, error)
 
     async def _stop_paused(self, record: RunRecord, error: str) -> bool:
-        """End a run that waits for humans. Durable when this returns."""
+        """End a run that waits for humans. Durable when this returns.
+
+        Raises:
+            HolderGone, LogConflict: It has just gone on.
+        """
         run_id = record.owner.run_id
         async with self._answering.setdefault(run_id, asyncio.Lock()):
             try:
                 current = await self._store.record(run_id)
-                if current is None or current.status != "paused" or self.live(run_id) is not None:
+                if current is None or not current.is_open:
                     return False
+                if current.status != "paused" or self.live(run_id) is not None:
+                    raise HolderGone
                 end = RunFinished(
                     at=self._clock(),
                     status="stopped",
@@ -173,9 +214,6 @@ class Runs:
                 live = LiveRun(self._store, current, await self._store.events(run_id))
                 live.append([end])
                 await live.committed()
-            except LogConflict:
-                # It was answered by another process.
-                return False
             finally:
                 self._answering.pop(run_id, None)
         return True
@@ -189,27 +227,22 @@ class Runs:
         run_id = record.owner.run_id
         async with self._answering.setdefault(run_id, asyncio.Lock()):
             try:
-                return await self._answer(run_id, closed)
-            except LogConflict:
-                # Another process was first.
-                return False
+                return await self._while_it_moves(lambda: self._answer(run_id, closed))
             finally:
                 self._answering.pop(run_id, None)
 
     async def _answer(self, run_id: str, closed: FormClosed) -> bool:
         found = self._executions.find(run_id)
         if found is not None and not found[1].has_ended:
-            live, runner = found
-            if not runner.answer(closed):
-                return False
-            await live.committed()
-            return True
+            return await hand_in(*found, closed)
         if found is not None:
             # It has just paused; what it wrote must be there before it is read.
             await found[0].committed()
         record = await self._store.record(run_id)
-        if record is None or record.status != "paused":
+        if record is None or not record.is_open:
             return False
+        if record.status == "running":
+            return await self._peers.answer(record, closed)
         app = await self._apps.app(record.owner.app_id)
         if app is None:
             return False
@@ -273,8 +306,8 @@ class Runs:
     ) -> AsyncIterator[Batch]:
         """Yield the events of a run behind a position, then each new one, until it ends or pauses.
 
-        See ``LiveRun.follow``. A run that is not executed here, be it paused or another process's, is looked at again
-        and again.
+        See ``LiveRun.follow``. Of a run that another process executes, only what is durable is shown; a paused one is
+        looked at again and again.
 
         Args:
             through_pauses: Stay while the run is paused, until it ends.
@@ -282,6 +315,7 @@ class Runs:
         return follow(
             self._store,
             self.live,
+            self._peers,
             record.owner.run_id,
             after,
             durable=durable,

@@ -16,7 +16,7 @@ STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES
 
 COLUMNS: Final = (
     "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
-    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at"
+    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner"
 )
 """What ``RunRows.record`` wants, in order."""
 
@@ -98,4 +98,5 @@ class RunRows:
             finished_at=row[16],
             epoch=row[17],
             wake_at=row[18],
+            holder=row[19] or "",
         )

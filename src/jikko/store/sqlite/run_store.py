@@ -79,6 +79,7 @@ class SqliteRunStore:
                 record.exceptions_count,
                 record.finished_at,
                 record.wake_at,
+                record.holder or None,
             ),
         )
         operation = partial(self._writes.append, write)

@@ -16,15 +16,15 @@ _INSERT: Final = """
 INSERT INTO runs (
   run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
   status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
-  wake_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  wake_at, lease_owner
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO NOTHING
 """
 # The fence: only the holder of the latest lease, at the end of an open log, changes the row.
 _ADVANCE: Final = """
 UPDATE runs SET
   status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
-  exceptions_count = ?, finished_at = ?, wake_at = ?
+  exceptions_count = ?, finished_at = ?, wake_at = ?, lease_owner = ?
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
 _FIND: Final = "SELECT key, app, status, log_end, epoch, created_at FROM runs WHERE run_id = ?"
@@ -33,9 +33,11 @@ _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
-Projection: TypeAlias = tuple[int, int, int, bytes, str | None, float, int, int, int, float | None, float | None]
+Projection: TypeAlias = tuple[
+    int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None
+]
 """The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
-exceptions_count, finished_at, wake_at``."""
+exceptions_count, finished_at, wake_at, lease_owner``."""
 
 
 class LogWrite(msgspec.Struct, frozen=True, gc=False):

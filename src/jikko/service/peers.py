@@ -1,0 +1,115 @@
+"""The other server processes, as one of them reaches them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+from jikko.events import FormClosed
+from jikko.ports.peers import HolderGone
+from jikko.record import RunRecord
+from jikko.service.bus import SUPERVISOR, Answer, Ask, Gone, Grown, Line, Question, Reply, Stop, Take
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Question], Awaitable[int | None]]
+"""What answers the questions of others. ``None``: the run is not here."""
+
+_LOOK_EVERY = 0.1
+"""Seconds between looks at a run of which nobody tells."""
+
+
+class Alone:
+    """``Peers`` of a process that has none."""
+
+    name = ""
+
+    async def stop(self, record: RunRecord, error: str) -> bool:
+        return False
+
+    async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
+        return False
+
+    async def grown(self, record: RunRecord, count: int, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, _LOOK_EVERY))
+
+
+class Workers:
+    """``Peers`` over a line."""
+
+    def __init__(self, name: str, line: Line) -> None:
+        self.name = name
+        self._line = line
+        self._numbers = count()
+        self._asked: dict[int, tuple[str, asyncio.Future[int | None]]] = {}
+        """Questions without an answer: to whom they were put."""
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def stop(self, record: RunRecord, error: str) -> bool:
+        owner = record.owner
+        return await self._have_done(record.holder, Stop(app_id=owner.app_id, run_id=owner.run_id, error=error))
+
+    async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
+        return await self._have_done(record.holder, Answer(run_id=record.owner.run_id, closed=closed))
+
+    async def grown(self, record: RunRecord, count: int, seconds: float) -> None:
+        try:
+            await self._ask(record.holder, Grown(run_id=record.owner.run_id, count=count, seconds=seconds))
+        except HolderGone:
+            # It is paused, or about to be taken over: nobody tells when it goes on.
+            await asyncio.sleep(min(seconds, _LOOK_EVERY))
+
+    async def take(self, key: bytes) -> int:
+        """Count a request by an API key, for all workers together. Returns the seconds to wait if it is refused."""
+        return await self._ask(SUPERVISOR, Take(key=key))
+
+    def heard(self, message: Ask | Reply | Gone, handler: Handler) -> None:
+        """Take in what came over the line."""
+        match message:
+            case Ask():
+                task = asyncio.get_running_loop().create_task(self._answer(message, handler))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+            case Reply():
+                _, future = self._asked.get(message.number, ("", None))
+                if future is not None and not future.done():
+                    future.set_result(message.answer)
+            case Gone():
+                for to, future in self._asked.values():
+                    if to == message.name and not future.done():
+                        future.set_result(None)
+
+    def hung_up(self) -> None:
+        """The line is gone: nobody answers any more."""
+        for _, future in self._asked.values():
+            if not future.done():
+                future.set_result(None)
+
+    async def _answer(self, ask: Ask, handler: Handler) -> None:
+        try:
+            answer = await handler(ask.question)
+        except Exception:
+            log.exception("a question of %s could not be answered", ask.sender)
+            answer = None
+        self._line.send(Reply(to=ask.sender, number=ask.number, answer=answer))
+
+    async def _have_done(self, holder: str, question: Question) -> bool:
+        return bool(await self._ask(holder, question))
+
+    async def _ask(self, to: str, question: Question) -> int:
+        """Raises:
+        HolderGone: There is nobody of that name, or the run is not there.
+        """
+        if not to or to == self.name:
+            raise HolderGone
+        number = next(self._numbers)
+        future: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._asked[number] = to, future
+        try:
+            self._line.send(Ask(to=to, sender=self.name, number=number, question=question))
+            answer = await future
+        finally:
+            del self._asked[number]
+        if answer is None:
+            raise HolderGone
+        return answer
