@@ -9,6 +9,7 @@ from typing import Any
 
 import uvloop
 
+from jikko.http.listening import listen
 from jikko.http.server import serve
 
 
@@ -25,12 +26,14 @@ def answering(body: bytes) -> Any:
 
 
 async def main(body: bytes) -> None:
-    async def ready(port: int) -> None:
-        print(f"listens on {port} ({os.getpid()})", flush=True)
+    [listening] = listen("127.0.0.1", 0)
+
+    async def ready() -> None:
+        print(f"listens on {listening.getsockname()[1]} ({os.getpid()})", flush=True)
 
     async def stopping(_: bool) -> None: ...
 
-    await serve(answering(body), host="127.0.0.1", port=0, ready=ready, stopping=stopping)
+    await serve(answering(body), listening, ready=ready, stopping=stopping)
 
 
 if __name__ == "__main__" and len(sys.argv) > 1:

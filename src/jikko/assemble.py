@@ -41,12 +41,13 @@ from jikko.service.file_inputs import FileInputs
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
-from jikko.service.request_rate import RequestRate
+from jikko.service.peers import Workers
+from jikko.service.request_rate import Rate, RequestRate, SharedRequestRate
 from jikko.service.retention import Retention
 from jikko.service.retry import Retries
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
-from jikko.settings import Settings
+from jikko.settings import Settings, for_worker
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from jikko.store.memory_callbacks import MemoryCallbackStore
 from jikko.store.memory_end_users import MemoryEndUserStore
@@ -96,6 +97,7 @@ async def assemble(
     *,
     in_memory: bool = False,
     environment: Mapping[str, str] = os.environ,
+    peers: Workers | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -103,14 +105,18 @@ async def assemble(
     Args:
         in_memory: Keep nothing on disk: for one run of the command line.
         environment: What ``${NAME}`` in the providers file stands for.
+        peers: The other processes that use the data folder, if there are any.
         clock: The time of day.
 
     Raises:
         InvalidSettings: A setting cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
+    providers = read_providers(settings.providers, environment)
+    if peers is not None:
+        settings, providers = for_worker(settings, peers.workers), providers.for_worker(peers.workers)
     async with AsyncExitStack() as stack:
-        stores = _in_memory() if in_memory else _on_disk(settings, stack)
+        stores = _in_memory() if in_memory else _on_disk(settings, stack, shared=peers is not None)
         stack.push_async_callback(stores.runs.close)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -133,7 +139,7 @@ async def assemble(
             DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
         )
         stack.push_async_callback(documents.close)
-        models = ProviderModels(read_providers(settings.providers, environment), BACKENDS)
+        models = ProviderModels(providers, BACKENDS)
         stack.push_async_callback(models.close)
         services = Services(
             sandbox=sandbox,
@@ -171,10 +177,11 @@ async def assemble(
                 )
             ),
             clock=clock,
+            peers=peers,
         )
         yield Assembly(
             settings=settings,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=RequestRate(settings.requests_per_minute)),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=_rate(settings, peers)),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
@@ -230,12 +237,18 @@ def _http_client(settings: Settings) -> AiohttpClient:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
 
 
-def _on_disk(settings: Settings, stack: AsyncExitStack) -> _Stores:
+def _rate(settings: Settings, peers: Workers | None) -> Rate:
+    if peers is None:
+        return RequestRate(settings.requests_per_minute)
+    return SharedRequestRate(settings.requests_per_minute, peers.take)
+
+
+def _on_disk(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> _Stores:
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise InvalidSettings(f"The data folder {settings.home} cannot be made: {error.strerror}.") from None
-    database = Database.open(settings.database)
+    database = Database.open(settings.database, shared=shared)
     stack.callback(database.close)
     return _Stores(
         SqliteAppStore(database),

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Settings:
     """The address that the server listens on."""
     port: int = 8000
     """The port that the server listens on; 0 for any that is free."""
+    workers: int = 1
+    """Server processes that share the work and the database. 0: one for each core."""
     public_url: str = ""
     """The address under which clients reach the server, for links to files. Empty: taken from each request."""
     providers: Path | None = None
@@ -68,13 +70,13 @@ class Settings:
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     max_runs: int = 10_000
-    """Runs that go on at once in one server process, of all apps; further ones wait. 0: no limit."""
+    """Runs that go on at once, of all apps; further ones wait. 0: no limit."""
     max_runs_per_app: int = 2_000
-    """Runs of one app that go on at once in one server process; further ones wait. 0: no limit."""
+    """Runs of one app that go on at once; further ones wait. 0: no limit."""
     max_queued_runs: int = 20_000
     """Runs of one app that wait for their turn; further ones are refused with 429. 0: none waits."""
     requests_per_minute: int = 0
-    """Requests that one API key may make in any 60 seconds to one server process. 0: no limit."""
+    """Requests that one API key may make in any 60 seconds. 0: no limit."""
     max_steps: int = 100_000
     """Nodes that one run may start (Dify: 500)."""
     max_seconds: float = 3600.0
@@ -112,6 +114,34 @@ class Settings:
     def database(self) -> Path:
         """The SQLite file."""
         return self.home / "jikko.db"
+
+
+def for_worker(settings: Settings, workers: int) -> Settings:
+    """The settings of one of so many processes: limits that hold for all together are shared out, rounded up."""
+
+    def share(limit: int) -> int:
+        return -(-limit // workers)
+
+    return replace(
+        settings,
+        max_runs=share(settings.max_runs),
+        max_runs_per_app=share(settings.max_runs_per_app),
+        max_queued_runs=share(settings.max_queued_runs),
+        http_connections=share(settings.http_connections),
+        code_processes=share(settings.code_processes),
+        code_queue=share(settings.code_queue),
+    )
+
+
+def settings_to_json(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON, for another process."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
+
+
+def settings_from_json(values: Mapping[str, Any]) -> Settings:
+    """What ``settings_to_json`` made JSON of."""
+    paths = {name: Path(values[name]) for name in ("home", "providers") if values[name] is not None}
+    return Settings(**{**values, **paths, "http_allow": tuple(values["http_allow"])})
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:

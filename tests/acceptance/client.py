@@ -11,10 +11,11 @@ import httpx
 class Client:
     """One app, seen through its API key."""
 
-    def __init__(self, url: str, key: str, user: str = "someone") -> None:
+    def __init__(self, url: str, key: str, user: str = "someone", *, connections: int | None = None) -> None:
         self.user = user
         self.headers = {"Authorization": f"Bearer {key}"}
-        self._http = httpx.Client(base_url=url, headers=self.headers, timeout=60)
+        limits = httpx.Limits(max_connections=connections)
+        self._http = httpx.Client(base_url=url, headers=self.headers, timeout=60, limits=limits)
 
     def close(self) -> None:
         self._http.close()

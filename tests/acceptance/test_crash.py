@@ -1,10 +1,12 @@
-"""A real server is killed with SIGKILL at random moments, again and again, while runs are under way.
+"""A real server is killed with SIGKILL at random moments, again and again, while runs are under way: the whole of it,
+or one of its workers.
 
 The seed is printed; ``JIKKO_TEST_SEED`` takes it back, ``JIKKO_TEST_KILLS`` changes how often.
 """
 
 import os
 import random
+import signal
 import threading
 import time
 from collections import Counter, defaultdict
@@ -45,7 +47,11 @@ class Seen:
 class Crowd:
     """Clients that start runs as fast as they can, in every way that there is."""
 
-    def __init__(self, apps: dict[str, CrashApp], keys: dict[str, str], seed: int) -> None:
+    def __init__(self, apps: dict[str, CrashApp], keys: dict[str, str], seed: int, *, stays: bool = False) -> None:
+        """Args:
+        stays: Whether the server stays where it is when a connection breaks.
+        """
+        self._stays = stays
         self._apps = apps
         self._keys = keys
         self._seed = seed
@@ -85,7 +91,7 @@ class Crowd:
         while url := self._wait_for_server():
             clients = {name: Client(url, key) for name, key in self._keys.items()}
             try:
-                while True:
+                while not self._over:
                     count += 1
                     name = dice.choice(list(clients))
                     way = dice.choice((self._block, self._stream, self._follow))
@@ -108,7 +114,7 @@ class Crowd:
 
     def _wait_for_another(self, url: str) -> None:
         with self._lock:
-            self._lock.wait_for(lambda: self._url != url or self._over)
+            self._lock.wait_for(lambda: self._stays or self._url != url or self._over)
 
     def _saw(self, run_id: str, name: str, q: str) -> Seen:
         with self._lock:
@@ -159,8 +165,48 @@ def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_pa
     finally:
         crowd.end()
     assert not crowd.faults
+    _judge(tmp_path / "home", crowd, keys, apps, echo, least=KILLS)
 
-    server = Server(tmp_path / "home")
+
+@pytest.mark.slow
+def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path: Path, echo: EchoServer) -> None:
+    seed = int(os.environ.get("JIKKO_TEST_SEED") or random.randrange(1 << 30))
+    print(f"JIKKO_TEST_SEED={seed}")
+    dice = random.Random(seed)
+    apps = crash_apps(echo.url)
+    keys = _import(tmp_path, apps)
+    server = Server(tmp_path / "home", settings={"JIKKO_WORKERS": "2"})
+    crowd = Crowd(apps, keys, seed, stays=True)
+    crowd.server_is_at(server.url)
+    try:
+        for _ in range(KILLS):
+            crowd.wait_for_runs(len(crowd.seen) + dice.randrange(1, 12))
+            threading.Event().wait(dice.uniform(0, 0.25))
+            os.kill(_some_worker(server.url), signal.SIGKILL)
+    finally:
+        crowd.end()
+        code = server.stop()
+    assert not crowd.faults
+    assert code == 0
+    # The other half of the runs is in the other worker.
+    _judge(tmp_path / "home", crowd, keys, apps, echo, least=KILLS // 4)
+
+
+def _some_worker(url: str) -> int:
+    """The process id of a worker: that to which the next connection leads."""
+    number: int = httpx.get(f"{url}/health").json()["process"]
+    return number
+
+
+def _judge(
+    home: Path, crowd: Crowd, keys: dict[str, str], apps: dict[str, CrashApp], echo: EchoServer, *, least: int
+) -> None:
+    """Compare what clients saw and the echo server counted with what is in the logs.
+
+    Args:
+        least: How many runs must have been cut off.
+    """
+    server = Server(home)
     clients = {name: Client(server.url, key) for name, key in keys.items()}
     try:
         findings = [
@@ -184,7 +230,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_pa
     assert not findings, "\n".join(findings[:20])
     assert code == 0
     # Otherwise the kills hit nothing, and the test says nothing.
-    assert taken_over >= KILLS
+    assert taken_over >= least
 
 
 def _import(folder: Path, apps: dict[str, CrashApp]) -> dict[str, str]:

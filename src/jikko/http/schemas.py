@@ -271,5 +271,5 @@ SCHEMAS: dict[str, Schema] = {
     "Site": ANY_OBJECT,
     "Meta": obj({"tool_icons": ANY_OBJECT}),
     "Index": obj({"welcome": TEXT, "api_version": TEXT, "server_version": TEXT}),
-    "Health": obj({"status": TEXT, "version": TEXT}),
+    "Health": obj({"status": TEXT, "version": TEXT, "process": INTEGER}),
 }

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,25 +28,22 @@ class _Server(uvicorn.Server):
 
 async def serve(
     application: ASGIApp,
+    listening: socket.socket,
     *,
-    host: str,
-    port: int,
-    ready: Callable[[int], Awaitable[None]],
+    ready: Callable[[], Awaitable[None]],
     stopping: Callable[[bool], Awaitable[None]],
+    told: asyncio.Event | None = None,
     log_level: str = "info",
 ) -> None:
-    """Serve until SIGTERM or SIGINT; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, or until told; a second signal ends at once.
 
     Args:
-        port: 0 takes any free port.
-        ready: Called with the port once connections are accepted.
+        listening: See ``jikko.http.listening``.
+        ready: Called once connections are accepted.
         stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
             behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time.
-
-    Raises:
-        OSError: The address cannot be listened on.
+        told: Set by whoever wants it to stop as at a first signal.
     """
-    listening = _listen(host, port)
     server = _Server(
         uvicorn.Config(
             application,
@@ -58,7 +54,7 @@ async def serve(
             timeout_graceful_shutdown=5,
         )
     )
-    told, told_again = asyncio.Event(), asyncio.Event()
+    told, told_again = told or asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
         if told.is_set():
@@ -72,7 +68,7 @@ async def serve(
     serving = loop.create_task(server.serve(sockets=[listening]))
     try:
         if await _comes_before(server.has_started.wait(), serving):
-            await ready(listening.getsockname()[1])
+            await ready()
             await _comes_before(told.wait(), serving)
             if not await _comes_before(stopping(False), loop.create_task(told_again.wait())):
                 await stopping(True)
@@ -81,17 +77,6 @@ async def serve(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    # Not left to uvicorn, which ends the process if it cannot.
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        # The text of the error without what `create_server` adds to it.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        raise OSError(f"Cannot listen on {host}:{port}: {reason}.") from None
 
 
 async def _comes_before(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:

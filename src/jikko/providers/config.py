@@ -1,7 +1,7 @@
 """How the providers of language models are reached: what the providers file says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
@@ -94,6 +94,18 @@ class Providers:
     def find(self, provider: str) -> ProviderConfig | None:
         """The entry for a provider, by any of its names; the fallback, if it has none."""
         return self.entries.get(long_name(provider)) or self.entries.get(FALLBACK)
+
+    def for_worker(self, workers: int) -> "Providers":
+        """The same for one of so many processes: limits are shared out, rounded up."""
+        shared = {
+            name: replace(
+                entry,
+                max_concurrent=-(-entry.max_concurrent // workers),
+                requests_per_minute=-(-entry.requests_per_minute // workers),
+            )
+            for name, entry in self.entries.items()
+        }
+        return Providers(shared, source=self.source)
 
 
 def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:

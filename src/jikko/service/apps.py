@@ -12,7 +12,7 @@ from jikko.errors import NotFound, Problem, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.clock import Clock
-from jikko.service.request_rate import RequestRate
+from jikko.service.request_rate import Rate
 from jikko.service.workflows import check
 
 _HINT_LENGTH = 8
@@ -36,7 +36,7 @@ class Apps:
         node_classes: Mapping[str, Any],
         clock: Clock = time.time,
         *,
-        rate: RequestRate | None = None,
+        rate: Rate | None = None,
     ) -> None:
         self._store = store
         self._rate = rate if rate is not None and rate.is_limited else None
@@ -129,7 +129,7 @@ class Apps:
         if app is None:
             raise Unauthorized("Access token is invalid")
         if self._rate is not None:
-            self._rate.take(hashed)
+            await self._rate.take(hashed)
         return app
 
     async def find(self, name_or_id: str) -> App:

@@ -25,9 +25,9 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True):
     left_by: str
     """The worker that died; empty: whoever is of an earlier server."""
     share: int = 0
-    """Of the runs, those whose id has this remainder …"""
+    """Which of the parts into which the runs are divided by their ids, counted from 0 …"""
     of: int = 1
-    """… when it is divided by this."""
+    """… and how many parts there are."""
 
 
 # From the supervisor ------------------------------------------------------------------------------------------------
@@ -152,7 +152,8 @@ class Line:
 
     def send(self, message: Message) -> None:
         """Send a message. Lost if the other side is gone."""
-        self._writer.write(_encode(message) + b"\n")
+        if not self._writer.is_closing():
+            self._writer.write(_encode(message) + b"\n")
 
     async def messages(self) -> AsyncIterator[Message]:
         """What the other side sends, until it is gone."""

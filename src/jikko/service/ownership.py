@@ -9,10 +9,10 @@ from jikko.errors import InvalidSettings
 
 
 @contextlib.contextmanager
-def sole_owner(home: Path) -> Iterator[None]:
+def sole_owner(home: Path) -> Iterator[TextIO]:
     """Hold the data folder, which is made if it is missing, while the block lasts.
 
-    The operating system lets go of it when the process dies.
+    Yields the lock. The operating system lets go of it when the last process dies that has it.
 
     Raises:
         InvalidSettings: Another server holds it, or it cannot be written.
@@ -27,7 +27,7 @@ def sole_owner(home: Path) -> Iterator[None]:
         ) from None
     with file as lock:
         _lock(lock, home)
-        yield
+        yield lock
 
 
 def _lock(lock: TextIO, home: Path) -> None:

@@ -37,8 +37,12 @@ class Alone:
 class Workers:
     """``Peers`` over a line."""
 
-    def __init__(self, name: str, line: Line) -> None:
+    def __init__(self, name: str, line: Line, workers: int) -> None:
+        """Args:
+        workers: How many processes there are, this one included.
+        """
         self.name = name
+        self.workers = workers
         self._line = line
         self._numbers = count()
         self._asked: dict[int, tuple[str, asyncio.Future[int | None]]] = {}
@@ -88,6 +92,8 @@ class Workers:
     async def _answer(self, ask: Ask, handler: Handler) -> None:
         try:
             answer = await handler(ask.question)
+            # JSON tells truth values from numbers.
+            answer = None if answer is None else int(answer)
         except Exception:
             log.exception("a question of %s could not be answered", ask.sender)
             answer = None

@@ -3,15 +3,33 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from jikko.errors import TooManyRequests
 
 _MINUTE = 60.0
 
 
+class Rate(Protocol):
+    """How often keys may be used, wherever that is counted."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any request can be refused."""
+        ...
+
+    async def take(self, key: bytes) -> None:
+        """Let a request through.
+
+        Raises:
+            TooManyRequests: There were as many as may be. Tells when the next one may come.
+        """
+        ...
+
+
 class RequestRate:
-    """Lets so many requests through in any 60 seconds, for each key by itself."""
+    """Lets so many requests through in any 60 seconds, for each key by itself. A ``Rate`` of one process."""
 
     def __init__(self, per_minute: int, *, timer: Callable[[], float] = time.monotonic) -> None:
         """Args:
@@ -25,25 +43,49 @@ class RequestRate:
 
     @property
     def is_limited(self) -> bool:
-        """Whether any request can be refused."""
         return self._limit > 0
 
-    def take(self, key: bytes) -> None:
-        """Let a request through.
+    async def take(self, key: bytes) -> None:
+        if wait := self.count(key):
+            raise _refused(self._limit, wait)
 
-        Raises:
-            TooManyRequests: There were as many as may be. Tells when the next one may come.
-        """
+    def count(self, key: bytes) -> int:
+        """Let a request through and return 0; or return in how many seconds the next one may come."""
         if not self._limit:
-            return
+            return 0
         now = self._timer()
         requests = self._requests.get(key)
         if requests is None:
             requests = self._requests[key] = deque(maxlen=self._limit)
         if len(requests) == self._limit and now - requests[0] < _MINUTE:
-            raise TooManyRequests(
-                f"Too many requests. Please try again later. This API key may make {self._limit} requests a minute "
-                "(the limit is set by JIKKO_REQUESTS_PER_MINUTE).",
-                retry_after=max(1, math.ceil(requests[0] + _MINUTE - now)),
-            )
+            return max(1, math.ceil(requests[0] + _MINUTE - now))
         requests.append(now)
+        return 0
+
+
+class SharedRequestRate:
+    """A ``Rate`` of several processes, counted in one place."""
+
+    def __init__(self, per_minute: int, count: Callable[[bytes], Awaitable[int]]) -> None:
+        """Args:
+        per_minute: Requests; 0 for no limit.
+        count: ``RequestRate.count`` of that place.
+        """
+        self._limit = per_minute
+        self._count = count
+
+    @property
+    def is_limited(self) -> bool:
+        return self._limit > 0
+
+    async def take(self, key: bytes) -> None:
+        if self._limit and (wait := await self._count(key)):
+            raise _refused(self._limit, wait)
+
+
+def _refused(limit: int, wait: int) -> TooManyRequests:
+    return TooManyRequests(
+        f"Too many requests. Please try again later. This API key may make {limit} requests a minute "
+        "(the limit is set by JIKKO_REQUESTS_PER_MINUTE).",
+        retry_after=wait,
+    )

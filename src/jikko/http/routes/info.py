@@ -1,5 +1,6 @@
 """What a client can learn of an app. Source: Dify 1.15, spec/service-api.md §7."""
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,8 +36,8 @@ async def index(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """``GET /health``: 200 as soon as runs are accepted."""
-    return JsonResponse(wire.encode({"status": "ok", "version": api_of(request).version}))
+    """``GET /health``: 200 as soon as runs are accepted. Tells which process answers: there may be several."""
+    return JsonResponse(wire.encode({"status": "ok", "version": api_of(request).version, "process": os.getpid()}))
 
 
 async def app_info(request: Request) -> Response:

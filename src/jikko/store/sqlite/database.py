@@ -11,6 +11,7 @@ from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
+from jikko.store.sqlite.turn import Turn
 from jikko.store.sqlite.writer import Operation, Participant, Writer
 
 T = TypeVar("T")
@@ -37,11 +38,14 @@ class Database:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, *, busy_timeout: float = 10.0, steps: Sequence[Migration] | None = None) -> "Database":
+    def open(
+        cls, path: Path, *, busy_timeout: float = 10.0, shared: bool = False, steps: Sequence[Migration] | None = None
+    ) -> "Database":
         """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
 
         Args:
             busy_timeout: Seconds that a write waits for another process's lock.
+            shared: Whether other processes write as much as this one. Then they take turns.
             steps: The schema; for tests.
 
         Raises:
@@ -62,7 +66,8 @@ class Database:
                 raise unavailable(path, error) from error
             except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
-            writer = opened.enter_context(closing(Writer(owned, path)))
+            turn = opened.enter_context(closing(Turn(path))) if shared else None
+            writer = opened.enter_context(closing(Writer(owned, path, turn)))
             return cls(path, writer, quick, readers, searchers, opened.pop_all())
 
     def submit(self, operation: Operation) -> "asyncio.Future[Any]":

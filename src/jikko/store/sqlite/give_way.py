@@ -23,6 +23,7 @@ class GiveWay:
         self._waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop that a moment is planned on."""
+        self._paused = False
         self._done = threading.Lock()
         self._done.acquire()
 
@@ -42,9 +43,18 @@ class GiveWay:
         if self._done.locked():
             self._done.release()
 
+    def pause(self) -> None:
+        """The writer waits for something else than the loop. On the writer's thread."""
+        self._paused = True
+
+    def go_on(self) -> None:
+        """It waits no more. On the writer's thread."""
+        self._paused = False
+
     def _stand_still(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting <= 0 or self._loop is not loop:
             self._loop = None
             return
-        self._done.acquire(timeout=_AT_MOST)
+        if not self._paused:
+            self._done.acquire(timeout=_AT_MOST)
         loop.call_later(_AFTER, self._stand_still, loop)

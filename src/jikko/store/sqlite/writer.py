@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
+from jikko.store.sqlite.turn import Turn
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
@@ -43,7 +44,11 @@ _Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 class Writer:
     """Runs operations in the order in which they were submitted."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, turn: Turn | None = None) -> None:
+        """Args:
+        turn: To write in turn with other processes.
+        """
+        self._turn = turn
         self._connection = connection
         self._path = path
         self._participants: list[Participant] = []
@@ -96,9 +101,21 @@ class Writer:
                 going_on = False
             requests = [request for request in waiting if request is not None]
             if requests:
-                outcomes = self._perform(requests)
+                outcomes = self._in_turn(requests)
                 self._tell(outcomes)
                 self._give_way.done()
+
+    def _in_turn(self, requests: Sequence[_Request]) -> "list[_Outcome]":
+        if self._turn is None:
+            return self._perform(requests)
+        if not self._turn.try_to_take():
+            self._give_way.pause()
+            self._turn.take()
+            self._give_way.go_on()
+        try:
+            return self._perform(requests)
+        finally:
+            self._turn.give()
 
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""

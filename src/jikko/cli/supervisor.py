@@ -1,0 +1,215 @@
+"""The process that starts the workers of ``jikko serve --workers N``, and hands on what they say to each other."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.serving import say_ready
+from jikko.errors import InvalidSettings
+from jikko.http.listening import listen
+from jikko.service.bus import SUPERVISOR, Ask, Assembled, Begin, Gone, Line, Message, Reply, Serving, Take
+from jikko.service.ownership import sole_owner
+from jikko.service.request_rate import RequestRate
+from jikko.service.roster import Roster, Said
+from jikko.settings import Settings, settings_to_json
+
+log = logging.getLogger(__name__)
+
+_TO_END = 15.0
+"""Seconds that a worker has to end, beyond those that its runs have."""
+_TOO_SOON = 5.0
+"""A worker that ends within so many seconds is not started again at once."""
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A worker's process."""
+
+    name: str
+    process: Process
+    line: Line
+    began: float = field(default_factory=time.monotonic)
+    served: bool = False
+
+
+class Supervisor:
+    """Keeps so many workers going until told to stop."""
+
+    def __init__(self, settings: Settings, sockets: Sequence[socket.socket], lock: int, files: Sequence[Path]) -> None:
+        """Args:
+        sockets: One that listens for each worker.
+        lock: The file that says that the data folder is in use: workers keep it open, so that it is for as long as
+            any of them lives.
+        files: To be published by the first worker.
+        """
+        self._settings = settings
+        self._sockets = sockets
+        self._lock = lock
+        self._files = list(files)
+        self._server = secrets.token_hex(4)
+        self._names = 0
+        self._children: dict[str, _Child] = {}
+        self._roster = Roster(len(sockets))
+        self._rate = RequestRate(settings.requests_per_minute)
+        self._assembled = asyncio.Event()
+        """Set once the first worker has brought the database up to date."""
+        self._said: list[str] = []
+        self._is_ready = False
+        self._told = asyncio.Event()
+        self._failed = False
+
+    async def run(self) -> bool:
+        """Keep the workers going. Returns whether all ended well."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
+        await self._told.wait()
+        grace = self._settings.shutdown_seconds + _TO_END
+        _, late = await asyncio.wait(attending, timeout=grace)
+        if late:
+            self._failed = True
+            for child in self._children.values():
+                child.process.kill()
+            await asyncio.wait(late)
+        for task in attending:
+            task.result()
+        return not self._failed
+
+    def _on_signal(self) -> None:
+        click.echo("Stopping at once …" if self._told.is_set() else "Stopping …")
+        self._stop()
+
+    def _stop(self) -> None:
+        self._roster.close()
+        self._told.set()
+        self._assembled.set()
+        for child in self._children.values():
+            self._signal(child)
+
+    def _signal(self, child: _Child) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            child.process.send_signal(signal.SIGTERM)
+
+    async def _attend(self, slot: int) -> None:
+        """Keep one worker going."""
+        if slot:
+            await self._assembled.wait()
+        while not self._told.is_set():
+            child = await self._start(slot)
+            hearing = asyncio.get_running_loop().create_task(self._hear(child))
+            code = await child.process.wait()
+            await hearing
+            child.line.close()
+            del self._children[child.name]
+            self._died(child, code)
+            if not self._told.is_set() and time.monotonic() - child.began < _TOO_SOON:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._told.wait(), 1.0)
+
+    async def _start(self, slot: int) -> _Child:
+        name = f"{self._server}/{self._names}"
+        self._names += 1
+        ours, theirs = socket.socketpair()
+        listening = self._sockets[slot]
+        handles = (theirs.fileno(), listening.fileno())
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                # Not with the current folder among the places of modules.
+                *(sys.executable, "-P", "-m", "jikko.cli.worker"),
+                *(str(number) for number in handles),
+                self._settings.log_level,
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(*handles, self._lock),
+                # Control-C at the terminal is for this process alone, which tells the workers.
+                start_new_session=True,
+            )
+        child = self._children[name] = _Child(name, process, await Line.open(ours))
+        if self._told.is_set():
+            self._signal(child)
+        return child
+
+    async def _hear(self, child: _Child) -> None:
+        publishes = not self._assembled.is_set()
+        child.line.send(
+            Begin(
+                name=child.name,
+                workers=len(self._sockets),
+                settings=settings_to_json(self._settings),
+                files=[str(file) for file in self._files] if publishes else [],
+            )
+        )
+        try:
+            async for message in child.line.messages():
+                self._heard(child, message)
+        except Exception:
+            # It would go on by itself, and reach nobody.
+            log.exception("what worker %d says cannot be understood", child.process.pid)
+            child.process.kill()
+
+    def _heard(self, child: _Child, message: Message) -> None:
+        match message:
+            case Assembled(said=said):
+                self._said += said
+                self._assembled.set()
+                self._say(self._roster.assembled(child.name))
+            case Serving(estates=estates):
+                child.served = True
+                self._say(self._roster.serves(child.name, estates))
+                self._look_whether_ready()
+            case Ask(to=to, sender=sender, number=number, question=Take(key=key)) if to == SUPERVISOR:
+                self._say([(sender, Reply(to=sender, number=number, answer=self._rate.count(key)))])
+            case Ask(to=to, sender=sender):
+                self._say([(to, message)] if to in self._roster else [(sender, Gone(to))])
+            case Reply(to=to):
+                self._say([(to, message)])
+
+    def _say(self, said: Said) -> None:
+        for name, message in said:
+            if (child := self._children.get(name)) is not None:
+                child.line.send(message)
+
+    def _look_whether_ready(self) -> None:
+        if not self._is_ready and len(self._roster.serving) == len(self._sockets):
+            self._is_ready = True
+            base = f"http://{self._settings.host}:{self._sockets[0].getsockname()[1]}"
+            say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._said])
+
+    def _died(self, child: _Child, code: int) -> None:
+        self._say(self._roster.died(child.name))
+        if self._told.is_set():
+            self._failed = self._failed or code not in (0, -signal.SIGTERM)
+            return
+        if not child.served and code >= 0:
+            # It said why.
+            self._failed = True
+            self._stop()
+            return
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        click.echo(f"Worker {child.process.pid} {how}; its runs go on in another one.", err=True)
+
+
+async def supervise(settings: Any, workers: int, files: Sequence[Path]) -> None:
+    """Serve with so many processes until told to stop."""
+    if sys.platform == "win32":
+        raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
+    with sole_owner(settings.home) as lock:
+        try:
+            sockets = listen(settings.host, settings.port, workers)
+        except OSError as error:
+            raise InvalidSettings(str(error)) from None
+        supervisor = Supervisor(settings, sockets, lock.fileno(), files)
+        if not await supervisor.run():
+            raise click.exceptions.Exit(1)

@@ -1,0 +1,35 @@
+"""Sockets that listen. Apart from the server, so that who only listens does not load it."""
+
+import os
+import socket
+import sys
+
+_BACKLOG = 2048
+
+
+def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
+    """Sockets that listen on an address, for so many processes.
+
+    Each has its own, so that the system spreads connections evenly over the processes; where it does not do so (not on
+    Linux), it is the same one for all.
+
+    Args:
+        port: 0 takes any free port.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+    # Not left to uvicorn, which ends the process if it cannot.
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        # Alone, so that an address that somebody else listens on is refused, whatever he allows.
+        first = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        if count == 1 or sys.platform != "linux":
+            return [first] * count
+        address = first.getsockname()
+        first.close()
+        return [socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=True) for _ in range(count)]
+    except OSError as error:
+        # The text of the error without what `create_server` adds to it.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise OSError(f"Cannot listen on {host}:{port}: {reason}.") from None

@@ -1,0 +1,306 @@
+"""``jikko serve --workers 2``: any process answers for any run, and one that dies takes nothing along."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command
+from tests.acceptance.several import SeveralWorkers, process_of
+from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
+
+RUN = "{{#sys.workflow_run_id#}}"
+
+
+@pytest.fixture
+def apps(echo: EchoServer) -> dict[str, str]:
+    held = [start("q"), fetch("first", f"{echo.url}/{RUN}/first"), fetch("wait", f"{echo.url}/hold/{RUN}")]
+    held.append(end(q="start.q", answer="wait.body"))
+    busy = [start("q"), fetch("wait", f"{echo.url}/hold/{RUN}"), form("ask", "?"), form("other", "?")]
+    busy += [end("done", said="ask.comment"), end("also", said="other.comment"), end(answer="wait.body")]
+    edges = "start>wait start>ask start>other wait>end ask:yes>done ask:no>done other:yes>also other:no>also"
+    return {
+        "echo": ECHO,
+        "asks": ASKS,
+        "held": app("Held", held, "start>first first>wait wait>end"),
+        "busy": app("Busy", busy, edges),
+    }
+
+
+@pytest.fixture
+def several(tmp_path: Path, apps: dict[str, str]) -> Iterator[SeveralWorkers]:
+    workers = SeveralWorkers(tmp_path, apps)
+    yield workers
+    workers.close()
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def form_token(client: Client, run: str, node: str) -> str:
+    """The token of a form, once it was asked for."""
+    while True:
+        for event in client.log(run):
+            if event["event"] == "form_requested" and event["node_id"] == node:
+                return str(event["form"]["form_token"])
+
+
+def submit(client: Client, token: str, comment: str) -> httpx.Response:
+    body = {"inputs": {"comment": comment}, "action": "yes", "user": client.user}
+    return client.request("POST", f"/v1/form/human_input/{token}", json=body)
+
+
+def test_a_run_is_read_in_every_process(several: SeveralWorkers) -> None:
+    one, other = several.pair("echo")
+    run = one.run(q="山")["workflow_run_id"]
+
+    assert other.detail(run) == one.detail(run)
+    assert other.detail(run)["outputs"] == {"q": "山"}
+    assert other.node_executions(run) == one.node_executions(run)
+    assert other.log(run) == one.log(run)
+
+
+def test_a_run_under_way_is_followed_live_in_another_process(several: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = several.pair("held")
+    run = one.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+
+    with other.following(run) as events:
+        seen = [next(events)[1]["event"] for _ in range(5)]
+        assert "run_finished" not in seen
+        echo.release(f"/hold/{run}")
+        released = time.monotonic()
+        rest = [event for _, event in events]
+        took = time.monotonic() - released
+
+    assert rest[-1]["event"] == "run_finished"
+    assert rest[-1]["outputs"] == {"q": "x", "answer": f"/hold/{run}"}
+    # It is told, and does not have to look: that would take a tenth of a second.
+    assert took < 0.1, took
+
+
+def test_dify_s_way_to_listen_again_works_in_another_process(several: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = several.pair("held")
+    run = one.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+
+    path = f"/v1/workflow/{run}/events?user=someone&include_state_snapshot=true"
+    with other.messages("GET", path) as messages:
+        assert next(messages)["event"] == "workflow_started"
+        echo.release(f"/hold/{run}")
+        told = list(messages)
+
+    assert told[-1]["event"] == "workflow_finished"
+    assert told[-1]["data"]["outputs"] == {"q": "x", "answer": f"/hold/{run}"}
+
+
+@pytest.mark.parametrize("by", ["task_id", "workflow_run_id"])
+def test_a_run_is_stopped_from_another_process(several: SeveralWorkers, echo: EchoServer, by: str) -> None:
+    one, other = several.pair("held")
+    started = one.run("async", q="x")
+    run = started["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+
+    asked = time.monotonic()
+    path = f"tasks/{started[by]}" if by == "task_id" else f"run/{run}"
+    answer = other.request("POST", f"/v1/workflows/{path}/stop", json={"user": "someone"})
+    detail = other.finished(run)
+
+    assert answer.json()["result"] == "success"
+    assert answer.json().get("stopped", True) is True
+    assert (detail["status"], time.monotonic() - asked < 1.0) == ("stopped", True)
+    echo.release(f"/hold/{run}")
+
+
+def test_a_form_is_handed_in_to_a_run_under_way_in_another_process(several: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = several.pair("busy")
+    run = one.run("async", q="x")["workflow_run_id"]
+    token = form_token(other, run, "ask")
+
+    assert submit(other, token, "from afar").status_code == 200
+    assert submit(one, token, "too late").status_code == 412
+    assert submit(one, form_token(one, run, "other"), "near").status_code == 200
+
+    echo.release(f"/hold/{run}")
+    detail = other.finished(run)
+    assert detail["status"] == "succeeded"
+    assert detail["outputs"]["answer"] == f"/hold/{run}"
+
+
+def test_two_forms_of_a_paused_run_are_handed_in_at_once_in_two_processes(
+    several: SeveralWorkers, echo: EchoServer
+) -> None:
+    one, other = several.pair("busy")
+    run = one.run("async", q="x")["workflow_run_id"]
+    tokens = [form_token(one, run, name) for name in ("ask", "other")]
+    echo.release(f"/hold/{run}")
+    while one.detail(run)["status"] != "paused":
+        pass
+
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(submit, (one, other), tokens, ("here", "there")))
+
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    assert one.finished(run)["status"] == "succeeded"
+
+
+def test_the_same_idempotency_key_in_two_processes_at_once_starts_one_run(
+    several: SeveralWorkers, echo: EchoServer
+) -> None:
+    pair = several.pair("held")
+
+    def begin(client: Client) -> httpx.Response:
+        body = client.body("async", {"q": "x"})
+        return client.request("POST", "/v1/workflows/run", json=body, headers={"Idempotency-Key": "once"})
+
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(begin, pair))
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    [run] = {answer.json()["workflow_run_id"] for answer in answers}
+    assert sorted(answer.headers.get("Idempotency-Replayed", "") for answer in answers) == ["", "true"]
+    echo.release(f"/hold/{run}")
+    assert pair[0].finished(run)["status"] == "succeeded"
+
+
+def test_a_run_of_a_process_that_is_killed_goes_on_in_another_one(several: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = several.pair("held")
+    runs = [one.run("async", q=str(number))["workflow_run_id"] for number in range(10)]
+    for run in runs:
+        echo.wait_for_calls(f"/hold/{run}")
+        while "wait" not in [node["node_id"] for node in other.node_executions(run)]:
+            pass
+    survivor = process_of(other)
+
+    killed = time.monotonic()
+    kill(process_of(one))
+    for number, run in enumerate(runs):
+        echo.wait_for_calls(f"/hold/{run}", 2)
+        echo.release(f"/hold/{run}")
+        detail = other.finished(run)
+        assert (detail["status"], detail["outputs"]["q"]) == ("succeeded", str(number))
+        assert len(echo.calls(f"/{run}/first")) == 1, "a node that had finished ran again"
+    assert time.monotonic() - killed < 5.0
+    assert process_of(other) == survivor
+
+    # Another worker takes the place of the one that died.
+    newcomer = several.client("echo", lambda pid: pid != survivor)
+    assert newcomer.run(q="again")["data"]["outputs"] == {"q": "again"}
+    assert several.server.stop() == 0
+
+
+def test_whoever_dies_meanwhile_a_stop_reaches_the_run(several: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = several.pair("held")
+    run = one.run("async", q="x")["workflow_run_id"]
+    echo.wait_for_calls(f"/hold/{run}")
+
+    kill(process_of(one))
+    answer = other.request("POST", f"/v1/workflows/run/{run}/stop", json={"user": "someone"})
+
+    assert answer.json() == {"result": "success", "stopped": True}
+    assert other.finished(run)["status"] == "stopped"
+    echo.release(f"/hold/{run}")
+
+
+def test_when_all_workers_die_the_next_ones_go_on(several: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = several.pair("held")
+    runs = [client.run("async", q="x")["workflow_run_id"] for client in (one, other)]
+    for run in runs:
+        echo.wait_for_calls(f"/hold/{run}")
+
+    for pid in [process_of(one), process_of(other)]:
+        kill(pid)
+    for run in runs:
+        echo.release(f"/hold/{run}")
+    later = several.client("held")
+
+    assert [later.finished(run)["status"] for run in runs] == ["succeeded", "succeeded"]
+
+
+def test_when_the_server_is_killed_its_workers_end_and_the_next_server_goes_on(
+    several: SeveralWorkers, echo: EchoServer
+) -> None:
+    one, other = several.pair("held")
+    runs = [client.run("async", q="x")["workflow_run_id"] for client in (one, other)]
+    for run in runs:
+        echo.wait_for_calls(f"/hold/{run}")
+    workers = [process_of(one), process_of(other)]
+
+    several.server.kill()
+    while any(is_there(pid) for pid in workers):
+        pass
+    several.restart()
+    for run in runs:
+        echo.release(f"/hold/{run}")
+    client = several.client("held")
+
+    assert [client.finished(run)["status"] for run in runs] == ["succeeded", "succeeded"]
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_runs_that_are_parked_go_on_with_any_number_of_workers(
+    tmp_path: Path, apps: dict[str, str], echo: EchoServer, workers: str
+) -> None:
+    before = SeveralWorkers(tmp_path, apps, JIKKO_SHUTDOWN_SECONDS="0", JIKKO_WORKERS="3" if workers == "1" else "1")
+    try:
+        client = before.client("held")
+        runs = [client.run("async", q="x")["workflow_run_id"] for _ in range(6)]
+        for run in runs:
+            echo.wait_for_calls(f"/hold/{run}")
+        assert before.server.stop() == 0, before.server.output
+        before._settings["JIKKO_WORKERS"] = workers
+        before.restart()
+        for run in runs:
+            echo.release(f"/hold/{run}")
+        client = before.client("held")
+        assert {client.finished(run)["status"] for run in runs} == {"succeeded"}
+    finally:
+        before.close()
+
+
+def test_a_key_is_counted_for_all_processes_together(tmp_path: Path, apps: dict[str, str]) -> None:
+    several = SeveralWorkers(tmp_path, apps, JIKKO_REQUESTS_PER_MINUTE="6")
+    try:
+        pair = several.pair("echo")
+        answers = [client.request("GET", "/v1/info") for _ in range(4) for client in pair]
+    finally:
+        several.close()
+
+    assert [answer.status_code for answer in answers] == [200] * 6 + [429] * 2
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_what_keeps_a_worker_from_starting_is_said_once_and_ends_the_server(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "broken.yml"
+    file.write_text("app: [")
+
+    outcome = jikko("serve", "--workers", "2", "--port", "0", str(file))
+
+    assert outcome.code == 1
+    assert outcome.err.count("Error:") == 1
+    assert "broken: 1 problem" in outcome.err
+    assert not outcome.has_traceback
+
+
+def test_an_address_that_is_in_use_is_refused(several: SeveralWorkers, tmp_path: Path) -> None:
+    port = several.server.url.rpartition(":")[2]
+
+    outcome = Command(tmp_path / "other")("serve", "--workers", "2", "--port", port)
+
+    assert (outcome.code, outcome.err) == (1, f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use.\n")
