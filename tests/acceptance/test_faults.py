@@ -293,19 +293,3 @@ def test_more_connections_than_the_system_allows_are_refused_until_there_is_room
             each.close()
         until(lambda: handles(server.pid) < room, "the server let go of them")
         assert httpx.get(f"{server.url}/health").status_code == 200
-
-
-def test_the_table_of_faults_names_tests_that_exist() -> None:
-    root = Path(__file__).parents[2]
-    rows = [
-        line for line in (root / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines() if "::" in line
-    ]
-    named = [part for line in rows for part in line.split("`") if "::test_" in part]
-    missing = [
-        name
-        for name in named
-        for file, _, test in [name.partition("::")]
-        if not (root / file).is_file() or f"def {test}(" not in (root / file).read_text(encoding="utf-8")
-    ]
-    assert len(named) >= 15
-    assert missing == []
