@@ -78,7 +78,6 @@ async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settin
             for _, event in batch:
                 progress.show(event)
                 end = event if isinstance(event, RunFinished) else end
-        progress.close()
         await assembly.runs.close(0)
     if end is None:
         return 1

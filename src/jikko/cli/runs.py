@@ -107,7 +107,6 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
             for _, event in batch:
                 progress.show(event)
         record = await assembly.runs.any_record(run_id)
-    progress.close()
     return 1 if record.status in ("failed", "stopped") else 0
 
 
