@@ -28,11 +28,18 @@ def markdown_row(cells: Sequence[str]) -> str:
 
 
 def plain_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts; the first row is its head. Line breaks in cells become spaces."""
+    """A table of comma-separated texts; the first row is its head. Line breaks in cells become spaces."""
     if not rows:
         return ""
     lines = [markdown_row([_one_line(cell) for cell in row]) for row in rows]
     lines.insert(1, markdown_row(["-" * len(cell) for cell in rows[0]]))
+    return "".join(line + "\n" for line in lines)
+
+
+def document_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table of a document, which has a row; the first one is its head. Line breaks in cells become ``<br>``."""
+    lines = [markdown_row([cell.replace("\n", "<br>") for cell in row]) for row in rows]
+    lines.insert(1, markdown_row(["---"] * len(rows[0])))
     return "".join(line + "\n" for line in lines)
 
 
