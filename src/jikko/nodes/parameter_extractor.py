@@ -12,7 +12,7 @@ from jikko.nodes.extractor_prompt import extractor_messages, extractor_tool
 from jikko.nodes.json_in_text import first_object
 from jikko.nodes.model_call import abilities, call, recorded_prompts, without_unsupported
 from jikko.nodes.model_config import ModelConfig
-from jikko.nodes.vision import Vision, media_of
+from jikko.nodes.vision import Vision, all_media
 from jikko.ports.models import Abilities, Completion, Media, Mode, ModelFailure, ModelRequest, Tool, ToolCall
 from jikko.values import UNSET, Json, Selector
 
@@ -78,8 +78,7 @@ class ParameterExtractor:
     async def _run(self, ctx: Context, inputs: dict[str, Json], process_data: dict[str, Json]) -> Result:
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
-        found = [await media_of(ctx, file, self.vision.detail) for file in inputs["files"]]
-        media = [entry for entry in found if entry is not None]
+        media = await all_media(ctx, inputs["files"], self.vision.detail)
         request = self._request(ctx, mode, inputs["query"], media, able, by_tool=self.by_tool and able.tools)
         self._record(process_data, request)
         try:
