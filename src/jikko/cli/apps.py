@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
@@ -37,7 +38,7 @@ async def _import(files: tuple[Path, ...], with_key: bool, settings: Any, as_jso
     async with assemble(settings) as assembly:
         for file in files:
             try:
-                published = await assembly.apps.publish(_read(file), source=file.stem)
+                published = await assembly.apps.publish(read_dsl_file(file), source=file.stem)
             except (InvalidDocument, OSError) as error:
                 failed += 1
                 _report_failure(file, error, as_json)
@@ -60,15 +61,6 @@ async def _import(files: tuple[Path, ...], with_key: bool, settings: Any, as_jso
             if key:
                 click.echo(f"  key       {key}  (shown only now)")
     return 1 if failed else 0
-
-
-def _read(file: Path) -> bytes:
-    from jikko.dsl.load import LoadLimits
-
-    limit = LoadLimits().max_bytes
-    with file.open("rb") as opened:
-        # One byte more than may be, so that too large a file is told as such and never read whole.
-        return opened.read(limit + 1)
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
 from jikko.cli.options import json_option, run_async, settings_of
 
 
@@ -25,7 +26,7 @@ def run(file: Path, pairs: tuple[str, ...], document: str | None, user: str, as_
     partially, and 1 if it failed or was stopped. Nothing is kept.
     """
     inputs = _inputs(pairs, document)
-    sys.exit(run_async(_run(file.read_bytes(), file.stem, inputs, user, settings_of(), as_json)))
+    sys.exit(run_async(_run(read_dsl_file(file), file.stem, inputs, user, settings_of(), as_json)))
 
 
 def _inputs(pairs: tuple[str, ...], document: str | None) -> dict[str, Any]:
