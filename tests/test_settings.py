@@ -81,6 +81,18 @@ def test_a_variable_of_another_type_is_refused_by_its_name(home: str, name: str,
         read_settings({"JIKKO_HOME": home, f"JIKKO_{name.upper()}": text})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"), [({"port": 65_536}, "port is 65536"), ({"log_level": "loud"}, "log_level is 'loud'")]
+)
+def test_a_value_out_of_range_is_refused_wherever_it_comes_from(
+    home: str, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=message):
+        read_settings({"JIKKO_HOME": home}, **given)
+    with pytest.raises(InvalidSettings, match=message):
+        read_settings({"JIKKO_HOME": home, **{f"JIKKO_{name.upper()}": str(value) for name, value in given.items()}})
+
+
 @pytest.mark.parametrize("line", ["port = 80.5", "port = true", 'port = "http"', "http_verify = 2"])
 def test_a_value_of_another_type_in_the_file_is_refused_with_its_place(home: str, line: str) -> None:
     in_file(home, line)

@@ -13,6 +13,8 @@ PREFIX = "JIKKO_"
 FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
+_LAST_PORT = 65_535
+_LOG_LEVELS = ("debug", "info", "warning", "error")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -110,6 +112,12 @@ class Settings:
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
 
+    def __post_init__(self) -> None:
+        if self.port > _LAST_PORT:
+            raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
+        if self.log_level.lower() not in _LOG_LEVELS:
+            raise InvalidSettings(f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}.")
+
     @property
     def database(self) -> Path:
         """The SQLite file."""
@@ -152,7 +160,8 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
         given: Settings from the command line, by field; ``None`` counts as not given.
 
     Raises:
-        InvalidSettings: A value is of the wrong type, or the settings file cannot be read or has unknown names.
+        InvalidSettings: A value is of the wrong type or out of its range, or the settings file cannot be read or has
+            unknown names.
     """
     values: dict[str, Any] = {}
     known = {entry.name: entry for entry in fields(Settings)}
