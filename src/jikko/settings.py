@@ -123,6 +123,16 @@ class Settings:
         """The SQLite file."""
         return self.home / "jikko.db"
 
+    @property
+    def files(self) -> Path:
+        """The folder of the contents of files."""
+        return self.home / "files"
+
+    @property
+    def signing_key(self) -> Path:
+        """The file of the key that urls of files are signed with."""
+        return self.home / "signing.key"
+
 
 def for_worker(settings: Settings, workers: int) -> Settings:
     """The settings of one of so many processes: limits that hold for all together are shared out, rounded up."""
