@@ -173,17 +173,18 @@ async def _keys(name: str, new: bool, revoke: str | None, settings: Any, as_json
 @click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
-def delete(app: str, yes: bool, home: Path | None) -> None:
+@json_option
+def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
     """Remove an APP (name or id), its versions and its keys."""
     if not yes:
         click.confirm(f"Remove app {app!r}, its versions and its keys?", abort=True)
-    run_async(_delete(app, settings_of(home=home)))
+    run_async(_delete(app, settings_of(home=home), as_json))
 
 
-async def _delete(name: str, settings: Any) -> None:
+async def _delete(name: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
         app = await assembly.apps.find(name)
         await assembly.apps.delete(app)
-        click.echo(f"{app.name} was removed.")
+    click.echo(json.dumps({"app_id": app.id, "name": app.name}) if as_json else f"{app.name} was removed.")

@@ -1,5 +1,6 @@
 """``jikko runs prune|export|import``: removing old runs, and carrying runs from one data folder to another."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -24,8 +25,6 @@ def prune(older_than: float, home: Path | None, as_json: bool) -> None:
 
 
 async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
-    import json
-
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
@@ -67,7 +66,8 @@ async def _write(lines: Any, target: IO[Any]) -> int:
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @home_option
-def import_runs(file: Path, home: Path | None) -> None:
+@json_option
+def import_runs(file: Path, home: Path | None, as_json: bool) -> None:
     """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are."""
     from jikko.service.transfer import BadLine, import_lines
 
@@ -83,4 +83,7 @@ def import_runs(file: Path, home: Path | None) -> None:
     except BadLine as error:
         click.echo(f"{file}: {error}", err=True)
         sys.exit(1)
-    click.echo(f"{imported.added} runs were read, {imported.known} were there already.")
+    if as_json:
+        click.echo(json.dumps({"added": imported.added, "known": imported.known}))
+    else:
+        click.echo(f"{imported.added} runs were read, {imported.known} were there already.")
