@@ -55,8 +55,7 @@ from jikko.record import RunRecord
 from jikko.service.retention import Retention
 from jikko.service.runs import StartRequest
 from jikko.settings import Settings
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory import MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite.event_codec import decode_events
 from tests.acceptance.workflows import end, iteration, node, start
 from tests.service.workflows import dsl, form
