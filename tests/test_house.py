@@ -1,5 +1,6 @@
 """The house: sizes of files, layers without exceptions, documents that keep up, a wheel that is complete."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -62,6 +63,14 @@ def test_links_within_the_documents_lead_somewhere(page: Path) -> None:
     targets = [part.partition(")")[0] for part in page.read_text(encoding="utf-8").split("](")[1:]]
     local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["docs/reliability.md", "tests/service/test_field_bugs.py"])
+def test_tests_that_are_named_exist(page: str) -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(test_\w+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert len(named) >= 10
+    texts = {file: (ROOT / file).read_text(encoding="utf-8") for file, _ in named}
+    assert [test for file, test in named if f"def {test}(" not in texts[file]] == []
 
 
 def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:

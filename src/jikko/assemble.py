@@ -48,10 +48,7 @@ from jikko.service.retry import Retries
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
 from jikko.settings import Settings, for_worker
-from jikko.store.memory import MemoryAppStore, MemoryRunStore
-from jikko.store.memory_callbacks import MemoryCallbackStore
-from jikko.store.memory_end_users import MemoryEndUserStore
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory import MemoryAppStore, MemoryCallbackStore, MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.database import Database

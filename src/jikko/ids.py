@@ -1,24 +1,8 @@
-"""The identifiers that a run is made of, as distinct types so that they cannot be mixed up."""
+"""Ids of apps, versions, runs, node executions and files: UUIDs, as text in lower case."""
 
 import re
 import time
 from random import getrandbits
-from typing import NewType
-
-AppId = NewType("AppId", str)
-"""An app: what a DSL file describes and an API key opens."""
-WorkflowId = NewType("WorkflowId", str)
-"""One published version of an app's workflow: ``workflow_id`` on the wire."""
-RunId = NewType("RunId", str)
-"""One execution of a workflow: ``workflow_run_id`` on the wire."""
-TaskId = NewType("TaskId", str)
-"""The handle by which a client stops a run: ``task_id`` on the wire."""
-EndUserId = NewType("EndUserId", str)
-"""The record behind the ``user`` of a request; one per app and ``user`` text."""
-NodeId = NewType("NodeId", str)
-"""A node of the graph, as the DSL file names it. Stable across runs."""
-ExecutionId = NewType("ExecutionId", str)
-"""One execution of a node. A node inside a container has one per round."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 

@@ -1,6 +1,6 @@
 """What can be set from outside, in one place. Read once, by the command line, and handed on."""
 
-import os
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -13,6 +13,8 @@ PREFIX = "JIKKO_"
 FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
+_LAST_PORT = 65_535
+_LOG_LEVELS = ("debug", "info", "warning", "error")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -110,10 +112,26 @@ class Settings:
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
 
+    def __post_init__(self) -> None:
+        if self.port > _LAST_PORT:
+            raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
+        if self.log_level.lower() not in _LOG_LEVELS:
+            raise InvalidSettings(f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}.")
+
     @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.home / "jikko.db"
+
+    @property
+    def files(self) -> Path:
+        """The folder of the contents of files."""
+        return self.home / "files"
+
+    @property
+    def signing_key(self) -> Path:
+        """The file of the key that urls of files are signed with."""
+        return self.home / "signing.key"
 
 
 def for_worker(settings: Settings, workers: int) -> Settings:
@@ -152,7 +170,8 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
         given: Settings from the command line, by field; ``None`` counts as not given.
 
     Raises:
-        InvalidSettings: A value is of the wrong type, or the settings file cannot be read or has unknown names.
+        InvalidSettings: A value is of the wrong type or out of its range, or the settings file cannot be read or has
+            unknown names.
     """
     values: dict[str, Any] = {}
     known = {entry.name: entry for entry in fields(Settings)}
@@ -161,11 +180,11 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
     for name, value in _file(file).items():
         if name not in known:
             raise InvalidSettings(f"{file}: there is no setting {name!r}.")
-        values[name] = _convert(name, value, str(known[name].type), str(file))
+        values[name] = _convert(name, value, known[name].type, str(file))
     for name, entry in known.items():
         text = environment.get(PREFIX + name.upper())
         if text is not None and text != "":
-            values[name] = _convert(name, text, str(entry.type), f"environment variable {PREFIX}{name.upper()}")
+            values[name] = _convert(name, text, entry.type, f"environment variable {PREFIX}{name.upper()}")
     values |= {name: value for name, value in given.items() if value is not None}
     return Settings(**values)
 
@@ -179,21 +198,22 @@ def _file(file: Path) -> dict[str, Any]:
         raise InvalidSettings(f"{file} cannot be read: {error}") from None
 
 
-def _convert(name: str, value: Any, kind: str, where: str) -> Any:
+def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
+    """A value of the settings file or of the environment, as the type of its field wants it."""
+    text = str(value).strip()
     try:
-        if "Path" in kind:
-            return Path(os.path.expanduser(str(value)))
-        if "tuple" in kind:
-            parts = value if isinstance(value, list) else str(value).split(",")
-            return tuple(str(part).strip() for part in parts if str(part).strip())
-        if "bool" in kind:
-            return _WORDS[str(value).strip().lower()]
-        number = int(value) if kind.endswith("int'>") or kind == "int" else None
-        if number is not None or "float" in kind:
-            result = float(value) if number is None else number
-            if result < 0:
+        if kind in (Path, Path | None):
+            return Path(text).expanduser()
+        if kind == tuple[str, ...]:
+            parts = value if isinstance(value, list) else text.split(",")
+            return tuple(part for entry in parts if (part := str(entry).strip()))
+        if kind is bool:
+            return _WORDS[text.lower()]
+        if kind in (int, float):
+            number = kind(text)
+            if not 0 <= number < math.inf:
                 raise ValueError
-            return result
-        return str(value)
-    except (TypeError, ValueError, KeyError):
+            return number
+        return text
+    except (ValueError, KeyError, RuntimeError):  # the last: nobody has the home folder that a path names
         raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

@@ -4,6 +4,7 @@ import resource
 import socket
 import sqlite3
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,18 @@ from pathlib import Path
 
 PATIENCE = 30.0
 """Seconds after which a test gives up."""
+
+_GIVE_UP_RIGHTS = """
+import ctypes, os, sys
+PR_CAPBSET_READ, PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 23, 24, 1
+prctl = ctypes.CDLL(None).prctl
+prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+if os.geteuid() == 0 and prctl(PR_CAPBSET_READ, CAP_DAC_OVERRIDE, 0, 0, 0):
+    sys.exit("root without CAP_SETPCAP cannot give up its right to write everywhere: run the tests as a plain user")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+WITHOUT_RIGHTS = (sys.executable, "-c", _GIVE_UP_RIGHTS)
+"""Before a command: it may write no more than the modes of files say, even as root."""
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -31,6 +44,19 @@ def limited(pid: int, what: int, most: int) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, what, before)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write in a folder, nor in the files in it, until the end of the block."""
+    modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
 
 
 @contextmanager

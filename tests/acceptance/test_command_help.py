@@ -1,13 +1,25 @@
 """Help, ``jikko doctor``, and what the commands do with wrong settings."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from jikko.cli.main import cli
 from tests.acceptance.processes import Command
 
-COMMANDS = ("serve", "run", "check", "apps", "runs", "doctor")
+COMMANDS = tuple(cli.commands)
+
+
+def commands_of(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command below a group that does something, by its whole name."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands_of(command, *names, name)
+        else:
+            yield " ".join((*names, name)), command
 
 
 def test_help_lists_every_command(jikko: Command) -> None:
@@ -21,6 +33,26 @@ def test_every_command_explains_itself(jikko: Command, command: str) -> None:
     outcome = jikko(command, "--help")
     assert outcome.code == 0
     assert "--" in outcome.out
+
+
+def test_every_command_but_serve_prints_json() -> None:
+    without = [
+        name for name, command in commands_of(cli) if not any("--json" in option.opts for option in command.params)
+    ]
+    # An export is JSON anyway.
+    assert without == ["serve", "runs export"]
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
+    told = {f"{group} {name}" for group in ("apps", "runs", "providers", "callbacks") for name in _listed(rows, group)}
+    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in ("apps", "runs", "providers")}
+    assert {name for name, _ in commands_of(cli)} == told - {"callbacks"}
+
+
+def _listed(rows: str, group: str) -> list[str]:
+    return rows.partition(f"`jikko {group} ")[2].partition("`")[0].replace("\\|", "|").split("|")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import pytest
 
 from jikko.ports.callback_store import Callback, CallbackStore
 from jikko.ports.run_store import Acceptance, RunStore
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_callbacks import MemoryCallbackStore
+from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 

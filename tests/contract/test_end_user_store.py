@@ -11,9 +11,7 @@ from jikko.ids import new_id
 from jikko.ports.end_user_store import EndUser, EndUserStore
 from jikko.ports.files import FileIndex, StoredFile
 from jikko.ports.run_store import RunStore
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_end_users import MemoryEndUserStore
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex

@@ -10,7 +10,7 @@ from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.files.types import FileLimits
 from jikko.ports.files import FileMissing, FileTooLarge, StoredFile
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory import MemoryFileIndex
 from jikko.values import is_file
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_callbacks import MemoryCallbackStore
+from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from tests.http.scene import body, client_of
 from tests.service.world import World
 

@@ -1,37 +1,27 @@
 """Encrypted connections, and whom they trust."""
 
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
+import trustme
 
 from jikko.ports.http import HttpFailure
 from tests.outbound.clients import client, get
 from tests.outbound.server import answer, serving
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate by the openssl command"),
-]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate that nobody signed."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
-            *("-keyout", str(key), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    """A server's side of TLS, with a certificate that nobody but itself signed."""
+    authority = trustme.CA()
+    path: Path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    for part in (authority.private_key_pem, authority.cert_pem):
+        part.write_to_path(str(path), append=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(path)
     return context
 
 

@@ -15,7 +15,6 @@ from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
 from tests.providers.fake_model import Answer, Exchange, FakeModel, silence
 
-pytest.importorskip("anthropic", reason="the extra 'anthropic' is not installed")
 pytestmark = pytest.mark.anyio
 
 

@@ -17,8 +17,10 @@ from jikko.events import TextChunk
 from tests.providers.tiny_model import write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
 
-pytest.importorskip("xllamacpp", reason="the extra 'local' is not installed")
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform != "linux", reason="the extra 'local' is for Linux only"),
+]
 
 KEY = "key-of-the-local-server"
 

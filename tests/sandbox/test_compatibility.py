@@ -4,8 +4,8 @@
 
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
 
+import jinja2
 import pytest
 
 from jikko.sandbox.client import ForkServerSandbox
@@ -182,7 +182,6 @@ async def test_a_template_renders(name: str, sandbox: ForkServerSandbox) -> None
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_what_is_expected_of_templates_is_what_jinja2_gives(name: str) -> None:
-    jinja2: Any = pytest.importorskip("jinja2")
     template, expected = TEMPLATES[name]
 
     assert jinja2.Template(template).render(**VARIABLES) == expected

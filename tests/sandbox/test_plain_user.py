@@ -1,7 +1,4 @@
-"""All of it again as a plain user, when the tests run as root.
-
-When they do not run as root, all of it ran as a plain user already, and what only root can show is skipped.
-"""
+"""All of it again, as a plain user without any right, whoever runs the tests."""
 
 import os
 import shutil
@@ -18,39 +15,39 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MODULES = ("test_attacks.py", "test_syscalls.py", "test_start.py", "test_life_cycle.py")
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="all tests run as a plain user already; run them as root too")
-
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory that the plain user owns. The one of pytest is root's only."""
+    """A directory that the plain user owns. The one of pytest may be root's only."""
     with tempfile.TemporaryDirectory(prefix="jikko-plain-") as name:
-        os.chown(name, int(PLAIN_USER), int(PLAIN_USER))
+        if os.geteuid() == 0:
+            os.chown(name, int(PLAIN_USER), int(PLAIN_USER))
         yield Path(name)
 
 
 def as_plain_user(command: list[str], place: Path, *, may_read: bool) -> "subprocess.CompletedProcess[str]":
-    """Run a command as a user without any right.
+    """Run a command as a user without any right. Whoever is none but root is one already.
 
     Args:
         may_read: Leave it the right to read all files, where the interpreter is in a directory that is root's only.
             The fork server gives it up like every other.
     """
-    setpriv = shutil.which("setpriv")
-    assert setpriv is not None, "setpriv (util-linux) is needed to run tests as another user"
-    rights = "-all,+dac_read_search" if may_read else "-all"
-    return subprocess.run(
-        [
-            setpriv, f"--reuid={PLAIN_USER}", f"--regid={PLAIN_USER}", "--clear-groups", "--no-new-privs",
+    if os.geteuid() == 0:
+        assert shutil.which("setpriv"), "setpriv (util-linux) is needed to run tests as another user"
+        rights = "-all,+dac_read_search" if may_read else "-all"
+        command = [
+            "setpriv", f"--reuid={PLAIN_USER}", f"--regid={PLAIN_USER}", "--clear-groups", "--no-new-privs",
             f"--inh-caps={rights}", f"--ambient-caps={rights}", f"--bounding-set={rights}", *command,
-        ],
+        ]  # fmt: skip
+    return subprocess.run(
+        command,
         cwd=place,
         env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
 
 
 def test_everything_holds_as_a_plain_user(place: Path) -> None:
@@ -68,5 +65,4 @@ def test_everything_holds_as_a_plain_user(place: Path) -> None:
 
     summary = done.stdout[-4000:] + done.stderr[-2000:]
     assert done.returncode == 0, summary
-    assert summary.count("SKIPPED") == 1, summary
-    assert "only root can be root" in summary, summary
+    assert "SKIPPED" not in summary, summary

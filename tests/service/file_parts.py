@@ -6,7 +6,7 @@ from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory import MemoryFileIndex
 
 SIGNER = UrlSigner(key=b"k" * 32, base_url="http://jikko.example")
 

@@ -17,8 +17,7 @@ from jikko.ports.run_store import Acceptance
 from jikko.record import RunRecord
 from jikko.service.callbacks import Callbacks, checked_url, signature
 from jikko.service.runs import StartRequest
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_callbacks import MemoryCallbackStore
+from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from tests.service.world import Process, World, end_of, until
 
 pytestmark = pytest.mark.anyio

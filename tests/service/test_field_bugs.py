@@ -2,38 +2,71 @@
 
 Of the sixteen that were collected from their trackers, these are tested elsewhere:
 
-- recovery is skipped when the queue is empty: ``acceptance/test_restart.py`` and ``test_queue.py``;
-- retention deletes the children of a run that goes on, or the state of a paused one: ``test_retention.py``;
-- a purge in one transaction times out, and the process that purges cannot boot: ``test_retention.py`` (batches, while
-  the server goes on: ``acceptance/test_operations.py``);
-- a client closes mid-run and the status never becomes final: ``acceptance/test_http_runs.py``, ``test_faults.py``;
-- a stop during a node that streams nothing, or that ends as failed: ``acceptance/test_http_runs.py``;
-- an idempotency key that is used twice, at once, by two processes: ``test_idempotency.py``;
-- the id of a run of another app: ``acceptance/test_http_refusals.py``;
-- elapsed is negative: ``test_faults.py``; the parts do not sum to the whole: ``test_retry.py``.
+- a run that kills its server is taken over for ever:
+  ``tests/acceptance/test_restart.py::test_a_run_that_dies_at_the_same_node_three_times_is_failed_and_says_so``;
+- an error before the engine starts leaves the stream open:
+  ``tests/acceptance/test_field_bugs.py::test_an_error_before_the_engine_starts_leaves_the_stream_open``;
+- a client closes mid-run and the status never becomes final:
+  ``tests/acceptance/test_http_runs.py::test_a_client_that_goes_away_does_not_stop_the_run`` and
+  ``tests/acceptance/test_http_runs.py::test_a_blocking_client_that_goes_away_does_not_stop_the_run``;
+- a stop during a node that streams nothing is lost, or ends the run as failed:
+  ``tests/acceptance/test_field_bugs.py::test_a_stop_of_a_blocking_run_is_lost_or_ends_it_as_failed`` and
+  ``tests/acceptance/test_http_runs.py::test_a_run_is_stopped_by_its_task_id``;
+- an idempotency key that is used twice, one after the other, at once, by two processes, starts two runs:
+  ``tests/service/test_idempotency.py::test_the_same_request_gives_the_same_run`` and
+  ``tests/service/test_idempotency.py::test_of_many_requests_at_once_to_two_processes_one_starts_the_run``;
+- the id of a run of another app opens it:
+  ``tests/acceptance/test_http_refusals.py::test_a_run_of_another_app_is_not_found`` and
+  ``tests/acceptance/test_http_refusals.py::test_a_run_of_another_app_cannot_be_stopped``;
+- elapsed is negative: ``tests/service/test_faults.py::test_a_clock_that_jumps_changes_no_result_and_no_duration``.
 
-The error before the engine starts that leaves the stream open is in ``acceptance/test_field_bugs.py``. A queue that an
-upgrade adds and no worker listens to cannot be: nobody listens to queues, one process takes what the database has.
+A queue that an upgrade adds and no worker listens to cannot be: nobody listens to queues, one process takes what the
+database has.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunRecovered, Usage
+from jikko.assemble import assemble
+from jikko.events import (
+    Event,
+    FormRequested,
+    NodeFinished,
+    NodeStarted,
+    RunFinished,
+    RunPaused,
+    RunRecovered,
+    Usage,
+)
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.nodes.contract import Context, Result
 from jikko.ports.run_store import Append
 from jikko.record import RunRecord
-from jikko.store.memory import MemoryRunStore
+from jikko.service.retention import Retention
+from jikko.service.runs import StartRequest
+from jikko.settings import Settings
+from jikko.store.memory import MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite.event_codec import decode_events
 from tests.acceptance.workflows import end, iteration, node, start
-from tests.service.world import Script, World, end_of, until
+from tests.service.workflows import dsl, form
+from tests.service.workflows import end as dsl_end
+from tests.service.workflows import start as dsl_start
+from tests.service.world import PATIENCE, Script, World, end_of, until
 
 pytestmark = pytest.mark.anyio
+
+YEAR = 365 * 86_400.0
+"""Seconds."""
 
 
 @pytest.fixture
@@ -135,6 +168,21 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
     await world.close()
 
 
+async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None:
+    app, killed = await world.chain(), world.process(at_once=1)
+    world.script.held = {"b"}
+    run_id = (await killed.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    assert killed.admission.queued() == 0
+    await killed.die()
+
+    assert await world.process(at_once=1).runs.recover() == 1
+
+    world.script.let_go("b")
+    assert (await world.ended(run_id)).status == "succeeded"
+    assert world.script.ran["a"] == 1
+
+
 async def test_a_run_whose_worker_was_killed_stays_running_and_cancel_says_200_and_does_nothing(world: World) -> None:
     app, killed = await world.chain(), world.process()
     world.script.held = {"b"}
@@ -165,6 +213,86 @@ async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -
     await until(lambda: process.runs.live(run_id) is None)
     assert world.script.ran["bad"] == 1
     assert isinstance((await world.store.events(run_id))[-1], RunFinished)
+
+
+def retention(world: World, batch: int) -> Retention:
+    """Removes runs of a world. There are no files."""
+    signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: world.now)
+    files = Files(MemoryFileIndex(), MemoryBlobs(), signer, clock=lambda: world.now)
+    return Retention(world.store, files, lambda: world.now, batch=batch)
+
+
+async def test_retention_deletes_the_children_of_a_run_that_goes_on(world: World) -> None:
+    nodes = [
+        start("q"),
+        node("list", "code", value=["1", "2", "3"]),
+        *iteration("each", "list.value", "inner.value", node("inner", "code", value="inner")),
+        node("after", "code", value="after"),
+        end(out="each.output"),
+    ]
+    app = await world.app("Each", nodes, "start>list list>each each-start>inner each>after after>end")
+    world.script.held = {"after"}
+    process = world.process()
+    run_id = (await process.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["after"] == 1)
+
+    assert (await retention(world, 1).prune(world.now + YEAR)).runs == 0
+
+    await process.die()
+    await world.process().runs.recover()
+    world.script.let_go("after")
+    assert (await world.ended(run_id)).status == "succeeded"
+    last = (await world.store.events(run_id))[-1]
+    assert isinstance(last, RunFinished)
+    assert last.outputs == {"out": ["inner"] * 3}
+    assert world.script.ran["inner"] == 3
+
+
+async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> None:
+    text = dsl([dsl_start("q"), form(), dsl_end(said=["ask", "comment"])], ["start --> ask", "ask --yes--> end"])
+    async with assemble(Settings(home=tmp_path)) as made:
+        app = (await made.apps.publish(text, source="test")).app
+        live = await made.runs.start(app, StartRequest(inputs={"q": "x"}, user="anna"))
+        assert isinstance(await live.ended(), RunPaused)
+        await made.retention.prune(time.time() + YEAR)
+    # Read from the disk, by the next process.
+    async with assemble(Settings(home=tmp_path)) as made:
+        record = await made.runs.any_record(live.record.owner.run_id)
+        [token] = [
+            event.form["form_token"] for event in await made.runs.events(record) if isinstance(event, FormRequested)
+        ]
+
+        await made.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
+
+        async with asyncio.timeout(PATIENCE):
+            while record.status in ("paused", "running"):
+                await asyncio.sleep(0.001)
+                record = await made.runs.any_record(record.owner.run_id)
+        assert (record.status, msgspec.json.decode(record.outputs)) == ("succeeded", {"said": "fine"})
+
+
+async def test_a_purge_in_one_transaction_times_out_and_undoes_all_of_it(tmp_path: Path) -> None:
+    world = World.on_disk(tmp_path)
+    app, process = await world.chain(), world.process()
+    old = [(await process.start(app)).record.owner.run_id for _ in range(7)]
+    for run_id in old:
+        await world.ended(run_id)
+    world.now += YEAR
+
+    def breaks_off(removed: int) -> None:
+        if removed >= 4:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await retention(world, 2).prune(world.now, progress=breaks_off)
+
+    # What was removed stays so, others write at once, and the next purge does the rest.
+    assert [await world.store.record(run_id) is None for run_id in old].count(True) == 4
+    young = (await process.start(app)).record.owner.run_id
+    assert (await world.ended(young)).status == "succeeded"
+    assert (await retention(world, 2).prune(world.now)).runs == 3
+    assert await world.store.record(young) is not None
+    await world.close()
 
 
 OLD_LOG = """[
@@ -221,3 +349,22 @@ async def test_tokens_of_a_loop_are_counted_twice(world: World) -> None:
     ]
     assert used == [("list", 7), *[("inner", 7)] * 3, ("each", 21)]
     assert whole.total_tokens == 28
+
+
+async def test_the_tokens_of_the_parts_do_not_sum_to_the_whole(world: World) -> None:
+    script = Spending()
+    world.classes["code"] = script.node_class()
+    script.failing = {"c"}
+    app, process = await world.chain(), world.process()
+    failed = (await process.start(app)).record.owner.run_id
+    await world.ended(failed)
+    script.failing.clear()
+
+    again = await process.retries.retry(app, failed)
+
+    whole = await end_of(again)
+    record = await world.ended(again.record.owner.run_id)
+    executions = await process.runs.node_executions(record)
+    used = {part.node_id: (part.execution_metadata or {}).get("total_tokens") for part in executions}
+    assert used == {"start": None, "a": 7, "b": 7, "c": 7, "end": None}
+    assert whole.total_tokens == record.total_tokens == 21

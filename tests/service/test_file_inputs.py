@@ -250,16 +250,10 @@ async def test_top_level_files_are_free_if_the_feature_is_off(files: Files) -> N
         assert [item["filename"] for item in found] == ["a.exe"]
 
 
-@pytest.mark.parametrize(
-    "upload",
-    [
-        {"enabled": True, "allowed_file_types": ["image"], "allowed_file_upload_methods": ["local_file"]},
-        {"image": {"enabled": True, "number_limits": 3, "transfer_methods": ["local_file"]}},
-    ],
-)
-async def test_top_level_files_are_checked_if_it_is_on(files: Files, upload: dict[str, Any]) -> None:
+async def test_top_level_files_are_checked_if_it_is_on(files: Files) -> None:
     text, image = await stored(files), await stored(files, "a.png", "image/png")
     inputs = FileInputs(files, Web({}))
+    upload = {"enabled": True, "allowed_file_types": ["image"], "allowed_file_upload_methods": ["local_file"]}
 
     assert await inputs.top_level([local(image, "image")], {"file_upload": upload}, **OWNER)
     with pytest.raises(InvalidParam, match=r"File validation failed for file: a\.txt"):

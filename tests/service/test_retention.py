@@ -13,8 +13,7 @@ from jikko.files.store import Files
 from jikko.ports.files import FileIndex, StoredFile
 from jikko.ports.run_store import RunStore
 from jikko.service.retention import Pruned, Retention
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory import MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from tests.contract.runs import APP, Draft, finished, paused, started

@@ -264,7 +264,7 @@ async def test_a_run_of_another_app_does_not_exist(world: World) -> None:
         await process.retries.retry(other, first.owner.run_id)
 
 
-async def test_tokens_and_steps_of_the_parts_sum_to_the_whole(world: World) -> None:
+async def test_it_counts_the_steps_that_it_took_over(world: World) -> None:
     app, process = await world.chain(), world.process()
     first = await failed(world, process, app, "c")
     run = await process.retries.retry(app, first.owner.run_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
@@ -37,7 +38,7 @@ async def _import(files: tuple[Path, ...], with_key: bool, settings: Any, as_jso
     async with assemble(settings) as assembly:
         for file in files:
             try:
-                published = await assembly.apps.publish(_read(file), source=file.stem)
+                published = await assembly.apps.publish(read_dsl_file(file), source=file.stem)
             except (InvalidDocument, OSError) as error:
                 failed += 1
                 _report_failure(file, error, as_json)
@@ -60,15 +61,6 @@ async def _import(files: tuple[Path, ...], with_key: bool, settings: Any, as_jso
             if key:
                 click.echo(f"  key       {key}  (shown only now)")
     return 1 if failed else 0
-
-
-def _read(file: Path) -> bytes:
-    from jikko.dsl.load import LoadLimits
-
-    limit = LoadLimits().max_bytes
-    with file.open("rb") as opened:
-        # One byte more than may be, so that too large a file is told as such and never read whole.
-        return opened.read(limit + 1)
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
@@ -181,17 +173,18 @@ async def _keys(name: str, new: bool, revoke: str | None, settings: Any, as_json
 @click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
-def delete(app: str, yes: bool, home: Path | None) -> None:
+@json_option
+def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
     """Remove an APP (name or id), its versions and its keys."""
     if not yes:
         click.confirm(f"Remove app {app!r}, its versions and its keys?", abort=True)
-    run_async(_delete(app, settings_of(home=home)))
+    run_async(_delete(app, settings_of(home=home), as_json))
 
 
-async def _delete(name: str, settings: Any) -> None:
+async def _delete(name: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
         app = await assembly.apps.find(name)
         await assembly.apps.delete(app)
-        click.echo(f"{app.name} was removed.")
+    click.echo(json.dumps({"app_id": app.id, "name": app.name}) if as_json else f"{app.name} was removed.")

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from jikko.cli.apps import apps
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
@@ -73,7 +72,7 @@ async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_
     return 1 if missing else 0
 
 
-@apps.command("webhook-secret")
+@click.command("webhook-secret")
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Replace the secret.")
 @home_option

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
 from jikko.cli.options import json_option
 
 
@@ -39,15 +40,11 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _problems(file: Path) -> list[dict[str, Any]]:
-    from jikko.dsl.load import LoadLimits
     from jikko.nodes.registry import BY_TYPE
     from jikko.service.workflows import check as check_file
 
     try:
-        if file.stat().st_size > LoadLimits().max_bytes:
-            text = b"\0" * (LoadLimits().max_bytes + 1)
-        else:
-            text = file.read_bytes()
+        text = read_dsl_file(file)
     except OSError as error:
         return [{"level": "error", "path": "", "problem": f"cannot be read: {error.strerror}", "hint": ""}]
     return [

@@ -3,14 +3,15 @@
 import click
 
 from jikko.cli.apps import apps
-from jikko.cli.callbacks import callbacks
+from jikko.cli.backup import backup
+from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.check import check
 from jikko.cli.doctor import doctor
 from jikko.cli.providers import providers
 from jikko.cli.run import run
 from jikko.cli.runs import runs
 from jikko.cli.serve import serve
-from jikko.cli.upkeep import backup
+from jikko.cli.upkeep import export_runs, import_runs, prune
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -19,6 +20,9 @@ def cli() -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
 
 
+apps.add_command(webhook_secret)
+for command in (prune, export_runs, import_runs):
+    runs.add_command(command)
 for command in (serve, run, check, apps, runs, callbacks, backup, providers, doctor):
     cli.add_command(command)
 

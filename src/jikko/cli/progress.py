@@ -39,9 +39,6 @@ class Progress:
             case _:
                 pass
 
-    def close(self) -> None:
-        """Nothing more is to come."""
-
     @staticmethod
     def _line(mark: str, color: str | None, event: NodeStarted | NodeAttempted | NodeFinished, detail: str) -> None:
         depth = "  " * (len(event.rounds) + 1)

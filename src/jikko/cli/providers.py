@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 providers_option = click.option(
@@ -87,9 +88,9 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
     if files:
         for file in files:
             try:
-                document = check(file.read_bytes(), source=str(file), node_classes=BY_TYPE).document
-            except (InvalidDocument, OSError) as error:
-                click.echo(f"{file}: {error}", err=True)
+                document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document
+            except OSError as error:
+                click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
                 continue
             if document is not None:
                 yield str(file), needs_of((node.id, node.data) for node in document.nodes)

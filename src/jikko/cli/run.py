@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
 from jikko.cli.options import json_option, run_async, settings_of
 
 
@@ -25,7 +26,7 @@ def run(file: Path, pairs: tuple[str, ...], document: str | None, user: str, as_
     partially, and 1 if it failed or was stopped. Nothing is kept.
     """
     inputs = _inputs(pairs, document)
-    sys.exit(run_async(_run(file.read_bytes(), file.stem, inputs, user, settings_of(), as_json)))
+    sys.exit(run_async(_run(read_dsl_file(file), file.stem, inputs, user, settings_of(), as_json)))
 
 
 def _inputs(pairs: tuple[str, ...], document: str | None) -> dict[str, Any]:
@@ -78,7 +79,6 @@ async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settin
             for _, event in batch:
                 progress.show(event)
                 end = event if isinstance(event, RunFinished) else end
-        progress.close()
         await assembly.runs.close(0)
     if end is None:
         return 1

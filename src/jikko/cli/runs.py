@@ -2,18 +2,28 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
-_server_options = (
-    click.option("--url", envvar="JIKKO_URL", show_envvar=True, default="http://127.0.0.1:8000", help="The server."),
-    click.option("--key", envvar="JIKKO_KEY", show_envvar=True, required=True, help="The API key of the app."),
-    click.option("--user", default="cli", help="Who does it."),
-)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _on_a_server(command: F) -> F:
+    """The options of a command that asks a server."""
+    for option in (
+        click.option("--user", default="cli", help="Who does it."),
+        click.option("--key", envvar="JIKKO_KEY", show_envvar=True, required=True, help="The API key of the app."),
+        click.option(
+            "--url", envvar="JIKKO_URL", show_envvar=True, default="http://127.0.0.1:8000", help="The server."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -107,15 +117,12 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
             for _, event in batch:
                 progress.show(event)
         record = await assembly.runs.any_record(run_id)
-    progress.close()
     return 1 if record.status in ("failed", "stopped") else 0
 
 
 @runs.command()
 @click.argument("run_id")
-@_server_options[0]
-@_server_options[1]
-@_server_options[2]
+@_on_a_server
 @json_option
 def stop(run_id: str, url: str, key: str, user: str, as_json: bool) -> None:
     """Stop a run that a server executes. The exit code is 1 if there was nothing to stop."""
@@ -129,9 +136,7 @@ def stop(run_id: str, url: str, key: str, user: str, as_json: bool) -> None:
 @click.argument("run_id")
 @click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
 @click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is 1 if it did not succeed.")
-@_server_options[0]
-@_server_options[1]
-@_server_options[2]
+@_on_a_server
 @json_option
 def retry(run_id: str, from_node: str | None, wait: bool, url: str, key: str, user: str, as_json: bool) -> None:
     """Repeat a run on a server: a new run takes over what finished nodes did, and the others run again."""

@@ -1,5 +1,6 @@
-"""Commands of the operator: removing old runs, carrying runs from one database to another, backing up."""
+"""``jikko runs prune|export|import``: removing old runs, and carrying runs from one data folder to another."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -9,10 +10,9 @@ import click
 
 from jikko.cli.durations import duration
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.cli.runs import runs
 
 
-@runs.command()
+@click.command()
 @click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
 @home_option
 @json_option
@@ -25,8 +25,6 @@ def prune(older_than: float, home: Path | None, as_json: bool) -> None:
 
 
 async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
-    import json
-
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
@@ -37,7 +35,7 @@ async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
         click.echo(f"{pruned.runs} runs and {pruned.files} files were removed.")
 
 
-@runs.command("export")
+@click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--app", help="Only runs of this app (name or id).")
 @home_option
@@ -65,10 +63,11 @@ async def _write(lines: Any, target: IO[Any]) -> int:
     return count
 
 
-@runs.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @home_option
-def import_runs(file: Path, home: Path | None) -> None:
+@json_option
+def import_runs(file: Path, home: Path | None, as_json: bool) -> None:
     """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are."""
     from jikko.service.transfer import BadLine, import_lines
 
@@ -84,30 +83,7 @@ def import_runs(file: Path, home: Path | None) -> None:
     except BadLine as error:
         click.echo(f"{file}: {error}", err=True)
         sys.exit(1)
-    click.echo(f"{imported.added} runs were read, {imported.known} were there already.")
-
-
-@click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@home_option
-def backup(file: Path, home: Path | None) -> None:
-    """Copy the database to FILE, as it is at one moment. Works while the server is running.
-
-    The folder of files and signing.key are not part of it: copy them along.
-    """
-    from contextlib import closing
-
-    from jikko.store.sqlite.connection import connect
-    from jikko.store.sqlite.migrate import copy_database
-
-    database = settings_of(home=home).database
-    if not database.exists():
-        raise click.ClickException(f"There is no database {database}.")
-    if file.exists() and file.samefile(database):
-        raise click.ClickException(f"{file} is the database itself.")
-    try:
-        with closing(connect(database, busy_timeout=10.0, query_only=True)) as source:
-            copy_database(source, file)
-    except Exception as error:
-        raise click.ClickException(f"{file} cannot be written: {error}") from None
-    click.echo(f"{file}: {file.stat().st_size} bytes")
+    if as_json:
+        click.echo(json.dumps({"added": imported.added, "known": imported.known}))
+    else:
+        click.echo(f"{imported.added} runs were read, {imported.known} were there already.")

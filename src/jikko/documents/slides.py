@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jikko.documents.archives import check_zip
-from jikko.documents.word import head_table
+from jikko.documents.tables import document_table
 
 
 def read_pptx(content: bytes) -> str:
@@ -28,4 +28,4 @@ def _texts(shapes: Iterable[Any]) -> Iterator[str]:
         elif getattr(shape, "has_table", False):
             rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
             if rows:
-                yield head_table(rows).rstrip("\n")
+                yield document_table(rows).rstrip("\n")

@@ -22,17 +22,24 @@ _FLOAT: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.AS
 _BOOLEANS: Final = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
 
-def markdown_row(cells: Sequence[str]) -> str:
+def _markdown_row(cells: Sequence[str]) -> str:
     """One line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
 def plain_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts; the first row is its head. Line breaks in cells become spaces."""
+    """A table of comma-separated texts; the first row is its head. Line breaks in cells become spaces."""
     if not rows:
         return ""
-    lines = [markdown_row([_one_line(cell) for cell in row]) for row in rows]
-    lines.insert(1, markdown_row(["-" * len(cell) for cell in rows[0]]))
+    lines = [_markdown_row([_one_line(cell) for cell in row]) for row in rows]
+    lines.insert(1, _markdown_row(["-" * len(cell) for cell in rows[0]]))
+    return "".join(line + "\n" for line in lines)
+
+
+def document_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table of a document, which has a row; the first one is its head. Line breaks in cells become ``<br>``."""
+    lines = [_markdown_row([cell.replace("\n", "<br>") for cell in row]) for row in rows]
+    lines.insert(1, _markdown_row(["---"] * len(rows[0])))
     return "".join(line + "\n" for line in lines)
 
 
@@ -49,7 +56,7 @@ def sheet_table(rows: Sequence[Sequence[Cell]]) -> str:
         columns = [[float(cell) for cell in column] for column in columns]
     body = (row for row in zip(*columns, strict=True) if not all(map(_is_nothing, row)))
     lines = [head, ["-" * len(name) for name in head], *map(_shown_row, body)]
-    return "\n".join(map(markdown_row, lines))
+    return "\n".join(map(_markdown_row, lines))
 
 
 def _names(row: Sequence[Cell]) -> list[str]:

@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 
 from jikko.documents.archives import check_zip
-from jikko.documents.tables import markdown_row
+from jikko.documents.tables import document_table
 
 
 def read_docx(content: bytes) -> str:
@@ -25,15 +25,8 @@ def read_docx(content: bytes) -> str:
         elif isinstance(block, Table):
             rows = [[cell.text for cell in row.cells] for row in block.rows]
             if any(cell.strip() for row in rows for cell in row):
-                parts.append(head_table(rows))
+                parts.append(document_table(rows))
     return "\n".join(parts)
-
-
-def head_table(rows: list[list[str]]) -> str:
-    """A table whose first row is its head. Line breaks in cells become ``<br>``."""
-    lines = [markdown_row([cell.replace("\n", "<br>") for cell in row]) for row in rows]
-    lines.insert(1, markdown_row(["---"] * len(rows[0])))
-    return "".join(line + "\n" for line in lines)
 
 
 def _opened(content: bytes) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -114,6 +115,32 @@ class DiskBlobs:
                 pass
             except OSError as error:
                 raise _unavailable("removed", error) from error
+
+    def copy_to(self, root: Path) -> int:
+        """Copy what a folder of the same kind does not have yet. What is removed meanwhile is left out. Blocks.
+
+        Returns:
+            How many were copied.
+
+        Raises:
+            OSError: One cannot be read or written.
+        """
+        other = DiskBlobs(root)
+        count = 0
+        for path in self._root.glob("??/??/*"):
+            if other._path(path.name).exists():
+                continue
+            part = other._incoming / secrets.token_hex(16)
+            try:
+                with path.open("rb") as original, other._create(part) as copy:
+                    shutil.copyfileobj(original, copy, _PIECE)
+                    other._finish(copy, part, path.name)
+            except FileNotFoundError:
+                continue
+            finally:
+                part.unlink(missing_ok=True)
+            count += 1
+        return count
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:4] / digest

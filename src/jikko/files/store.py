@@ -105,7 +105,6 @@ class Files:
         return resign(value, self._signer, base_url)
 
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
-        """See ``FileStore``."""
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)
         if file is not None:
             await self._index.used(file.id, self._clock())

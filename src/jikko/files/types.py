@@ -3,11 +3,11 @@
 import mimetypes
 import posixpath
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 FileType: TypeAlias = Literal["image", "document", "audio", "video", "custom"]
 
-FILE_TYPES: Final = ("image", "document", "audio", "video", "custom")
+FILE_TYPES: Final[tuple[FileType, ...]] = get_args(FileType)
 
 _EXTENSIONS: Final[dict[FileType, frozenset[str]]] = {
     "image": frozenset({"jpg", "jpeg", "png", "webp", "gif", "svg"}),

@@ -6,7 +6,7 @@ from typing import Any
 from jikko.dsl.common import read_common
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
-from jikko.dsl.types import ENTRY_TYPES
+from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.errors import Problem
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response
 from jikko.nodes.contract import Container, Node, Responder, Writer
@@ -14,7 +14,7 @@ from jikko.nodes.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
 
-_PSEUDO_STARTS = frozenset({"iteration-start", "loop-start"})
+_PSEUDO_STARTS = frozenset(CONTAINER_STARTS.values())
 
 
 def compile_graph(document: Document, node_classes: Mapping[str, Any], problems: list[Problem]) -> CompiledGraph:

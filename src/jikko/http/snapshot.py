@@ -5,6 +5,8 @@ Source: Dify 1.15, spec/service-api.md §4.3, recordings human_input__approve.
 
 from typing import Any
 
+import msgspec
+
 from jikko.events import Event, FormClosed, FormRequested, RunStarted
 from jikko.http import wire
 from jikko.record import NodeExecution, RunRecord, node_executions
@@ -42,20 +44,10 @@ def _waiting(log: list[Event]) -> dict[str, FormRequested]:
 
 
 def _as_written(form: FormRequested) -> FormRequested:
-    shown = FormRequested(
-        at=form.at,
-        execution_id=form.execution_id,
-        node_id=form.node_id,
-        title=form.title,
-        form_id=form.form_id,
-        form={**form.form, "form_content": form.source},
-        source=form.source,
-        expires_at=form.expires_at,
-    )
-    return shown
+    return msgspec.structs.replace(form, form={**form.form, "form_content": form.source})
 
 
-def _started(execution: NodeExecution) -> dict[str, Any]:
+def _node(execution: NodeExecution) -> dict[str, Any]:
     return {
         "id": execution.id,
         "node_id": execution.node_id,
@@ -65,30 +57,24 @@ def _started(execution: NodeExecution) -> dict[str, Any]:
         "predecessor_node_id": None,
         "inputs": None,
         "created_at": execution.created_at,
-        "extras": {},
         "iteration_id": execution.iteration_id,
         "loop_id": execution.loop_id,
     }
 
 
+def _started(execution: NodeExecution) -> dict[str, Any]:
+    return {**_node(execution), "extras": {}}
+
+
 def _finished(execution: NodeExecution, status: str) -> dict[str, Any]:
     return {
-        "id": execution.id,
-        "node_id": execution.node_id,
-        "node_type": execution.node_type,
-        "title": execution.title,
-        "index": execution.index,
-        "predecessor_node_id": None,
-        "inputs": None,
+        **_node(execution),
         "process_data": None,
         "outputs": None,
         "status": status,
         "error": None,
         "elapsed_time": execution.elapsed_time,
         "execution_metadata": None,
-        "created_at": execution.created_at,
         "finished_at": execution.finished_at or execution.created_at,
         "files": [],
-        "iteration_id": execution.iteration_id,
-        "loop_id": execution.loop_id,
     }

@@ -154,36 +154,26 @@ def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | No
 
 def form_requested(event: FormRequested) -> dict[str, Any]:
     """The data of ``human_input_required``."""
-    form = event.form
-    return {
-        "form_id": event.form_id,
-        "node_id": event.node_id,
-        "node_title": event.title,
-        "form_content": form["form_content"],
-        "inputs": form["inputs"],
-        "actions": form["actions"],
-        "display_in_ui": True,
-        "form_token": form["form_token"],
-        "approval_channels": form["approval_channels"],
-        "resolved_default_values": form["resolved_default_values"],
-        "expiration_time": form["expiration_time"],
-    }
+    return {**_form(event), "display_in_ui": True}
 
 
 def pause_reason(event: FormRequested) -> dict[str, Any]:
     """Why a run is paused: an entry of ``reasons``."""
+    return {"TYPE": "human_input_required", **_form(event)}
+
+
+def _form(event: FormRequested) -> dict[str, Any]:
     form = event.form
     return {
-        "TYPE": "human_input_required",
         "form_id": event.form_id,
+        "node_id": event.node_id,
+        "node_title": event.title,
         "form_content": form["form_content"],
         "inputs": form["inputs"],
         "actions": form["actions"],
-        "node_id": event.node_id,
-        "node_title": event.title,
-        "resolved_default_values": form["resolved_default_values"],
         "form_token": form["form_token"],
         "approval_channels": form["approval_channels"],
+        "resolved_default_values": form["resolved_default_values"],
         "expiration_time": form["expiration_time"],
     }
 

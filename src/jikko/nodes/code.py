@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.nodes.code_outputs import OutputCheck, OutputSpec, floats_from_scientific, read_outputs
 from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.ports.sandbox import SandboxFailure
-from jikko.values import UNSET, Json, Selector
 
 LANGUAGES = ("python3", "javascript")
 
@@ -28,7 +28,7 @@ class Code:
 
     language: str
     code: str
-    variables: tuple[tuple[str, Selector], ...]
+    variables: NamedVariables
     outputs: Mapping[str, OutputSpec]
 
     @classmethod
@@ -38,18 +38,12 @@ class Code:
         return cls(
             language=data.choice("code_language", LANGUAGES, "python3"),
             code=data.text("code", required=True),
-            variables=tuple(
-                (entry.text("variable", required=True), entry.selector("value_selector"))
-                for entry in data.mappings("variables")
-            ),
+            variables=read_named(data, "variables"),
             outputs=read_outputs(data, "outputs"),
         )
 
     async def run(self, ctx: Context) -> Result:
-        arguments: dict[str, Json] = {}
-        for name, selector in self.variables:
-            value = ctx.variables.get(selector)
-            arguments[name] = None if value is UNSET else value
+        arguments = values_of(self.variables, ctx.variables)
         try:
             result = await ctx.services.sandbox.run_code(self.language, self.code, arguments)
         except SandboxFailure as failure:

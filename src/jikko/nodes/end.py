@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, Result
 from jikko.nodes.groups import described_name
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.values import UNSET, Json, Selector
 
 
@@ -23,16 +24,11 @@ class End:
     immediate: ClassVar[bool] = True
     branching: ClassVar[bool] = False
 
-    outputs: tuple[tuple[str, Selector], ...]
+    outputs: NamedVariables
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        return cls(
-            outputs=tuple(
-                (entry.text("variable", required=True), entry.selector("value_selector"))
-                for entry in data.mappings("outputs")
-            )
-        )
+        return cls(outputs=read_named(data, "outputs"))
 
     def parts(self) -> tuple[str | Selector, ...]:
         """The values in their order, a line break between each two. Source: spec/events.md §4."""
@@ -44,10 +40,7 @@ class End:
         return tuple(found)
 
     async def run(self, ctx: Context) -> Result:
-        values: dict[str, Json] = {}
-        for name, selector in self.outputs:
-            value = ctx.variables.get(selector)
-            values[name] = None if value is UNSET else value
+        values = values_of(self.outputs, ctx.variables)
         return Result(outputs=values, inputs=self._recorded(ctx, values))
 
     def _recorded(self, ctx: Context, values: dict[str, Json]) -> dict[str, Json]:

@@ -36,7 +36,7 @@ class IfElse:
     async def run(self, ctx: Context) -> Result:
         conditions: list[Json] = []
         results: list[Json] = []
-        selected = ELSE
+        selected, holds = ELSE, False
         for case in self.cases:
             try:
                 outcome = evaluate_case(case, ctx.variables)
@@ -47,11 +47,12 @@ class IfElse:
             conditions = list(outcome.inputs)
             results.append({"group": case.as_json(), "results": list(outcome.results), "final_result": outcome.final})
             if outcome.final:
-                selected = case.id
+                # A case may have the id of the else branch.
+                selected, holds = case.id, True
                 break
         return Result(
             inputs={"conditions": conditions},
             process_data={"condition_results": results},
-            outputs={"result": selected != ELSE or bool(results and outcome.final), "selected_case_id": selected},
+            outputs={"result": holds, "selected_case_id": selected},
             handle=selected,
         )

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
 from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Variables
-from jikko.nodes.usage import total
+from jikko.nodes.usage import told_by_container, total
 from jikko.values import UNSET, Json, Selector
 
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
@@ -150,6 +150,5 @@ class Iteration:
 
 
 def _metadata(outcomes: Mapping[int, RoundOutcome], usage: Usage | None) -> dict[str, Json]:
-    """A container tells its usage also when it is nothing."""
-    price: dict[str, Json] = {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}
-    return {**price, "iteration_duration_map": {str(index): outcome.elapsed for index, outcome in outcomes.items()}}
+    elapsed = {str(index): outcome.elapsed for index, outcome in outcomes.items()}
+    return {**told_by_container(usage), "iteration_duration_map": elapsed}

@@ -10,7 +10,7 @@ from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
 from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Variables
-from jikko.nodes.usage import total
+from jikko.nodes.usage import told_by_container, total
 from jikko.values import UNSET, Json, Selector
 
 VARIABLE_TYPES = (
@@ -153,9 +153,8 @@ class Loop:
 
     @staticmethod
     def _metadata(outcomes: list[RoundOutcome], usage: Usage | None, reason: str) -> dict[str, Json]:
-        price: dict[str, Json] = {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}
         return {
-            **price,
+            **told_by_container(usage),
             "loop_duration_map": {str(index): outcome.elapsed for index, outcome in enumerate(outcomes)},
             "loop_variable_map": {str(index): dict(outcome.outputs) for index, outcome in enumerate(outcomes)},
             "completed_reason": reason,

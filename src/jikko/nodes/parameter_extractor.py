@@ -12,8 +12,8 @@ from jikko.nodes.extractor_prompt import extractor_messages, extractor_tool
 from jikko.nodes.json_in_text import first_object
 from jikko.nodes.model_call import abilities, call, recorded_prompts, without_unsupported
 from jikko.nodes.model_config import ModelConfig
-from jikko.nodes.vision import Vision, media_of
-from jikko.ports.models import Abilities, Completion, Media, ModelFailure, ModelRequest, Tool, ToolCall
+from jikko.nodes.vision import Vision, all_media
+from jikko.ports.models import Abilities, Completion, Media, Mode, ModelFailure, ModelRequest, Tool, ToolCall
 from jikko.values import UNSET, Json, Selector
 
 _NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
@@ -78,15 +78,14 @@ class ParameterExtractor:
     async def _run(self, ctx: Context, inputs: dict[str, Json], process_data: dict[str, Json]) -> Result:
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
-        found = [await media_of(ctx, file, self.vision.detail) for file in inputs["files"]]
-        media = [entry for entry in found if entry is not None]
-        request = self._request(ctx, inputs["query"], media, able, by_tool=self.by_tool and able.tools)
+        media = await all_media(ctx, inputs["files"], self.vision.detail)
+        request = self._request(ctx, mode, inputs["query"], media, able, by_tool=self.by_tool and able.tools)
         self._record(process_data, request)
         try:
             completion = await call(ctx, request)
         except ModelFailure:
             able = replace(abilities(ctx, self.model), tools=False)
-            request = self._request(ctx, inputs["query"], media, able, by_tool=False)
+            request = self._request(ctx, mode, inputs["query"], media, able, by_tool=False)
             self._record(process_data, request)
             completion = await call(ctx, request)
         tool_call = completion.tool_calls[0] if completion.tool_calls else None
@@ -95,13 +94,14 @@ class ParameterExtractor:
         values, reason = self._values(completion)
         return Result(
             inputs=inputs,
-            process_data={"model_mode": mode, **process_data},
+            process_data=process_data,
             outputs={"__is_success": int(reason is None), "__reason": reason, "__usage": usage, **values},
             usage=completion.usage.as_usage(),
         )
 
-    def _request(self, ctx: Context, query: str, media: list[Media], able: Abilities, *, by_tool: bool) -> ModelRequest:
-        mode = self.model.checked_mode()
+    def _request(
+        self, ctx: Context, mode: Mode, query: str, media: list[Media], able: Abilities, *, by_tool: bool
+    ) -> ModelRequest:
         by_tool = by_tool and mode == "chat"
         schema = schema_of(self.parameters)
         instruction = self.instruction.to_text(ctx.variables)

@@ -8,8 +8,9 @@ from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.contract import Context, NodeFailure, Variables
-from jikko.nodes.vision import files_in, media_of
-from jikko.ports.models import Media, Message, Role
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
+from jikko.nodes.vision import all_media, files_in
+from jikko.ports.models import Message, Role
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import UNSET, Json, Selector
 
@@ -58,7 +59,7 @@ class Prompt:
 
     texts: tuple[PromptText, ...]
     is_chat: bool
-    jinja_variables: tuple[tuple[str, Selector], ...]
+    jinja_variables: NamedVariables
     has_memory: bool
     query: Template
     """With memory: the last message, instead of the user's query; may be empty."""
@@ -76,10 +77,7 @@ class Prompt:
         return cls(
             texts=texts,
             is_chat=is_chat,
-            jinja_variables=tuple(
-                (entry.text("variable", required=True), entry.selector("value_selector"))
-                for entry in config.mappings("jinja2_variables")
-            ),
+            jinja_variables=read_named(config, "jinja2_variables"),
             has_memory=data.get("memory") is not None,
             query=Template.parse(memory.text("query_prompt_template")),
         )
@@ -114,7 +112,7 @@ class Prompt:
             if self.is_chat
             else [await self._completion(ctx, context, query)]
         )
-        shown = await _media(ctx, files, detail)
+        shown = await all_media(ctx, files, detail)
         if shown:
             if messages and messages[-1].role == "user":
                 messages[-1] = Message("user", (*shown, *messages[-1].parts))
@@ -133,7 +131,7 @@ class Prompt:
             text = entry.text(ctx.variables, context)
             if text:
                 messages.append(Message(entry.role, (text,)))
-            media = await _media(ctx, entry.files(ctx.variables), detail)
+            media = await all_media(ctx, entry.files(ctx.variables), detail)
             if media:
                 messages.append(Message(entry.role, tuple(media)))
         if query:
@@ -162,13 +160,8 @@ class Prompt:
     async def _rendered(self, ctx: Context, template: str) -> str:
         if not template:
             return ""
-        values = {name: ctx.variables.get(selector) for name, selector in self.jinja_variables}
+        values = values_of(self.jinja_variables, ctx.variables)
         try:
             return await ctx.services.sandbox.render(template, values, scope=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), kind=failure.kind) from None
-
-
-async def _media(ctx: Context, files: list[Json], detail: str) -> list[Media]:
-    found = [await media_of(ctx, file, detail) for file in files]
-    return [media for media in found if media is not None]

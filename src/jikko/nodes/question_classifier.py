@@ -12,7 +12,7 @@ from jikko.nodes.json_in_text import fenced_object
 from jikko.nodes.model_call import abilities, call, recorded_prompts, without_unsupported
 from jikko.nodes.model_config import ModelConfig
 from jikko.nodes.reasoning import without_reasoning
-from jikko.nodes.vision import Vision, media_of
+from jikko.nodes.vision import Vision, all_media
 from jikko.ports.models import Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.values import UNSET, Json, Selector
 
@@ -83,7 +83,7 @@ class QuestionClassifier:
     async def _run(self, ctx: Context, inputs: dict[str, Json]) -> Result:
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
-        media = [await media_of(ctx, file, self.vision.detail) for file in self.vision.files(ctx.variables)]
+        media = await all_media(ctx, self.vision.files(ctx.variables), self.vision.detail)
         names = [category.name.to_text(ctx.variables) for category in self.categories]
         ids = [category.id for category in self.categories]
         messages = without_unsupported(
@@ -91,7 +91,7 @@ class QuestionClassifier:
                 to_text(inputs["query"]),
                 list(zip(ids, names, strict=True)),
                 self.instruction.to_text(ctx.variables),
-                [entry for entry in media if entry is not None],
+                media,
             ),
             able,
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jikko.dsl.types import CONTAINER_STARTS
 from jikko.nodes.answer import Answer
 from jikko.nodes.assigner import Assigner
 from jikko.nodes.code import Code
@@ -44,10 +45,6 @@ NODE_CLASSES: tuple[Any, ...] = (
 
 BY_TYPE: dict[str, Any] = {
     **{cls.type: cls for cls in NODE_CLASSES},
-    "iteration-start": BodyStart,
-    "loop-start": BodyStart,
+    **dict.fromkeys(CONTAINER_STARTS.values(), BodyStart),
 }
-"""The class of each type name of the DSL."""
-
-RUNNABLE = frozenset(BY_TYPE)
-"""The type names of the DSL that can be run. Triggers are entries only: see ``nodes.trigger``."""
+"""The class of each type name of the DSL. Triggers are entries only: see ``nodes.trigger``."""

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.dsl.start_variables import StartVariable, read_start_variables
 from jikko.nodes.contract import Context, NodeFailure, Result
-from jikko.values import UNSET, Json
+from jikko.nodes.named_variables import values_of
+from jikko.values import Json
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,8 @@ class Start:
         return {variable.name: Draft7Validator(dict(variable.json_schema or {})) for variable in with_schema}
 
     async def run(self, ctx: Context) -> Result:
-        values: dict[str, Json] = {}
-        for variable in self.variables:
-            value = ctx.variables.get((ctx.node_id, variable.name))
-            values[variable.name] = None if value is UNSET else value
+        named = ((variable.name, (ctx.node_id, variable.name)) for variable in self.variables)
+        values = values_of(named, ctx.variables)
         for variable in self.variables:
             if variable.type == "json_object":
                 self._check_object(variable, values[variable.name], values)

@@ -5,8 +5,9 @@ from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.ports.sandbox import SandboxFailure
-from jikko.values import UNSET, Json, Selector, is_file
+from jikko.values import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +25,14 @@ class TemplateTransform:
     branching: ClassVar[bool] = False
 
     template: str
-    variables: tuple[tuple[str, Selector], ...]
+    variables: NamedVariables
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        return cls(
-            template=data.text("template"),
-            variables=tuple(
-                (entry.text("variable", required=True), entry.selector("value_selector"))
-                for entry in data.mappings("variables")
-            ),
-        )
+        return cls(template=data.text("template"), variables=read_named(data, "variables"))
 
     async def run(self, ctx: Context) -> Result:
-        values: dict[str, Json] = {}
-        for name, selector in self.variables:
-            value = ctx.variables.get(selector)
-            values[name] = None if value is UNSET else value
+        values = values_of(self.variables, ctx.variables)
         if any(is_file(value) for value in values.values()):
             # As recorded: Dify 1.15 cannot hand a file to a template, only a list of files.
             raise NodeFailure("Type is not JSON serializable: File")

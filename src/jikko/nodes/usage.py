@@ -1,9 +1,10 @@
-"""Adding up what language models used."""
+"""What language models used, added up."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 
 from jikko.events import Usage
+from jikko.values import Json
 
 
 def total(usages: Iterable[Usage | None]) -> Usage | None:
@@ -18,3 +19,8 @@ def total(usages: Iterable[Usage | None]) -> Usage | None:
         total_price=str(sum((Decimal(usage.total_price) for usage in present), Decimal(0))),
         currency=present[-1].currency,
     )
+
+
+def told_by_container(usage: Usage | None) -> dict[str, Json]:
+    """What goes into the metadata of a container: it tells its usage also when that is nothing."""
+    return {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}

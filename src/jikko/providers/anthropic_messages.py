@@ -3,15 +3,14 @@
 Needs the extra ``anthropic``; Bedrock and Vertex need what that SDK's extras ``bedrock`` and ``vertex`` bring.
 """
 
-import asyncio
 import base64
 import importlib.util
-from collections.abc import Callable
 from typing import Any, Final
 
 from jikko.ports.models import Media, Message, ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import Progress
+from jikko.providers.sdk_client import MakeClient, SdkClient
 from jikko.providers.sdk_errors import failure_of
 
 _MAX_TOKENS: Final = 8192
@@ -21,8 +20,6 @@ _OURS: Final = frozenset(
     {"model", "messages", "stream", "system", "tools", "tool_choice", "response_format", "json_schema"}
 )
 _FINISHED: Final = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
-
-MakeClient = Callable[[ProviderConfig], Any]
 
 
 class AnthropicMessages:
@@ -38,9 +35,7 @@ class AnthropicMessages:
                 kind="ModelNotExistError",
             )
         self._config = config
-        self._make_client = make_client or _client
-        self._client: Any = None
-        self._making: asyncio.Task[Any] | None = None
+        self._client = SdkClient(make_client or _client, config)
 
     async def complete(self, request: ModelRequest, progress: Progress) -> None:
         """See ``Backend.complete``."""
@@ -72,26 +67,17 @@ class AnthropicMessages:
 
     async def close(self) -> None:
         """See ``Backend.close``."""
-        if self._making is not None:
-            self._making.cancel()
-            self._making = None
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._client.close()
 
     async def _connected(self) -> Any:
-        if self._client is None:
-            if self._making is None:
-                self._making = asyncio.create_task(asyncio.to_thread(self._make_client, self._config))
-            try:
-                self._client = await asyncio.shield(self._making)
-            except ImportError as error:
-                raise ModelFailure(
-                    f"The provider type {self._config.type!r} needs another library: "
-                    f"pip install 'anthropic[{self._config.type}]' ({error})",
-                    kind="ModelNotExistError",
-                ) from None
-        return self._client
+        try:
+            return await self._client.get()
+        except ImportError as error:
+            raise ModelFailure(
+                f"The provider type {self._config.type!r} needs another library: "
+                f"pip install 'anthropic[{self._config.type}]' ({error})",
+                kind="ModelNotExistError",
+            ) from None
 
 
 def _client(config: ProviderConfig) -> Any:

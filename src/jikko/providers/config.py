@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from jikko.ports.models import Abilities, MediaKind
 from jikko.providers.catalogue import long_name, short_name, well_known
 from jikko.values import Json
 
 ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp"]
-TYPES: Final[tuple[ProviderType, ...]] = ("openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp")
+TYPES: Final[tuple[ProviderType, ...]] = get_args(ProviderType)
 FALLBACK: Final = "*"
 
 

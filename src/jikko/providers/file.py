@@ -12,7 +12,7 @@ from jikko.dsl.fields import Fields, shown
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.models import MediaKind
 from jikko.providers.catalogue import long_name, well_known
-from jikko.providers.config import FALLBACK, TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
+from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
 from jikko.values import Json
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -66,7 +66,7 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
             if not isinstance(name, str):
                 listed.problem(str(name), "is not a text")
                 continue
-            fields = Fields(f"providers[{name!r}]", _mapping(listed, name), problems)
+            fields = Fields(f"providers[{name!r}]", listed.mapping(name).raw, problems)
             config = _provider(long_name(name), fields, environment)
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
@@ -98,7 +98,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> Provi
     headers = fields.mapping("headers")
     models = fields.mapping("models")
     return ProviderConfig(
-        id=id_ if id_ != FALLBACK else FALLBACK,
+        id=id_,
         type=type_,
         base_url=base_url,
         api_key=fields.text("api_key"),
@@ -169,10 +169,6 @@ def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
     for name in fields.raw:
         if name not in known:
             fields.problem(str(name), "is not known", fields.meant(name, known))
-
-
-def _mapping(fields: Fields, name: str) -> Mapping[str, Any]:
-    return fields.mapping(name).raw
 
 
 def _expand(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:

@@ -1,8 +1,6 @@
 """Providers that speak OpenAI's protocol, over OpenAI's SDK."""
 
-import asyncio
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 from jikko.ports.models import ModelFailure, ModelRequest
@@ -11,6 +9,7 @@ from jikko.providers.openai_answer import AnswerReader
 from jikko.providers.openai_body import chat_body, completion_body
 from jikko.providers.parameters import Parameters
 from jikko.providers.progress import Progress, too_large
+from jikko.providers.sdk_client import MakeClient, SdkClient
 from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.providers.sse import EventBuffer
 
@@ -22,25 +21,18 @@ _REFUSAL: Final = re.compile(
     re.IGNORECASE,
 )
 
-MakeClient = Callable[[ProviderConfig], Any]
-
 
 class OpenAICompatible:
     """One provider. The SDK is imported, and connections are opened, when the first request is sent."""
 
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
-        """Args:
-        make_client: Makes the SDK's asynchronous client; called in a thread.
-        """
         self._config = config
-        self._make_client = make_client or _client
-        self._client: Any = None
-        self._making: asyncio.Task[Any] | None = None
+        self._client = SdkClient(make_client or _client, config)
         self._parameters = Parameters(config.id)
 
     async def complete(self, request: ModelRequest, progress: Progress) -> None:
         """See ``Backend.complete``."""
-        client = await self._connected()
+        client = await self._client.get()
         parameters = self._parameters.fields(request.model, request.parameters)
         if request.mode == "completion":
             path, body = "/completions", completion_body(request, parameters)
@@ -70,7 +62,7 @@ class OpenAICompatible:
 
     async def models(self) -> list[str]:
         """See ``Backend.models``."""
-        client = await self._connected()
+        client = await self._client.get()
         try:
             page = await client.models.list()
             return [model.id for model in page.data or ()]
@@ -79,12 +71,7 @@ class OpenAICompatible:
 
     async def close(self) -> None:
         """See ``Backend.close``."""
-        if self._making is not None:
-            self._making.cancel()
-            self._making = None
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._client.close()
 
     async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress, joined: bool) -> None:
         reader = AnswerReader(progress)
@@ -138,14 +125,6 @@ class OpenAICompatible:
             if size > 4 * self._config.max_answer + 65_536:
                 raise too_large(f"{self._config.max_answer} characters")
         return b"".join(pieces)
-
-    async def _connected(self) -> Any:
-        if self._client is None:
-            if self._making is None:
-                # In a thread: the import takes a good part of a second.
-                self._making = asyncio.create_task(asyncio.to_thread(self._make_client, self._config))
-            self._client = await asyncio.shield(self._making)
-        return self._client
 
 
 def _client(config: ProviderConfig) -> Any:

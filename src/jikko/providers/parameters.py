@@ -59,7 +59,7 @@ class Parameters:
         self._refused: dict[str, set[str]] = {}
 
     def fields(self, model: str, parameters: Mapping[str, Json]) -> dict[str, Any]:
-        """The fields of the body.
+        """The fields of the body, refused ones too.
 
         Raises:
             ModelFailure: ``json_schema`` is no JSON.
@@ -75,7 +75,7 @@ class Parameters:
             self._response_format(body, parameters.get("json_schema"))
         if body.get("stop") in ("", []):
             del body["stop"]
-        return self.without_refused(model, body)
+        return body
 
     def without_refused(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
         """The body without what the model refused before."""

@@ -12,18 +12,18 @@ from typing import Any, Final
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.child import Child, Ended, Reply
+from jikko.sandbox.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
 from jikko.sandbox.fork_server import ForkServer, ForkServerGone
-from jikko.sandbox.launch import PROGRAM, unavailable
+from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import BadReply, pack
 from jikko.values import Json
 
 _log = logging.getLogger(__name__)
 
-LIMIT: Final = "SandboxLimitError"
-
 _LANGUAGES: Final = ("python3", "javascript")
-_KINDS: Final = ("CodeExecutionError", "SandboxLimitError", "WorkflowNodeError")
+_KINDS: Final = (CODE_ERROR, LIMIT_ERROR, RESULT_ERROR)
 _BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
@@ -66,7 +66,7 @@ class ForkServerSandbox:
         reply = await self._run({"kind": language, "code": code, "arguments": dict(arguments)})
         result = self._value(reply)
         if not isinstance(result, dict):
-            raise SandboxFailure("The program sent a result that is no object", kind="WorkflowNodeError")
+            raise SandboxFailure("The program sent a result that is no object", kind=RESULT_ERROR)
         return result
 
     async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
@@ -95,7 +95,7 @@ class ForkServerSandbox:
         if self._slots.locked() and self._queued >= self._limits.queued_runs:
             raise SandboxFailure(
                 f"The sandbox is busy: its queue limit of {self._limits.queued_runs} waiting runs is reached",
-                kind=LIMIT,
+                kind=LIMIT_ERROR,
             )
         self._queued += 1
         try:
@@ -138,7 +138,7 @@ class ForkServerSandbox:
             return reply
         except TimeoutError:
             limit = f"wall time limit of {self._limits.wall_seconds:g} s"
-            raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT) from None
+            raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT_ERROR) from None
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         except EOFError:
@@ -155,7 +155,7 @@ class ForkServerSandbox:
         cpu_limit = self._limits.effective_cpu_seconds
         # The kernel counts ticks for the limit and time for its report, and the two drift apart on a busy machine.
         if ended.signal in (signal.SIGKILL, signal.SIGXCPU) and ended.cpu_seconds >= cpu_limit / 2:
-            return SandboxFailure(f"The run broke the CPU time limit of {cpu_limit} s", kind=LIMIT)
+            return SandboxFailure(f"The run broke the CPU time limit of {cpu_limit} s", kind=LIMIT_ERROR)
         if ended.signal == signal.SIGKILL:
             return SandboxFailure("The program was killed, most likely because the machine ran out of memory")
         if ended.signal == signal.SIGSYS:
@@ -163,7 +163,7 @@ class ForkServerSandbox:
         if ended.signal and ended.memory_bytes > 0.8 * self._limits.memory_bytes:
             # Runtimes do not all survive that there is no more memory.
             return SandboxFailure(
-                f"The run broke the memory limit of {self._limits.memory_bytes >> 20} MiB", kind=LIMIT
+                f"The run broke the memory limit of {self._limits.memory_bytes >> 20} MiB", kind=LIMIT_ERROR
             )
         if ended.signal:
             name = signal.Signals(ended.signal).name
@@ -178,7 +178,7 @@ class ForkServerSandbox:
             kind = reply.value.get("kind")
             message = reply.value["error"]
             # The program may have written these itself; the worst it can do is to lie about its own failure.
-            raise SandboxFailure(str(message)[:5000], kind=kind if kind in _KINDS else "CodeExecutionError")
+            raise SandboxFailure(str(message)[:5000], kind=kind if kind in _KINDS else CODE_ERROR)
         return reply.value.get("ok")
 
     async def _current_server(self) -> ForkServer:

@@ -12,8 +12,9 @@ from collections import deque
 from typing import Any, Final
 
 from jikko.sandbox.child import Child, Ended
-from jikko.sandbox.launch import PROGRAM, launch, unavailable
+from jikko.sandbox.launch import PROGRAM, launch
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack
 
 _START_SECONDS: Final = 20.0

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.unavailable import unavailable
 
 PROGRAM: Final = "from jikko.sandbox.zygote import main; main()"
 
@@ -26,11 +26,6 @@ except BaseException as error:
 """
 
 _PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata")
-
-
-def unavailable(reason: str) -> SandboxFailure:
-    """The error of a sandbox that cannot run programs."""
-    return SandboxFailure(f"The sandbox is not available: {reason}", kind="SandboxUnavailableError")
 
 
 def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes], socket.socket]:

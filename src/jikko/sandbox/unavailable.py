@@ -3,20 +3,23 @@
 import platform
 import sys
 from collections.abc import Mapping
-from typing import NoReturn
 
 from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.syscalls import MACHINES
 from jikko.values import Json
 
-_MACHINES = ("x86_64", "aarch64")
+
+def unavailable(reason: str) -> SandboxFailure:
+    """The error of a sandbox that cannot run programs."""
+    return SandboxFailure(f"The sandbox is not available: {reason}", kind="SandboxUnavailableError")
 
 
 def why_unsupported() -> str | None:
     """Why this machine cannot have a sandbox, or ``None`` if it may have one."""
     if sys.platform != "linux":
         return "code and template nodes need Linux; run the container image of Jikko on this machine"
-    if platform.machine() not in _MACHINES:
-        return f"code and template nodes need a machine of type {' or '.join(_MACHINES)}, not {platform.machine()}"
+    if platform.machine() not in MACHINES:
+        return f"code and template nodes need a machine of type {' or '.join(MACHINES)}, not {platform.machine()}"
     return None
 
 
@@ -33,14 +36,11 @@ class UnavailableSandbox:
 
     async def run_code(self, language: str, code: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
         """Refuse."""
-        self._refuse()
+        raise unavailable(self._reason)
 
     async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
         """Refuse."""
-        self._refuse()
+        raise unavailable(self._reason)
 
     async def close(self) -> None:
         """Do nothing."""
-
-    def _refuse(self) -> NoReturn:
-        raise SandboxFailure(f"The sandbox is not available: {self._reason}", kind="SandboxUnavailableError")

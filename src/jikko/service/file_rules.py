@@ -60,22 +60,13 @@ def rules_of_upload(upload: Mapping[str, Any] | None) -> FileRules | None:
 
 
 def upload_settings(features: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The settings of ``file_upload``, ``None`` if it is off. The old switch for images is read as the general form.
+    """The settings of ``file_upload``; ``None`` if it is off.
 
-    Source: Dify 1.15, spec/dsl.md §5.
+    Args:
+        features: As ``dsl.repair`` leaves them: the old switch for images is in the general form.
     """
     upload = features.get("file_upload")
-    if not isinstance(upload, Mapping):
-        return None
-    image = upload.get("image")
-    if isinstance(image, Mapping) and image.get("enabled"):
-        return {
-            "number_limits": image.get("number_limits", 3),
-            "allowed_file_upload_methods": image.get("transfer_methods", ["remote_url", "local_file"]),
-            "allowed_file_types": upload.get("allowed_file_types", ["image"]),
-            "allowed_file_extensions": upload.get("allowed_file_extensions", []),
-        }
-    return upload if upload.get("enabled") else None
+    return upload if isinstance(upload, Mapping) and upload.get("enabled") else None
 
 
 def check_numbers(files: Sequence[Mapping[str, Json]], upload: Mapping[str, Any]) -> None:

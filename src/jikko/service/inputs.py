@@ -10,7 +10,7 @@ from jikko.errors import InvalidParam
 from jikko.values import Json
 
 ReadFile = Callable[[Json, StartVariable], Awaitable[Json]]
-"""Makes a file mapping of a file object of the request, or raises ``InvalidParam``."""
+"""Makes file mappings of what the request has for a variable of a file type, or raises ``InvalidParam``."""
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -60,19 +60,11 @@ async def _prepared(variable: StartVariable, value: Json, read_file: ReadFile, r
             if value and not isinstance(value, dict):
                 raise InvalidParam(f"{name} in input form must be a dict")
             return value
+        case _ if value == "" and not variable.required:
+            return None
         case "file":
-            if value == "" and not variable.required:
-                return None
-            if not isinstance(value, dict):
-                raise InvalidParam(f"{name} in input form must be a file")
             return await read_file(value, variable)
         case _:
-            if value == "" and not variable.required:
-                return None
-            if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-                raise InvalidParam(f"{name} in input form must be a list of files")
-            if variable.max_length and len(value) > variable.max_length:
-                raise InvalidParam(f"{name} in input form must be less than {variable.max_length} files")
             return await read_files(value, variable)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from jikko.engine.prefix import CannotRepeat, nodes_to_repeat, prefix
 from jikko.errors import Conflict, InvalidParam
-from jikko.events import Event, NodeStarted, RunRetried, RunStarted
+from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
@@ -58,7 +58,7 @@ class Retries:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
         other = record.owner
         workflow = await self._workflows.get(app, other.workflow_id)
-        log = await self._log(other.run_id)
+        log = await self._store.events(other.run_id)
         if workflow.secrets:
             log = [workflow.secrets.reveal(event) for event in log]
         began = log[0]
@@ -94,7 +94,7 @@ class Retries:
         if record.owner.retry_of is None:
             return Lineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
         taken_over: list[str] = []
-        for event in await self._log(run_id):
+        for event in await self._store.events(run_id):
             if isinstance(event, RunRetried):
                 return Lineage(
                     retry_of=event.run_id, from_nodes=event.from_nodes, taken_over=taken_over, retries=retries
@@ -102,6 +102,3 @@ class Retries:
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
         return Lineage(retry_of=record.owner.retry_of, from_nodes=[], taken_over=[], retries=retries)
-
-    async def _log(self, run_id: str) -> list[Event]:
-        return await self._store.events(run_id)

@@ -58,12 +58,6 @@ class Secrets:
         shown: Event = msgspec.convert(self._revealed(msgspec.to_builtins(event)), Event)
         return shown
 
-    def hidden_text(self, text: str) -> str:
-        """A text with asterisks in place of secrets."""
-        for value, _ in self._marks:
-            text = text.replace(value, mask(value))
-        return text
-
     def _hidden(self, value: Json) -> Json:
         match value:
             case str():

@@ -4,8 +4,8 @@ import sys
 from typing import Final
 
 from jikko.ports.end_user_store import EndUser
-from jikko.store.memory import MemoryRunStore
-from jikko.store.memory_files import MemoryFileIndex
+from jikko.store.memory.file_index import MemoryFileIndex
+from jikko.store.memory.run_store import MemoryRunStore
 
 _ALL: Final = sys.maxsize
 

@@ -1,7 +1,7 @@
 """Call-backs in memory: for tests, and as the plainest statement of the contract."""
 
 from jikko.ports.callback_store import Callback
-from jikko.store.memory import MemoryRunStore
+from jikko.store.memory.run_store import MemoryRunStore
 
 
 class MemoryCallbackStore:

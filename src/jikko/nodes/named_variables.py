@@ -1,0 +1,27 @@
+"""Variables that a node takes under names of its own: ``{variable: name, value_selector: [...]}`` in the file."""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from jikko.dsl.fields import Fields
+from jikko.lang.variables import Readable
+from jikko.values import UNSET, Json, Selector
+
+NamedVariables: TypeAlias = tuple[tuple[str, Selector], ...]
+"""Names and what stands behind them, in the order of the file."""
+
+
+def read_named(data: Fields, name: str) -> NamedVariables:
+    """The entries of the list ``name`` of a configuration."""
+    return tuple(
+        (entry.text("variable", required=True), entry.selector("value_selector")) for entry in data.mappings(name)
+    )
+
+
+def values_of(named: Iterable[tuple[str, Selector]], variables: Readable) -> dict[str, Json]:
+    """The values by name; null for a variable that does not exist."""
+    found: dict[str, Json] = {}
+    for name, selector in named:
+        value = variables.get(selector)
+        found[name] = None if value is UNSET else value
+    return found

@@ -1,0 +1,9 @@
+"""Stores that forget everything when the process ends."""
+
+from jikko.store.memory.app_store import MemoryAppStore
+from jikko.store.memory.callback_store import MemoryCallbackStore
+from jikko.store.memory.end_user_store import MemoryEndUserStore
+from jikko.store.memory.file_index import MemoryFileIndex
+from jikko.store.memory.run_store import MemoryRunStore
+
+__all__ = ["MemoryAppStore", "MemoryCallbackStore", "MemoryEndUserStore", "MemoryFileIndex", "MemoryRunStore"]

@@ -1,0 +1,68 @@
+"""Apps in memory: for tests, for ``jikko run``, and as the plainest statement of the contract."""
+
+from collections import defaultdict
+
+import msgspec
+
+from jikko.errors import Conflict
+from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+
+
+class MemoryAppStore:
+    """An ``AppStore`` that forgets everything when the process ends."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, App] = {}
+        self._versions: defaultdict[str, list[WorkflowVersion]] = defaultdict(list)
+        self._keys: dict[bytes, ApiKey] = {}
+
+    async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+        versions = self._versions[app.id]
+        if any(known.id.lower() == version.id.lower() for known in versions):
+            raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+        numbered = msgspec.structs.replace(version, app_id=app.id, number=len(versions) + 1)
+        versions.append(numbered)
+        self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id)
+        return numbered
+
+    async def app(self, app_id: str) -> App | None:
+        return self._apps.get(app_id)
+
+    async def app_named(self, name: str) -> App | None:
+        return next((app for app in await self.apps() if app.name == name), None)
+
+    async def apps(self) -> list[App]:
+        return sorted(self._apps.values(), key=lambda app: app.created_at)
+
+    async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+        versions = self._versions.get(app_id, ())
+        return next((version for version in versions if version.id.lower() == workflow_id.lower()), None)
+
+    async def versions(self, app_id: str) -> list[WorkflowVersion]:
+        return [msgspec.structs.replace(version, source=b"") for version in reversed(self._versions.get(app_id, ()))]
+
+    async def delete_app(self, app_id: str) -> bool:
+        self._versions.pop(app_id, None)
+        self._keys = {digest: key for digest, key in self._keys.items() if key.app_id != app_id}
+        return self._apps.pop(app_id, None) is not None
+
+    async def add_key(self, key: ApiKey) -> None:
+        if key.app_id not in self._apps:
+            raise Conflict(f"There is no app {key.app_id} to add a key to.")
+        if key.digest in self._keys or any(known.id == key.id for known in self._keys.values()):
+            raise Conflict(f"The API key {key.hint} exists already.")
+        self._keys[key.digest] = key
+
+    async def keys(self, app_id: str) -> list[ApiKey]:
+        return sorted((key for key in self._keys.values() if key.app_id == app_id), key=lambda key: key.created_at)
+
+    async def delete_key(self, app_id: str, key_id: str) -> bool:
+        for key in await self.keys(app_id):
+            if key.id == key_id:
+                del self._keys[key.digest]
+                return True
+        return False
+
+    async def app_of_key(self, digest: bytes) -> App | None:
+        key = self._keys.get(digest)
+        return None if key is None else self._apps.get(key.app_id)

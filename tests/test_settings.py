@@ -1,0 +1,110 @@
+"""Settings: where they come from, which place wins, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.settings import Settings, read_settings
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> str:
+    return str(tmp_path)
+
+
+def in_file(home: str, text: str) -> None:
+    (Path(home) / "jikko.toml").write_text(text, encoding="utf-8")
+
+
+def test_without_anything_the_defaults_hold(home: str) -> None:
+    assert read_settings({"JIKKO_HOME": home}) == Settings(home=Path(home))
+
+
+def test_the_command_wins_over_the_environment_and_that_over_the_file(home: str) -> None:
+    in_file(home, "port = 1\nmax_runs = 1\nmax_steps = 1\n")
+    read = read_settings({"JIKKO_HOME": home, "JIKKO_PORT": "2", "JIKKO_MAX_RUNS": "2"}, port=3, host=None)
+    assert (read.port, read.max_runs, read.max_steps, read.host) == (3, 2, 1, "127.0.0.1")
+
+
+def test_an_empty_variable_counts_as_not_set(home: str) -> None:
+    in_file(home, "port = 1\n")
+    assert read_settings({"JIKKO_HOME": home, "JIKKO_PORT": ""}).port == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("port", " 9000 ", 9000),
+        ("shutdown_seconds", "2.5", 2.5),
+        ("http_verify", "Off", False),
+        ("http_verify", "yes", True),
+        ("http_allow", "10.0.0.0/8, ,127.0.0.1", ("10.0.0.0/8", "127.0.0.1")),
+        ("providers", "~/providers.yml", Path.home() / "providers.yml"),
+        ("public_url", "https://flows.example", "https://flows.example"),
+    ],
+)
+def test_a_variable_is_read_as_its_setting_wants_it(home: str, name: str, text: str, value: object) -> None:
+    assert getattr(read_settings({"JIKKO_HOME": home, f"JIKKO_{name.upper()}": text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("port = 9000", 9000),
+        ("shutdown_seconds = 3", 3.0),
+        ("http_verify = false", False),
+        ('http_allow = ["10.0.0.0/8"]', ("10.0.0.0/8",)),
+        ('http_allow = "10.0.0.0/8"', ("10.0.0.0/8",)),
+    ],
+)
+def test_the_file_has_values_of_its_own_types(home: str, line: str, value: object) -> None:
+    in_file(home, line)
+    assert getattr(read_settings({"JIKKO_HOME": home}), line.partition(" ")[0]) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("port", "http"),
+        ("port", "80.5"),
+        ("port", "-1"),
+        ("shutdown_seconds", "soon"),
+        ("shutdown_seconds", "-0.1"),
+        ("shutdown_seconds", "nan"),
+        ("shutdown_seconds", "inf"),
+        ("http_verify", "perhaps"),
+    ],
+)
+def test_a_variable_of_another_type_is_refused_by_its_name(home: str, name: str, text: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"environment variable JIKKO_{name.upper()}: '{text}' is no value"):
+        read_settings({"JIKKO_HOME": home, f"JIKKO_{name.upper()}": text})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [({"port": 65_536}, "port is 65536"), ({"log_level": "loud"}, "log_level is 'loud'")]
+)
+def test_a_value_out_of_range_is_refused_wherever_it_comes_from(
+    home: str, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=message):
+        read_settings({"JIKKO_HOME": home}, **given)
+    with pytest.raises(InvalidSettings, match=message):
+        read_settings({"JIKKO_HOME": home, **{f"JIKKO_{name.upper()}": str(value) for name, value in given.items()}})
+
+
+@pytest.mark.parametrize("line", ["port = 80.5", "port = true", 'port = "http"', "http_verify = 2"])
+def test_a_value_of_another_type_in_the_file_is_refused_with_its_place(home: str, line: str) -> None:
+    in_file(home, line)
+    with pytest.raises(InvalidSettings, match=r"jikko\.toml: .* is no value for"):
+        read_settings({"JIKKO_HOME": home})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("prot = 80", r"jikko\.toml: there is no setting 'prot'"), ("port =", r"jikko\.toml cannot be read")],
+)
+def test_a_file_that_is_not_understood_is_refused(home: str, text: str, message: str) -> None:
+    in_file(home, text)
+    with pytest.raises(InvalidSettings, match=message):
+        read_settings({"JIKKO_HOME": home})
