@@ -63,13 +63,17 @@ class Runner:
         self._running = 0
         """Nodes that have a task."""
         self.slice_ends = 0.0
-        self.rounds = Rounds(self)
         self._done: asyncio.Future[RunFinished | RunPaused | None] | None = None
         self._ended = False
         self._pausing = False
         self._answers: dict[str, FormClosed] = {}
         """Forms that were closed, to be told when their nodes run again."""
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def rounds(self) -> Rounds:
+        """Its containers. Made anew each time: two objects that know each other would be left to the collector."""
+        return Rounds(self)
 
     @property
     def has_ended(self) -> bool:
