@@ -17,7 +17,6 @@ upgrade adds and no worker listens to cannot be: nobody listens to queues, one p
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -206,7 +205,7 @@ class Spending(Script):
     """Nodes use seven tokens each."""
 
     async def run(self, ctx: Context, value: Any) -> Result:
-        return replace(await super().run(ctx, value), usage=Usage(total_tokens=7, total_price="0.5"))
+        return msgspec.structs.replace(await super().run(ctx, value), usage=Usage(total_tokens=7, total_price="0.5"))
 
 
 async def test_tokens_of_a_loop_are_counted_twice(world: World) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import msgspec
+
 from jikko.events import Event
 from jikko.record import RunRecord
 
@@ -31,8 +33,7 @@ class Acceptance:
     """Where the run is reported to once it has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """Events to add to the end of a run's log, and the record as it is after them."""
 
     run_id: str
