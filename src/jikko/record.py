@@ -10,6 +10,7 @@ from jikko.events import (
     ContainerStarted,
     Event,
     NodeAttempted,
+    NodeEvent,
     NodeFinished,
     NodeStarted,
     Rounds,
@@ -72,6 +73,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     def apply(self, event: Event) -> None:
         """Fold one event into the record. Events that do not concern it change nothing."""
         match event:
+            case NodeEvent():
+                pass
             case RunStarted():
                 self.created_at = event.at
                 self.inputs = stored_inputs(event)
