@@ -101,6 +101,8 @@ async def test_reading_a_run_asks_the_database_once(tmp_path: Path) -> None:
     database.quick(lambda connection: connection.set_trace_callback(statements.append))
 
     await store.record(record.owner.run_id)
-
     assert len(statements) == 1
+
+    await store.detail(record.owner.run_id, b"digest of a key")
+    assert len(statements) == 2
     await store.close()

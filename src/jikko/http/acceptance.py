@@ -22,7 +22,7 @@ def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, An
     Raises:
         InvalidParam: The key is empty or too long, or the address of the call-back is none.
     """
-    key = header(request, b"idempotency-key")
+    key = header(request.scope, b"idempotency-key")
     url = body.get("callback_url")
     if key is None and url is None:
         return None

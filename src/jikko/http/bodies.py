@@ -26,7 +26,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         PayloadTooLarge: It is larger. No more than ``limit`` is kept in memory.
         BadRequest: The client went away in the middle.
     """
-    announced = header(request, b"content-length") or ""
+    announced = header(request.scope, b"content-length") or ""
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
@@ -52,7 +52,7 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
         BadRequest: It is no JSON, or no object.
         PayloadTooLarge: See ``read_body``.
     """
-    media_type = (header(request, b"content-type") or "").split(";")[0].strip().lower()
+    media_type = (header(request.scope, b"content-type") or "").split(";")[0].strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):

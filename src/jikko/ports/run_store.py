@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from jikko.events import Event
-from jikko.record import RunRecord
+from jikko.record import RunDetail, RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,16 @@ class RunStore(Protocol):
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         """The record of a run; ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
+        ...
+
+    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+        """What run detail shows of a run, if an API key opens the run's app; ``None`` if not, or there is no such run.
+
+        Run and key are looked at in the same moment. ``run_id`` in any case.
+
+        Args:
+            key: The key's digest.
+        """
         ...
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
