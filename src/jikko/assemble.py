@@ -259,9 +259,10 @@ def _on_disk(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> _Sto
 
 
 def _in_memory() -> _Stores:
-    runs, files = MemoryRunStore(), MemoryFileIndex()
+    apps, files = MemoryAppStore(), MemoryFileIndex()
+    runs = MemoryRunStore(apps)
     return _Stores(
-        MemoryAppStore(),
+        apps,
         runs,
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),

@@ -6,6 +6,8 @@ from random import getrandbits
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
+_VERSION = 0x7000 << 64 | 0x8000 << 48
+
 
 def new_id() -> str:
     """A new UUID (version 7) in its canonical text form.
@@ -14,8 +16,8 @@ def new_id() -> str:
     they do not protect them: who may see what is decided by the key.
     """
     bits = getrandbits(80) & 0x0FFF_3FFF_FFFF_FFFF_FFFF
-    value = (time.time_ns() // 1_000_000) << 80 | 0x7000 << 64 | 0x8000 << 48 | bits
-    text = f"{value:032x}"
+    value = (time.time_ns() // 1_000_000) << 80 | _VERSION | bits
+    text = value.to_bytes(16).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -10,6 +10,7 @@ from jikko.events import (
     ContainerStarted,
     Event,
     NodeAttempted,
+    NodeEvent,
     NodeFinished,
     NodeStarted,
     Rounds,
@@ -42,6 +43,22 @@ class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
     """The run that this one repeats from a node."""
 
 
+class RunDetail(msgspec.Struct, frozen=True):
+    """What run detail shows of a record: its fields, those of the owner among them."""
+
+    run_id: str
+    workflow_id: str
+    status: RunStatus
+    inputs: str
+    outputs: bytes
+    error: str | None
+    elapsed: float
+    total_tokens: int
+    total_steps: int
+    created_at: float
+    finished_at: float | None
+
+
 class RunRecord(msgspec.Struct, kw_only=True):
     """One run as a row: all that run detail and the list of logs show. Source: Dify 1.15, spec/records.md §1."""
 
@@ -71,9 +88,27 @@ class RunRecord(msgspec.Struct, kw_only=True):
         """Whether the run can still change."""
         return self.status in ("running", "paused")
 
+    def detail(self) -> RunDetail:
+        """The part of it that run detail shows."""
+        return RunDetail(
+            run_id=self.owner.run_id,
+            workflow_id=self.owner.workflow_id,
+            status=self.status,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            error=self.error,
+            elapsed=self.elapsed,
+            total_tokens=self.total_tokens,
+            total_steps=self.total_steps,
+            created_at=self.created_at,
+            finished_at=self.finished_at,
+        )
+
     def apply(self, event: Event) -> None:
         """Fold one event into the record. Events that do not concern it change nothing."""
         match event:
+            case NodeEvent():
+                pass
             case RunStarted():
                 self.created_at = event.at
                 self.inputs = stored_inputs(event)

@@ -27,7 +27,6 @@ database has.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +333,7 @@ class Spending(Script):
     """Nodes use seven tokens each."""
 
     async def run(self, ctx: Context, value: Any) -> Result:
-        return replace(await super().run(ctx, value), usage=Usage(total_tokens=7, total_price="0.5"))
+        return msgspec.structs.replace(await super().run(ctx, value), usage=Usage(total_tokens=7, total_price="0.5"))
 
 
 async def test_tokens_of_a_loop_are_counted_twice(world: World) -> None:

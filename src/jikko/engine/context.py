@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
 from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
 from jikko.graph.compiled import CompiledNode
@@ -87,14 +88,14 @@ class NodeContext:
         variables: Mapping[str, Json] | None = None,
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        return self._runner.rounds.begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
+        return Rounds(self._runner).begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
 
     @property
     def has_rounds(self) -> bool:
-        return self._runner.rounds.has_begun(self.execution_id)
+        return Rounds(self._runner).has_begun(self.execution_id)
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        self._runner.rounds.announce(self.execution_id, index, variables)
+        Rounds(self._runner).announce(self.execution_id, index, variables)
 
     async def run_round(
         self,
@@ -103,4 +104,4 @@ class NodeContext:
         collect: Callable[[Variables], Mapping[str, Json]],
         is_last: Callable[[Variables, bool], bool] | None = None,
     ) -> RoundOutcome:
-        return await self._runner.rounds.run(self.execution_id, index, variables, collect, is_last)
+        return await Rounds(self._runner).run(self.execution_id, index, variables, collect, is_last)

@@ -1,5 +1,7 @@
 """Makes events count: folds them into the state, and hands them to the journal."""
 
+from collections.abc import Sequence
+
 from jikko.engine.journal import Journal
 from jikko.engine.release import Chunk
 from jikko.engine.state import RunState
@@ -46,7 +48,7 @@ class Recorder:
             self.flush()
             await self._journal.settled()
 
-    def show(self, chunks: list[Chunk]) -> None:
+    def show(self, chunks: Sequence[Chunk]) -> None:
         """Note pieces of text."""
         if chunks:
             now = self.clock()

@@ -11,7 +11,7 @@ that goes on where it stopped answers in time linear in the edges.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jikko.graph.compiled import Body, CompiledGraph, Response
+from jikko.graph.compiled import Body, CompiledGraph, Response, ResponseGroup
 from jikko.lang.render import to_markdown
 from jikko.values import UNSET, Json, Selector, Unset
 
@@ -38,7 +38,6 @@ class Release:
         "_read",
         "_searches",
         "_skipped",
-        "_sources",
         "_unread",
     )
 
@@ -58,11 +57,7 @@ class Release:
         self._closed: set[Selector] = set()
         self._ended: set[str] = set()
         """Nodes that have ended."""
-        self._sources = {part for response in graph.responses for part in response.parts if isinstance(part, tuple)}
-        groups: dict[frozenset[int], list[Response]] = {}
-        for response in graph.responses:
-            groups.setdefault(response.waits_for, []).append(response)
-        self._searches = [_Search(graph, waits_for, group) for waits_for, group in groups.items()]
+        self._searches = [_Search(graph.body, group) for group in graph.responses]
 
     @property
     def is_idle(self) -> bool:
@@ -78,7 +73,7 @@ class Release:
 
     def streamed(self, selector: Selector, text: str) -> list[Chunk]:
         """A node said a piece of one of its variables."""
-        if selector not in self._sources:
+        if selector not in self._graph.sources:
             return []
         self._buffers.setdefault(selector, []).append(text)
         return self._flush() if self._queue else []
@@ -170,13 +165,11 @@ class _Search:
 
     __slots__ = ("_blocking", "_body", "_reached", "waiting")
 
-    def __init__(self, graph: CompiledGraph, waits_for: frozenset[int], responses: list[Response]) -> None:
-        self._body: Body = graph.body
-        self._reached = bytearray(len(self._body.nodes))
-        self._blocking = bytearray(graph.blocking)
-        for position in waits_for:
-            self._blocking[position] = 1
-        self.waiting = {response.position: response for response in responses}
+    def __init__(self, body: Body, group: ResponseGroup) -> None:
+        self._body = body
+        self._reached = bytearray(len(body.nodes))
+        self._blocking = group.blocking
+        self.waiting = {response.position: response for response in group.responses}
         """By number of its node."""
 
     def start(self) -> list[Response]:

@@ -33,7 +33,10 @@ class BodyRun:
 
 
 class Rounds:
-    """The ``ContainerContext`` methods of all containers of one run."""
+    """The ``ContainerContext`` methods of all containers of one run.
+
+    Made for a call and not kept: what knows its runner and is known to it would be left to the garbage collector.
+    """
 
     __slots__ = ("_runner",)
 

@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from jikko.engine import outcomes
 from jikko.engine.context import NodeContext
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.recorder import Recorder
-from jikko.engine.rounds import BodyRun, Rounds
+from jikko.engine.rounds import BodyRun
 from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
 from jikko.events import (
@@ -63,13 +65,13 @@ class Runner:
         self._running = 0
         """Nodes that have a task."""
         self.slice_ends = 0.0
-        self.rounds = Rounds(self)
-        self._done: asyncio.Future[RunFinished | RunPaused | None] | None = None
+        self._done: asyncio.Future[None] | None = None
+        """There once the run has to be waited for."""
+        self._last: RunFinished | RunPaused | None = None
         self._ended = False
         self._pausing = False
         self._answers: dict[str, FormClosed] = {}
         """Forms that were closed, to be told when their nodes run again."""
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -90,22 +92,28 @@ class Runner:
             The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
         self._answers = {answer.execution_id: answer for answer in answers}
-        loop = asyncio.get_running_loop()
-        self._done = loop.create_future()
         for event in first:
             self.recorder.emit(event)
-        remaining = self._limits.max_seconds - self.state.active_seconds(self._clock())
-        self._timer = loop.call_later(max(0.0, remaining), self._out_of_time)
         reason = outcomes.poisoned(self.state, self._limits.max_recoveries)
         if reason is not None:
             self._end("failed", reason)
         else:
             self.resume(self.state.top)
             self.burst()
+        # Many runs are over by now: nothing in them had to wait.
+        if not self._ended:
+            await self._wait()
+        return self._last
+
+    async def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._done = loop.create_future()
+        remaining = self._limits.max_seconds - self.state.active_seconds(self._clock())
+        timer = loop.call_later(max(0.0, remaining), self._out_of_time)
         try:
-            return await self._done
+            await self._done
         finally:
-            self._timer.cancel()
+            timer.cancel()
 
     def stop(self, error: str) -> bool:
         """End the run as ``stopped``. Returns whether it was still going on."""
@@ -180,7 +188,9 @@ class Runner:
         if not node.node.immediate and frame.failure is not None:
             return
         now = self._clock()
-        if again is None:
+        if again is not None:
+            event = msgspec.structs.replace(again, at=now)
+        else:
             event = NodeStarted(
                 at=now,
                 execution_id=new_id(),
@@ -189,17 +199,6 @@ class Runner:
                 title=node.title,
                 index=self.state.index + 1,
                 predecessor=predecessor,
-                rounds=frame.rounds,
-            )
-        else:
-            event = NodeStarted(
-                at=now,
-                execution_id=again.execution_id,
-                node_id=node.id,
-                node_type=node.type,
-                title=node.title,
-                index=again.index,
-                predecessor=again.predecessor,
                 rounds=frame.rounds,
             )
         self.recorder.emit(event)
@@ -225,13 +224,13 @@ class Runner:
         try:
             run.send(None)
         except StopIteration as stop:
-            self._node_ended(frame, self._succeeded(started, stop.value, began))
+            self._node_ended(frame, node, self._succeeded(node, started, stop.value, began))
         except NodePaused as pause:
             self._suspended(started, pause)
         except NodeFailure as failure:
-            self._node_ended(frame, self._failed(node, started, failure, began))
+            self._node_ended(frame, node, self._failed(node, started, failure, began))
         except Exception as error:
-            self._node_ended(frame, self._failed(node, started, outcomes.unexpected(node, error), began))
+            self._node_ended(frame, node, self._failed(node, started, outcomes.unexpected(node, error), began))
         else:
             run.close()
             raise RuntimeError(f"node type {node.type} says that it never waits, but it does")
@@ -256,12 +255,12 @@ class Runner:
                 failure = outcomes.unexpected(node, error)
             else:
                 self._running -= 1
-                self._node_ended(frame, self._succeeded(started, result, began))
+                self._node_ended(frame, node, self._succeeded(node, started, result, began))
                 break
             attempt += 1
             if attempt > node.retries:
                 self._running -= 1
-                self._node_ended(frame, self._failed(node, started, failure, began))
+                self._node_ended(frame, node, self._failed(node, started, failure, began))
                 break
             # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
             await asyncio.sleep(node.retry_wait)
@@ -280,13 +279,13 @@ class Runner:
 
     # Ends of nodes.
 
-    def _succeeded(self, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        announced = self._is_announced(started)
+    def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
+        announced = node.body is None or self._is_announced(started)
         elapsed = time.perf_counter() - began
         return outcomes.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
-        announced = self._is_announced(started)
+        announced = node.body is None or self._is_announced(started)
         elapsed = time.perf_counter() - began
         return outcomes.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
 
@@ -307,12 +306,12 @@ class Runner:
         if started.execution_id not in self.state.waiting:
             self.recorder.emit(outcomes.suspended(started, pause, self._clock()))
 
-    def _node_ended(self, frame: Frame, event: NodeFinished) -> None:
+    def _node_ended(self, frame: Frame, node: CompiledNode, event: NodeFinished) -> None:
         if self._ended:
             return
         already_due = len(frame.due)
         self.recorder.emit(event)
-        if self.state.graph.nodes[event.node_id].effects:
+        if node.effects:
             self.recorder.owe()
         if event.status == "failed":
             self._frame_failed(frame)
@@ -379,12 +378,13 @@ class Runner:
 
     def _finish(self, event: RunFinished | RunPaused | None) -> None:
         self._ended = True
+        self._last = event
         self._queue.clear()
         self.recorder.flush()
         for waiting in list(self.bodies.values()):
             waiting.cancel()
         if self._done is not None and not self._done.done():
-            self._done.set_result(event)
+            self._done.set_result(None)
 
     def _out_of_time(self) -> None:
         if not self._ended:

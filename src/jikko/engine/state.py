@@ -5,8 +5,8 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 """
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, TypeAlias
 
 from jikko.engine.release import Chunk, Release
 from jikko.engine.schedule import Schedule
@@ -36,6 +36,9 @@ from jikko.nodes.usage import total
 
 FrameKey = tuple[str, int]
 """Execution of the container, and number of the round."""
+Texts: TypeAlias = tuple[Sequence[Chunk], Sequence[Chunk]]
+"""Text to show before an event, and text to show behind it."""
+_NO_TEXTS: Final[Texts] = ((), ())
 
 
 class Frame:
@@ -117,16 +120,15 @@ class RunState:
         """The frame that a path of rounds leads to."""
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
-    def apply(self, event: Event) -> tuple[list[Chunk], list[Chunk]]:
+    def apply(self, event: Event) -> Texts:
         """Fold one event.
 
         Returns:
-            Text to show before the event, and text to show behind it. Both are in the log already when it is folded
-            again.
+            The texts to show. They are in the log already when it is folded again.
         """
         match event:
             case NodeStarted():
-                return [], self._node_started(event)
+                self._node_started(event)
             case NodeFinished():
                 return self._node_finished(event)
             case TextChunk():
@@ -155,14 +157,14 @@ class RunState:
             case RunResumed() | RunBegan():
                 self.running_since = event.at
             case RunStarted():
-                return [], self._run_started(event)
+                return (), self._run_started(event)
             case RunRecovered():
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + 1 for id_ in event.in_flight}
                 # The time in which nobody ran it does not count.
                 self.running_since = event.at
             case _:
                 pass
-        return [], []
+        return _NO_TEXTS
 
     def active_seconds(self, now: float) -> float:
         """Seconds that the run has been running, pauses left out. Never negative, whatever the clock does."""
@@ -182,7 +184,7 @@ class RunState:
         scope.write(self.graph.root_id, event.inputs)
         return self.release.begin()
 
-    def _node_started(self, event: NodeStarted) -> list[Chunk]:
+    def _node_started(self, event: NodeStarted) -> None:
         frame = self.frame_of(event.rounds)
         node = self.graph.nodes[event.node_id]
         if event.execution_id in self.starts:
@@ -190,7 +192,7 @@ class RunState:
             self.release.restarted(event.node_id)
             if event.execution_id in self.waiting and not event.rounds:
                 self.total_steps += 1
-            return []
+            return
         self.starts[event.execution_id] = event
         self.index = max(self.index, event.index)
         frame.open[event.execution_id] = node.position
@@ -202,29 +204,23 @@ class RunState:
             self.containers[event.execution_id] = ContainerState(frame, node)
         if not event.rounds:
             self.total_steps += 1
-        return []
 
-    def _node_finished(self, event: NodeFinished) -> tuple[list[Chunk], list[Chunk]]:
+    def _node_finished(self, event: NodeFinished) -> Texts:
         frame = self.frame_of(event.rounds)
         node = self.graph.nodes[event.node_id]
-        frame.open.pop(event.execution_id, None)
-        self.starts.pop(event.execution_id, None)
-        self.containers.pop(event.execution_id, None)
-        self.interrupted.pop(event.execution_id, None)
-        self.attempts.pop(event.execution_id, None)
-        self.forms.pop(event.execution_id, None)
-        self.waiting.pop(event.execution_id, None)
-        self.answers.pop(event.execution_id, None)
+        self._forget(event.execution_id, frame)
         top = frame is self.top
         if top:
-            self.usage = added(self.usage, event.usage)
             self.exceptions += event.status != "succeeded"
-        else:
-            frame.usage = added(frame.usage, event.usage)
+        if event.usage is not None:
+            if top:
+                self.usage = added(self.usage, event.usage)
+            else:
+                frame.usage = added(frame.usage, event.usage)
         if event.status == "failed":
             if frame.failure is None:
                 frame.failure = event.error or ""
-            return [], []
+            return _NO_TEXTS
         for update in event.updates:
             frame.scope.assign(update.selector, update.value)
         frame.scope.write(event.node_id, event.outputs)
@@ -232,15 +228,33 @@ class RunState:
             self.outputs.update(event.outputs)
         elif node.type == "loop-end":
             frame.ended = True
-        chunks = self.release.finished(event.node_id) if top else []
         handle = event.handle if node.branch else None
-        frame.due.extend((position, event.node_id) for position in frame.schedule.finished(node.position, handle))
-        if top and not self.release.is_idle:
-            for name, target in frame.body.edges[node.position]:
-                if handle is None or name == handle:
-                    chunks += self.release.edge_taken(node.position, target)
+        for position in frame.schedule.finished(node.position, handle):
+            frame.due.append((position, event.node_id))
+        if not top or self.release.is_idle:
+            return _NO_TEXTS
+        chunks = self.release.finished(event.node_id)
+        for name, target in frame.body.edges[node.position]:
+            if handle is None or name == handle:
+                chunks += self.release.edge_taken(node.position, target)
         # Dify tells the end of a container before the text that it lets go, that of other nodes behind it.
-        return ([], chunks) if node.body is not None else (chunks, [])
+        return ((), chunks) if node.body is not None else (chunks, ())
+
+    def _forget(self, execution_id: str, frame: Frame) -> None:
+        """An execution is not under way any more."""
+        frame.open.pop(execution_id, None)
+        self.starts.pop(execution_id, None)
+        # Most runs have none of these.
+        if self.containers:
+            self.containers.pop(execution_id, None)
+        if self.interrupted:
+            self.interrupted.pop(execution_id, None)
+        if self.attempts:
+            self.attempts.pop(execution_id, None)
+        if self.forms:
+            self.forms.pop(execution_id, None)
+            self.waiting.pop(execution_id, None)
+            self.answers.pop(execution_id, None)
 
     @staticmethod
     def _in_iteration(rounds: Rounds) -> bool:

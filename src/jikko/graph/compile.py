@@ -8,7 +8,7 @@ from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.errors import Problem
-from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response
+from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response, ResponseGroup
 from jikko.nodes.contract import Container, Node, Responder, Writer
 from jikko.nodes.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
@@ -55,15 +55,20 @@ class _Compiler:
         for node in self._compiled.values():
             if isinstance(node.node, Container):
                 declared |= node.node.declared(node.id)
+        responses = self._responses(top_nodes)
         return CompiledGraph(
             body=body,
             root_id=document.root,
             nodes=self._compiled,
             top=top,
-            blocking=bytes(
-                node.branch or node.body is not None or isinstance(node.node, Responder) for node in top_nodes
+            responses=responses,
+            sources=frozenset(
+                part
+                for group in responses
+                for response in group.responses
+                for part in response.parts
+                if isinstance(part, tuple)
             ),
-            responses=self._responses(top_nodes),
             environment={variable.name: variable.value for variable in document.environment},
             conversation={variable.name: variable.value for variable in document.conversation},
             declared=declared,
@@ -142,18 +147,20 @@ class _Compiler:
             isolated=isolated,
         )
 
-    def _responses(self, nodes: list[CompiledNode]) -> tuple[Response, ...]:
+    def _responses(self, nodes: list[CompiledNode]) -> tuple[ResponseGroup, ...]:
         writers: dict[Selector, list[int]] = {}
         for node in nodes:
             if isinstance(node.node, Writer):
                 for selector in node.node.writes():
                     writers.setdefault(selector[:2], []).append(node.position)
-        found = []
-        for node in nodes:
+        always = bytes(node.branch or node.body is not None or isinstance(node.node, Responder) for node in nodes)
+        found: dict[bytes, list[Response]] = {}
+        for node in sorted(nodes, key=lambda node: node.id):
             if isinstance(node.node, Responder):
                 parts = node.node.parts()
-                waits_for = {
-                    position for part in parts if isinstance(part, tuple) for position in writers.get(part[:2], ())
-                }
-                found.append(Response(node.id, node.position, parts, frozenset(waits_for)))
-        return tuple(sorted(found, key=lambda response: response.node_id))
+                blocking = bytearray(always)
+                for part in parts:
+                    for position in writers.get(part[:2], ()) if isinstance(part, tuple) else ():
+                        blocking[position] = 1
+                found.setdefault(bytes(blocking), []).append(Response(node.id, node.position, parts))
+        return tuple(ResponseGroup(tuple(responses), blocking) for blocking, responses in found.items())

@@ -59,8 +59,16 @@ class Response:
     node_id: str
     position: int
     parts: tuple[str | Selector, ...]
-    waits_for: frozenset[int]
-    """Assigners that write a variable of the template: their outgoing edges block, too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResponseGroup:
+    """Responses whose text waits for the same edges."""
+
+    responses: tuple[Response, ...]
+    blocking: bytes
+    """1 for each node at the top level whose outgoing edges must be taken before text behind them is shown: branches,
+    containers and response nodes, and assigners that write a variable of the responses. Source: spec/events.md §4."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +81,10 @@ class CompiledGraph:
     """All nodes, those in containers too, by id."""
     top: Mapping[str, int]
     """The numbers of the nodes at the top level."""
-    blocking: bytes
-    """1 for each node at the top level whose outgoing edges must be taken before text behind them is shown: branches,
-    containers and response nodes. Source: spec/events.md §4."""
-    responses: tuple[Response, ...]
-    """At the top level, in ascending order of node id."""
+    responses: tuple[ResponseGroup, ...]
+    """All responses at the top level."""
+    sources: frozenset[Selector]
+    """The variables that they show."""
     environment: Mapping[str, Json] = field(default_factory=dict)
     conversation: Mapping[str, Json] = field(default_factory=dict)
     declared: Mapping[Selector, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from jikko.http.state import Api
+from jikko.http.state import Api, header
 from jikko.ports.run_store import Acceptance, KeyClaim
 from jikko.service.callbacks import checked_url
 from jikko.service.idempotency import checked_key, fingerprint
@@ -22,7 +22,7 @@ def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, An
     Raises:
         InvalidParam: The key is empty or too long, or the address of the call-back is none.
     """
-    key = request.headers.get("idempotency-key")
+    key = header(request.scope, b"idempotency-key")
     url = body.get("callback_url")
     if key is None and url is None:
         return None

@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
+from jikko.http.state import header
 from jikko.service.runs import StartRequest
 
 _UNREADABLE = "The browser (or proxy) sent a request that this server could not understand."
@@ -25,19 +26,21 @@ async def read_body(request: Request, limit: int) -> bytes:
         PayloadTooLarge: It is larger. No more than ``limit`` is kept in memory.
         BadRequest: The client went away in the middle.
     """
-    announced = request.headers.get("content-length", "")
+    announced = header(request.scope, b"content-length") or ""
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise BadRequest(_UNREADABLE) from None
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest(_UNREADABLE)
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -49,7 +52,7 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
         BadRequest: It is no JSON, or no object.
         PayloadTooLarge: See ``read_body``.
     """
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    media_type = (header(request.scope, b"content-type") or "").split(";")[0].strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):

@@ -24,6 +24,12 @@ class JsonResponse(Response):
 
     media_type = "application/json"
 
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        # What Starlette does, without its search for headers that are not given here.
+        given = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        length = (b"content-length", b"%d" % len(self.body))
+        self.raw_headers = [*given, length, (b"content-type", b"application/json")]
+
 
 def error_response(code: str, message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """The error envelope."""

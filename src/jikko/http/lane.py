@@ -15,7 +15,7 @@ from jikko.errors import JikkoError
 from jikko.http.errors import jikko_error, unexpected_error
 from jikko.http.routes.runs import run_current
 from jikko.http.run_bodies import detail_body
-from jikko.http.state import Api
+from jikko.http.state import Api, header
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,12 @@ class Lane:
 
     async def _detail(self, scope: Scope) -> bytes | None:
         """Run detail, if that is what is asked for and there is nothing to object."""
-        run_id = scope["path"][_BEHIND:]
-        key = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        if "/" in run_id or key[:7] != b"Bearer " or self._api.apps.counts_requests:
+        api, run_id = self._api, scope["path"][_BEHIND:]
+        key = header(scope, b"authorization") or ""
+        if "/" in run_id or key[:7] != "Bearer " or api.apps.counts_requests:
             return None
         try:
-            app = await self._api.apps.authenticate(key[7:].decode("latin-1"))
-            record = await self._api.runs.record(app.id, run_id)
+            detail = await api.runs.detail(key[7:], run_id)
         except JikkoError:
             return None
-        return detail_body(record, lambda outputs: self._api.fresh(outputs, Request(scope)))
+        return None if detail is None else detail_body(detail, lambda outputs: api.fresh(outputs, Request(scope)))

@@ -8,7 +8,7 @@ import msgspec
 
 from jikko.events import FormRequested
 from jikko.http.wire import encode, pause_reason
-from jikko.record import RunRecord
+from jikko.record import RunDetail, RunRecord
 from jikko.service.secrets import masked
 from jikko.values import FILE_IDENTITY, Json
 
@@ -47,29 +47,29 @@ def _run_body(record: RunRecord, outputs: dict[str, Json]) -> dict[str, Any]:
     return {"task_id": owner.task_id, "workflow_run_id": owner.run_id, "data": data}
 
 
-def detail_body(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
+def detail_body(run: RunRecord | RunDetail, fresh: Callable[[Json], Json]) -> bytes:
     """Run detail. Source: spec/records.md §5.
 
     Args:
         fresh: Renews the urls of files; asked only if there may be some.
     """
-    owner = record.owner
-    outputs = b"{}" if record.status == "paused" else record.outputs
+    detail = run.detail() if isinstance(run, RunRecord) else run
+    outputs = b"{}" if detail.status == "paused" else detail.outputs
     if _FILE_IDENTITY in outputs:
         outputs = encode(fresh(msgspec.json.decode(outputs)))
     return encode(
         {
-            "id": owner.run_id,
-            "workflow_id": owner.workflow_id,
-            "status": record.status,
-            "inputs": record.inputs,
+            "id": detail.run_id,
+            "workflow_id": detail.workflow_id,
+            "status": detail.status,
+            "inputs": detail.inputs,
             "outputs": msgspec.Raw(outputs),
-            "error": record.error,
-            "total_steps": record.total_steps,
-            "total_tokens": record.total_tokens,
-            "created_at": int(record.created_at),
-            "finished_at": None if record.finished_at is None else int(record.finished_at),
-            "elapsed_time": round(record.elapsed, 6),
+            "error": detail.error,
+            "total_steps": detail.total_steps,
+            "total_tokens": detail.total_tokens,
+            "created_at": int(detail.created_at),
+            "finished_at": None if detail.finished_at is None else int(detail.finished_at),
+            "elapsed_time": round(detail.elapsed, 6),
         }
     )
 

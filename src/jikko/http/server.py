@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from jikko.http.protocol import Protocol
+
 
 class _Server(uvicorn.Server):
     """Signals are handled around the server, since runs must be parked before connections close."""
@@ -50,7 +52,7 @@ async def serve(
             log_level=log_level if log_level != "info" else "warning",
             access_log=False,
             lifespan="off",
-            http="httptools",
+            http=Protocol,
             timeout_graceful_shutdown=5,
         )
     )

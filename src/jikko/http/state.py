@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from jikko.errors import Unauthorized
 from jikko.files.mapping import resign
@@ -56,7 +57,7 @@ def base_url_of(api: Api, request: Request) -> str:
         return api.public_url.rstrip("/")
     scope = request.scope
     root_path = scope.get("app_root_path", scope.get("root_path", ""))
-    return _base_url(scope["scheme"], request.headers.get("host"), scope["server"], root_path)
+    return _base_url(scope["scheme"], header(request.scope, b"host"), scope["server"], root_path)
 
 
 @lru_cache(maxsize=64)
@@ -65,6 +66,14 @@ def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | No
     headers = [] if host is None else [(b"host", host.encode("latin-1"))]
     scope = {"type": "http", "scheme": scheme, "headers": headers, "server": server, "root_path": root_path}
     return str(Request(scope).base_url).rstrip("/")
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name (in lower case), if there is one. Starlette's own way takes three times as long."""
+    for found, value in scope["headers"]:
+        if found == name:
+            return str(value, "latin-1")
+    return None
 
 
 def api_of(request: Request) -> Api:
@@ -80,7 +89,7 @@ async def authenticated(request: Request) -> tuple[Api, App]:
         Unauthorized: There is no key, or it opens no app.
     """
     api = api_of(request)
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    scheme, _, key = (header(request.scope, b"authorization") or "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
         raise Unauthorized("Authorization header must be provided and start with 'Bearer'")

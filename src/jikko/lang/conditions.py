@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+
 from jikko.lang.operators import OPERATORS, ConditionError
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable, attribute
@@ -105,8 +107,7 @@ class Case:
         return {"case_id": self.id, "logical_operator": self.logical_operator, "conditions": conditions}
 
 
-@dataclass(frozen=True, slots=True)
-class CaseOutcome:
+class CaseOutcome(msgspec.Struct, frozen=True):
     """What became of a case."""
 
     results: tuple[bool, ...]

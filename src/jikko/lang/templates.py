@@ -31,6 +31,8 @@ class Template:
     selectors: tuple[Selector, ...]
     """The references, each as often as it occurs."""
     _pieces: tuple[_Piece, ...]
+    _is_fixed: bool
+    """Whether it reads the same whatever the variables are."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -51,7 +53,13 @@ class Template:
             # Dify looks every piece with a dot up, text or reference: a text between two references that happens to
             # be the dotted path of a variable is replaced by it too.
             pieces.append((piece, path))
-        return cls(source=text, parts=tuple(parts), selectors=tuple(selectors), _pieces=tuple(pieces))
+        return cls(
+            source=text,
+            parts=tuple(parts),
+            selectors=tuple(selectors),
+            _pieces=tuple(pieces),
+            _is_fixed=all(path is None for _, path in pieces),
+        )
 
     def values(self, variables: Readable) -> Iterator[Json]:
         """What stands at each part: the text itself, or the value of the variable."""
@@ -64,6 +72,8 @@ class Template:
 
     def to_text(self, variables: Readable) -> str:
         """The text, with values in their plain rendering."""
+        if self._is_fixed:
+            return self.source
         return "".join(map(to_text, self.values(variables)))
 
     def to_markdown(self, variables: Readable) -> str:

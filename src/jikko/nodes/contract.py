@@ -1,30 +1,30 @@
 """What a node is to the engine, and what the engine is to a node."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import msgspec
 
 from jikko.events import FormClosed, FormRequested, Update, Usage
 from jikko.ports.services import Services
 from jikko.values import Json, Selector, Unset
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a node hands back when it succeeds."""
 
-    outputs: Mapping[str, Json] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = {}
     """The variables it writes; also what is recorded."""
-    inputs: Mapping[str, Json] = field(default_factory=dict)
+    inputs: Mapping[str, Json] = {}
     """Recorded only."""
-    process_data: Mapping[str, Json] = field(default_factory=dict)
+    process_data: Mapping[str, Json] = {}
     """Recorded only."""
     handle: str = "source"
     """The outgoing edges to take; only looked at for branch nodes."""
     updates: tuple[Update, ...] = ()
     """Changes to variables of other nodes."""
     usage: Usage | None = None
-    metadata: Mapping[str, Json] = field(default_factory=dict)
+    metadata: Mapping[str, Json] = {}
     """Entries of ``execution_metadata``."""
     steps: int = 0
     """Containers only: the ``steps`` of the completed event."""
@@ -102,8 +102,7 @@ class RunInfo(Protocol):
     def user(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RoundOutcome:
+class RoundOutcome(msgspec.Struct, frozen=True):
     """How a round of a container ended."""
 
     outputs: Mapping[str, Json]

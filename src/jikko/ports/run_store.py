@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import msgspec
+
 from jikko.events import Event
-from jikko.record import RunRecord
+from jikko.record import RunDetail, RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,7 @@ class Acceptance:
     """Where the run is reported to once it has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """Events to add to the end of a run's log, and the record as it is after them."""
 
     run_id: str
@@ -98,6 +99,16 @@ class RunStore(Protocol):
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         """The record of a run; ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
+        ...
+
+    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+        """What run detail shows of a run, if an API key opens the run's app; ``None`` if not, or there is no such run.
+
+        Run and key are looked at in the same moment. ``run_id`` in any case.
+
+        Args:
+            key: The key's digest.
+        """
         ...
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:

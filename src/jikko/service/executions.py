@@ -157,6 +157,8 @@ class Executions:
         except JikkoError as error:
             log.warning("run %s: %s", run_id, error)
         finally:
+            # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
+            live.on_lost = None
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -21,8 +20,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 Started: TypeAlias = LiveRun | StoredRun
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """What came of a request to start a run."""
 
     run: Started

@@ -20,8 +20,9 @@ from jikko.ports.clock import Clock
 from jikko.ports.peers import HolderGone, Peers
 from jikko.ports.run_store import Acceptance, LogPage, LogQuery, RunStore
 from jikko.ports.services import Services
-from jikko.record import NodeExecution, RunOwner, RunRecord, node_executions
+from jikko.record import NodeExecution, RunDetail, RunOwner, RunRecord, node_executions
 from jikko.service.admission import Admission
+from jikko.service.apps import digest
 from jikko.service.bus import Question
 from jikko.service.errands import hand_in, run_errand
 from jikko.service.executions import Executions, given_up
@@ -267,6 +268,13 @@ class Runs:
         if record is None:
             raise NotFound("Workflow run not found.")
         return record
+
+    async def detail(self, key: str, run_id: str) -> RunDetail | None:
+        """What run detail shows of a run of the app that a key opens; ``None`` if there is no such run.
+
+        The short way to a record: it does not tell what is wrong, nor does it count the request.
+        """
+        return await self._store.detail(run_id, digest(key))
 
     async def any_record(self, run_id: str) -> RunRecord:
         """The record of a run of whatever app; for the operator, not for clients.

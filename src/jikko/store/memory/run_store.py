@@ -9,7 +9,8 @@ from jikko.errors import KeyTaken, LogConflict
 from jikko.events import Event
 from jikko.ports.callback_store import Callback
 from jikko.ports.run_store import Append, KeyClaim, LogPage, LogQuery
-from jikko.record import RunRecord
+from jikko.record import RunDetail, RunRecord
+from jikko.store.memory.app_store import MemoryAppStore
 
 
 class MemoryRunStore:
@@ -18,7 +19,11 @@ class MemoryRunStore:
     Events are kept as they are, not as JSON: what a real store would have to encode is not tried here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, apps: "MemoryAppStore | None" = None) -> None:
+        """Args:
+        apps: Knows which app a key opens; without it, none opens any.
+        """
+        self._apps = apps or MemoryAppStore()
         self._records: dict[str, RunRecord] = {}
         self._logs: dict[str, list[Event]] = {}
         self._keys: dict[tuple[str, str], tuple[str, KeyClaim]] = {}
@@ -74,6 +79,11 @@ class MemoryRunStore:
         if found is None or (app_id is not None and found.owner.app_id != app_id):
             return None
         return msgspec.structs.replace(found)
+
+    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+        found = self._records.get(run_id.lower())
+        app = await self._apps.app_of_key(key)
+        return found.detail() if found is not None and app is not None and app.id == found.owner.app_id else None
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]

@@ -9,14 +9,14 @@ from typing import Final
 from jikko.errors import StoreUnavailable
 from jikko.events import Event
 from jikko.ports.run_store import Append, LogPage, LogQuery
-from jikko.record import RunRecord
+from jikko.record import RunDetail, RunRecord
 from jikko.store.sqlite.acceptance import accepting, owner_of_key
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.event_codec import DamagedLog, decode_events, decompress, encode_events, join
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
+from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.retention import Retention
 from jikko.store.sqlite.run_list import list_runs
-from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
+from jikko.store.sqlite.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
 from jikko.store.sqlite.run_scan import created_before, scan
 from jikko.store.sqlite.run_writes import LogWrite, RunWrites
 
@@ -33,6 +33,13 @@ WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 
 """
 _RETRIES: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry_of IS NOT NULL ORDER BY created_at, key
+"""
+_DETAIL: Final = """
+SELECT
+  run_id, (SELECT text FROM names WHERE key = workflow), status, inputs, outputs, error, elapsed, total_tokens,
+  total_steps, created_at, finished_at
+FROM runs
+WHERE run_id = ? AND app = (SELECT names.key FROM api_keys JOIN names ON text = app_id WHERE digest = ?)
 """
 _LOG_OF: Final = "SELECT key, log_end, status FROM runs WHERE run_id = ?"
 _ARCHIVED: Final = "SELECT events FROM run_archive WHERE run = ?"
@@ -96,6 +103,9 @@ class SqliteRunStore:
         record = self._database.quick(partial(self._one, _RECORD, (stored_id(run_id.lower()),)))
         return None if record is None or app_id not in (None, record.owner.app_id) else record
 
+    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+        return self._database.quick(partial(_detail, (stored_id(run_id.lower()), key)))
+
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         return self._database.quick(partial(self._one, _TASK, (stored_id(task_id.lower()), storable(app_id))))
 
@@ -153,6 +163,11 @@ class SqliteRunStore:
     async def close(self) -> None:
         # On a thread: what is still to be committed is settled on this loop.
         await asyncio.to_thread(self._database.close)
+
+
+def _detail(values: tuple[StoredId, bytes], connection: sqlite3.Connection) -> RunDetail | None:
+    row = connection.execute(_DETAIL, values).fetchone()
+    return None if row is None else RunDetail(id_text(row[0]), row[1], STATUSES[row[2]], *row[3:])
 
 
 def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> list[Event]:

@@ -1,0 +1,89 @@
+"""What every ``RunStore`` shows of a run to whoever has a key."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from jikko.ids import new_id
+from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.ports.run_store import RunStore
+from jikko.store.memory import MemoryAppStore, MemoryRunStore
+from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+
+from .runs import APP, OTHER_APP, Draft, finished, node, paused, started
+
+pytestmark = pytest.mark.anyio
+
+KEY = hashlib.sha256(b"app-key").digest()
+OTHER_KEY = hashlib.sha256(b"app-other").digest()
+
+
+class Stores(NamedTuple):
+    """Two apps with a key each, and the runs."""
+
+    apps: AppStore
+    runs: RunStore
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    memory = MemoryAppStore()
+    stores = Stores(memory, MemoryRunStore(memory))
+    if request.param == "sqlite":
+        database = Database.open(tmp_path / "jikko.db")
+        stores = Stores(SqliteAppStore(database), SqliteRunStore(database))
+    for app_id, key in ((APP, KEY), (OTHER_APP, OTHER_KEY)):
+        version = WorkflowVersion(id=new_id(), app_id="", version="1", number=0, source=b"app: {}", created_at=1.0)
+        app = App(id=app_id, name=app_id, mode="workflow", created_at=1.0, workflow_id="")
+        await stores.apps.publish(app, version)
+        await stores.apps.add_key(ApiKey(id=key.hex()[:36], app_id=app_id, digest=key, hint="app-…", created_at=1.0))
+    yield stores
+    await stores.runs.close()
+
+
+async def test_it_is_that_of_the_record_in_every_state(stores: Stores) -> None:
+    run = Draft()
+    for step in ([started(q="ä")], [*node(index=1, text="b"), paused()], [finished(a="\u2028")]):
+        await stores.runs.append(run.step(*step))
+        detail = await stores.runs.detail(run.id.upper(), KEY)
+        record = await stores.runs.record(run.id)
+        assert record is not None
+        assert detail == record.detail()
+
+
+async def test_there_is_none_of_an_unknown_run(stores: Stores) -> None:
+    await stores.runs.append(Draft().whole())
+
+    assert await stores.runs.detail(new_id(), KEY) is None
+    assert await stores.runs.detail("no id", KEY) is None
+
+
+async def test_a_key_opens_only_the_runs_of_its_app(stores: Stores) -> None:
+    run = Draft()
+    await stores.runs.append(run.whole())
+
+    assert await stores.runs.detail(run.id, OTHER_KEY) is None
+    assert await stores.runs.detail(run.id, b"unknown") is None
+
+
+async def test_a_key_that_was_revoked_opens_nothing(stores: Stores) -> None:
+    run = Draft()
+    await stores.runs.append(run.whole())
+    assert await stores.runs.detail(run.id, KEY) is not None
+
+    (key,) = await stores.apps.keys(APP)
+    await stores.apps.delete_key(APP, key.id)
+
+    assert await stores.runs.detail(run.id, KEY) is None
+
+
+async def test_nor_does_the_key_of_an_app_that_was_deleted(stores: Stores) -> None:
+    run = Draft()
+    await stores.runs.append(run.whole())
+
+    await stores.apps.delete_app(APP)
+
+    assert await stores.runs.detail(run.id, KEY) is None
