@@ -95,6 +95,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             )
 
             watching = asyncio.ensure_future(assembly.forms.watch())
+            indexing = asyncio.ensure_future(assembly.keyword_indexing.watch())
             pruning = asyncio.ensure_future(_prune(assembly.retention, settings.retention_days))
             reporting = asyncio.ensure_future(
                 assembly.callbacks.watch(
@@ -111,6 +112,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             async def stopping(at_once: bool) -> None:
                 click.echo("Stopping at once …" if at_once else "Stopping …")
                 watching.cancel()
+                indexing.cancel()
                 pruning.cancel()
                 reporting.cancel()
                 parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
@@ -130,6 +132,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
                 raise InvalidSettings(str(error)) from None
             finally:
                 watching.cancel()
+                indexing.cancel()
                 pruning.cancel()
                 reporting.cancel()
 
