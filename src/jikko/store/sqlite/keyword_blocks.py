@@ -16,6 +16,8 @@ _WITH_PREFIX: Final = "SELECT DISTINCT doc FROM keyword_terms_{part} WHERE term 
 _LAST: Final = "\U0010ffff\U0010ffff"
 _AND: Final = 8
 """Terms that are looked up, the rarest: each further one costs as much and says less."""
+_RARE: Final = 0.5
+"""If the terms together are missing in a smaller share of the documents, most documents have them all."""
 
 
 def first_run_behind(connection: sqlite3.Connection) -> int:
@@ -25,7 +27,8 @@ def first_run_behind(connection: sqlite3.Connection) -> int:
 
 
 def candidates(connection: sqlite3.Connection, keyword: str, most: int) -> list[int] | None:
-    """The blocks of the index with runs that may contain a keyword; ``None`` if they are more than ``most``.
+    """The blocks of the index with runs that may contain a keyword; ``None`` if they are more than ``most``,
+    or if that is plain without counting.
 
     Args:
         keyword: Not empty, and without the character 0.
@@ -44,9 +47,12 @@ def candidates(connection: sqlite3.Connection, keyword: str, most: int) -> list[
             # Every letter begins a term, so that a short keyword is the beginning of some.
             rows = connection.execute(_WITH_PREFIX.format(part=part), (folded, folded + _LAST, left))
         else:
-            terms = _rarest(connection, part, {folded[at : at + 3] for at in range(len(folded) - 2)})
-            if not terms:
+            shares = _shares(connection, part, {folded[at : at + 3] for at in range(len(folded) - 2)})
+            if not shares:
                 continue
+            if sum(1 - share for share, _ in shares) < _RARE:
+                return None
+            terms = [term for _, term in sorted(shares)[:_AND]]
             quoted = " AND ".join('"' + term.replace('"', '""') + '"' for term in terms)
             rows = connection.execute(_WITH_TERMS.format(part=part), (quoted, left))
         found += [row[0] for row in rows]
@@ -55,12 +61,12 @@ def candidates(connection: sqlite3.Connection, keyword: str, most: int) -> list[
     return found
 
 
-def _rarest(connection: sqlite3.Connection, part: int, terms: set[str]) -> list[str]:
-    """Some of the terms, the rarest first. None if one of them is nowhere in the part."""
+def _shares(connection: sqlite3.Connection, part: int, terms: set[str]) -> list[tuple[float, str]]:
+    """Terms with the share of the documents that have each, roughly. Empty if one of them is nowhere in the part."""
     shares: list[tuple[float, str]] = []
     for term in terms:
         count, first, last = connection.execute(_FIRST_OF_TERM.format(part=part), (term,)).fetchone()
         if not count:
             return []
         shares.append((count / (last - first + 1) if count > 1 else 0.0, term))
-    return [term for _, term in sorted(shares)[:_AND]]
+    return shares
