@@ -41,6 +41,7 @@ from jikko.service.file_inputs import FileInputs
 from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
+from jikko.service.keyword_indexing import KeywordIndexing
 from jikko.service.peers import Workers
 from jikko.service.request_rate import Rate, RequestRate, SharedRequestRate
 from jikko.service.retention import Retention
@@ -68,6 +69,7 @@ class Assembly:
     store: RunStore
     starts: IdempotentStarts
     retention: Retention
+    keyword_indexing: KeywordIndexing
     callbacks: Callbacks
     retries: Retries
     end_users: EndUsers
@@ -184,6 +186,7 @@ async def assemble(
             store=stores.runs,
             starts=IdempotentStarts(runs, stores.runs),
             retention=Retention(stores.runs, files, clock),
+            keyword_indexing=KeywordIndexing(stores.runs),
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, clock),
             end_users=EndUsers(stores.end_users),

@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.anyio
 
 GROWN = [*migrations(), Migration(len(migrations()) + 1, "CREATE TABLE grown (a);\nCREATE TABLE more (b);\n")]
 OPEN = "import sys, pathlib; from jikko.store.sqlite import Database; Database.open(pathlib.Path(sys.argv[1])).close()"
+
+PLAIN_USER = 12345
 
 
 def tables(path: Path) -> set[str]:
@@ -114,12 +118,26 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, where: str) -
         Database.open(path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+@pytest.fixture
+def folder_of_a_plain_user() -> Iterator[Path]:
+    """A folder, and not to be root while using it: root may write everywhere. That of pytest is root's only."""
+    with tempfile.TemporaryDirectory(prefix="jikko-plain-") as name:
+        if os.geteuid() != 0:
+            yield Path(name)
+            return
+        os.chown(name, PLAIN_USER, PLAIN_USER)
+        os.seteuid(PLAIN_USER)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(0)
+
+
+def test_a_read_only_folder_is_refused(folder_of_a_plain_user: Path) -> None:
+    folder_of_a_plain_user.chmod(0o500)
     with pytest.raises(StoreUnavailable, match="check that the folder exists and may be written"):
-        Database.open(tmp_path / "jikko.db")
-    tmp_path.chmod(0o700)
+        Database.open(folder_of_a_plain_user / "jikko.db")
+    folder_of_a_plain_user.chmod(0o700)
 
 
 async def test_a_backup_of_a_live_database_is_complete(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ async def duties(assembly: Any) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(_again_and_again(assembly.forms.watch))
         group.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
+        group.create_task(_again_and_again(assembly.keyword_indexing.watch))
         if days:
             group.create_task(_again_and_again(partial(assembly.retention.watch, days)))
 

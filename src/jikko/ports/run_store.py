@@ -159,6 +159,18 @@ class RunStore(Protocol):
         """
         ...
 
+    async def index(self, *, limit: int) -> int:
+        """Prepare some runs for being found by keyword. Searches find the same with and without it, only not as fast.
+
+        Args:
+            limit: How many to prepare at once, so that others may write in between. If there are fewer, they are left
+                for later. 0: none, only count.
+
+        Returns:
+            About how many are left.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was appended, then release everything. May be called twice."""
         ...

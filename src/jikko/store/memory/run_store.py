@@ -140,6 +140,9 @@ class MemoryRunStore:
             self.callbacks.pop(run_id, None)
         return len(old)
 
+    async def index(self, *, limit: int) -> int:
+        return 0
+
     async def close(self) -> None:
         pass
 

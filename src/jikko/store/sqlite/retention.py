@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Final
 
+from jikko.store.sqlite.keyword_index import KeywordIndex
 from jikko.store.sqlite.totals import Totals
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
@@ -22,7 +23,8 @@ _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 class Retention:
     """Removes finished runs within transactions of the writer, on its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: KeywordIndex) -> None:
+        self._index = index
         self._totals = Totals()
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
@@ -35,17 +37,18 @@ class Retention:
 
     def prune(self, before: float, limit: int, connection: sqlite3.Connection) -> int:
         """Remove at most ``limit`` runs that finished before a time, with their logs. Returns how many."""
-        removed = 0
+        removed: list[int] = []
         for (app,) in connection.execute(_APPS).fetchall():
-            old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
+            old = connection.execute(_OLD, (app, before, before, limit - len(removed))).fetchall()
             for key, status, created_at, run_id in old:
                 connection.execute(_REMOVE_CALLBACK, (run_id,))
                 connection.execute(_REMOVE_LOG, (key,))
                 connection.execute(_REMOVE, (key,))
                 self._totals.change(app, status, created_at, -1)
-            removed += len(old)
+            removed += [key for key, _, _, _ in old]
         if removed:
+            self._index.forget(removed, connection)
             # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
             for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
                 connection.execute(_GIVE_BACK).fetchall()
-        return removed
+        return len(removed)

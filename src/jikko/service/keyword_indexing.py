@@ -1,0 +1,65 @@
+"""Keeping the store prepared for searches by keyword, while the server has nothing better to do."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from jikko.errors import JikkoError
+from jikko.ports.run_store import RunStore
+
+log = logging.getLogger(__name__)
+
+_BATCH = 64
+"""Runs that are prepared in one transaction. It takes some 5 ms."""
+_LOOK_EVERY = 1.0
+"""Seconds between looks for what there is to prepare."""
+_BUSY = 200
+"""New runs between two looks from which on the server is left alone."""
+_MANY = 100_000
+"""Runs not prepared from which on it is not left alone any more: to go through them takes 0.1 s of a search."""
+_PAUSE = 0.002
+"""Seconds between batches at least, in which others may write."""
+_SHARE = 3.0
+"""A pause is so many times as long as the batch before it took, while the server is busy."""
+
+
+class KeywordIndexing:
+    """Prepares runs for searches in small batches. Any number of processes may do so with one database."""
+
+    def __init__(
+        self, store: RunStore, clock: Callable[[], float] = time.perf_counter, *, look_every: float = _LOOK_EVERY
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._look_every = look_every
+
+    async def watch(self) -> None:
+        """Prepare what is worth it, again and again, until cancelled."""
+        left = 0
+        while True:
+            try:
+                left = await self._look(left)
+            except JikkoError as error:
+                log.error("runs cannot be prepared for searches, trying again later: %s", error)
+            await asyncio.sleep(self._look_every)
+
+    async def _look(self, before: int) -> int:
+        """Work until less than a batch is left, or until the next look is due. Returns how many runs are left.
+
+        Args:
+            before: How many were left the last time.
+        """
+        began = self._clock()
+        left = await self._store.index(limit=0)
+        busy = left - before > _BUSY * self._look_every
+        if busy and left < _MANY:
+            return left
+        while True:
+            # How long it takes tells how much others write: it has to wait for them.
+            started = self._clock()
+            left = await self._store.index(limit=_BATCH)
+            ended = self._clock()
+            if left < _BATCH or ended - began >= self._look_every:
+                return left
+            await asyncio.sleep(max(_PAUSE, (ended - started) * (_SHARE if busy else 1.0)))

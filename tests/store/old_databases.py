@@ -1,0 +1,221 @@
+"""Databases as earlier versions left them, and what is in them.
+
+    python -m tests.store.old_databases VERSION
+
+writes the database of a version, with the code of today and the migrations up to that version, into ``fixtures``. It
+was run for each version while the code still wrote what that version wrote; see ``fixtures/README.md``.
+"""
+
+import asyncio
+import gzip
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from jikko.events import Event, FormRequested
+from jikko.ids import new_id
+from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.callback_store import Callback
+from jikko.ports.end_user_store import EndUser
+from jikko.ports.files import StoredFile
+from jikko.ports.run_store import Acceptance, Append, KeyClaim
+from jikko.record import RunRecord
+from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.end_user_store import SqliteEndUserStore
+from jikko.store.sqlite.file_index import SqliteFileIndex
+from jikko.store.sqlite.migrate import migrations
+from tests.contract.runs import APP, WORKFLOW, Draft, finished, node, paused, started
+
+FOLDER = Path(__file__).parent / "fixtures"
+BEGIN = 1_790_000_000.25
+"""When the first run began."""
+
+
+class Run(msgspec.Struct):
+    record: RunRecord
+    events: list[Event]
+
+    @property
+    def id(self) -> str:
+        return self.record.owner.run_id
+
+
+class Claim(msgspec.Struct):
+    """An idempotency key, and the fingerprint of its request."""
+
+    key: str
+    run_id: str
+    fingerprint: bytes
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What was written into a database, as the stores hand it out."""
+
+    app: App
+    versions: list[WorkflowVersion]
+    """Newest first, with their sources."""
+    keys: list[ApiKey]
+    end_users: list[EndUser]
+    runs: dict[str, Run]
+    """By what they are: ``open``, ``paused``, ``failed``, …"""
+    files: list[StoredFile] = []
+    """Since version 2."""
+    claims: list[Claim] = []
+    """Since version 3."""
+    callbacks: list[Callback] = []
+    """Since version 3."""
+    secret: str | None = None
+    """That call-backs are signed with. Since version 3."""
+
+
+class Stores:
+    """All stores of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.apps = SqliteAppStore(database)
+        self.runs = SqliteRunStore(database, scan_up_to=0)
+        self.end_users = SqliteEndUserStore(database)
+        self.files = SqliteFileIndex(database)
+        self.callbacks = SqliteCallbackStore(database)
+
+
+def versions() -> list[int]:
+    """The versions of which a database is kept."""
+    return sorted(int(path.name[len("version-") :].partition(".")[0]) for path in FOLDER.glob("version-*.db.gz"))
+
+
+def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
+    """Put the database of a version into a folder. Returns its path, and what is in it."""
+    path = folder / "jikko.db"
+    path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
+    contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
+    return path, msgspec.json.decode(contents, type=Contents)
+
+
+def drafts() -> dict[str, Draft]:
+    """Runs of every kind, with texts of every kind. Their last step is still to be appended."""
+    texts = {
+        "succeeded": "領収書の宛名を「株式会社こはる」に変更できますか？",
+        "emoji": "👩‍💻 ship it 🚀 100% 請求書 🦓",
+        "failed": '返金 c\\d "quoted" a_b',
+        "stopped": "Straße, naïve, ŽLUŤOUČKÝ",
+    }
+    runs = {name: Draft(user="山田 太郎") for name in texts}
+    for at, (name, text) in enumerate(texts.items()):
+        begun = BEGIN + at
+        status = "succeeded" if name == "emoji" else name
+        last = finished(begun + 1, status, answer=text, tags=["✓", None, 1.5, 2**60])  # type: ignore[arg-type]
+        runs[name].step(started(begun, q=text), *node(begun, 1, text=text), *node(begun, 2), last)
+    for count in range(20):
+        run = runs[f"ordinary {count}"] = Draft(user=f"user-{count % 7}@example.com")
+        begun = BEGIN + 1200 * count
+        text = f"お問い合わせ番号 {count:05d} について"
+        run.step(started(begun, q=text), *node(begun, 1, text=text), finished(begun + 1, answer=text))
+    runs["repeated"] = Draft(user="山田 太郎", retry_of=runs["failed"].id)
+    runs["repeated"].step(started(BEGIN + 50), finished(BEGIN + 51, answer="今度は成功しました 🎉"))
+    runs["open"] = Draft(user="花子 🌸")
+    runs["open"].step(started(BEGIN + 60, q="まだ実行中です"), *node(BEGIN + 60, 1, text="途中"))
+    runs["paused"] = Draft(user="花子 🌸")
+    form = FormRequested(
+        at=BEGIN + 71,
+        execution_id=new_id(),
+        node_id="form",
+        title="承認 ✅",
+        form_id=new_id(),
+        form={"form_content": "この見積もりを承認しますか？", "form_token": "token-1", "actions": [{"id": "はい"}]},
+        expires_at=BEGIN + 1000,
+    )
+    runs["paused"].step(started(BEGIN + 70, q="見積もり"), form, paused(BEGIN + 71, wake_at=BEGIN + 1000))
+    return runs
+
+
+async def write(path: Path, version: int) -> Contents:
+    """Make the database of a version."""
+    database = Database.open(path, steps=migrations()[:version])
+    stores = Stores(database)
+    published: list[WorkflowVersion] = []
+    app = App(id=APP, name="経費精算 🧾", mode="workflow", icon="🤖", created_at=BEGIN - 100, workflow_id=WORKFLOW)
+    for number, workflow_id in enumerate((new_id(), WORKFLOW)):
+        source = f"app: {{name: 経費精算 🧾}} # {number}\n".encode()
+        at = BEGIN - 90 + number
+        text = f"2026-09-21 08:00:0{number}.123456"
+        new = WorkflowVersion(id=workflow_id, app_id=APP, version=text, number=0, source=source, created_at=at)
+        published.insert(0, await stores.apps.publish(app, new))
+    keys = [
+        ApiKey(id=new_id(), app_id=APP, digest=bytes([at]) * 32, hint=f"app-{at}…", created_at=BEGIN + at)
+        for at in range(2)
+    ]
+    for key in keys:
+        await stores.apps.add_key(key)
+
+    runs, contents = drafts(), Contents(app=app, versions=published, keys=keys, end_users=[], runs={})
+    for name, run in runs.items():
+        acceptance = None
+        if version >= 3 and name in ("succeeded", "paused"):
+            claim = KeyClaim(key=f"鍵-{name}-🔑", fingerprint=name.encode(), at=BEGIN, lifetime=1e9)
+            acceptance = Acceptance(claim=claim, callback_url=f"https://example.com/{name}")
+            contents.claims.append(Claim(claim.key, run.id, claim.fingerprint))
+            created = run.record.created_at
+            callback = Callback(run_id=run.id, app_id=APP, url=f"https://example.com/{name}", created_at=created)
+            contents.callbacks.append(callback)
+        await append(stores, run, acceptance)
+        contents.runs[name] = Run(run.record, run.events)
+        owner = run.record.owner
+        if owner.user not in [user.user for user in contents.end_users]:
+            first = min(other.record.created_at for other in runs.values() if other.record.owner.user == owner.user)
+            user = EndUser(id=owner.end_user_id, app_id=APP, user=owner.user, created_at=first)
+            contents.end_users.append(user)
+    if version >= 2:
+        contents.files = [file(name, runs["paused"].record.owner.end_user_id) for name in ("見積書.pdf", "📎 a b.txt")]
+        for stored in contents.files:
+            await stores.files.add(stored)
+    if version >= 3:
+        contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
+    await stores.runs.close()
+    return contents
+
+
+async def append(stores: Stores, run: Draft, acceptance: Acceptance | None) -> None:
+    """Append a run: the open ones event by event, the others at once."""
+    events = run.events
+    if not run.record.is_open:
+        return await stores.runs.append(Append(run.id, 0, events, run.record, acceptance))
+    record = RunRecord(owner=run.record.owner)
+    for at, event in enumerate(events):
+        record.apply(event)
+        await stores.runs.append(Append(run.id, at, [event], record, acceptance if at == 0 else None))
+
+
+def file(name: str, end_user_id: str) -> StoredFile:
+    return StoredFile(
+        id=new_id(),
+        app_id=APP,
+        end_user_id=end_user_id,
+        name=name,
+        size=12,
+        extension=name.rpartition(".")[2],
+        mime_type="text/plain",
+        digest=name.encode().hex().ljust(64, "0")[:64],
+        created_at=BEGIN + 5000,
+    )
+
+
+def main() -> None:
+    version = int(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "jikko.db"
+        contents = asyncio.run(write(path, version))
+        with closing(connect(path, busy_timeout=1)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for suffix, content in (("db", path.read_bytes()), ("json", msgspec.json.encode(contents))):
+            packed = gzip.compress(content, mtime=0)
+            (FOLDER / f"version-{version:04d}.{suffix}.gz").write_bytes(packed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Databases of every earlier version, opened with the code of today."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.ports.run_store import LogQuery
+from jikko.record import RunRecord
+from jikko.store.sqlite import Database
+from jikko.store.sqlite.migrate import migrations
+from tests.contract.runs import APP, Draft, finished
+
+from .old_databases import BEGIN, Contents, Stores, unpack, versions
+
+pytestmark = pytest.mark.anyio
+
+NEWEST = migrations()[-1].version
+
+
+class Upgraded:
+    """A database of an earlier version, opened with the code of today."""
+
+    def __init__(self, version: int, folder: Path) -> None:
+        self.version = version
+        self.path, self.contents = unpack(version, folder)
+        self.stores = Stores(Database.open(self.path))
+
+    @property
+    def copy(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.before-{NEWEST:04d}")
+
+
+@pytest.fixture(params=versions(), ids=lambda version: f"version {version}")
+async def old(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Upgraded]:
+    upgraded = Upgraded(request.param, tmp_path)
+    yield upgraded
+    await upgraded.stores.runs.close()
+
+
+def test_there_is_a_database_of_every_version_but_the_newest() -> None:
+    assert versions() == list(range(1, NEWEST)), "see fixtures/README.md: make it before the migration is added"
+
+
+async def everything(stores: Stores, expected: Contents) -> None:
+    """All that was written is there."""
+    app = expected.app
+    assert await stores.apps.apps() == [app]
+    assert [await stores.apps.version(APP, version.id) for version in expected.versions] == expected.versions
+    assert [version.id for version in await stores.apps.versions(APP)] == [version.id for version in expected.versions]
+    assert await stores.apps.keys(APP) == expected.keys
+    for key in expected.keys:
+        assert await stores.apps.app_of_key(key.digest) == app
+    for run in expected.runs.values():
+        assert await stores.runs.record(run.id) == run.record
+        assert await stores.runs.events(run.id) == run.events
+
+
+async def test_apps_versions_keys_and_runs_are_as_they_were(old: Upgraded) -> None:
+    await everything(old.stores, old.contents)
+
+
+async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
+    stores, expected = old.stores, old.contents
+    assert bool(expected.files) == (old.version >= 2)
+    assert bool(expected.claims) == bool(expected.callbacks) == (old.version >= 3)
+
+    for user in expected.end_users:
+        assert await stores.end_users.find(APP, user.id) == user
+    for file in expected.files:
+        assert await stores.files.find(file.id) == file
+    for claim in expected.claims:
+        assert await stores.runs.claimed(APP, claim.key, now=BEGIN + 60) == (claim.run_id, claim.fingerprint)
+    for callback in expected.callbacks:
+        assert await stores.callbacks.find(callback.run_id) == callback
+    if expected.secret:
+        assert await stores.callbacks.secret(APP, "another") == expected.secret
+
+
+async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:
+    runs = old.contents.runs
+
+    assert await old.stores.runs.open_runs() == [runs["open"].record]
+    assert await old.stores.runs.due_runs(BEGIN + 1e6) == [runs["paused"].record]
+    assert await old.stores.runs.find_task(APP, runs["open"].record.owner.task_id) == runs["open"].record
+    assert await old.stores.runs.retries(runs["failed"].id) == [runs["repeated"].record]
+
+
+@pytest.mark.parametrize("name", ["open", "paused"])
+async def test_a_run_that_had_not_ended_can_be_appended_to(old: Upgraded, name: str) -> None:
+    run = old.contents.runs[name]
+    draft = Draft()
+    draft.id, draft.events, draft.record = run.id, run.events, run.record
+
+    await old.stores.runs.append(draft.step(finished(BEGIN + 9000, answer="やっと終わりました")))
+
+    assert await old.stores.runs.record(run.id) == draft.record
+    assert await old.stores.runs.events(run.id) == draft.events
+    assert (await old.stores.runs.list_runs(LogQuery(app_id=APP, keyword="やっと"))).records == [draft.record]
+
+
+async def test_totals_hold(old: Upgraded) -> None:
+    records = [run.record for run in old.contents.runs.values()]
+    statuses = Counter(record.status for record in records)
+
+    async def total(**query: object) -> int:
+        page = await old.stores.runs.list_runs(LogQuery(app_id=APP, **query))  # type: ignore[arg-type]
+        return page.total
+
+    assert await total() == len(records)
+    assert await total(page=1000) == len(records)
+    for status in ("succeeded", "failed", "stopped"):
+        assert await total(status=status) == statuses[status]
+    for hour in range(8):
+        moment = BEGIN + hour * 3600
+        assert await total(created_before=moment) == sum(record.created_at <= moment for record in records)
+        assert await total(created_after=moment) == sum(record.created_at >= moment for record in records)
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["before they are indexed", "after"])
+async def test_old_runs_are_found_by_keyword(old: Upgraded, indexed: bool) -> None:
+    while indexed and await old.stores.runs.index(limit=8) >= 8:
+        pass
+    runs = old.contents.runs
+
+    async def found(keyword: str) -> list[RunRecord]:
+        return (await old.stores.runs.list_runs(LogQuery(app_id=APP, keyword=keyword))).records
+
+    assert await found("株式会社こはる") == [runs["succeeded"].record]
+    assert await found("宛名") == [runs["succeeded"].record]
+    assert await found("SHIP IT 🚀 100%") == [runs["emoji"].record]
+    assert await found("番号 00007") == [runs["ordinary 7"].record]
+    assert await found("山田") == [
+        runs[name].record for name in ("repeated", "stopped", "failed", "emoji", "succeeded")
+    ]
+    assert await found("花子 🌸") == [runs["paused"].record, runs["open"].record]
+    assert await found("nobody") == []
+
+
+async def test_a_copy_is_left_that_opens_at_the_old_version(old: Upgraded) -> None:
+    stores = Stores(Database.open(old.copy, steps=migrations()[: old.version]))
+    await everything(stores, old.contents)
+    await stores.runs.close()
+
+    with pytest.raises(InvalidSettings, match=f"has schema version {NEWEST}"):
+        Database.open(old.path, steps=migrations()[: old.version])
+
+
+async def test_opening_it_again_changes_nothing(old: Upgraded) -> None:
+    await old.stores.runs.close()
+    old.copy.unlink()
+
+    again = Stores(Database.open(old.path))
+
+    await everything(again, old.contents)
+    assert not old.copy.exists()
+    await again.runs.close()
+
+
+async def test_old_runs_can_be_removed(old: Upgraded) -> None:
+    runs = old.contents.runs
+    ended = [run for run in runs.values() if not run.record.is_open]
+
+    assert await old.stores.runs.prune(BEGIN + 1e6) == len(ended)
+
+    page = await old.stores.runs.list_runs(LogQuery(app_id=APP))
+    assert (page.total, page.records) == (2, [runs["paused"].record, runs["open"].record])
