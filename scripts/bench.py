@@ -15,7 +15,17 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "build" / "benchmarks.json"
-BENCHMARKS = ("http_runs", "engine", "iteration", "store", "sandbox", "streaming_models", "footprint", "growth")
+BENCHMARKS = (
+    "http_runs",
+    "engine",
+    "iteration",
+    "store",
+    "sandbox",
+    "streaming_models",
+    "footprint",
+    "workers",
+    "growth",
+)
 """Files of ``benchmarks/`` that answer a question, in the order in which they run."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")
 
