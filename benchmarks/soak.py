@@ -1,10 +1,11 @@
 """Everything at once for minutes, while the server is killed every 30 s: nothing may be lost, and memory must be flat.
 
-    python -m benchmarks.soak [--minutes 10] [--kill-every 30] [--seed 1]
+    python -m benchmarks.soak [--minutes 10] [--kill-every 30] [--workers 1] [--seed 1]
 
 Clients run blocking, streaming and asynchronously, stop runs, hang up in the middle of streams, and run workflows whose
-nodes fail. Each waits a little between two requests, so that the server is busy and not drowned. At the end every run
-that a client was told of must have ended as it should, and the server's memory must not grow. Exit code 1 if not.
+nodes fail. First as fast as they can for a few seconds, which shows the capacity of this machine, clients included;
+then at 70 % of it. With several workers, one of them is killed instead of the server. At the end every run that a
+client was told of must have ended as it should, and the server's memory must not grow. Exit code 1 if not.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import os
 import random
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -29,8 +31,10 @@ from benchmarks.footprint import pss, tree
 from benchmarks.load import chain, document, figure, node
 
 CLIENTS = 16
-PAUSE = 0.02
-"""Seconds, at most, between two requests of a client."""
+LOAD = 0.7
+"""Part of the capacity that is used."""
+TRIAL = 6.0
+"""Seconds in which the capacity is measured."""
 FLAT = 1.25
 """How much more memory the last life of the server may take at its end than an early one, with 8 MiB to spare."""
 GONE = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
@@ -72,8 +76,11 @@ def failing() -> dict[str, Any]:
 class Life:
     """The server, from a launch to a kill."""
 
-    def __init__(self, home: Path) -> None:
-        environment = {**os.environ, "JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
+    def __init__(self, home: Path, workers: int, dice: random.Random) -> None:
+        own = {"JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", "JIKKO_WORKERS": str(workers)}
+        environment = {**os.environ, **own}
+        self._workers = workers
+        self._dice = dice
         self._command = [sys.executable, "-m", "jikko"]
         self._environment = environment
         self.url = ""
@@ -100,9 +107,18 @@ class Life:
         return sum(map(pss, tree(self._process.pid)))
 
     async def kill(self) -> None:
+        """Kill the server and launch it again, or a worker, which the server does by itself."""
+        if self._workers > 1:
+            os.kill(await self._some_worker(), signal.SIGKILL)
+            return
         self.url = ""
         self._process.kill()
         await self._process.wait()
+        await self.launch()
+
+    async def _some_worker(self) -> int:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/health") as answer:
+            return int((await answer.json())["process"])
 
     async def stop(self) -> int:
         self._process.terminate()
@@ -119,8 +135,13 @@ class Client:
         self._dice = dice
         self._url = ""
 
-    async def work(self, until: float) -> None:
-        """Do one thing after the other."""
+    async def work(self, until: float, every: float = 0.0) -> None:
+        """Do one thing after the other.
+
+        Args:
+            every: Seconds from the beginning of one to that of the next, at least.
+        """
+        due = time.monotonic() + self._dice.random() * every
         ways = (self.block, self.stream, self.accept, self.stop, self.leave, self.fail)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             while time.monotonic() < until:
@@ -135,7 +156,9 @@ class Client:
                         self._findings.ways["cut off by a kill"] += 1
                     except Exception as error:
                         self._findings.errors.append(f"{way.__name__}: {type(error).__name__}: {error}")
-                await asyncio.sleep(self._dice.random() * PAUSE)
+                # What was missed while there was no server is not made up for.
+                due = max(due + every, time.monotonic() - every)
+                await asyncio.sleep(max(0.0 if self._life.url else 0.05, due - time.monotonic()))
 
     def _post(self, session: aiohttp.ClientSession, app: str, mode: str) -> Any:
         body = {"inputs": {"q": "hello"}, "user": "soak", "response_mode": mode}
@@ -221,35 +244,40 @@ async def ended(session: aiohttp.ClientSession, url: str, key: str) -> str:
     return status
 
 
-async def soak(seconds: float, kill_every: float, seed: int) -> int:
+async def soak(seconds: float, kill_every: float, seed: int, workers: int) -> int:
     findings, dice = Findings(), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        life = Life(Path(folder) / "home")
+        life = Life(Path(folder) / "home", workers, dice)
         files = [Path(folder) / f"{made['app']['name']}.yml" for made in (chain(10), failing())]
         for file, made in zip(files, (chain(10), failing()), strict=True):
             file.write_text(json.dumps(made))
         keys = await life.published(files)
         await life.launch()
-        until = time.monotonic() + seconds
         clients = [Client(life, keys, findings, random.Random(dice.random())) for _ in range(CLIENTS)]
-        working = [asyncio.create_task(client.work(until)) for client in clients]
+        trial = time.monotonic() + TRIAL
+        await asyncio.gather(*(client.work(trial) for client in clients))
+        capacity = sum(findings.ways.values()) / TRIAL
+        figure("soak, capacity", capacity, "/s")
+        findings.ways.clear()
+        until = time.monotonic() + seconds
+        every = CLIENTS / (LOAD * capacity)
+        working = [asyncio.create_task(client.work(until, every)) for client in clients]
         while (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(kill_every, left))
             findings.memory.append(life.memory())
             if until - time.monotonic() > 1:
                 await life.kill()
-                await life.launch()
         await asyncio.gather(*working)
         wrong = await lost(life, keys, findings)
         code = await life.stop()
-    return report(findings, wrong, code, seconds)
+    return report(findings, wrong, code, seconds, capacity)
 
 
-def report(findings: Findings, wrong: list[str], code: int, seconds: float) -> int:
+def report(findings: Findings, wrong: list[str], code: int, seconds: float, capacity: float) -> int:
     """Print what was found. Returns the exit code."""
     print(dict(findings.ways), f"MiB at the end of each life: {[round(held, 1) for held in findings.memory]}")
     done = sum(findings.ways.values())
-    figure("soak, requests", done / seconds, "/s")
+    figure("soak, requests", done / seconds, "/s", baseline=capacity)
     figure("soak, runs that clients were told of", len(findings.expected), "")
     figure("soak, lost or wrong runs", len(wrong), "", aim="0")
     figure("soak, errors that are not the client's", len(findings.errors), "", aim="0")
@@ -265,9 +293,10 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--minutes", type=float, default=10.0)
     options.add_argument("--kill-every", type=float, default=30.0, help="seconds")
+    options.add_argument("--workers", type=int, default=1)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
-    return asyncio.run(soak(given.minutes * 60, given.kill_every, given.seed))
+    return asyncio.run(soak(given.minutes * 60, given.kill_every, given.seed, given.workers))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import pytest
 
 
 @pytest.mark.slow
-def test_a_minute_of_everything_loses_nothing() -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_minute_of_everything_loses_nothing(workers: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", "--minutes", "1", "--kill-every", "12"],
+        [sys.executable, "-m", "benchmarks.soak", "--minutes", "1", "--kill-every", "12", "--workers", workers],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
