@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.http.protocol import Protocol
+from jikko.http.protocol import Outbox, Protocol
 
 pytestmark = pytest.mark.anyio
 
@@ -49,10 +49,14 @@ def body(data: bytes, *, more: bool = False) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def asked(application: Any, *, connection: str = "keep-alive") -> AsyncIterator[Wire]:
+async def asked(
+    application: Any, *, connection: str = "keep-alive", outbox: Outbox | None = None
+) -> AsyncIterator[Wire]:
     """A connection on which one request came."""
     wire = Wire()
-    protocol = Protocol(uvicorn.Config(application, lifespan="off", log_config=None), ServerState(), {})
+    config = uvicorn.Config(application, lifespan="off", log_config=None)
+    outbox = outbox or Outbox(asyncio.get_running_loop())
+    protocol = Protocol(outbox, config=config, server_state=ServerState(), app_state={})
     protocol.connection_made(wire)
     protocol.data_received(f"GET / HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\n\r\n".encode())
     try:
@@ -89,6 +93,39 @@ async def test_a_piece_of_a_stream_leaves_before_the_next_one_comes() -> None:
         go_on.set()
         await wire.answered.wait()
     assert wire.pieces[1:] == [b"6\r\nsecond\r\n0\r\n\r\n"]
+
+
+async def test_answers_given_in_one_turn_of_the_loop_leave_together() -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    sent_before: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        sent_before.append(len(first.pieces))
+        await send(head(content_length="5"))
+        await send(body(b"hello"))
+
+    async with asked(application, outbox=outbox) as first, asked(application, outbox=outbox) as second:
+        await second.answered.wait()
+    assert sent_before == [0, 0]
+    assert len(first.pieces) == len(second.pieces) == 1
+
+
+async def test_an_answer_that_took_longer_leaves_at_once() -> None:
+    go_on = asyncio.Event()
+    sent: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await go_on.wait()
+        await send(head(content_length="5"))
+        await send(body(b"hello"))
+        sent.append(len(wire.pieces))
+
+    async with asked(application) as wire:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        go_on.set()
+        await wire.answered.wait()
+    assert sent == [1]
 
 
 async def test_a_connection_that_is_to_be_closed_sends_its_answer_before() -> None:

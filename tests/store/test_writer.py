@@ -186,6 +186,48 @@ async def test_closing_commits_what_was_submitted_and_refuses_more(database: Dat
         await database.read(lambda c: None)
 
 
+async def test_what_is_read_in_one_turn_of_the_loop_is_read_in_one_transaction(database: Database) -> None:
+    statements: list[str] = []
+    database.quick(lambda c: c.set_trace_callback(statements.append))
+    await asyncio.sleep(0)
+    statements.clear()
+
+    names(database)
+    names(database)
+    assert [statement[:8] for statement in statements] == ["BEGIN", "SELECT t", "SELECT t"]
+    await asyncio.sleep(0)
+    assert statements[3:] == ["ROLLBACK"]
+
+
+async def test_a_write_is_seen_by_whoever_is_told_of_it(database: Database) -> None:
+    for n in range(200):
+        names(database)
+        await database.submit(partial(add_name, f"name {n}"))
+        assert len(names(database)) == n + 1
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_turn_leaves_no_old_view(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "jikko.db")
+
+    async def read() -> list[str]:
+        return names(database)
+
+    def read_once() -> list[str]:
+        loop = asyncio.new_event_loop()
+        loop.call_soon(loop.stop)
+        found = loop.run_until_complete(read())
+        loop.close()
+        return found
+
+    async def write() -> None:
+        await database.submit(partial(add_name, "山"))
+
+    assert read_once() == []
+    asyncio.run(write())
+    assert read_once() == ["山"]
+    database.close()
+
+
 async def test_a_caller_that_was_cancelled_disturbs_nobody(database: Database) -> None:
     cancelled, other = database.submit(lambda c: add_name("a", c)), database.submit(lambda c: add_name("b", c))
     cancelled.cancel()

@@ -6,31 +6,80 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MOST: Final = 65_536
-"""Bytes that are held back at most, so that a slow client is still noticed by how much waits for it."""
+"""Bytes of one answer that are held back at most, so that a slow client is still noticed by how much waits for it."""
+
+
+class Outbox:
+    """Answers that can be given as soon as they are asked for leave together, at the end of the event loop's turn.
+
+    A client on the same machine, a proxy say, wakes up for what it is sent, which costs the server more than sending.
+    An answer that took longer leaves at once, so that its client goes on while others are still being answered.
+    Measured with 32 connections, clients on the same machine: reading a run 18,100 -> 26,500 /s.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[JoiningTransport] = []
+        self._came = False
+        self._planned = False
+        self.holding = False
+        """Whether requests that have just come are being answered."""
+
+    def request_came(self) -> None:
+        """To be called before the request is handled."""
+        self._came = True
+        if not self._planned:
+            self._planned = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Before the requests that came are handled, and behind those of the turn before."""
+        waiting, self._waiting = self._waiting, []
+        for transport in waiting:
+            transport.flush()
+        self.holding = self._planned = self._came
+        self._came = False
+        if self.holding:
+            self._loop.call_soon(self._turn)
+
+    def add(self, transport: "JoiningTransport") -> None:
+        """Have a transport flushed at the end of the turn."""
+        if self.holding:
+            self._waiting.append(transport)
+        else:
+            self._loop.call_soon(transport.flush)
 
 
 class Protocol(HttpToolsProtocol):
     """Sends head and body of an answer in one piece.
 
     uvicorn writes them one after the other, and each write is a system call, a segment, and a client that wakes up.
-    Measured with 32 connections, clients on the same machine: reading a run 20,331 -> 24,755 /s.
     """
 
+    def __init__(self, outbox: Outbox, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._outbox = outbox
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._joining = JoiningTransport(transport, self.loop)
+        self._joining = JoiningTransport(transport, self._outbox)
         super().connection_made(self._joining)  # type: ignore[arg-type]
 
+    def data_received(self, data: bytes) -> None:
+        self._outbox.request_came()
+        super().data_received(data)
+
     def on_response_complete(self) -> None:
-        self._joining.flush()
+        if not self._outbox.holding:
+            self._joining.flush()
         super().on_response_complete()
 
 
 class JoiningTransport:
     """A transport in front of another: what is written in one turn of the event loop leaves together."""
 
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: Any, outbox: Outbox) -> None:
         self._transport = transport
-        self._loop = loop
+        self._outbox = outbox
         self._held: list[bytes] = []
         self._size = 0
 
@@ -40,7 +89,7 @@ class JoiningTransport:
     def write(self, data: bytes) -> None:
         """Send, at the end of this turn at the latest."""
         if not self._held:
-            self._loop.call_soon(self.flush)
+            self._outbox.add(self)
         self._held.append(data)
         self._size += len(data)
         if self._size >= _MOST:

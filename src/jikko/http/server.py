@@ -5,11 +5,12 @@ import contextlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from jikko.http.protocol import Protocol
+from jikko.http.protocol import Outbox, Protocol
 
 
 class _Server(uvicorn.Server):
@@ -52,7 +53,7 @@ async def serve(
             log_level=log_level if log_level != "info" else "warning",
             access_log=False,
             lifespan="off",
-            http=Protocol,
+            http=partial(Protocol, Outbox(asyncio.get_running_loop())),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )
     )

@@ -22,7 +22,6 @@ from jikko.ports.run_store import Acceptance, LogPage, LogQuery, RunStore
 from jikko.ports.services import Services
 from jikko.record import NodeExecution, RunDetail, RunOwner, RunRecord, node_executions
 from jikko.service.admission import Admission
-from jikko.service.apps import digest
 from jikko.service.bus import Question
 from jikko.service.errands import hand_in, run_errand
 from jikko.service.executions import Executions, given_up
@@ -269,12 +268,15 @@ class Runs:
             raise NotFound("Workflow run not found.")
         return record
 
-    async def detail(self, key: str, run_id: str) -> RunDetail | None:
+    async def detail(self, key: bytes, run_id: str) -> RunDetail | None:
         """What run detail shows of a run of the app that a key opens; ``None`` if there is no such run.
 
         The short way to a record: it does not tell what is wrong, nor does it count the request.
+
+        Args:
+            key: Its digest.
         """
-        return await self._store.detail(run_id, digest(key))
+        return await self._store.detail(run_id, key)
 
     async def any_record(self, run_id: str) -> RunRecord:
         """The record of a run of whatever app; for the operator, not for clients.
