@@ -92,8 +92,8 @@ async def test_after_a_crash_the_node_calls_again_and_says_so(tmp_path: Path) ->
             recovered = assembly.runs.live(run_id)
             assert recovered is not None
             outcome = await finished(recovered)
-            record = await assembly.runs.record(app_id, run_id)
-            executions = await assembly.runs.node_executions(record)
+            record = await assembly.runs.records.record(app_id, run_id)
+            executions = await assembly.runs.records.node_executions(record)
 
     assert outcome.end.outputs == {"answer": "again"}
     assert len(fake.bodies) == 2

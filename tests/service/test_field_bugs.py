@@ -256,9 +256,11 @@ async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> No
         await made.retention.prune(time.time() + YEAR)
     # Read from the disk, by the next process.
     async with assemble(Settings(home=tmp_path)) as made:
-        record = await made.runs.any_record(live.record.owner.run_id)
+        record = await made.runs.records.any_record(live.record.owner.run_id)
         [token] = [
-            event.form["form_token"] for event in await made.runs.events(record) if isinstance(event, FormRequested)
+            event.form["form_token"]
+            for event in await made.runs.records.events(record)
+            if isinstance(event, FormRequested)
         ]
 
         await made.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
@@ -266,7 +268,7 @@ async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> No
         async with asyncio.timeout(PATIENCE):
             while record.status in ("paused", "running"):
                 await asyncio.sleep(0.001)
-                record = await made.runs.any_record(record.owner.run_id)
+                record = await made.runs.records.any_record(record.owner.run_id)
         assert (record.status, msgspec.json.decode(record.outputs)) == ("succeeded", {"said": "fine"})
 
 
@@ -363,7 +365,7 @@ async def test_the_tokens_of_the_parts_do_not_sum_to_the_whole(world: World) -> 
 
     whole = await end_of(again)
     record = await world.ended(again.record.owner.run_id)
-    executions = await process.runs.node_executions(record)
+    executions = await process.runs.records.node_executions(record)
     used = {part.node_id: (part.execution_metadata or {}).get("total_tokens") for part in executions}
     assert used == {"start": None, "a": 7, "b": 7, "c": 7, "end": None}
     assert whole.total_tokens == record.total_tokens == 21

@@ -56,7 +56,7 @@ async def paused(assembly: Assembly, text: bytes) -> tuple[App, LiveRun, list[Fo
     live = await assembly.runs.start(published.app, StartRequest(inputs={"q": "cats"}, user="u"))
     end = await live.ended()
     assert isinstance(end, RunPaused)
-    events = await assembly.runs.events(live.record)
+    events = await assembly.runs.records.events(live.record)
     return published.app, live, [event for event in events if isinstance(event, FormRequested)]
 
 
@@ -64,7 +64,7 @@ async def settled(assembly: Assembly, run_id: str) -> RunRecord:
     """The record once the run has ended or paused again, and nothing of it is under way."""
     async with asyncio.timeout(10):
         while True:
-            record = await assembly.runs.any_record(run_id)
+            record = await assembly.runs.records.any_record(run_id)
             if record.status != "running" and assembly.runs.live(run_id) is None:
                 return record
             await asyncio.sleep(0.005)
@@ -87,7 +87,7 @@ async def test_a_submitted_form_lets_the_run_go_on_along_its_action(assembly: As
 async def test_a_paused_run_is_shown_as_paused(assembly: Assembly) -> None:
     _, live, (requested,) = await paused(assembly, branching())
 
-    record = await assembly.runs.any_record(live.record.owner.run_id)
+    record = await assembly.runs.records.any_record(live.record.owner.run_id)
     assert (record.status, record.finished_at, record.total_steps) == ("paused", None, 2)
     assert record.wake_at == requested.expires_at
 
@@ -108,7 +108,7 @@ async def test_a_form_that_is_filled_in_wrongly_stays_open(
     with pytest.raises(InvalidFormData, match=message):
         await assembly.forms.submit(app.id, requested.form["form_token"], action, inputs, "")
 
-    assert (await assembly.runs.any_record(live.record.owner.run_id)).status == "paused"
+    assert (await assembly.runs.records.any_record(live.record.owner.run_id)).status == "paused"
 
 
 async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -> None:
@@ -184,11 +184,11 @@ async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: As
 
     await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "one"}, "")
     record = await settled(assembly, run_id)
-    second = [event for event in await assembly.runs.events(record) if isinstance(event, FormRequested)][1]
+    second = [event for event in await assembly.runs.records.events(record) if isinstance(event, FormRequested)][1]
     await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "two"}, "")
     record = await settled(assembly, run_id)
 
-    events = await assembly.runs.events(record)
+    events = await assembly.runs.records.events(record)
     assert isinstance(events[-1], RunFinished)
     text = "".join(event.text for event in events if hasattr(event, "text"))
     assert text == "cats\none\ntwo"

@@ -57,7 +57,7 @@ async def test_both_runs_know_of_each_other(world: World) -> None:
 
     assert (of_first.retry_of, [entry.owner.run_id for entry in of_first.retries]) == (None, [record.owner.run_id])
     assert (of_second.retry_of, of_second.from_nodes, of_second.retries) == (first.owner.run_id, ["b"], [])
-    executions = await process.runs.node_executions(record)
+    executions = await process.runs.records.node_executions(record)
     assert of_second.taken_over == [entry.id for entry in executions if entry.node_id in ("start", "a")]
 
 
@@ -131,7 +131,7 @@ async def test_a_container_that_finished_is_taken_over_with_its_rounds(world: Wo
 
     assert (await end_of(run)).outputs == {"out": ["inner", "inner"]}
     assert world.script.ran["inner"] == rounds
-    executions = await process.runs.node_executions(await world.ended(run.record.owner.run_id))
+    executions = await process.runs.records.node_executions(await world.ended(run.record.owner.run_id))
     assert [(entry.node_id, entry.iteration_id) for entry in executions if entry.node_id == "inner"] == [
         ("inner", "each"),
         ("inner", "each"),
@@ -272,7 +272,7 @@ async def test_it_counts_the_steps_that_it_took_over(world: World) -> None:
 
     record = await world.ended(run.record.owner.run_id)
 
-    assert record.total_steps == len(await process.runs.node_executions(record))
+    assert record.total_steps == len(await process.runs.records.node_executions(record))
     assert record.elapsed >= 0
 
 

@@ -78,8 +78,8 @@ async def test_nothing_that_the_process_writes_holds_a_secret(tmp_path: Path, ca
         published = await assembly.apps.publish(dsl(nodes, edges, environment=environment), source="test")
         live = await assembly.runs.start(published.app, StartRequest(inputs={"q": SECRET}, user="u"))
         await live.ended()
-        events = await assembly.runs.events(live.record)
-        record = await assembly.runs.any_record(live.record.owner.run_id)
+        events = await assembly.runs.records.events(live.record)
+        record = await assembly.runs.records.any_record(live.record.owner.run_id)
 
     assert isinstance(events[0], RunStarted)
     written = [encode_json(events).decode(), record.inputs, record.outputs.decode(), record.error or "", caplog.text]

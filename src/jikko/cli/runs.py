@@ -50,7 +50,7 @@ async def _list(name: str | None, status: Any, limit: int, settings: Any, as_jso
         apps = [await assembly.apps.find(name)] if name else await assembly.apps.all()
         found = []
         for app in apps:
-            page = await assembly.runs.find(LogQuery(app_id=app.id, limit=limit, status=status))
+            page = await assembly.runs.records.find(LogQuery(app_id=app.id, limit=limit, status=status))
             found += [(app.name, record) for record in page.records]
     found.sort(key=lambda entry: -entry[1].created_at)
     for app_name, record in found[:limit]:
@@ -78,8 +78,8 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        record = await assembly.runs.any_record(run_id)
-        executions = await assembly.runs.node_executions(record)
+        record = await assembly.runs.records.any_record(run_id)
+        executions = await assembly.runs.records.node_executions(record)
     if as_json:
         click.echo(json.dumps({**_entry(record), "node_executions": msgspec.to_builtins(executions)}, default=str))
         return
@@ -112,11 +112,11 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
 
     progress = Progress(as_json=as_json)
     async with assemble(settings) as assembly:
-        record = await assembly.runs.any_record(run_id)
+        record = await assembly.runs.records.any_record(run_id)
         async for batch in assembly.runs.follow(record):
             for _, event in batch:
                 progress.show(event)
-        record = await assembly.runs.any_record(run_id)
+        record = await assembly.runs.records.any_record(run_id)
     return 1 if record.status in ("failed", "stopped") else 0
 
 

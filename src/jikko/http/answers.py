@@ -33,7 +33,7 @@ async def answer(api: Api, start: Start, mode: str) -> Response | ASGIApp:
     end = await run.ended()
     if isinstance(end, RunFinished):
         return JsonResponse(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
-    forms = forms_of(run.record, await api.runs.events(run.record))
+    forms = forms_of(run.record, await api.runs.records.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
     return JsonResponse(run_bodies.paused_body(run.record, waiting), headers=headers)
 

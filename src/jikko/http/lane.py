@@ -70,7 +70,7 @@ class Lane:
         if key is None or "/" in run_id or api.apps.counts_requests:
             return None
         try:
-            detail = await api.runs.detail(key, run_id)
+            detail = await api.runs.records.detail(key, run_id)
         except JikkoError:
             return None
         return None if detail is None else detail_body(detail, lambda outputs: api.fresh(outputs, Request(scope)))

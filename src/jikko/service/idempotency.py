@@ -61,7 +61,7 @@ class IdempotentStarts:
         if fingerprint != claim.fingerprint:
             raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
         live = self._runs.live(run_id)
-        return Start(live or StoredRun(self._runs, await self._runs.record(app.id, run_id)), repeated=True)
+        return Start(live or StoredRun(self._runs, await self._runs.records.record(app.id, run_id)), repeated=True)
 
 
 def fingerprint(operation: str, body: Json) -> bytes:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from itertools import count
 
+from jikko.errors import LogConflict
 from jikko.events import FormClosed
 from jikko.ports.peers import HolderGone
 from jikko.record import RunRecord
@@ -17,6 +18,22 @@ Handler = Callable[[Question], Awaitable[int | None]]
 
 _LOOK_EVERY = 0.1
 """Seconds between looks at a run of which nobody tells."""
+_MOVING = 10.0
+"""Seconds for which a run may be in no process: its own has died, and another is about to take it over."""
+_LOOK_AGAIN = 0.05
+"""Seconds between looks at a run that is moving."""
+
+
+async def while_it_moves(attempt: Callable[[], Awaitable[bool]]) -> bool:
+    """Try until the run is found where its record says that it is. ``False`` if it is nowhere for too long."""
+    until = asyncio.get_running_loop().time() + _MOVING
+    while True:
+        try:
+            return await attempt()
+        except (HolderGone, LogConflict):
+            if asyncio.get_running_loop().time() > until:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN)
 
 
 class Alone:

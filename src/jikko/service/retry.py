@@ -53,7 +53,7 @@ class Retries:
             InvalidParam: The node did not run, or nothing failed and no node is named.
             KeyTaken, TooManyRequests: See ``Runs.accept``.
         """
-        record = await self._runs.record(app.id, run_id)
+        record = await self._runs.records.record(app.id, run_id)
         if record.is_open:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
         other = record.owner

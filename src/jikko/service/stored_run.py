@@ -29,7 +29,7 @@ class StoredRun:
         async for batch in self.follow():
             for _, event in batch:
                 last = event if isinstance(event, (RunFinished, RunPaused)) else last
-        self.record = await self._runs.any_record(self.record.owner.run_id)
+        self.record = await self._runs.records.any_record(self.record.owner.run_id)
         if last is None:
             raise NotFound("Workflow run not found.")
         return last

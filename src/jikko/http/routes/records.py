@@ -30,7 +30,7 @@ async def logs(request: Request) -> Response:
     """``GET /v1/workflows/logs``."""
     api, app = await authenticated(request)
     query = _log_query(request, app.id)
-    page = await api.runs.find(query)
+    page = await api.runs.records.find(query)
     return JsonResponse(
         wire.encode(
             {
@@ -47,7 +47,7 @@ async def logs(request: Request) -> Response:
 async def node_executions(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
     api, record = await _record(request)
-    executions = msgspec.to_builtins(await api.runs.node_executions(record))
+    executions = msgspec.to_builtins(await api.runs.records.node_executions(record))
     return JsonResponse(wire.encode({"data": api.fresh(executions, request)}))
 
 
@@ -55,7 +55,7 @@ async def node_execution(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
     api, record = await _record(request)
     wanted = request.path_params["node_execution_id"].lower()
-    for execution in await api.runs.node_executions(record):
+    for execution in await api.runs.records.node_executions(record):
         if execution.id == wanted:
             return JsonResponse(wire.encode(api.fresh(msgspec.to_builtins(execution), request)))
     raise NotFound("Node execution not found.")
@@ -69,7 +69,7 @@ async def run_events(request: Request) -> Response | ASGIApp:
     """
     api, record = await _record(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
-        events = await api.runs.events(record)
+        events = await api.runs.records.events(record)
         return JsonResponse(
             wire.encode({"data": [_numbered(position, event) for position, event in enumerate(events)]})
         )
@@ -83,7 +83,7 @@ async def attach(request: Request) -> Response | ASGIApp:
     user = request.query_params.get("user", "")
     if not user:
         raise InvalidParam("Arg user must be provided.")
-    record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     if record.owner.user != user:
         raise NotFound("Workflow run not found.")
     snapshot = request.query_params.get("include_state_snapshot", "").lower() == "true"
@@ -93,7 +93,7 @@ async def attach(request: Request) -> Response | ASGIApp:
 
 async def _record(request: Request) -> tuple[Api, RunRecord]:
     api, app = await authenticated(request)
-    return api, await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    return api, await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
 
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
@@ -125,7 +125,7 @@ async def _attached(
         )
         return
     yield PING
-    log = await api.runs.events(record)
+    log = await api.runs.records.events(record)
     live = api.runs.live(owner.run_id)
     after = len(log) - 1 if snapshot or live is None else max(live.position, len(log) - 1)
     if snapshot:

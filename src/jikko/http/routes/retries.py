@@ -29,7 +29,7 @@ async def retry_run(request: Request) -> Response | ASGIApp:
     from_node = body.get("from_node_id")
     if from_node is not None and (not isinstance(from_node, str) or not from_node):
         raise InvalidParam("from_node_id: must be the id of a node")
-    record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.owner.run_id
     acceptance = acceptance_of(api, request, f"retry {run_id}", body)
     retry = partial(api.retries.retry, app, run_id, from_node=from_node, acceptance=acceptance)
@@ -39,7 +39,7 @@ async def retry_run(request: Request) -> Response | ASGIApp:
 async def lineage(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}/lineage``: the run that this one repeats, and those that repeat it."""
     api, app = await authenticated(request)
-    record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.retries.lineage(record)
     return JsonResponse(
         wire.encode(

@@ -35,7 +35,7 @@ async def run_version(request: Request) -> Response | ASGIApp:
 async def run_detail(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}``."""
     api, app = await authenticated(request)
-    record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     return JsonResponse(run_bodies.detail_body(record, lambda outputs: api.fresh(outputs, request)))
 
 
@@ -52,7 +52,7 @@ async def stop_run(request: Request) -> Response:
     """``POST /v1/workflows/run/{workflow_run_id}/stop``: stop a run by its id. Tells whether it was still going on."""
     api, app = await authenticated(request)
     user = user_of(await read_json(request, api.max_body))
-    record = await api.runs.record(app.id, request.path_params["workflow_run_id"])
+    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     stopped = await api.runs.stop(app.id, record.owner.run_id, user)
     return JsonResponse(wire.encode({"result": "success", "stopped": stopped}))
 

@@ -1,0 +1,67 @@
+"""Taking over runs whose process died."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from jikko.engine.outcomes import recovered
+from jikko.engine.state import RunState
+from jikko.errors import InvalidDocument, NotFound
+from jikko.ports.app_store import AppStore
+from jikko.ports.clock import Clock
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
+from jikko.service.executions import Executions, given_up
+from jikko.service.live import LiveRun
+from jikko.service.waiting import has_begun
+from jikko.service.workflows import Workflows
+
+log = logging.getLogger(__name__)
+
+
+async def recover(
+    *,
+    store: RunStore,
+    apps: AppStore,
+    workflows: Workflows,
+    executions: Executions,
+    clock: Clock,
+    concerned: Callable[[RunRecord], bool],
+) -> int:
+    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them.
+
+    Returns:
+        How many there were. One that cannot be taken over is logged, and stays open.
+    """
+
+    async def take_over(record: RunRecord) -> None:
+        owner = record.owner
+        events = await store.events(owner.run_id)
+        live = LiveRun(store, record, events)
+        app = await apps.app(owner.app_id)
+        try:
+            if app is None:
+                raise NotFound("The app of the run was deleted.")
+            workflow = await workflows.get(app, owner.workflow_id)
+        except (NotFound, InvalidDocument) as error:
+            live.append([given_up(record, str(error), clock())])
+            await live.committed()
+            return
+        state = RunState(workflow.graph)
+        state.replay(workflow.secrets.reveal(event) for event in events)
+        event = recovered(state, record.epoch + 1, clock())
+        if has_begun(events):
+            executions.go_on(live, workflow, state, event)
+        else:
+            waiting.append(partial(executions.line_up, live, workflow, [event]))
+
+    records = [record for record in await store.open_runs() if concerned(record)]
+    waiting: list[Callable[[], None]] = []
+    for record in records:
+        try:
+            await take_over(record)
+        except Exception:
+            log.exception("run %s cannot be taken over", record.owner.run_id)
+    for line_up in waiting:
+        line_up()
+    return len(records)
