@@ -33,7 +33,6 @@ from jikko.service.waiting import opening
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
 
-
 _END_USERS = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 
