@@ -153,12 +153,14 @@ def varied(append: Append, number: int) -> Append:
         question += f" {dice.randrange(10**8)}?"
     if number % 100 == 50:
         question, answer = question + " rhinoceros", answer + "請求書の写し、返却"
-    run_id = f"{dice.getrandbits(32):08x}-0000-7000-8000-{number:012x}"
+    # Ordered by time, like the ids that the server makes.
+    moment = f"{0x0190_0000_0000 + number * 1000:012x}"
+    run_id = f"{moment[:8]}-{moment[8:]}-7{dice.getrandbits(12):03x}-8000-{dice.getrandbits(48):012x}"
     user = dice.randrange(USERS)
     owner = msgspec.structs.replace(
         append.record.owner,
         run_id=run_id,
-        task_id=f"{run_id[:-12]}{number + 1:012x}",
+        task_id=f"{run_id[:-12]}{dice.getrandbits(48):012x}",
         user=f"user-{user:06d}@example.com",
         end_user_id=f"00000000-0000-7000-8000-{user:012x}",
     )

@@ -13,6 +13,7 @@ from jikko.events import RunResumed
 from jikko.ports.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.keyword_index import BLOCK
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ async def fill(store: RunStore) -> None:
     """Index all that can be."""
     while await store.index(limit=BATCH) >= BATCH:
         pass
-    while await store.index(limit=8) >= 8:
+    while await store.index(limit=BLOCK) >= BLOCK:
         pass
 
 
@@ -79,7 +80,7 @@ def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
 async def test_only_a_full_batch_is_taken_and_what_is_left_is_told(store: SqliteRunStore) -> None:
     await add(store, [run() for _ in range(199)])
 
-    assert await store.index(limit=0) == 200  # keys begin at 1: the first block has seven runs
+    assert await store.index(limit=0) == 200  # keys begin at 1: the first block has a run less
     assert await store.index(limit=BATCH) == 136
     assert await store.index(limit=BATCH) == 72
     assert await store.index(limit=BATCH) == 8
@@ -265,9 +266,10 @@ async def test_a_damaged_index_is_not_used_and_is_made_anew(store: SqliteRunStor
     added = asyncio.gather(*[again.append(whole(draft)) for draft in more])
     await again.index(limit=BATCH)
     await added
+    await fill(again)  # comes upon it at some point, and begins anew
     await fill(again)
 
-    assert rows(tmp_path, "SELECT next_block FROM keyword_index") == [((500 + 2) // 8,)]
+    assert rows(tmp_path, "SELECT next_block FROM keyword_index") == [((500 + 2) // BLOCK,)]
     assert await found(again, "needle") == [needle.id]
     assert len(await found(again, "cotton")) == 100
     await again.close()
@@ -279,7 +281,7 @@ async def test_two_stores_of_one_database_fill_one_index(store: SqliteRunStore, 
     await add(store, [*(run() for _ in range(300)), needle])
     await asyncio.gather(fill(store), fill(other))
 
-    assert rows(tmp_path, "SELECT next_block FROM keyword_index") == [(302 // 8,)]
+    assert rows(tmp_path, "SELECT next_block FROM keyword_index") == [(302 // BLOCK,)]
     assert await found(store, "needle") == await found(other, "needle") == [needle.id]
     await other.close()
 

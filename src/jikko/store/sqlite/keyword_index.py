@@ -2,8 +2,8 @@
 
 It only ever proposes; the rows decide. So it may know of texts that are gone, but must not miss one that is there.
 
-A document of the index is a block of eight runs with neighbouring keys: what runs of a block have in common counts
-once, and looking into eight rows beside each other costs little more than into one. Blocks are kept in parts of 131,072
+A document of the index is a block of four runs with neighbouring keys: what runs of a block have in common counts
+once, and looking into four rows beside each other costs little more than into one. Blocks are kept in parts of 131,072
 runs, each a full-text table of its own, so that a part whose runs were all removed can be dropped, whatever it held:
 FTS5 without content can remove a document only if it is told the text again.
 """
@@ -15,9 +15,9 @@ from typing import Final
 
 _LOG = logging.getLogger(__name__)
 
-BLOCK: Final = 8
+BLOCK: Final = 4
 """Runs in a block: run ``key`` is in block ``key // BLOCK``. A released figure, like all that the tables hold."""
-PART: Final = 1 << 14
+PART: Final = 1 << 15
 """Blocks in a part."""
 _LARGE: Final = 32_768
 """Characters of a run above which it is left out: they would be written in one go, while runs wait."""
