@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -30,23 +31,48 @@ class Server:
     """By name of the app."""
 
 
+@dataclass(frozen=True)
+class App:
+    """An app of a data folder."""
+
+    id: str
+    key: str
+
+
+def settings(home: Path, **more: str) -> dict[str, str]:
+    """The environment of a Jikko with that data folder."""
+    return {**os.environ, "JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", **more}
+
+
+def imported(home: Path, *documents: dict[str, Any]) -> dict[str, App]:
+    """Import apps into a data folder. By name."""
+    home.mkdir(exist_ok=True)
+    files: list[Path] = []
+    for document in documents:
+        files.append(home / f"{document['app']['name']}.yml")
+        files[-1].write_text(json.dumps(document))
+    command = [sys.executable, "-m", "jikko", "apps", "import", *files, "--json"]
+    done = subprocess.run(command, env=settings(home), check=True, capture_output=True, text=True)
+    entries = map(json.loads, done.stdout.splitlines())
+    return {Path(entry["file"]).stem: App(entry["app_id"], entry["api_key"]) for entry in entries}
+
+
 @contextlib.contextmanager
-def jikko(*documents: dict[str, Any], **settings: str) -> Iterator[Server]:
-    """A fresh Jikko with these apps."""
+def serving(home: Path, **more: str) -> Iterator[tuple[int, int]]:
+    """Serve a data folder. Yields process id and port."""
+    command = [sys.executable, "-m", "jikko", "serve", "--port", "0"]
+    with process(command, r"serves http://[\d.]+:(\d+)", settings(home, **more)) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def jikko(*documents: dict[str, Any], **more: str) -> Iterator[Server]:
+    """A fresh Jikko with these apps, and these settings."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        environment = {**os.environ, "JIKKO_HOME": str(home / "home"), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", **settings}
-        files = []
-        for document in documents:
-            files.append(home / f"{document['app']['name']}.yml")
-            files[-1].write_text(json.dumps(document))
-        command = [sys.executable, "-m", "jikko"]
-        imported = subprocess.run(
-            [*command, "apps", "import", *files, "--json"], env=environment, check=True, capture_output=True, text=True
-        )
-        keys = {Path(entry["file"]).stem: entry["api_key"] for entry in map(json.loads, imported.stdout.splitlines())}
-        with process([*command, "serve", "--port", "0"], r"serves http://[\d.]+:(\d+)", environment) as (pid, port):
-            yield Server(port, pid, keys)
+        home = Path(folder) / "home"
+        apps = imported(home, *documents)
+        with serving(home, **more) as (pid, port):
+            yield Server(port, pid, {name: app.key for name, app in apps.items()})
 
 
 @contextlib.contextmanager
@@ -87,9 +113,9 @@ def request(method: str, path: str, key: str = "", body: bytes = b"") -> bytes:
 
 
 class _Client(asyncio.Protocol):
-    """One connection that sends the same request again and again."""
+    """One connection that sends requests, one behind the other."""
 
-    def __init__(self, wanted: bytes, until: float, done: "asyncio.Future[None]") -> None:
+    def __init__(self, wanted: Iterator[bytes], until: float, done: "asyncio.Future[None]") -> None:
         self._wanted = wanted
         self._until = until
         self._done = done
@@ -107,7 +133,7 @@ class _Client(asyncio.Protocol):
     def _send(self) -> None:
         self._buffer, self._ends, self._first = bytearray(), 0, 0.0
         self._began = time.perf_counter()
-        self._transport.write(self._wanted)
+        self._transport.write(next(self._wanted))
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -138,14 +164,14 @@ class _Client(asyncio.Protocol):
             self._done.set_result(None)
 
 
-async def put(port: int, wanted: bytes, *, clients: int, seconds: float) -> Load:
-    """Let clients send a request again and again, each over a connection of its own."""
-    loop = asyncio.get_running_loop()
+async def put(port: int, *wanted: bytes, clients: int, seconds: float) -> Load:
+    """Let clients send requests in turn, again and again, each over a connection of its own."""
+    loop, requests = asyncio.get_running_loop(), itertools.cycle(wanted)
     began = time.perf_counter()
     waiting, protocols = [], []
     for _ in range(clients):
         done: asyncio.Future[None] = loop.create_future()
-        client = partial(_Client, wanted, began + seconds, done)
+        client = partial(_Client, requests, began + seconds, done)
         _, protocol = await loop.create_connection(client, "127.0.0.1", port)
         waiting.append(done)
         protocols.append(protocol)

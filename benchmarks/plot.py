@@ -20,9 +20,10 @@ PANELS = (
     ("items of an iteration, blocking", r"blocking iteration over ([\d,]+) items.*"),
     ("clients, chain of 10, p50", r"blocking 10-node chain, ([\d,]+) clients, p50"),
     ("bytes of a text, chain of 10, p50", r"blocking 10-node chain, text of ([\d,]+) B, p50"),
-    ("stored runs: run detail, store alone", r"run detail at ([\d,]+) runs, p50"),
+    ("stored runs: run detail", r"run detail at ([\d,]+) runs, p50"),
     ("stored runs: page 1 of the logs", r"page 1 of the logs at ([\d,]+) runs, p50"),
     ("stored runs: a keyword in no run", r"a keyword in no run at ([\d,]+) runs, p50"),
+    ("stored runs: a keyword in 1 % of them", r"a keyword in 1 % of the runs at ([\d,]+) runs, p50"),
 )
 """Title, and the name of its figures, in milliseconds."""
 WIDTH, HEIGHT, LEFT, TOP = 190, 120, 46, 26

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "footprint",
     "workers",
     "growth",
+    "stored_runs",
 )
 """Files of ``benchmarks/`` that answer a question, in the order in which they run."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")

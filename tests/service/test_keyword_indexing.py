@@ -91,3 +91,11 @@ async def test_it_tries_again_after_a_failure(caplog: pytest.LogCaptureFixture) 
     await watched(store, lambda: store.left < 64)
 
     assert "trying again later: The disk is full." in caplog.text
+
+
+async def test_catching_up_prepares_all_that_fills_a_batch_and_ends() -> None:
+    store = Backlog(1000)
+
+    await KeywordIndexing(store).catch_up()
+
+    assert store.left < 64

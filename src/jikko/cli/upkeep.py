@@ -76,7 +76,9 @@ def import_runs(file: Path, home: Path | None, as_json: bool) -> None:
 
         async with assemble(settings_of(home=home)) as assembly:
             with click.open_file(str(file), "rb") as source:
-                return await import_lines(assembly.store, source)
+                imported = await import_lines(assembly.store, source)
+            await assembly.keyword_indexing.catch_up()
+            return imported
 
     try:
         imported = run_async(work())

@@ -44,6 +44,13 @@ class KeywordIndexing:
                 log.error("runs cannot be prepared for searches, trying again later: %s", error)
             await asyncio.sleep(self._look_every)
 
+    async def catch_up(self) -> None:
+        """Prepare all that there is now, for whoever has just added many runs."""
+        left = _BATCH
+        while left >= _BATCH:
+            left = await self._store.index(limit=_BATCH)
+            await asyncio.sleep(_PAUSE)
+
     async def _look(self, before: int) -> int:
         """Work until less than a batch is left, or until the next look is due. Returns how many runs are left.
 
