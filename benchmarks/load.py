@@ -51,7 +51,7 @@ def imported(home: Path, *documents: dict[str, Any]) -> dict[str, App]:
     for document in documents:
         files.append(home / f"{document['app']['name']}.yml")
         files[-1].write_text(json.dumps(document))
-    command = [sys.executable, "-m", "jikko", "apps", "import", *files, "--json"]
+    command: list[str | Path] = [sys.executable, "-m", "jikko", "apps", "import", *files, "--json"]
     done = subprocess.run(command, env=settings(home), check=True, capture_output=True, text=True)
     entries = map(json.loads, done.stdout.splitlines())
     return {Path(entry["file"]).stem: App(entry["app_id"], entry["api_key"]) for entry in entries}
