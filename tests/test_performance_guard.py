@@ -1,9 +1,9 @@
 """The hot paths do no more work than was recorded.
 
 Work is counted, and its time is told as a ratio to other work of the same moments, so that neither the machine nor what
-else it does changes anything. A test that fails here says that a path got dearer by more than the margin. If that is the
-price of something needed, record the new figure, and say why in docs/performance.md. Figures that fell may be recorded
-too: it is what keeps them.
+else it does changes anything. A test that fails here says that a path got dearer by more than the margin. If that is
+the price of something needed, record the new figure, and say why in docs/performance.md. Figures that fell may be
+recorded too: it is what keeps them.
 """
 
 import gc
