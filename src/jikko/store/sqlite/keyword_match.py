@@ -24,7 +24,8 @@ _LOOKUP: Final = 6
 """A user looked up by key costs so many users that follow one another."""
 _FEW_USERS: Final = 1_000
 
-_TEXTS: Final = r"inputs LIKE :keyword ESCAPE '\' OR CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
+_OUTPUTS: Final = r"CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
+_INPUTS: Final = r"inputs LIKE :keyword ESCAPE '\'"
 _USER: Final = r"EXISTS (SELECT 1 FROM end_users WHERE end_users.key = end_user AND session LIKE :keyword ESCAPE '\')"
 _USERS: Final = r"SELECT key FROM end_users WHERE app = :app AND session LIKE :keyword ESCAPE '\'"
 _NEWEST_USER: Final = "SELECT coalesce(max(key), 0) FROM end_users"
@@ -47,8 +48,13 @@ class KeywordMatch:
 
     def __init__(self, app: int, keyword: str) -> None:
         self._text = storable(keyword[:30])
-        self._run_id = _run_id(keyword)
-        self._values: dict[str, Any] = {"app": app, "keyword": f"%{_literal(self._text)}%", "run_id": self._run_id}
+        # Inputs are stored in ASCII.
+        self._in_texts = f"{_INPUTS} OR {_OUTPUTS}" if self._text.isascii() else _OUTPUTS
+        self._values: dict[str, Any] = {
+            "app": app,
+            "keyword": f"%{_literal(self._text)}%",
+            "run_id": _run_id(keyword),
+        }
 
     def page(
         self,
@@ -76,12 +82,12 @@ class KeywordMatch:
         values = values | self._values
         proposed = self._proposed(connection, among) if among > scan_up_to else None
         if proposed is None:
-            where = f"{where} AND ({_TEXTS} OR {self._of_users(connection, among)})"
+            where = f"{where} AND ({self._in_texts} OR {self._of_users(connection, among)})"
             return _scanned(connection, table, where, values, skip, limit)
         blocks, behind = proposed
         newest: int = connection.execute(_NEWEST_RUN).fetchone()[0]
         looked_at = len(blocks) * BLOCK + newest - behind
-        where = f"{where} AND ({_TEXTS} OR {self._of_users(connection, looked_at)})"
+        where = f"{where} AND ({self._in_texts} OR {self._of_users(connection, looked_at)})"
         values |= {"blocks": json.dumps(blocks), "behind": behind}
         found: set[Place] = set()
         for source, condition in (
