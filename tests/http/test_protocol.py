@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.http.protocol import Outbox, Protocol
+from jikko.http.protocol import HttpProtocol, Outbox
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def asked(
     wire = Wire()
     config = uvicorn.Config(application, lifespan="off", log_config=None)
     outbox = outbox or Outbox(asyncio.get_running_loop())
-    protocol = Protocol(outbox, config=config, server_state=ServerState(), app_state={})
+    protocol = HttpProtocol(outbox, config=config, server_state=ServerState(), app_state={})
     protocol.connection_made(wire)
     protocol.data_received(f"GET / HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\n\r\n".encode())
     try:
@@ -108,6 +108,46 @@ async def test_answers_given_in_one_turn_of_the_loop_leave_together() -> None:
         await second.answered.wait()
     assert sent_before == [0, 0]
     assert len(first.pieces) == len(second.pieces) == 1
+
+
+async def test_a_client_that_vanished_keeps_no_answer_of_others_back() -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    wires: list[Wire] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head(content_length="5"))
+        await send(body(b"hello"))
+        # As a transport does once the connection was reset: it is closed, and refuses to be written to.
+        wires[0].closed = True
+
+    async with asked(application, outbox=outbox) as first:
+        wires.append(first)
+        async with asked(application, outbox=outbox) as second:
+            await second.answered.wait()
+        async with asked(application, outbox=outbox) as third:
+            await third.answered.wait()
+    assert first.pieces == []
+
+
+async def test_a_client_that_has_nothing_more_to_say_gets_its_answer() -> None:
+    done = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(head(content_length="5"))
+        await send(body(b"hello"))
+        protocol.eof_received()
+        wire.close()
+        done.set()
+
+    wire = Wire()
+    config = uvicorn.Config(application, lifespan="off", log_config=None)
+    outbox = Outbox(asyncio.get_running_loop())
+    protocol = HttpProtocol(outbox, config=config, server_state=ServerState(), app_state={})
+    protocol.connection_made(wire)
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    await done.wait()
+    assert b"".join(wire.pieces).endswith(b"\r\n\r\nhello")
+    protocol.connection_lost(None)
 
 
 async def test_an_answer_that_took_longer_leaves_at_once() -> None:

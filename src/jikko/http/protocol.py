@@ -13,8 +13,7 @@ class Outbox:
     """Answers that can be given as soon as they are asked for leave together, at the end of the event loop's turn.
 
     A client on the same machine, a proxy say, wakes up for what it is sent, which costs the server more than sending.
-    An answer that took longer leaves at once, so that its client goes on while others are still being answered.
-    Measured with 32 connections, clients on the same machine: reading a run 18,100 -> 26,500 /s.
+    An answer that took longer leaves at once if no request has just come, so that its client goes on.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -35,12 +34,12 @@ class Outbox:
     def _turn(self) -> None:
         """Before the requests that came are handled, and behind those of the turn before."""
         waiting, self._waiting = self._waiting, []
-        for transport in waiting:
-            transport.flush()
         self.holding = self._planned = self._came
         self._came = False
         if self.holding:
             self._loop.call_soon(self._turn)
+        for transport in waiting:
+            transport.flush()
 
     def add(self, transport: "JoiningTransport") -> None:
         """Have a transport flushed at the end of the turn."""
@@ -50,7 +49,7 @@ class Outbox:
             self._loop.call_soon(transport.flush)
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """Sends head and body of an answer in one piece.
 
     uvicorn writes them one after the other, and each write is a system call, a segment, and a client that wakes up.
@@ -67,6 +66,11 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._outbox.request_came()
         super().data_received(data)
+
+    def eof_received(self) -> None:
+        # The other side may read on, but the transport is closed behind this.
+        self._joining.flush()
+        super().eof_received()
 
     def on_response_complete(self) -> None:
         if not self._outbox.holding:
@@ -96,9 +100,9 @@ class JoiningTransport:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is held back."""
-        if self._held:
-            held, self._held, self._size = self._held, [], 0
+        """Send what is held back, if somebody is there to read it. Never raises."""
+        held, self._held, self._size = self._held, [], 0
+        if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from jikko.http.protocol import Outbox, Protocol
+from jikko.http.protocol import HttpProtocol, Outbox
 
 
 class _Server(uvicorn.Server):
@@ -53,7 +53,7 @@ async def serve(
             log_level=log_level if log_level != "info" else "warning",
             access_log=False,
             lifespan="off",
-            http=partial(Protocol, Outbox(asyncio.get_running_loop())),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop())),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )
     )
