@@ -71,6 +71,16 @@ class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_on
     """Executions that had started and not finished."""
     ready: list[str] = []
     """Nodes that were due and had not started."""
+    elapsed: float = 0.0
+    """Seconds that the run was running before, as far as the log tells: until its last event."""
+
+
+class RunParked(msgspec.Struct, tag_field="event", tag="run_parked", kw_only=True, omit_defaults=True):
+    """The process was told to end, and leaves the run to the next one. Nodes that were under way run again."""
+
+    at: float
+    elapsed: float
+    """Seconds that the run was running, pauses left out."""
 
 
 class NodeEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -273,6 +283,7 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
 Event: TypeAlias = (
     RunStarted
     | RunRecovered
+    | RunParked
     | NodeStarted
     | NodeAttempted
     | NodeFinished

@@ -171,5 +171,5 @@ async def resume(compiled: CompiledGraph, prefix: list[Event], limits: RunLimits
     state.replay(prefix)
     runs = runner(state, log, limits)
     async with asyncio.timeout(20):
-        await runs.run([recovered(state, 2, 1.0)])
+        await runs.run([recovered(state, 2, 1.0, prefix[-1].at)])
     return log

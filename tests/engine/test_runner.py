@@ -6,7 +6,7 @@ import pytest
 
 from jikko.dsl.document import NodeEntry
 from jikko.engine.limits import RunLimits
-from jikko.events import NodeAttempted, NodeFinished, NodeStarted, RoundFinished, RunRecovered
+from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RoundFinished, RunRecovered
 from tests.engine.graphs import edges, graph, node, resume, run
 
 pytestmark = pytest.mark.anyio
@@ -230,6 +230,22 @@ async def test_a_run_goes_on_from_wherever_its_log_ends_without_repeating_finish
         assert len(finished) == len(set(finished))
         rounds = [event.round for event in log.events if isinstance(event, RoundFinished)]
         assert sorted(rounds) == [0, 1, 2]
+
+
+async def test_a_container_that_gets_on_between_deaths_is_not_given_up() -> None:
+    compiled = graph(iteration(), ITERATION_EDGES)
+    whole = await run(compiled)
+    events: list[Event] = []
+    for event in whole.events[:-1]:
+        events.append(event)
+        if isinstance(event, RoundFinished):
+            events.append(RunRecovered(at=1.0, epoch=2, in_flight=[event.execution_id]))
+        if isinstance(event, RoundFinished) and event.round == 2:
+            break
+
+    last = await resume(compiled, events)
+
+    assert last.end.status == "succeeded"
 
 
 async def test_a_run_that_dies_three_times_at_the_same_node_is_given_up() -> None:

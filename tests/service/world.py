@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
+from jikko.engine.runner import Runner
 from jikko.events import RunFinished, RunPaused
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
@@ -179,7 +180,10 @@ class Process:
             await unsettled[0].committed()
         for live, runner in list(self.runs._executions._live.values()):
             live.abandon(RuntimeError("the process died"))
-            runner.park()
+            if isinstance(runner, Runner):
+                runner.lost()
+            else:
+                runner.park()
 
 
 async def end_of(run: Any) -> RunFinished:

@@ -12,6 +12,7 @@ from jikko.events import (
     NodeStarted,
     RoundFinished,
     RunFinished,
+    RunParked,
     RunPaused,
     RunRecovered,
 )
@@ -182,9 +183,29 @@ def poisoned(state: RunState, max_recoveries: int) -> str | None:
     return None
 
 
-def recovered(state: RunState, epoch: int, at: float) -> RunRecovered:
-    """A process takes over a run whose log was folded into ``state``."""
+def too_many_steps(steps: int, most: int) -> str:
+    """Why a run is stopped that started more nodes than it may."""
+    return f"Maximum execution steps exceeded: {steps} > {most} (the limit is set by JIKKO_MAX_STEPS)."
+
+
+def out_of_time(seconds: float, most: float) -> str:
+    """Why a run is stopped that takes longer than it may."""
+    return f"Maximum execution time exceeded: {seconds:.1f}s > {most:g}s (the limit is set by JIKKO_MAX_SECONDS)."
+
+
+def parked(state: RunState, at: float) -> RunParked:
+    """The process leaves the run to the next one."""
+    return RunParked(at=at, elapsed=state.active_seconds(at))
+
+
+def recovered(state: RunState, epoch: int, at: float, last: float) -> RunRecovered:
+    """A process takes over a run whose log was folded into ``state``.
+
+    Args:
+        last: When the last event of the log happened.
+    """
     return RunRecovered(
+        elapsed=state.active_seconds(last),
         at=at,
         epoch=epoch,
         in_flight=[execution_id for execution_id in state.starts if execution_id not in state.waiting],

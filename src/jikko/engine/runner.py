@@ -68,6 +68,8 @@ class Runner:
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
         self._last: RunFinished | RunPaused | None = None
+        self._begun = False
+        """Whether the log has the first event of this part of the run."""
         self._ended = False
         self._pausing = False
         self._answers: dict[str, FormClosed] = {}
@@ -94,6 +96,7 @@ class Runner:
         self._answers = {answer.execution_id: answer for answer in answers}
         for event in first:
             self.recorder.emit(event)
+        self._begun = True
         reason = outcomes.poisoned(self.state, self._limits.max_recoveries)
         if reason is not None:
             self._end("failed", reason)
@@ -138,7 +141,14 @@ class Runner:
         return True
 
     def park(self) -> None:
-        """Stop running without ending the run: another process, or this one later, goes on from the log."""
+        """Stop running without ending the run, and say so in the log: the next process goes on from it."""
+        if not self._ended:
+            if self._begun:
+                self.recorder.emit(outcomes.parked(self.state, self._clock()))
+            self._finish(None)
+
+    def lost(self) -> None:
+        """Stop running: the run is another process's now."""
         if not self._ended:
             self._finish(None)
 
@@ -322,11 +332,7 @@ class Runner:
             # What became ready stays due; it is started when the run is resumed.
             return
         if self.state.index > self._limits.max_steps:
-            self._end(
-                "stopped",
-                f"Maximum execution steps exceeded: {self.state.index} > {self._limits.max_steps} "
-                "(the limit is set by JIKKO_MAX_STEPS).",
-            )
+            self._end("stopped", outcomes.too_many_steps(self.state.index, self._limits.max_steps))
             return
         for position in range(already_due, len(frame.due)):
             target, predecessor = frame.due[position]
@@ -389,8 +395,4 @@ class Runner:
     def _out_of_time(self) -> None:
         if not self._ended:
             elapsed = self.state.active_seconds(self._clock())
-            self._end(
-                "stopped",
-                f"Maximum execution time exceeded: {elapsed:.1f}s > {self._limits.max_seconds:g}s "
-                "(the limit is set by JIKKO_MAX_SECONDS).",
-            )
+            self._end("stopped", outcomes.out_of_time(elapsed, self._limits.max_seconds))

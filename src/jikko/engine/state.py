@@ -24,6 +24,7 @@ from jikko.events import (
     Rounds,
     RoundStarted,
     RunBegan,
+    RunParked,
     RunPaused,
     RunRecovered,
     RunResumed,
@@ -101,7 +102,9 @@ class RunState:
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
         self.interrupted: dict[str, int] = {}
-        """Executions that were under way when a process died, with how often that happened in a row."""
+        """Executions that were under way when a process died, with how often that happened without any progress."""
+        self._parked = False
+        """Whether the process that had the run left it in good order."""
         self.waiting: dict[str, FormRequested] = {}
         """Executions that wait for a human."""
         self.forms: dict[str, FormRequested] = {}
@@ -109,7 +112,7 @@ class RunState:
         self.answers: dict[str, FormClosed] = {}
         """What became of the forms of executions under way."""
         self.elapsed = 0.0
-        """Seconds that the run was running until it paused last."""
+        """Seconds that the run was running until it paused, was parked or was taken over."""
         self.running_since = 0.0
         self.starts: dict[str, NodeStarted] = {}
         """The starts of executions under way, by execution."""
@@ -158,10 +161,13 @@ class RunState:
                 self.running_since = event.at
             case RunStarted():
                 return (), self._run_started(event)
+            case RunParked():
+                self.elapsed, self.running_since, self._parked = event.elapsed, event.at, True
             case RunRecovered():
-                self.interrupted = {id_: self.interrupted.get(id_, 0) + 1 for id_ in event.in_flight}
+                died = not self._parked
+                self.interrupted = {id_: self.interrupted.get(id_, 0) + died for id_ in event.in_flight}
                 # The time in which nobody ran it does not count.
-                self.running_since = event.at
+                self.elapsed, self.running_since, self._parked = max(self.elapsed, event.elapsed), event.at, False
             case _:
                 pass
         return _NO_TEXTS
@@ -208,7 +214,7 @@ class RunState:
     def _node_finished(self, event: NodeFinished) -> Texts:
         frame = self.frame_of(event.rounds)
         node = self.graph.nodes[event.node_id]
-        self._forget(event.execution_id, frame)
+        self._forget(event.execution_id, event.rounds, frame)
         top = frame is self.top
         if top:
             self.exceptions += event.status != "succeeded"
@@ -240,7 +246,7 @@ class RunState:
         # Dify tells the end of a container before the text that it lets go, that of other nodes behind it.
         return ((), chunks) if node.body is not None else (chunks, ())
 
-    def _forget(self, execution_id: str, frame: Frame) -> None:
+    def _forget(self, execution_id: str, rounds: Rounds, frame: Frame) -> None:
         """An execution is not under way any more."""
         frame.open.pop(execution_id, None)
         self.starts.pop(execution_id, None)
@@ -248,13 +254,19 @@ class RunState:
         if self.containers:
             self.containers.pop(execution_id, None)
         if self.interrupted:
-            self.interrupted.pop(execution_id, None)
+            self._progressed(execution_id, rounds)
         if self.attempts:
             self.attempts.pop(execution_id, None)
         if self.forms:
             self.forms.pop(execution_id, None)
             self.waiting.pop(execution_id, None)
             self.answers.pop(execution_id, None)
+
+    def _progressed(self, execution_id: str, rounds: Rounds) -> None:
+        """Something came to its end: neither that nor the containers around it are what kills processes."""
+        self.interrupted.pop(execution_id, None)
+        for entry in rounds:
+            self.interrupted.pop(entry.execution_id, None)
 
     @staticmethod
     def _in_iteration(rounds: Rounds) -> bool:
@@ -276,6 +288,8 @@ class RunState:
         self.frames[event.execution_id, event.round] = Frame(body, scope, rounds)
 
     def _round_finished(self, event: RoundFinished) -> None:
+        if self.interrupted:
+            self._progressed(event.execution_id, event.rounds)
         self._drop((event.execution_id, event.round))
         container = self.containers.get(event.execution_id)
         if container is not None:

@@ -105,7 +105,7 @@ class Executions:
             limits=self._limits,
             clock=self._clock,
         )
-        live.on_lost = runner.park
+        live.on_lost = runner.lost
         self._hold(live, runner)
         self._task(self._run(live, runner, first, answers))
 

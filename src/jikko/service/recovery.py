@@ -49,7 +49,7 @@ async def recover(
             return
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)
-        event = recovered(state, record.epoch + 1, clock())
+        event = recovered(state, record.epoch + 1, clock(), events[-1].at)
         if has_begun(events):
             executions.go_on(live, workflow, state, event)
         else:
