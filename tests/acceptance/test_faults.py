@@ -240,8 +240,8 @@ def test_clients_that_do_not_read_and_vanish_leave_no_memory_behind(scene: Scene
             vanish(each)
         until(lambda: handles(server.pid) <= open_before, "the server let go of them")
         held.append(memory(server.pid))
-    # What the allocator keeps varies; ten logs kept a round would be 60 MiB more each time.
-    assert min(held[3:]) < max(held[:3]) + 20, held
+    # What the allocator keeps varies; ten logs kept a round would be 60 MiB more each time, 300 in the end.
+    assert held[-1] < held[0] + 150, held
 
 
 def test_runs_of_clients_that_vanish_end_and_leave_nothing_open(scene: Scene, echo: EchoServer) -> None:

@@ -93,7 +93,7 @@ class Runner:
         Returns:
             The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
-        self._answers = {answer.execution_id: answer for answer in answers}
+        self._answers |= {answer.execution_id: answer for answer in answers}
         for event in first:
             self.recorder.emit(event)
         self._begun = True
@@ -132,6 +132,8 @@ class Runner:
         if self._ended or execution_id not in state.waiting or execution_id in self._answers:
             return False
         self._answers[execution_id] = closed
+        if not self._begun:
+            return True
         frame = state.top
         self._queue.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
         if state.waiting.keys() <= self._answers.keys():

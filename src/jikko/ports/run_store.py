@@ -119,8 +119,12 @@ class RunStore(Protocol):
         """All runs with status ``running``, oldest first."""
         ...
 
-    async def due_runs(self, now: float, *, limit: int = 100) -> list[RunRecord]:
-        """Paused runs that go on by themselves at ``now`` or earlier, the longest overdue first."""
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        """Paused runs that go on by themselves at ``now`` or earlier, the longest overdue first.
+
+        Args:
+            after: Only those behind this one.
+        """
         ...
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:

@@ -46,8 +46,10 @@ async def run_errand(question: Question, find: Callable[[str], Held | None]) -> 
 
 
 async def hand_in(live: LiveRun, runner: Runner | WaitingRun, closed: FormClosed) -> bool:
-    """Hand in a form of a run that goes on. Returns whether the run waited for it; then it is durable."""
-    if not runner.answer(closed):
-        return False
-    await live.committed()
-    return True
+    """Hand in a form of a run that goes on. Returns whether the run took it in; then it is durable."""
+    return runner.answer(closed) and await has_taken_in(live, closed)
+
+
+async def has_taken_in(live: LiveRun, closed: FormClosed) -> bool:
+    """Wait until it is durable that a form was closed. ``False``: the run ended without."""
+    return await live.takes_in(lambda event: isinstance(event, FormClosed) and event.form_id == closed.form_id)

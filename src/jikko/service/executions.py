@@ -115,20 +115,21 @@ class Executions:
         self.admission.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
-        parked = 0
-        for live, runner in list(self._live.values()):
-            if not runner.has_ended:
-                parked += 1
-                runner.park()
-            try:
-                async with asyncio.timeout(max(1.0, grace)):
-                    await live.committed()
-            except (JikkoError, TimeoutError):
+        held = list(self._live.values())
+        going_on = [runner for _, runner in held if not runner.has_ended]
+        for runner in going_on:
+            runner.park()
+        written = [asyncio.ensure_future(live.committed()) for live, _ in held]
+        if written:
+            await asyncio.wait(written, timeout=max(1.0, grace))
+        for (live, _), done in zip(held, written, strict=True):
+            if not done.done() or done.exception() is not None:
+                done.cancel()
                 log.error("the end of the log of run %s could not be written", live.record.owner.run_id)
             live.abandon(TooManyRequests("The server is shutting down; the run goes on when it is back."))
         if self._tasks:
             await asyncio.wait(self._tasks)
-        return parked
+        return len(going_on)
 
     def _hold(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
         live.record.holder = self._holder
@@ -145,7 +146,8 @@ class Executions:
                 await runner.run([first], answers)
         except Exception as error:
             log.exception("run %s: the engine failed", live.record.owner.run_id)
-            live.append([given_up(live.record, f"internal error ({type(error).__name__})", self._clock())])
+            runner.lost()
+            live.append([given_up(live.record, f"Internal error: {type(error).__name__}", self._clock())])
         self.admission.leave(live.record.owner.app_id)
         await self._settle(live, runner)
 
@@ -164,11 +166,11 @@ class Executions:
                 del self._live[run_id]
 
 
-def given_up(record: RunRecord, reason: str, now: float) -> RunFinished:
+def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
     """The end of a run that cannot go on."""
     return RunFinished(
         at=now,
         status="failed",
-        error=f"The run could not go on after its process ended: {reason}",
+        error=error,
         elapsed=max(0.0, now - record.created_at),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jikko.dsl.start_variables import StartVariable
-from jikko.errors import InvalidFormData, InvalidParam, NotFound, TooLate
+from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
 from jikko.events import Event, FormClosed, FormRequested, RunFinished
 from jikko.nodes.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
@@ -104,15 +104,28 @@ class Forms:
             await asyncio.sleep(_LOOK_EVERY)
 
     async def close_expired(self) -> int:
-        """Close the forms of paused runs whose time is up. Returns how many."""
+        """Close the forms of paused runs whose time is up. Returns how many.
+
+        A run that cannot be read, or cannot go on, keeps no other waiting.
+        """
         now = self._clock()
         count = 0
-        for record in await self._store.due_runs(now):
-            for form in await self._forms(record):
-                if form.closed is None and form.requested.expires_at <= now:
-                    with contextlib.suppress(TooLate):
-                        await self._close(form, _timed_out(form.requested, now))
-                        count += 1
+        last: RunRecord | None = None
+        while records := await self._store.due_runs(now, after=last):
+            for last in records:
+                try:
+                    count += await self._close_expired(last, now)
+                except JikkoError as error:
+                    log.error("forms of run %s cannot be closed: %s", last.owner.run_id, error)
+        return count
+
+    async def _close_expired(self, record: RunRecord, now: float) -> int:
+        count = 0
+        for form in await self._forms(record):
+            if form.closed is None and form.requested.expires_at <= now:
+                with contextlib.suppress(TooLate):
+                    await self._close(form, _timed_out(form.requested, now))
+                    count += 1
         return count
 
     async def _close(self, form: Form, closed: FormClosed) -> None:

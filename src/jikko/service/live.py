@@ -100,6 +100,24 @@ class LiveRun:
                 raise self._abandoned
             await self._change()
 
+    async def takes_in(self, is_wanted: Callable[[Event], bool]) -> bool:
+        """Wait until such an event is durable. Returns whether it is: ``False`` if the run ended without.
+
+        Raises:
+            LogConflict, StoreUnavailable: See ``committed``.
+        """
+        at = 0
+        while True:
+            while at < len(self._events) and not is_wanted(self._events[at]):
+                at += 1
+            if at < self._committed:
+                return True
+            if at == len(self._events) and self.record.finished_at is not None:
+                return False
+            if self._abandoned is not None:
+                raise self._abandoned
+            await self._change()
+
     async def ended(self) -> RunFinished | RunPaused:
         """Wait until the end of the run, or a pause, is durable."""
         while True:

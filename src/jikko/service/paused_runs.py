@@ -1,6 +1,7 @@
 """Runs that wait for humans: handing in a form, and stopping one that no process executes."""
 
 import asyncio
+from weakref import WeakValueDictionary
 
 from jikko.engine.state import RunState
 from jikko.events import FormClosed, RunFinished, RunResumed
@@ -9,10 +10,11 @@ from jikko.ports.clock import Clock
 from jikko.ports.peers import HolderGone, Peers
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.service.errands import hand_in
+from jikko.service.errands import hand_in, has_taken_in
 from jikko.service.executions import Executions
 from jikko.service.live import LiveRun
 from jikko.service.peers import while_it_moves
+from jikko.service.recovery import workflow_of
 from jikko.service.workflows import Workflows
 
 
@@ -35,7 +37,8 @@ class PausedRuns:
         self._executions = executions
         self._peers = peers
         self._clock = clock
-        self._answering: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By run; there while somebody has it or waits for it."""
 
     async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
         """Hand in a form of a run; a paused run goes on. Durable when this returns.
@@ -44,11 +47,8 @@ class PausedRuns:
             Whether the run was waiting for the form.
         """
         run_id = record.owner.run_id
-        async with self._answering.setdefault(run_id, asyncio.Lock()):
-            try:
-                return await while_it_moves(lambda: self._answer(run_id, closed))
-            finally:
-                self._answering.pop(run_id, None)
+        async with self._lock(run_id):
+            return await while_it_moves(lambda: self._answer(run_id, closed))
 
     async def _answer(self, run_id: str, closed: FormClosed) -> bool:
         found = self._executions.find(run_id)
@@ -62,19 +62,17 @@ class PausedRuns:
             return False
         if record.status == "running":
             return await self._peers.answer(record, closed)
-        app = await self._apps.app(record.owner.app_id)
-        if app is None:
-            return False
-        workflow = await self._workflows.get(app, record.owner.workflow_id)
         events = await self._store.events(run_id)
+        live = LiveRun(self._store, record, events)
+        workflow = await workflow_of(live, apps=self._apps, workflows=self._workflows, clock=self._clock)
+        if workflow is None:
+            return False
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)
         if closed.execution_id not in state.waiting:
             return False
-        live = LiveRun(self._store, record, events)
         self._executions.go_on(live, workflow, state, RunResumed(at=self._clock()), closed)
-        await live.committed(len(events) + 1)
-        return True
+        return await has_taken_in(live, closed)
 
     async def stop(self, record: RunRecord, error: str) -> bool:
         """End a run that waits for humans. Durable when this returns.
@@ -83,24 +81,24 @@ class PausedRuns:
             HolderGone, LogConflict: It has just gone on.
         """
         run_id = record.owner.run_id
-        async with self._answering.setdefault(run_id, asyncio.Lock()):
-            try:
-                current = await self._store.record(run_id)
-                if current is None or not current.is_open:
-                    return False
-                if current.status != "paused" or self._executions.find(run_id) is not None:
-                    raise HolderGone
-                end = RunFinished(
-                    at=self._clock(),
-                    status="stopped",
-                    error=error,
-                    elapsed=current.elapsed,
-                    total_tokens=current.total_tokens,
-                    total_steps=current.total_steps,
-                )
-                live = LiveRun(self._store, current, await self._store.events(run_id))
-                live.append([end])
-                await live.committed()
-            finally:
-                self._answering.pop(run_id, None)
+        async with self._lock(run_id):
+            current = await self._store.record(run_id)
+            if current is None or not current.is_open:
+                return False
+            if current.status != "paused" or self._executions.find(run_id) is not None:
+                raise HolderGone
+            end = RunFinished(
+                at=self._clock(),
+                status="stopped",
+                error=error,
+                elapsed=current.elapsed,
+                total_tokens=current.total_tokens,
+                total_steps=current.total_steps,
+            )
+            live = LiveRun(self._store, current, await self._store.events(run_id))
+            live.append([end])
+            await live.committed()
         return True
+
+    def _lock(self, run_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(run_id, asyncio.Lock())

@@ -14,9 +14,23 @@ from jikko.record import RunRecord
 from jikko.service.executions import Executions, given_up
 from jikko.service.live import LiveRun
 from jikko.service.waiting import has_begun
-from jikko.service.workflows import Workflows
+from jikko.service.workflows import Workflow, Workflows
 
 log = logging.getLogger(__name__)
+
+
+async def workflow_of(live: LiveRun, *, apps: AppStore, workflows: Workflows, clock: Clock) -> Workflow | None:
+    """The workflow of a run that is to go on. ``None``: it is not to be had any more, and the run has been ended."""
+    owner = live.record.owner
+    try:
+        app = await apps.app(owner.app_id)
+        if app is None:
+            raise NotFound("The app of the run was deleted.")
+        return await workflows.get(app, owner.workflow_id)
+    except (NotFound, InvalidDocument) as error:
+        live.append([given_up(live.record, f"The run could not go on: {error}", clock())])
+        await live.committed()
+        return None
 
 
 async def recover(
@@ -35,17 +49,10 @@ async def recover(
     """
 
     async def take_over(record: RunRecord) -> None:
-        owner = record.owner
-        events = await store.events(owner.run_id)
+        events = await store.events(record.owner.run_id)
         live = LiveRun(store, record, events)
-        app = await apps.app(owner.app_id)
-        try:
-            if app is None:
-                raise NotFound("The app of the run was deleted.")
-            workflow = await workflows.get(app, owner.workflow_id)
-        except (NotFound, InvalidDocument) as error:
-            live.append([given_up(record, str(error), clock())])
-            await live.committed()
+        workflow = await workflow_of(live, apps=apps, workflows=workflows, clock=clock)
+        if workflow is None:
             return
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)

@@ -92,14 +92,16 @@ class MemoryRunStore:
         found = [record for record in self._records.values() if record.status == "running"]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
 
-    async def due_runs(self, now: float, *, limit: int = 100) -> list[RunRecord]:
-        found = [
-            record
-            for record in self._records.values()
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        keys = {run_id: key for key, run_id in enumerate(self._records)}
+        behind = (0.0, -1) if after is None else (after.wake_at or 0.0, keys.get(after.owner.run_id, -1))
+        found = sorted(
+            (record.wake_at, keys[run_id])
+            for run_id, record in self._records.items()
             if record.status == "paused" and record.wake_at is not None and record.wake_at <= now
-        ]
-        found.sort(key=lambda record: record.wake_at or 0.0)
-        return [msgspec.structs.replace(record) for record in found[:limit]]
+        )
+        records = list(self._records.values())
+        return [msgspec.structs.replace(records[key]) for at, key in found if (at, key) > behind][:limit]
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         for record in self._records.values():

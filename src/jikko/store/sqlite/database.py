@@ -104,9 +104,10 @@ class Database:
             raise unavailable(self.path, error) from error
 
     def _end_snapshot(self) -> None:
-        if self._snapshot is not None and not self._closed:
+        had_one, self._snapshot = self._snapshot is not None, None
+        # After some errors SQLite has ended it by itself.
+        if had_one and not self._closed and self._quick.in_transaction:
             self._quick.execute("ROLLBACK")
-        self._snapshot = None
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Read several rows, on a thread; see ``Readers.run``."""

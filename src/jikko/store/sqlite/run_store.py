@@ -27,7 +27,10 @@ _OPEN: Final = (
     f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
 )
 _DUE: Final = f"""
-SELECT {COLUMNS} FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at <= ? ORDER BY wake_at, key LIMIT ?
+SELECT {COLUMNS} FROM runs INDEXED BY runs_waking
+WHERE status = 1 AND wake_at <= :now
+AND (wake_at, key) > (:wake_at, coalesce((SELECT key FROM runs WHERE run_id = :run_id), 0))
+ORDER BY wake_at, key LIMIT :limit
 """
 _TASK: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_open
@@ -129,11 +132,12 @@ class SqliteRunStore:
     def _open_runs(self, connection: sqlite3.Connection) -> list[RunRecord]:
         return [self._rows.record(connection, row) for row in connection.execute(_OPEN).fetchall()]
 
-    async def due_runs(self, now: float, *, limit: int = 100) -> list[RunRecord]:
-        return await self._database.read(partial(self._due_runs, now, limit))
-
-    def _due_runs(self, now: float, limit: int, connection: sqlite3.Connection) -> list[RunRecord]:
-        return [self._rows.record(connection, row) for row in connection.execute(_DUE, (now, limit)).fetchall()]
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.owner.run_id))
+        values = {"now": now, "wake_at": wake_at, "run_id": run_id, "limit": limit}
+        return await self._database.read(
+            lambda connection: [self._rows.record(connection, row) for row in connection.execute(_DUE, values)]
+        )
 
     async def retries(self, run_id: str) -> list[RunRecord]:
         values = (stored_id(run_id.lower()),)
