@@ -42,7 +42,7 @@ from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
 from jikko.service.keyword_indexing import KeywordIndexing
-from jikko.service.peers import Workers
+from jikko.service.peers import PeersOverLine
 from jikko.service.request_rate import Rate, RequestRate, SharedRequestRate
 from jikko.service.retention import Retention
 from jikko.service.retry import Retries
@@ -96,7 +96,7 @@ async def assemble(
     *,
     in_memory: bool = False,
     environment: Mapping[str, str] = os.environ,
-    peers: Workers | None = None,
+    peers: PeersOverLine | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -237,7 +237,7 @@ def _http_client(settings: Settings) -> AiohttpClient:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
 
 
-def _rate(settings: Settings, peers: Workers | None) -> Rate:
+def _rate(settings: Settings, peers: PeersOverLine | None) -> Rate:
     if peers is None:
         return RequestRate(settings.requests_per_minute)
     return SharedRequestRate(settings.requests_per_minute, peers.take)

@@ -9,7 +9,7 @@ from jikko.errors import LogConflict
 from jikko.events import FormClosed
 from jikko.ports.peers import HolderGone
 from jikko.record import RunRecord
-from jikko.service.bus import SUPERVISOR, Answer, Ask, Gone, Grown, Line, Question, Reply, Stop, Take
+from jikko.service.bus import SUPERVISOR, Ask, Gone, Grown, HandIn, Line, Question, Reply, Stop, Take
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Alone:
         await asyncio.sleep(min(seconds, _LOOK_EVERY))
 
 
-class Workers:
+class PeersOverLine:
     """``Peers`` over a line."""
 
     def __init__(self, name: str, line: Line, workers: int) -> None:
@@ -67,11 +67,10 @@ class Workers:
         self._answering: set[asyncio.Task[None]] = set()
 
     async def stop(self, record: RunRecord, error: str) -> bool:
-        owner = record.owner
-        return await self._have_done(record.holder, Stop(app_id=owner.app_id, run_id=owner.run_id, error=error))
+        return await self._have_done(record.holder, Stop(run_id=record.owner.run_id, error=error))
 
     async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
-        return await self._have_done(record.holder, Answer(run_id=record.owner.run_id, closed=closed))
+        return await self._have_done(record.holder, HandIn(run_id=record.owner.run_id, closed=closed))
 
     async def grown(self, record: RunRecord, count: int, seconds: float) -> None:
         try:
