@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -73,12 +73,12 @@ class Other:
 Pair = tuple[PeersOverLine, Other]
 
 
-@pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
+@asynccontextmanager
+async def connected(**options: float) -> AsyncIterator[Pair]:
     one, two = socket.socketpair()
     line = await Line.open(one)
     other = Other(await Line.open(two))
-    peers = PeersOverLine("s/0", line, 2)
+    peers = PeersOverLine("s/0", line, 2, **options)
 
     async def obey() -> None:
         async for message in line.messages():
@@ -93,6 +93,12 @@ async def pair() -> AsyncIterator[Pair]:
     with suppress(asyncio.CancelledError):
         await obeying
     line.close()
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    async with connected() as pair:
+        yield pair
 
 
 @pytest.mark.parametrize(("answer", "stopped"), [(1, True), (0, False)])
@@ -168,6 +174,36 @@ async def test_when_the_line_breaks_nobody_waits_for_ever(pair: Pair) -> None:
 
     with pytest.raises(HolderGone):
         await stopping
+    async with asyncio.timeout(5):
+        with pytest.raises(HolderGone):
+            await peers.stop(run(), "again")
+        await peers.grown(run(), 7, 60.0)
+
+
+async def test_when_the_line_breaks_requests_are_let_through(pair: Pair) -> None:
+    peers, other = pair
+    taking = asyncio.ensure_future(peers.take(b"key"))
+    await other.question()
+
+    other.line.close()
+
+    async with asyncio.timeout(5):
+        assert await taking == 0
+        assert await peers.take(b"key") == 0
+
+
+async def test_a_holder_that_never_answers_is_gone() -> None:
+    async with connected(patience=0.01) as (peers, _), asyncio.timeout(5):
+        with pytest.raises(HolderGone):
+            await peers.stop(run(), "stop")
+        with pytest.raises(HolderGone):
+            await peers.answer(run(), closed("yes"))
+        assert await peers.take(b"key") == 0
+
+
+async def test_whoever_follows_a_run_of_a_holder_that_never_answers_looks_again(pair: Pair) -> None:
+    async with asyncio.timeout(5):
+        await pair[0].grown(run(), 7, 0.01)
 
 
 async def test_whoever_follows_a_run_is_told_when_it_has_grown(pair: Pair) -> None:
