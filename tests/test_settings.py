@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from jikko.documents.processes import DocumentLimits
 from jikko.errors import InvalidSettings
-from jikko.settings import Settings, read_settings
+from jikko.sandbox.limits import SandboxLimits
+from jikko.settings import Settings, for_worker, read_settings
 
 
 @pytest.fixture
@@ -108,3 +110,17 @@ def test_a_file_that_is_not_understood_is_refused(home: str, text: str, message:
     in_file(home, text)
     with pytest.raises(InvalidSettings, match=message):
         read_settings({"JIKKO_HOME": home})
+
+
+@pytest.mark.parametrize(("limit", "workers", "part"), [(10, 1, 10), (10, 2, 5), (10, 3, 4), (10, 11, 1), (0, 3, 0)])
+def test_each_of_several_workers_has_its_part_of_a_limit_rounded_up(limit: int, workers: int, part: int) -> None:
+    shared = for_worker(Settings(max_runs=limit, max_queued_runs=limit, max_steps=limit), workers)
+    assert (shared.max_runs, shared.max_queued_runs) == (part, part)
+    assert shared.max_steps == limit  # of one run, wherever it is
+
+
+@pytest.mark.parametrize(("workers", "part"), [(1, 10), (3, 4), (11, 1)])
+def test_so_it_has_of_the_programs_and_documents_at_once(workers: int, part: int) -> None:
+    programs = SandboxLimits(concurrent_runs=10, queued_runs=10).for_worker(workers)
+    assert (programs.concurrent_runs, programs.queued_runs) == (part, part)
+    assert DocumentLimits(max_processes=10).for_worker(workers).max_processes == part

@@ -42,7 +42,7 @@ from jikko.service.files import FileService
 from jikko.service.forms import Forms
 from jikko.service.idempotency import IdempotentStarts
 from jikko.service.keyword_indexing import KeywordIndexing
-from jikko.service.peers import Workers
+from jikko.service.peers import PeersOverLine
 from jikko.service.request_rate import Rate, RequestRate, SharedRequestRate
 from jikko.service.retention import Retention
 from jikko.service.retry import Retries
@@ -96,7 +96,7 @@ async def assemble(
     *,
     in_memory: bool = False,
     environment: Mapping[str, str] = os.environ,
-    peers: Workers | None = None,
+    peers: PeersOverLine | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -112,8 +112,8 @@ async def assemble(
         StoreUnavailable: The database cannot be opened.
     """
     providers = read_providers(settings.providers, environment)
-    if peers is not None:
-        settings, providers = for_worker(settings, peers.workers), providers.for_worker(peers.workers)
+    workers = 1 if peers is None else peers.workers
+    settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
         stores = _in_memory() if in_memory else _on_disk(settings, stack, shared=peers is not None)
         stack.push_async_callback(stores.runs.close)
@@ -130,13 +130,12 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, file_limits, clock=clock)
-        sandbox = make_sandbox(settings)
+        sandbox = make_sandbox(settings, workers)
         stack.push_async_callback(sandbox.close)
         http = _http_client(settings)
         stack.push_async_callback(http.close)
-        documents = DocumentProcesses(
-            DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
-        )
+        document_limits = DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
+        documents = DocumentProcesses(document_limits.for_worker(workers))
         stack.push_async_callback(documents.close)
         models = ProviderModels(providers, BACKENDS)
         stack.push_async_callback(models.close)
@@ -198,11 +197,11 @@ async def assemble(
         )
 
 
-def make_sandbox(settings: Settings) -> Sandbox:
-    """The sandbox of this platform. Starts nothing."""
+def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
+    """The sandbox of this platform, for one of so many processes. Starts nothing."""
     if sys.platform != "linux":
         return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
-    return ForkServerSandbox(sandbox_limits(settings))
+    return ForkServerSandbox(sandbox_limits(settings).for_worker(workers))
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:
@@ -237,7 +236,7 @@ def _http_client(settings: Settings) -> AiohttpClient:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
 
 
-def _rate(settings: Settings, peers: Workers | None) -> Rate:
+def _rate(settings: Settings, peers: PeersOverLine | None) -> Rate:
     if peers is None:
         return RequestRate(settings.requests_per_minute)
     return SharedRequestRate(settings.requests_per_minute, peers.take)

@@ -135,7 +135,10 @@ class Settings:
 
 
 def for_worker(settings: Settings, workers: int) -> Settings:
-    """The settings of one of so many processes: limits that hold for all together are shared out, rounded up."""
+    """The settings of one of so many processes: limits that hold for all together are shared out, rounded up.
+
+    Those of programs and documents have defaults that are not here: they are shared out where these are.
+    """
 
     def share(limit: int) -> int:
         return -(-limit // workers)
@@ -146,8 +149,6 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         max_runs_per_app=share(settings.max_runs_per_app),
         max_queued_runs=share(settings.max_queued_runs),
         http_connections=share(settings.http_connections),
-        code_processes=share(settings.code_processes),
-        code_queue=share(settings.code_queue),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import shlex
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,25 @@ def test_a_port_that_is_taken_is_told(house: House, tmp_path: Path) -> None:
     assert outcome.code == 1
     assert port in outcome.err
     assert not outcome.has_traceback
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_start_that_fails_for_its_port_costs_open_runs_nothing(house: House, echo: EchoServer, workers: str) -> None:
+    server, client = house.start()
+    # Several: what is taken over goes on while the next one is read.
+    runs = [client.run("async", q="x")["workflow_run_id"] for _ in range(3)]
+    for run in runs:
+        wait_until_it_waits(client, run, echo)
+    server.kill()
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert house.command("serve", "--port", port, "--workers", workers).code == 1
+    _, client = house.start()
+
+    for run in runs:
+        assert_it_went_on(client, run, echo)
+        assert sum(event["event"] == "run_recovered" for event in client.log(run)) == 1
 
 
 def test_runs_can_be_listed_shown_followed_and_stopped_from_the_command_line(house: House, echo: EchoServer) -> None:

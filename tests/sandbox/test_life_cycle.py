@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from jikko.assemble import make_sandbox
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server import ForkServer
 from jikko.sandbox.limits import SandboxLimits
+from jikko.settings import Settings
 from tests.sandbox.scene import Started, descendants, is_alive, open_files, outcome, running, until
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +117,19 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
         ]
         assert {one.kind for one in seen} == {"SandboxLimitError"}
         assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+
+
+async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_how_many() -> None:
+    made = make_sandbox(Settings(code_queue=1, code_seconds=0.5), workers=10_000)
+    assert isinstance(made, ForkServerSandbox)
+    try:
+        await outcome(made, "python3", OK)
+
+        seen = await asyncio.gather(*(outcome(made, "python3", LOOP) for _ in range(3)))
+
+        assert sum("The sandbox is busy" in one.error for one in seen) == 1
+    finally:
+        await made.close()
 
 
 async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:

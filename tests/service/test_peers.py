@@ -3,15 +3,15 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from jikko.events import FormClosed
 from jikko.ports.peers import HolderGone
 from jikko.record import RunOwner, RunRecord
-from jikko.service.bus import SUPERVISOR, Answer, Ask, Gone, Grown, Line, Message, Question, Reply, Stop, Take
-from jikko.service.peers import Alone, Workers
+from jikko.service.bus import SUPERVISOR, Ask, Gone, Grown, HandIn, Line, Message, Question, Reply, Stop, Take
+from jikko.service.peers import Alone, PeersOverLine
 
 pytestmark = pytest.mark.anyio
 
@@ -70,24 +70,24 @@ class Other:
                 return None
 
 
-Pair = tuple[Workers, Other]
+Pair = tuple[PeersOverLine, Other]
 
 
-@pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
+@asynccontextmanager
+async def connected(**options: float) -> AsyncIterator[Pair]:
     one, two = socket.socketpair()
     line = await Line.open(one)
     other = Other(await Line.open(two))
-    workers = Workers("s/0", line, 2)
+    peers = PeersOverLine("s/0", line, 2, **options)
 
     async def obey() -> None:
         async for message in line.messages():
             assert isinstance(message, Ask | Reply | Gone)
-            workers.heard(message, other.handle)
-        workers.hung_up()
+            peers.heard(message, other.handle)
+        peers.hung_up()
 
     obeying = asyncio.get_running_loop().create_task(obey())
-    yield workers, other
+    yield peers, other
     other.line.close()
     obeying.cancel()
     with suppress(asyncio.CancelledError):
@@ -95,32 +95,38 @@ async def pair() -> AsyncIterator[Pair]:
     line.close()
 
 
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    async with connected() as pair:
+        yield pair
+
+
 @pytest.mark.parametrize(("answer", "stopped"), [(1, True), (0, False)])
 async def test_the_holder_stops_a_run(pair: Pair, answer: int, stopped: bool) -> None:
-    workers, other = pair
-    stopping = asyncio.ensure_future(workers.stop(run(), "stopped by 田中"))
+    peers, other = pair
+    stopping = asyncio.ensure_future(peers.stop(run(), "stopped by 田中"))
 
     ask = await other.reply(answer)
 
     assert (ask.to, ask.sender) == ("s/1", "s/0")
-    assert ask.question == Stop(app_id="a", run_id="r", error="stopped by 田中")
+    assert ask.question == Stop(run_id="r", error="stopped by 田中")
     assert await stopping is stopped
 
 
 @pytest.mark.parametrize("text", ["良い 🙂\n\u2028", "x" * 1_000_000, ""])
 async def test_a_form_reaches_the_holder_as_it_was_filled_in(pair: Pair, text: str) -> None:
-    workers, other = pair
-    answering = asyncio.ensure_future(workers.answer(run(), closed(text)))
+    peers, other = pair
+    answering = asyncio.ensure_future(peers.answer(run(), closed(text)))
 
     ask = await other.reply(1)
 
-    assert ask.question == Answer(run_id="r", closed=closed(text))
+    assert ask.question == HandIn(run_id="r", closed=closed(text))
     assert await answering is True
 
 
 async def test_answers_come_in_any_order(pair: Pair) -> None:
-    workers, other = pair
-    first, second = (asyncio.ensure_future(workers.stop(run(), error)) for error in ("first", "second"))
+    peers, other = pair
+    first, second = (asyncio.ensure_future(peers.stop(run(), error)) for error in ("first", "second"))
     asks = [await other.question(), await other.question()]
 
     for ask in reversed(asks):
@@ -137,8 +143,8 @@ async def test_a_run_that_nobody_else_holds_is_gone(pair: Pair, holder: str) -> 
 
 
 async def test_a_run_that_is_not_where_its_record_says_is_gone(pair: Pair) -> None:
-    workers, other = pair
-    stopping = asyncio.ensure_future(workers.stop(run(), "stop"))
+    peers, other = pair
+    stopping = asyncio.ensure_future(peers.stop(run(), "stop"))
     await other.reply(None)
 
     with pytest.raises(HolderGone):
@@ -146,9 +152,9 @@ async def test_a_run_that_is_not_where_its_record_says_is_gone(pair: Pair) -> No
 
 
 async def test_a_holder_that_dies_before_it_answers_is_gone(pair: Pair) -> None:
-    workers, other = pair
-    stopping = asyncio.ensure_future(workers.stop(run("s/1"), "stop"))
-    elsewhere = asyncio.ensure_future(workers.stop(run("s/2"), "stop"))
+    peers, other = pair
+    stopping = asyncio.ensure_future(peers.stop(run("s/1"), "stop"))
+    elsewhere = asyncio.ensure_future(peers.stop(run("s/2"), "stop"))
     asks = [await other.question(), await other.question()]
 
     other.line.send(Gone("s/1"))
@@ -160,19 +166,49 @@ async def test_a_holder_that_dies_before_it_answers_is_gone(pair: Pair) -> None:
 
 
 async def test_when_the_line_breaks_nobody_waits_for_ever(pair: Pair) -> None:
-    workers, other = pair
-    stopping = asyncio.ensure_future(workers.stop(run(), "stop"))
+    peers, other = pair
+    stopping = asyncio.ensure_future(peers.stop(run(), "stop"))
     await other.question()
 
     other.line.close()
 
     with pytest.raises(HolderGone):
         await stopping
+    async with asyncio.timeout(5):
+        with pytest.raises(HolderGone):
+            await peers.stop(run(), "again")
+        await peers.grown(run(), 7, 60.0)
+
+
+async def test_when_the_line_breaks_requests_are_let_through(pair: Pair) -> None:
+    peers, other = pair
+    taking = asyncio.ensure_future(peers.take(b"key"))
+    await other.question()
+
+    other.line.close()
+
+    async with asyncio.timeout(5):
+        assert await taking == 0
+        assert await peers.take(b"key") == 0
+
+
+async def test_a_holder_that_never_answers_is_gone() -> None:
+    async with connected(patience=0.01) as (peers, _), asyncio.timeout(5):
+        with pytest.raises(HolderGone):
+            await peers.stop(run(), "stop")
+        with pytest.raises(HolderGone):
+            await peers.answer(run(), closed("yes"))
+        assert await peers.take(b"key") == 0
+
+
+async def test_whoever_follows_a_run_of_a_holder_that_never_answers_looks_again(pair: Pair) -> None:
+    async with asyncio.timeout(5):
+        await pair[0].grown(run(), 7, 0.01)
 
 
 async def test_whoever_follows_a_run_is_told_when_it_has_grown(pair: Pair) -> None:
-    workers, other = pair
-    waiting = asyncio.ensure_future(workers.grown(run(), 7, 60.0))
+    peers, other = pair
+    waiting = asyncio.ensure_future(peers.grown(run(), 7, 60.0))
 
     ask = await other.reply(1)
     await waiting
@@ -186,8 +222,8 @@ async def test_whoever_follows_a_run_that_is_nowhere_looks_again(pair: Pair) -> 
 
 
 async def test_requests_of_a_key_are_counted_by_the_supervisor(pair: Pair) -> None:
-    workers, other = pair
-    taking = asyncio.ensure_future(workers.take(b"\x00\xffkey"))
+    peers, other = pair
+    taking = asyncio.ensure_future(peers.take(b"\x00\xffkey"))
 
     ask = await other.reply(17)
 
@@ -198,7 +234,7 @@ async def test_requests_of_a_key_are_counted_by_the_supervisor(pair: Pair) -> No
 @pytest.mark.parametrize(("run_id", "answer"), [("here", 1), ("elsewhere", None), ("broken", None)])
 async def test_questions_of_others_are_answered(pair: Pair, run_id: str, answer: int | None) -> None:
     _, other = pair
-    question = Stop(app_id="a", run_id=run_id, error="stop")
+    question = Stop(run_id=run_id, error="stop")
     other.line.send(Ask(to="s/0", sender="s/9", number=3, question=question))
 
     assert await other.hear() == Reply(to="s/9", number=3, answer=answer)
@@ -206,12 +242,12 @@ async def test_questions_of_others_are_answered(pair: Pair, run_id: str, answer:
 
 
 async def test_an_answer_that_nobody_waits_for_any_more_changes_nothing(pair: Pair) -> None:
-    workers, other = pair
-    stopping = asyncio.ensure_future(workers.stop(run(), "stop"))
+    peers, other = pair
+    stopping = asyncio.ensure_future(peers.stop(run(), "stop"))
     ask = await other.question()
     stopping.cancel()
     other.line.send(Reply(to="s/0", number=ask.number, answer=1))
-    again = asyncio.ensure_future(workers.stop(run(), "again"))
+    again = asyncio.ensure_future(peers.stop(run(), "again"))
 
     await other.reply(1)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.turn import Turn
 
@@ -36,6 +37,13 @@ def test_one_has_the_turn_at_a_time(tmp_path: Path) -> None:
         assert had.wait(5)
         waiting.join()
         assert not one.try_to_take()
+
+
+def test_a_database_whose_turn_cannot_be_taken_is_told_as_any_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "jikko.db-turn").mkdir()
+
+    with pytest.raises(StoreUnavailable, match=r"jikko\.db cannot be opened: .*jikko\.db-turn"):
+        Database.open(tmp_path / "jikko.db", shared=True)
 
 
 def _hold(path: Path, told: Connection) -> None:

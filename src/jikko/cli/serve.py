@@ -62,15 +62,16 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
     from jikko.service.ownership import sole_owner
 
     with sole_owner(settings.home):
+        try:
+            # Before runs are taken over, which a run bears only so often.
+            [listening] = listen(settings.host, settings.port)
+        except OSError as error:
+            raise InvalidSettings(str(error)) from None
         async with assemble(settings) as assembly:
             issued = await publish(assembly, files)
             recovered = await assembly.runs.recover()
             if recovered:
                 click.echo(f"{recovered} runs that were under way go on.")
-            try:
-                [listening] = listen(settings.host, settings.port)
-            except OSError as error:
-                raise InvalidSettings(str(error)) from None
             base = base_of(settings, listening)
             working = asyncio.ensure_future(duties(assembly))
 

@@ -35,7 +35,7 @@ from jikko.service.bus import (
     of_server,
     server_of,
 )
-from jikko.service.peers import Workers
+from jikko.service.peers import PeersOverLine
 from jikko.settings import settings_from_json
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ _TRY_AGAIN = 0.5
 class Worker:
     """Does what comes over the line."""
 
-    def __init__(self, assembly: Assembly, peers: Workers, line: Line) -> None:
+    def __init__(self, assembly: Assembly, peers: PeersOverLine, line: Line) -> None:
         self._assembly = assembly
         self._peers = peers
         self._line = line
@@ -126,7 +126,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     if not isinstance(begin, Begin):
         return
     settings = settings_from_json(begin.settings)
-    peers = Workers(begin.name, line, begin.workers)
+    peers = PeersOverLine(begin.name, line, begin.workers)
     async with assemble(settings, peers=peers) as assembly:
         base = base_of(settings, listening)
         line.send(Assembled(said=to_try(base, await publish(assembly, map(Path, begin.files)))))

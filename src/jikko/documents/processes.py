@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jikko.documents.formats import format_of
@@ -29,6 +29,10 @@ class DocumentLimits:
     """Bytes of address space of one process."""
     max_text: int = 64 << 20
     """Bytes of text of one document."""
+
+    def for_worker(self, workers: int) -> "DocumentLimits":
+        """The limits of one of so many processes: what holds for all together is shared out, rounded up."""
+        return replace(self, max_processes=-(-self.max_processes // workers))
 
 
 class DocumentProcesses:

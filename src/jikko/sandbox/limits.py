@@ -1,7 +1,7 @@
 """How much one run of a user's program may use, and how many may run."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MIB = 1 << 20
 
@@ -63,3 +63,11 @@ class SandboxLimits:
         """The CPU limit that the kernel is given, in seconds."""
         # One second behind the wall limit, so that it is a second line and never the first to fire by rounding.
         return int(self.wall_seconds) + 2 if self.cpu_seconds is None else self.cpu_seconds
+
+    def for_worker(self, workers: int) -> "SandboxLimits":
+        """The limits of one of so many processes: what holds for all together is shared out, rounded up."""
+        return replace(
+            self,
+            concurrent_runs=-(-self.concurrent_runs // workers),
+            queued_runs=-(-self.queued_runs // workers),
+        )

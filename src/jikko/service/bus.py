@@ -84,12 +84,11 @@ class Serving(msgspec.Struct, frozen=True, tag=True):
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Stop a run. Answered by whether it was still to be stopped."""
 
-    app_id: str
     run_id: str
     error: str
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class HandIn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Hand in a form of a run. Answered by whether the run waited for it."""
 
     run_id: str
@@ -110,7 +109,7 @@ class Take(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     key: bytes
 
 
-Question: TypeAlias = Stop | Answer | Grown | Take
+Question: TypeAlias = Stop | HandIn | Grown | Take
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from jikko.engine.runner import Runner
 from jikko.errors import JikkoError
 from jikko.events import FormClosed
-from jikko.service.bus import Answer, Grown, Question, Stop
+from jikko.service.bus import Grown, HandIn, Question, Stop
 from jikko.service.live import LiveRun
 from jikko.service.waiting import WaitingRun
 
@@ -28,7 +28,7 @@ async def run_errand(question: Question, find: Callable[[str], Held | None]) -> 
         case Stop(run_id=run_id, error=error):
             held = find(run_id)
             return None if held is None else held[1].stop(error)
-        case Answer(run_id=run_id, closed=closed):
+        case HandIn(run_id=run_id, closed=closed):
             held = find(run_id)
             return None if held is None or held[1].has_ended else await hand_in(*held, closed)
         case Grown(run_id=run_id, count=count, seconds=seconds):

@@ -64,11 +64,11 @@ class Database:
                 quick = opened.enter_context(closing(connect(path, busy_timeout=brief, query_only=True)))
                 readers = opened.enter_context(closing(Readers(path, threads=2, busy_timeout=busy_timeout)))
                 searchers = opened.enter_context(closing(Readers(path, threads=1, busy_timeout=busy_timeout)))
+                turn = opened.enter_context(closing(Turn(path))) if shared else None
             except sqlite3.Error as error:
                 raise unavailable(path, error) from error
             except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
-            turn = opened.enter_context(closing(Turn(path))) if shared else None
             writer = opened.enter_context(closing(Writer(owned, path, turn)))
             return cls(path, writer, quick, readers, searchers, opened.pop_all())
 
