@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 
@@ -23,8 +23,6 @@ from jikko.events import (
     Usage,
 )
 from jikko.values import Json, encode_json, is_file
-
-TriggeredFrom: TypeAlias = Literal["app-run"]
 
 
 class RunOwner(msgspec.Struct, frozen=True, kw_only=True):

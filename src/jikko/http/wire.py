@@ -37,17 +37,15 @@ def encode(value: Any) -> bytes:
     return masked(encode_json(value))
 
 
-def event_message(owner: RunOwner, event: Event, *, task_id: str | None = None) -> dict[str, Any] | None:
+def event_message(owner: RunOwner, event: Event) -> dict[str, Any] | None:
     """An event as a message of the stream; ``None`` if clients of Dify do not know it."""
     described = _described(owner, event)
-    if described is None:
-        return None
-    return message(owner, *described, task_id=task_id)
+    return None if described is None else message(owner, *described)
 
 
-def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | None = None) -> dict[str, Any]:
+def message(owner: RunOwner, name: str, data: dict[str, Any]) -> dict[str, Any]:
     """A message of the stream."""
-    return {"event": name, "workflow_run_id": owner.run_id, "task_id": task_id or owner.task_id, "data": data}
+    return {"event": name, "workflow_run_id": owner.run_id, "task_id": owner.task_id, "data": data}
 
 
 def frame(message: Any) -> bytes:
