@@ -23,6 +23,7 @@ from jikko.store.sqlite.run_scan import created_before, scan
 from jikko.store.sqlite.run_writes import LogWrite, RunWrites
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
+# `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
 _OPEN: Final = (
     f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
 )
