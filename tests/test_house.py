@@ -61,8 +61,20 @@ def test_the_version_is_one_and_the_changelog_has_it(project: dict[str, Any]) ->
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))])
 def test_links_within_the_documents_lead_somewhere(page: Path) -> None:
     targets = [part.partition(")")[0] for part in page.read_text(encoding="utf-8").split("](")[1:]]
-    local = [target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
-    assert [target for target in local if not (page.parent / target).exists()] == []
+    assert [target for target in targets if "://" not in target and not _leads_somewhere(page, target)] == []
+
+
+def _leads_somewhere(page: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    file = page.parent / name if name else page
+    return file.exists() and (not anchor or anchor in _anchors(file.read_text(encoding="utf-8")))
+
+
+def _anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document, none of which it has twice."""
+    without_code = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ +(.+?) *$", without_code, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", ["docs/reliability.md", "tests/service/test_field_bugs.py"])

@@ -6,7 +6,6 @@
   * BadRequest            the request cannot be understood
   * UploadRefused         the upload does not hold one file that can be stored
   * Unauthorized          no or a wrong API key
-  * Forbidden             it exists, and is not for the caller
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
   * TooLate               a form was submitted already, or its time is up
@@ -98,16 +97,6 @@ class Unauthorized(JikkoError):
     code = "unauthorized"
     status = 401
     headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Bearer realm="api"'})
-
-
-class Forbidden(JikkoError):
-    """It exists, and is not for the caller."""
-
-    status = 403
-
-    def __init__(self, message: str, *, code: str = "forbidden") -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class NotFound(JikkoError):

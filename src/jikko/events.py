@@ -66,7 +66,7 @@ class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_on
 
     at: float
     epoch: int
-    """Number of the lease that begins with this event; the first owner has 1."""
+    """2 for the first takeover of a run, 3 for the next; the process that accepted it has 1."""
     in_flight: list[str] = []
     """Executions that had started and not finished."""
     ready: list[str] = []

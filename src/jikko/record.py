@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 
@@ -23,8 +23,6 @@ from jikko.events import (
     Usage,
 )
 from jikko.values import Json, encode_json, is_file
-
-TriggeredFrom: TypeAlias = Literal["app-run"]
 
 
 class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +77,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     wake_at: float | None = None
     """When a paused run goes on by itself: its first form runs out of time then."""
     epoch: int = 1
-    """Number of the lease under which the run is executed."""
+    """1 until the run is taken over after a crash; each takeover adds one. Whoever has an earlier one may not write."""
     holder: str = ""
     """The server process that executes the run, by the name that it has among others; empty if it has none."""
 

@@ -153,7 +153,7 @@ async def test_a_closed_log_takes_no_more(store: RunStore) -> None:
     assert await store.record(run.id) == closed
 
 
-async def test_an_owner_whose_lease_was_taken_is_refused(store: RunStore) -> None:
+async def test_an_owner_whose_run_was_taken_over_is_refused(store: RunStore) -> None:
     run = Draft()
     await store.append(run.step(started()))
     await store.append(run.step(RunRecovered(at=1001, epoch=2)))

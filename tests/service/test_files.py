@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from jikko.errors import Forbidden, InvalidParam, JikkoError, NotFound, PayloadTooLarge
+from jikko.errors import InvalidParam, JikkoError, NotFound, PayloadTooLarge
 from jikko.files.types import FileLimits
 from jikko.ports.files import StoredFile
-from jikko.service.files import WORKSPACE_ID, Attachments, Download, FileService, shortened
+from jikko.service.files import WORKSPACE_ID, Download, FileService, shortened
 from tests.service.file_parts import SIGNER, Part, empty_store
 
 pytestmark = pytest.mark.anyio
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 LIMITS = FileLimits(max_image=10, max_other=20, blocked_extensions=frozenset({"exe"}))
 
 
-def a_service(attachments: Attachments | None = None) -> FileService:
-    return FileService(empty_store(), SIGNER, LIMITS, attachments=attachments)
+def a_service() -> FileService:
+    return FileService(empty_store(), SIGNER, LIMITS)
 
 
 async def upload(service: FileService, *parts: tuple[str, Part]) -> StoredFile:
@@ -191,27 +191,3 @@ async def test_a_wrong_or_expired_signature_opens_nothing() -> None:
 async def test_a_url_without_its_signature_is_a_bad_request() -> None:
     with pytest.raises(InvalidParam):
         await a_service().download("0195e7a0-0000-7000-8000-0000000000f1", {})
-
-
-async def test_files_of_workflows_have_no_preview() -> None:
-    service = a_service()
-    file = await upload(service, ("file", Part()))
-
-    with pytest.raises(NotFound, match="File not found in message context") as error:
-        await service.preview(file.id, app_id="app-1")
-
-    assert error.value.code == "file_not_found"
-
-
-async def test_files_of_messages_have_one_for_their_app_only() -> None:
-    class Attached:
-        async def app_of(self, file_id: str) -> str | None:
-            return "app-1"
-
-    service = a_service(Attached())
-    file = await upload(service, ("file", Part()))
-
-    assert await content_of(await service.preview(file.id, app_id="app-1")) == b"hello"
-    with pytest.raises(Forbidden) as error:
-        await service.preview(file.id, app_id="app-2")
-    assert error.value.code == "file_access_denied"

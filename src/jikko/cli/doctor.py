@@ -48,10 +48,11 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
     from jikko.assemble import assemble, sandbox_limits
     from jikko.errors import JikkoError
     from jikko.sandbox.selftest import self_test
+    from jikko.store.sqlite.connection import OLDEST_SQLITE
 
     version = platform.python_version()
     yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_implementation()} {version}")
-    yield Finding("sqlite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version)
+    yield Finding("sqlite", sqlite3.sqlite_version_info >= OLDEST_SQLITE, sqlite3.sqlite_version)
     try:
         async with assemble(settings) as assembly:
             apps = await assembly.apps.all()

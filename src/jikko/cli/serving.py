@@ -27,7 +27,7 @@ def prepare_process(log_level: str) -> None:
     # It tells every request to a model, at the level that is meant for what concerns the operator.
     logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLogger().level))
     # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
-    # all of them again and again: a seventh of all work with 1,000 runs at once, and finds next to nothing.
+    # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
     gc.set_threshold(50_000, 20, 50)
     if sys.platform != "win32":
         import uvloop

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Set
 
-from jikko.files.mapping import resign, stored_mapping
+from jikko.files.mapping import stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits, extension_for, extension_of
 from jikko.ids import new_id
@@ -100,9 +100,6 @@ class Files:
 
     def url(self, file: StoredFile, *, base_url: str = "") -> str:
         return self._signer.url(file, base_url)
-
-    def resign(self, value: Json, *, base_url: str = "") -> Json:
-        return resign(value, self._signer, base_url)
 
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)

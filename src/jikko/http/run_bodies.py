@@ -16,7 +16,7 @@ _FILE_IDENTITY = FILE_IDENTITY.encode()
 
 
 class _Detail(msgspec.Struct):
-    """The answer, in its order. It is encoded in three quarters of the time that a dictionary takes."""
+    """The answer, in its order. It is encoded quicker than a dictionary."""
 
     id: str
     workflow_id: str

@@ -37,17 +37,15 @@ def encode(value: Any) -> bytes:
     return masked(encode_json(value))
 
 
-def event_message(owner: RunOwner, event: Event, *, task_id: str | None = None) -> dict[str, Any] | None:
+def event_message(owner: RunOwner, event: Event) -> dict[str, Any] | None:
     """An event as a message of the stream; ``None`` if clients of Dify do not know it."""
     described = _described(owner, event)
-    if described is None:
-        return None
-    return message(owner, *described, task_id=task_id)
+    return None if described is None else message(owner, *described)
 
 
-def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | None = None) -> dict[str, Any]:
+def message(owner: RunOwner, name: str, data: dict[str, Any]) -> dict[str, Any]:
     """A message of the stream."""
-    return {"event": name, "workflow_run_id": owner.run_id, "task_id": task_id or owner.task_id, "data": data}
+    return {"event": name, "workflow_run_id": owner.run_id, "task_id": owner.task_id, "data": data}
 
 
 def frame(message: Any) -> bytes:
@@ -62,46 +60,19 @@ def frame(message: Any) -> bytes:
 
 def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: float) -> bytes:
     """The stream of a run that was refused after its answer began. Source: spec/events.md §7."""
-    at = int(now)
-    envelope = {"workflow_run_id": run_id, "task_id": run_id}
-    started = {"id": run_id, "workflow_id": workflow_id, "inputs": inputs, "created_at": at, "reason": "initial"}
-    finished: dict[str, Any] = {
-        "id": run_id,
-        "workflow_id": workflow_id,
-        "status": "failed",
-        "outputs": None,
-        "error": error,
-        "elapsed_time": 0.0,
-        "total_tokens": 0,
-        "total_steps": 0,
-        "created_by": {},
-        "created_at": at,
-        "finished_at": at,
-        "exceptions_count": 1,
-        "files": [],
-    }
-    return frame({"event": "workflow_started", **envelope, "data": started}) + frame(
-        {"event": "workflow_finished", **envelope, "data": finished}
+    owner = RunOwner(
+        run_id=run_id, task_id=run_id, app_id="", workflow_id=workflow_id, version="", end_user_id="", user=""
     )
+    started = run_started(owner, RunStarted(at=now, inputs=inputs, system={}), "initial")
+    end = RunFinished(at=now, status="failed", error=error, elapsed=0.0, exceptions_count=1)
+    finished = {**_run_finished(owner, end), "outputs": None, "created_by": {}}
+    return frame(message(owner, "workflow_started", started)) + frame(message(owner, "workflow_finished", finished))
 
 
-def finished_data(owner: RunOwner, record: RunRecord, outputs: Json) -> dict[str, Any]:
+def finished_data(record: RunRecord, outputs: Json) -> dict[str, Any]:
     """The data of ``workflow_finished``, from the record."""
-    return {
-        "id": owner.run_id,
-        "workflow_id": owner.workflow_id,
-        "status": record.status,
-        "outputs": outputs,
-        "error": record.error,
-        "elapsed_time": round(record.elapsed, 6),
-        "total_tokens": record.total_tokens,
-        "total_steps": record.total_steps,
-        "created_by": {"id": owner.end_user_id, "user": owner.user},
-        "created_at": int(record.created_at),
-        "finished_at": None if record.finished_at is None else int(record.finished_at),
-        "exceptions_count": record.exceptions_count,
-        "files": files_in(outputs),
-    }
+    elapsed = round(record.elapsed, 6)
+    return _finished(record.owner, record, outputs, elapsed, record.created_at, record.finished_at)
 
 
 def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | None:
@@ -206,20 +177,31 @@ def run_started(owner: RunOwner, event: RunStarted, reason: str, *, with_time: b
 
 
 def _run_finished(owner: RunOwner, event: RunFinished) -> dict[str, Any]:
+    return _finished(owner, event, event.outputs, event.elapsed, event.at - event.elapsed, event.at)
+
+
+def _finished(
+    owner: RunOwner,
+    end: RunFinished | RunRecord,
+    outputs: Json,
+    elapsed: float,
+    created_at: float,
+    finished_at: float | None,
+) -> dict[str, Any]:
     return {
         "id": owner.run_id,
         "workflow_id": owner.workflow_id,
-        "status": event.status,
-        "outputs": event.outputs,
-        "error": event.error,
-        "elapsed_time": event.elapsed,
-        "total_tokens": event.total_tokens,
-        "total_steps": event.total_steps,
+        "status": end.status,
+        "outputs": outputs,
+        "error": end.error,
+        "elapsed_time": elapsed,
+        "total_tokens": end.total_tokens,
+        "total_steps": end.total_steps,
         "created_by": {"id": owner.end_user_id, "user": owner.user},
-        "created_at": int(event.at - event.elapsed),
-        "finished_at": int(event.at),
-        "exceptions_count": event.exceptions_count,
-        "files": files_in(event.outputs),
+        "created_at": int(created_at),
+        "finished_at": None if finished_at is None else int(finished_at),
+        "exceptions_count": end.exceptions_count,
+        "files": files_in(outputs),
     }
 
 

@@ -93,10 +93,6 @@ class FileIndex(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """Finish what was begun. May be called twice."""
-        ...
-
 
 class Blob(msgspec.Struct, frozen=True):
     """Content that was stored."""
@@ -231,8 +227,4 @@ class FileStore(Protocol):
 
     def url(self, file: StoredFile, *, base_url: str = "") -> str:
         """A fresh signed url under which the file can be fetched without a key."""
-        ...
-
-    def resign(self, value: Json, *, base_url: str = "") -> Json:
-        """The value with fresh urls in all file mappings of stored files, however deep. The value is not changed."""
         ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote
 
-from jikko.errors import Forbidden, InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
+from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits, extension_of
 from jikko.ids import is_uuid
@@ -41,14 +41,6 @@ class UploadedPart(Protocol):
         ...
 
 
-class Attachments(Protocol):
-    """Knows which files are attached to messages of chats."""
-
-    async def app_of(self, file_id: str) -> str | None:
-        """The app in one of whose messages the file is; ``None`` if it is in none."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Download:
     """A file on its way to a client."""
@@ -61,18 +53,10 @@ class Download:
 class FileService:
     """The use cases about files."""
 
-    def __init__(
-        self,
-        store: FileStore,
-        signer: UrlSigner,
-        limits: FileLimits,
-        *,
-        attachments: Attachments | None = None,
-    ) -> None:
+    def __init__(self, store: FileStore, signer: UrlSigner, limits: FileLimits) -> None:
         self._store = store
         self._signer = signer
         self._limits = limits
-        self._attachments = attachments
 
     async def upload(self, parts: Sequence[tuple[str, UploadedPart]], *, app_id: str, end_user_id: str) -> StoredFile:
         """Store the file of a multipart body.
@@ -133,26 +117,6 @@ class FileService:
             "conversation_id": None,
             "file_key": None,
         }
-
-    async def preview(self, file_id: str, *, app_id: str, as_attachment: bool = False) -> Download:
-        """A file that is attached to a message of this app.
-
-        Raises:
-            NotFound: ``file_not_found``: it is attached to no message, as are all files of workflows.
-            Forbidden: ``file_access_denied``: to a message of another app.
-
-        Source: Dify 1.15, spec/service-api.md §6.3.
-        """
-        owner = None if self._attachments is None else await self._attachments.app_of(file_id)
-        if owner is None:
-            raise NotFound("File not found in message context", code="file_not_found")
-        if owner != app_id:
-            raise Forbidden("Access to the requested file is denied.", code="file_access_denied")
-        file = await self._store.look_up(file_id)
-        if file is None:
-            raise NotFound("File not found in message context", code="file_not_found")
-        headers = {**_headers(file, as_attachment=as_attachment), "Cache-Control": "private, max-age=3600"}
-        return Download(headers, await self._begun(file))
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
         """A file by its signed url; no key is needed.

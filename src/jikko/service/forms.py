@@ -6,7 +6,6 @@ Source: Dify 1.15, spec/service-api.md §4.4, spec/execution.md §9.
 import asyncio
 import contextlib
 import hmac
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +20,6 @@ from jikko.record import RunRecord
 from jikko.service.file_inputs import FileInputs
 from jikko.service.runs import Runs
 from jikko.values import Json
-
-log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0
 """Seconds between looks for forms whose time is up."""
@@ -95,12 +92,9 @@ class Forms:
         )
 
     async def watch(self) -> None:
-        """Close forms whose time is up, for ever."""
+        """Close forms whose time is up, until cancelled or until that fails."""
         while True:
-            try:
-                await self.close_expired()
-            except Exception:
-                log.exception("forms whose time is up could not be closed; trying again")
+            await self.close_expired()
             await asyncio.sleep(_LOOK_EVERY)
 
     async def close_expired(self) -> int:

@@ -17,7 +17,7 @@ _LOOK_EVERY = 1.0
 _BUSY = 200
 """New runs between two looks from which on the server is left alone."""
 _MANY = 100_000
-"""Runs not prepared from which on it is not left alone any more: to go through them takes 0.1 s of a search."""
+"""Runs not prepared from which on it is not left alone any more: searches go through all of them."""
 _PAUSE = 0.002
 """Seconds between batches at least, in which others may write."""
 _SHARE = 3.0

@@ -41,13 +41,11 @@ async def upload(request: Request) -> Response:
 
 
 async def preview(request: Request) -> Response:
-    """``GET /v1/files/{file_id}/preview``: only files of chat messages."""
-    api, app = await authenticated(request)
-    file_id = request.path_params["file_id"]
-    if not is_uuid(file_id):
+    """``GET /v1/files/{file_id}/preview``: only files of chat messages, and there are no chats."""
+    await authenticated(request)
+    if not is_uuid(request.path_params["file_id"]):
         raise HTTPException(404)
-    as_attachment = request.query_params.get("as_attachment", "").lower() in ("true", "1")
-    return _sent(await api.files.preview(file_id, app_id=app.id, as_attachment=as_attachment))
+    raise NotFound("File not found in message context", code="file_not_found")
 
 
 async def download(request: Request) -> Response:

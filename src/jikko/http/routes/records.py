@@ -120,7 +120,7 @@ async def _attached(
                 "event": "workflow_finished",
                 "workflow_run_id": owner.run_id,
                 "task_id": owner.run_id,
-                "data": wire.finished_data(owner, record, outputs),
+                "data": wire.finished_data(record, outputs),
             }
         )
         return

@@ -39,6 +39,3 @@ class MemoryFileIndex:
             del self._files[file.id]
         kept = {file.digest for file in self._files.values()}
         return Expired(len(old), sorted({file.digest for file in old} - kept))
-
-    async def close(self) -> None:
-        pass

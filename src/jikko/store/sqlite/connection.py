@@ -23,9 +23,14 @@ _HINTS: Final = {
 }
 
 
+def error_name(error: sqlite3.Error) -> str:
+    """SQLite's name for an error, ``SQLITE_BUSY`` say; empty for an error of Python's own, which has none."""
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
 def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
     """The error to raise for one of SQLite's: what happened, where, and what to do."""
-    name = getattr(error, "sqlite_errorname", None) or ""
+    name = error_name(error)
     # Extended codes begin with the plain one: SQLITE_READONLY_DIRECTORY.
     hint = next((hint for code, hint in _HINTS.items() if name.startswith(code)), None)
     return StoreUnavailable(f"The database {path} cannot be used: {error}" + (f"; {hint}." if hint else "."))
@@ -75,6 +80,6 @@ def _use_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
             return
         except sqlite3.OperationalError as error:
             # Two processes that open a new file at once: SQLite refuses one without waiting for its time-out.
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+            if not error_name(error).startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -54,9 +54,6 @@ class SqliteFileIndex:
         expired: Expired = await self._database.submit(partial(_expire, before, limit, keep))
         return expired
 
-    async def close(self) -> None:
-        pass
-
 
 def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
     values = (

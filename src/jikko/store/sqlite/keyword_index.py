@@ -173,7 +173,7 @@ class KeywordIndex:
             if (part,) not in connection.execute(_PARTS).fetchall():
                 for sql in _CREATE:
                     connection.execute(sql.format(part=part))
-                # Merging is done by `_fill`, a little each time; SQLite's own way takes 30 ms every now and then.
+                # Merging is done by `_fill`, a little each time; SQLite's own way holds up runs now and then.
                 connection.execute(_CONFIGURE.format(part=part), ("automerge", 0))
                 connection.execute(_CONFIGURE.format(part=part), ("usermerge", 8))
             added.add(part)

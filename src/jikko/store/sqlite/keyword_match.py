@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
+from jikko.store.sqlite.connection import error_name
 from jikko.store.sqlite.identifiers import storable, stored_id
 from jikko.store.sqlite.keyword_blocks import candidates, first_run_behind
 from jikko.store.sqlite.keyword_index import BLOCK
@@ -110,7 +111,7 @@ class KeywordMatch:
             most = (among - alone) // _SKIP // BLOCK
             blocks = candidates(connection, self._text, most) if most > 0 else None
         except sqlite3.Error as error:
-            if error.sqlite_errorname == "SQLITE_INTERRUPT":
+            if error_name(error) == "SQLITE_INTERRUPT":
                 raise  # the store is being closed
             _LOG.warning("The keyword index cannot be used: %s", error)
             return None

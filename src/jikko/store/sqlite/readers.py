@@ -32,13 +32,18 @@ class Readers:
         """The answer of a function that reads. All its statements see the database at one moment.
 
         Raises:
-            StoreUnavailable: The database cannot be read.
+            StoreUnavailable: The database cannot be read, or is closed before the answer is there.
         """
-        if self._closed:
-            raise StoreUnavailable(f"The database {self._path} is closed.")
+        self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable(f"The database {self._path} is closed.")
+
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        # Again: only what reads can be broken off, so what waits for a thread must not begin.
+        self._require_open()
         connection = self._idle.get()
         try:
             connection.execute("BEGIN")

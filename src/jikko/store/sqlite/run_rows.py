@@ -18,7 +18,7 @@ COLUMNS: Final = (
     "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
     "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner"
 )
-"""What ``RunRows.record`` wants, in order."""
+"""What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
 
 
 def names() -> Interned:

@@ -23,6 +23,7 @@ from jikko.store.sqlite.run_scan import created_before, scan
 from jikko.store.sqlite.run_writes import LogWrite, RunWrites
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
+# `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
 _OPEN: Final = (
     f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
 )
@@ -62,7 +63,7 @@ class SqliteRunStore:
 
     Args:
         keyword_index: Whether to keep and use an index for keywords; by default, if this build of SQLite can.
-        scan_up_to: Runs that a search by keyword goes through without asking the index: it takes 10 ms.
+        scan_up_to: Runs that a search by keyword goes through without asking the index, which would gain little.
     """
 
     def __init__(self, database: Database, *, keyword_index: bool | None = None, scan_up_to: int = 10_000) -> None:
@@ -184,7 +185,7 @@ class SqliteRunStore:
 
 
 def _detail(values: tuple[StoredId, bytes], connection: sqlite3.Connection) -> RunDetail | None:
-    # Python looks for an adapter of each value that is bytes, not of one that is a bytearray: 0.6 of 4 µs.
+    # Python looks for an adapter of each value that is bytes, which takes time, not of one that is a bytearray.
     run_id, key = values
     wanted = (bytearray(run_id) if isinstance(run_id, bytes) else run_id, bytearray(key))
     row = connection.execute(_DETAIL, wanted).fetchone()

@@ -20,7 +20,7 @@ INSERT INTO runs (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO NOTHING
 """
-# The fence: only the holder of the latest lease, at the end of an open log, changes the row.
+# The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
 _ADVANCE: Final = """
 UPDATE runs SET
   status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,

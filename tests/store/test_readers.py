@@ -1,0 +1,42 @@
+"""Queries on threads of their own."""
+
+import asyncio
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import StoreUnavailable
+from jikko.store.sqlite.readers import Readers
+
+pytestmark = pytest.mark.anyio
+
+ENDLESS = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n WHERE begun()"
+
+
+async def test_closing_breaks_off_what_reads_and_begins_nothing_that_waits(tmp_path: Path) -> None:
+    readers = Readers(tmp_path / "jikko.db", threads=1, busy_timeout=1)
+    begun = threading.Event()
+    waiting_began = threading.Event()
+
+    def has_begun() -> bool:
+        begun.set()
+        return True
+
+    def endless(connection: sqlite3.Connection) -> None:
+        connection.create_function("begun", 0, has_begun)
+        connection.execute(ENDLESS).fetchone()
+
+    def waiting(connection: sqlite3.Connection) -> None:
+        waiting_began.set()
+
+    queries = [asyncio.create_task(readers.run(query)) for query in (endless, waiting)]
+    await asyncio.to_thread(begun.wait)
+    await asyncio.to_thread(readers.close)
+
+    outcomes = await asyncio.gather(*queries, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StoreUnavailable, StoreUnavailable]
+    assert not waiting_began.is_set()
+    with pytest.raises(StoreUnavailable, match="is closed"):
+        await readers.run(waiting)
