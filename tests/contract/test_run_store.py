@@ -238,6 +238,8 @@ async def test_paused_runs_that_are_due_are_told_the_longest_overdue_first(store
 
     assert await store.due_runs(300.0) == [drafts["sooner"].record, drafts["later"].record]
     assert await store.due_runs(300.5, limit=1) == [drafts["sooner"].record]
+    assert await store.due_runs(300.0, after=drafts["sooner"].record) == [drafts["later"].record]
+    assert await store.due_runs(300.0, after=drafts["later"].record) == []
     assert await store.due_runs(99.9) == []
 
 

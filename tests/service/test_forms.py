@@ -1,7 +1,9 @@
 """Pauses for humans. Source: Dify 1.15, spec/execution.md §9."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,59 @@ async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Ass
 
     record = await settled(assembly, run_id)
     assert (record.status, outputs(record)) == ("succeeded", {"a": "1", "b": "2"})
+
+
+async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Assembly) -> None:
+    names = [f"ask_{number}" for number in range(8)]
+    nodes = [start("q"), *map(form, names), end(**{name: [name, "comment"] for name in names})]
+    edges = [*(f"start --> {name}" for name in names), *(f"{name} --yes--> end" for name in names)]
+    text = dsl(nodes, edges)
+    for turns in range(12):
+        app, live, forms = await paused(assembly, text)
+
+        async def hand_in(number: int, app: App = app, forms: list[FormRequested] = forms, turns: int = turns) -> None:
+            for _ in range(number * turns):
+                await asyncio.sleep(0)
+            inputs: dict[str, Any] = {"comment": forms[number].node_id}
+            await assembly.forms.submit(app.id, forms[number].form["form_token"], "yes", inputs, "")
+
+        await asyncio.gather(*map(hand_in, range(8)))
+
+        record = await settled(assembly, live.record.owner.run_id)
+        assert (record.status, outputs(record)) == ("succeeded", {name: name for name in names})
+
+
+async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
+    assembly: Assembly, clock: Clock, tmp_path: Path
+) -> None:
+    _, broken, _ = await paused(assembly, branching())
+    _, other, _ = await paused(assembly, branching())
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as connection:
+        connection.execute("UPDATE run_log SET events = x'01ffff' WHERE run = (SELECT min(run) FROM run_log)")
+        connection.commit()
+    clock.now += 3601
+
+    assert await assembly.forms.close_expired() == 1
+
+    assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
+    assert (await settled(assembly, broken.record.owner.run_id)).status == "paused"
+
+
+async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(
+    assembly: Assembly, clock: Clock
+) -> None:
+    gone = [await paused(assembly, branching()) for _ in range(3)]
+    _, other, _ = await paused(assembly, branching().replace(b'"name": "test"', b'"name": "other"'))
+    await assembly.apps.delete(gone[0][0])
+    clock.now += 3601
+
+    await assembly.forms.close_expired()
+
+    assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
+    for _, live, _ in gone:
+        record = await settled(assembly, live.record.owner.run_id)
+        assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
+    assert await assembly.store.due_runs(clock.now) == []
 
 
 async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: Assembly) -> None:

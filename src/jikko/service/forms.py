@@ -6,6 +6,7 @@ Source: Dify 1.15, spec/service-api.md §4.4, spec/execution.md §9.
 import asyncio
 import contextlib
 import hmac
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from jikko.record import RunRecord
 from jikko.service.file_inputs import FileInputs
 from jikko.service.runs import Runs
 from jikko.values import Json
+
+log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0
 """Seconds between looks for forms whose time is up."""
