@@ -45,7 +45,6 @@ SELECT workflow_id, app_id, version, number, created_at FROM workflows WHERE app
 _ADD_KEY: Final = """
 INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-_KEPT_KEYS: Final = 10_000
 _KEYS: Final = """
 SELECT key_id, app_id, digest, hint, created_at FROM api_keys WHERE app_id = ? ORDER BY created_at, rowid
 """
@@ -57,9 +56,6 @@ class SqliteAppStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._opened: dict[bytes, App | None] = {}
-        """Which app a key opens, as the database was at ``_seen``."""
-        self._seen = -1
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
         compressed = zlib.compress(version.source)
@@ -73,19 +69,7 @@ class SqliteAppStore:
         return self._one_app(_APP_NAMED, storable(name))
 
     async def app_of_key(self, digest: bytes) -> App | None:
-        return self._database.quick(lambda connection: self._app_of_key(connection, digest))
-
-    def _app_of_key(self, connection: sqlite3.Connection, digest: bytes) -> App | None:
-        # Changes with every commit of anybody else, so also when another process imports an app or revokes a key.
-        seen: int = connection.execute("PRAGMA data_version").fetchone()[0]
-        if seen != self._seen or len(self._opened) > _KEPT_KEYS:
-            self._opened.clear()
-            self._seen = seen
-        elif digest in self._opened:
-            return self._opened[digest]
-        row = connection.execute(_APP_OF_KEY, (digest,)).fetchone()
-        app = self._opened[digest] = None if row is None else _app(row)
-        return app
+        return self._one_app(_APP_OF_KEY, digest)
 
     def _one_app(self, sql: str, value: str | bytes) -> App | None:
         row = self._database.quick(lambda connection: connection.execute(sql, (value,)).fetchone())
