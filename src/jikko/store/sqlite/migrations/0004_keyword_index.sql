@@ -1,6 +1,6 @@
 -- Which runs may contain a keyword ------------------------------------------------------------------------------------
 -- The index proper is made by the code (keyword_index.py), since not every build of SQLite can read it: full-text
--- tables `keyword_part_<part>` whose documents are blocks of eight runs with neighbouring keys, and views of their
+-- tables `keyword_part_<part>` whose documents are blocks of four runs with neighbouring keys, and views of their
 -- terms, `keyword_terms_<part>`.
 
 -- One row.
