@@ -55,7 +55,7 @@ def calls(sandbox: ForkServerSandbox) -> dict[str, Call]:
     return {
         "python": lambda: sandbox.run_code("python3", PYTHON, ARGUMENTS),
         "javascript": lambda: sandbox.run_code("javascript", JAVASCRIPT, ARGUMENTS),
-        "template, cached": lambda: sandbox.render(TEMPLATE, VARIABLES, scope="app"),
+        "template, cached": lambda: sandbox.render(TEMPLATE, VARIABLES, app_id="app"),
     }
 
 
@@ -112,7 +112,7 @@ async def confined(duration: float) -> None:
             show(f"{name}, closed loop, {concurrency} at once", latencies, f"{throughput:.0f}/s")
     texts = iter(range(1_000_000))
     show("template, new each time, open loop 20/s", await open_loop(
-        lambda: sandbox.render(TEMPLATE + str(next(texts)), VARIABLES, scope="app"), 20, duration
+        lambda: sandbox.render(TEMPLATE + str(next(texts)), VARIABLES, app_id="app"), 20, duration
     ))  # fmt: skip
     hogs = [asyncio.create_task(sandbox.run_code("python3", HOG, {})) for _ in range(8)]
     await asyncio.sleep(0.5)

@@ -103,8 +103,8 @@ class Settings:
     """Bytes of JSON that the code of one node may return."""
     code_processes: int = 0
     """Programs of users that run at once; more wait. 0: twice the cores, 16 at least."""
-    code_queue: int = 1000
-    """Programs of users that may wait; one more fails its node."""
+    code_queue: int = 20_000
+    """Programs of one app that may wait; one more fails its node."""
     code_require_landlock: bool = False
     """Whether code and template nodes are refused on a kernel without Landlock (a second line of defence)."""
     shutdown_seconds: float = 10.0

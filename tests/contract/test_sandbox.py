@@ -286,10 +286,10 @@ async def test_a_template_is_rendered_as_jinja2_does(sandbox: Sandbox) -> None:
 
 async def test_a_template_renders_the_same_when_it_was_compiled_before(sandbox: Sandbox) -> None:
     for number in range(3):
-        assert await sandbox.render("{{ a }}{% if a > 1 %}!{% endif %}", {"a": number}, scope="app") == (
+        assert await sandbox.render("{{ a }}{% if a > 1 %}!{% endif %}", {"a": number}, app_id="app") == (
             f"{number}!" if number > 1 else f"{number}"
         )
-    assert await sandbox.render("{{ a }}{% if a > 1 %}!{% endif %}", {"a": 5}, scope="other app") == "5!"
+    assert await sandbox.render("{{ a }}{% if a > 1 %}!{% endif %}", {"a": 5}, app_id="other app") == "5!"
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ async def test_a_template_renders_the_same_when_it_was_compiled_before(sandbox: 
 async def test_errors_of_templates_say_what_and_where(sandbox: Sandbox, template: str, message: str) -> None:
     for _ in range(2):  # the second time from the cache
         with pytest.raises(SandboxFailure) as raised:
-            await sandbox.render(template, {}, scope="app")
+            await sandbox.render(template, {}, app_id="app")
         assert str(raised.value) == message
 
 

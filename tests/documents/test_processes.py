@@ -94,6 +94,27 @@ async def test_a_document_that_takes_too_much_memory_is_given_up_and_the_next_on
         await reader.close()
 
 
+async def test_documents_of_one_app_that_wait_do_not_delay_those_of_another() -> None:
+    reader = DocumentProcesses(DocumentLimits(max_processes=1))
+    endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))
+    try:
+        first = asyncio.create_task(reader.extract(endless.encode(), filename="a.yaml", mime_type="", app_id="busy"))
+        await asyncio.sleep(0)
+        busy = [
+            asyncio.create_task(reader.extract(b"x", filename="a.txt", mime_type="", app_id="busy")) for _ in range(50)
+        ]
+        other = asyncio.create_task(reader.extract(b"y", filename="a.txt", mime_type="", app_id="other"))
+        await asyncio.sleep(0)
+
+        first.cancel()
+
+        assert await other == "y"
+        assert sum(task.done() for task in busy) <= 2
+        assert await asyncio.gather(*busy) == ["x"] * 50
+    finally:
+        await reader.close()
+
+
 async def test_a_run_that_is_stopped_stops_its_document() -> None:
     reader = DocumentProcesses(DocumentLimits(max_processes=1))
     endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))

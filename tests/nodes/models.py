@@ -60,8 +60,8 @@ class ScriptedModels:
 class Rendering:
     """As much of a ``Sandbox`` as prompts use: shows what it was asked to render."""
 
-    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
-        return f"rendered {template} with {dict(variables)} for {scope}"
+    async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
+        return f"rendered {template} with {dict(variables)} for {app_id}"
 
 
 class ModelContext(FakeContext):

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.anyio
 class LoudReader:
     """A ``DocumentReader`` that answers in capitals, and refuses what says so."""
 
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
 
-    async def extract(self, content: bytes, *, filename: str, mime_type: str) -> str:
-        self.asked.append((filename, mime_type))
+    async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
+        self.asked.append((filename, mime_type, app_id))
         if content == b"broken":
             raise DocumentFailure("it is broken")
         return content.decode().upper()
@@ -116,8 +116,8 @@ async def test_a_remote_file_is_fetched_and_its_known_extension_decides() -> Non
     result = await READER.run(a_context(remote(extension=".pdf", mime_type="application/pdf"), http, reader))
 
     assert result.outputs == {"text": "FAR"}
-    assert reader.asked == [("a.pdf", "application/pdf")]
-    assert [request.url for request in http.requests] == ["http://web.example/a"]
+    assert reader.asked == [("a.pdf", "application/pdf", "app")]
+    assert [(request.url, request.app_id) for request in http.requests] == [("http://web.example/a", "app")]
 
 
 @pytest.mark.parametrize(

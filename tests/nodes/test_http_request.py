@@ -93,6 +93,9 @@ class TestRequestLine:
     async def test_the_line_is_recorded_as_written(self, url: str, line: str) -> None:
         assert await Bench(url=url).recorded() == f"{line}\r\n\r\n"
 
+    async def test_it_is_sent_in_the_name_of_the_app(self) -> None:
+        assert (await Bench().sent()).app_id == "app"
+
     @pytest.mark.parametrize("method", ["get", "POST", "put", "Patch", "DELETE", "head"])
     async def test_methods_are_accepted_in_any_case(self, method: str) -> None:
         bench = Bench(method=method)

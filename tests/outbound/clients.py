@@ -11,9 +11,13 @@ LOOPBACK = ("127.0.0.0/8",)
 
 @asynccontextmanager
 async def client(
-    *, allow: Sequence[str] = LOOPBACK, proxy: str | None = None, resolve: "Names | None" = None
+    *,
+    allow: Sequence[str] = LOOPBACK,
+    proxy: str | None = None,
+    resolve: "Names | None" = None,
+    max_connections: int = 512,
 ) -> AsyncIterator[AiohttpClient]:
-    made = AiohttpClient(allow=allow, proxy=proxy, resolve=resolve)
+    made = AiohttpClient(allow=allow, proxy=proxy, resolve=resolve, max_connections=max_connections)
     try:
         yield made
     finally:
@@ -33,6 +37,7 @@ def get(
     max_bytes: int = 1_000_000,
     secret_headers: frozenset[str] = frozenset(),
     ssl_verify: bool | None = None,
+    app_id: str = "",
 ) -> OutgoingRequest:
     """A request with timeouts that suit a test: a failure to fail in time ends it soon."""
     return OutgoingRequest(
@@ -44,6 +49,7 @@ def get(
         max_bytes=max_bytes,
         secret_headers=secret_headers,
         ssl_verify=ssl_verify,
+        app_id=app_id,
     )
 
 

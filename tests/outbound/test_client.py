@@ -9,7 +9,7 @@ import pytest
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.http import FormFile, HttpFailure, Multipart
 from tests.outbound.clients import client, get
-from tests.outbound.server import Received, answer, redirect, serving
+from tests.outbound.server import Act, Received, answer, redirect, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -119,6 +119,49 @@ async def test_no_more_requests_than_allowed_are_under_way() -> None:
         await http.close()
 
     assert highest == 3
+
+
+async def test_requests_of_one_app_that_wait_do_not_delay_those_of_another() -> None:
+    arrived, let_go = asyncio.Event(), asyncio.Event()
+
+    async def held(writer: asyncio.StreamWriter, request: Received) -> None:
+        arrived.set()
+        await let_go.wait()
+        writer.write(answer())
+
+    answers: dict[str, bytes | Act] = {"/held": held, "/busy": answer(), "/other": answer()}
+    async with serving(answers) as server, client(max_connections=1) as http:
+        paths = ["/held", *["/busy"] * 50]
+        busy = [asyncio.create_task(http.send(get(server.url(path), app_id="busy"))) for path in paths]
+        await arrived.wait()
+        other = asyncio.create_task(http.send(get(server.url("/other"), app_id="other")))
+        await asyncio.sleep(0)
+
+        let_go.set()
+        await asyncio.gather(other, *busy)
+
+    assert [request.target for request in server.requests][:3] == ["/held", "/busy", "/other"]
+
+
+async def test_waiting_for_its_turn_does_not_count_as_time_of_a_request() -> None:
+    arrived, let_go = asyncio.Event(), asyncio.Event()
+
+    async def held(writer: asyncio.StreamWriter, request: Received) -> None:
+        arrived.set()
+        await let_go.wait()
+        writer.write(answer())
+
+    async with serving({"/held": held, "/": answer(b"ok")}) as server, client(max_connections=1) as http:
+        first = asyncio.create_task(http.send(get(server.url("/held"))))
+        await arrived.wait()
+        second = asyncio.create_task(http.send(get(server.url("/"), total=0.5)))
+        # Its time would be over.
+        await asyncio.wait([second], timeout=0.6)
+
+        let_go.set()
+
+        assert (await second).body == b"ok"
+        await first
 
 
 async def test_cookies_live_as_long_as_the_request() -> None:

@@ -52,16 +52,21 @@ async def running(limits: SandboxLimits | None = None, *, program: str = PROGRAM
 
 
 async def outcome(
-    sandbox: ForkServerSandbox, language: str, code: str, arguments: Mapping[str, Json] | None = None
+    sandbox: ForkServerSandbox,
+    language: str,
+    code: str,
+    arguments: Mapping[str, Json] | None = None,
+    *,
+    app_id: str = "",
 ) -> Outcome:
     """Run a program, or render a template if the language is ``jinja2``."""
     started = time.perf_counter()
     try:
         result: Json
         if language == "jinja2":
-            result = await sandbox.render(code, arguments or {})
+            result = await sandbox.render(code, arguments or {}, app_id=app_id)
         else:
-            result = await sandbox.run_code(language, code, arguments or {})
+            result = await sandbox.run_code(language, code, arguments or {}, app_id=app_id)
     except SandboxFailure as failure:
         return Outcome(error=str(failure), kind=failure.kind, seconds=time.perf_counter() - started)
     return Outcome(result=result, seconds=time.perf_counter() - started)

@@ -113,7 +113,7 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
         assert sorted(one.error for one in seen) == [
             "The run broke the wall time limit of 0.5 s",
             "The run broke the wall time limit of 0.5 s",
-            "The sandbox is busy: its queue limit of 1 waiting runs is reached",
+            "The sandbox is busy: its queue limit of 1 waiting runs of one app is reached",
         ]
         assert {one.kind for one in seen} == {"SandboxLimitError"}
         assert (await outcome(made, "python3", OK)).result == {"ok": 1}
@@ -130,6 +130,22 @@ async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_h
         assert sum("The sandbox is busy" in one.error for one in seen) == 1
     finally:
         await made.close()
+
+
+async def test_programs_of_one_app_that_wait_neither_delay_nor_refuse_those_of_another() -> None:
+    async with running(SandboxLimits(concurrent_runs=1, queued_runs=50)) as made:
+        await outcome(made, "python3", OK)
+        first = asyncio.create_task(outcome(made, "python3", SLEEP, app_id="busy"))
+        await until(lambda: server_of(made).active == 1)
+        busy = [asyncio.create_task(outcome(made, "python3", OK, app_id="busy")) for _ in range(50)]
+        other = asyncio.create_task(outcome(made, "jinja2", "{{ 1 }}", app_id="other"))
+        await asyncio.sleep(0)
+
+        first.cancel()
+
+        assert (await other).result == "1"
+        assert sum(run.done() for run in busy) <= 2
+        assert {(await run).error for run in busy} == {""}
 
 
 async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:

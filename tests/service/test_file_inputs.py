@@ -191,6 +191,7 @@ async def test_a_remote_file_is_described_by_what_its_server_says(files: Files) 
         "related_id": None,
         "url": raw["url"],
     }
+    assert [request.app_id for request in web.requests] == [OWNER["app_id"]]
 
 
 async def test_the_stored_copy_of_a_remote_file_keeps_its_method(files: Files) -> None:

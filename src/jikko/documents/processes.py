@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from jikko.documents.formats import format_of
+from jikko.places import Places
 from jikko.ports.documents import DocumentFailure
 
 _MOST_DOCUMENTS: Final = 200
@@ -22,7 +23,7 @@ class DocumentLimits:
     """What reading documents may take."""
 
     max_processes: int = 2
-    """Documents that are read at once; others wait."""
+    """Documents that are read at once; others wait, and apps take turns."""
     max_seconds: float = 60.0
     """For one document."""
     max_memory: int = 1 << 30
@@ -40,15 +41,15 @@ class DocumentProcesses:
 
     def __init__(self, limits: DocumentLimits | None = None) -> None:
         self._limits = limits or DocumentLimits()
-        self._slots = asyncio.Semaphore(self._limits.max_processes)
+        self._places = Places(self._limits.max_processes)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
 
-    async def extract(self, content: bytes, *, filename: str, mime_type: str) -> str:
+    async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
         # Before a process is started for nothing.
         format_of(filename, mime_type)
-        async with self._slots:
+        async with self._places.place(app_id):
             worker = await self._worker()
             self._busy.add(worker)
             try:

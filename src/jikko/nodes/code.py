@@ -45,7 +45,7 @@ class Code:
     async def run(self, ctx: Context) -> Result:
         arguments = values_of(self.variables, ctx.variables)
         try:
-            result = await ctx.services.sandbox.run_code(self.language, self.code, arguments)
+            result = await ctx.services.sandbox.run_code(self.language, self.code, arguments, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), kind=failure.kind, inputs=arguments) from None
         try:

@@ -61,7 +61,7 @@ async def _text(ctx: Context, file: dict[str, Json]) -> str:
     filename = name if name.lower().endswith(extension.lower()) else f"{name or 'file'}{extension}"
     try:
         return await ctx.services.documents.extract(
-            content, filename=filename, mime_type=str(file.get("mime_type") or "")
+            content, filename=filename, mime_type=str(file.get("mime_type") or ""), app_id=ctx.run.app_id
         )
     except DocumentFailure as failure:
         raise NodeFailure(str(failure)) from None

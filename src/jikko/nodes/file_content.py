@@ -32,8 +32,9 @@ async def read_content(ctx: Context, file: Mapping[str, Json]) -> bytes:
 
 
 async def _fetch(ctx: Context, url: str, name: str) -> bytes:
+    request = OutgoingRequest(method="GET", url=url, max_bytes=MAX_REMOTE, app_id=ctx.run.app_id)
     try:
-        answer = await ctx.services.http.send(OutgoingRequest(method="GET", url=url, max_bytes=MAX_REMOTE))
+        answer = await ctx.services.http.send(request)
     except HttpFailure as failure:
         raise NodeFailure(f"Error downloading file: {name}: {failure}") from None
     if not 200 <= answer.status < 300:

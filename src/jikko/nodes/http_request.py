@@ -183,6 +183,7 @@ class HttpRequest:
             ssl_verify=self.ssl_verify,
             max_bytes=max(limits.max_http_text, limits.max_http_file),
             secret_headers=frozenset() if self.api_key is None else frozenset({self.api_key.header.lower()}),
+            app_id=ctx.run.app_id,
         )
         try:
             response = await ctx.services.http.send(request)

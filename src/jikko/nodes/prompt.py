@@ -162,6 +162,6 @@ class Prompt:
             return ""
         values = values_of(self.jinja_variables, ctx.variables)
         try:
-            return await ctx.services.sandbox.render(template, values, scope=ctx.run.app_id)
+            return await ctx.services.sandbox.render(template, values, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), kind=failure.kind) from None

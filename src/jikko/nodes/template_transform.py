@@ -37,7 +37,7 @@ class TemplateTransform:
             # As recorded: Dify 1.15 cannot hand a file to a template, only a list of files.
             raise NodeFailure("Type is not JSON serializable: File")
         try:
-            text = await ctx.services.sandbox.render(self.template, values, scope=ctx.run.app_id)
+            text = await ctx.services.sandbox.render(self.template, values, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), inputs=values) from None
         limit = ctx.services.limits.max_text

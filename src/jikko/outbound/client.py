@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop
 from jikko.outbound.urls import WireUrl
+from jikko.places import Places
 from jikko.ports.http import MAX_REDIRECTS, HttpFailure, HttpResponse, OutgoingRequest, Resolve
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class AiohttpClient:
             allow: Networks (CIDR) or addresses that may be reached although they are not public.
             proxy: URL of a proxy that all requests go through. The environment is not looked at.
             ssl_verify: Whether certificates are checked, for requests that do not say.
-            max_connections: Requests under way at a time; more wait.
+            max_connections: Requests under way at a time; more wait, and apps take turns.
             resolve: Finds the addresses of names; the system's name service by default.
 
         Raises:
@@ -49,7 +50,7 @@ class AiohttpClient:
         self._ssl_verify = ssl_verify
         self._user_agent = user_agent
         self._resolve = resolve
-        self._slots = asyncio.Semaphore(max_connections)
+        self._places = Places(max_connections)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
@@ -57,7 +58,7 @@ class AiohttpClient:
         first = Hop(request.method.upper(), WireUrl.parse(request.url, request.params), request.headers, request.body)
         total = request.timeouts.total
         try:
-            async with asyncio.timeout(total) as deadline, self._slots:
+            async with self._places.place(request.app_id), asyncio.timeout(total) as deadline:
                 return await self._follow(first, request)
         except TimeoutError:
             if not deadline.expired():

@@ -8,14 +8,18 @@ class DocumentFailure(Exception):
 
 
 class DocumentReader(Protocol):
-    """Turns a document into text. What an implementation must do is in ``tests/documents``."""
+    """Turns a document into text. What an implementation must do is in ``tests/documents``.
 
-    async def extract(self, content: bytes, *, filename: str, mime_type: str) -> str:
+    Calls may overlap; where some have to wait, apps take turns.
+    """
+
+    async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
         """The text of a document, tables as Markdown. Never holds up the event loop; cancelling a call stops the work.
 
         Args:
             filename: Its extension says what the document is.
             mime_type: Says so if the name has no extension.
+            app_id: For whom it is read.
 
         Raises:
             DocumentFailure: The format is not known, or the document is broken, encrypted or too much to read.

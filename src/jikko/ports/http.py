@@ -55,7 +55,7 @@ class Timeouts:
     write: float = 600.0
     """For the server to take the next piece of the body."""
     total: float = 1200.0
-    """All of it, redirects included."""
+    """All of it, redirects included. Waiting for its turn does not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,8 @@ class OutgoingRequest:
     """The largest body of an answer, decompressed."""
     secret_headers: frozenset[str] = frozenset()
     """Names, in lower case, of headers that stay with the origin when a redirect leaves it, as Authorization does."""
+    app_id: str = ""
+    """For whom it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class HttpResponse:
 class HttpClient(Protocol):
     """Sends requests. What an implementation must do is in ``tests/outbound``.
 
-    Calls may overlap, and share connections. Cancelling a call drops its connection.
+    Calls may overlap, and share connections; where some have to wait, apps take turns. Cancelling a call drops its
+    connection.
     """
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:

@@ -20,14 +20,18 @@ class SandboxFailure(Exception):
 class Sandbox(Protocol):
     """Runs programs that are not trusted. What an implementation must do is in ``tests/contract/test_sandbox.py``.
 
-    Calls may overlap. Cancelling a call kills the program. Nothing of one call can be seen by another.
+    Calls may overlap; where some have to wait, apps take turns. Cancelling a call kills the program. Nothing of one
+    call can be seen by another.
     """
 
-    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+    async def run_code(
+        self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = ""
+    ) -> dict[str, Json]:
         """Call the program's ``main`` with the arguments: by keyword in Python, as one object in JavaScript.
 
         Args:
             language: ``python3`` or ``javascript``.
+            app_id: Whose program it is.
 
         Returns:
             The object that ``main`` returned. May hold NaN and infinities (Source: Dify 1.15, spec/nodes.md, code).
@@ -37,11 +41,11 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
+    async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         """Render a Jinja2 template as ``jinja2.Template`` does.
 
         Args:
-            scope: Whose template it is (an app id). Compiled templates are shared only within one scope.
+            app_id: Whose template it is. Compiled templates are shared only within one app.
 
         Raises:
             SandboxFailure: The template is wrong, broke a limit or could not be run.

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
+from jikko.places import Places
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.child import Child, Ended, Reply
 from jikko.sandbox.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
@@ -49,8 +50,7 @@ class ForkServerSandbox:
         self._retired: set[ForkServer] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
-        self._slots = asyncio.Semaphore(self._limits.concurrent_runs)
-        self._queued = 0
+        self._places = Places(self._limits.concurrent_runs)
         self._compiled = _CompiledTemplates()
         self._closed = False
 
@@ -59,20 +59,22 @@ class ForkServerSandbox:
         """The fork server that new runs go to, or ``None`` while there is none. For diagnosis."""
         return self._server
 
-    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+    async def run_code(
+        self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = ""
+    ) -> dict[str, Json]:
         """Call the program's ``main``. See the port."""
         if language not in _LANGUAGES:
             raise SandboxFailure(f"There is no language {language!r}; programs are {' or '.join(_LANGUAGES)}")
-        reply = await self._run({"kind": language, "code": code, "arguments": dict(arguments)})
+        reply = await self._run({"kind": language, "code": code, "arguments": dict(arguments)}, app_id)
         result = self._value(reply)
         if not isinstance(result, dict):
             raise SandboxFailure("The program sent a result that is no object", kind=RESULT_ERROR)
         return result
 
-    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
+    async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         """Render a Jinja2 template. See the port."""
-        key = (scope, hashlib.sha256(template.encode("utf-8", "surrogatepass")).digest())
-        reply = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, key=key)
+        key = (app_id, hashlib.sha256(template.encode("utf-8", "surrogatepass")).digest())
+        reply = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, app_id, key=key)
         text = self._value(reply)
         if not isinstance(text, str):
             raise SandboxFailure("The template sent a result that is no text")
@@ -91,21 +93,15 @@ class ForkServerSandbox:
         for server in servers:
             await server.close()
 
-    async def _run(self, job: dict[str, Any], *, key: "_TemplateKey | None" = None) -> Reply:
-        if self._slots.locked() and self._queued >= self._limits.queued_runs:
+    async def _run(self, job: dict[str, Any], app_id: str, *, key: "_TemplateKey | None" = None) -> Reply:
+        limit = self._limits.queued_runs
+        if not self._places.free and self._places.waiting(app_id) >= limit:
             raise SandboxFailure(
-                f"The sandbox is busy: its queue limit of {self._limits.queued_runs} waiting runs is reached",
+                f"The sandbox is busy: its queue limit of {limit} waiting runs of one app is reached",
                 kind=LIMIT_ERROR,
             )
-        self._queued += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._queued -= 1
-        try:
+        async with self._places.place(app_id):
             return await self._attempt(job["kind"], json.dumps(job).encode(), key, again=True)
-        finally:
-            self._slots.release()
 
     async def _attempt(self, kind: str, text: bytes, key: "_TemplateKey | None", *, again: bool) -> Reply:
         server = await self._current_server()
@@ -221,7 +217,7 @@ _TemplateKey = tuple[str, bytes]
 class _CompiledTemplates:
     """What children made of templates, kept as bytes that this process never looks into.
 
-    An entry comes from a child that had this very template and scope, and goes only to such children again. So a
+    An entry comes from a child that had this very template and app, and goes only to such children again. So a
     program that breaks out of Jinja2 can at most spoil itself.
     """
 

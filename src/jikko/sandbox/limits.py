@@ -31,9 +31,10 @@ class SandboxLimits:
     output_bytes: int = 4 * MIB
     """How large a result may be, in bytes of JSON (UTF-8). At least 1024."""
     concurrent_runs: int = field(default_factory=_default_concurrency)
-    """How many programs run at once, at least 1. More wait in the queue, first come, first served."""
-    queued_runs: int = 1000
-    """How many programs may wait in the queue, at least 0. One more is refused at once."""
+    """How many programs run at once, at least 1. More wait; apps take turns, and within one it is first come, first
+    served."""
+    queued_runs: int = 20_000
+    """How many programs of one app may wait, at least 0. One more is refused at once."""
     runs_per_server: int = 10_000
     """After how many runs the fork server is replaced, at least 1. All its children share one memory layout, which a
     patient attacker could learn."""

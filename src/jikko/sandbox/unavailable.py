@@ -34,11 +34,13 @@ class UnavailableSandbox:
         """
         self._reason = reason
 
-    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+    async def run_code(
+        self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = ""
+    ) -> dict[str, Json]:
         """Refuse."""
         raise unavailable(self._reason)
 
-    async def render(self, template: str, variables: Mapping[str, Json], *, scope: str = "") -> str:
+    async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         """Refuse."""
         raise unavailable(self._reason)
 

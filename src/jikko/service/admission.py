@@ -4,11 +4,11 @@ Apps take turns: each app has a queue of its own, and a slot that becomes free g
 waiting, however long the queues of the others are.
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from jikko.errors import TooManyRequests
+from jikko.turns import Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,8 @@ class Admission:
         self._limits = limits or AdmissionLimits()
         self._running = 0
         self._running_of: dict[str, int] = {}
-        self._queues: dict[str, OrderedDict[int, Place]] = {}
-        """Places by app; never empty."""
-        self._turns: deque[str] = deque()
-        """Apps in the order of their turns: those that have a queue and may have one more run."""
+        self._turns: Turns[Place] = Turns()
+        """Apps that may not have one more run rest."""
         self._closed = False
 
     @property
@@ -57,9 +55,7 @@ class Admission:
 
     def queued(self, app_id: str | None = None) -> int:
         """How many runs wait: of one app, or in all."""
-        if app_id is not None:
-            return len(self._queues.get(app_id, ()))
-        return sum(len(queue) for queue in self._queues.values())
+        return len(self._turns) if app_id is None else self._turns.waiting(app_id)
 
     def take(self, app_id: str) -> bool:
         """Take a slot if one is free and nobody else is to have it. Returns whether it was."""
@@ -71,7 +67,9 @@ class Admission:
     def take_back(self, app_id: str) -> None:
         """Take a slot for a run that was accepted before, whether one is free or not."""
         self._running += 1
-        self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
+        running = self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
+        if running == self._limits.at_once_per_app:
+            self._turns.rest(app_id)
 
     def require_room(self, app_id: str) -> None:
         """Look whether a run can be accepted, now or later.
@@ -91,23 +89,13 @@ class Admission:
     def wait(self, app_id: str, begin: Callable[[], None]) -> Place:
         """Queue up, behind those of the app that wait already. It may be the turn at once."""
         place = Place(app_id, begin)
-        queue = self._queues.get(app_id)
-        if queue is None:
-            queue = self._queues[app_id] = OrderedDict()
-            if self._has_room_for(app_id):
-                self._turns.append(app_id)
-        queue[id(place)] = place
+        self._turns.add(app_id, place)
         self._hand_out()
         return place
 
     def withdraw(self, place: Place) -> bool:
         """Leave the queue. Returns whether the place was still waiting."""
-        queue = self._queues.get(place.app_id)
-        if queue is None or queue.pop(id(place), None) is None:
-            return False
-        if not queue:
-            self._close_queue(place.app_id)
-        return True
+        return self._turns.remove(place.app_id, place)
 
     def leave(self, app_id: str) -> None:
         """Give a slot back; whoever's turn it is begins."""
@@ -117,37 +105,21 @@ class Admission:
             del self._running_of[app_id]
         else:
             self._running_of[app_id] = before - 1
-        if self._queues:
-            if app_id in self._queues and app_id not in self._turns and self._has_room_for(app_id):
-                self._turns.append(app_id)
-            self._hand_out()
+        if before == self._limits.at_once_per_app:
+            self._turns.resume(app_id)
+        self._hand_out()
 
     def close(self) -> None:
         """Let nobody who waits begin any more."""
         self._closed = True
 
     def _hand_out(self) -> None:
-        while self._turns and self._has_room() and not self._closed:
-            app_id = self._turns.popleft()
-            if not self._has_room_for(app_id):
-                # A paused run went on meanwhile. The app has its turn again once one of its runs ends.
-                continue
-            queue = self._queues[app_id]
-            _, place = queue.popitem(last=False)
-            self.take_back(app_id)
-            if not queue:
-                del self._queues[app_id]
-            elif self._has_room_for(app_id):
-                self._turns.append(app_id)
+        while self._has_room() and not self._closed and (place := self._turns.next()) is not None:
+            self.take_back(place.app_id)
             place.begin()
 
-    def _close_queue(self, app_id: str) -> None:
-        del self._queues[app_id]
-        if app_id in self._turns:
-            self._turns.remove(app_id)
-
     def _may_take(self, app_id: str) -> bool:
-        return app_id not in self._queues and self._has_room() and self._has_room_for(app_id)
+        return not self._turns.waiting(app_id) and self._has_room() and self._has_room_for(app_id)
 
     def _has_room(self) -> bool:
         return not self._limits.at_once or self._running < self._limits.at_once

@@ -103,7 +103,7 @@ class FileInputs:
         if declared and declared not in FILE_TYPES:
             raise InvalidParam(f"{declared!r} is not a valid FileType")
         if method == "remote_url" and not _text(raw, "upload_file_id", "reference", "related_id"):
-            made = await self._remote(raw, declared, strict=strict)
+            made = await self._remote(raw, declared, asker, strict=strict)
         else:
             made = await self._stored(raw, method, declared, asker, strict=strict)
         if rules is not None and not rules.allow(declared or "custom", made["extension"], made["transfer_method"]):
@@ -148,11 +148,13 @@ class FileInputs:
             raise InvalidParam(f"{name} {file_id or None} not found")
         return file
 
-    async def _remote(self, raw: Mapping[str, Json], declared: str | None, *, strict: bool) -> dict[str, Json]:
+    async def _remote(
+        self, raw: Mapping[str, Json], declared: str | None, asker: "_Asker", *, strict: bool
+    ) -> dict[str, Json]:
         url = _text(raw, "url", "remote_url")
         if not url:
             raise InvalidParam("Invalid file url")
-        found = await probe(url, self._http)
+        found = await probe(url, self._http, app_id=asker.app_id)
         return {
             "dify_model_identity": FILE_IDENTITY,
             "id": raw.get("id"),

@@ -34,7 +34,7 @@ class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes; -1 if unknown."""
 
 
-async def probe(url: str, http: HttpClient) -> RemoteFile:
+async def probe(url: str, http: HttpClient, *, app_id: str = "") -> RemoteFile:
     """Find out name, type and size of a remote file. What the server does not tell is guessed from the address.
 
     Raises:
@@ -45,7 +45,7 @@ async def probe(url: str, http: HttpClient) -> RemoteFile:
     filename = name_in_path(url)
     mime_type = mime_type_of(filename)
     size = -1
-    answer = await _headers(url, http)
+    answer = await _headers(url, http, app_id)
     if answer.status in (200, 206):
         named = name_in_disposition(answer.header("content-disposition")) or filename
         if named:
@@ -59,8 +59,8 @@ async def probe(url: str, http: HttpClient) -> RemoteFile:
     return RemoteFile(filename=filename, extension=extension, mime_type=mime_type, size=size)
 
 
-async def _headers(url: str, http: HttpClient) -> HttpResponse:
-    request = OutgoingRequest(method="HEAD", url=url, timeouts=_TIMEOUTS)
+async def _headers(url: str, http: HttpClient, app_id: str) -> HttpResponse:
+    request = OutgoingRequest(method="HEAD", url=url, timeouts=_TIMEOUTS, app_id=app_id)
     try:
         answer = await http.send(request)
         if answer.status in (405, 501):
