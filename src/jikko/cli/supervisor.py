@@ -19,7 +19,7 @@ import click
 from jikko.cli.serving import say_ready
 from jikko.errors import InvalidSettings
 from jikko.http.listening import listen
-from jikko.service.bus import SUPERVISOR, Ask, Assembled, Begin, Gone, Line, Message, Reply, Serving, Take
+from jikko.service.bus import SUPERVISOR, Ask, Assembled, Begin, Gone, Inherited, Line, Message, Reply, Serving, Take
 from jikko.service.ownership import sole_owner
 from jikko.service.request_rate import RequestRate
 from jikko.service.roster import Roster, Said
@@ -165,10 +165,12 @@ class Supervisor:
                 self._said += said
                 self._assembled.set()
                 self._say(self._roster.assembled(child.name))
-            case Serving(estates=estates):
+            case Serving():
                 child.served = True
-                self._say(self._roster.serves(child.name, estates))
+                self._say(self._roster.serves(child.name))
                 self._look_whether_ready()
+            case Inherited(estates=estates):
+                self._roster.inherited(child.name, estates)
             case Ask(to=to, sender=sender, number=number, question=Take(key=key)) if to == SUPERVISOR:
                 self._say([(sender, Reply(to=sender, number=number, answer=self._rate.count(key)))])
             case Ask(to=to, sender=sender):

@@ -1,7 +1,9 @@
 """Taking over runs whose process died."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from jikko.engine.outcomes import recovered
@@ -19,6 +21,23 @@ from jikko.service.workflows import Workflows
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Open runs that a process found."""
+
+    count: int
+    """How many there were. One that cannot be taken over is logged, and stays open."""
+    _begun: Sequence[tuple[LiveRun, int]]
+    """Those that go on, with how long the log of each is once it says so."""
+
+    async def durable(self) -> None:
+        """Wait until the records name this process as the holder."""
+        for live, count in self._begun:
+            # One that cannot be written was told of by then, or is another process's.
+            with contextlib.suppress(Exception):
+                await live.committed(count)
+
+
 async def recover(
     *,
     store: RunStore,
@@ -27,12 +46,8 @@ async def recover(
     executions: Executions,
     clock: Clock,
     concerned: Callable[[RunRecord], bool],
-) -> int:
-    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them.
-
-    Returns:
-        How many there were. One that cannot be taken over is logged, and stays open.
-    """
+) -> TakenOver:
+    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them."""
 
     async def take_over(record: RunRecord) -> None:
         owner = record.owner
@@ -54,9 +69,11 @@ async def recover(
             executions.go_on(live, workflow, state, event)
         else:
             waiting.append(partial(executions.line_up, live, workflow, [event]))
+        begun.append((live, len(events) + 1))
 
     records = [record for record in await store.open_runs() if concerned(record)]
     waiting: list[Callable[[], None]] = []
+    begun: list[tuple[LiveRun, int]] = []
     for record in records:
         try:
             await take_over(record)
@@ -64,4 +81,4 @@ async def recover(
             log.exception("run %s cannot be taken over", record.owner.run_id)
     for line_up in waiting:
         line_up()
-    return len(records)
+    return TakenOver(len(records), begun)
