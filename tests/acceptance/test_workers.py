@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import until
 from tests.acceptance.processes import Command
 from tests.acceptance.several import SeveralWorkers, process_of
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
@@ -296,6 +297,27 @@ def test_what_keeps_a_worker_from_starting_is_said_once_and_ends_the_server(jikk
     assert outcome.err.count("Error:") == 1
     assert "broken: 1 problem" in outcome.err
     assert not outcome.has_traceback
+
+
+def test_what_keeps_a_later_worker_from_starting_ends_nothing(tmp_path: Path, apps: dict[str, str]) -> None:
+    providers = tmp_path / "providers.yml"
+    providers.write_text("providers: {}")
+    several = SeveralWorkers(tmp_path, apps, JIKKO_PROVIDERS=str(providers))
+    try:
+        one, other = several.pair("echo")
+        survivor = process_of(other)
+        providers.write_text("providers: [")
+
+        kill(process_of(one))
+        until(lambda: several.server.output.count("another one is tried") >= 2, "it was tried twice")
+        assert other.run(q="meanwhile")["data"]["outputs"] == {"q": "meanwhile"}
+        providers.write_text("providers: {}")
+
+        newcomer = several.client("echo", lambda pid: pid != survivor)
+        assert newcomer.run(q="again")["data"]["outputs"] == {"q": "again"}
+        assert several.server.stop() == 0
+    finally:
+        several.close()
 
 
 def test_an_address_that_is_in_use_is_refused(several: SeveralWorkers, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: 
     clock.now += 86_400
 
     async with assemble(Settings(home=tmp_path), clock=clock) as after:
-        assert await after.runs.recover() == 0
+        assert (await after.runs.recover()).count == 0
         await after.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
         record = await settled(after, live.record.owner.run_id)
 

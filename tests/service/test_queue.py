@@ -126,7 +126,7 @@ async def test_after_a_crash_runs_that_waited_wait_again_and_all_end(world: Worl
     await process.die()
 
     heir = world.process(at_once=1)
-    assert await heir.runs.recover() == 5
+    assert (await heir.runs.recover()).count == 5
 
     assert heir.admission.queued() == 4
     world.script.let_go("a")

@@ -16,7 +16,9 @@ def serve(roster: Roster, *names: str) -> Said:
     """Workers come and take over what they are told to."""
     said: Said = []
     for name in names:
-        said += roster.serves(name, estates(roster.assembled(name))[name])
+        taken = estates(roster.assembled(name))[name]
+        said += roster.serves(name)
+        roster.inherited(name, taken)
     return said
 
 
@@ -64,7 +66,7 @@ def test_what_an_heir_had_not_taken_over_goes_on_to_the_next() -> None:
 def test_what_an_heir_has_taken_over_is_not_handed_on_again() -> None:
     roster = Roster(3)
     serve(roster, "a", "b", "c")
-    roster.serves("b", estates(roster.died("a"))["b"])
+    roster.inherited("b", estates(roster.died("a"))["b"])
 
     assert estates(roster.died("b")) == {"c": [Estate(left_by="b")]}
 
@@ -86,6 +88,23 @@ def test_one_that_dies_before_it_served_leaves_its_share() -> None:
     roster.died("a")
 
     assert Estate(left_by="", share=0, of=1) in estates(roster.assembled("b"))["b"]
+
+
+def test_one_that_dies_before_it_served_leaves_what_it_had_taken_over() -> None:
+    roster = Roster(2)
+    serve(roster, "a")
+    roster.inherited("b", estates(roster.assembled("b"))["b"])
+
+    assert estates(roster.died("b")) == {"a": [Estate(left_by="b")]}
+
+
+def test_one_that_serves_before_it_has_taken_over_leaves_that_too() -> None:
+    roster = Roster(2)
+    serve(roster, "a")
+    [share] = estates(roster.assembled("b"))["b"]
+    roster.serves("b")
+
+    assert estates(roster.died("b")) == {"a": [share, Estate(left_by="b")]}
 
 
 def test_one_that_was_never_there_leaves_nothing() -> None:

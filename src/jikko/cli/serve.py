@@ -56,7 +56,7 @@ def _cores() -> int:
 
 async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
     from jikko.assemble import assemble
-    from jikko.cli.serving import base_of, duties, publish, say_ready, serve_assembly, to_try
+    from jikko.cli.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
     from jikko.errors import InvalidSettings
     from jikko.http.listening import listen
     from jikko.service.ownership import sole_owner
@@ -69,9 +69,7 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             raise InvalidSettings(str(error)) from None
         async with assemble(settings) as assembly:
             issued = await publish(assembly, files)
-            recovered = await assembly.runs.recover()
-            if recovered:
-                click.echo(f"{recovered} runs that were under way go on.")
+            say_recovered((await assembly.runs.recover()).count)
             base = base_of(settings, listening)
             working = asyncio.ensure_future(duties(assembly))
 

@@ -158,6 +158,12 @@ def to_try(base: str, issued: Iterable[Issued]) -> list[str]:
     return lines
 
 
+def say_recovered(count: int) -> None:
+    """Tell whoever started the server how many runs were taken over, if there were any."""
+    if count:
+        click.echo(f"{count} runs that were under way go on.")
+
+
 def say_ready(settings: Any, base: str, said: Sequence[str]) -> None:
     """Tell whoever started the server where it is."""
     from jikko import __version__

@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from jikko.cli.serving import say_ready
+from jikko.cli.serving import base_of, say_ready
 from jikko.errors import InvalidSettings
 from jikko.http.listening import listen
-from jikko.service.bus import SUPERVISOR, Ask, Assembled, Begin, Gone, Line, Message, Reply, Serving, Take
+from jikko.service.bus import SUPERVISOR, Ask, Assembled, Begin, Gone, Inherited, Line, Message, Reply, Serving, Take
 from jikko.service.ownership import sole_owner
 from jikko.service.request_rate import RequestRate
 from jikko.service.roster import Roster, Said
@@ -31,6 +31,8 @@ _TO_END = 15.0
 """Seconds that a worker has to end, beyond those that its runs have."""
 _TOO_SOON = 5.0
 """A worker that ends within so many seconds is not started again at once."""
+_TRY_AGAIN = 1.0
+"""Seconds until it is then."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +84,7 @@ class Supervisor:
         if late:
             self._failed = True
             for child in self._children.values():
-                child.process.kill()
+                self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
         for task in attending:
             task.result()
@@ -97,48 +99,64 @@ class Supervisor:
         self._told.set()
         self._assembled.set()
         for child in self._children.values():
-            self._signal(child)
+            self._signal(child, signal.SIGTERM)
 
-    def _signal(self, child: _Child) -> None:
+    def _signal(self, child: _Child, number: signal.Signals) -> None:
+        # It may have ended, and nobody has looked yet.
         with contextlib.suppress(ProcessLookupError):
-            child.process.send_signal(signal.SIGTERM)
+            child.process.send_signal(number)
 
     async def _attend(self, slot: int) -> None:
         """Keep one worker going."""
         if slot:
             await self._assembled.wait()
         while not self._told.is_set():
-            child = await self._start(slot)
+            try:
+                child = await self._start(slot)
+            except OSError as error:
+                log.error("a worker cannot be started, trying again: %s", error)
+                await self._pause()
+                continue
             hearing = asyncio.get_running_loop().create_task(self._hear(child))
             code = await child.process.wait()
             await hearing
             child.line.close()
             del self._children[child.name]
             self._died(child, code)
-            if not self._told.is_set() and time.monotonic() - child.began < _TOO_SOON:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), 1.0)
+            if not child.served or time.monotonic() - child.began < _TOO_SOON:
+                await self._pause()
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), _TRY_AGAIN)
 
     async def _start(self, slot: int) -> _Child:
+        """Raises:
+        OSError: The system has no room for another process.
+        """
         name = f"{self._server}/{self._names}"
         self._names += 1
         ours, theirs = socket.socketpair()
-        listening = self._sockets[slot]
-        handles = (theirs.fileno(), listening.fileno())
+        handles = (theirs.fileno(), self._sockets[slot].fileno())
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                # Not with the current folder among the places of modules.
-                *(sys.executable, "-P", "-m", "jikko.cli.worker"),
-                *(str(number) for number in handles),
-                self._settings.log_level,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(*handles, self._lock),
-                # Control-C at the terminal is for this process alone, which tells the workers.
-                start_new_session=True,
-            )
-        child = self._children[name] = _Child(name, process, await Line.open(ours))
+            line = await Line.open(ours)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    # Not with the current folder among the places of modules.
+                    *(sys.executable, "-P", "-m", "jikko.cli.worker"),
+                    *(str(number) for number in handles),
+                    self._settings.log_level,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(*handles, self._lock),
+                    # Control-C at the terminal is for this process alone, which tells the workers.
+                    start_new_session=True,
+                )
+            except OSError:
+                line.close()
+                raise
+        child = self._children[name] = _Child(name, process, line)
         if self._told.is_set():
-            self._signal(child)
+            self._signal(child, signal.SIGTERM)
         return child
 
     async def _hear(self, child: _Child) -> None:
@@ -157,7 +175,7 @@ class Supervisor:
         except Exception:
             # It would go on by itself, and reach nobody.
             log.exception("what worker %d says cannot be understood", child.process.pid)
-            child.process.kill()
+            self._signal(child, signal.SIGKILL)
 
     def _heard(self, child: _Child, message: Message) -> None:
         match message:
@@ -165,10 +183,12 @@ class Supervisor:
                 self._said += said
                 self._assembled.set()
                 self._say(self._roster.assembled(child.name))
-            case Serving(estates=estates):
+            case Serving():
                 child.served = True
-                self._say(self._roster.serves(child.name, estates))
+                self._say(self._roster.serves(child.name))
                 self._look_whether_ready()
+            case Inherited(estates=estates):
+                self._roster.inherited(child.name, estates)
             case Ask(to=to, sender=sender, number=number, question=Take(key=key)) if to == SUPERVISOR:
                 self._say([(sender, Reply(to=sender, number=number, answer=self._rate.count(key)))])
             case Ask(to=to, sender=sender):
@@ -184,7 +204,7 @@ class Supervisor:
     def _look_whether_ready(self) -> None:
         if not self._is_ready and len(self._roster.serving) == len(self._sockets):
             self._is_ready = True
-            base = f"http://{self._settings.host}:{self._sockets[0].getsockname()[1]}"
+            base = base_of(self._settings, self._sockets[0])
             say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._said])
 
     def _died(self, child: _Child, code: int) -> None:
@@ -192,13 +212,14 @@ class Supervisor:
         if self._told.is_set():
             self._failed = self._failed or code not in (0, -signal.SIGTERM)
             return
-        if not child.served and code >= 0:
-            # It said why.
+        if not (self._is_ready or child.served or code < 0):
+            # It said why. Once the server is ready it goes on with those that serve, and tries again.
             self._failed = True
             self._stop()
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        click.echo(f"Worker {child.process.pid} {how}; its runs go on in another one.", err=True)
+        then = "its runs go on in another one" if child.served else "another one is tried"
+        click.echo(f"Worker {child.process.pid} {how}; {then}.", err=True)
 
 
 async def supervise(settings: Any, workers: int, files: Sequence[Path]) -> None:

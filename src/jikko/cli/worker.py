@@ -17,7 +17,7 @@ import click
 
 from jikko.assemble import Assembly, assemble
 from jikko.cli.options import run_async
-from jikko.cli.serving import base_of, duties, prepare_process, publish, serve_assembly, to_try
+from jikko.cli.serving import base_of, duties, prepare_process, publish, say_recovered, serve_assembly, to_try
 from jikko.errors import JikkoError
 from jikko.record import RunRecord
 from jikko.service.bus import (
@@ -27,6 +27,7 @@ from jikko.service.bus import (
     Estate,
     Gone,
     Inherit,
+    Inherited,
     Line,
     Message,
     OnDuty,
@@ -36,6 +37,7 @@ from jikko.service.bus import (
     server_of,
 )
 from jikko.service.peers import PeersOverLine
+from jikko.service.recovery import TakenOver
 from jikko.settings import settings_from_json
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,6 @@ class Worker:
         self._peers = peers
         self._line = line
         self._tasks: set[asyncio.Task[None]] = set()
-        self._serves = asyncio.Event()
         self.may_serve = asyncio.Event()
         """Set once the first runs were taken over, or there is nothing to be done any more."""
         self.told = asyncio.Event()
@@ -76,7 +77,7 @@ class Worker:
 
     def serves(self) -> None:
         """Requests are accepted from now on."""
-        self._serves.set()
+        self._line.send(Serving())
 
     def rest(self, at_once: bool = False) -> None:
         """Take over nothing more, and be on duty no more."""
@@ -89,18 +90,22 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
 
     async def _inherit(self, estates: list[Estate]) -> None:
+        if not estates:
+            self.may_serve.set()
+            return
         server = server_of(self._peers.name)
 
         def concerned(record: RunRecord) -> bool:
             return any(belongs(record, estate, server) for estate in estates)
 
-        if estates and (recovered := await self._recover(concerned)):
-            click.echo(f"{recovered} runs that were under way go on.")
+        taken = await self._recover(concerned)
+        say_recovered(taken.count)
         self.may_serve.set()
-        await self._serves.wait()
-        self._line.send(Serving(estates))
+        # Not before: if this process died, nobody would look for runs that still name who left them behind.
+        await taken.durable()
+        self._line.send(Inherited(estates))
 
-    async def _recover(self, concerned: Callable[[RunRecord], bool]) -> int:
+    async def _recover(self, concerned: Callable[[RunRecord], bool]) -> TakenOver:
         while True:
             try:
                 return await self._assembly.runs.recover(concerned)

@@ -47,7 +47,7 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Inherit(msgspec.Struct, frozen=True, tag=True):
-    """Take these runs over. Answered by ``Serving``."""
+    """Take these runs over. Answered by ``Inherited``."""
 
     estates: list[Estate]
 
@@ -73,7 +73,11 @@ class Assembled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Serving(msgspec.Struct, frozen=True, tag=True):
-    """The runs of these estates go on, and requests are accepted."""
+    """Requests are accepted."""
+
+
+class Inherited(msgspec.Struct, frozen=True, tag=True):
+    """The runs of these estates are durably this worker's: their records name it."""
 
     estates: list[Estate]
 
@@ -131,7 +135,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """``None``: the run that was asked about is not here."""
 
 
-Message: TypeAlias = Begin | Inherit | OnDuty | Gone | Assembled | Serving | Ask | Reply
+Message: TypeAlias = Begin | Inherit | OnDuty | Gone | Assembled | Serving | Inherited | Ask | Reply
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Message).decode

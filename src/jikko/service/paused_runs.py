@@ -66,6 +66,7 @@ class PausedRuns:
         live = LiveRun(self._store, record, events)
         workflow = await workflow_of(live, apps=self._apps, workflows=self._workflows, clock=self._clock)
         if workflow is None:
+            await live.committed()
             return False
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)

@@ -33,7 +33,8 @@ async def while_it_moves(attempt: Callable[[], Awaitable[bool]]) -> bool:
         try:
             return await attempt()
         except (HolderGone, LogConflict):
-            if asyncio.get_running_loop().time() > until:
+            # Also at that very moment: a holder that hangs was asked until then.
+            if asyncio.get_running_loop().time() >= until:
                 return False
             await asyncio.sleep(_LOOK_AGAIN)
 

@@ -1,7 +1,9 @@
 """Taking over runs whose process died."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from jikko.engine.outcomes import recovered
@@ -20,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def workflow_of(live: LiveRun, *, apps: AppStore, workflows: Workflows, clock: Clock) -> Workflow | None:
-    """The workflow of a run that is to go on. ``None``: it is not to be had any more, and the run has been ended."""
+    """The workflow of a run that is to go on. ``None``: it is not to be had any more, and the log has its end."""
     owner = live.record.owner
     try:
         app = await apps.app(owner.app_id)
@@ -29,8 +31,24 @@ async def workflow_of(live: LiveRun, *, apps: AppStore, workflows: Workflows, cl
         return await workflows.get(app, owner.workflow_id)
     except (NotFound, InvalidDocument) as error:
         live.append([given_up(live.record, f"The run could not go on: {error}", clock())])
-        await live.committed()
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Open runs that a process found."""
+
+    count: int
+    """How many there were. One that cannot be taken over is logged, and stays open."""
+    _begun: Sequence[tuple[LiveRun, int]]
+    """Those that go on, or were ended, with how long the log of each is once it says so."""
+
+    async def durable(self) -> None:
+        """Wait until the records name this process as the holder."""
+        for live, count in self._begun:
+            # One that cannot be written was told of by then, or is another process's.
+            with contextlib.suppress(Exception):
+                await live.committed(count)
 
 
 async def recover(
@@ -41,16 +59,13 @@ async def recover(
     executions: Executions,
     clock: Clock,
     concerned: Callable[[RunRecord], bool],
-) -> int:
-    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them.
-
-    Returns:
-        How many there were. One that cannot be taken over is logged, and stays open.
-    """
+) -> TakenOver:
+    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them."""
 
     async def take_over(record: RunRecord) -> None:
         events = await store.events(record.owner.run_id)
         live = LiveRun(store, record, events)
+        begun.append((live, len(events) + 1))
         workflow = await workflow_of(live, apps=apps, workflows=workflows, clock=clock)
         if workflow is None:
             return
@@ -64,6 +79,7 @@ async def recover(
 
     records = [record for record in await store.open_runs() if concerned(record)]
     waiting: list[Callable[[], None]] = []
+    begun: list[tuple[LiveRun, int]] = []
     for record in records:
         try:
             await take_over(record)
@@ -71,4 +87,4 @@ async def recover(
             log.exception("run %s cannot be taken over", record.owner.run_id)
     for line_up in waiting:
         line_up()
-    return len(records)
+    return TakenOver(len(records), begun)

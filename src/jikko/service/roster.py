@@ -14,7 +14,7 @@ Said: TypeAlias = list[tuple[str, Message]]
 class _Worker:
     serves: bool = False
     inheriting: list[Estate] = field(default_factory=list)
-    """What it was told to take over and has not yet."""
+    """What it was told to take over and has not yet, durably."""
 
 
 class Roster:
@@ -47,12 +47,15 @@ class Roster:
         self._workers[name] = _Worker(inheriting=estates)
         return [(name, Inherit(estates))]
 
-    def serves(self, name: str, estates: Sequence[Estate]) -> Said:
-        """A worker has taken over what it was told to."""
-        worker = self._workers[name]
-        worker.serves = True
-        worker.inheriting = [estate for estate in worker.inheriting if estate not in estates]
+    def serves(self, name: str) -> Said:
+        """A worker accepts requests."""
+        self._workers[name].serves = True
         return self._duty()
+
+    def inherited(self, name: str, estates: Sequence[Estate]) -> None:
+        """A worker has taken these over, durably."""
+        worker = self._workers[name]
+        worker.inheriting = [estate for estate in worker.inheriting if estate not in estates]
 
     def died(self, name: str) -> Said:
         """A worker is no more. What it had, and what it was about to take over, goes to those that serve."""
@@ -63,10 +66,9 @@ class Roster:
         if self._closed:
             return said
         heirs = self.serving
-        if worker.serves or worker.inheriting:
-            parts = max(1, len(heirs))
-            self._unclaimed += worker.inheriting
-            self._unclaimed += [Estate(left_by=name, share=share, of=parts) for share in range(parts)]
+        parts = max(1, len(heirs))
+        self._unclaimed += worker.inheriting
+        self._unclaimed += [Estate(left_by=name, share=share, of=parts) for share in range(parts)]
         if heirs:
             shares = [self._unclaimed[index :: len(heirs)] for index in range(len(heirs))]
             self._unclaimed = []

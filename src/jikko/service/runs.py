@@ -28,7 +28,7 @@ from jikko.service.live import Batch, LiveRun
 from jikko.service.paused_runs import PausedRuns
 from jikko.service.peers import Alone, while_it_moves
 from jikko.service.records import Records
-from jikko.service.recovery import recover
+from jikko.service.recovery import TakenOver, recover
 from jikko.service.waiting import opening
 from jikko.service.workflows import Workflow, Workflows
 from jikko.values import Json
@@ -133,14 +133,11 @@ class Runs:
         """Accept a run whose log begins with these events. See ``Executions.accept``."""
         await self._executions.accept(live, workflow, events)
 
-    async def recover(self, concerned: Callable[[RunRecord], bool] = lambda record: True) -> int:
+    async def recover(self, concerned: Callable[[RunRecord], bool] = lambda record: True) -> TakenOver:
         """Take over runs that a process left behind.
 
         Args:
             concerned: Which of the open runs; all, by default, which is right before any run is started.
-
-        Returns:
-            How many there were.
         """
         return await recover(
             store=self._store,
