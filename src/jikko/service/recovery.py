@@ -40,12 +40,12 @@ class TakenOver:
 
     count: int
     """How many there were. One that cannot be taken over is logged, and stays open."""
-    _begun: Sequence[tuple[LiveRun, int]]
+    _told: Sequence[tuple[LiveRun, int]]
     """Those that go on, or were ended, with how long the log of each is once it says so."""
 
     async def durable(self) -> None:
         """Wait until the records name this process as the holder."""
-        for live, count in self._begun:
+        for live, count in self._told:
             # One that cannot be written was told of by then, or is another process's.
             with contextlib.suppress(Exception):
                 await live.committed(count)
@@ -65,9 +65,9 @@ async def recover(
     async def take_over(record: RunRecord) -> None:
         events = await store.events(record.owner.run_id)
         live = LiveRun(store, record, events)
-        begun.append((live, len(events) + 1))
         workflow = await workflow_of(live, apps=apps, workflows=workflows, clock=clock)
         if workflow is None:
+            told.append((live, len(events) + 1))
             return
         state = RunState(workflow.graph)
         state.replay(workflow.secrets.reveal(event) for event in events)
@@ -76,10 +76,11 @@ async def recover(
             executions.go_on(live, workflow, state, event)
         else:
             waiting.append(partial(executions.line_up, live, workflow, [event]))
+        told.append((live, len(events) + 1))
 
     records = [record for record in await store.open_runs() if concerned(record)]
     waiting: list[Callable[[], None]] = []
-    begun: list[tuple[LiveRun, int]] = []
+    told: list[tuple[LiveRun, int]] = []
     for record in records:
         try:
             await take_over(record)
@@ -87,4 +88,4 @@ async def recover(
             log.exception("run %s cannot be taken over", record.owner.run_id)
     for line_up in waiting:
         line_up()
-    return TakenOver(len(records), begun)
+    return TakenOver(len(records), told)
