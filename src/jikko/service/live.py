@@ -64,9 +64,9 @@ class LiveRun:
         return self._events
 
     @property
-    def position(self) -> int:
-        """The position of the last event that may be shown; -1 before the first."""
-        return self._visible - 1
+    def shown(self) -> list[Event]:
+        """The part of the log that may be shown."""
+        return self._events[: self._visible]
 
     def append(self, events: list[Event]) -> None:
         """Take the next events of the run."""

@@ -1,5 +1,6 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.events import Event, RunPaused
+from jikko.events import Event, RunFinished, RunPaused
 from jikko.http import run_bodies, wire
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
@@ -18,7 +19,7 @@ from jikko.http.snapshot import snapshot as told_so_far
 from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
-from jikko.record import RunRecord
+from jikko.record import RunRecord, folded
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -111,36 +112,47 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
 async def _attached(
     api: Api, record: RunRecord, snapshot: bool, stay: bool, fresh: Callable[[Json], Json]
 ) -> AsyncIterator[bytes]:
-    owner = record.owner
     if not record.is_open:
-        # The one answer in which Dify names the run where it otherwise names the task.
-        outputs = fresh(msgspec.json.decode(record.outputs))
-        yield wire.frame(
-            {
-                "event": "workflow_finished",
-                "workflow_run_id": owner.run_id,
-                "task_id": owner.run_id,
-                "data": wire.finished_data(owner, record, outputs),
-            }
-        )
+        yield _end(record, fresh)
         return
     yield PING
-    log = await api.runs.records.events(record)
-    live = api.runs.live(owner.run_id)
-    after = len(log) - 1 if snapshot or live is None else max(live.position, len(log) - 1)
+    live = None if snapshot else api.runs.live(record.owner.run_id)
+    log = await api.runs.records.events(record) if live is None else live.shown
+    # The run may have gone on since its record was read: what the client is told, and what it will be, part at one
+    # position of the log.
+    record = folded(record.owner, log)
+    if not record.is_open:
+        yield _end(record, fresh)
+        return
     if snapshot:
         yield b"".join(wire.frame(message) for message in told_so_far(record, log))
         if record.status == "paused" and not stay:
             return
     messages = Messages(record, log)
-    follow = api.runs.follow(record, after, durable=False, idle=api.ping_seconds, through_pauses=True)
+    follow = api.runs.follow(record, len(log) - 1, durable=False, idle=api.ping_seconds, through_pauses=True)
+    last: Event | None = None
     async for batch in follow:
         if piece := messages.frames(event for _, event in batch):
             yield piece
         elif not batch:
             yield PING
-        if batch and isinstance(batch[-1][1], RunPaused) and not stay:
+        last = batch[-1][1] if batch else last
+        if isinstance(last, RunPaused) and not stay:
             return
+    if not isinstance(last, RunFinished):
+        # The run went to another process, whose log is shorter than what was shown here before it was durable.
+        with contextlib.suppress(NotFound):
+            yield _end(await api.runs.records.any_record(record.owner.run_id), fresh)
+
+
+def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
+    """The end of a run that had ended when the client came."""
+    owner = record.owner
+    outputs = fresh(msgspec.json.decode(record.outputs))
+    return wire.frame(
+        # The one answer in which Dify names the run where it otherwise names the task.
+        wire.message(owner, "workflow_finished", wire.finished_data(owner, record, outputs), task_id=owner.run_id)
+    )
 
 
 def _numbered(position: int, event: Event) -> dict[str, Any]:
