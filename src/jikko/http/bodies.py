@@ -8,6 +8,7 @@ from starlette.requests import Request
 from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.state import header
 from jikko.service.runs import StartRequest
+from jikko.values import MAX_DEPTH, is_too_deep
 
 _UNREADABLE = "The browser (or proxy) sent a request that this server could not understand."
 _MODES = ("blocking", "streaming", "async")
@@ -50,6 +51,7 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     Raises:
         UnsupportedMediaType: Its content type is not JSON.
         BadRequest: It is no JSON, or no object.
+        InvalidParam: It is nested too deeply.
         PayloadTooLarge: See ``read_body``.
     """
     media_type = (header(request.scope, b"content-type") or "").split(";")[0].strip().lower()
@@ -62,8 +64,13 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     body = await read_body(request, limit)
     try:
         value = _decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest(_UNREADABLE) from None
+    except RecursionError:
+        raise _too_deep() from None
+    # Nearly no body has so many brackets at all.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
+        raise _too_deep()
     if not isinstance(value, dict):
         raise BadRequest("The request body must be a JSON object.")
     return value
@@ -121,6 +128,10 @@ def start_request(body: dict[str, Any], workflow_id: str | None, base_url: str) 
     if problems:
         raise InvalidParam("; ".join(problems))
     return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id, base_url=base_url), mode
+
+
+def _too_deep() -> InvalidParam:
+    return InvalidParam(f"The request body is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

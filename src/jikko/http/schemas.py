@@ -58,7 +58,11 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "RunRequest": obj(
         {
-            "inputs": {**ANY_OBJECT, "description": "The inputs of the start node, by name. Others are dropped."},
+            "inputs": {
+                **ANY_OBJECT,
+                "description": "The inputs of the start node, by name. Others are dropped. "
+                "No request body may be nested deeper than 256 levels.",
+            },
             "user": {
                 **USER,
                 "description": "Who runs it; chosen by the caller.",
