@@ -54,7 +54,10 @@ SCHEMAS: dict[str, Schema] = {
             "code": {"type": "string", "description": "What a program may match on; never changes."},
             "message": TEXT,
             "status": INTEGER,
-        }
+            "task_id": UUID,
+            "workflow_run_id": {**UUID, "description": "The run that was accepted though the answer is an error."},
+        },
+        optional=("task_id", "workflow_run_id"),
     ),
     "RunRequest": obj(
         {

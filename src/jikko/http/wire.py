@@ -6,6 +6,7 @@ Source: Dify 1.15, spec/events.md, spec/records.md, spec/service-api.md.
 from collections.abc import Sequence
 from typing import Any
 
+from jikko.errors import JikkoError
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -58,6 +59,12 @@ def frame(message: Any) -> bytes:
         if character in data:
             data = data.replace(character, escaped)
     return b"data: " + data + b"\n\n"
+
+
+def error_frame(owner: RunOwner, error: JikkoError) -> bytes:
+    """An error as the end of a run's stream. Source: spec/events.md §3."""
+    told = {"code": error.code, "status": error.status, "message": str(error)}
+    return frame({"event": "error", "workflow_run_id": owner.run_id, **told})
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: float) -> bytes:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from jikko.errors import InvalidParam, NotFound
+from jikko.errors import InvalidParam, NotFound, RunParked
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http import run_bodies, wire
 from jikko.http.errors import JsonResponse
@@ -99,14 +99,16 @@ async def _record(request: Request) -> tuple[Api, RunRecord]:
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
-    async for batch in api.runs.follow(record, after, durable=True, idle=api.ping_seconds):
-        yield (
-            b"".join(
-                b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.encode(event))
-                for position, event in batch
+    # Parked: the client comes again with the last id that it saw.
+    with contextlib.suppress(RunParked):
+        async for batch in api.runs.follow(record, after, durable=True, idle=api.ping_seconds):
+            yield (
+                b"".join(
+                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.encode(event))
+                    for position, event in batch
+                )
+                or PING
             )
-            or PING
-        )
 
 
 async def _attached(
@@ -128,17 +130,21 @@ async def _attached(
         yield b"".join(wire.frame(message) for message in told_so_far(record, log))
         if record.status == "paused" and not stay:
             return
+    last: Event | None = None
     messages = Messages(record, log)
     follow = api.runs.follow(record, len(log) - 1, durable=False, idle=api.ping_seconds, through_pauses=True)
-    last: Event | None = None
-    async for batch in follow:
-        if piece := messages.frames(event for _, event in batch):
-            yield piece
-        elif not batch:
-            yield PING
-        last = batch[-1][1] if batch else last
-        if isinstance(last, RunPaused) and not stay:
-            return
+    try:
+        async for batch in follow:
+            if piece := messages.frames(event for _, event in batch):
+                yield piece
+            elif not batch:
+                yield PING
+            last = batch[-1][1] if batch else last
+            if isinstance(last, RunPaused) and not stay:
+                return
+    except RunParked as parked:
+        yield wire.error_frame(record.owner, parked)
+        return
     if not isinstance(last, RunFinished):
         # The run went to another process, whose log is shorter than what was shown here before it was durable.
         with contextlib.suppress(NotFound):
