@@ -40,12 +40,15 @@ async def run_detail(request: Request) -> Response:
 
 
 async def stop_task(request: Request) -> Response:
-    """``POST /v1/workflows/tasks/{task_id}/stop``. Answers the same whether or not there was anything to stop."""
+    """``POST /v1/workflows/tasks/{task_id}/stop``: stop a run by its task id.
+
+    ``stopped`` is there, and true, only if the run was still going on: for others, Dify's body has no such field.
+    """
     api, app = await authenticated(request)
     user = user_of(await read_json(request, api.max_body))
     _require_workflow(app)
-    await api.runs.stop(app.id, request.path_params["task_id"], user)
-    return JsonResponse(wire.encode({"result": "success"}))
+    stopped = await api.runs.stop(app.id, request.path_params["task_id"], user)
+    return JsonResponse(wire.encode({"result": "success", **({"stopped": True} if stopped else {})}))
 
 
 async def stop_run(request: Request) -> Response:
