@@ -43,6 +43,31 @@ def test_a_stream_resumes_behind_the_last_event_that_was_seen(finished: tuple[Cl
             assert [position for position, _ in events] == list(range(position + 1, len(log)))
 
 
+def test_a_stream_has_no_line_ends_but_its_own(scene: Scene) -> None:
+    client = scene.client("echo")
+    run = client.run(q="a\u2028b\u2029c\u0085d")["workflow_run_id"]
+    stream = client.request("GET", f"/v1/workflows/run/{run}/events", headers={"Accept": "text/event-stream"}).text
+    # As Python's clients split it.
+    assert stream.splitlines() == stream.removesuffix("\n").split("\n")
+    with client.following(run) as events:
+        assert [event.get("outputs") for _, event in events][-1:] == [{"q": "a\u2028b\u2029c\u0085d"}]
+
+
+def test_a_stream_goes_on_through_a_pause(scene: Scene) -> None:
+    client = scene.client("asks")
+    paused = client.run(q="why")
+    [reason] = paused["data"]["reasons"]
+    seen = []
+    with client.following(paused["workflow_run_id"]) as events:
+        for _, event in events:
+            seen.append(event["event"])
+            if seen[-1] == "run_paused":
+                submitted = {"inputs": {"comment": "so"}, "action": "yes", "user": client.user}
+                path = f"/v1/form/human_input/{reason['form_token']}"
+                assert client.request("POST", path, json=submitted).status_code == 200
+    assert seen[-1] == "run_finished"
+
+
 def test_a_position_behind_the_end_gets_an_empty_stream(finished: tuple[Client, str]) -> None:
     client, run = finished
     with client.following(run, after=10_000) as events:

@@ -53,12 +53,17 @@ def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | 
 
 def frame(message: Any) -> bytes:
     """A message as it stands in the stream."""
-    data = encode(message)
+    return b"data: " + line(message) + b"\n\n"
+
+
+def line(value: Any) -> bytes:
+    """JSON as ``encode`` makes it, for one line of a stream."""
+    data = encode(value)
     for character, escaped in _LINE_ENDS:
         # Python's clients, and others, would cut the line there.
         if character in data:
             data = data.replace(character, escaped)
-    return b"data: " + data + b"\n\n"
+    return data
 
 
 def error_frame(owner: RunOwner, error: JikkoError) -> bytes:

@@ -65,8 +65,8 @@ async def node_execution(request: Request) -> Response:
 async def run_events(request: Request) -> Response | ASGIApp:
     """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
 
-    As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on until the run
-    ends; ``Last-Event-ID`` resumes it behind that position.
+    As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
+    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position.
     """
     api, record = await _record(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
@@ -99,12 +99,13 @@ async def _record(request: Request) -> tuple[Api, RunRecord]:
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
+    follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
     # Parked: the client comes again with the last id that it saw.
     with contextlib.suppress(RunParked):
-        async for batch in api.runs.follow(record, after, durable=True, idle=api.ping_seconds):
+        async for batch in follow:
             yield (
                 b"".join(
-                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.encode(event))
+                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.line(event))
                     for position, event in batch
                 )
                 or PING
