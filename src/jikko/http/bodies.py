@@ -95,12 +95,14 @@ def user_of(body: dict[str, Any]) -> str:
 
 
 def mode_of(body: dict[str, Any]) -> str:
-    """The ``response_mode`` of a request: ``blocking``, ``streaming`` or ``async``.
+    """The ``response_mode`` of a request: ``blocking``, ``streaming`` or ``async``. Absent or null is ``blocking``.
 
     Raises:
         InvalidParam: It is something else.
     """
-    mode = body.get("response_mode") or "blocking"
+    mode = body.get("response_mode")
+    if mode is None:
+        return "blocking"
     if mode not in _MODES:
         raise InvalidParam("response_mode: must be 'blocking', 'streaming' or 'async'")
     return str(mode)
