@@ -13,6 +13,7 @@ from jikko.values import MAX_DEPTH, is_too_deep
 _UNREADABLE = "The browser (or proxy) sent a request that this server could not understand."
 _MODES = ("blocking", "streaming", "async")
 _USER_LENGTH = 255
+_TRACE_SESSION_LENGTH = 200
 
 _decode = msgspec.json.Decoder().decode
 
@@ -92,6 +93,25 @@ def user_of(body: dict[str, Any]) -> str:
     if len(user) > _USER_LENGTH:
         raise InvalidParam(f"Arg user must have at most {_USER_LENGTH} characters.")
     return user.replace("\x00", "")
+
+
+def check_trace_session(request: Request, body: dict[str, Any]) -> None:
+    """Check the trace session that a start may name: in a header, the query or the body; the first of them counts.
+
+    Nothing depends on it. Source: Dify 1.15, spec/service-api.md §4.1.
+
+    Raises:
+        BadRequest: It is no text of 1 to 200 characters, without those at its ends that are blank.
+    """
+    session: Any = header(request.scope, b"x-trace-session-id")
+    if session is None and request.scope["query_string"]:
+        session = request.query_params.get("trace_session_id")
+    if session is None:
+        session = body.get("trace_session_id")
+    if session is None:
+        return
+    if not isinstance(session, str) or not 0 < len(session.strip()) <= _TRACE_SESSION_LENGTH:
+        raise BadRequest(f"trace_session_id must be a text of 1 to {_TRACE_SESSION_LENGTH} characters.")
 
 
 def mode_of(body: dict[str, Any]) -> str:

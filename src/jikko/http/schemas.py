@@ -43,6 +43,7 @@ STATUS: Schema = {
     "enum": ["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"],
 }
 
+TRACE_SESSION: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
 _CALLBACK_URL: Schema = {
     "anyOf": [{"type": "string", "pattern": "^https?://[^/?#]", "maxLength": 2000}, {"type": "null"}],
     "description": "Where the run detail is posted once the run has ended, signed per Standard Webhooks.",
@@ -77,8 +78,9 @@ SCHEMAS: dict[str, Schema] = {
             },
             "files": nullable(array(ANY_OBJECT)),
             "callback_url": _CALLBACK_URL,
+            "trace_session_id": nullable(TRACE_SESSION),
         },
-        optional=("response_mode", "files", "callback_url"),
+        optional=("response_mode", "files", "callback_url", "trace_session_id"),
     ),
     "UserRequest": obj({"user": USER}),
     "RetryRequest": obj(
