@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -136,6 +137,22 @@ def test_listening_to_a_finished_run_tells_its_end(finished: tuple[Client, str])
     with client.messages("GET", f"/v1/workflow/{run}/events?user=someone") as messages:
         [message] = messages
     assert (message["event"], message["data"]["status"]) == ("workflow_finished", "succeeded")
+
+
+@pytest.mark.parametrize(
+    "written", [str, str.upper, lambda run: run.replace("-", "")], ids=["as told", "upper", "bare"]
+)
+def test_the_logs_find_a_run_by_its_id(finished: tuple[Client, str], written: Callable[[str], str]) -> None:
+    client, run = finished
+    page = client.get(f"/v1/workflows/logs?keyword={written(run)}")
+    assert [entry["workflow_run"]["id"] for entry in page["data"]] == [run]
+
+
+def test_of_another_keyword_30_characters_count(scene: Scene) -> None:
+    client = scene.client("echo")
+    run = client.run(q="a needle of thirty characters!")["workflow_run_id"]
+    page = client.get("/v1/workflows/logs?keyword=a needle of thirty characters! and more")
+    assert [entry["workflow_run"]["id"] for entry in page["data"]] == [run]
 
 
 def test_the_logs_list_runs_newest_first(finished: tuple[Client, str]) -> None:

@@ -107,7 +107,11 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(
             ("page", {**INTEGER, "minimum": 1, "maximum": 99999}, "Default 1."),
             ("limit", {**INTEGER, "minimum": 1, "maximum": 100}, "Default 20."),
-            ("keyword", TEXT, "A part of inputs, outputs or user, or a run id. The first 30 characters count."),
+            (
+                "keyword",
+                TEXT,
+                "A part of inputs, outputs or user, of which the first 30 characters count; or a run id.",
+            ),
             ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, ""),
             ("created_at__before", _TIME, "A time in ISO 8601."),
             ("created_at__after", _TIME, "A time in ISO 8601."),

@@ -24,7 +24,6 @@ from jikko.values import Json
 
 T = TypeVar("T")
 _STATUSES = ("succeeded", "failed", "stopped")
-_KEYWORD_LENGTH = 30
 
 
 async def logs(request: Request) -> Response:
@@ -216,7 +215,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
         app_id=app_id,
         page=page,
         limit=limit,
-        keyword=(parameters.get("keyword") or "")[:_KEYWORD_LENGTH] or None,
+        keyword=parameters.get("keyword") or None,
         status=status,  # type: ignore[arg-type]  # checked above
         created_before=before,
         created_after=after,
