@@ -38,12 +38,14 @@ def encode(value: Any) -> bytes:
     return masked(encode_json(value))
 
 
-def event_message(owner: RunOwner, event: Event, *, task_id: str | None = None) -> dict[str, Any] | None:
-    """An event as a message of the stream; ``None`` if clients of Dify do not know it."""
-    described = _described(owner, event)
-    if described is None:
-        return None
-    return message(owner, *described, task_id=task_id)
+def event_message(record: RunRecord, event: Event) -> dict[str, Any] | None:
+    """An event as a message of the stream; ``None`` if clients of Dify do not know it.
+
+    Args:
+        record: The run's, as it is at the event or later.
+    """
+    described = _described(record, event)
+    return None if described is None else message(record.owner, *described)
 
 
 def message(owner: RunOwner, name: str, data: dict[str, Any], *, task_id: str | None = None) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def finished_data(owner: RunOwner, record: RunRecord, outputs: Json) -> dict[str
     }
 
 
-def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | None:
+def _described(record: RunRecord, event: Event) -> tuple[str, dict[str, Any]] | None:
     match event:
         case TextChunk():
             return "text_chunk", {"text": event.text, "from_variable_selector": event.selector}
@@ -127,9 +129,9 @@ def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | No
         case NodeAttempted():
             return "node_retry", {**_ended(event, "retry", event.error), "retry_index": event.attempt}
         case RunStarted():
-            return "workflow_started", run_started(owner, event, "initial")
+            return "workflow_started", run_started(record.owner, event, "initial")
         case RunFinished():
-            return "workflow_finished", _run_finished(owner, event)
+            return "workflow_finished", _run_finished(record, event)
         case ContainerStarted():
             return f"{event.node_type}_started", _container_started(event)
         case RoundStarted() if event.node_type == "iteration":
@@ -217,7 +219,8 @@ def run_started(owner: RunOwner, event: RunStarted, reason: str, *, with_time: b
     }
 
 
-def _run_finished(owner: RunOwner, event: RunFinished) -> dict[str, Any]:
+def _run_finished(record: RunRecord, event: RunFinished) -> dict[str, Any]:
+    owner = record.owner
     return {
         "id": owner.run_id,
         "workflow_id": owner.workflow_id,
@@ -228,7 +231,7 @@ def _run_finished(owner: RunOwner, event: RunFinished) -> dict[str, Any]:
         "total_tokens": event.total_tokens,
         "total_steps": event.total_steps,
         "created_by": {"id": owner.end_user_id, "user": owner.user},
-        "created_at": int(event.at - event.elapsed),
+        "created_at": int(record.created_at),
         "finished_at": int(event.at),
         "exceptions_count": event.exceptions_count,
         "files": files_in(event.outputs),
