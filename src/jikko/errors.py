@@ -10,13 +10,14 @@
   * Conflict              the request contradicts an earlier one
   * TooLate               a form was submitted already, or its time is up
   * InvalidFormData       a form was filled in wrongly
-  * TooManyRequests       a limit is reached; try again later
+  * TooManyRequests       a limit is reached, nothing was accepted; try again later
   * WrongAppMode          the app is of another mode
   * PayloadTooLarge       the request body is too large
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
     * KeyTaken            the idempotency key has a run already
   * StoreUnavailable      the database cannot be read or written now
+  * RunLeft               the server stops before a run has ended; it goes on when the server is back
   * InvalidSettings       a setting is wrong; the process does not start
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
@@ -137,7 +138,7 @@ class InvalidFormData(JikkoError):
 
 
 class TooManyRequests(JikkoError):
-    """A limit is reached; the same request may succeed later."""
+    """A limit is reached, and nothing was accepted; the same request may succeed later."""
 
     code = "too_many_requests"
     status = 429
@@ -202,6 +203,19 @@ class StoreUnavailable(JikkoError):
 
     code = "service_unavailable"
     status = 503
+
+
+class RunLeft(JikkoError):
+    """The server stops before a run has ended. Its beginning is durable: it goes on when the server is back.
+
+    It says nothing of when to try again: whoever repeats the request has the work done twice.
+    """
+
+    code = "service_unavailable"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down; the run goes on when it is back.")
 
 
 class InvalidSettings(JikkoError):

@@ -135,6 +135,14 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 pass
 
 
+def folded(owner: RunOwner, log: Iterable[Event]) -> RunRecord:
+    """The record of a run, as its log up to some position makes it. It has no holder."""
+    record = RunRecord(owner=owner)
+    for event in log:
+        record.apply(event)
+    return record
+
+
 def stored_inputs(event: RunStarted) -> str:
     """The inputs of a run as they are stored: JSON text with ``", "`` and ``": "``, non-ASCII escaped.
 

@@ -21,6 +21,13 @@ FILE_IDENTITY: Final = "__dify__file__"
 """The value of a file mapping's ``dify_model_identity``. Source: spec/variables.md §6."""
 
 
+MAX_DEPTH: Final = 256
+"""Levels of lists and objects in a value that comes from outside.
+
+Whoever walks through one, ours or a library, may take three frames of the stack for a level.
+"""
+
+
 class _Unset(Enum):
     UNSET = "unset"
 
@@ -36,6 +43,17 @@ UNSET: Final = _Unset.UNSET
 def is_file(value: Json) -> bool:
     """Whether a value is a file mapping."""
     return isinstance(value, dict) and value.get("dify_model_identity") == FILE_IDENTITY
+
+
+def is_too_deep(value: Json) -> bool:
+    """Whether lists and objects are nested deeper in a value than ``MAX_DEPTH`` levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [each for each in level if isinstance(each, (dict, list))]
+        if not level:
+            return False
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def type_of(value: Json) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -41,6 +42,31 @@ def test_a_stream_resumes_behind_the_last_event_that_was_seen(finished: tuple[Cl
     for position in range(len(log)):
         with client.following(run, after=position) as events:
             assert [position for position, _ in events] == list(range(position + 1, len(log)))
+
+
+def test_a_stream_has_no_line_ends_but_its_own(scene: Scene) -> None:
+    client = scene.client("echo")
+    run = client.run(q="a\u2028b\u2029c\u0085d")["workflow_run_id"]
+    stream = client.request("GET", f"/v1/workflows/run/{run}/events", headers={"Accept": "text/event-stream"}).text
+    # As Python's clients split it.
+    assert stream.splitlines() == stream.removesuffix("\n").split("\n")
+    with client.following(run) as events:
+        assert [event.get("outputs") for _, event in events][-1:] == [{"q": "a\u2028b\u2029c\u0085d"}]
+
+
+def test_a_stream_goes_on_through_a_pause(scene: Scene) -> None:
+    client = scene.client("asks")
+    paused = client.run(q="why")
+    [reason] = paused["data"]["reasons"]
+    seen = []
+    with client.following(paused["workflow_run_id"]) as events:
+        for _, event in events:
+            seen.append(event["event"])
+            if seen[-1] == "run_paused":
+                submitted = {"inputs": {"comment": "so"}, "action": "yes", "user": client.user}
+                path = f"/v1/form/human_input/{reason['form_token']}"
+                assert client.request("POST", path, json=submitted).status_code == 200
+    assert seen[-1] == "run_finished"
 
 
 def test_a_position_behind_the_end_gets_an_empty_stream(finished: tuple[Client, str]) -> None:
@@ -111,6 +137,22 @@ def test_listening_to_a_finished_run_tells_its_end(finished: tuple[Client, str])
     with client.messages("GET", f"/v1/workflow/{run}/events?user=someone") as messages:
         [message] = messages
     assert (message["event"], message["data"]["status"]) == ("workflow_finished", "succeeded")
+
+
+@pytest.mark.parametrize(
+    "written", [str, str.upper, lambda run: run.replace("-", "")], ids=["as told", "upper", "bare"]
+)
+def test_the_logs_find_a_run_by_its_id(finished: tuple[Client, str], written: Callable[[str], str]) -> None:
+    client, run = finished
+    page = client.get(f"/v1/workflows/logs?keyword={written(run)}")
+    assert [entry["workflow_run"]["id"] for entry in page["data"]] == [run]
+
+
+def test_of_another_keyword_30_characters_count(scene: Scene) -> None:
+    client = scene.client("echo")
+    run = client.run(q="a needle of thirty characters!")["workflow_run_id"]
+    page = client.get("/v1/workflows/logs?keyword=a needle of thirty characters! and more")
+    assert [entry["workflow_run"]["id"] for entry in page["data"]] == [run]
 
 
 def test_the_logs_list_runs_newest_first(finished: tuple[Client, str]) -> None:

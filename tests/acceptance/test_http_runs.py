@@ -59,9 +59,10 @@ def test_an_async_run_is_told_as_running_though_it_may_have_ended_already(scene:
     assert (data["status"], data["outputs"], data["finished_at"], data["total_steps"]) == ("running", {}, None, 0)
 
 
-def test_blocking_is_what_happens_if_no_mode_is_named(scene: Scene) -> None:
+@pytest.mark.parametrize("mode", [{}, {"response_mode": None}], ids=["absent", "null"])
+def test_blocking_is_what_happens_if_no_mode_is_named(scene: Scene, mode: dict[str, None]) -> None:
     client = scene.client("echo")
-    answer = client.request("POST", "/v1/workflows/run", json={"inputs": {"q": "x"}, "user": "u"})
+    answer = client.request("POST", "/v1/workflows/run", json={"inputs": {"q": "x"}, "user": "u", **mode})
     assert answer.json()["data"]["outputs"] == {"q": "x"}
 
 
@@ -138,7 +139,7 @@ def test_a_run_is_stopped_by_its_task_id(scene: Scene, echo: EchoServer) -> None
         task = next(messages)["task_id"]
         echo.wait_for_calls("/hold/stop-me")
         stopped = client.request("POST", f"/v1/workflows/tasks/{task}/stop", json={"user": "someone"})
-        assert stopped.json() == {"result": "success"}
+        assert stopped.json() == {"result": "success", "stopped": True}
         last = list(messages)[-1]
     assert last["event"] == "workflow_finished"
     assert last["data"]["status"] == "stopped"

@@ -1,5 +1,7 @@
 """Limits, as clients see them."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -60,6 +62,22 @@ async def test_a_blocking_start_that_waits_answers_with_its_end(world: World) ->
         answer = await client.post(RUN, json=body())
 
     assert answer.json()["data"]["status"] == "succeeded"
+
+
+async def test_a_stream_that_waited_tells_when_its_run_was_created(world: World) -> None:
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+    created_at = int(world.now)
+    async with client_of(world, app, process) as client, asyncio.TaskGroup() as group:
+        await client.post(RUN, json=body("async"))
+        waiting = group.create_task(client.post(RUN, json=body("streaming")))
+        await until(lambda: len(process.runs._executions._live) == 2)
+        world.now += 3600
+        world.script.let_go("a")
+
+    end = json.loads(waiting.result().text.rstrip("\n").rpartition("data: ")[2])
+    assert end["event"] == "workflow_finished"
+    assert (end["data"]["created_at"], end["data"]["finished_at"]) == (created_at, created_at + 3600)
 
 
 async def test_a_request_that_finds_nothing_counts_once(world: World) -> None:

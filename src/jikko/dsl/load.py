@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.dsl.document import Document
+from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.handles import check_handles
 from jikko.dsl.references import check_references
-from jikko.dsl.repair import repair_features
 from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.variables import read_conversation, read_environment
 from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
@@ -146,7 +146,7 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
         nodes=tuple(nodes),
         edges=tuple(edges),
         root=root_id,
-        features=repair_features(workflow.mapping("features").raw),
+        features=read_features(workflow),
         environment=environment,
         conversation=conversation,
         dependencies=tuple(_read_dependencies(file)),

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from jikko.errors import RunLeft
 from jikko.events import RunFinished
-from jikko.http import run_bodies
+from jikko.http import run_bodies, wire
 from jikko.http.acceptance import REPEATED
-from jikko.http.errors import JsonResponse
+from jikko.http.errors import JsonResponse, error_response
 from jikko.http.messages import Messages
 from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api
@@ -26,11 +27,17 @@ async def answer(api: Api, start: Start, mode: str) -> Response | ASGIApp:
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return EventStream(_messages(api, run), headers)
+    owner = run.record.owner
+    location = f"/v1/workflows/run/{owner.run_id}"
     if mode == "async":
         await run.committed(1)
-        headers["Location"] = f"/v1/workflows/run/{run.record.owner.run_id}"
-        return JsonResponse(run_bodies.running_body(run.record), 202, headers)
-    end = await run.ended()
+        return JsonResponse(run_bodies.running_body(run.record), 202, {**headers, "Location": location})
+    try:
+        end = await run.ended()
+    except RunLeft as parked:
+        # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
+        ids = {"task_id": owner.task_id, "workflow_run_id": owner.run_id}
+        return error_response(parked.code, str(parked), parked.status, {**headers, "Location": location}, **ids)
     if isinstance(end, RunFinished):
         return JsonResponse(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
     forms = forms_of(run.record, await api.runs.records.events(run.record))
@@ -41,8 +48,11 @@ async def answer(api: Api, start: Start, mode: str) -> Response | ASGIApp:
 async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
     yield PING
     messages = Messages(run.record)
-    async for batch in run.follow(idle=api.ping_seconds):
-        if piece := messages.frames(event for _, event in batch):
-            yield piece
-        elif not batch:
-            yield PING
+    try:
+        async for batch in run.follow(idle=api.ping_seconds):
+            if piece := messages.frames(event for _, event in batch):
+                yield piece
+            elif not batch:
+                yield PING
+    except RunLeft as parked:
+        yield wire.error_frame(run.record.owner, parked)

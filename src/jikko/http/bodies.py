@@ -8,10 +8,12 @@ from starlette.requests import Request
 from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.state import header
 from jikko.service.runs import StartRequest
+from jikko.values import MAX_DEPTH, is_too_deep
 
 _UNREADABLE = "The browser (or proxy) sent a request that this server could not understand."
 _MODES = ("blocking", "streaming", "async")
 _USER_LENGTH = 255
+_TRACE_SESSION_LENGTH = 200
 
 _decode = msgspec.json.Decoder().decode
 
@@ -50,6 +52,7 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     Raises:
         UnsupportedMediaType: Its content type is not JSON.
         BadRequest: It is no JSON, or no object.
+        InvalidParam: It is nested too deeply.
         PayloadTooLarge: See ``read_body``.
     """
     media_type = (header(request.scope, b"content-type") or "").split(";")[0].strip().lower()
@@ -62,8 +65,13 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     body = await read_body(request, limit)
     try:
         value = _decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest(_UNREADABLE) from None
+    except RecursionError:
+        raise _too_deep() from None
+    # Nearly no body has so many brackets at all.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
+        raise _too_deep()
     if not isinstance(value, dict):
         raise BadRequest("The request body must be a JSON object.")
     return value
@@ -87,13 +95,34 @@ def user_of(body: dict[str, Any]) -> str:
     return user.replace("\x00", "")
 
 
+def check_trace_session(request: Request, body: dict[str, Any]) -> None:
+    """Check the trace session that a start may name: in a header, the query or the body; the first of them counts.
+
+    Nothing depends on it. Source: Dify 1.15, spec/service-api.md §4.1.
+
+    Raises:
+        BadRequest: It is no text of 1 to 200 characters, without those at its ends that are blank.
+    """
+    session: Any = header(request.scope, b"x-trace-session-id")
+    if session is None and request.scope["query_string"]:
+        session = request.query_params.get("trace_session_id")
+    if session is None:
+        session = body.get("trace_session_id")
+    if session is None:
+        return
+    if not isinstance(session, str) or not 0 < len(session.strip()) <= _TRACE_SESSION_LENGTH:
+        raise BadRequest(f"trace_session_id must be a text of 1 to {_TRACE_SESSION_LENGTH} characters.")
+
+
 def mode_of(body: dict[str, Any]) -> str:
-    """The ``response_mode`` of a request: ``blocking``, ``streaming`` or ``async``.
+    """The ``response_mode`` of a request: ``blocking``, ``streaming`` or ``async``. Absent or null is ``blocking``.
 
     Raises:
         InvalidParam: It is something else.
     """
-    mode = body.get("response_mode") or "blocking"
+    mode = body.get("response_mode")
+    if mode is None:
+        return "blocking"
     if mode not in _MODES:
         raise InvalidParam("response_mode: must be 'blocking', 'streaming' or 'async'")
     return str(mode)
@@ -121,6 +150,10 @@ def start_request(body: dict[str, Any], workflow_id: str | None, base_url: str) 
     if problems:
         raise InvalidParam("; ".join(problems))
     return StartRequest(inputs=inputs or {}, user=user, files=files, workflow_id=workflow_id, base_url=base_url), mode
+
+
+def _too_deep() -> InvalidParam:
+    return InvalidParam(f"The request body is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

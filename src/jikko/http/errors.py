@@ -31,9 +31,15 @@ class JsonResponse(Response):
         self.raw_headers = [*given, length, (b"content-type", b"application/json")]
 
 
-def error_response(code: str, message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """The error envelope."""
-    return JsonResponse(encode({"code": code, "message": message, "status": status}), status, headers)
+def error_response(
+    code: str, message: str, status: int, headers: Mapping[str, str] | None = None, **more: str
+) -> Response:
+    """The error envelope.
+
+    Args:
+        more: Further fields of the body.
+    """
+    return JsonResponse(encode({"code": code, "message": message, "status": status, **more}), status, headers)
 
 
 async def jikko_error(request: Request, error: Exception) -> Response:

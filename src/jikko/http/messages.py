@@ -87,5 +87,5 @@ class Messages:
         return record
 
     def _frame(self, event: Event) -> list[bytes]:
-        message = wire.event_message(self._owner, event)
+        message = wire.event_message(self._record, event)
         return [] if message is None else [wire.frame(message)]

@@ -18,8 +18,9 @@ _WHAT = {
     412: "It is too late for this.",
     413: "The body is too large.",
     415: "The body is not of the type that is read here.",
-    429: "A limit is reached; try again later.",
-    503: "The database cannot be written at the moment.",
+    429: "A limit is reached, or the server is shutting down. Nothing was accepted: try again later.",
+    503: "The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that "
+    "was started has ended: it goes on when the server is back, and is read at Location.",
 }
 
 

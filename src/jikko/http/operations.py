@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from jikko.http.routes import files, forms, info, records, retries, runs
-from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, USER, array, obj, ref
+from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, TRACE_SESSION, USER, array, obj, ref
 
 Handler = Callable[[Request], Awaitable[Any]]
 
@@ -61,6 +61,10 @@ _KEY = (
     ),
 )
 
+_TRACE_SESSION = "A session of traces. Checked as Dify checks it; nothing depends on it."
+_TRACE_QUERY = (("trace_session_id", TRACE_SESSION, _TRACE_SESSION),)
+_START_HEADERS = (*_KEY, ("X-Trace-Session-Id", TRACE_SESSION, _TRACE_SESSION))
+
 _SIGNED = (
     ("timestamp*", _SOME_TEXT, "As in the address."),
     ("nonce*", _SOME_TEXT, "As in the address."),
@@ -77,7 +81,8 @@ OPERATIONS: tuple[Operation, ...] = (
         {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
         _START_ERRORS,
         body=ref("RunRequest"),
-        headers=_KEY,
+        query=_TRACE_QUERY,
+        headers=_START_HEADERS,
         streams=True,
     ),
     Operation(
@@ -88,7 +93,8 @@ OPERATIONS: tuple[Operation, ...] = (
         {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
         _START_ERRORS,
         body=ref("RunRequest"),
-        headers=_KEY,
+        query=_TRACE_QUERY,
+        headers=_START_HEADERS,
         streams=True,
     ),
     Operation(
@@ -101,7 +107,11 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(
             ("page", {**INTEGER, "minimum": 1, "maximum": 99999}, "Default 1."),
             ("limit", {**INTEGER, "minimum": 1, "maximum": 100}, "Default 20."),
-            ("keyword", TEXT, "A part of inputs, outputs or user, or a run id. The first 30 characters count."),
+            (
+                "keyword",
+                TEXT,
+                "A part of inputs, outputs or user, of which the first 30 characters count; or a run id.",
+            ),
             ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, ""),
             ("created_at__before", _TIME, "A time in ISO 8601."),
             ("created_at__after", _TIME, "A time in ISO 8601."),

@@ -1,6 +1,7 @@
 """Records of runs as the bodies of answers. Source: Dify 1.15, spec/records.md, spec/service-api.md."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -139,12 +140,15 @@ def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
 
 
 def _has_nan(value: Json) -> bool:
-    match value:
-        case float():
-            return value != value or value in (float("inf"), float("-inf"))
-        case list():
-            return any(_has_nan(item) for item in value)
-        case dict():
-            return any(_has_nan(item) for item in value.values())
-        case _:
-            return False
+    left = [value]
+    while left:
+        match left.pop():
+            case float() as number if not math.isfinite(number):
+                return True
+            case list() as items:
+                left += items
+            case dict() as entries:
+                left += entries.values()
+            case _:
+                pass
+    return False

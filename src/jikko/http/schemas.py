@@ -43,6 +43,7 @@ STATUS: Schema = {
     "enum": ["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"],
 }
 
+TRACE_SESSION: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
 _CALLBACK_URL: Schema = {
     "anyOf": [{"type": "string", "pattern": "^https?://[^/?#]", "maxLength": 2000}, {"type": "null"}],
     "description": "Where the run detail is posted once the run has ended, signed per Standard Webhooks.",
@@ -54,11 +55,18 @@ SCHEMAS: dict[str, Schema] = {
             "code": {"type": "string", "description": "What a program may match on; never changes."},
             "message": TEXT,
             "status": INTEGER,
-        }
+            "task_id": UUID,
+            "workflow_run_id": {**UUID, "description": "The run that was accepted though the answer is an error."},
+        },
+        optional=("task_id", "workflow_run_id"),
     ),
     "RunRequest": obj(
         {
-            "inputs": {**ANY_OBJECT, "description": "The inputs of the start node, by name. Others are dropped."},
+            "inputs": {
+                **ANY_OBJECT,
+                "description": "The inputs of the start node, by name. Others are dropped. "
+                "No request body may be nested deeper than 256 levels.",
+            },
             "user": {
                 **USER,
                 "description": "Who runs it; chosen by the caller.",
@@ -70,8 +78,9 @@ SCHEMAS: dict[str, Schema] = {
             },
             "files": nullable(array(ANY_OBJECT)),
             "callback_url": _CALLBACK_URL,
+            "trace_session_id": nullable(TRACE_SESSION),
         },
-        optional=("response_mode", "files", "callback_url"),
+        optional=("response_mode", "files", "callback_url", "trace_session_id"),
     ),
     "UserRequest": obj({"user": USER}),
     "RetryRequest": obj(

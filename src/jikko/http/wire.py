@@ -6,6 +6,7 @@ Source: Dify 1.15, spec/events.md, spec/records.md, spec/service-api.md.
 from collections.abc import Sequence
 from typing import Any
 
+from jikko.errors import JikkoError
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -37,10 +38,14 @@ def encode(value: Any) -> bytes:
     return masked(encode_json(value))
 
 
-def event_message(owner: RunOwner, event: Event) -> dict[str, Any] | None:
-    """An event as a message of the stream; ``None`` if clients of Dify do not know it."""
-    described = _described(owner, event)
-    return None if described is None else message(owner, *described)
+def event_message(record: RunRecord, event: Event) -> dict[str, Any] | None:
+    """An event as a message of the stream; ``None`` if clients of Dify do not know it.
+
+    Args:
+        record: The run's, as it is at the event or later.
+    """
+    described = _described(record, event)
+    return None if described is None else message(record.owner, *described)
 
 
 def message(owner: RunOwner, name: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -50,12 +55,23 @@ def message(owner: RunOwner, name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 def frame(message: Any) -> bytes:
     """A message as it stands in the stream."""
-    data = encode(message)
+    return b"data: " + line(message) + b"\n\n"
+
+
+def line(value: Any) -> bytes:
+    """JSON as ``encode`` makes it, for one line of a stream."""
+    data = encode(value)
     for character, escaped in _LINE_ENDS:
         # Python's clients, and others, would cut the line there.
         if character in data:
             data = data.replace(character, escaped)
-    return b"data: " + data + b"\n\n"
+    return data
+
+
+def error_frame(owner: RunOwner, error: JikkoError) -> bytes:
+    """An error as the end of a run's stream. Source: spec/events.md §3."""
+    told = {"code": error.code, "status": error.status, "message": str(error)}
+    return frame({"event": "error", "workflow_run_id": owner.run_id, **told})
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: float) -> bytes:
@@ -65,17 +81,17 @@ def refused_start(run_id: str, workflow_id: str, inputs: Json, error: str, now: 
     )
     started = run_started(owner, RunStarted(at=now, inputs=inputs, system={}), "initial")
     end = RunFinished(at=now, status="failed", error=error, elapsed=0.0, exceptions_count=1)
-    finished = {**_run_finished(owner, end), "outputs": None, "created_by": {}}
+    record = RunRecord(owner=owner, created_at=now)
+    finished = {**_run_finished(record, end), "outputs": None, "created_by": {}}
     return frame(message(owner, "workflow_started", started)) + frame(message(owner, "workflow_finished", finished))
 
 
 def finished_data(record: RunRecord, outputs: Json) -> dict[str, Any]:
     """The data of ``workflow_finished``, from the record."""
-    elapsed = round(record.elapsed, 6)
-    return _finished(record.owner, record, outputs, elapsed, record.created_at, record.finished_at)
+    return _finished(record, record, outputs, round(record.elapsed, 6), record.finished_at)
 
 
-def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | None:
+def _described(record: RunRecord, event: Event) -> tuple[str, dict[str, Any]] | None:
     match event:
         case TextChunk():
             return "text_chunk", {"text": event.text, "from_variable_selector": event.selector}
@@ -86,9 +102,9 @@ def _described(owner: RunOwner, event: Event) -> tuple[str, dict[str, Any]] | No
         case NodeAttempted():
             return "node_retry", {**_ended(event, "retry", event.error), "retry_index": event.attempt}
         case RunStarted():
-            return "workflow_started", run_started(owner, event, "initial")
+            return "workflow_started", run_started(record.owner, event, "initial")
         case RunFinished():
-            return "workflow_finished", _run_finished(owner, event)
+            return "workflow_finished", _run_finished(record, event)
         case ContainerStarted():
             return f"{event.node_type}_started", _container_started(event)
         case RoundStarted() if event.node_type == "iteration":
@@ -176,18 +192,14 @@ def run_started(owner: RunOwner, event: RunStarted, reason: str, *, with_time: b
     }
 
 
-def _run_finished(owner: RunOwner, event: RunFinished) -> dict[str, Any]:
-    return _finished(owner, event, event.outputs, event.elapsed, event.at - event.elapsed, event.at)
+def _run_finished(record: RunRecord, event: RunFinished) -> dict[str, Any]:
+    return _finished(record, event, event.outputs, event.elapsed, event.at)
 
 
 def _finished(
-    owner: RunOwner,
-    end: RunFinished | RunRecord,
-    outputs: Json,
-    elapsed: float,
-    created_at: float,
-    finished_at: float | None,
+    record: RunRecord, end: RunFinished | RunRecord, outputs: Json, elapsed: float, finished_at: float | None
 ) -> dict[str, Any]:
+    owner = record.owner
     return {
         "id": owner.run_id,
         "workflow_id": owner.workflow_id,
@@ -198,7 +210,7 @@ def _finished(
         "total_tokens": end.total_tokens,
         "total_steps": end.total_steps,
         "created_by": {"id": owner.end_user_id, "user": owner.user},
-        "created_at": int(created_at),
+        "created_at": int(record.created_at),
         "finished_at": None if finished_at is None else int(finished_at),
         "exceptions_count": end.exceptions_count,
         "files": files_in(outputs),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from jikko.values import Json
+from jikko.values import Json, is_too_deep
 
 _NUMBERS: Final = frozenset({"number", "integer", "float"})
 _SCALARS: Final = _NUMBERS | {"string", "boolean", "object"}
@@ -90,10 +90,13 @@ def prepared(operation: str, kind: str, value: Json) -> Json:
     if operation in WITHOUT_INPUT:
         return None
     if operation == "set" and kind == "object" and isinstance(value, str):
+        text = value
         try:
-            value = json.loads(value)
+            value = json.loads(text)
         except (ValueError, RecursionError):
-            raise _invalid(value) from None
+            raise _invalid(text) from None
+        if is_too_deep(value):
+            raise _invalid(text)
     if not _fits(operation, kind, value):
         raise _invalid(value)
     return value

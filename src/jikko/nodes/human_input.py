@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from jikko.values import UNSET, Json, Selector, is_file
 TIMEOUT_HANDLE = "__timeout"
 INPUT_TYPES = ("paragraph", "select", "file", "file-list")
 _SECONDS = {"hour": 3600.0, "day": 86400.0}
+_OUTPUT = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 _NO_UUID = uuid.UUID(int=0)
 
 
@@ -152,10 +154,8 @@ def run_of_token(token: str) -> str | None:
 
 
 def rendered(content: str, values: dict[str, Json]) -> str:
-    """The form's text with what was filled in; files as ``[file]`` or ``[n files]``."""
-    for name, value in values.items():
-        content = content.replace(f"{{{{#$output.{name}#}}}}", _shown(value))
-    return content
+    """The form's text with what was filled in; files as ``[file]`` or ``[n files]``. That is no template."""
+    return _OUTPUT.sub(lambda found: _shown(values[found[1]]) if found[1] in values else found[0], content)
 
 
 def _shown(value: Json) -> str:

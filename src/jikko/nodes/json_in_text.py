@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from jikko.values import Json
+from jikko.values import Json, is_too_deep
 
 _FENCE: Final = re.compile(r"```[\w-]*\s*\n?(.*?)```", re.DOTALL)
 _MAX_STARTS: Final = 1000
@@ -14,7 +14,7 @@ _decoder: Final = json.JSONDecoder()
 
 
 def first_object(text: str) -> dict[str, Json] | None:
-    """The first JSON object in a text, or ``None``. What is broken is passed over."""
+    """The first JSON object in a text, or ``None``. What is broken is passed over; what is nested too deep is none."""
     start = text.find("{")
     for _ in range(_MAX_STARTS):
         if start < 0:
@@ -24,7 +24,7 @@ def first_object(text: str) -> dict[str, Json] | None:
         except (ValueError, RecursionError):
             start = text.find("{", start + 1)
         else:
-            return value if isinstance(value, dict) else None
+            return value if isinstance(value, dict) and not is_too_deep(value) else None
     return None
 
 

@@ -10,7 +10,7 @@ from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.reasoning import without_reasoning
 from jikko.ports.models import Message
-from jikko.values import Json
+from jikko.values import Json, is_too_deep
 
 _MAX_REPAIRED: Final = 200_000
 """Characters of a text that is repaired: that takes time with each."""
@@ -36,7 +36,7 @@ class StructuredOutput:
         if isinstance(schema, str):
             try:
                 schema = json.loads(schema)
-            except ValueError:
+            except (ValueError, RecursionError):
                 fields.problem("schema", "is no JSON", "expected a JSON schema")
                 return None
         if not schema:
@@ -75,7 +75,7 @@ class StructuredOutput:
             if first is None:
                 return {}
             parsed = first
-        if not isinstance(parsed, dict):
+        if not isinstance(parsed, dict) or is_too_deep(parsed):
             raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
         value: dict[str, Json] = _with_booleans(parsed, self.schema)
         self._check(value)

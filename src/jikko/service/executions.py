@@ -8,7 +8,7 @@ from typing import Any
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, TooManyRequests
+from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan, RunFinished
 from jikko.ports.clock import Clock
 from jikko.ports.services import Services
@@ -126,7 +126,8 @@ class Executions:
             if not done.done() or done.exception() is not None:
                 done.cancel()
                 log.error("the end of the log of run %s could not be written", live.record.owner.run_id)
-            live.abandon(TooManyRequests("The server is shutting down; the run goes on when it is back."))
+            lost = StoreUnavailable("The server is shutting down, and the run could not be written.")
+            live.abandon(RunLeft() if live.is_accepted else lost)
         if self._tasks:
             await asyncio.wait(self._tasks)
         return len(going_on)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from jikko.errors import LogConflict, StoreUnavailable
+from jikko.errors import LogConflict, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.run_store import Acceptance, Append, RunStore
 from jikko.record import RunRecord
@@ -59,14 +59,19 @@ class LiveRun:
         return self._committed == len(self._events)
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether its beginning is durable: it goes on, whatever becomes of this process."""
+        return self._committed > 0
+
+    @property
     def events(self) -> Sequence[Event]:
         """The whole log, also what is not durable yet."""
         return self._events
 
     @property
-    def position(self) -> int:
-        """The position of the last event that may be shown; -1 before the first."""
-        return self._visible - 1
+    def shown(self) -> list[Event]:
+        """The part of the log that may be shown."""
+        return self._events[: self._visible]
 
     def append(self, events: list[Event]) -> None:
         """Take the next events of the run."""
@@ -93,6 +98,7 @@ class LiveRun:
         Raises:
             LogConflict: Another process has taken the run over.
             StoreUnavailable: The process ends, and the database could not be written.
+            RunLeft: The process ends.
         """
         count = len(self._events) if count is None else count
         while self._committed < count:
@@ -119,7 +125,12 @@ class LiveRun:
             await self._change()
 
     async def ended(self) -> RunFinished | RunPaused:
-        """Wait until the end of the run, or a pause, is durable."""
+        """Wait until the end of the run, or a pause, is durable.
+
+        Raises:
+            RunLeft: The process ends before.
+            JikkoError: As ``committed``.
+        """
         while True:
             last = self._events[-1] if self._events else None
             if isinstance(last, (RunFinished, RunPaused)) and self.is_settled:
@@ -133,11 +144,14 @@ class LiveRun:
     ) -> AsyncIterator[Batch]:
         """Yield the events behind position ``after``, then each new one as it can be shown.
 
-        Ends behind the event that ends the run, behind a pause, or when the process lets go of the run.
+        Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
 
         Args:
             durable: Show nothing that could be lost, so that positions hold for ever.
             idle: Seconds without an event after which an empty batch is yielded.
+
+        Raises:
+            RunLeft: The process ends before the run does.
         """
         position = after + 1
         while True:
@@ -148,6 +162,8 @@ class LiveRun:
                 yield batch
                 if isinstance(batch[-1][1], (RunFinished, RunPaused)):
                     return
+            elif isinstance(self._abandoned, RunLeft):
+                raise self._abandoned
             elif self._abandoned is not None or (self.record.finished_at is not None and position >= len(self._events)):
                 return
             elif idle is None:

@@ -202,6 +202,9 @@ class Runs:
 
         Args:
             through_pauses: Stay while the run is paused, until it ends.
+
+        Raises:
+            RunLeft: This process executes the run, and ends.
         """
         return follow(
             self._store,

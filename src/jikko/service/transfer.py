@@ -10,7 +10,7 @@ import msgspec
 from jikko.errors import LogConflict
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.ports.run_store import Append, RunStore
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunOwner, folded
 from jikko.values import encode_json
 
 FORMAT: Final = 1
@@ -98,7 +98,4 @@ def _read(number: int, text: bytes) -> Append:
     events = line.events
     if not events or not isinstance(events[0], RunStarted) or not isinstance(events[-1], RunFinished):
         raise BadLine(f"line {number}: the log of run {line.owner.run_id} is not whole.")
-    record = RunRecord(owner=line.owner)
-    for event in events:
-        record.apply(event)
-    return Append(line.owner.run_id, 0, events, record)
+    return Append(line.owner.run_id, 0, events, folded(line.owner, events))

@@ -1,5 +1,6 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -9,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from jikko.errors import InvalidParam, NotFound
-from jikko.events import Event, RunPaused
+from jikko.errors import InvalidParam, NotFound, RunLeft
+from jikko.events import Event, RunFinished, RunPaused
 from jikko.http import run_bodies, wire
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
@@ -18,12 +19,11 @@ from jikko.http.snapshot import snapshot as told_so_far
 from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
-from jikko.record import RunRecord
+from jikko.record import RunRecord, folded
 from jikko.values import Json
 
 T = TypeVar("T")
 _STATUSES = ("succeeded", "failed", "stopped")
-_KEYWORD_LENGTH = 30
 
 
 async def logs(request: Request) -> Response:
@@ -64,8 +64,8 @@ async def node_execution(request: Request) -> Response:
 async def run_events(request: Request) -> Response | ASGIApp:
     """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
 
-    As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on until the run
-    ends; ``Last-Event-ID`` resumes it behind that position.
+    As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
+    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position.
     """
     api, record = await _record(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
@@ -98,49 +98,65 @@ async def _record(request: Request) -> tuple[Api, RunRecord]:
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
-    async for batch in api.runs.follow(record, after, durable=True, idle=api.ping_seconds):
-        yield (
-            b"".join(
-                b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.encode(event))
-                for position, event in batch
+    follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
+    # Parked: the client comes again with the last id that it saw.
+    with contextlib.suppress(RunLeft):
+        async for batch in follow:
+            yield (
+                b"".join(
+                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.line(event))
+                    for position, event in batch
+                )
+                or PING
             )
-            or PING
-        )
 
 
 async def _attached(
     api: Api, record: RunRecord, snapshot: bool, stay: bool, fresh: Callable[[Json], Json]
 ) -> AsyncIterator[bytes]:
-    owner = record.owner
     if not record.is_open:
-        # The one answer in which Dify names the run where it otherwise names the task.
-        outputs = fresh(msgspec.json.decode(record.outputs))
-        yield wire.frame(
-            {
-                "event": "workflow_finished",
-                "workflow_run_id": owner.run_id,
-                "task_id": owner.run_id,
-                "data": wire.finished_data(record, outputs),
-            }
-        )
+        yield _end(record, fresh)
         return
     yield PING
-    log = await api.runs.records.events(record)
-    live = api.runs.live(owner.run_id)
-    after = len(log) - 1 if snapshot or live is None else max(live.position, len(log) - 1)
+    live = None if snapshot else api.runs.live(record.owner.run_id)
+    log = await api.runs.records.events(record) if live is None else live.shown
+    # The run may have gone on since its record was read: what the client is told, and what it will be, part at one
+    # position of the log.
+    record = folded(record.owner, log)
+    if not record.is_open:
+        yield _end(record, fresh)
+        return
     if snapshot:
         yield b"".join(wire.frame(message) for message in told_so_far(record, log))
         if record.status == "paused" and not stay:
             return
+    last: Event | None = None
     messages = Messages(record, log)
-    follow = api.runs.follow(record, after, durable=False, idle=api.ping_seconds, through_pauses=True)
-    async for batch in follow:
-        if piece := messages.frames(event for _, event in batch):
-            yield piece
-        elif not batch:
-            yield PING
-        if batch and isinstance(batch[-1][1], RunPaused) and not stay:
-            return
+    follow = api.runs.follow(record, len(log) - 1, durable=False, idle=api.ping_seconds, through_pauses=True)
+    try:
+        async for batch in follow:
+            if piece := messages.frames(event for _, event in batch):
+                yield piece
+            elif not batch:
+                yield PING
+            last = batch[-1][1] if batch else last
+            if isinstance(last, RunPaused) and not stay:
+                return
+    except RunLeft as parked:
+        yield wire.error_frame(record.owner, parked)
+        return
+    if not isinstance(last, RunFinished):
+        # The run went to another process, whose log is shorter than what was shown here before it was durable.
+        with contextlib.suppress(NotFound):
+            yield _end(await api.runs.records.any_record(record.owner.run_id), fresh)
+
+
+def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
+    """The end of a run that had ended when the client came."""
+    run_id = record.owner.run_id
+    data = wire.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
+    # The one answer in which Dify names the run where it otherwise names the task.
+    return wire.frame({"event": "workflow_finished", "workflow_run_id": run_id, "task_id": run_id, "data": data})
 
 
 def _numbered(position: int, event: Event) -> dict[str, Any]:
@@ -197,7 +213,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
         app_id=app_id,
         page=page,
         limit=limit,
-        keyword=(parameters.get("keyword") or "")[:_KEYWORD_LENGTH] or None,
+        keyword=parameters.get("keyword") or None,
         status=status,  # type: ignore[arg-type]  # checked above
         created_before=before,
         created_after=after,

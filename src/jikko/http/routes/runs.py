@@ -12,7 +12,7 @@ from jikko.errors import BadRequest, InvalidParam, WrongAppMode
 from jikko.http import run_bodies, wire
 from jikko.http.acceptance import acceptance_of
 from jikko.http.answers import answer
-from jikko.http.bodies import read_json, start_request, user_of
+from jikko.http.bodies import check_trace_session, read_json, start_request, user_of
 from jikko.http.errors import JsonResponse
 from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated, base_url_of
@@ -40,12 +40,15 @@ async def run_detail(request: Request) -> Response:
 
 
 async def stop_task(request: Request) -> Response:
-    """``POST /v1/workflows/tasks/{task_id}/stop``. Answers the same whether or not there was anything to stop."""
+    """``POST /v1/workflows/tasks/{task_id}/stop``: stop a run by its task id.
+
+    ``stopped`` is there, and true, only if the run was still going on: for others, Dify's body has no such field.
+    """
     api, app = await authenticated(request)
     user = user_of(await read_json(request, api.max_body))
     _require_workflow(app)
-    await api.runs.stop(app.id, request.path_params["task_id"], user)
-    return JsonResponse(wire.encode({"result": "success"}))
+    stopped = await api.runs.stop(app.id, request.path_params["task_id"], user)
+    return JsonResponse(wire.encode({"result": "success", **({"stopped": True} if stopped else {})}))
 
 
 async def stop_run(request: Request) -> Response:
@@ -64,6 +67,7 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
     _require_workflow(app)
     if workflow_id is not None and not is_uuid(workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
+    check_trace_session(request, body)
     start, mode = start_request(body, workflow_id, base_url_of(api, request))
     operation = "run" if workflow_id is None else f"run {workflow_id.lower()}"
     acceptance = acceptance_of(api, request, operation, body)

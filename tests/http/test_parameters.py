@@ -1,0 +1,45 @@
+"""``GET /v1/parameters``, whatever stands in the file."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.workflows import app, end, start
+from tests.http.scene import client_of
+from tests.service.world import World
+
+pytestmark = pytest.mark.anyio
+
+TYPES: dict[str, type] = {
+    "opening_statement": str,
+    "suggested_questions": list,
+    "suggested_questions_after_answer": dict,
+    "speech_to_text": dict,
+    "text_to_speech": dict,
+    "retriever_resource": dict,
+    "more_like_this": dict,
+    "sensitive_word_avoidance": dict,
+    "file_upload": dict,
+}
+WRONG: list[Any] = [None, True, 5, 1.5, "on", "", ["a"], [5], [], {}, {"a": 1}, {"enabled": "yes"}]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    yield world
+    await world.close()
+
+
+async def test_features_have_the_types_that_clients_know(world: World) -> None:
+    for name, value in itertools.product(TYPES, WRONG):
+        file = json.loads(app("App", [start("q"), end(q="start.q")], "start>end"))
+        file["workflow"]["features"] = {name: value}
+        published = await world.apps.publish(json.dumps(file).encode(), source="test")
+        async with client_of(world, published.app) as client:
+            answer = await client.get("/v1/parameters")
+        assert answer.status_code == 200, (name, value)
+        assert {known: type(answer.json()[known]) for known in TYPES} == TYPES, (name, value)

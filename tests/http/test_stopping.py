@@ -1,0 +1,59 @@
+"""Stopping a run, by its task id and by its own."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.http.scene import body, client_of
+from tests.service.world import World, until
+
+pytestmark = pytest.mark.anyio
+
+RUN = "/v1/workflows/run"
+TASK = "/v1/workflows/tasks"
+NOTHING = "0199a1b2-0000-4000-8000-000000000000"
+ASKER = {"user": "anna"}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a process that runs one run at once."""
+    async with client_of(world, await world.chain(), world.process(at_once=1)) as client:
+        yield client
+
+
+async def test_by_task_id_the_answer_says_that_a_run_was_stopped(client: httpx.AsyncClient, world: World) -> None:
+    world.script.held = {"a"}
+    running, waiting = [(await client.post(RUN, json=body("async"))).json() for _ in range(2)]
+    await until(lambda: world.script.ran["a"] == 1)
+
+    answers = [await client.post(f"{TASK}/{run['task_id']}/stop", json=ASKER) for run in (waiting, running)]
+
+    assert [answer.json() for answer in answers] == [{"result": "success", "stopped": True}] * 2
+    assert {(await world.ended(run["workflow_run_id"])).status for run in (running, waiting)} == {"stopped"}
+
+
+async def test_by_task_id_the_answer_is_that_of_dify_if_nothing_was_stopped(client: httpx.AsyncClient) -> None:
+    ended = (await client.post(RUN, json=body())).json()["task_id"]
+
+    answers = [await client.post(f"{TASK}/{task}/stop", json=ASKER) for task in (ended, NOTHING, "no id")]
+
+    assert [answer.json() for answer in answers] == [{"result": "success"}] * 3
+
+
+async def test_by_run_id_the_answer_says_whether_the_run_was_stopped(client: httpx.AsyncClient, world: World) -> None:
+    ended = (await client.post(RUN, json=body())).json()["workflow_run_id"]
+    world.script.held = {"a"}
+    running = (await client.post(RUN, json=body("async"))).json()["workflow_run_id"]
+
+    answers = [await client.post(f"{RUN}/{run}/stop", json=ASKER) for run in (running, ended)]
+
+    assert [answer.json()["stopped"] for answer in answers] == [True, False]
