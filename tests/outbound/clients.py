@@ -33,6 +33,7 @@ def get(
     max_bytes: int = 1_000_000,
     secret_headers: frozenset[str] = frozenset(),
     ssl_verify: bool | None = None,
+    follow_redirects: bool = True,
 ) -> OutgoingRequest:
     """A request with timeouts that suit a test: a failure to fail in time ends it soon."""
     return OutgoingRequest(
@@ -44,6 +45,7 @@ def get(
         max_bytes=max_bytes,
         secret_headers=secret_headers,
         ssl_verify=ssl_verify,
+        follow_redirects=follow_redirects,
     )
 
 

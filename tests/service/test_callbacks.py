@@ -84,6 +84,7 @@ async def test_the_run_is_posted_once_it_has_ended(scene: Scene, ended: str) -> 
     (request,) = scene.receiver.requests
     assert (request.method, request.url, request.body) == ("POST", URL, f"the end of {ended}: succeeded".encode())
     assert dict(request.headers)["Content-Type"] == "application/json"
+    assert not request.follow_redirects
     assert await scene.callbacks.undelivered() == []
 
 

@@ -77,6 +77,8 @@ class OutgoingRequest:
     """The largest body of an answer, decompressed."""
     secret_headers: frozenset[str] = frozenset()
     """Names, in lower case, of headers that stay with the origin when a redirect leaves it, as Authorization does."""
+    follow_redirects: bool = True
+    """If not, a redirect is an answer like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class HttpClient(Protocol):
     """
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
-        """Send a request, follow its redirects, and read the answer. Any status is an answer.
+        """Send a request, follow its redirects if it wants that, and read the answer. Any status is an answer.
 
         Raises:
             HttpFailure: There was no answer, or none that can be used.

@@ -131,6 +131,8 @@ class Callbacks:
             body=body,
             timeouts=Timeouts(connect=10.0, read=20.0, write=20.0, total=30.0),
             max_bytes=1 << 20,
+            # A redirect ends as a GET of some other page, whose 200 says nothing about the message.
+            follow_redirects=False,
         )
         try:
             answer = await self._http.send(request)
