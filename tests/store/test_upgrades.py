@@ -1,12 +1,15 @@
 """Databases of every earlier version, opened with the code of today."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.ports.callback_store import receiver_of
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database
@@ -99,6 +102,41 @@ async def test_a_run_that_had_not_ended_can_be_appended_to(old: Upgraded, name: 
     assert await old.stores.runs.record(run.id) == draft.record
     assert await old.stores.runs.events(run.id) == draft.events
     assert (await old.stores.runs.list_runs(LogQuery(app_id=APP, keyword="やっと"))).records == [draft.record]
+
+
+async def test_callbacks_are_due_once_their_runs_have_ended(old: Upgraded) -> None:
+    callbacks, runs = old.stores.callbacks, old.contents.runs
+    due = [entry.run_id for entry in await callbacks.due(BEGIN)]
+    assert due == ([runs["succeeded"].id] if old.contents.callbacks else [])
+
+    run = runs["paused"]
+    draft = Draft()
+    draft.id, draft.events, draft.record = run.id, run.events, run.record
+    await old.stores.runs.append(draft.step(finished(BEGIN + 9000)))
+
+    assert len(await callbacks.due(BEGIN)) == len(old.contents.callbacks)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.example",
+        "https://B.Example:8443/hook?a=/b",
+        "http://c?x/y",
+        "http://d#e/?f",
+        "http://me:pw@e.example/@",
+    ],
+)
+async def test_callbacks_get_the_receiver_that_new_ones_have(tmp_path: Path, url: str) -> None:
+    path, contents = unpack(4, tmp_path)
+    with closing(sqlite3.connect(path)) as before, before:
+        before.execute("UPDATE callbacks SET url = ?", (url,))
+    Database.open(path).close()
+
+    with closing(sqlite3.connect(path)) as after:
+        rows = after.execute("SELECT receiver FROM callbacks").fetchall()
+
+    assert rows == [(receiver_of(url),)] * len(contents.callbacks)
 
 
 async def test_totals_hold(old: Upgraded) -> None:

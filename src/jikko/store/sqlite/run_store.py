@@ -102,9 +102,7 @@ class SqliteRunStore:
         operation = partial(self._writes.append, write)
         if batch.acceptance is None:
             return self._database.submit(operation)
-        return self._database.submit(
-            accepting(owner.app_id, batch.run_id, record.created_at, batch.acceptance, operation)
-        )
+        return self._database.submit(accepting(record, batch.acceptance, operation))
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
