@@ -168,11 +168,28 @@ async def test_a_callback_goes_with_its_run(stores: tuple[RunStore, CallbackStor
     runs, callbacks = stores
     run = await accepted(runs, ended=True)
     (entry,) = await callbacks.due(5000.0)
-    await runs.prune(9000.0)
+    await callbacks.save(msgspec.structs.replace(entry, state="delivered"))
+    assert await runs.prune(9000.0) == 1
 
     await callbacks.save(entry)
 
     assert await callbacks.find(run.id) is None
+
+
+async def test_a_run_is_not_removed_before_its_callback_was_delivered_or_given_up(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+    await callbacks.save(msgspec.structs.replace(entry, attempts=3, next_at=6000.0))
+    assert await runs.prune(9000.0) == 0
+    assert await runs.record(run.id) is not None
+    assert await callbacks.find(run.id) is not None
+
+    await callbacks.save(msgspec.structs.replace(entry, state="failed"))
+
+    assert await runs.prune(9000.0) == 1
 
 
 async def test_the_secret_of_an_app_stays_what_it_was_first(stores: tuple[RunStore, CallbackStore]) -> None:

@@ -19,7 +19,8 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 def prune(older_than: float, home: Path | None, as_json: bool) -> None:
     """Remove runs that ended so long ago, with their logs, and files that were not used since.
 
-    Open and paused runs stay, with all that belongs to them. Works with the server running or not.
+    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
+    was delivered or given up, after a day. Works with the server running or not.
     """
     run_async(_prune(older_than, settings_of(home=home), as_json))
 

@@ -151,6 +151,8 @@ class RunStore(Protocol):
     async def prune(self, before: float, *, limit: int = 500) -> int:
         """Remove runs that finished before a time, with their logs. Open and paused runs stay.
 
+        So does a run whose call-back was neither delivered nor given up.
+
         Args:
             limit: How many to remove at most, so that others may write in between.
 

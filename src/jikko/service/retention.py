@@ -46,8 +46,8 @@ class Retention:
     async def prune(self, before: float, *, progress: Callable[[int], None] | None = None) -> Pruned:
         """Remove runs that finished before a time, and files that were neither stored nor used since.
 
-        Open and paused runs stay, and so does every file that a remaining run may speak of. May be broken off at any
-        time; what was removed until then is gone.
+        Open and paused runs stay, and runs whose call-back is still tried; so does every file that a remaining run may
+        speak of. May be broken off at any time; what was removed until then is gone.
 
         Args:
             progress: Called with the number of runs after each batch.
