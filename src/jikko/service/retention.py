@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-import msgspec
 
 from jikko.errors import JikkoError
 from jikko.files.store import Files
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
+from jikko.service.file_ids import possible_file_ids
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +21,6 @@ _PAUSE = 0.01
 _LOOK_EVERY = 600.0
 """Seconds between looks for what is old enough."""
 _DAY = 86_400.0
-_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +89,5 @@ class Retention:
         """
         found: set[str] = set()
         for run_id in await self._store.created_before(before):
-            text = msgspec.json.encode(await self._store.events(run_id))
-            found.update(match.decode() for match in _UUID.findall(text.lower()))
+            found |= possible_file_ids(await self._store.events(run_id))
         return frozenset(found)
