@@ -18,6 +18,7 @@
   * LogConflict           another process took the run over
     * KeyTaken            the idempotency key has a run already
   * StoreUnavailable      the database cannot be read or written now
+    * LogDamaged          the log of one run cannot be read, now or later
   * InvalidSettings       a setting is wrong; the process does not start
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
@@ -213,6 +214,10 @@ class StoreUnavailable(JikkoError):
 
     code = "service_unavailable"
     status = 503
+
+
+class LogDamaged(StoreUnavailable):
+    """What the database has of the log of one run is no log. That of others can be read."""
 
 
 class InvalidSettings(JikkoError):

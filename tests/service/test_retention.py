@@ -1,6 +1,8 @@
 """Removing what is old, and nothing else."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -36,7 +38,7 @@ class Scene:
         self.files = Files(index, self.blobs, signer, clock=lambda: self.now)
         self.retention = Retention(store, self.files, lambda: self.now, batch=3)
 
-    async def file(self, day: float) -> StoredFile:
+    async def file(self, day: float, user: str = USER) -> StoredFile:
         """A file that was stored on a day."""
         self.now = day * DAY
 
@@ -44,7 +46,7 @@ class Scene:
             yield f"stored on day {day}".encode()
 
         try:
-            return await self.files.save(content(), app_id=APP, end_user_id=USER, name="a.txt", mime_type="text/plain")
+            return await self.files.save(content(), app_id=APP, end_user_id=user, name="a.txt", mime_type="text/plain")
         finally:
             self.now = NOW
 
@@ -150,6 +152,22 @@ async def test_a_file_of_a_run_that_began_early_and_ended_late_stays_as_long_as_
 
     assert await scene.prune(30) == Pruned(0, 0)
     assert await scene.prune(5) == Pruned(1, 1)
+
+
+async def test_a_damaged_log_keeps_the_files_of_its_user_and_no_others(tmp_path: Path) -> None:
+    scene = in_file(tmp_path / "jikko.db")
+    damaged = await scene.run(1, paused(1 * DAY))
+    theirs = await scene.file(1, user=damaged.record.owner.end_user_id)
+    old, used = await scene.file(1), await scene.file(1)
+    await scene.run(2, paused(2 * DAY), q=used.id)
+    ended = await scene.run(2, end=2)
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as connection, connection:
+        connection.execute("UPDATE run_log SET events = x'00' WHERE run = 1")
+
+    assert await scene.prune(30) == Pruned(1, 1)
+
+    assert [await scene.has(thing) for thing in (damaged, theirs, used, old, ended)] == [True] * 3 + [False] * 2
+    await scene.store.close()
 
 
 async def test_the_number_of_runs_is_told_batch_by_batch(scene: Scene) -> None:

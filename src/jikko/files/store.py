@@ -1,14 +1,14 @@
 """The file store: an index, content by its hash, and urls."""
 
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator
 
 from jikko.files.mapping import resign, stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits, extension_for, extension_of
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.files import BlobStore, FileIndex, FileMissing, Origin, StoredFile
+from jikko.ports.files import NOTHING_KEPT, BlobStore, FileIndex, FileMissing, Kept, Origin, StoredFile
 from jikko.values import Json
 
 
@@ -110,11 +110,11 @@ class Files:
             await self._index.used(file.id, self._clock())
         return file
 
-    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> int:
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> int:
         """Remove files that were neither stored nor used since a moment, at most ``limit`` at a time.
 
         Args:
-            keep: Files that stay, by id.
+            keep: Files that stay.
 
         Returns:
             How many. Less than ``limit``: there are no more.

@@ -112,7 +112,11 @@ class RunStore(Protocol):
         ...
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
-        """The durable events of a run behind position ``after``. Empty if the run is unknown."""
+        """The durable events of a run behind position ``after``. Empty if the run is unknown.
+
+        Raises:
+            LogDamaged: They are not as they were written.
+        """
         ...
 
     async def open_runs(self) -> list[RunRecord]:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from jikko.errors import JikkoError
+from jikko.errors import JikkoError, LogDamaged
 from jikko.files.store import Files
 from jikko.ports.clock import Clock
+from jikko.ports.files import Kept
 from jikko.ports.run_store import RunStore
 from jikko.service.file_ids import possible_file_ids
 
@@ -50,7 +51,7 @@ class Retention:
             progress: Called with the number of runs after each batch.
         """
         runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch), progress)
-        kept: frozenset[str] | None = None
+        kept: Kept | None = None
 
         async def expire() -> int:
             nonlocal kept
@@ -82,12 +83,19 @@ class Retention:
                 return total
             await asyncio.sleep(_PAUSE)
 
-    async def _files_of_lasting_runs(self, before: float) -> frozenset[str]:
-        """Ids that stand in the logs of runs which began before a time and are still there.
+    async def _files_of_lasting_runs(self, before: float) -> Kept:
+        """Those that stand in the logs of runs which began before a time and are still there.
 
-        A run that began later used its files later too, and that is known of the files.
+        A run that began later used its files later too, and that is known of the files. What a damaged log spoke of
+        nobody knows: only files of the run's own user can have been among it, and all of them stay.
         """
-        found: set[str] = set()
+        ids: set[str] = set()
+        owners: set[tuple[str, str]] = set()
         for run_id in await self._store.created_before(before):
-            found |= possible_file_ids(await self._store.events(run_id))
-        return frozenset(found)
+            try:
+                ids |= possible_file_ids(await self._store.events(run_id))
+            except LogDamaged as error:
+                log.warning("all files of the user of run %s stay: %s", run_id, error)
+                if (record := await self._store.record(run_id)) is not None:
+                    owners.add((record.owner.app_id, record.owner.end_user_id))
+        return Kept(ids, owners)
