@@ -123,3 +123,10 @@ async def test_files_that_are_to_stay_are_passed_over(index: FileIndex) -> None:
     assert (await index.expire(9000.0, keep=Kept(frozenset({one.id}), frozenset({(APP, OTHER_USER)})))).files == 1
 
     assert [await index.find(file.id) for file in (one, other, theirs)] == [one, None, theirs]
+
+
+async def test_content_that_no_file_has_is_told(index: FileIndex) -> None:
+    await index.add(stored(digest="11" * 32))
+
+    assert await index.unnamed(["11" * 32, "22" * 32, "33" * 32]) == ["22" * 32, "33" * 32]
+    assert await index.unnamed([]) == []

@@ -1,6 +1,7 @@
 """Removing what is old, and nothing else."""
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -113,6 +114,21 @@ async def test_files_that_nobody_used_since_go_with_their_content(scene: Scene) 
     assert not await scene.has(old)
     assert await scene.has(young)
     assert b"".join([piece async for piece in scene.files.stream(young)]) == b"stored on day 90"
+
+
+async def test_content_that_was_too_young_to_go_with_its_file_goes_later(scene: Scene) -> None:
+    """Such as the content of a file that was removed within the hour; or the process died before it was removed."""
+    await scene.file(1)
+    kept = await scene.file(2)
+    scene.now = time.time()
+    await scene.index.expire(2 * DAY)
+
+    await scene.retention.prune(0)
+    assert len(await scene.blobs.digests()) == 2
+
+    scene.now += 3601
+    await scene.retention.prune(0)
+    assert await scene.blobs.digests() == [kept.digest]
 
 
 async def test_a_file_that_a_run_used_later_counts_from_then(scene: Scene) -> None:

@@ -120,9 +120,26 @@ class Files:
             How many. Less than ``limit``: there are no more.
         """
         expired = await self._index.expire(before, limit=limit, keep=keep)
-        # An hour: somebody may have stored the same content just now, and not yet told the index.
-        await self._blobs.delete(expired.orphans, before=self._clock() - 3600)
+        await self._remove(expired.orphans)
         return expired.files
+
+    async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
+        """Remove content that no file has and that is older than an hour: a crash, or ``expire``, left it behind.
+
+        Args:
+            after: Begin behind this digest.
+            limit: How many to look at, so that others may read in between.
+
+        Returns:
+            The last digest that was looked at; ``""``: there are no more.
+        """
+        digests = await self._blobs.digests(after=after, limit=limit)
+        await self._remove(await self._index.unnamed(digests))
+        return digests[-1] if digests else ""
+
+    async def _remove(self, digests: list[str]) -> None:
+        # An hour: somebody may have stored the same content just now, and not yet told the index.
+        await self._blobs.delete(digests, before=self._clock() - 3600)
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

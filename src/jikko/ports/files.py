@@ -110,6 +110,10 @@ class FileIndex(Protocol):
         """
         ...
 
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        """Those of some digests that no file has."""
+        ...
+
     async def close(self) -> None:
         """Finish what was begun. May be called twice."""
         ...
@@ -153,6 +157,14 @@ class BlobStore(Protocol):
 
     def stream(self, digest: str) -> AsyncIterator[bytes]:
         """The content in pieces. Raises as ``get`` does, at the first piece."""
+        ...
+
+    async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        """What there is, in order: the first so many behind a digest.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
         ...
 
     async def delete(self, digests: Sequence[str], *, before: float) -> None:

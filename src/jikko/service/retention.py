@@ -44,6 +44,8 @@ class Retention:
     async def prune(self, before: float, *, progress: Callable[[int], None] | None = None) -> Pruned:
         """Remove runs that finished before a time, and files that were neither stored nor used since.
 
+        Content that belongs to no file any more goes too, once it is an hour old.
+
         Open and paused runs stay, and runs whose call-back is still tried; so does every file that a remaining run may
         speak of. May be broken off at any time; what was removed until then is gone.
 
@@ -59,7 +61,12 @@ class Retention:
                 kept = await self._files_of_lasting_runs(before)
             return await self._files.expire(before, limit=self._batch, keep=kept)
 
-        return Pruned(runs, await self._repeat(expire, None))
+        files = await self._repeat(expire, None)
+        swept = await self._files.sweep()
+        while swept:
+            await asyncio.sleep(_PAUSE)
+            swept = await self._files.sweep(swept)
+        return Pruned(runs, files)
 
     async def watch(self, days: float) -> None:
         """Remove what is older than so many days, again and again, until cancelled."""

@@ -1,5 +1,7 @@
 """A file index in memory: for tests, and as the plainest statement of the contract."""
 
+from collections.abc import Sequence
+
 from jikko.errors import Conflict
 from jikko.ports.files import NOTHING_KEPT, Expired, Kept, StoredFile
 
@@ -38,6 +40,10 @@ class MemoryFileIndex:
             del self._files[file.id]
         kept = {file.digest for file in self._files.values()}
         return Expired(len(old), sorted({file.digest for file in old} - kept))
+
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        named = {file.digest for file in self._files.values()}
+        return [digest for digest in digests if digest not in named]
 
     async def close(self) -> None:
         pass

@@ -1,6 +1,7 @@
 """The metadata of files in SQLite."""
 
 import sqlite3
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -54,8 +55,15 @@ class SqliteFileIndex:
         expired: Expired = await self._database.submit(partial(_expire, before, limit, keep))
         return expired
 
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        return await self._database.read(partial(_unnamed, digests))
+
     async def close(self) -> None:
         pass
+
+
+def _unnamed(digests: Sequence[str], connection: sqlite3.Connection) -> list[str]:
+    return [digest for digest in digests if connection.execute(_IN_USE, (bytes.fromhex(digest),)).fetchone() is None]
 
 
 def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
@@ -81,8 +89,7 @@ def _expire(before: float, limit: int, keep: Kept, connection: sqlite3.Connectio
     rows = list(islice(unused, limit))
     connection.executemany(_FORGET, [(key,) for key, _ in rows])
     digests = {digest for _, digest in rows}
-    orphans = [digest.hex() for digest in digests if connection.execute(_IN_USE, (digest,)).fetchone() is None]
-    return Expired(len(rows), sorted(orphans))
+    return Expired(len(rows), _unnamed(sorted(digest.hex() for digest in digests), connection))
 
 
 def _file(row: tuple[Any, ...]) -> StoredFile:
