@@ -205,6 +205,30 @@ def test_runs_are_carried_to_another_data_folder(
     assert "line 1" in bad.err
 
 
+def test_a_damaged_run_is_left_out_of_an_export_and_named(
+    jikko: Command, served: tuple[Server, Client, str], tmp_path: Path
+) -> None:
+    _, client, _ = served
+    runs = [client.run(q=str(number))["workflow_run_id"] for number in range(3)]
+    with closing(sqlite3.connect(jikko.home / "jikko.db")) as database, database:
+        database.execute("UPDATE run_archive SET events = x'01ff' WHERE run = 2")
+
+    outcome = jikko("runs", "export", tmp_path / "runs.jsonl")
+
+    assert (outcome.code, outcome.has_traceback) == (1, False)
+    assert runs[1] in outcome.err
+    assert "2 runs were written, 1 were left out" in outcome.err
+    lines = (tmp_path / "runs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["owner"]["run_id"] for line in lines] == sorted({runs[0], runs[2]})
+
+
+def test_an_export_that_cannot_be_written_says_so(jikko: Command, tmp_path: Path) -> None:
+    outcome = jikko("runs", "export", tmp_path / "nowhere" / "runs.jsonl")
+
+    assert (outcome.code, outcome.has_traceback) == (1, False)
+    assert "nowhere" in outcome.err
+
+
 def test_a_backup_is_a_data_folder_that_can_be_served(
     jikko: Command, served: tuple[Server, Client, str], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jikko.errors import LogDamaged
 from jikko.ports.run_store import RunStore
 from jikko.service.transfer import BadLine, export_lines, import_lines
 from jikko.store.memory import MemoryRunStore
@@ -31,7 +32,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def exported(store: RunStore, app_id: str | None = None) -> list[bytes]:
-    return [line async for line in export_lines(store, app_id=app_id)]
+    damaged: list[LogDamaged] = []
+    lines = [line async for line in export_lines(store, app_id=app_id, damaged=damaged.append)]
+    assert damaged == []
+    return lines
 
 
 async def test_records_and_logs_arrive_as_they_were(stores: tuple[RunStore, RunStore]) -> None:

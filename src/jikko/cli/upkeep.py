@@ -3,13 +3,15 @@
 import json
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import click
 
 from jikko.cli.durations import duration
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.whole_file import whole_file
 
 
 @click.command()
@@ -41,27 +43,38 @@ async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
 @click.option("--app", help="Only runs of this app (name or id).")
 @home_option
 def export_runs(file: Path, app: str | None, home: Path | None) -> None:
-    """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line."""
+    """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line.
+
+    FILE appears when it is complete. Runs whose logs are damaged are left out and named; the exit code is 1 then.
+    """
+    sys.exit(run_async(_export(file, app, settings_of(home=home))))
+
+
+async def _export(file: Path, app: str | None, settings: Any) -> int:
+    from jikko.assemble import assemble
     from jikko.service.transfer import export_lines
 
-    async def work() -> int:
-        from jikko.assemble import assemble
-
-        async with assemble(settings_of(home=home)) as assembly:
-            app_id = (await assembly.apps.find(app)).id if app else None
-            with click.open_file(str(file), "wb", atomic=str(file) != "-") as target:
-                return await _write(export_lines(assembly.store, app_id=app_id), target)
-
-    count = run_async(work())
-    click.echo(f"{count} runs were written.", err=True)
-
-
-async def _write(lines: Any, target: IO[Any]) -> int:
+    damaged: list[Exception] = []
     count = 0
-    async for line in lines:
-        target.write(line)
-        count += 1
-    return count
+    async with assemble(settings) as assembly:
+        app_id = (await assembly.apps.find(app)).id if app else None
+        try:
+            with _target(file) as target:
+                async for line in export_lines(assembly.store, app_id=app_id, damaged=damaged.append):
+                    target.write(line)
+                    count += 1
+        except OSError as error:
+            raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
+    for reason in damaged:
+        click.echo(f"Left out: {reason}", err=True)
+    click.echo(f"{count} runs were written" + (f", {len(damaged)} were left out." if damaged else "."), err=True)
+    return 1 if damaged else 0
+
+
+def _target(file: Path) -> AbstractContextManager[BinaryIO]:
+    if str(file) == "-":
+        return nullcontext(sys.stdout.buffer)
+    return whole_file(file)
 
 
 @click.command("import")

@@ -1,13 +1,13 @@
 """Carrying ended runs, with their logs, from one database to another: as JSON Lines, one run a line."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from jikko.errors import LogConflict
+from jikko.errors import LogConflict, LogDamaged
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.ports.run_store import Append, RunStore
 from jikko.record import RunOwner, RunRecord
@@ -43,17 +43,25 @@ class Imported:
     """Runs that were there already."""
 
 
-async def export_lines(store: RunStore, *, app_id: str | None = None) -> AsyncIterator[bytes]:
+async def export_lines(
+    store: RunStore, *, app_id: str | None = None, damaged: Callable[[LogDamaged], None]
+) -> AsyncIterator[bytes]:
     """The ended runs, in the order of their ids. Runs that end meanwhile may be among them or not.
 
     Args:
         app_id: Only runs of this app.
+        damaged: Told of each run that is left out because its log cannot be read.
     """
     after = ""
     while records := await store.scan(app_id=app_id, after=after):
         for record in records:
-            if not record.is_open:
+            if record.is_open:
+                continue
+            try:
                 events = await store.events(record.owner.run_id)
+            except LogDamaged as error:
+                damaged(error)
+            else:
                 yield encode_json({"format": FORMAT, "owner": record.owner, "events": events}) + b"\n"
         after = records[-1].owner.run_id
 
