@@ -79,26 +79,38 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
 @home_option
 @json_option
-def import_runs(file: Path, home: Path | None, as_json: bool) -> None:
-    """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are."""
-    from jikko.service.transfer import BadLine, import_lines
+def import_runs(file: Path, app: str | None, home: Path | None, as_json: bool) -> None:
+    """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
 
-    async def work() -> Any:
-        from jikko.assemble import assemble
+    An app that was imported in two data folders has another id in each: with --app its runs from the one are seen by
+    its clients in the other.
+    """
+    run_async(_import(file, app, settings_of(home=home), as_json))
 
-        async with assemble(settings_of(home=home)) as assembly:
+
+async def _import(file: Path, app: str | None, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+    from jikko.service.exported_run import BadLine
+    from jikko.service.transfer import import_lines
+
+    async with assemble(settings) as assembly:
+        app_id = (await assembly.apps.find(app)).id if app else None
+        try:
             with click.open_file(str(file), "rb") as source:
-                imported = await import_lines(assembly.store, source)
-            await assembly.keyword_indexing.catch_up()
-            return imported
-
-    try:
-        imported = run_async(work())
-    except BadLine as error:
-        click.echo(f"{file}: {error}", err=True)
-        sys.exit(1)
+                imported = await import_lines(assembly.store, source, app_id=app_id)
+        except BadLine as error:
+            raise click.ClickException(f"{file}: {error}") from None
+        await assembly.keyword_indexing.catch_up()
+        here = {known.id for known in await assembly.apps.all()}
+    for unknown in sorted(set(imported.apps) - here):
+        click.echo(
+            f"{imported.apps[unknown]} runs are of app {unknown}, which is not here: no client sees them, nor does "
+            "`jikko runs list`. To have runs become those of an app that is here, say --app when they are first read.",
+            err=True,
+        )
     if as_json:
         click.echo(json.dumps({"added": imported.added, "known": imported.known}))
     else:
