@@ -187,7 +187,7 @@ async def assemble(
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
-            retries=Retries(runs, stores.runs, workflows, clock),
+            retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, signer, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),

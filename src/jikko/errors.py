@@ -17,6 +17,7 @@
   * LogConflict           another process took the run over
     * KeyTaken            the idempotency key has a run already
   * StoreUnavailable      the database cannot be read or written now
+    * LogDamaged          the log of one run cannot be read, now or later
   * RunLeft               the server stops before a run has ended; it goes on when the server is back
   * InvalidSettings       a setting is wrong; the process does not start
 
@@ -216,6 +217,10 @@ class RunLeft(JikkoError):
 
     def __init__(self) -> None:
         super().__init__("The server is shutting down; the run goes on when it is back.")
+
+
+class LogDamaged(StoreUnavailable):
+    """What the database has of the log of one run is no log. That of others can be read."""
 
 
 class InvalidSettings(JikkoError):

@@ -205,6 +205,55 @@ def test_runs_are_carried_to_another_data_folder(
     assert "line 1" in bad.err
 
 
+def test_runs_of_an_app_that_has_another_id_here_are_seen_by_its_clients(
+    jikko: Command, served: tuple[Server, Client, str], tmp_path: Path
+) -> None:
+    _, client, _ = served
+    run = client.run(q="hi")["workflow_run_id"]
+    app_id = jikko.json("apps", "list")[0]["app_id"]
+    assert jikko("runs", "export", tmp_path / "runs.jsonl").code == 0
+
+    unseen = Command(tmp_path / "unseen")("runs", "import", tmp_path / "runs.jsonl")
+    assert (unseen.code, f"1 runs are of app {app_id}, which is not here" in unseen.err) == (0, True)
+
+    other = Command(tmp_path / "other")
+    key = other.json("apps", "import", tmp_path / "echo.yml")[0]["api_key"]
+    imported = other("runs", "import", tmp_path / "runs.jsonl", "--app", "Echo")
+    assert (imported.code, imported.err) == (0, "")
+    server = Server(other.home)
+    there = Client(server.url, key)
+    try:
+        assert there.get(f"/v1/workflows/run/{run}")["outputs"] == {"q": "hi"}
+        assert [entry["workflow_run"]["id"] for entry in there.get("/v1/workflows/logs")["data"]] == [run]
+    finally:
+        there.close()
+        server.close()
+
+
+def test_a_damaged_run_is_left_out_of_an_export_and_named(
+    jikko: Command, served: tuple[Server, Client, str], tmp_path: Path
+) -> None:
+    _, client, _ = served
+    runs = [client.run(q=str(number))["workflow_run_id"] for number in range(3)]
+    with closing(sqlite3.connect(jikko.home / "jikko.db")) as database, database:
+        database.execute("UPDATE run_archive SET events = x'01ff' WHERE run = 2")
+
+    outcome = jikko("runs", "export", tmp_path / "runs.jsonl")
+
+    assert (outcome.code, outcome.has_traceback) == (1, False)
+    assert runs[1] in outcome.err
+    assert "2 runs were written, 1 were left out" in outcome.err
+    lines = (tmp_path / "runs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["owner"]["run_id"] for line in lines] == sorted({runs[0], runs[2]})
+
+
+def test_an_export_that_cannot_be_written_says_so(jikko: Command, tmp_path: Path) -> None:
+    outcome = jikko("runs", "export", tmp_path / "nowhere" / "runs.jsonl")
+
+    assert (outcome.code, outcome.has_traceback) == (1, False)
+    assert "nowhere" in outcome.err
+
+
 def test_a_backup_is_a_data_folder_that_can_be_served(
     jikko: Command, served: tuple[Server, Client, str], tmp_path: Path
 ) -> None:

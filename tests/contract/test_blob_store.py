@@ -95,6 +95,18 @@ async def test_content_that_was_put_lately_is_not_deleted(blobs: BlobStore) -> N
     assert await blobs.get(blob.digest) == b"fresh"
 
 
+async def test_all_content_is_listed_in_order_page_by_page(blobs: BlobStore) -> None:
+    assert await blobs.digests() == []
+    put = sorted([(await blobs.put(pieces(b"%d" % number))).digest for number in range(600)])
+
+    listed: list[str] = []
+    while page := await blobs.digests(after=listed[-1] if listed else "", limit=70):
+        assert len(page) <= 70
+        listed += page
+
+    assert listed == put
+
+
 async def test_many_can_be_put_at_once(blobs: BlobStore) -> None:
     found = await asyncio.gather(*(blobs.put(pieces(b"%d" % (number % 3))) for number in range(30)))
 

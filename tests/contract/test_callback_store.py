@@ -12,7 +12,7 @@ from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 
-from .runs import APP, OTHER_APP, Draft, finished, started
+from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
 
@@ -32,11 +32,11 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await runs.close()
 
 
-async def accepted(runs: RunStore, *, ended: bool = False, app: str = APP, at: float = 1000.0) -> Draft:
+async def accepted(runs: RunStore, *, ended: bool = False, app: str = APP, at: float = 1000.0, url: str = URL) -> Draft:
     """A run with a call-back."""
     run = Draft(app=app)
     append = run.step(started(at))
-    append = type(append)(append.run_id, append.at, append.events, append.record, Acceptance(callback_url=URL))
+    append = type(append)(append.run_id, append.at, append.events, append.record, Acceptance(callback_url=url))
     await runs.append(append)
     if ended:
         await runs.append(run.step(finished(at + 1)))
@@ -48,12 +48,55 @@ async def test_a_callback_is_made_with_its_run_and_is_due_once_the_run_has_ended
 ) -> None:
     runs, callbacks = stores
     run = await accepted(runs)
-    assert await callbacks.has_pending()
+    assert not await callbacks.has_pending()
     assert await callbacks.due(5000.0) == []
 
     await runs.append(run.step(finished()))
 
+    assert await callbacks.has_pending()
     assert await callbacks.due(5000.0) == [Callback(run_id=run.id, app_id=APP, url=URL, created_at=1000.0)]
+
+
+async def test_a_run_that_ends_as_soon_as_it_begins_has_its_callback_due(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    run = Draft()
+    await runs.append(msgspec.structs.replace(run.whole(), acceptance=Acceptance(callback_url=URL)))
+
+    assert [entry.run_id for entry in await callbacks.due(5000.0)] == [run.id]
+
+
+async def test_a_paused_run_makes_nobody_look_for_what_is_due(stores: tuple[RunStore, CallbackStore]) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs)
+    await runs.append(run.step(paused()))
+    entry = await callbacks.find(run.id)
+    assert entry is not None
+
+    await callbacks.save(entry)
+
+    assert entry.state == "pending"
+    assert not await callbacks.has_pending()
+    assert await callbacks.due(5000.0) == []
+
+
+async def test_of_one_receiver_only_so_many_are_handed_out_the_longest_overdue(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    crowd = [await accepted(runs, ended=True, url=f"http://Me:pw@A.example:80/{number}?x") for number in range(5)]
+    alone = await accepted(runs, ended=True, url="http://b.example#x")
+    first = next(entry for entry in await callbacks.due(5000.0) if entry.run_id != alone.id)
+    await callbacks.save(msgspec.structs.replace(first, next_at=4000.0))
+
+    due = await callbacks.due(5000.0, each=2)
+
+    waiting = sorted({run.id for run in crowd} - {first.run_id})
+    assert {entry.run_id for entry in due} == {*waiting[:2], alone.id}
+    assert {entry.receiver for entry in due} == {"a.example:80", "b.example"}
+    assert [entry.next_at for entry in await callbacks.due(5000.0)] == [0.0] * 5 + [4000.0]
+    assert len(await callbacks.due(5000.0, limit=2)) == 2
 
 
 async def test_a_run_without_a_callback_has_none(stores: tuple[RunStore, CallbackStore]) -> None:
@@ -105,15 +148,48 @@ async def test_undelivered_are_those_that_are_tried_or_given_up_oldest_first(
     assert [entry.run_id for entry in await callbacks.undelivered(app_id=OTHER_APP)] == [theirs.id]
 
 
+async def test_undelivered_are_paged_through_whatever_becomes_of_them_meanwhile(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    made = [await accepted(runs, ended=True, at=float(at)) for at in (1000, 1000, 1000, 2000, 3000)]
+    first = await callbacks.undelivered(limit=2)
+    await callbacks.save(msgspec.structs.replace(first[-1], state="delivered"))
+
+    second = await callbacks.undelivered(after=first[-1], limit=2)
+    third = await callbacks.undelivered(after=second[-1], limit=2)
+
+    at_once = sorted(run.id for run in made[:3])
+    assert [entry.run_id for entry in [*first, *second, *third]] == [*at_once, made[3].id, made[4].id]
+    assert await callbacks.undelivered(after=third[-1]) == []
+
+
 async def test_a_callback_goes_with_its_run(stores: tuple[RunStore, CallbackStore]) -> None:
     runs, callbacks = stores
     run = await accepted(runs, ended=True)
     (entry,) = await callbacks.due(5000.0)
-    await runs.prune(9000.0)
+    await callbacks.save(msgspec.structs.replace(entry, state="delivered"))
+    assert await runs.prune(9000.0) == 1
 
     await callbacks.save(entry)
 
     assert await callbacks.find(run.id) is None
+
+
+async def test_a_run_is_not_removed_before_its_callback_was_delivered_or_given_up(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    run = await accepted(runs, ended=True)
+    (entry,) = await callbacks.due(5000.0)
+    await callbacks.save(msgspec.structs.replace(entry, attempts=3, next_at=6000.0))
+    assert await runs.prune(9000.0) == 0
+    assert await runs.record(run.id) is not None
+    assert await callbacks.find(run.id) is not None
+
+    await callbacks.save(msgspec.structs.replace(entry, state="failed"))
+
+    assert await runs.prune(9000.0) == 1
 
 
 async def test_the_secret_of_an_app_stays_what_it_was_first(stores: tuple[RunStore, CallbackStore]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from jikko.errors import Conflict
 from jikko.ids import new_id
-from jikko.ports.files import FileIndex, StoredFile
+from jikko.ports.files import FileIndex, Kept, StoredFile
 from jikko.store.memory import MemoryFileIndex
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.file_index import SqliteFileIndex
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 APP = "0195e7a0-0000-7000-8000-0000000000a1"
 OTHER_APP = "0195e7a0-0000-7000-8000-0000000000a2"
 USER = "0195e7a0-0000-7000-8000-0000000000b1"
+OTHER_USER = "0195e7a0-0000-7000-8000-0000000000b2"
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -112,3 +113,20 @@ async def test_the_oldest_are_forgotten_first_and_only_so_many(index: FileIndex)
     assert (await index.expire(9.0, limit=1)).orphans == ["11" * 32]
     assert (await index.expire(9.0, limit=1)).orphans == ["22" * 32]
     assert (await index.expire(9.0, limit=1)).files == 0
+
+
+async def test_files_that_are_to_stay_are_passed_over(index: FileIndex) -> None:
+    one, other, theirs = stored(), stored(), stored(end_user_id=OTHER_USER)
+    for file in (one, other, theirs):
+        await index.add(file)
+
+    assert (await index.expire(9000.0, keep=Kept(frozenset({one.id}), frozenset({(APP, OTHER_USER)})))).files == 1
+
+    assert [await index.find(file.id) for file in (one, other, theirs)] == [one, None, theirs]
+
+
+async def test_content_that_no_file_has_is_told(index: FileIndex) -> None:
+    await index.add(stored(digest="11" * 32))
+
+    assert await index.unnamed(["11" * 32, "22" * 32, "33" * 32]) == ["22" * 32, "33" * 32]
+    assert await index.unnamed([]) == []

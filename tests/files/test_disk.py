@@ -73,3 +73,17 @@ async def test_a_disk_that_cannot_be_written_is_an_error_that_does_not_name_the_
         await DiskBlobs(tmp_path / "files").put(pieces(b"x"))
 
     assert str(tmp_path) not in str(error.value)
+
+
+async def test_what_else_lies_in_the_folder_is_no_content(tmp_path: Path) -> None:
+    blob = await DiskBlobs(tmp_path).put(pieces(b"hello"))
+    for name in (
+        "notes.txt",
+        "ab/.DS_Store",
+        "ab/cd/notes",
+        f"{blob.digest[:2]}/{blob.digest[2:4]}/{blob.digest}.part",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+
+    assert await DiskBlobs(tmp_path).digests() == [blob.digest]

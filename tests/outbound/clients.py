@@ -38,6 +38,7 @@ def get(
     secret_headers: frozenset[str] = frozenset(),
     ssl_verify: bool | None = None,
     app_id: str = "",
+    follow_redirects: bool = True,
 ) -> OutgoingRequest:
     """A request with timeouts that suit a test: a failure to fail in time ends it soon."""
     return OutgoingRequest(
@@ -50,6 +51,7 @@ def get(
         secret_headers=secret_headers,
         ssl_verify=ssl_verify,
         app_id=app_id,
+        follow_redirects=follow_redirects,
     )
 
 

@@ -46,6 +46,14 @@ async def test_a_redirect_without_a_location_is_an_answer() -> None:
     assert (response.status, response.body) == (301, b"here")
 
 
+async def test_a_redirect_is_an_answer_for_who_wants_to_follow_none() -> None:
+    async with serving({"/": redirect("/login", 302), "/login": answer()}) as server, client() as http:
+        response = await http.send(get(server.url("/"), method="POST", follow_redirects=False))
+
+    assert (response.status, response.header("location")) == (302, "/login")
+    assert [request.target for request in server.requests] == ["/"]
+
+
 async def test_credentials_stay_with_their_origin() -> None:
     secrets = (("Authorization", "Bearer s"), ("X-Key", "s"), ("Cookie", "s=1"), ("Host", "named"), ("X-Open", "1"))
     async with serving({"/end": answer()}, host="127.0.0.2") as other:

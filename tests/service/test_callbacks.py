@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from jikko.errors import InvalidParam, NotFound
+from jikko.errors import InvalidParam, NotFound, StoreUnavailable
 from jikko.ports.app_store import App
 from jikko.ports.callback_store import Callback
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
@@ -32,9 +32,14 @@ class Receiver:
         self.requests: list[OutgoingRequest] = []
         self.status: int | None = 200
         """``None``: there is no answer."""
+        self.silent: set[str] = set()
+        """Addresses that do not answer before ``speaking``."""
+        self.speaking = asyncio.Event()
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         self.requests.append(request)
+        if request.url in self.silent:
+            await self.speaking.wait()
         if self.status is None:
             raise HttpFailure("The address 10.0.0.1 may not be reached.", kind="address")
         return HttpResponse(self.status, (), b"")
@@ -53,15 +58,18 @@ class Scene:
         self.receiver = Receiver()
         self.callbacks = Callbacks(MemoryCallbackStore(self.store), self.store, self.receiver, lambda: self.world.now)
 
-    async def run(self, app: App, process: Process) -> str:
+    async def run(self, app: App, process: Process, url: str = URL) -> str:
         """A run with a call-back, which has ended."""
-        request = StartRequest(inputs={}, user="anna", acceptance=Acceptance(callback_url=URL))
+        request = StartRequest(inputs={}, user="anna", acceptance=Acceptance(callback_url=url))
         run = await process.runs.start(app, request)
         await end_of(run)
         return (await self.world.ended(run.record.owner.run_id)).owner.run_id
 
+    async def all_undelivered(self) -> list[Callback]:
+        return [entry async for entry in self.callbacks.undelivered()]
+
     async def undelivered(self) -> Callback:
-        (entry,) = await self.callbacks.undelivered()
+        (entry,) = await self.all_undelivered()
         return entry
 
 
@@ -84,7 +92,8 @@ async def test_the_run_is_posted_once_it_has_ended(scene: Scene, ended: str) -> 
     (request,) = scene.receiver.requests
     assert (request.method, request.url, request.body) == ("POST", URL, f"the end of {ended}: succeeded".encode())
     assert dict(request.headers)["Content-Type"] == "application/json"
-    assert await scene.callbacks.undelivered() == []
+    assert not request.follow_redirects
+    assert await scene.all_undelivered() == []
 
 
 async def test_it_is_signed_as_standard_webhooks_want_it(scene: Scene, ended: str) -> None:
@@ -121,7 +130,7 @@ async def test_a_run_that_goes_on_is_not_posted(scene: Scene) -> None:
     await process.runs.start(app, request)
 
     assert await scene.callbacks.deliver(render) == 0
-    assert await scene.callbacks.undelivered() == []
+    assert await scene.all_undelivered() == []
 
 
 @pytest.mark.parametrize("status", [500, 404, 302, None])
@@ -141,7 +150,7 @@ async def test_what_is_not_taken_is_tried_again_later_under_the_same_id(
 
     ids = {dict(request.headers)["webhook-id"] for request in scene.receiver.requests}
     assert len(ids) == 1
-    assert await scene.callbacks.undelivered() == []
+    assert await scene.all_undelivered() == []
 
 
 async def test_the_waits_grow_and_after_a_day_it_is_given_up(scene: Scene, ended: str) -> None:
@@ -177,7 +186,7 @@ async def test_one_that_was_given_up_can_be_resent(scene: Scene, ended: str) -> 
     await scene.callbacks.resend(ended)
     assert await scene.callbacks.deliver(render) == 1
 
-    assert await scene.callbacks.undelivered() == []
+    assert await scene.all_undelivered() == []
 
 
 async def test_one_that_was_delivered_can_be_resent(scene: Scene, ended: str) -> None:
@@ -213,6 +222,71 @@ async def test_watching_delivers_by_itself(scene: Scene, ended: str) -> None:
         await until(lambda: len(scene.receiver.requests) == 1)
     finally:
         watching.cancel()
+
+
+async def test_a_slow_receiver_delays_nobody_elses(scene: Scene) -> None:
+    app, process = await scene.world.chain(), scene.world.process()
+    scene.receiver.silent = {URL}
+    slow = [await scene.run(app, process) for _ in range(40)]
+    fast = "https://fast.example/hook"
+
+    def sent(url: str) -> int:
+        return sum(request.url == url for request in scene.receiver.requests)
+
+    watching = asyncio.ensure_future(scene.callbacks.watch(render))
+    try:
+        await until(lambda: sent(URL) == 8)
+        for _ in range(20):
+            before = sent(fast)
+            await scene.run(app, process, fast)
+            await until(lambda: sent(fast) > before)  # noqa: B023 - called before the loop goes on
+        assert sent(URL) == 8
+
+        scene.receiver.speaking.set()
+        await until(lambda: sent(URL) == len(slow))
+    finally:
+        watching.cancel()
+
+
+async def test_one_whose_outcome_cannot_be_kept_is_not_sent_again_and_again(scene: Scene, ended: str) -> None:
+    store = FullDisk(scene.store)
+    callbacks = Callbacks(store, scene.store, scene.receiver, lambda: scene.world.now)
+    watching = asyncio.ensure_future(callbacks.watch(render))
+    try:
+        await until(lambda: store.looks > 3 and store.refused > 0)
+    finally:
+        watching.cancel()
+
+    assert len(scene.receiver.requests) == 1
+
+
+class FullDisk(MemoryCallbackStore):
+    looks = refused = 0
+
+    async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
+        self.looks += 1
+        return await super().due(now, each=each, limit=limit)
+
+    async def save(self, callback: Callback) -> None:
+        self.refused += 1
+        raise StoreUnavailable("the disk is full")
+
+
+async def test_all_undelivered_are_listed_however_many_they_are(scene: Scene) -> None:
+    app, process = await scene.world.chain(), scene.world.process()
+    runs = [await scene.run(app, process) for _ in range(5)]
+    callbacks = Callbacks(PagesOfTwo(scene.store), scene.store, scene.receiver, lambda: scene.world.now)
+
+    resent = [await callbacks.resend(entry.run_id) async for entry in callbacks.undelivered()]
+
+    assert [entry.run_id for entry in resent] == sorted(runs)
+
+
+class PagesOfTwo(MemoryCallbackStore):
+    async def undelivered(
+        self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 2
+    ) -> list[Callback]:
+        return await super().undelivered(app_id=app_id, after=after, limit=limit)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Removing what is old, and nothing else."""
 
+import sqlite3
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -36,7 +39,7 @@ class Scene:
         self.files = Files(index, self.blobs, signer, clock=lambda: self.now)
         self.retention = Retention(store, self.files, lambda: self.now, batch=3)
 
-    async def file(self, day: float) -> StoredFile:
+    async def file(self, day: float, user: str = USER) -> StoredFile:
         """A file that was stored on a day."""
         self.now = day * DAY
 
@@ -44,7 +47,7 @@ class Scene:
             yield f"stored on day {day}".encode()
 
         try:
-            return await self.files.save(content(), app_id=APP, end_user_id=USER, name="a.txt", mime_type="text/plain")
+            return await self.files.save(content(), app_id=APP, end_user_id=user, name="a.txt", mime_type="text/plain")
         finally:
             self.now = NOW
 
@@ -113,6 +116,21 @@ async def test_files_that_nobody_used_since_go_with_their_content(scene: Scene) 
     assert b"".join([piece async for piece in scene.files.stream(young)]) == b"stored on day 90"
 
 
+async def test_content_that_was_too_young_to_go_with_its_file_goes_later(scene: Scene) -> None:
+    """Such as the content of a file that was removed within the hour; or the process died before it was removed."""
+    await scene.file(1)
+    kept = await scene.file(2)
+    scene.now = time.time()
+    await scene.index.expire(2 * DAY)
+
+    await scene.retention.prune(0)
+    assert len(await scene.blobs.digests()) == 2
+
+    scene.now += 3601
+    await scene.retention.prune(0)
+    assert await scene.blobs.digests() == [kept.digest]
+
+
 async def test_a_file_that_a_run_used_later_counts_from_then(scene: Scene) -> None:
     file = await scene.file(1)
     scene.now = 90 * DAY
@@ -150,6 +168,22 @@ async def test_a_file_of_a_run_that_began_early_and_ended_late_stays_as_long_as_
 
     assert await scene.prune(30) == Pruned(0, 0)
     assert await scene.prune(5) == Pruned(1, 1)
+
+
+async def test_a_damaged_log_keeps_the_files_of_its_user_and_no_others(tmp_path: Path) -> None:
+    scene = in_file(tmp_path / "jikko.db")
+    damaged = await scene.run(1, paused(1 * DAY))
+    theirs = await scene.file(1, user=damaged.record.owner.end_user_id)
+    old, used = await scene.file(1), await scene.file(1)
+    await scene.run(2, paused(2 * DAY), q=used.id)
+    ended = await scene.run(2, end=2)
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as connection, connection:
+        connection.execute("UPDATE run_log SET events = x'00' WHERE run = 1")
+
+    assert await scene.prune(30) == Pruned(1, 1)
+
+    assert [await scene.has(thing) for thing in (damaged, theirs, used, old, ended)] == [True] * 3 + [False] * 2
+    await scene.store.close()
 
 
 async def test_the_number_of_runs_is_told_batch_by_batch(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.events import NodeFinished, NodeStarted, RunBegan, RunRecovered, RunRetried, RunStarted, TextChunk
 from jikko.ports.app_store import App
 from jikko.record import RunRecord
+from jikko.service.runs import end_user
 from tests.acceptance.workflows import end, if_contains, iteration, node, start
 from tests.service.world import Process, World, end_of, until
 
@@ -285,3 +286,32 @@ def _containers() -> tuple[str, list[dict[str, Any]], str]:
         end(out="each.output"),
     ]
     return "Container", nodes, "start>list list>each each-start>inner each>after after>end"
+
+
+async def test_files_that_are_taken_over_are_in_use_again(world: World) -> None:
+    app, process = await world.chain(), world.process()
+    given, made, other = [await stored(world, app, "anna") for _ in range(3)]
+    theirs = await stored(world, app, "bob")
+    world.script.values = {"a": {"related_id": made}}
+    first = await failed(world, process, app, "b", q=f"http://jikko/files/{given}/file-preview?{theirs}")
+    world.now += 90 * 86_400
+
+    run = await process.retries.retry(app, first.owner.run_id)
+
+    await end_of(run)
+    assert await world.files.expire(world.now - 30 * 86_400) == 2
+    left = [await world.files.look_up(file_id) is not None for file_id in (given, made, other, theirs)]
+    assert left == [True, True, False, False]
+
+
+async def stored(world: World, app: App, user: str) -> str:
+    """The id of a file that a user of an app uploaded."""
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"hello"
+
+    end_user_id = end_user(app.id, user)
+    file = await world.files.save(
+        content(), app_id=app.id, end_user_id=end_user_id, name="a.txt", mime_type="text/plain"
+    )
+    return file.id

@@ -12,6 +12,9 @@ from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.events import RunFinished, RunPaused
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.app_store import App
@@ -26,7 +29,7 @@ from jikko.service.live import LiveRun
 from jikko.service.retry import Retries
 from jikko.service.runs import Runs, StartRequest
 from jikko.service.workflows import Workflows
-from jikko.store.memory import MemoryAppStore, MemoryRunStore
+from jikko.store.memory import MemoryAppStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
@@ -45,6 +48,8 @@ class Script:
     """The nodes that ran, in order."""
     failing: set[str] = field(default_factory=set)
     """Nodes that fail."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What nodes put out as ``value``, instead of what the app says."""
     held: set[str] = field(default_factory=set)
     """Nodes that wait until they are let go."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -78,6 +83,7 @@ class Script:
             await self.move()
         if ctx.node_id in self.failing:
             raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
+        value = self.values.get(ctx.node_id, value)
         return Result(outputs={"value": value, "times": self.ran[ctx.node_id]})
 
     async def move(self) -> None:
@@ -98,6 +104,12 @@ class World:
         self.now = 1_800_000_000.0
         self.store: RunStore = store or MemoryRunStore()
         self.app_store = MemoryAppStore()
+        self.files = Files(
+            MemoryFileIndex(),
+            MemoryBlobs(),
+            UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now),
+            clock=lambda: self.now,
+        )
         self.script = Script()
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self.script.node_class()}
         self.apps = Apps(self.app_store, self.classes, lambda: self.now)
@@ -165,7 +177,7 @@ class Process:
             clock=lambda: world.now,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
-        self.retries = Retries(self.runs, world.store, self.workflows, lambda: world.now)
+        self.retries = Retries(self.runs, world.store, self.workflows, world.files, lambda: world.now)
         self._world = world
 
     async def start(self, app: App, **inputs: Any) -> LiveRun:

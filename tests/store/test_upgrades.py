@@ -1,12 +1,16 @@
 """Databases of every earlier version, opened with the code of today."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.ports.callback_store import receiver_of
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database
@@ -101,6 +105,41 @@ async def test_a_run_that_had_not_ended_can_be_appended_to(old: Upgraded, name: 
     assert (await old.stores.runs.list_runs(LogQuery(app_id=APP, keyword="やっと"))).records == [draft.record]
 
 
+async def test_callbacks_are_due_once_their_runs_have_ended(old: Upgraded) -> None:
+    callbacks, runs = old.stores.callbacks, old.contents.runs
+    due = [entry.run_id for entry in await callbacks.due(BEGIN)]
+    assert due == ([runs["succeeded"].id] if old.contents.callbacks else [])
+
+    run = runs["paused"]
+    draft = Draft()
+    draft.id, draft.events, draft.record = run.id, run.events, run.record
+    await old.stores.runs.append(draft.step(finished(BEGIN + 9000)))
+
+    assert len(await callbacks.due(BEGIN)) == len(old.contents.callbacks)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.example",
+        "https://B.Example:8443/hook?a=/b",
+        "http://c?x/y",
+        "http://d#e/?f",
+        "http://me:pw@e.example/@",
+    ],
+)
+async def test_callbacks_get_the_receiver_that_new_ones_have(tmp_path: Path, url: str) -> None:
+    path, contents = unpack(4, tmp_path)
+    with closing(sqlite3.connect(path)) as before, before:
+        before.execute("UPDATE callbacks SET url = ?", (url,))
+    Database.open(path).close()
+
+    with closing(sqlite3.connect(path)) as after:
+        rows = after.execute("SELECT receiver FROM callbacks").fetchall()
+
+    assert rows == [(receiver_of(url),)] * len(contents.callbacks)
+
+
 async def test_totals_hold(old: Upgraded) -> None:
     records = [run.record for run in old.contents.runs.values()]
     statuses = Counter(record.status for record in records)
@@ -162,6 +201,8 @@ async def test_opening_it_again_changes_nothing(old: Upgraded) -> None:
 async def test_old_runs_can_be_removed(old: Upgraded) -> None:
     runs = old.contents.runs
     ended = [run for run in runs.values() if not run.record.is_open]
+    for entry in await old.stores.callbacks.due(BEGIN):
+        await old.stores.callbacks.save(msgspec.structs.replace(entry, state="delivered"))
 
     assert await old.stores.runs.prune(BEGIN + 1e6) == len(ended)
 

@@ -30,16 +30,15 @@ async def _list(name: str | None, settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         app_id = (await assembly.apps.find(name)).id if name else None
-        found = await assembly.callbacks.undelivered(app_id)
-    for entry in found:
-        if as_json:
-            click.echo(json.dumps(_entry(entry), ensure_ascii=False))
-        else:
-            following = f"next {_time(entry.next_at)}" if entry.state == "pending" and entry.next_at else ""
-            click.echo(
-                f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
-                f"{entry.error or ''}".rstrip()
-            )
+        async for entry in assembly.callbacks.undelivered(app_id):
+            if as_json:
+                click.echo(json.dumps(_entry(entry), ensure_ascii=False))
+            else:
+                following = f"next {_time(entry.next_at)}" if entry.state == "pending" and entry.next_at else ""
+                click.echo(
+                    f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
+                    f"{entry.error or ''}".rstrip()
+                )
 
 
 @callbacks.command()
@@ -60,7 +59,7 @@ async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_
 
     missing = 0
     async with assemble(settings) as assembly:
-        wanted = [entry.run_id for entry in await assembly.callbacks.undelivered()] if everything else list(run_ids)
+        wanted = [entry.run_id async for entry in assembly.callbacks.undelivered()] if everything else run_ids
         for run_id in wanted:
             try:
                 entry = await assembly.callbacks.resend(run_id)

@@ -3,13 +3,15 @@
 import json
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import click
 
 from jikko.cli.durations import duration
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.whole_file import whole_file
 
 
 @click.command()
@@ -19,7 +21,8 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 def prune(older_than: float, home: Path | None, as_json: bool) -> None:
     """Remove runs that ended so long ago, with their logs, and files that were not used since.
 
-    Open and paused runs stay, with all that belongs to them. Works with the server running or not.
+    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
+    was delivered or given up, after a day. Works with the server running or not.
     """
     run_async(_prune(older_than, settings_of(home=home), as_json))
 
@@ -40,51 +43,74 @@ async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
 @click.option("--app", help="Only runs of this app (name or id).")
 @home_option
 def export_runs(file: Path, app: str | None, home: Path | None) -> None:
-    """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line."""
+    """Write ended runs with their logs to FILE (default: standard output), as JSON Lines, one run a line.
+
+    FILE appears when it is complete. Runs whose logs are damaged are left out and named; the exit code is 1 then.
+    """
+    sys.exit(run_async(_export(file, app, settings_of(home=home))))
+
+
+async def _export(file: Path, app: str | None, settings: Any) -> int:
+    from jikko.assemble import assemble
     from jikko.service.transfer import export_lines
 
-    async def work() -> int:
-        from jikko.assemble import assemble
-
-        async with assemble(settings_of(home=home)) as assembly:
-            app_id = (await assembly.apps.find(app)).id if app else None
-            with click.open_file(str(file), "wb", atomic=str(file) != "-") as target:
-                return await _write(export_lines(assembly.store, app_id=app_id), target)
-
-    count = run_async(work())
-    click.echo(f"{count} runs were written.", err=True)
-
-
-async def _write(lines: Any, target: IO[Any]) -> int:
+    damaged: list[Exception] = []
     count = 0
-    async for line in lines:
-        target.write(line)
-        count += 1
-    return count
+    async with assemble(settings) as assembly:
+        app_id = (await assembly.apps.find(app)).id if app else None
+        try:
+            with _target(file) as target:
+                async for line in export_lines(assembly.store, app_id=app_id, damaged=damaged.append):
+                    target.write(line)
+                    count += 1
+        except OSError as error:
+            raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
+    for reason in damaged:
+        click.echo(f"Left out: {reason}", err=True)
+    click.echo(f"{count} runs were written" + (f", {len(damaged)} were left out." if damaged else "."), err=True)
+    return 1 if damaged else 0
+
+
+def _target(file: Path) -> AbstractContextManager[BinaryIO]:
+    if str(file) == "-":
+        return nullcontext(sys.stdout.buffer)
+    return whole_file(file)
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
 @home_option
 @json_option
-def import_runs(file: Path, home: Path | None, as_json: bool) -> None:
-    """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are."""
-    from jikko.service.transfer import BadLine, import_lines
+def import_runs(file: Path, app: str | None, home: Path | None, as_json: bool) -> None:
+    """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
 
-    async def work() -> Any:
-        from jikko.assemble import assemble
+    An app that was imported in two data folders has another id in each: with --app its runs from the one are seen by
+    its clients in the other.
+    """
+    run_async(_import(file, app, settings_of(home=home), as_json))
 
-        async with assemble(settings_of(home=home)) as assembly:
+
+async def _import(file: Path, app: str | None, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+    from jikko.service.exported_run import BadLine
+    from jikko.service.transfer import import_lines
+
+    async with assemble(settings) as assembly:
+        app_id = (await assembly.apps.find(app)).id if app else None
+        try:
             with click.open_file(str(file), "rb") as source:
-                imported = await import_lines(assembly.store, source)
-            await assembly.keyword_indexing.catch_up()
-            return imported
-
-    try:
-        imported = run_async(work())
-    except BadLine as error:
-        click.echo(f"{file}: {error}", err=True)
-        sys.exit(1)
+                imported = await import_lines(assembly.store, source, app_id=app_id)
+        except BadLine as error:
+            raise click.ClickException(f"{file}: {error}") from None
+        await assembly.keyword_indexing.catch_up()
+        here = {known.id for known in await assembly.apps.all()}
+    for unknown in sorted(set(imported.apps) - here):
+        click.echo(
+            f"{imported.apps[unknown]} runs are of app {unknown}, which is not here: no client sees them, nor does "
+            "`jikko runs list`. To have runs become those of an app that is here, say --app when they are first read.",
+            err=True,
+        )
     if as_json:
         click.echo(json.dumps({"added": imported.added, "known": imported.known}))
     else:

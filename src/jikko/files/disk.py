@@ -3,17 +3,20 @@
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.files import Blob, FileMissing, FileTooLarge
 
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 _PIECE: Final = 256 * 1024
 """Bytes that are read at a time."""
 _OLDEST_PART: Final = 24 * 3600
@@ -102,6 +105,21 @@ class DiskBlobs:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
+    async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        try:
+            return await asyncio.to_thread(lambda: list(islice(self._digests(after), limit)))
+        except OSError as error:
+            raise _unavailable("read", error) from error
+
+    def _digests(self, after: str) -> Iterator[str]:
+        for first in _names(self._root):
+            if len(first) != 2 or first < after[:2]:
+                continue
+            for second in _names(self._root / first):
+                if first + second >= after[:4]:
+                    names = _names(self._root / first / second)
+                    yield from (name for name in names if name > after and _DIGEST.fullmatch(name))
+
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
         await asyncio.to_thread(self._delete, digests, before)
 
@@ -144,6 +162,14 @@ class DiskBlobs:
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:4] / digest
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, in order; nothing if there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _append(file: BinaryIO, hasher: "hashlib._Hash", chunk: bytes) -> None:

@@ -34,6 +34,9 @@ class MemoryBlobs:
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         yield await self.get(digest)
 
+    async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        return sorted(digest for digest in self._contents if digest > after)[:limit]
+
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
         for digest in digests:
             if self._times.get(digest, before) < before:

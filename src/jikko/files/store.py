@@ -1,14 +1,14 @@
 """The file store: an index, content by its hash, and urls."""
 
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator
 
 from jikko.files.mapping import stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits, extension_for, extension_of
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.files import BlobStore, FileIndex, FileMissing, Origin, StoredFile
+from jikko.ports.files import NOTHING_KEPT, BlobStore, FileIndex, FileMissing, Kept, Origin, StoredFile
 from jikko.values import Json
 
 
@@ -107,19 +107,36 @@ class Files:
             await self._index.used(file.id, self._clock())
         return file
 
-    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> int:
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> int:
         """Remove files that were neither stored nor used since a moment, at most ``limit`` at a time.
 
         Args:
-            keep: Files that stay, by id.
+            keep: Files that stay.
 
         Returns:
             How many. Less than ``limit``: there are no more.
         """
         expired = await self._index.expire(before, limit=limit, keep=keep)
-        # An hour: somebody may have stored the same content just now, and not yet told the index.
-        await self._blobs.delete(expired.orphans, before=self._clock() - 3600)
+        await self._remove(expired.orphans)
         return expired.files
+
+    async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
+        """Remove content that no file has and that is older than an hour: a crash, or ``expire``, left it behind.
+
+        Args:
+            after: Begin behind this digest.
+            limit: How many to look at, so that others may read in between.
+
+        Returns:
+            The last digest that was looked at; ``""``: there are no more.
+        """
+        digests = await self._blobs.digests(after=after, limit=limit)
+        await self._remove(await self._index.unnamed(digests))
+        return digests[-1] if digests else ""
+
+    async def _remove(self, digests: list[str]) -> None:
+        # An hour: somebody may have stored the same content just now, and not yet told the index.
+        await self._blobs.delete(digests, before=self._clock() - 3600)
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

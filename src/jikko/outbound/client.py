@@ -85,7 +85,7 @@ class AiohttpClient:
         for _ in range(MAX_REDIRECTS + 1):
             self._check_spelled(hop.url)
             response = await exchange(session, hop, conditions, chain)
-            following = next_hop(hop, response, request.secret_headers)
+            following = next_hop(hop, response, request.secret_headers) if request.follow_redirects else None
             if following is None:
                 return response
             hop = following

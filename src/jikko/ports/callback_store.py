@@ -1,6 +1,7 @@
 """Where call-backs are kept until they are delivered, and the secrets that they are signed with."""
 
 from typing import Literal, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +28,16 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     """What was wrong with the last attempt."""
 
+    @property
+    def receiver(self) -> str:
+        """Whom it goes to; see ``receiver_of``."""
+        return receiver_of(self.url)
+
+
+def receiver_of(url: str) -> str:
+    """Host and port of an address, as far as it names them, in lower case."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
+
 
 class CallbackStore(Protocol):
     """Call-backs. They are made by ``RunStore.append``, in the transaction that creates their run.
@@ -34,12 +45,16 @@ class CallbackStore(Protocol):
     What an implementation must do is in ``tests/contract/test_callback_store.py``.
     """
 
-    async def due(self, now: float, *, limit: int = 100) -> list[Callback]:
-        """Pending ones whose run has ended and that may be tried now, the longest overdue first."""
+    async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
+        """Pending ones whose run has ended and that may be tried now, the longest overdue first.
+
+        Args:
+            each: How many of one receiver at most: the longest overdue of its.
+        """
         ...
 
     async def has_pending(self) -> bool:
-        """Whether there are any that are not delivered or given up, their runs ended or not."""
+        """Whether there are any whose run has ended and that are neither delivered nor given up."""
         ...
 
     async def save(self, callback: Callback) -> None:
@@ -50,8 +65,14 @@ class CallbackStore(Protocol):
         """The call-back of a run. ``run_id`` in any case."""
         ...
 
-    async def undelivered(self, *, app_id: str | None = None, limit: int = 1000) -> list[Callback]:
-        """Those that are pending or given up and whose run has ended, oldest first."""
+    async def undelivered(
+        self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
+    ) -> list[Callback]:
+        """Some of those that are pending or given up and whose run has ended, oldest first.
+
+        Args:
+            after: Begin behind this one, whatever has become of it.
+        """
         ...
 
     async def secret(self, app_id: str, new: str) -> str:

@@ -5,7 +5,8 @@ bytes, by their SHA-256.
 """
 
 from collections.abc import AsyncIterator, Sequence, Set
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -57,6 +58,22 @@ class Expired(msgspec.Struct, frozen=True):
     """Digests that no file has any more: their content can go."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Files that stay although they are old enough to be forgotten."""
+
+    ids: Set[str] = frozenset()
+    owners: Set[tuple[str, str]] = frozenset()
+    """App and end user of whom every file stays."""
+
+    def has(self, file_id: str, app_id: str, end_user_id: str) -> bool:
+        """Whether a file is among them."""
+        return file_id in self.ids or (app_id, end_user_id) in self.owners
+
+
+NOTHING_KEPT: Final = Kept()
+
+
 class FileIndex(Protocol):
     """The metadata of files. What an implementation must do is in ``tests/contract/test_file_index.py``."""
 
@@ -81,16 +98,20 @@ class FileIndex(Protocol):
         """Note that a run takes a file as an input. Not durable yet when this returns."""
         ...
 
-    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> "Expired":
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
         """Forget files that were neither created nor used since a moment, oldest first.
 
         Args:
             limit: How many at most.
-            keep: Files that stay, by id.
+            keep: Files that stay.
 
         Returns:
             Fewer than ``limit``: there are no more.
         """
+        ...
+
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        """Those of some digests that no file has."""
         ...
 
 
@@ -132,6 +153,14 @@ class BlobStore(Protocol):
 
     def stream(self, digest: str) -> AsyncIterator[bytes]:
         """The content in pieces. Raises as ``get`` does, at the first piece."""
+        ...
+
+    async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        """What there is, in order: the first so many behind a digest.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
         ...
 
     async def delete(self, digests: Sequence[str], *, before: float) -> None:

@@ -79,6 +79,8 @@ class OutgoingRequest:
     """Names, in lower case, of headers that stay with the origin when a redirect leaves it, as Authorization does."""
     app_id: str = ""
     """For whom it is sent."""
+    follow_redirects: bool = True
+    """If not, a redirect is an answer like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class HttpClient(Protocol):
     """
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
-        """Send a request, follow its redirects, and read the answer. Any status is an answer.
+        """Send a request, follow its redirects if it wants that, and read the answer. Any status is an answer.
 
         Raises:
             HttpFailure: There was no answer, or none that can be used.

@@ -112,7 +112,11 @@ class RunStore(Protocol):
         ...
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
-        """The durable events of a run behind position ``after``. Empty if the run is unknown."""
+        """The durable events of a run behind position ``after``. Empty if the run is unknown.
+
+        Raises:
+            LogDamaged: They are not as they were written.
+        """
         ...
 
     async def open_runs(self) -> list[RunRecord]:
@@ -154,6 +158,8 @@ class RunStore(Protocol):
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
         """Remove runs that finished before a time, with their logs. Open and paused runs stay.
+
+        So does a run whose call-back was neither delivered nor given up.
 
         Args:
             limit: How many to remove at most, so that others may write in between.

@@ -12,7 +12,8 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,6 +24,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.service.lanes import Lanes
 
 log = logging.getLogger(__name__)
 
@@ -36,42 +38,56 @@ _FIRST_WAIT, _LONGEST_WAIT = 5.0, 3600.0
 """Seconds until the second attempt, and between later ones."""
 _LOOK_EVERY = 0.25
 """Seconds between looks for runs that have ended."""
-_AT_ONCE = 16
-"""Call-backs that are being delivered at one time."""
 
 
 class Callbacks:
     """Delivers call-backs, tries again for a day, and then gives them up."""
 
     def __init__(
-        self, store: CallbackStore, runs: RunStore, http: HttpClient, clock: Clock = time.time, *, version: str = "1"
+        self,
+        store: CallbackStore,
+        runs: RunStore,
+        http: HttpClient,
+        clock: Clock = time.time,
+        *,
+        version: str = "1",
+        lanes: Lanes | None = None,
     ) -> None:
         self._store = store
         self._runs = runs
         self._http = http
         self._clock = clock
         self._version = version
+        self._lanes = lanes or Lanes()
 
     async def watch(self, render: Render) -> None:
         """Deliver what is due, until cancelled. Several processes may do so; then one may be delivered twice."""
-        while True:
-            try:
-                if await self._store.has_pending():
-                    await self.deliver(render)
-            except JikkoError as error:
-                log.error("call-backs cannot be delivered, trying again later: %s", error)
-            await asyncio.sleep(_LOOK_EVERY)
+        try:
+            while True:
+                try:
+                    await self._begin(render)
+                except JikkoError as error:
+                    log.error("call-backs cannot be delivered, trying again later: %s", error)
+                    await asyncio.sleep(_LOOK_EVERY)
+                await self._lanes.moved(_LOOK_EVERY)
+        finally:
+            await self._lanes.close()
 
     async def deliver(self, render: Render) -> int:
-        """Try what is due once. Returns how many were tried."""
-        due = await self._store.due(self._clock())
-        for first in range(0, len(due), _AT_ONCE):
-            await asyncio.gather(*[self._attempt(entry, render) for entry in due[first : first + _AT_ONCE]])
-        return len(due)
+        """Try what is due, until nothing is. Returns how many attempts there were."""
+        attempts = 0
+        while (begun := await self._begin(render)) or self._lanes.under_way:
+            attempts += begun
+            await self._lanes.moved()
+        return attempts
 
-    async def undelivered(self, app_id: str | None = None) -> list[Callback]:
+    async def undelivered(self, app_id: str | None = None) -> AsyncIterator[Callback]:
         """Those that are still tried or were given up, their runs having ended; oldest first."""
-        return await self._store.undelivered(app_id=app_id)
+        last: Callback | None = None
+        while page := await self._store.undelivered(app_id=app_id, after=last):
+            for entry in page:
+                yield entry
+            last = page[-1]
 
     async def resend(self, run_id: str) -> Callback:
         """Have a call-back delivered again from now on, whatever became of it.
@@ -96,11 +112,40 @@ class Callbacks:
         await self._store.set_secret(app_id, secret)
         return secret
 
-    async def _attempt(self, entry: Callback, render: Render) -> None:
-        record = await self._runs.record(entry.run_id)
-        if record is None:
+    async def _begin(self, render: Render) -> int:
+        """Begin to deliver what is due and finds room. Returns how many were begun."""
+        lanes = self._lanes
+        if not await self._store.has_pending():
+            return 0
+        # Before the look: what ends during it may still be pending in what is seen.
+        under_way = lanes.under_way
+        due = await self._store.due(self._clock(), each=lanes.each, limit=lanes.in_all)
+        new = [entry for entry in due if entry.run_id not in under_way]
+        return sum(lanes.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
+
+    async def _deliver(self, entry: Callback, render: Render) -> None:
+        """Try once, and keep what became of it."""
+        try:
+            after = await self._attempt(entry, render)
+        except Exception:
+            # Such as a run that cannot be read. It is no reason for others to wait.
+            log.exception("the call-back of run %s cannot be tried", entry.run_id)
+            await asyncio.sleep(_FIRST_WAIT)
             return
+        while True:
+            try:
+                return await self._store.save(after)
+            except JikkoError as error:
+                # Not forgotten, or the receiver would get it again and again for as long as the disk is full.
+                log.error("what became of the call-back of run %s is not kept yet: %s", entry.run_id, error)
+                await asyncio.sleep(_FIRST_WAIT)
+
+    async def _attempt(self, entry: Callback, render: Render) -> Callback:
+        """Try once. Returns the call-back as it is after it."""
+        record = await self._runs.record(entry.run_id)
         now = self._clock()
+        if record is None:
+            return msgspec.structs.replace(entry, state="failed", finished_at=now, error="The run was removed.")
         error = await self._post(entry, render(record), int(now))
         first_at = now if entry.first_at is None else entry.first_at
         changes: dict[str, object] = {"attempts": entry.attempts + 1, "first_at": first_at, "error": error}
@@ -112,7 +157,7 @@ class Callbacks:
             if next_at > first_at + _DAY:
                 changes |= {"state": "failed", "finished_at": self._clock()}
                 log.warning("the call-back of run %s is given up after a day: %s", entry.run_id, error)
-        await self._store.save(msgspec.structs.replace(entry, **changes))
+        return msgspec.structs.replace(entry, **changes)
 
     async def _post(self, entry: Callback, body: bytes, timestamp: int) -> str | None:
         """What was wrong with the attempt; ``None`` if it was delivered."""
@@ -131,6 +176,8 @@ class Callbacks:
             body=body,
             timeouts=Timeouts(connect=10.0, read=20.0, write=20.0, total=30.0),
             max_bytes=1 << 20,
+            # A redirect ends as a GET of some other page, whose 200 says nothing about the message.
+            follow_redirects=False,
         )
         try:
             answer = await self._http.send(request)

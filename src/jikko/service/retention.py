@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import msgspec
-
-from jikko.errors import JikkoError
+from jikko.errors import JikkoError, LogDamaged
 from jikko.files.store import Files
 from jikko.ports.clock import Clock
+from jikko.ports.files import Kept
 from jikko.ports.run_store import RunStore
+from jikko.service.file_ids import possible_file_ids
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,6 @@ _PAUSE = 0.01
 _LOOK_EVERY = 600.0
 """Seconds between looks for what is old enough."""
 _DAY = 86_400.0
-_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +44,16 @@ class Retention:
     async def prune(self, before: float, *, progress: Callable[[int], None] | None = None) -> Pruned:
         """Remove runs that finished before a time, and files that were neither stored nor used since.
 
-        Open and paused runs stay, and so does every file that a remaining run may speak of. May be broken off at any
-        time; what was removed until then is gone.
+        Content that belongs to no file any more goes too, once it is an hour old.
+
+        Open and paused runs stay, and runs whose call-back is still tried; so does every file that a remaining run may
+        speak of. May be broken off at any time; what was removed until then is gone.
 
         Args:
             progress: Called with the number of runs after each batch.
         """
         runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch), progress)
-        kept: frozenset[str] | None = None
+        kept: Kept | None = None
 
         async def expire() -> int:
             nonlocal kept
@@ -61,7 +61,12 @@ class Retention:
                 kept = await self._files_of_lasting_runs(before)
             return await self._files.expire(before, limit=self._batch, keep=kept)
 
-        return Pruned(runs, await self._repeat(expire, None))
+        files = await self._repeat(expire, None)
+        swept = await self._files.sweep()
+        while swept:
+            await asyncio.sleep(_PAUSE)
+            swept = await self._files.sweep(swept)
+        return Pruned(runs, files)
 
     async def watch(self, days: float) -> None:
         """Remove what is older than so many days, again and again, until cancelled."""
@@ -85,13 +90,19 @@ class Retention:
                 return total
             await asyncio.sleep(_PAUSE)
 
-    async def _files_of_lasting_runs(self, before: float) -> frozenset[str]:
-        """Ids that stand in the logs of runs which began before a time and are still there.
+    async def _files_of_lasting_runs(self, before: float) -> Kept:
+        """Those that stand in the logs of runs which began before a time and are still there.
 
-        A run that began later used its files later too, and that is known of the files.
+        A run that began later used its files later too, and that is known of the files. What a damaged log spoke of
+        nobody knows: only files of the run's own user can have been among it, and all of them stay.
         """
-        found: set[str] = set()
+        ids: set[str] = set()
+        owners: set[tuple[str, str]] = set()
         for run_id in await self._store.created_before(before):
-            text = msgspec.json.encode(await self._store.events(run_id))
-            found.update(match.decode() for match in _UUID.findall(text.lower()))
-        return frozenset(found)
+            try:
+                ids |= possible_file_ids(await self._store.events(run_id))
+            except LogDamaged as error:
+                log.warning("all files of the user of run %s stay: %s", run_id, error)
+                if (record := await self._store.record(run_id)) is not None:
+                    owners.add((record.owner.app_id, record.owner.end_user_id))
+        return Kept(ids, owners)

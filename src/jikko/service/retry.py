@@ -1,5 +1,6 @@
 """Repeating a run from a node on."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -9,8 +10,10 @@ from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
+from jikko.ports.files import FileStore
 from jikko.ports.run_store import Acceptance, RunStore
 from jikko.record import RunOwner, RunRecord
+from jikko.service.file_ids import possible_file_ids
 from jikko.service.live import LiveRun
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
@@ -32,10 +35,13 @@ class Lineage:
 class Retries:
     """New runs that take over what finished nodes of others did."""
 
-    def __init__(self, runs: Runs, store: RunStore, workflows: Workflows, clock: Clock = time.time) -> None:
+    def __init__(
+        self, runs: Runs, store: RunStore, workflows: Workflows, files: FileStore, clock: Clock = time.time
+    ) -> None:
         self._runs = runs
         self._store = store
         self._workflows = workflows
+        self._files = files
         self._clock = clock
 
     async def retry(
@@ -83,6 +89,9 @@ class Retries:
         system = {**began.system, "timestamp": int(now), "workflow_run_id": owner.run_id}
         started = RunStarted(at=now, inputs=began.inputs, system=system)
         events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
+        # What the first run had long ago is in use again, as the inputs of any start are.
+        for file_id in await asyncio.to_thread(possible_file_ids, events):
+            await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
         live = LiveRun(self._store, RunRecord(owner=owner), acceptance=acceptance)
         await self._runs.accept(live, workflow, events)
         return live

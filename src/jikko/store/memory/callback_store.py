@@ -1,5 +1,7 @@
 """Call-backs in memory: for tests, and as the plainest statement of the contract."""
 
+from collections import Counter
+
 from jikko.ports.callback_store import Callback
 from jikko.store.memory.run_store import MemoryRunStore
 
@@ -11,12 +13,18 @@ class MemoryCallbackStore:
         self._runs = runs
         self._secrets: dict[str, str] = {}
 
-    async def due(self, now: float, *, limit: int = 100) -> list[Callback]:
+    async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
         found = [entry for entry in await self._ended() if entry.state == "pending" and entry.next_at <= now]
-        return sorted(found, key=lambda entry: entry.next_at)[:limit]
+        seen: Counter[str] = Counter()
+        due = []
+        for entry in sorted(found, key=lambda entry: (entry.next_at, entry.run_id)):
+            seen[entry.receiver] += 1
+            if seen[entry.receiver] <= each:
+                due.append(entry)
+        return due[:limit]
 
     async def has_pending(self) -> bool:
-        return any(entry.state == "pending" for entry in self._runs.callbacks.values())
+        return any(entry.state == "pending" for entry in await self._ended())
 
     async def save(self, callback: Callback) -> None:
         if callback.run_id in self._runs.callbacks:
@@ -25,11 +33,17 @@ class MemoryCallbackStore:
     async def find(self, run_id: str) -> Callback | None:
         return self._runs.callbacks.get(run_id.lower())
 
-    async def undelivered(self, *, app_id: str | None = None, limit: int = 1000) -> list[Callback]:
+    async def undelivered(
+        self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
+    ) -> list[Callback]:
         found = [
-            entry for entry in await self._ended() if entry.state != "delivered" and app_id in (None, entry.app_id)
+            entry
+            for entry in await self._ended()
+            if entry.state != "delivered"
+            and app_id in (None, entry.app_id)
+            and (after is None or _place(entry) > _place(after))
         ]
-        return sorted(found, key=lambda entry: (entry.created_at, entry.run_id))[:limit]
+        return sorted(found, key=_place)[:limit]
 
     async def secret(self, app_id: str, new: str) -> str:
         return self._secrets.setdefault(app_id, new)
@@ -44,3 +58,7 @@ class MemoryCallbackStore:
             if record is not None and not record.is_open:
                 found.append(entry)
         return found
+
+
+def _place(entry: Callback) -> tuple[float, str]:
+    return entry.created_at, entry.run_id

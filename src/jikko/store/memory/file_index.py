@@ -1,9 +1,9 @@
 """A file index in memory: for tests, and as the plainest statement of the contract."""
 
-from collections.abc import Set
+from collections.abc import Sequence
 
 from jikko.errors import Conflict
-from jikko.ports.files import Expired, StoredFile
+from jikko.ports.files import NOTHING_KEPT, Expired, Kept, StoredFile
 
 
 class MemoryFileIndex:
@@ -28,14 +28,19 @@ class MemoryFileIndex:
     async def used(self, file_id: str, at: float) -> None:
         self._used[file_id.lower()] = at
 
-    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> Expired:
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
         unused = [
             file
             for file in self._files.values()
-            if max(file.created_at, self._used.get(file.id, 0.0)) < before and file.id not in keep
+            if max(file.created_at, self._used.get(file.id, 0.0)) < before
+            and not keep.has(file.id, file.app_id, file.end_user_id)
         ]
         old = sorted(unused, key=lambda file: file.created_at)[:limit]
         for file in old:
             del self._files[file.id]
         kept = {file.digest for file in self._files.values()}
         return Expired(len(old), sorted({file.digest for file in old} - kept))
+
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        named = {file.digest for file in self._files.values()}
+        return [digest for digest in digests if digest not in named]

@@ -136,6 +136,7 @@ class MemoryRunStore:
             run_id
             for run_id, record in self._records.items()
             if not record.is_open and record.finished_at is not None and record.finished_at < before
+            if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
         ][:limit]
         for run_id in old:
             del self._records[run_id], self._logs[run_id]

@@ -1,29 +1,41 @@
 """Call-backs in SQLite."""
 
+import math
 import sqlite3
 from functools import partial
 from typing import Any, Final
 
-from jikko.ports.callback_store import Callback, CallbackState
+from jikko.ports.callback_store import Callback
+from jikko.store.sqlite.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 
-_STATES: Final[tuple[CallbackState, ...]] = ("pending", "delivered", "failed")
-"""What the numbers in ``callbacks.state`` mean."""
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
-_ENDED: Final = "run_id IN (SELECT run_id FROM runs WHERE runs.run_id = callbacks.run_id AND status > 1)"
+# From receiver to receiver, and of each only so many: what waits behind them costs nothing, however much it is.
 _DUE: Final = f"""
-SELECT {_COLUMNS} FROM callbacks INDEXED BY callbacks_due
-WHERE state = 0 AND next_at <= ? AND {_ENDED} ORDER BY next_at LIMIT ?
+WITH RECURSIVE receivers (name) AS (
+  SELECT min(receiver) FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING}
+  UNION ALL
+  SELECT (SELECT min(receiver) FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING} AND receiver > name)
+  FROM receivers WHERE name IS NOT NULL
+)
+SELECT {_COLUMNS} FROM receivers CROSS JOIN callbacks ON run_id IN (
+  SELECT run_id FROM callbacks INDEXED BY callbacks_due
+  WHERE state = {PENDING} AND receiver = name AND next_at <= :now ORDER BY next_at, run_id LIMIT :each)
+ORDER BY next_at, run_id LIMIT :limit
 """
-_HAS_PENDING: Final = "SELECT 1 FROM callbacks INDEXED BY callbacks_due WHERE state = 0 LIMIT 1"
-_SAVE: Final = """
-UPDATE callbacks SET state = ?, attempts = ?, first_at = ?, next_at = ?, finished_at = ?, error = ? WHERE run_id = ?
+_HAS_PENDING: Final = f"SELECT 1 FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING} LIMIT 1"
+_SAVE: Final = f"""
+UPDATE callbacks SET
+  state = CASE state WHEN {RUN_GOES_ON} THEN {RUN_GOES_ON} ELSE ? END,
+  attempts = ?, first_at = ?, next_at = ?, finished_at = ?, error = ?
+WHERE run_id = ?
 """
 _FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = ?"
 _UNDELIVERED: Final = f"""
-SELECT {_COLUMNS} FROM callbacks
-WHERE state IN (0, 2) AND (:app IS NULL OR app_id = :app) AND {_ENDED} ORDER BY created_at, run_id LIMIT :limit
+SELECT {_COLUMNS} FROM callbacks INDEXED BY callbacks_undelivered
+WHERE state IN (0, 2) AND (created_at, run_id) > (:at, :run_id) AND (:app IS NULL OR app_id = :app)
+ORDER BY created_at, run_id LIMIT :limit
 """
 _ADD_SECRET: Final = "INSERT INTO webhook_secrets (app_id, secret) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _SET_SECRET: Final = "INSERT OR REPLACE INTO webhook_secrets (app_id, secret) VALUES (?, ?)"
@@ -36,15 +48,15 @@ class SqliteCallbackStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, now: float, *, limit: int = 100) -> list[Callback]:
-        return await self._rows(_DUE, (now, limit))
+    async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
+        return await self._rows(_DUE, {"now": now, "each": each, "limit": limit})
 
     async def has_pending(self) -> bool:
         return self._database.quick(lambda connection: connection.execute(_HAS_PENDING).fetchone()) is not None
 
     async def save(self, callback: Callback) -> None:
         values = (
-            _STATES.index(callback.state),
+            NUMBERS[callback.state],
             callback.attempts,
             callback.first_at,
             callback.next_at,
@@ -59,8 +71,16 @@ class SqliteCallbackStore:
         row = self._database.quick(lambda connection: connection.execute(_FIND, values).fetchone())
         return None if row is None else _callback(row)
 
-    async def undelivered(self, *, app_id: str | None = None, limit: int = 1000) -> list[Callback]:
-        return await self._rows(_UNDELIVERED, {"app": None if app_id is None else stored_id(app_id), "limit": limit})
+    async def undelivered(
+        self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
+    ) -> list[Callback]:
+        values = {
+            "app": None if app_id is None else stored_id(app_id),
+            "at": -math.inf if after is None else after.created_at,
+            "run_id": "" if after is None else stored_id(after.run_id),
+            "limit": limit,
+        }
+        return await self._rows(_UNDELIVERED, values)
 
     async def secret(self, app_id: str, new: str) -> str:
         values = (stored_id(app_id),)
@@ -89,7 +109,7 @@ def _callback(row: tuple[Any, ...]) -> Callback:
         app_id=id_text(row[1]),
         url=row[2],
         created_at=row[3],
-        state=_STATES[row[4]],
+        state=STATES[row[4]],
         attempts=row[5],
         first_at=row[6],
         next_at=row[7],

@@ -1,13 +1,13 @@
 """The metadata of files in SQLite."""
 
 import sqlite3
-from collections.abc import Set
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 from jikko.errors import Conflict
-from jikko.ports.files import Expired, Origin, StoredFile
+from jikko.ports.files import NOTHING_KEPT, Expired, Kept, Origin, StoredFile
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import id_text, stored_id
 
@@ -17,7 +17,8 @@ _FIND: Final = f"SELECT {_COLUMNS} FROM files WHERE file_id = ?"
 _LISTED: Final = f"SELECT {_COLUMNS} FROM files WHERE app_id = ? ORDER BY created_at DESC, file_id DESC LIMIT ?"
 _USED: Final = "UPDATE files SET used_at = ? WHERE file_id = ?"
 _OLD: Final = """
-SELECT key, digest, file_id FROM files WHERE created_at < ? AND (used_at IS NULL OR used_at < ?) ORDER BY created_at
+SELECT key, digest, file_id, app_id, end_user_id FROM files
+WHERE created_at < ? AND (used_at IS NULL OR used_at < ?) ORDER BY created_at
 """
 _FORGET: Final = "DELETE FROM files WHERE key = ?"
 _IN_USE: Final = "SELECT 1 FROM files WHERE digest = ? LIMIT 1"
@@ -50,9 +51,16 @@ class SqliteFileIndex:
         # Nobody waits for it: at worst the file is removed as if it had not been used again.
         noted.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def expire(self, before: float, *, limit: int = 500, keep: Set[str] = frozenset()) -> Expired:
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
         expired: Expired = await self._database.submit(partial(_expire, before, limit, keep))
         return expired
+
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        return await self._database.read(partial(_unnamed, digests))
+
+
+def _unnamed(digests: Sequence[str], connection: sqlite3.Connection) -> list[str]:
+    return [digest for digest in digests if connection.execute(_IN_USE, (bytes.fromhex(digest),)).fetchone() is None]
 
 
 def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
@@ -72,13 +80,13 @@ def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
         raise Conflict(f"There is a file {file.id} already.")
 
 
-def _expire(before: float, limit: int, keep: Set[str], connection: sqlite3.Connection) -> Expired:
-    unused = (row[:2] for row in connection.execute(_OLD, (before, before)) if not keep or id_text(row[2]) not in keep)
+def _expire(before: float, limit: int, keep: Kept, connection: sqlite3.Connection) -> Expired:
+    old = connection.execute(_OLD, (before, before))
+    unused = ((key, digest) for key, digest, *ids in old if not keep.has(*map(id_text, ids)))
     rows = list(islice(unused, limit))
     connection.executemany(_FORGET, [(key,) for key, _ in rows])
     digests = {digest for _, digest in rows}
-    orphans = [digest.hex() for digest in digests if connection.execute(_IN_USE, (digest,)).fetchone() is None]
-    return Expired(len(rows), sorted(orphans))
+    return Expired(len(rows), _unnamed(sorted(digest.hex() for digest in digests), connection))
 
 
 def _file(row: tuple[Any, ...]) -> StoredFile:

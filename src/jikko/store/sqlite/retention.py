@@ -3,14 +3,16 @@
 import sqlite3
 from typing import Final
 
+from jikko.store.sqlite.callback_states import PENDING
 from jikko.store.sqlite.keyword_index import KeywordIndex
 from jikko.store.sqlite.totals import Totals
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 # A run may have been paused for long: it counts from when it finished, which is never before it was created.
-_OLD: Final = """
+_OLD: Final = f"""
 SELECT key, status, created_at, run_id FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
+  AND NOT EXISTS (SELECT 1 FROM callbacks WHERE callbacks.run_id = runs.run_id AND state = {PENDING})
 ORDER BY created_at LIMIT ?
 """
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
@@ -36,7 +38,10 @@ class Retention:
         self._totals.rolled_back()
 
     def prune(self, before: float, limit: int, connection: sqlite3.Connection) -> int:
-        """Remove at most ``limit`` runs that finished before a time, with their logs. Returns how many."""
+        """Remove at most ``limit`` runs that finished before a time, with their logs and call-backs. Returns how many.
+
+        A run whose call-back is still tried stays until that was delivered or given up.
+        """
         removed: list[int] = []
         for (app,) in connection.execute(_APPS).fetchall():
             old = connection.execute(_OLD, (app, before, before, limit - len(removed))).fetchall()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from jikko.errors import StoreUnavailable
+from jikko.errors import LogDamaged
 from jikko.events import Event
 from jikko.ports.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
@@ -106,9 +106,7 @@ class SqliteRunStore:
         operation = partial(self._writes.append, write)
         if batch.acceptance is None:
             return self._database.submit(operation)
-        return self._database.submit(
-            accepting(owner.app_id, batch.run_id, record.created_at, batch.acceptance, operation)
-        )
+        return self._database.submit(accepting(record, batch.acceptance, operation))
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
@@ -152,11 +150,10 @@ class SqliteRunStore:
         return await read(lambda connection: list_runs(connection, query, self._rows, scan_up_to=self._scan_up_to))
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
-        """See ``RunStore``. Raises ``StoreUnavailable`` too if the log is damaged."""
         try:
             return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0)))
         except DamagedLog as error:
-            raise StoreUnavailable(
+            raise LogDamaged(
                 f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it."
             ) from error
 

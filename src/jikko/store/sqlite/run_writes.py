@@ -7,6 +7,7 @@ import msgspec
 
 from jikko.errors import LogConflict
 from jikko.record import RunOwner
+from jikko.store.sqlite.acceptance import release_callback
 from jikko.store.sqlite.event_codec import compress, join
 from jikko.store.sqlite.identifiers import StoredId, id_text
 from jikko.store.sqlite.run_rows import STATUSES, OwnerColumns
@@ -119,6 +120,7 @@ class RunWrites:
             arrays = [row[0] for row in connection.execute(_READ_LOG, (key,))]
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
+            release_callback(write.run_id, connection)
         if status != before:
             self._totals.change(app, before, created_at, -1)
             self._totals.change(app, status, created_at, 1)

@@ -1,0 +1,12 @@
+"""What the numbers in ``callbacks.state`` mean."""
+
+from typing import Final
+
+from jikko.ports.callback_store import CallbackState
+
+PENDING: Final = 0
+RUN_GOES_ON: Final = 3
+"""Pending too, but its run has not ended: in no index, so that it costs nobody who looks for what is due."""
+
+STATES: Final[dict[int, CallbackState]] = {PENDING: "pending", 1: "delivered", 2: "failed", RUN_GOES_ON: "pending"}
+NUMBERS: Final[dict[CallbackState, int]] = {"pending": PENDING, "delivered": 1, "failed": 2}
