@@ -124,3 +124,13 @@ def test_so_it_has_of_the_programs_and_documents_at_once(workers: int, part: int
     programs = SandboxLimits(concurrent_runs=10, queued_runs=10).for_worker(workers)
     assert (programs.concurrent_runs, programs.queued_runs) == (part, part)
     assert DocumentLimits(max_processes=10).for_worker(workers).max_processes == part
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(InvalidSettings, match="JIKKO_HOME"):
+        Settings()
+    assert Settings(home=tmp_path).home == tmp_path

@@ -19,7 +19,13 @@ _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0":
 
 
 def _home() -> Path:
-    return Path.home() / ".jikko"
+    try:
+        return Path.home() / ".jikko"
+    except RuntimeError:
+        # A user without an entry in the list of users, as containers have them.
+        raise InvalidSettings(
+            "This user has no home directory: set JIKKO_HOME, the data folder, or use --home."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

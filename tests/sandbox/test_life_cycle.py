@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -120,7 +121,7 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
 
 
 async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_how_many() -> None:
-    made = make_sandbox(Settings(code_queue=1, code_seconds=0.5), workers=10_000)
+    made = make_sandbox(Settings(home=Path("unused"), code_queue=1, code_seconds=0.5), workers=10_000)
     assert isinstance(made, ForkServerSandbox)
     try:
         await outcome(made, "python3", OK)
