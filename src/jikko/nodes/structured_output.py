@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from jikko.dsl.fields import Fields
+from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.reasoning import without_reasoning
 from jikko.ports.models import Message
@@ -82,15 +83,10 @@ class StructuredOutput:
         return value
 
     def _check(self, value: dict[str, Json]) -> None:
-        import jsonschema
-        import referencing
-
-        # A registry of its own: by default references to other schemas would be fetched from wherever they point.
-        validator = jsonschema.Draft202012Validator(dict(self.schema), registry=referencing.Registry())
         try:
-            error = next(validator.iter_errors(value), None)
-        except Exception:
-            # The schema itself is wrong: there is nothing to check against.
+            error = JsonSchema(self.schema, "draft 2020-12").first_error(value)
+        except BadSchema:
+            # There is nothing to check against.
             return
         if error is not None:
             where = ".".join(map(str, error.absolute_path)) or "the object"
