@@ -60,6 +60,20 @@ class Bench:
         return self
 
 
+class TestLongHeaders:
+    # With time that goes with the square of the length, this would take minutes.
+    async def test_a_long_content_disposition_counts_as_none(self) -> None:
+        bench = Bench().answers(b"abc", Content_Type="text/plain", Content_Disposition="attachment" + ";" * 1_000_000)
+
+        assert (await bench.run()).outputs["body"] == "abc"
+
+    async def test_thousands_of_headers_are_looked_at_once(self) -> None:
+        bench = Bench()
+        bench.http.answer = HttpResponse(200, tuple((f"X-{number}", "v") for number in range(100_000)), b"")
+
+        assert len((await bench.run()).outputs["headers"]) == 100_000
+
+
 def body(kind: str, *items: dict[str, Json]) -> dict[str, Json]:
     return {"type": kind, "data": [{"key": "", "type": "text", "value": "", **item} for item in items]}
 
