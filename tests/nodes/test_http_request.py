@@ -60,6 +60,13 @@ class Bench:
         return self
 
 
+class TestSecretsInUrls:
+    async def test_user_and_password_are_not_told_with_what_is_wrong(self) -> None:
+        failure = await Bench(url="http://user:hunter2@exa℀mple.com/").failure()
+
+        assert str(failure) == "The URL cannot be used: its host is malformed."
+
+
 class TestLongHeaders:
     # With time that goes with the square of the length, this would take minutes.
     async def test_a_long_content_disposition_counts_as_none(self) -> None:
