@@ -1,5 +1,6 @@
 """Pointers to variables that do not exist."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -74,3 +75,22 @@ def test_environment_variables_are_known_by_name() -> None:
 )
 def test_left_overs_are_not_looked_at(kind: str, data: dict[str, Any]) -> None:
     assert warnings(kind, **data) == []
+
+
+def test_a_long_key_is_cut_in_the_path_of_a_problem() -> None:
+    (found,) = warnings("answer", **{"k" * 1000: "{{#gone.x#}}"})
+
+    assert found.startswith(f"warning: {DATA}.{'k' * 60}…: refers to node 'gone'")
+
+
+def test_paths_take_no_memory_where_there_is_no_problem() -> None:
+    # 30,000 places below 50 keys of 1,000 characters: as texts, their paths are 1.5 GB.
+    data: Any = ["x"] * 30_000
+    for _ in range(50):
+        data = {"k" * 1000: data}
+    tracemalloc.start()
+    try:
+        assert warnings("answer", data=data) == []
+        assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    finally:
+        tracemalloc.stop()

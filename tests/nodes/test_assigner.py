@@ -162,6 +162,12 @@ async def test_a_change_that_does_not_fit_fails_the_node(change: dict[str, Json]
     assert caught.value.process_data == {}
 
 
+@pytest.mark.parametrize(("operation", "value"), [("*=", 10**18), ("+=", 2**63), ("-=", 2**63 + 10)])
+async def test_arithmetic_does_not_lead_out_of_the_range_of_numbers(operation: str, value: int) -> None:
+    with pytest.raises(NodeFailure, match="an integer beyond ±9223372036854775807"):
+        await assigned(item("number", operation, value, constant=True))
+
+
 @pytest.mark.parametrize("name", ["files", "nothing"])
 async def test_what_has_no_zero_value_cannot_be_cleared(name: str) -> None:
     with pytest.raises(NodeFailure, match="cannot be cleared") as caught:

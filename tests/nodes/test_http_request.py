@@ -203,9 +203,9 @@ class TestBody:
         assert (await bench.recorded()).partition("\r\n\r\n")[2] == recorded
 
     async def test_long_json_is_repaired_too(self) -> None:
-        bench = Bench(method="post", body=body("json", {"value": "{a: '" + "x" * 10_000 + "'}"}))
+        bench = Bench(method="post", body=body("json", {"value": "{a: '" + "x" * 4000 + "'}"}))
 
-        assert (await bench.sent()).body == b'{"a":"' + b"x" * 10_000 + b'"}'
+        assert (await bench.sent()).body == b'{"a":"' + b"x" * 4000 + b'"}'
 
     @pytest.mark.parametrize("text", ["", "[NaN]", "[" * 100_000])
     async def test_what_is_no_json_fails(self, text: str) -> None:

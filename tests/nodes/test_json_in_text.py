@@ -1,9 +1,57 @@
-"""JSON in what a model said."""
+"""Finding JSON in what a model said."""
+
+import json
 
 import pytest
 
-from jikko.nodes.json_in_text import first_object
-from jikko.values import MAX_DEPTH
+from jikko.nodes.json_in_text import fenced_object, first_object
+from jikko.values import MAX_DEPTH, Json
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('Here: {"a": 1} and {"b": 2}', {"a": 1}),
+        ('{broken {"a": 1}', {"a": 1}),
+        ("none", None),
+        ('{"a": ', None),
+    ],
+)
+def test_the_first_object_is_found(text: str, found: Json) -> None:
+    assert first_object(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"not": "this"}\n```json\n{"a": 1}\n```', {"a": 1}),
+        ('```\nnothing\n```\nand\n```c-lang {"a": 1}```', {"a": 1}),
+        ('```json\n{"a": 1}', {"a": 1}),
+        ("``` ```", None),
+    ],
+)
+def test_an_object_in_a_fence_comes_first(text: str, found: Json) -> None:
+    assert fenced_object(text) == found
+
+
+# With time that goes with the square of the length, each of these would take minutes.
+@pytest.mark.parametrize("text", ["```" + "\n" * 500_000, "```" + "a" * 500_000, "``` " * 200_000])
+def test_a_fence_that_never_ends_takes_no_time(text: str) -> None:
+    assert fenced_object(text) is None
+
+
+def test_a_long_text_is_not_read_from_every_brace(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    class Decoder:
+        def raw_decode(self, text: str, start: int) -> tuple[Json, int]:
+            read.append(start)
+            raise json.JSONDecodeError("ends too early", text, len(text))
+
+    monkeypatch.setattr("jikko.nodes.json_in_text._decoder", Decoder())
+
+    assert first_object('{"a":' * 500 + "1," * 300_000) is None
+    assert len(read) < 5
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 100_000])

@@ -414,6 +414,7 @@ async def test_a_model_that_could_not_after_all_is_told_the_schema() -> None:
         ('<think>{"name": 1}</think>{"name": "Ada"}', {"name": "Ada"}),
         ('[1, {"name": "Ada"}]', {"name": "Ada"}),
         ("[1, 2]", {}),
+        pytest.param("Well… " * 1000 + '```json\n{"name": "Ada"}\n```', {"name": "Ada"}, id="whole in a long text"),
     ],
 )
 async def test_answers_are_repaired(answer: str, expected: Json) -> None:
@@ -427,6 +428,13 @@ async def test_an_answer_that_does_not_fit_fails_with_what_was_used(answer: str)
     assert failure.kind == "LLMNodeError"
     assert failure.usage is not None
     assert failure.usage.total_tokens == 5
+
+
+async def test_a_long_answer_that_is_broken_is_not_repaired() -> None:
+    # To repair this one takes a minute.
+    failure = await failure_of(says('["a" b" ' * 8000), **STRUCTURED)
+
+    assert failure.kind == "LLMNodeError"
 
 
 async def test_structured_output_needs_its_switch_and_its_schema() -> None:

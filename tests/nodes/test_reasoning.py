@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.nodes.reasoning import ReasoningFilter, split_reasoning
+from jikko.nodes.reasoning import ReasoningFilter, split_reasoning, without_reasoning
 
 PARTS = st.sampled_from(["a", " b ", "<", "</", "<think>", "</think>", "<THINK x=1>", "<thin", "think>", "\n", "é"])
 
@@ -49,3 +49,31 @@ def test_a_stream_and_a_whole_text_agree(text: str) -> None:
 
     assert "".join(shown.split()) == "".join(answer.split())
     assert "".join(thought.split()) == "".join(reasoning.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("plain", "plain"),
+        ("a <think>x</think> b<THINK y='1'>z</Think>c", "a  bc"),
+        ("a <think>x</think> b <think>open", "a  b <think>open"),
+        ("</think>a<think", "</think>a<think"),
+    ],
+)
+def test_complete_blocks_are_left_out(text: str, kept: str) -> None:
+    assert without_reasoning(text) == kept
+
+
+def test_a_tag_has_at_most_256_characters() -> None:
+    longest = f"<think{'x' * 249}>"
+
+    assert split_reasoning(f"{longest}a") == ("", "a")
+    assert split_reasoning(f"{longest[:-1]}x>a") == (f"{longest[:-1]}x>a", "")
+
+
+# With time that goes with the square of the length, each of these would take minutes.
+@pytest.mark.parametrize("text", ["<think" * 200_000, "<think>" * 200_000, "<think></think>" * 100_000])
+def test_a_text_full_of_tags_takes_no_time(text: str) -> None:
+    split_reasoning(text)
+    without_reasoning(text)
+    pieces_of([text])

@@ -1,12 +1,14 @@
 """Starting, dying, renewing and ending: what is left behind, and that the next run works."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -320,6 +322,61 @@ async def test_ten_thousand_ordinary_runs_leave_nothing_behind() -> None:
         assert after[1] - before[1] <= 1024, "the server grew"
         assert after[2:] == before[2:]
         assert made.fork_server is server
+
+
+@contextlib.contextmanager
+def no_free_descriptor() -> Iterator[None]:
+    """As in a server with as many connections as it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def take_all(server: ForkServer) -> None:
+    """Take children until the server has none for once."""
+    children = []
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                children.append(await server.take("python3"))
+    finally:
+        for child in children:
+            server.release(child, "python3", done=False)
+
+
+async def test_without_a_free_descriptor_a_run_fails_and_later_ones_do_not(sandbox: ForkServerSandbox) -> None:
+    await outcome(sandbox, "python3", OK)
+    server = server_of(sandbox)
+    with no_free_descriptor(), pytest.raises(SandboxFailure, match="no free file descriptor"):
+        await take_all(server)
+
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+    assert server_of(sandbox) is server
+
+
+async def test_a_fork_server_that_forks_no_more_is_replaced(
+    sandbox: ForkServerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await outcome(sandbox, "python3", OK)
+    server = server_of(sandbox)
+    monkeypatch.setattr("jikko.sandbox.fork_server._CHILD_SECONDS", 0.05)
+    os.kill(server.process_id, signal.SIGSTOP)
+
+    with pytest.raises(SandboxFailure, match="no process was started within"):
+        await take_all(server)
+
+    monkeypatch.undo()
+    assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
+    assert server_of(sandbox) is not server
 
 
 async def test_limits_outside_of_their_range_are_refused() -> None:

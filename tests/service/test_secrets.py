@@ -1,6 +1,9 @@
 """Secrets stay in the process."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -47,6 +50,27 @@ def test_what_is_hidden_can_be_revealed_for_the_engine_and_is_masked_for_everybo
     assert SECRET not in encode_json(hidden).decode()
     assert secrets.reveal(hidden) == event
     assert mask(SECRET) in masked(encode_json(hidden)).decode()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda secret: urlencode({"key": secret}), id="in a form"),
+        pytest.param(lambda secret: f"http://x.test/{quote(secret)}", id="in a path"),
+        pytest.param(lambda secret: f"http://x.test/?{quote(secret, safe='')}", id="in a query"),
+        pytest.param(lambda secret: json.dumps({"key": secret}), id="in JSON"),
+        pytest.param(lambda secret: json.dumps({"key": secret}, ensure_ascii=False), id="in JSON with other letters"),
+    ],
+)
+def test_a_secret_is_hidden_as_nodes_write_it(write: Callable[[str], str]) -> None:
+    secret = 'pa ss/"w\\örd&'
+    secrets = Secrets({"KEY": secret})
+    event = finished(request=write(secret))
+
+    hidden = secrets.hide(event)
+
+    assert json.loads(masked(encode_json(hidden)))["outputs"]["request"] == write("MARK").replace("MARK", mask(secret))
+    assert secrets.reveal(hidden) == event
 
 
 def test_an_event_without_secrets_is_handed_on_as_it_is() -> None:

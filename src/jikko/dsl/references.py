@@ -5,10 +5,11 @@ only warns, and does not look into what is switched off.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.dsl.document import NodeEntry, Variable
-from jikko.dsl.fields import as_selector, shown
+from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.dsl.suggestions import Suggestions
 from jikko.errors import Problem
 from jikko.lang.templates import Template
@@ -17,6 +18,9 @@ from jikko.values import Selector
 
 _READS_VARIABLES: Final = frozenset({"code", "template-transform", "variable-aggregator"})
 """Types whose ``variables`` are read. On others, except for start, the key is a left-over."""
+
+_MAX_KEY: Final = 60
+"""Characters of a key in the path of a problem."""
 
 
 def check_references(
@@ -34,44 +38,82 @@ def check_references(
     hints = {kind: Suggestions(known) for kind, known in names.items()}
     node_hints = Suggestions(ids)
     for node in nodes:
-        reported = set()
-        for where, selector in _pointers(node):
+        reported: set[Selector] = set()
+        pointed: Selector
+        for path, selector in _pointers(node):
             owner, name = selector[0], selector[1]
-            if owner in reported:
-                continue
             if owner in names:
-                if name not in names[owner]:
-                    what = f"refers to {owner}.{name}, which does not exist"
-                    problems.append(Problem(where, what, hints[owner].hint(name), fatal=False))
+                if name in names[owner]:
+                    continue
+                pointed, what = (owner, name), f"refers to {owner}.{name}, which does not exist"
             elif owner not in ids and owner not in RESERVED_NODES:
-                reported.add(owner)
-                what = f"refers to node {shown(owner)}, which does not exist"
-                problems.append(Problem(where, what, node_hints.hint(owner), fatal=False))
+                pointed, what = (owner,), f"refers to node {shown(owner)}, which does not exist"
+            else:
+                continue
+            if pointed not in reported:
+                reported.add(pointed)
+                hint = hints[owner].hint(name) if owner in names else node_hints.hint(owner)
+                Fields(_written(node.where, path), {}, problems).problem("", what, hint, fatal=False)
 
 
-def _pointers(node: NodeEntry) -> Iterator[tuple[str, Selector]]:
-    """Every selector and reference in the configuration of a node, and where it is."""
-    pending: list[tuple[str, Any]] = [(node.where, node.data)]
+_Path = tuple["_Path", str | int] | tuple[()]
+"""The path above, and the key or index behind it. Written out only where there is a problem: a file has many places."""
+
+
+def _written(where: str, path: _Path) -> str:
+    steps = []
+    while path:
+        path, step = path
+        if isinstance(step, int):
+            steps.append(f"[{step}]")
+        else:
+            steps.append(f".{step if len(step) <= _MAX_KEY else step[:_MAX_KEY] + '…'}")
+    return where + "".join(reversed(steps))
+
+
+def _pointers(node: NodeEntry) -> Iterator[tuple[_Path, Selector]]:
+    """Every selector and reference in the configuration of a node, and where it is, in the order of the file."""
+    pending: list[Iterator[tuple[_Path, Any]]] = [iter([((), node.data)])]
     while pending:
-        where, value = pending.pop()
+        found = next(pending[-1], None)
+        if found is None:
+            pending.pop()
+            continue
+        path, value = found
         if isinstance(value, str):
             if "{{#" in value:
-                yield from ((where, selector) for selector in Template.parse(value).selectors)
+                yield from ((path, selector) for selector in Template.parse(value).selectors)
         elif isinstance(value, list):
-            pending.extend((f"{where}[{index}]", item) for index, item in enumerate(value))
+            pending.append(_items(path, value))
         elif isinstance(value, Mapping) and value.get("enabled") is not False:
-            for key, item in value.items():
-                if _is_left_over(node, value, key):
-                    continue
-                path = f"{where}.{key}"
-                if key.endswith("selector") or (key == "query" and node.type == "parameter-extractor"):
-                    selector = as_selector(item)
-                    if selector is not None and len(selector) > 1:
-                        yield path, selector
-                elif key == "variables" and node.type == "variable-aggregator":
-                    yield from _listed(path, item)
-                else:
-                    pending.append((path, item))
+            pending.append(_entries(node, path, value))
+        elif isinstance(value, _Pointer) and value.selector is not None and len(value.selector) > 1:
+            yield path, value.selector
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    """Stands for a list that is a selector."""
+
+    selector: Selector | None
+
+
+def _items(path: _Path, items: list[Any]) -> Iterator[tuple[_Path, Any]]:
+    return (((path, index), item) for index, item in enumerate(items))
+
+
+def _entries(node: NodeEntry, path: _Path, mapping: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
+    for key, item in mapping.items():
+        if _is_left_over(node, mapping, key):
+            continue
+        below = (path, key)
+        if key.endswith("selector") or (key == "query" and node.type == "parameter-extractor"):
+            yield below, _Pointer(as_selector(item))
+        elif key == "variables" and node.type == "variable-aggregator":
+            if isinstance(item, list):
+                yield from ((where, _Pointer(as_selector(one))) for where, one in _items(below, item))
+        else:
+            yield below, item
 
 
 def _is_left_over(node: NodeEntry, mapping: Mapping[str, Any], key: str) -> bool:
@@ -90,10 +132,3 @@ def _is_left_over(node: NodeEntry, mapping: Mapping[str, Any], key: str) -> bool
             return node.type == "template-transform"
         case _:
             return False
-
-
-def _listed(where: str, selectors: Any) -> Iterator[tuple[str, Selector]]:
-    for index, item in enumerate(selectors if isinstance(selectors, list) else ()):
-        selector = as_selector(item)
-        if selector is not None and len(selector) > 1:
-            yield f"{where}[{index}]", selector

@@ -118,6 +118,8 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
     from jsonschema import Draft7Validator
     from jsonschema.exceptions import SchemaError
 
+    from jikko.dsl.json_schema import doubts
+
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as error:
@@ -126,4 +128,6 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
     except RecursionError:
         entry.problem("json_schema", "is nested too deeply")
         return None
+    for doubt in doubts(schema):
+        entry.problem("json_schema", doubt, fatal=False)
     return schema

@@ -130,7 +130,7 @@ class Assigner:
             return self._run_version_1(pool)
         try:
             for assignment in self.assignments:
-                _assign(pool, assignment)
+                _assign(pool, assignment, max_number=ctx.services.limits.max_number)
         except AssignmentRefused as refusal:
             if refusal.unexpected:
                 raise NodeFailure(str(refusal), kind="WorkflowNodeError") from None
@@ -155,7 +155,7 @@ class Assigner:
         )
 
 
-def _assign(pool: _Pool, assignment: Assignment) -> None:
+def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
     """Make one change, as version 2 does. One whose new value is null is passed over."""
     current, kind = pool.target(assignment.target)
     check_support(assignment.operation, kind, assignment.input_type)
@@ -167,7 +167,7 @@ def _assign(pool: _Pool, assignment: Assignment) -> None:
         if value is None:
             return
     value = prepared(assignment.operation, kind, value)
-    pool.changed[assignment.target] = apply(assignment.operation, kind, current, value)
+    pool.changed[assignment.target] = apply(assignment.operation, kind, current, value, max_number=max_number)
 
 
 def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:

@@ -102,35 +102,45 @@ def prepared(operation: str, kind: str, value: Json) -> Json:
     return value
 
 
-def apply(operation: str, kind: str, current: Json, value: Json) -> Json:
+def apply(operation: str, kind: str, current: Json, value: Json, *, max_number: int) -> Json:
     """The new value of a variable. Never changes ``current`` in place.
+
+    Args:
+        max_number: The largest absolute value of an integer that arithmetic may come to.
 
     Raises:
         AssignmentRefused: The type has no zero value to be cleared to, or a number gets too large.
     """
     try:
-        match operation:
-            case "clear":
-                return zero_value(kind)
-            case "append":
-                return [*current, value]
-            case "extend" | "+=":
-                return current + value
-            case "-=":
-                return current - value
-            case "*=":
-                return current * value
-            case "/=":
-                return current / value
-            case "remove-first":
-                return current[1:]
-            case "remove-last":
-                return current[:-1]
-            case _:
-                return value
+        changed = _applied(operation, kind, current, value)
     except (OverflowError, TypeError) as error:
         # A number too large, or a variable that no longer holds what it was declared as.
         raise AssignmentRefused(str(error), unexpected=True) from None
+    if operation in _ARITHMETIC and isinstance(changed, int) and abs(changed) > max_number:
+        raise AssignmentRefused(f"The result of {operation} is an integer beyond ±{max_number}", unexpected=True)
+    return changed
+
+
+def _applied(operation: str, kind: str, current: Json, value: Json) -> Json:
+    match operation:
+        case "clear":
+            return zero_value(kind)
+        case "append":
+            return [*current, value]
+        case "extend" | "+=":
+            return current + value
+        case "-=":
+            return current - value
+        case "*=":
+            return current * value
+        case "/=":
+            return current / value
+        case "remove-first":
+            return current[1:]
+        case "remove-last":
+            return current[:-1]
+        case _:
+            return value
 
 
 def zero_value(kind: str) -> Json:

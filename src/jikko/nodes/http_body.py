@@ -1,6 +1,5 @@
 """The body of an HTTP Request node: what is sent, and what is recorded of it."""
 
-import asyncio
 import json
 from dataclasses import dataclass
 from secrets import token_hex
@@ -9,6 +8,7 @@ from urllib.parse import urlencode
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
+from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
 from jikko.nodes.contract import Context, NodeFailure
 from jikko.nodes.file_content import read_content
 from jikko.ports.http import FormFile, Multipart
@@ -22,8 +22,6 @@ _CONTENT_TYPES: Final = {
 }
 _PLACEHOLDER: Final = FormFile("__multipart_placeholder__", "", b"", "application/octet-stream")
 """Dify adds it to a form without files, so that its HTTP library sends the form as multipart."""
-_LONG: Final = 4096
-"""Characters of broken JSON from which it is repaired in a thread: that takes a millisecond or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,11 @@ class Body:
             sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except UnicodeEncodeError:
             raise
+        except TooLong:
+            raise NodeFailure(
+                f"The body is no JSON, and too long to be repaired: it has more than {MAX_REPAIRED} characters.",
+                kind="RequestBodyError",
+            ) from None
         except (ValueError, RecursionError):
             shown = text if len(text) <= 200 else f"{text[:200]}…"
             raise NodeFailure(f"Failed to parse JSON: {shown}", kind="RequestBodyError") from None
@@ -200,10 +203,10 @@ async def _lenient_json(text: str) -> Json:
     try:
         return json.loads(text)
     except ValueError:
-        return await asyncio.to_thread(_repaired, text) if len(text) > _LONG else _repaired(text)
+        return await repaired(text, _repair)
 
 
-def _repaired(text: str) -> Json:
+def _repair(text: str) -> Json:
     # Needed only when JSON is broken.
     from json_repair import repair_json
 

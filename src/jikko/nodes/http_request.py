@@ -166,8 +166,9 @@ class HttpRequest:
         masked = None if self.api_key is None else self.api_key.header
         try:
             return request_text(self.method, url, params=params, headers=headers, masked_header=masked, body=body.shown)
-        except ValueError as error:
-            raise NodeFailure(f"The URL cannot be used: {error}.", kind="InvalidURLError") from None
+        except ValueError:
+            # Not the text of the error: it may hold user and password.
+            raise NodeFailure("The URL cannot be used: its host is malformed.", kind="InvalidURLError") from None
 
     async def _send(self, ctx: Context, url: str, params: Pairs, headers: Pairs, body: PreparedBody) -> HttpResponse:
         if self.method.lower() == "options":

@@ -19,13 +19,18 @@ _SAMPLE: Final = 1024
 """Bytes that are looked at for such signs."""
 _NOT_FOR_TEXT: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 """Encodings of Python that no server means."""
+_MAX_DISPOSITION: Final = 4096
+"""Characters of a Content-Disposition header; a longer one counts as none. To parse it takes time with their square."""
 _TABLE: Final = mimetypes.MimeTypes()
 """Python's own table; the system's would make results differ between machines."""
 
 
 def headers_of(response: HttpResponse) -> dict[str, str]:
     """The headers by lower-case name; several of one name are joined by commas."""
-    return {name.lower(): response.header(name) for name, _ in response.headers}
+    values: dict[str, list[str]] = {}
+    for name, value in response.headers:
+        values.setdefault(name.lower(), []).append(value)
+    return {name: ", ".join(found) for name, found in values.items()}
 
 
 def is_file(response: HttpResponse) -> bool:
@@ -92,7 +97,7 @@ def _is_textual(kind: str, sample: bytes) -> bool:
 def _disposition(response: HttpResponse) -> tuple[str | None, str | None]:
     """Kind and file name of the Content-Disposition header."""
     value = response.header("content-disposition")
-    if not value:
+    if not value or len(value) > _MAX_DISPOSITION:
         return None, None
     message = Message()
     message["content-disposition"] = " ".join(value.splitlines())

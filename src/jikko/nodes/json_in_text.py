@@ -1,14 +1,16 @@
 """Finds JSON in what a model said."""
 
 import json
-import re
+from collections.abc import Iterator
 from typing import Final
 
 from jikko.values import Json, is_too_deep
 
-_FENCE: Final = re.compile(r"```[\w-]*\s*\n?(.*?)```", re.DOTALL)
+_FENCE: Final = "```"
 _MAX_STARTS: Final = 1000
 """Opening braces that are tried: with thousands of them, nobody meant an object."""
+_MAX_READ: Final = 1_000_000
+"""Characters that are read in vain, counted once for each brace that they are read from."""
 
 _decoder: Final = json.JSONDecoder()
 
@@ -16,12 +18,14 @@ _decoder: Final = json.JSONDecoder()
 def first_object(text: str) -> dict[str, Json] | None:
     """The first JSON object in a text, or ``None``. What is broken is passed over; what is nested too deep is none."""
     start = text.find("{")
+    read = 0
     for _ in range(_MAX_STARTS):
-        if start < 0:
+        if start < 0 or read > _MAX_READ:
             return None
         try:
             value, _end = _decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            read += (error.pos if isinstance(error, json.JSONDecodeError) else len(text)) - start
             start = text.find("{", start + 1)
         else:
             return value if isinstance(value, dict) and not is_too_deep(value) else None
@@ -30,8 +34,19 @@ def first_object(text: str) -> dict[str, Json] | None:
 
 def fenced_object(text: str) -> dict[str, Json] | None:
     """The JSON object that a text consists of, perhaps in a Markdown fence and with words around it."""
-    for match in _FENCE.finditer(text):
-        found = first_object(match.group(1))
+    for block in _fenced(text):
+        found = first_object(block)
         if found is not None:
             return found
     return first_object(text)
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """What stands between fences. The name of a language stays in front of it: there is no brace in one."""
+    start = text.find(_FENCE)
+    while start >= 0:
+        end = text.find(_FENCE, start + len(_FENCE))
+        if end < 0:
+            return
+        yield text[start + len(_FENCE) : end]
+        start = text.find(_FENCE, end + len(_FENCE))

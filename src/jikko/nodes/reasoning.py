@@ -1,16 +1,16 @@
 """Tells a model's reasoning, between ``<think>`` and ``</think>``, from its answer."""
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_BLOCK: Final = re.compile(r"<think[^>]*>(.*?)(?:</think>|\Z)", re.IGNORECASE | re.DOTALL)
-_OPEN: Final = re.compile(r"<think[^>]*>", re.IGNORECASE)
+_MAX_TAG: Final = 256
+"""Characters of an opening tag; what is longer is taken for text."""
+_OPEN: Final = re.compile(rf"<think[^>]{{0,{_MAX_TAG - len('<think>')}}}>", re.IGNORECASE)
 _CLOSE: Final = re.compile(r"</think>", re.IGNORECASE)
 _OPENING: Final = "<think"
 _CLOSING: Final = "</think>"
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")
-_MAX_TAG: Final = 256
-"""Characters after which something that began like a tag is taken for text."""
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -20,15 +20,38 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
     Source: Dify 1.15, spec/nodes.md, llm.
     """
-    if _OPENING not in text.lower():
-        return _BLANK_LINES.sub("\n\n", text).strip(), ""
-    reasoning = "\n".join(block.strip() for block in _BLOCK.findall(text))
-    return _BLANK_LINES.sub("\n\n", _BLOCK.sub("", text)).strip(), reasoning
+    answer, reasoning = [], []
+    position = 0
+    for start, begin, stop, end in _blocks(text):
+        answer.append(text[position:start])
+        reasoning.append(text[begin:stop].strip())
+        position = end
+    answer.append(text[position:])
+    return _BLANK_LINES.sub("\n\n", "".join(answer)).strip(), "\n".join(reasoning)
 
 
 def without_reasoning(text: str) -> str:
     """The text without complete blocks of reasoning."""
-    return re.sub(r"<think[^>]*>.*?</think>", "", text, flags=re.IGNORECASE | re.DOTALL)
+    kept = []
+    position = 0
+    for start, _, stop, end in _blocks(text):
+        if stop < end:
+            kept.append(text[position:start])
+            position = end
+    return "".join([*kept, text[position:]])
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Where each block and its content begin and end: (block, content, end of content, end of block).
+
+    The last one may not be closed. Every part of the text is looked at once: one expression for a whole block would
+    look for its end from every tag again.
+    """
+    position = 0
+    while (opening := _OPEN.search(text, position)) is not None:
+        closing = _CLOSE.search(text, opening.end())
+        stop, position = closing.span() if closing else (len(text), len(text))
+        yield opening.start(), opening.end(), stop, position
 
 
 class Piece(NamedTuple):
@@ -58,19 +81,18 @@ class ReasoningFilter:
             return [Piece(text, self._thinking)] if text else []
         text, self._held = self._held + text, ""
         pieces: list[Piece] = []
-        while text:
-            tag = (_CLOSE if self._thinking else _OPEN).search(text)
-            if tag is None:
-                start = self._possible_tag(text)
-                if start is not None:
-                    text, self._held = text[:start], text[start:]
-                if text:
-                    pieces.append(Piece(text, self._thinking))
-                break
-            if tag.start():
-                pieces.append(Piece(text[: tag.start()], self._thinking))
+        position = 0
+        while (tag := (_CLOSE if self._thinking else _OPEN).search(text, position)) is not None:
+            if tag.start() > position:
+                pieces.append(Piece(text[position : tag.start()], self._thinking))
             self._thinking = not self._thinking
-            text = text[tag.end() :]
+            position = tag.end()
+        rest = text[position:]
+        start = self._possible_tag(rest)
+        if start is not None:
+            rest, self._held = rest[:start], rest[start:]
+        if rest:
+            pieces.append(Piece(rest, self._thinking))
         return pieces
 
     def finish(self) -> list[Piece]:

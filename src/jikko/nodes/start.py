@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
+from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable, read_start_variables
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.named_variables import values_of
@@ -32,14 +33,13 @@ class Start:
         return cls(variables=read_start_variables(data))
 
     @cached_property
-    def _schemas(self) -> dict[str, Any]:
-        """A validator per variable that has a schema. The library is loaded only for workflows that have one."""
-        with_schema = [variable for variable in self.variables if variable.json_schema]
-        if not with_schema:
-            return {}
-        from jsonschema import Draft7Validator
-
-        return {variable.name: Draft7Validator(dict(variable.json_schema or {})) for variable in with_schema}
+    def _schemas(self) -> dict[str, JsonSchema]:
+        """The schemas by variable. Made at the first run: the library is loaded only for workflows that have one."""
+        return {
+            variable.name: JsonSchema(variable.json_schema, "draft 7")
+            for variable in self.variables
+            if variable.json_schema
+        }
 
     async def run(self, ctx: Context) -> Result:
         named = ((variable.name, (ctx.node_id, variable.name)) for variable in self.variables)
@@ -57,6 +57,10 @@ class Start:
             return
         if not isinstance(value, dict):
             raise NodeFailure(f"Input {name} must be a JSON object.", inputs=inputs)
-        validator = self._schemas.get(name)
-        if validator is not None and (error := next(validator.iter_errors(value), None)) is not None:
+        try:
+            schema = self._schemas.get(name)
+            error = None if schema is None else schema.first_error(value)
+        except BadSchema as bad:
+            raise NodeFailure(f"Input {name} cannot be checked against its schema: {bad}.", inputs=inputs) from None
+        if error is not None:
             raise NodeFailure(f"Input {name} does not fit its schema: {error.message}", inputs=inputs)

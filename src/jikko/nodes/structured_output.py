@@ -1,19 +1,19 @@
 """Answers that have to fit a JSON schema."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from jikko.dsl.fields import Fields
+from jikko.dsl.json_schema import BadSchema, JsonSchema
+from jikko.nodes.broken_json import TooLong, repaired
 from jikko.nodes.contract import NodeFailure
+from jikko.nodes.json_in_text import fenced_object
 from jikko.nodes.reasoning import without_reasoning
 from jikko.ports.models import Message
 from jikko.values import Json, is_too_deep
 
-_MAX_REPAIRED: Final = 200_000
-"""Characters of a text that is repaired: that takes time with each."""
 _INSTRUCTIONS: Final = """\
 Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
 
@@ -82,15 +82,10 @@ class StructuredOutput:
         return value
 
     def _check(self, value: dict[str, Json]) -> None:
-        import jsonschema
-        import referencing
-
-        # A registry of its own: by default references to other schemas would be fetched from wherever they point.
-        validator = jsonschema.Draft202012Validator(dict(self.schema), registry=referencing.Registry())
         try:
-            error = next(validator.iter_errors(value), None)
-        except Exception:
-            # The schema itself is wrong: there is nothing to check against.
+            error = JsonSchema(self.schema, "draft 2020-12").first_error(value)
+        except BadSchema:
+            # There is nothing to check against.
             return
         if error is not None:
             where = ".".join(map(str, error.absolute_path)) or "the object"
@@ -104,12 +99,19 @@ async def _parsed(text: str) -> Json:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
-    import json_repair
-
     try:
-        return await asyncio.to_thread(json_repair.loads, text[:_MAX_REPAIRED])
+        return await repaired(text, _repair)
+    except TooLong:
+        # What is whole can still be found in it.
+        return fenced_object(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _repair(text: str) -> Json:
+    import json_repair
+
+    return json_repair.loads(text)
 
 
 def _booleans_as_text(schema: Any) -> Any:

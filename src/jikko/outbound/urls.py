@@ -43,9 +43,13 @@ class WireUrl:
             raise _wrong("it holds a control character")
         try:
             parts = urlsplit(url)
+        except ValueError:
+            # Not the text of the error: it may hold user and password.
+            raise _wrong("its host is malformed") from None
+        try:
             port = parts.port
-        except ValueError as error:
-            raise _wrong(str(error)) from None
+        except ValueError:
+            raise _wrong("its port is no number up to 65535") from None
         scheme = parts.scheme.lower()
         if scheme not in _DEFAULT_PORTS:
             raise _wrong("it does not start with http:// or https://")
@@ -67,8 +71,8 @@ class WireUrl:
         """The URL that a ``Location`` header of an answer points at."""
         try:
             absolute = urljoin(str(self), location.strip())
-        except ValueError as error:
-            raise _wrong(str(error)) from None
+        except ValueError:
+            raise _wrong("its host is malformed") from None
         return WireUrl.parse(absolute)
 
     @property

@@ -18,6 +18,8 @@ from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack
 
 _START_SECONDS: Final = 20.0
+_CHILD_SECONDS: Final = 20.0
+"""After which a fork server that has not forked is taken for stuck."""
 _GRACE_SECONDS: Final = 0.05
 """How long a child may live on after its reply."""
 _SPARE_CHILDREN: Final = 4
@@ -117,7 +119,12 @@ class ForkServer:
             if len(self._spawning) < len(self._waiting):
                 self._spawn(kind)
             try:
-                return await turn
+                async with asyncio.timeout(_CHILD_SECONDS):
+                    return await turn
+            except TimeoutError:
+                # It may have lost a request, and then whoever asks next would wait as long.
+                self._end()
+                raise unavailable(f"no process was started within {_CHILD_SECONDS:g} s") from None
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled() and turn.exception() is None:
                     self._idle.appendleft(turn.result())
@@ -236,15 +243,15 @@ class ForkServer:
             except OSError:
                 message, descriptors = b"", []
             match message[:1]:
+                case b"R" if not descriptors:
+                    # The kernel dropped the connection on the way. The child ends by itself: it has nobody to hear.
+                    self._refuse("no free file descriptor")
                 case b"R":
                     self._welcome(PROCESS_ID.unpack(message[1:])[0], socket.socket(fileno=descriptors[0]))
                 case b"X":
                     self._mourn(*ENDED.unpack(message[1:]))
                 case b"E":
-                    self._spawning.popleft()
-                    if self._waiting:
-                        text = f"no process could be started: {message[1:].decode('utf-8', 'replace')}"
-                        _settle(self._waiting, unavailable(text))
+                    self._refuse(message[1:].decode("utf-8", "replace"))
                 case _:
                     self._end()
 
@@ -259,6 +266,11 @@ class ForkServer:
                 turn.set_result(child)
                 return
         self._idle.append(child)
+
+    def _refuse(self, why: str) -> None:
+        self._spawning.popleft()
+        if self._waiting:
+            _settle(self._waiting, unavailable(f"no process could be started: {why}"))
 
     def _mourn(self, process_id: int, status: int, cpu_seconds: float, memory_bytes: int) -> None:
         child = self._children.pop(process_id, None)

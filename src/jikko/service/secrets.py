@@ -6,9 +6,11 @@ on from it. Where events and records are shown, marks become asterisks.
 Source: Dify 1.15, spec/variables.md §7 (the form of the asterisks); design.md §6.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -35,9 +37,15 @@ class Secrets:
         """Args:
         values: By name of the variable. Those that are too short to be hidden are not.
         """
-        self._values = {name: value for name, value in values.items() if len(value) >= _SHORTEST}
-        longest_first = sorted(self._values.items(), key=lambda entry: -len(entry[1]))
-        self._marks = [(value, f"{_OPEN}{name}{_MIDDLE}{mask(value)}{_CLOSE}") for name, value in longest_first]
+        self._values: dict[str, str] = {}
+        """What marks stand for, by the name in them: of a secret, or of a secret and a form of it."""
+        marks: dict[str, str] = {}
+        for name, value in values.items():
+            if len(value) >= _SHORTEST:
+                for suffix, form in _forms(value).items():
+                    self._values[name + suffix] = form
+                    marks.setdefault(form, f"{_OPEN}{name}{suffix}{_MIDDLE}{mask(value)}{_CLOSE}")
+        self._marks = sorted(marks.items(), key=lambda entry: -len(entry[0]))
         self._encoded = [msgspec.json.encode(value)[1:-1] for value, _ in self._marks]
 
     def __bool__(self) -> bool:
@@ -82,6 +90,18 @@ class Secrets:
                 return {self._revealed(key): self._revealed(item) for key, item in value.items()}
             case _:
                 return value
+
+
+def _forms(value: str) -> dict[str, str]:
+    """A secret as it is and as nodes write it into URLs, forms and JSON, by what is added to its name in a mark."""
+    return {
+        "": value,
+        ":form": quote_plus(value),
+        ":path": quote(value),
+        ":url": quote(value, safe=""),
+        ":json": json.dumps(value)[1:-1],
+        ":json-utf8": json.dumps(value, ensure_ascii=False)[1:-1],
+    }
 
 
 class HidingJournal:

@@ -1,0 +1,170 @@
+"""JSON schemas that strangers wrote: checking a value against one reaches for nothing, and no pattern takes long."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final, Literal
+
+from jikko.values import Json
+
+Draft = Literal["draft 7", "draft 2020-12"]
+_NOT_THERE: Final = "is not in the schema, and nothing is fetched"
+
+
+class BadSchema(Exception):
+    """A value cannot be checked against the schema. The message says why: ``it is nested too deeply``."""
+
+
+class JsonSchema:
+    """A schema, ready to check values.
+
+    ``unevaluatedProperties`` is not checked. Patterns are matched in time linear in the text, as in Rust's ``regex``:
+    without look-around and back references.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], draft: Draft) -> None:
+        import jsonschema
+        import referencing
+
+        base = {"draft 7": jsonschema.Draft7Validator, "draft 2020-12": jsonschema.Draft202012Validator}[draft]
+        # Not `re`, which takes exponential time for some patterns and holds the whole process meanwhile.
+        extend: Any = jsonschema.validators.extend
+        validator = extend(base, _keywords(cache(_matcher)))
+        try:
+            # A registry of its own: by default other schemas would be fetched from wherever they are said to be.
+            self._validator = validator(_without_dialects(schema), registry=referencing.Registry())
+        except RecursionError:
+            raise BadSchema("it is nested too deeply") from None
+
+    def first_error(self, value: Json) -> Any:
+        """The first ``jsonschema.ValidationError``; ``None`` if the value fits.
+
+        Raises:
+            BadSchema: The schema does not make sense where the value leads to.
+        """
+        from referencing.exceptions import Unresolvable
+
+        try:
+            return next(self._validator.iter_errors(value), None)
+        except Unresolvable as error:
+            raise BadSchema(f"its $ref {_short(error.ref)} {_NOT_THERE}") from None
+        except RecursionError:
+            raise BadSchema("it or the value is nested too deeply, or its $ref goes round in a circle") from None
+        except BadSchema:
+            raise
+        except Exception as error:
+            # A reference may point at what was never meant as a schema.
+            raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
+
+
+def doubts(schema: Mapping[str, Any]) -> Iterator[str]:
+    """What will fail once a value leads there: references to nothing, and patterns that cannot be matched."""
+    import referencing
+    from referencing.jsonschema import DRAFT7
+
+    resolver = referencing.Registry().resolver_with_root(DRAFT7.create_resource(schema))
+    nodes = list(_mappings(schema))
+    has_ids = any(isinstance(node.get("$id"), str) for node in nodes)
+    for node in nodes:
+        reference = node.get("$ref")
+        # With ids it depends on where the reference stands.
+        if isinstance(reference, str) and not has_ids:
+            try:
+                resolver.lookup(reference)
+            except Exception:
+                # Among others AttributeError, where it leads through what is no schema.
+                yield f"has the $ref {_short(reference)}, which {_NOT_THERE}"
+        patterns = node.get("patternProperties")
+        for pattern in (node.get("pattern"), *(patterns if isinstance(patterns, Mapping) else ())):
+            if isinstance(pattern, str):
+                try:
+                    _matcher(pattern)
+                except BadSchema as error:
+                    yield (
+                        str(error).replace("its pattern", "has the pattern", 1).replace(" cannot", ", which cannot", 1)
+                    )
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            yield value
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+
+
+def _without_dialects(schema: Any) -> Any:
+    """The schema without ``$schema``: a part that names a dialect of its own would be checked by that one's rules."""
+    if isinstance(schema, list):
+        return [_without_dialects(item) for item in schema]
+    if isinstance(schema, Mapping):
+        return {
+            key: _without_dialects(item)
+            for key, item in schema.items()
+            if key != "$schema" or not isinstance(item, str)
+        }
+    return schema
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a text holds what a pattern describes.
+
+    Raises:
+        BadSchema: The pattern is wrong, or needs what takes more than linear time.
+    """
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern, strict=True)).isinstance_python
+    except (SchemaError, ValueError):
+        raise BadSchema(
+            f"its pattern {_short(pattern)} cannot be matched: it is wrong, too large, or has look-around or back "
+            "references"
+        ) from None
+
+
+def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Callable[..., Iterator[Any]]]:
+    """The keywords of JSON Schema that have to do with patterns, as ``jsonschema`` calls them."""
+    from jsonschema import ValidationError
+
+    def pattern(validator: Any, wanted: str, value: Json, _: Any) -> Iterator[Any]:
+        if validator.is_type(value, "string") and not matcher(wanted)(value):
+            yield ValidationError(f"{value!r} does not match {wanted!r}")
+
+    def pattern_properties(validator: Any, patterns: Mapping[str, Any], value: Json, _: Any) -> Iterator[Any]:
+        if validator.is_type(value, "object"):
+            for wanted, schema in patterns.items():
+                for name in filter(matcher(wanted), value):
+                    yield from validator.descend(value[name], schema, path=name, schema_path=wanted)
+
+    def additional_properties(validator: Any, extra: Any, value: Json, schema: Any) -> Iterator[Any]:
+        if not validator.is_type(value, "object"):
+            return
+        matches = [matcher(wanted) for wanted in schema.get("patternProperties", ())]
+        known = schema.get("properties", {})
+        others = [name for name in value if name not in known and not any(match(name) for match in matches)]
+        if isinstance(extra, Mapping):
+            for name in others:
+                yield from validator.descend(value[name], extra, path=name)
+        elif not extra and others:
+            names = ", ".join(map(repr, others))
+            yield ValidationError(
+                f"Additional properties are not allowed ({names} {'was' if len(others) == 1 else 'were'} unexpected)"
+            )
+
+    def unchecked(*_: Any) -> Iterator[Any]:
+        # It would match patterns in the library's own way.
+        return iter(())
+
+    return {
+        "pattern": pattern,
+        "patternProperties": pattern_properties,
+        "additionalProperties": additional_properties,
+        "unevaluatedProperties": unchecked,
+    }
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 100 else text[:100] + "…")

@@ -1,0 +1,37 @@
+"""Makes something of JSON that is broken, as people and models write it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Final
+
+from jikko.values import Json
+
+MAX_REPAIRED: Final = 4096
+"""Characters of a text that is repaired. That takes time with their square: half a second at worst."""
+_SHORT: Final = 512
+"""Characters of a text that is repaired at once: that takes at most some milliseconds."""
+
+
+class TooLong(ValueError):
+    """The text is longer than what is repaired."""
+
+
+async def repaired(text: str, repair: Callable[[str], Json]) -> Json:
+    """What a function of ``json_repair`` makes of a text, off the event loop if that may take long.
+
+    Raises:
+        TooLong: The text has more than ``MAX_REPAIRED`` characters.
+    """
+    if len(text) > MAX_REPAIRED:
+        raise TooLong
+    if len(text) <= _SHORT:
+        return repair(text)
+    return await asyncio.get_running_loop().run_in_executor(_thread(), repair, text)
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    """One for all: more would not be faster, and those of asyncio are for what waits."""
+    return ThreadPoolExecutor(1, thread_name_prefix="jikko-json-repair")
