@@ -168,7 +168,7 @@ def _constant(kind: str, value: Json) -> Json:
             return []
         try:
             loaded = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
         return loaded if isinstance(loaded, list) else []
     fits: dict[str, type | tuple[type, ...]] = {
@@ -181,7 +181,7 @@ def _constant(kind: str, value: Json) -> Json:
     if isinstance(value, str) and kind != "string":
         try:
             loaded = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
         return loaded if isinstance(loaded, fits[kind]) else value
     return value

@@ -36,7 +36,7 @@ class StructuredOutput:
         if isinstance(schema, str):
             try:
                 schema = json.loads(schema)
-            except ValueError:
+            except (ValueError, RecursionError):
                 fields.problem("schema", "is no JSON", "expected a JSON schema")
                 return None
         if not schema:
