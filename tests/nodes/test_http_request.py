@@ -19,6 +19,7 @@ START: dict[str, Json] = {
     "n": 3,
     "key": "k:ü",
     "blank": " ",
+    "half": "\ud83d",
     "none": None,
     "f": file("a.txt", size=11),
     "fl": [file("a.txt"), file("b.png", mime_type="")],
@@ -161,6 +162,12 @@ class TestHeaders:
         failure = await Bench(authorization=key("bearer", value)).failure()
 
         assert (failure.kind, failure.process_data) == ("AuthorizationConfigError", {})
+
+    async def test_a_key_that_cannot_be_encoded_fails(self) -> None:
+        failure = await Bench(authorization=key("basic", "user:{{#start.half#}}")).failure()
+
+        assert str(failure) == "The API key holds characters that cannot be sent."
+        assert failure.kind == "AuthorizationConfigError"
 
 
 class TestBody:
@@ -404,6 +411,12 @@ class TestAnswer:
 
 
 class TestFailure:
+    async def test_parameters_that_cannot_be_encoded(self) -> None:
+        failure = await Bench(params="q: {{#start.half#}}").failure()
+
+        assert str(failure) == "The parameters hold characters that cannot be sent."
+        assert failure.kind == "InvalidURLError"
+
     @pytest.mark.parametrize(
         ("kind", "error_type"),
         [
@@ -412,6 +425,7 @@ class TestFailure:
             ("address", "HttpRequestNodeError"),
             ("too_large", "ResponseSizeError"),
             ("url", "InvalidURLError"),
+            ("body", "RequestBodyError"),
         ],
     )
     async def test_a_request_without_an_answer(self, kind: FailureKind, error_type: str) -> None:
