@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings
 from jikko.ports.models import ModelFailure
 from jikko.providers.anthropic_messages import AnthropicMessages
@@ -44,6 +45,14 @@ def test_short_and_long_names_are_the_same_provider(name: str) -> None:
     assert config.api_key == "secret"
     assert config.headers == {"X-Team": "blue"}
     assert (config.max_concurrent, config.requests_per_minute, config.timeout) == (8, 100, 12.5)
+
+
+@pytest.mark.parametrize("name", ["google", "gemini", "vllm", "someone/thing/thing", "Not A Name"])
+def test_names_in_the_file_are_those_of_workflows(name: str) -> None:
+    found = parse(f'providers: {{"{name}": {{base_url: "http://x.test"}}}}').find(model_provider(name))
+
+    assert found is not None
+    assert found.id == model_provider(name)
 
 
 def test_google_is_short_for_gemini() -> None:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from jikko.dsl.fields import Fields, shown
+from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.models import MediaKind
-from jikko.providers.catalogue import long_name, well_known
+from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
 from jikko.values import Json
 
@@ -70,7 +71,7 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
                 listed.problem(str(name), "is not a text")
                 continue
             fields = Fields(f"providers[{name!r}]", listed.mapping(name).raw, problems)
-            config = _provider(long_name(name), fields, environment)
+            config = _provider(model_provider(name), fields, environment)
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
             entries[config.id] = config
