@@ -62,7 +62,7 @@ class ProviderConfig:
     connect_timeout: float = 10.0
     """Seconds."""
     max_answer: int = 4_194_304
-    """Characters that an answer may have."""
+    """Characters that an answer may have; its pictures may have four times as many bytes."""
     options: Mapping[str, Json] = field(default_factory=dict)
     """What only some types have: ``api_version``, ``region``, ``project``, ``organization``, ``path``, ``context``,
     ``parallel``."""
