@@ -163,12 +163,6 @@ class TestHeaders:
 
         assert (failure.kind, failure.process_data) == ("AuthorizationConfigError", {})
 
-    async def test_a_key_that_cannot_be_encoded_fails(self) -> None:
-        failure = await Bench(authorization=key("basic", "user:{{#start.half#}}")).failure()
-
-        assert str(failure) == "The API key holds characters that cannot be sent."
-        assert failure.kind == "AuthorizationConfigError"
-
 
 class TestBody:
     async def test_none_sends_nothing(self) -> None:
@@ -411,12 +405,6 @@ class TestAnswer:
 
 
 class TestFailure:
-    async def test_parameters_that_cannot_be_encoded(self) -> None:
-        failure = await Bench(params="q: {{#start.half#}}").failure()
-
-        assert str(failure) == "The parameters hold characters that cannot be sent."
-        assert failure.kind == "InvalidURLError"
-
     @pytest.mark.parametrize(
         ("kind", "error_type"),
         [
