@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
-from jikko.dsl.conditions import read_conditions
+from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
@@ -87,11 +87,10 @@ class Loop:
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        operator = data.choice("logical_operator", ("and", "or"), "and")
         return cls(
             start_node_id=data.text("start_node_id"),
             count=data.integer("loop_count", minimum=0),
-            until=Case("break", "or" if operator == "or" else "and", read_conditions(data, "break_conditions")),
+            until=Case("break", read_logical_operator(data), read_conditions(data, "break_conditions")),
             variables=tuple(LoopVariable.read(entry) for entry in data.mappings("loop_variables")),
         )
 
