@@ -68,3 +68,16 @@ def test_that_node_types_do_not_know_each_other_is_checked_for_all_of_them() -> 
     [listed] = [contract["modules"] for contract in contracts if contract["type"] == "independence"]
 
     assert {cls.__module__ for cls in NODE_CLASSES} <= set(listed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("assigner", {"version": "2", "items": [{"variable_selector": 5, "operation": "set"}]}),
+        ("loop", {"loop_variables": [{"label": "v", "var_type": "array[string]", "value": "[" * 2000}]}),
+        ("loop", {"loop_variables": [{"label": "v", "var_type": "object", "value": "[" * 2000}]}),
+        ("llm", {"structured_output_enabled": True, "structured_output": {"schema": "[" * 2000}}),
+    ],
+)
+def test_nor_do_values_of_a_wrong_type_or_nested_too_deeply_raise(kind: str, data: dict[str, Any]) -> None:
+    made(kind, data)

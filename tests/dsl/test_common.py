@@ -23,6 +23,10 @@ def test_a_version_may_be_a_number() -> None:
     assert read(version=2)[0].version == "2"
 
 
+def test_a_type_that_is_no_text_does_not_retry() -> None:
+    assert not read(type=["code"], retry_config={"retry_enabled": True})[0].retry_enabled
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "retries"),
     [

@@ -19,6 +19,7 @@ START: dict[str, Json] = {
     "n": 3,
     "key": "k:ü",
     "blank": " ",
+    "half": "\ud83d",
     "none": None,
     "f": file("a.txt", size=11),
     "fl": [file("a.txt"), file("b.png", mime_type="")],
@@ -412,6 +413,7 @@ class TestFailure:
             ("address", "HttpRequestNodeError"),
             ("too_large", "ResponseSizeError"),
             ("url", "InvalidURLError"),
+            ("body", "RequestBodyError"),
         ],
     )
     async def test_a_request_without_an_answer(self, kind: FailureKind, error_type: str) -> None:

@@ -198,6 +198,7 @@ async def test_what_dify_foresees_is_recorded(items: Json, entry: dict[str, Json
         ([True], condition("is", "true"), "Boolean filter expects a boolean value"),
         (FILES, condition("is", True, "name"), "File filter expects a text"),
         (FILES, condition(">", "big", "size"), "could not convert string to float"),
+        ([file("a.txt", filename=5)], condition("start with", "a", "name"), "no attribute 'startswith'"),
     ],
 )
 async def test_what_dify_does_not_foresee_is_not(items: Json, entry: dict[str, Json], message: str) -> None:

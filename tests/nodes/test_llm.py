@@ -193,6 +193,15 @@ async def test_an_expanded_parameter_is_cut() -> None:
     assert len(models.requests[0].parameters["p"]) == 1024
 
 
+async def test_an_expanded_parameter_that_is_nested_too_deeply_stays_a_text() -> None:
+    models = says("ok")
+    values: dict[str, dict[str, Json]] = {"start": {"s": "[" * 1024}}
+
+    await llm(model={**MODEL, "completion_params": {"stop": "{{#start.s#}}"}}).run(ModelContext(models, values))
+
+    assert models.requests[0].parameters == {"stop": "[" * 1024}
+
+
 async def test_failures_of_the_model_are_those_of_the_node() -> None:
     used = ModelUsage(prompt_tokens=1, total_tokens=1)
     failure = await failure_of(ScriptedModels([ModelFailure("slow down", kind="InvokeRateLimitError", usage=used)]))

@@ -116,7 +116,7 @@ async def test_wrong_values_are_told_and_do_not_fail_the_node(
     ("kind", "value", "output", "fits"),
     [
         ("boolean", "true", True, True),
-        ("bool", "1", True, False),
+        ("boolean", "1", True, False),
         ("boolean", '"true"', False, False),
         ("string", '"x"', "x", True),
         ("array[string]", '["a", 1, "b"]', ["a", "b"], False),
@@ -141,7 +141,7 @@ async def test_values_are_brought_to_their_types(kind: str, value: str, output: 
 async def test_options_are_kept_to(value: str, success: int) -> None:
     parameter: dict[str, Json] = {
         "name": "c",
-        "type": "select",
+        "type": "string",
         "options": ["red", "blue"],
         "description": "",
         "required": True,

@@ -59,6 +59,14 @@ async def test_a_form_is_sent_as_browsers_do() -> None:
     )
 
 
+async def test_a_form_that_cannot_be_encoded_is_refused_in_words() -> None:
+    async with client() as http:
+        with pytest.raises(HttpFailure, match=r"^The form holds characters that cannot be sent\.$") as caught:
+            await http.send(get("http://127.0.0.1:1/", method="POST", body=Multipart("limit", (("a", "\ud83d"),), ())))
+
+    assert caught.value.kind == "body"
+
+
 async def test_headers_about_framing_cannot_break_the_message() -> None:
     headers = tuple(
         (name, value)

@@ -50,6 +50,8 @@ def test_parameters_replace_the_query() -> None:
         ("http://example.com:0/", "no port 0"),
         ("http://example.com/\r\nX: y", "control character"),
         ("http://exa\tmple.com/", "control character"),
+        ("http://example.com/\ud83d", "surrogate"),
+        ("http://\ud83d:password@example.com/", "surrogate"),
     ],
 )
 def test_urls_that_cannot_be_used_are_refused(written: str, why: str) -> None:

@@ -1,15 +1,19 @@
 """The providers file."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings
 from jikko.ports.models import ModelFailure
+from jikko.providers.anthropic_messages import AnthropicMessages
 from jikko.providers.backends import BACKENDS
-from jikko.providers.config import Providers, abilities
+from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.file import parse_providers, read_providers
 from jikko.providers.models import ProviderModels
+from jikko.providers.openai_compatible import OpenAICompatible
 
 FULL = """
 providers:
@@ -43,6 +47,14 @@ def test_short_and_long_names_are_the_same_provider(name: str) -> None:
     assert (config.max_concurrent, config.requests_per_minute, config.timeout) == (8, 100, 12.5)
 
 
+@pytest.mark.parametrize("name", ["google", "gemini", "vllm", "someone/thing/thing", "Not A Name"])
+def test_names_in_the_file_are_those_of_workflows(name: str) -> None:
+    found = parse(f'providers: {{"{name}": {{base_url: "http://x.test"}}}}').find(model_provider(name))
+
+    assert found is not None
+    assert found.id == model_provider(name)
+
+
 def test_google_is_short_for_gemini() -> None:
     assert parse("providers: {google: {api_key: k}}").find("langgenius/gemini/google") is not None
 
@@ -72,6 +84,7 @@ def test_a_variable_that_is_not_set_is_no_error_of_the_file() -> None:
 
     assert config is not None
     assert config.unset == ("OPENAI_API_KEY", "TEAM")
+    assert parse('providers: {vllm: {base_url: "http://${HOST}/v1"}}').find("vllm") is not None
 
 
 @pytest.mark.anyio
@@ -82,6 +95,21 @@ async def test_a_variable_that_is_not_set_fails_the_call() -> None:
 
     with pytest.raises(ModelFailure, match="OPENAI_API_KEY and TEAM"):
         await models.complete(request())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("make", [OpenAICompatible, AnthropicMessages])
+async def test_a_client_that_cannot_be_made_fails_the_call(
+    make: type[OpenAICompatible] | type[AnthropicMessages],
+) -> None:
+    from tests.providers.calling import request
+
+    def broken(config: ProviderConfig) -> Any:
+        raise ValueError("no such thing")
+
+    models = ProviderModels(parse(FULL), {"openai": lambda config: make(config, broken)})
+    with pytest.raises(ModelFailure, match="cannot be made: no such thing"):
+        await models.complete(request(provider="deepseek"))
 
 
 def test_a_model_without_provider_names_the_line_to_add() -> None:
@@ -107,7 +135,11 @@ def test_all_problems_are_told_at_once() -> None:
               unknown_one: {}
               azure_openai: {base_url: "https://x.test"}
               ollama: {base_url: "http://me:pass@x.test/v1"}
-              local: {type: llama_cpp}
+              local: {type: llama_cpp, context: abc, parallel: -1}
+              vllm: {base_url: "http://[::1"}
+              localai: {base_url: "http://x.test:port"}
+              xinference: {base_url: "http:///v1"}
+              lmstudio: &itself {headers: *itself}
               x: 3
             more: 1
         """)
@@ -123,6 +155,12 @@ def test_all_problems_are_told_at_once() -> None:
         "api_version: is missing",
         "holds a user name or password",
         "path: is missing",
+        "context: is 'abc', not a whole number",
+        "parallel: is -1, less than 0",
+        "base_url: is 'http://[::1'",
+        "base_url: is 'http://x.test:port'",
+        "base_url: is 'http:///v1'",
+        "holds itself",
         "x: is 3, not a mapping",
         "more: is not known",
     ):

@@ -19,9 +19,9 @@ class Office:
         self._leave: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def come(self, run_id: str, name: str) -> None:
+    async def come(self, run_id: str, name: str, app_id: str = "app") -> None:
         self._leave[name] = asyncio.Event()
-        self.tasks[name] = asyncio.create_task(self._visit(run_id, name))
+        self.tasks[name] = asyncio.create_task(self._visit(app_id, run_id, name))
         await settle()
 
     async def leave(self, name: str) -> None:
@@ -34,8 +34,8 @@ class Office:
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
-    async def _visit(self, run_id: str, name: str) -> None:
-        async with self.limiter.slot(run_id):
+    async def _visit(self, app_id: str, run_id: str, name: str) -> None:
+        async with self.limiter.slot(app_id, run_id):
             self.served.append(name)
             await self._leave[name].wait()
 
@@ -65,6 +65,35 @@ async def test_runs_take_turns() -> None:
         await office.leave(name)
 
     assert office.served == ["a1", "a2", "b1", "c1", "a3", "b2"]
+
+
+async def test_apps_take_turns_however_many_runs_one_of_them_has() -> None:
+    office = Office(Limiter(max_concurrent=1))
+    for name in ("busy1", "busy2", "busy3", "busy4"):
+        await office.come(name, name, "busy")
+    await office.come("b", "b1", "other")
+    await office.come("b", "b2", "other")
+    for name in ("busy1", "busy2", "b1", "busy3", "b2", "busy4"):
+        await office.leave(name)
+
+    assert office.served == ["busy1", "busy2", "b1", "busy3", "b2", "busy4"]
+    assert office.limiter.waiting == 0
+
+
+async def test_an_app_whose_first_request_gave_up_keeps_its_turn() -> None:
+    office = Office(Limiter(max_concurrent=1))
+    await office.come("a", "a1")
+    for name in ("b1", "b2"):
+        await office.come(name, name, "b")
+    await office.come("c", "c1", "c")
+    office._leave["a1"].set()
+    # When a1 goes, b1 is cancelled already, but has not been told yet.
+    office.tasks["b1"].cancel()
+    await office.tasks["a1"]
+    await settle()
+
+    assert office.served == ["a1", "b2"]
+    await office.close()
 
 
 async def test_who_gives_up_waiting_leaves_its_place() -> None:
@@ -109,7 +138,7 @@ async def test_only_so_many_requests_begin_in_a_period() -> None:
 async def test_without_limits_nothing_waits() -> None:
     office = Office(Limiter())
     for number in range(1000):
-        async with office.limiter.slot("a"):
+        async with office.limiter.slot("app", "a"):
             assert office.limiter.waiting == 0, number
 
 

@@ -293,6 +293,15 @@ async def test_one_event_of_10_megabytes_is_refused() -> None:
     assert (await failure_of(streamed("x" * 10_000_000), max_answer=1_000_000)).kind == "InvokeBadRequestError"
 
 
+async def test_pictures_of_10_megabytes_in_many_events_are_refused() -> None:
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 400_000}"}}
+
+    failure = await failure_of(events([delta(images=[image])] * 34 + [delta(finish="stop")]), max_answer=1_000_000)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert "has more than 4000000 bytes of pictures" in str(failure)
+
+
 async def test_tool_calls_come_in_pieces() -> None:
     def call(**fields: Any) -> dict[str, Any]:
         return delta(tool_calls=[{"index": 0, **fields}])

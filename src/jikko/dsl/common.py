@@ -35,13 +35,14 @@ class NodeCommon:
 def read_common(fields: Fields) -> NodeCommon:
     """The common configuration of a node, from its ``data``. Notes what makes Dify refuse the node."""
     retry = fields.mapping("retry_config")
+    kind = fields.get("type")
     strategy = fields.choice("error_strategy", ("fail-branch", "default-value"), "")
     return NodeCommon(
         title=fields.text("title"),
         version=fields.text("version", "1"),
         error_strategy="fail-branch" if strategy == "fail-branch" else "default-value" if strategy else None,
         default_value=_read_default_value(fields),
-        retry_enabled=retry.boolean("retry_enabled") and fields.get("type") in RETRYING_TYPES,
+        retry_enabled=retry.boolean("retry_enabled") and isinstance(kind, str) and kind in RETRYING_TYPES,
         max_retries=retry.integer("max_retries", minimum=0),
         retry_interval=retry.integer("retry_interval", minimum=0) / 1000,
     )

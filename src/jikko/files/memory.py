@@ -15,11 +15,14 @@ class MemoryBlobs:
         self._times: dict[str, float] = {}
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
-        content = b""
+        collected: list[bytes] = []
+        size = 0
         async for chunk in chunks:
-            content += chunk
-            if max_size is not None and len(content) > max_size:
+            collected.append(chunk)
+            size += len(chunk)
+            if max_size is not None and size > max_size:
                 raise FileTooLarge(max_size)
+        content = b"".join(collected)
         digest = hashlib.sha256(content).hexdigest()
         self._contents[digest] = content
         self._times[digest] = time.time()

@@ -82,14 +82,15 @@ class _Compiler:
 
     def _innermost_first(self) -> list[str]:
         """Containers, each behind those inside it."""
-        outer = {entry.id: entry.container for entry in self._document.nodes}
-        depth: dict[str, int] = {}
-        for container in [key for key in self._members if key is not None]:
-            steps, around = 0, outer.get(container)
-            while around is not None:
-                steps, around = steps + 1, outer.get(around)
-            depth[container] = steps
-        return sorted(depth, key=lambda container: -depth[container])
+        levels: list[list[str]] = []
+        level = self._containers_in(None)
+        while level:
+            levels.append(level)
+            level = [inner for container in level for inner in self._containers_in(container)]
+        return [container for level in reversed(levels) for container in level]
+
+    def _containers_in(self, container: str | None) -> list[str]:
+        return [entry.id for entry in self._members.get(container, ()) if entry.id in self._members]
 
     def _body_nodes(self, container: str | None) -> list[CompiledNode]:
         return [self._node(entry, position) for position, entry in enumerate(self._members.get(container, ()))]

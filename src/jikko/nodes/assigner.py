@@ -224,7 +224,7 @@ def _configuration(data: Fields) -> dict[str, Json]:
         },
         "items": [
             {
-                "variable_selector": list(item.get("variable_selector") or ()),
+                "variable_selector": list(as_selector(item.get("variable_selector")) or ()),
                 "input_type": item.get("input_type", "variable"),
                 "operation": item.get("operation"),
                 "value": item.get("value"),

@@ -10,7 +10,6 @@ from typing import Any, Final, Self
 from jikko.dsl.fields import Fields
 from jikko.values import Json
 
-_LEGACY: Final = {"bool": "boolean", "select": "string"}
 _TYPES: Final = (
     "string",
     "number",
@@ -19,7 +18,6 @@ _TYPES: Final = (
     "array[number]",
     "array[object]",
     "array[boolean]",
-    *_LEGACY,
 )
 _FORBIDDEN: Final = ("__reason", "__is_success")
 _ZERO: Final[dict[str, Json]] = {"string": "", "number": 0, "boolean": False}
@@ -44,11 +42,10 @@ class Parameter:
         name = data.text("name", required=True)
         if name in _FORBIDDEN:
             data.problem("name", f"is {name!r}", "the node has an output of that name")
-        kind = data.choice("type", _TYPES, "string")
         options = data.get("options")
         return cls(
             name=name,
-            type=_LEGACY.get(kind, kind),
+            type=data.choice("type", _TYPES, "string"),
             description=data.text("description"),
             required=data.boolean("required"),
             options=None if options is None else tuple(map(str, data.items("options"))),

@@ -18,7 +18,11 @@ from jikko.values import Json
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
 """Statuses that always fail. A quirk of Dify: its client repeats requests upon these, here zero times, and gives up."""
-_KINDS: Final[Mapping[FailureKind, str]] = {"url": "InvalidURLError", "too_large": "ResponseSizeError"}
+_KINDS: Final[Mapping[FailureKind, str]] = {
+    "url": "InvalidURLError",
+    "body": "RequestBodyError",
+    "too_large": "ResponseSizeError",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class ApiKey:
         """The value of the header.
 
         Raises:
-            NodeFailure: The key is blank.
+            NodeFailure: The key is blank, or cannot be encoded.
         """
         key = self.key.to_text(ctx.variables)
         if not key.strip():
@@ -59,7 +63,7 @@ class ApiKey:
             case "bearer":
                 return f"Bearer {key}"
             case "basic":
-                return f"Basic {base64.b64encode(key.encode()).decode() if ':' in key else key}"
+                return f"Basic {_encoded(key) if ':' in key else key}"
             case _:
                 return key
 
@@ -166,6 +170,8 @@ class HttpRequest:
         masked = None if self.api_key is None else self.api_key.header
         try:
             return request_text(self.method, url, params=params, headers=headers, masked_header=masked, body=body.shown)
+        except UnicodeEncodeError:
+            raise NodeFailure("The parameters hold characters that cannot be sent.", kind="InvalidURLError") from None
         except ValueError:
             # Not the text of the error: it may hold user and password.
             raise NodeFailure("The URL cannot be used: its host is malformed.", kind="InvalidURLError") from None
@@ -227,6 +233,15 @@ async def _stored(ctx: Context, url: str, response: HttpResponse) -> dict[str, J
         )
     except FileTooLarge as error:
         raise NodeFailure(str(error), kind="ResponseSizeError") from None
+
+
+def _encoded(key: str) -> str:
+    try:
+        return base64.b64encode(key.encode()).decode()
+    except UnicodeEncodeError:
+        raise NodeFailure(
+            "The API key holds characters that cannot be sent.", kind="AuthorizationConfigError"
+        ) from None
 
 
 def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:

@@ -5,10 +5,11 @@ import json
 import re
 import secrets
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from jikko.dsl.fields import Fields, as_selector
+from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.events import FormClosed
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
@@ -17,6 +18,10 @@ from jikko.values import UNSET, Json, Selector, is_file
 
 TIMEOUT_HANDLE = "__timeout"
 INPUT_TYPES = ("paragraph", "select", "file", "file-list")
+BUTTON_STYLES = ("primary", "default", "accent", "ghost")
+_MAX_ID = 20
+_MAX_TITLE = 100
+"""Characters."""
 _SECONDS = {"hour": 3600.0, "day": 86400.0}
 _OUTPUT = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 _NO_UUID = uuid.UUID(int=0)
@@ -73,8 +78,8 @@ class HumanInput:
         unit = data.choice("timeout_unit", ("hour", "day"), "hour")
         return cls(
             content=Template.parse(data.text("form_content")),
-            inputs=tuple(FormInput.read(entry) for entry in data.mappings("inputs")),
-            actions=tuple(_action(entry) for entry in data.mappings("user_actions")),
+            inputs=tuple(FormInput.read(entry) for entry in _unique(data, "inputs", "output_variable_name")),
+            actions=tuple(_action(entry) for entry in _unique(data, "user_actions", "id")),
             seconds=data.integer("timeout", 36, minimum=1) * _SECONDS[unit],
             on_web=any(
                 method.get("type") == "webapp" and method.boolean("enabled", True)
@@ -166,12 +171,28 @@ def _shown(value: Json) -> str:
     return to_text(value)
 
 
+def _unique(data: Fields, name: str, key: str) -> Iterator[Fields]:
+    """The mappings of a list; those with the key of an earlier one are noted."""
+    seen = set()
+    for entry in data.mappings(name):
+        value = entry.get(key)
+        if isinstance(value, str) and value in seen:
+            entry.problem(key, f"is {shown(value)}, as that of an earlier entry", "give each a name of its own")
+        elif isinstance(value, str):
+            seen.add(value)
+        yield entry
+
+
 def _action(data: Fields) -> dict[str, Json]:
-    return {
-        "id": data.text("id", required=True),
-        "title": data.text("title"),
-        "button_style": data.text("button_style", "default"),
-    }
+    """One button. Source: Dify 1.15, spec/nodes.md, human-input."""
+    action_id, title = data.text("id", required=True), data.text("title")
+    if "id" in data.raw and not (action_id.isidentifier() and len(action_id) <= _MAX_ID):
+        data.problem(
+            "id", f"is {shown(action_id)}", f"expected letters, digits and _, at most {_MAX_ID}, no digit first"
+        )
+    if len(title) > _MAX_TITLE:
+        data.problem("title", f"has {len(title)} characters", f"expected at most {_MAX_TITLE}")
+    return {"id": action_id, "title": title, "button_style": data.choice("button_style", BUTTON_STYLES, "default")}
 
 
 def _type_name(value: Json) -> str:

@@ -68,8 +68,8 @@ class ListOperator:
             return _result(self._worked(value, kind, ctx.variables), recorded)
         except ListRefused as refusal:
             raise NodeFailure(str(refusal), inputs=recorded, process_data=recorded) from None
-        except (ValueError, TypeError) as error:
-            # Dify foresees these no more than that.
+        except (ValueError, TypeError, AttributeError) as error:
+            # Dify foresees these no more than that. The last: elements that are not of the declared type.
             raise NodeFailure(str(error), kind="WorkflowNodeError") from None
 
     def _worked(self, items: list[Json], kind: str, variables: Variables) -> list[Json]:

@@ -88,6 +88,7 @@ class Llm:
             messages=messages,
             parameters=self.model.resolved(ctx.variables),
             joined=not self.separated,
+            app_id=ctx.run.app_id,
             run_id=ctx.run.run_id,
             key=ctx.idempotency_key,
         )

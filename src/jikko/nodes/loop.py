@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
-from jikko.dsl.conditions import read_conditions
+from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
@@ -23,6 +23,12 @@ VARIABLE_TYPES = (
     "array[object]",
     "array[boolean]",
 )
+_ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "array[string]": str,
+    "array[number]": (int, float),
+    "array[object]": dict,
+    "array[boolean]": bool,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,18 @@ class LoopVariable:
             if not selector:
                 data.problem("value", "is no selector", "expected [node id, variable]")
             return cls(label, kind, selector or (), None)
-        return cls(label, kind, None, _constant(kind, value))
+        variable = cls(label, kind, None, _constant(kind, value))
+        if not variable.fits:
+            data.problem("value", f"is no {kind}: the node will fail", "check the elements of the list", fatal=False)
+        return variable
+
+    @property
+    def fits(self) -> bool:
+        """Whether the constant, if it is a list, has elements of the type. Those of variables are not checked."""
+        element = _ELEMENTS.get(self.type)
+        if element is None or not isinstance(self.constant, list):
+            return True
+        return all(isinstance(item, element) for item in self.constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +87,10 @@ class Loop:
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        operator = data.choice("logical_operator", ("and", "or"), "and")
         return cls(
             start_node_id=data.text("start_node_id"),
             count=data.integer("loop_count", minimum=0),
-            until=Case("break", "or" if operator == "or" else "and", read_conditions(data, "break_conditions")),
+            until=Case("break", read_logical_operator(data), read_conditions(data, "break_conditions")),
             variables=tuple(LoopVariable.read(entry) for entry in data.mappings("loop_variables")),
         )
 
@@ -85,6 +101,8 @@ class Loop:
         first: dict[str, Json] = {}
         for variable in self.variables:
             value: Json = variable.constant
+            if not variable.fits:
+                raise NodeFailure(f"The value of loop variable {variable.label} is no {variable.type}.")
             if variable.selector is not None:
                 value = ctx.variables.get(variable.selector)
                 if value is UNSET:

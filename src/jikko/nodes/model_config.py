@@ -65,6 +65,6 @@ class ModelConfig:
 def _converted(text: str) -> Json:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, (bool, int, float)) else text

@@ -115,6 +115,7 @@ class ParameterExtractor:
             tools=(extractor_tool(schema),) if by_tool else (),
             schema=schema if able.structured_output and mode == "chat" and not by_tool else None,
             stream=False,
+            app_id=ctx.run.app_id,
             run_id=ctx.run.run_id,
             key=ctx.idempotency_key,
         )

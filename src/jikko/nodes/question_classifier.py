@@ -102,6 +102,7 @@ class QuestionClassifier:
             messages=messages,
             parameters=self.model.resolved(ctx.variables),
             schema=classifier_schema(ids, names) if able.structured_output and mode == "chat" else None,
+            app_id=ctx.run.app_id,
             run_id=ctx.run.run_id,
             key=ctx.idempotency_key,
         )

@@ -112,7 +112,10 @@ def _headers(hop: Hop, user_agent: str) -> "CIMultiDict[str]":
         credentials = base64.b64encode(":".join(hop.url.userinfo).encode()).decode()
         headers.setdefault("Authorization", f"Basic {credentials}")
     if isinstance(hop.body, Multipart):
-        headers["Content-Length"] = str(length(hop.body))
+        try:
+            headers["Content-Length"] = str(length(hop.body))
+        except UnicodeEncodeError:
+            raise HttpFailure("The form holds characters that cannot be sent.", kind="body") from None
     elif hop.body:
         headers["Content-Length"] = str(len(hop.body))
     return headers

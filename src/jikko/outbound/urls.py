@@ -41,6 +41,8 @@ class WireUrl:
         """
         if any(character < " " or character == "\x7f" for character in url):
             raise _wrong("it holds a control character")
+        if any("\ud800" <= character <= "\udfff" for character in url):
+            raise _wrong("it holds half of a surrogate pair, which cannot be encoded")
         try:
             parts = urlsplit(url)
         except ValueError:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
-FailureKind: TypeAlias = Literal["url", "request", "address", "connect", "timeout", "redirect", "protocol", "too_large"]
-"""``url``: it cannot be used. ``request``: something else in it cannot be sent. ``address``: refused by the address
-policy. ``connect``: no such host, no connection, or no trust in the certificate. ``protocol``: what came back is not a
-complete HTTP answer."""
+FailureKind: TypeAlias = Literal[
+    "url", "body", "request", "address", "connect", "timeout", "redirect", "protocol", "too_large"
+]
+"""``url``, ``body``: it cannot be used. ``request``: something else in it cannot be sent. ``address``: refused by the
+address policy. ``connect``: no such host, no connection, or no trust in the certificate. ``protocol``: what came back
+is not a complete HTTP answer."""
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values in their order; a name may occur more than once."""

@@ -106,8 +106,9 @@ class ModelRequest:
     stream: bool = True
     joined: bool = True
     """Whether texts that came together may be told together: cheaper when there is much to do."""
+    app_id: str = ""
     run_id: str = ""
-    """Requests that wait for a limit of the provider take turns by run."""
+    """Requests that wait for a limit of the provider take turns by app, and by run within it."""
     key: str = ""
     """The same in all attempts of one node execution; a further attempt keeps the provider's ``Retry-After``."""
 

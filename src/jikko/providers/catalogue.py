@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-_EXCEPTIONS: Final = {"google": "langgenius/gemini/google", "gemini": "langgenius/gemini/google"}
+from jikko.dsl.repair import model_provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +83,15 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("openai_api_compatible"): WellKnown(needs_key=False),
     _plugin("openllm"): WellKnown(base_url="http://localhost:3000/v1", needs_key=False),
 }
-"""By long name. Dify's exception: ``google`` is short for ``langgenius/gemini/google``. Source: Dify 1.15, spec/dsl.md
-§10."""
-
-
-def long_name(provider: str) -> str:
-    """The long name of a provider: the same for its short and its long one."""
-    if not provider or "/" in provider or provider == "*":
-        return provider
-    return _EXCEPTIONS.get(provider, _plugin(provider))
+"""By full name, which ``dsl.repair.model_provider`` makes of a bare one."""
 
 
 def short_name(provider: str) -> str:
     """The name that people write: the short one, if a provider has one."""
     last = provider.rpartition("/")[2]
-    return last if long_name(last) == provider else provider
+    return last if model_provider(last) == provider else provider
 
 
 def well_known(provider: str) -> WellKnown | None:
     """What is known of a provider, by any of its names."""
-    return WELL_KNOWN.get(long_name(provider))
+    return WELL_KNOWN.get(model_provider(provider))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias, get_args
 
+from jikko.dsl.repair import model_provider
 from jikko.ports.models import Abilities, MediaKind
-from jikko.providers.catalogue import long_name, short_name, well_known
+from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
 
 ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp"]
@@ -61,7 +62,7 @@ class ProviderConfig:
     connect_timeout: float = 10.0
     """Seconds."""
     max_answer: int = 4_194_304
-    """Characters that an answer may have."""
+    """Characters that an answer may have; its pictures may have four times as many bytes."""
     options: Mapping[str, Json] = field(default_factory=dict)
     """What only some types have: ``api_version``, ``region``, ``project``, ``organization``, ``path``, ``context``,
     ``parallel``."""
@@ -93,7 +94,7 @@ class Providers:
 
     def find(self, provider: str) -> ProviderConfig | None:
         """The entry for a provider, by any of its names; the fallback, if it has none."""
-        return self.entries.get(long_name(provider)) or self.entries.get(FALLBACK)
+        return self.entries.get(model_provider(provider)) or self.entries.get(FALLBACK)
 
     def for_worker(self, workers: int) -> "Providers":
         """The same for one of so many processes: limits are shared out, rounded up."""
@@ -127,7 +128,7 @@ def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
 def line_to_add(provider: str) -> str:
     """The line for the providers file that would make a provider known."""
     known = well_known(provider)
-    short = short_name(long_name(provider))
+    short = short_name(model_provider(provider))
     fields = [f"type: {known.type if known else 'openai'}"]
     if known is None or (not known.base_url and known.type in ("openai", "azure")):
         fields.append("base_url: https://…")

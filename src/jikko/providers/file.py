@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import yaml
 
 from jikko.dsl.fields import Fields, shown
+from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.models import MediaKind
-from jikko.providers.catalogue import long_name, well_known
+from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
 from jikko.values import Json
 
@@ -19,6 +21,8 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
 _TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price")
 _OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel")
+_WHOLE: Final = ("context", "parallel")
+"""Options that are whole numbers."""
 _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
 _KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
 _MODEL_KEYS: Final = ("name", "mode", *_TRAITS)
@@ -67,7 +71,7 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
                 listed.problem(str(name), "is not a text")
                 continue
             fields = Fields(f"providers[{name!r}]", listed.mapping(name).raw, problems)
-            config = _provider(long_name(name), fields, environment)
+            config = _provider(model_provider(name), fields, environment)
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
             entries[config.id] = config
@@ -79,18 +83,21 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
 
 def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> ProviderConfig:
     unset: list[str] = []
-    fields = Fields(fields.where, _expand(fields.raw, environment, unset), fields.problems)
+    written = fields.raw.get("base_url")
+    named = _VARIABLE.findall(written) if isinstance(written, str) else []
+    try:
+        expanded = _expand(fields.raw, environment, unset)
+    except RecursionError:
+        fields.problem("", "holds itself, or is nested too deeply")
+        expanded = {}
+    fields = Fields(fields.where, expanded, fields.problems)
     _unknown(fields, _KEYS)
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
     type_ = cast(ProviderType, fields.choice("type", TYPES, default))
     base_url = fields.text("base_url", known.base_url if known and known.type == type_ else "")
-    if type_ in ("openai", "azure") and not base_url:
-        fields.problem("base_url", "is missing", "where requests go, such as https://host/v1")
-    elif base_url and not base_url.startswith(("http://", "https://")) and "base_url" not in unset:
-        fields.problem("base_url", f"is {shown(base_url)}", "expected http://… or https://…")
-    if "@" in base_url.partition("://")[2].partition("/")[0]:
-        fields.problem("base_url", "holds a user name or password", "use api_key or headers")
+    if not set(named) & set(unset):
+        _check_url(fields, base_url, required=type_ in ("openai", "azure"))
     if type_ == "llama_cpp" and not fields.raw.get("path"):
         fields.problem("path", "is missing", "the path of a GGUF file")
     if type_ == "azure" and not fields.raw.get("api_version"):
@@ -110,9 +117,31 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> Provi
         timeout=_seconds(fields, "timeout", 300.0),
         connect_timeout=_seconds(fields, "connect_timeout", 10.0),
         max_answer=fields.integer("max_answer", 4_194_304, minimum=1),
-        options={name: fields.raw[name] for name in _OPTIONS if fields.raw.get(name) is not None},
+        options={
+            name: fields.integer(name, minimum=0) if name in _WHOLE else fields.raw[name]
+            for name in _OPTIONS
+            if fields.raw.get(name) is not None
+        },
         unset=tuple(dict.fromkeys(unset)),
     )
+
+
+def _check_url(fields: Fields, url: str, *, required: bool) -> None:
+    if not url:
+        if required:
+            fields.problem("base_url", "is missing", "where requests go, such as https://host/v1")
+        return
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        fields.problem("base_url", "holds a user name or password", "use api_key or headers")
+        return
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        fields.problem("base_url", f"is {shown(url)}", "expected http://… or https://…")
 
 
 def _model(models: Fields, name: Any) -> ModelTraits:

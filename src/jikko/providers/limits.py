@@ -1,4 +1,4 @@
-"""How many requests go to a provider at once and per minute. Those that wait take turns by run."""
+"""How many requests go to a provider at once and per minute. Those that wait take turns by app, then by run."""
 
 import asyncio
 import time
@@ -6,6 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
+
+from jikko.turns import Turns
 
 _MAX_HOLD: Final = 60.0
 """Seconds that a ``Retry-After`` is kept at most."""
@@ -15,8 +17,8 @@ _MAX_HELD: Final = 10_000
 class Limiter:
     """The gate to one provider.
 
-    Requests of one run come in their order. Of several runs that wait, each gets its turn, so that a run with a
-    thousand requests does not keep one with a single request waiting for all of them.
+    Of several apps that wait each gets its turn, and so do the runs of one app; requests of one run come in order. So
+    neither an app with a thousand runs nor a run with a thousand requests keeps another waiting for all of them.
     """
 
     def __init__(
@@ -38,7 +40,8 @@ class Limiter:
         self._now = now
         self._active = 0
         self._begun: deque[float] = deque()
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._apps: OrderedDict[str, Turns[asyncio.Future[None]]] = OrderedDict()
+        """The turns of the runs of each app, in the order of the turns of the apps. Nobody may be left in some."""
         self._timer: asyncio.TimerHandle | None = None
         self._held: OrderedDict[str, float] = OrderedDict()
 
@@ -50,7 +53,7 @@ class Limiter:
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return sum(len(queue) for queue in self._waiting.values())
+        return sum(map(len, self._apps.values()))
 
     def hold(self, key: str, seconds: float) -> None:
         """Let the next request with this key wait, at most a minute: the provider said when to come again."""
@@ -60,22 +63,24 @@ class Limiter:
                 self._held.popitem(last=False)
 
     @asynccontextmanager
-    async def slot(self, run_id: str, key: str = "") -> AsyncIterator[None]:
+    async def slot(self, app_id: str, run_id: str, key: str = "") -> AsyncIterator[None]:
         """Wait for a turn, and keep it for the block."""
         until = self._held.pop(key, None)
         if until is not None and (seconds := until - self._now()) > 0:
             await asyncio.sleep(seconds)
-        if self._waiting or not self._take():
-            await self._queue(run_id)
+        if not self._apps and self._has_room():
+            self._begin()
+        else:
+            await self._queue(app_id, run_id)
         try:
             yield
         finally:
             self._active -= 1
             self._admit()
 
-    async def _queue(self, run_id: str) -> None:
+    async def _queue(self, app_id: str, run_id: str) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(run_id, deque()).append(future)
+        self._apps.setdefault(app_id, Turns()).add(run_id, future)
         self._admit()
         try:
             await future
@@ -83,19 +88,12 @@ class Limiter:
             if future.done() and not future.cancelled():
                 # Its turn had come already.
                 self._active -= 1
-            else:
-                self._forget(run_id, future)
+            elif app_id in self._apps:
+                self._apps[app_id].remove(run_id, future)
             self._admit()
             raise
 
-    def _forget(self, run_id: str, future: asyncio.Future[None]) -> None:
-        queue = self._waiting.get(run_id, deque())
-        if future in queue:
-            queue.remove(future)
-            if not queue:
-                del self._waiting[run_id]
-
-    def _take(self) -> bool:
+    def _has_room(self) -> bool:
         if self._max_concurrent and self._active >= self._max_concurrent:
             return False
         if self._per_period:
@@ -105,24 +103,24 @@ class Limiter:
             if len(self._begun) >= self._per_period:
                 self._wake_at(self._begun[0] + self._period)
                 return False
-            self._begun.append(now)
-        self._active += 1
         return True
 
+    def _begin(self) -> None:
+        if self._per_period:
+            self._begun.append(self._now())
+        self._active += 1
+
     def _admit(self) -> None:
-        while self._waiting:
-            run_id, queue = next(iter(self._waiting.items()))
+        while self._apps and self._has_room():
+            app_id, turns = self._apps.popitem(last=False)
+            future = turns.next()
             # Who was cancelled has not been told yet, and stands here still.
-            gone = queue[0].done()
-            if not gone and not self._take():
-                return
-            future = queue.popleft()
-            if not gone:
+            while future is not None and future.done():
+                future = turns.next()
+            if future is not None:
+                self._begin()
                 future.set_result(None)
-            if not queue:
-                del self._waiting[run_id]
-            elif not gone:
-                self._waiting.move_to_end(run_id)
+                self._apps[app_id] = turns
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is None:

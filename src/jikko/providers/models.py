@@ -66,7 +66,7 @@ class ProviderModels:
             model=config.model_name(request.model),
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
-        async with limiter.slot(request.run_id, request.key):
+        async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY:
                 sent = replace(sent, joined=False)
             progress = Progress(tell if request.stream else None, config.max_answer)

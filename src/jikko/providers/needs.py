@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from jikko.providers.catalogue import long_name
+from jikko.dsl.repair import model_provider
 
 
 class Need(NamedTuple):
@@ -27,5 +27,5 @@ def needs_of(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Need]:
         model = data.get("model")
         if isinstance(model, Mapping) and isinstance(model.get("provider"), str) and model["provider"]:
             title = str(data.get("title") or node_id)
-            found.append(Need(long_name(model["provider"]), str(model.get("name") or ""), title))
+            found.append(Need(model_provider(model["provider"]), str(model.get("name") or ""), title))
     return found

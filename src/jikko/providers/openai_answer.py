@@ -114,9 +114,9 @@ class AnswerReader:
             reasoning = delta.reasoning_content or ""
             if delta.content is not None and not text:
                 text, reasoning = _parts(delta.content)
-                progress.media += _pictures(delta.content)
+                progress.add_media(_pictures(delta.content))
             if delta.images is not None:
-                progress.media += _pictures(delta.images)
+                progress.add_media(_pictures(delta.images))
             if not reasoning and isinstance(delta.reasoning, str):
                 reasoning = delta.reasoning
             if delta.refusal and not text:

@@ -8,7 +8,7 @@ from jikko.providers.config import ProviderConfig
 from jikko.providers.openai_answer import AnswerReader
 from jikko.providers.openai_body import chat_body, completion_body
 from jikko.providers.parameters import Parameters
-from jikko.providers.progress import Progress, too_large
+from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
 from jikko.providers.sdk_client import MakeClient, SdkClient
 from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.providers.sse import EventBuffer
@@ -108,7 +108,7 @@ class OpenAICompatible:
             else:
                 for event in events:
                     reader.event(event)
-            if buffer.pending > 4 * self._config.max_answer:
+            if buffer.pending > BYTES_PER_CHARACTER * self._config.max_answer:
                 raise too_large(f"{self._config.max_answer} characters")
         for event in buffer.finish():
             reader.event(event)
@@ -121,8 +121,8 @@ class OpenAICompatible:
         async for received in response.aiter_bytes():
             pieces.append(received)
             size += len(received)
-            # Four bytes for a character, and something for the JSON around it.
-            if size > 4 * self._config.max_answer + 65_536:
+            # Something for the JSON around it.
+            if size > BYTES_PER_CHARACTER * self._config.max_answer + 65_536:
                 raise too_large(f"{self._config.max_answer} characters")
         return b"".join(pieces)
 

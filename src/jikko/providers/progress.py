@@ -1,7 +1,7 @@
 """What has come of an answer so far."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,6 +9,8 @@ from typing import Final
 from jikko.ports.models import Chunk, Media, ModelFailure, ToolCall
 
 MAX_TOOL_CALLS: Final = 128
+BYTES_PER_CHARACTER: Final = 4
+"""How many bytes of an answer are allowed for each character of ``max_answer``: as many as one takes at most."""
 
 
 @dataclass(slots=True)
@@ -24,11 +26,13 @@ class Progress:
     def __init__(self, tell: Callable[[Chunk], None] | None, max_characters: int) -> None:
         """Args:
         tell: Called with each piece of text or reasoning.
-        max_characters: What text, reasoning and arguments may have together.
+        max_characters: What text, reasoning and arguments may have together. Pictures may have four times as many
+            bytes together.
         """
         self._tell = tell
         self._room = max_characters
         self._max = max_characters
+        self._room_for_media = BYTES_PER_CHARACTER * max_characters
         self._together: list[str] | None = None
         """Texts that are told together, once all have come."""
         self._text: list[str] = []
@@ -121,6 +125,17 @@ class Progress:
         if arguments:
             call.arguments.append(arguments)
             self._take(len(arguments))
+
+    def add_media(self, media: Sequence[Media]) -> None:
+        """Take pictures.
+
+        Raises:
+            ModelFailure: The answer is too large.
+        """
+        self._room_for_media -= sum(len(item.data) + len(item.url) for item in media)
+        if self._room_for_media < 0:
+            raise too_large(f"{BYTES_PER_CHARACTER * self._max} bytes of pictures")
+        self.media += media
 
     def count(self, prompt: int | None, completion: int | None, total: int | None = None) -> None:
         """Note the provider's count; what is ``None`` stays as it was."""

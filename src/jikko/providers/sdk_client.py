@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
 
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]
@@ -20,11 +21,23 @@ class SdkClient:
         self._making: asyncio.Task[Any] | None = None
 
     async def get(self) -> Any:
-        """The client. Raises what making it raises."""
+        """The client.
+
+        Raises:
+            ModelFailure: It cannot be made from this configuration.
+            ImportError: Its library lacks something.
+        """
         if self._client is None:
             if self._making is None:
                 self._making = asyncio.create_task(asyncio.to_thread(self._make, self._config))
-            self._client = await asyncio.shield(self._making)
+            try:
+                self._client = await asyncio.shield(self._making)
+            except (ModelFailure, ImportError):
+                raise
+            except Exception as error:
+                raise ModelFailure(
+                    f"The client of this provider cannot be made: {error}", kind="InvokeBadRequestError"
+                ) from None
         return self._client
 
     async def close(self) -> None:

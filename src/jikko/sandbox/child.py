@@ -44,6 +44,16 @@ class Child:
     ended: asyncio.Future[Ended | None]
     """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
 
+    @property
+    def has_hung_up(self) -> bool:
+        """Whether its end of the connection is closed, so that no job can reach it."""
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     async def exchange(self, job: bytes, *, output_bytes: int) -> Reply:
         """Send the job and read the reply.
 

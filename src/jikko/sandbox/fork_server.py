@@ -108,9 +108,13 @@ class ForkServer:
         self.runs += 1
         self.active += 1
         try:
-            if self._idle:
+            while self._idle:
                 child = next((child for child in self._idle if child.kind == kind), self._idle[0])
                 self._idle.remove(child)
+                if child.has_hung_up:
+                    # It was killed, and the fork server has not told it yet.
+                    child.connection.close()
+                    continue
                 if not self._idle and not self._spawning:
                     self._spawn(kind)
                 return child
