@@ -179,7 +179,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path
     crowd = Crowd(apps, keys, seed, stays=True)
     crowd.server_is_at(server.url)
     try:
-        for _ in range(KILLS):
+        for _ in range(KILLS // 2):
             crowd.wait_for_runs(len(crowd.seen) + dice.randrange(1, 12))
             threading.Event().wait(dice.uniform(0, 0.25))
             os.kill(_some_worker(server.url), signal.SIGKILL)
@@ -189,7 +189,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path
     assert not crowd.faults
     assert code == 0
     # The other half of the runs is in the other worker.
-    _judge(tmp_path / "home", crowd, keys, apps, echo, least=KILLS // 4)
+    _judge(tmp_path / "home", crowd, keys, apps, echo, least=KILLS // 8)
 
 
 def _some_worker(url: str) -> int:
@@ -225,7 +225,7 @@ def _judge(
         for client in clients.values():
             client.close()
         code = server.stop()
-    print(f"{KILLS} kills; {len(crowd.seen)} runs seen by clients, {len(unseen)} more; {taken_over} were cut off")
+    print(f"{len(crowd.seen)} runs seen by clients, {len(unseen)} more; {taken_over} were cut off")
     print(dict(Counter(seen.app for seen in crowd.seen.values())))
     assert not findings, "\n".join(findings[:20])
     assert code == 0
