@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, figure, jikko, put, request, start_end
 
-CLIENTS = 32
+CLIENTS = 128
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 TIMES = 3
 
