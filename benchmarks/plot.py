@@ -23,11 +23,11 @@ PANELS = (
     ("stored runs: run detail", r"run detail at ([\d,]+) runs, p50"),
     ("stored runs: page 1 of the logs", r"page 1 of the logs at ([\d,]+) runs, p50"),
     ("stored runs: a keyword in no run", r"a keyword in no run at ([\d,]+) runs, p50"),
-    ("stored runs: a keyword in 1 % of them", r"a keyword in 1 % of the runs at ([\d,]+) runs, p50"),
+    ("stored runs: a keyword in 1 %", r"a keyword in 1 % of the runs at ([\d,]+) runs, p50"),
 )
 """Title, and the name of its figures, in milliseconds."""
-WIDTH, HEIGHT, LEFT, TOP = 190, 120, 46, 26
-COLUMNS = 4
+WIDTH, HEIGHT, LEFT, TOP = 190, 120, 52, 26
+COLUMNS = 3
 
 
 def points(figures: list[dict[str, Any]], pattern: str) -> list[tuple[float, float]]:
