@@ -1,5 +1,6 @@
 """Opening a database file: its schema, its faults, and other processes at it."""
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.ids import new_id
+from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.migrate import Migration, migrations
 
 from .runs import chain, whole
@@ -163,3 +166,41 @@ async def test_a_backup_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"copy\.db cannot be"):
         await store.backup(tmp_path / "missing" / "copy.db")
     await store.close()
+
+
+async def test_what_many_ask_for_is_read_once_in_a_turn_of_the_loop(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "jikko.db")
+    asked: list[str] = []
+
+    def query(connection: sqlite3.Connection) -> int:
+        asked.append("now")
+        return int(connection.execute("SELECT count(*) FROM api_keys").fetchone()[0])
+
+    assert [database.quick_once("keys", query) for _ in range(3)] == [0, 0, 0]
+    assert len(asked) == 1
+
+    await asyncio.sleep(0)
+    assert database.quick_once("keys", query) == 0
+    assert len(asked) == 2
+    database.close()
+    with pytest.raises(StoreUnavailable):
+        database.quick_once("keys", query)
+
+
+async def test_a_key_that_another_process_revoked_opens_nothing_from_the_next_turn_on(tmp_path: Path) -> None:
+    here, there = Database.open(tmp_path / "jikko.db"), Database.open(tmp_path / "jikko.db")
+    apps, elsewhere = SqliteAppStore(here), SqliteAppStore(there)
+    app = App(id=new_id(), name="an app", mode="workflow", workflow_id=new_id(), created_at=1.0)
+    version = WorkflowVersion(
+        id=app.workflow_id, app_id=app.id, version="1", number=1, source=b"kind: app", created_at=1.0
+    )
+    await apps.publish(app, version)
+    key = ApiKey(id=new_id(), app_id=app.id, digest=b"\x01" * 32, hint="app-1", created_at=1.0)
+    await apps.add_key(key)
+    assert await apps.app_of_key(key.digest) == app
+
+    await elsewhere.delete_key(app.id, key.id)
+
+    assert await apps.app_of_key(key.digest) is None
+    here.close()
+    there.close()

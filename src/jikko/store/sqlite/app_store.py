@@ -63,17 +63,13 @@ class SqliteAppStore:
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def app(self, app_id: str) -> App | None:
-        return self._one_app(_APP, storable(app_id))
+        return self._database.quick(partial(_one_app, _APP, storable(app_id)))
 
     async def app_named(self, name: str) -> App | None:
-        return self._one_app(_APP_NAMED, storable(name))
+        return self._database.quick(partial(_one_app, _APP_NAMED, storable(name)))
 
     async def app_of_key(self, digest: bytes) -> App | None:
-        return self._one_app(_APP_OF_KEY, digest)
-
-    def _one_app(self, sql: str, value: str | bytes) -> App | None:
-        row = self._database.quick(lambda connection: connection.execute(sql, (value,)).fetchone())
-        return None if row is None else _app(row)
+        return self._database.quick_once(digest, partial(_one_app, _APP_OF_KEY, digest))
 
     async def apps(self) -> list[App]:
         rows = await self._database.read(lambda connection: connection.execute(_APPS).fetchall())
@@ -142,6 +138,11 @@ def _add_key(key: ApiKey, connection: sqlite3.Connection) -> None:
     values = (key.id, key.app_id, key.digest, key.hint, key.created_at)
     if connection.execute(_ADD_KEY, values).rowcount == 0:
         raise Conflict(f"The API key {key.hint} exists already.")
+
+
+def _one_app(sql: str, value: str | bytes, connection: sqlite3.Connection) -> App | None:
+    row = connection.execute(sql, (value,)).fetchone()
+    return None if row is None else _app(row)
 
 
 def _app(row: tuple[Any, ...]) -> App:

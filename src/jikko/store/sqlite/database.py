@@ -2,10 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect, unavailable
@@ -38,6 +38,8 @@ class Database:
         self._closed = False
         self._snapshot: asyncio.AbstractEventLoop | None = None
         """The loop in whose turn quick reads share a transaction."""
+        self._read: dict[Hashable, Any] = {}
+        """What was read in that transaction and may be asked for again in it."""
 
     @classmethod
     def open(
@@ -89,22 +91,36 @@ class Database:
         Raises:
             StoreUnavailable: The database cannot be read.
         """
-        if self._closed:
-            raise StoreUnavailable(f"The database {self.path} is closed.")
         try:
-            loop = asyncio.get_running_loop()
-            if self._snapshot is not loop:
-                self._end_snapshot()
-                # Planned first: the transaction ends before anybody is told of a commit that it does not see.
-                loop.call_soon(self._end_snapshot)
-                self._quick.execute("BEGIN")
-                self._snapshot = loop
-            return query(self._quick)
+            return query(self._in_turn())
         except sqlite3.Error as error:
             raise unavailable(self.path, error) from error
 
+    def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T:
+        """``quick``, for what many ask in the same turn: under one name it is read once in a transaction."""
+        try:
+            connection = self._in_turn()
+            if name not in self._read:
+                self._read[name] = query(connection)
+        except sqlite3.Error as error:
+            raise unavailable(self.path, error) from error
+        return cast(T, self._read[name])
+
+    def _in_turn(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreUnavailable(f"The database {self.path} is closed.")
+        loop = asyncio.get_running_loop()
+        if self._snapshot is not loop:
+            self._end_snapshot()
+            # Planned first: the transaction ends before anybody is told of a commit that it does not see.
+            loop.call_soon(self._end_snapshot)
+            self._quick.execute("BEGIN")
+            self._snapshot = loop
+        return self._quick
+
     def _end_snapshot(self) -> None:
         had_one, self._snapshot = self._snapshot is not None, None
+        self._read.clear()
         # After some errors SQLite has ended it by itself.
         if had_one and not self._closed and self._quick.in_transaction:
             self._quick.execute("ROLLBACK")
