@@ -43,12 +43,11 @@ async def running(server: Server) -> float:
     return (await put(server.port, wanted, clients=CLIENTS, seconds=SECONDS)).per_second
 
 
-async def on(cores: set[int], server: Server, measured: Measured) -> float:
-    """Measure while the server and its clients, which are this process, have these cores and no others."""
+def confine(server: Server, cores: set[int]) -> None:
+    """Let a server and its clients, which are this process, have these cores and no others."""
     for process in (os.getpid(), *tree(server.pid)):
         for thread in Path(f"/proc/{process}/task").iterdir():
             os.sched_setaffinity(int(thread.name), cores)
-    return await measured(server)
 
 
 async def main() -> None:
@@ -63,9 +62,9 @@ async def main() -> None:
         for name, measured, aim in figures:
             on_one_core, alone, together = [], [], []
             for _ in range(TIMES):
-                on_one_core.append(await on(first, one, measured))
-                alone.append(await on(both, one, measured))
-                together.append(await on(both, two, measured))
+                for server, cores, rates in ((one, first, on_one_core), (one, both, alone), (two, both, together)):
+                    confine(server, cores)
+                    rates.append(await measured(server))
             rate = statistics.median(together)
             name = f"{name}: 2 workers on {len(both)} cores"
             figure(f"{name}, beside 1 on 1", rate, "/s", baseline=statistics.median(on_one_core), aim=aim)
