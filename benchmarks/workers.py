@@ -60,7 +60,9 @@ async def main() -> None:
     ]
     with jikko(start_end()) as one, jikko(start_end(), JIKKO_WORKERS="2") as two:
         for name, measured, aim in figures:
-            on_one_core, alone, together = [], [], []
+            on_one_core: list[float] = []
+            alone: list[float] = []
+            together: list[float] = []
             for _ in range(TIMES):
                 for server, cores, rates in ((one, first, on_one_core), (one, both, alone), (two, both, together)):
                     confine(server, cores)
