@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 MARGIN = 1.15
 CALLS = {
-    "GET run detail": 36,
+    "GET run detail": 33,
     "blocking start->end": 445,
     "streaming start->end": 749,
     "blocking 10-node chain": 1001,

@@ -65,8 +65,11 @@ class Lane:
 
     async def _detail(self, scope: Scope) -> bytes | None:
         """Run detail, if that is what is asked for and there is nothing to object."""
-        api, run_id = self._api, scope["path"][_BEHIND:]
-        key = next((self._key(value) for name, value in scope["headers"] if name == b"authorization"), None)
+        api, run_id, key = self._api, scope["path"][_BEHIND:], None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                key = self._key(value)
+                break
         if key is None or "/" in run_id or api.apps.counts_requests:
             return None
         try:

@@ -84,6 +84,8 @@ class JoiningTransport:
     def __init__(self, transport: Any, outbox: Outbox) -> None:
         self._transport = transport
         self._outbox = outbox
+        # Asked for with each request, and not worth the way through `__getattr__`.
+        self.is_closing = transport.is_closing
         self._held: list[bytes] = []
         self._size = 0
 
@@ -102,7 +104,7 @@ class JoiningTransport:
     def flush(self) -> None:
         """Send what is held back, if somebody is there to read it. Never raises."""
         held, self._held, self._size = self._held, [], 0
-        if held and not self._transport.is_closing():
+        if held and not self.is_closing():
             self._transport.write(b"".join(held))
 
     def close(self) -> None:

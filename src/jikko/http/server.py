@@ -52,6 +52,7 @@ async def serve(
             application,
             log_level=log_level if log_level != "info" else "warning",
             access_log=False,
+            server_header=False,
             lifespan="off",
             http=partial(HttpProtocol, Outbox(asyncio.get_running_loop())),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,

@@ -14,7 +14,7 @@ from jikko.record import RunDetail, RunRecord
 from jikko.store.sqlite.acceptance import accepting, owner_of_key
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.event_codec import DamagedLog, decode_events, decompress, encode_events, join
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.keyword_index import KeywordIndex, supported
 from jikko.store.sqlite.retention import Retention
 from jikko.store.sqlite.run_list import list_runs
@@ -42,7 +42,7 @@ SELECT {COLUMNS} FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry
 """
 _DETAIL: Final = """
 SELECT
-  run_id, (SELECT text FROM names WHERE key = workflow), status, inputs, outputs, error, elapsed, total_tokens,
+  (SELECT text FROM names WHERE key = workflow), status, inputs, outputs, error, elapsed, total_tokens,
   total_steps, created_at, finished_at
 FROM runs
 WHERE run_id = ? AND app = (SELECT names.key FROM api_keys JOIN names ON text = app_id WHERE digest = ?)
@@ -116,7 +116,7 @@ class SqliteRunStore:
         return None if record is None or app_id not in (None, record.owner.app_id) else record
 
     async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
-        return self._database.quick(partial(_detail, (stored_id(run_id.lower()), key)))
+        return self._database.quick(partial(_detail, run_id.lower(), key))
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         return self._database.quick(partial(self._one, _TASK, (stored_id(task_id.lower()), storable(app_id))))
@@ -181,12 +181,12 @@ class SqliteRunStore:
         await asyncio.to_thread(self._database.close)
 
 
-def _detail(values: tuple[StoredId, bytes], connection: sqlite3.Connection) -> RunDetail | None:
+def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> RunDetail | None:
+    stored = stored_id(run_id)
     # Python looks for an adapter of each value that is bytes, which takes time, not of one that is a bytearray.
-    run_id, key = values
-    wanted = (bytearray(run_id) if isinstance(run_id, bytes) else run_id, bytearray(key))
+    wanted = (bytearray(stored) if isinstance(stored, bytes) else stored, bytearray(key))
     row = connection.execute(_DETAIL, wanted).fetchone()
-    return None if row is None else RunDetail(id_text(row[0]), row[1], STATUSES[row[2]], *row[3:])
+    return None if row is None else RunDetail(run_id, row[0], STATUSES[row[1]], *row[2:])
 
 
 def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> list[Event]:
