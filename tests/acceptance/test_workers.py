@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -275,6 +277,54 @@ def test_runs_that_are_parked_go_on_with_any_number_of_workers(
         before.close()
 
 
+def test_connections_are_refused_once_no_worker_takes_them(several: SeveralWorkers) -> None:
+    address = several.server.url.removeprefix("http://").split(":")
+    one, other = several.pair("echo")
+    workers = [process_of(one), process_of(other)]
+    with ExitStack() as stack:
+        # Requests that never come to their end keep the workers from ending for a while.
+        for _ in range(20):
+            held = stack.enter_context(socket.create_connection((address[0], int(address[1])), timeout=30))
+            held.sendall(
+                b"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n"
+                b"Content-Length: 9\r\n\r\n" % several.keys["echo"].encode()
+            )
+        assert one.run(q="x")["data"]["outputs"] == other.run(q="x")["data"]["outputs"] == {"q": "x"}
+
+        several.server.send(signal.SIGTERM)
+        until(lambda: is_refused(address[0], int(address[1])), "connections are refused")
+
+        assert any(is_there(pid) for pid in workers)
+    assert several.server.wait() == 0
+
+
+def is_refused(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=30).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def test_streams_of_runs_that_are_parked_or_paused_end_with_the_server(tmp_path: Path, apps: dict[str, str]) -> None:
+    several = SeveralWorkers(tmp_path, apps, JIKKO_SHUTDOWN_SECONDS="0")
+    try:
+        one, other = several.pair("asks")
+        run = one.run(q="x")["workflow_run_id"]
+        with one.following(run) as here, other.following(run) as there:
+            for events in (here, there):
+                while next(events)[1]["event"] != "run_paused":
+                    pass
+            several.server.send(signal.SIGTERM)
+            assert [list(here), list(there)] == [[], []]
+        assert several.server.wait() == 0
+        assert "Traceback" not in several.server.output
+    finally:
+        several.close()
+
+
 def test_a_key_is_counted_for_all_processes_together(tmp_path: Path, apps: dict[str, str]) -> None:
     several = SeveralWorkers(tmp_path, apps, JIKKO_REQUESTS_PER_MINUTE="6")
     try:
@@ -310,7 +360,8 @@ def test_what_keeps_a_later_worker_from_starting_ends_nothing(tmp_path: Path, ap
 
         kill(process_of(one))
         until(lambda: several.server.output.count("another one is tried") >= 2, "it was tried twice")
-        assert other.run(q="meanwhile")["data"]["outputs"] == {"q": "meanwhile"}
+        # New connections do not wait for the worker that cannot be started.
+        assert {process_of(several.client("echo")) for _ in range(20)} == {survivor}
         providers.write_text("providers: {}")
 
         newcomer = several.client("echo", lambda pid: pid != survivor)

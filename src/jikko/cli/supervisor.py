@@ -18,7 +18,7 @@ import click
 
 from jikko.cli.serving import base_of, say_ready
 from jikko.errors import InvalidSettings
-from jikko.http.listening import listen
+from jikko.http.listening import listen, reserve
 from jikko.service.bus import SUPERVISOR, Ask, Assembled, Begin, Gone, Inherited, Line, Message, Reply, Serving, Take
 from jikko.service.ownership import sole_owner
 from jikko.service.request_rate import RequestRate
@@ -51,13 +51,13 @@ class Supervisor:
 
     def __init__(self, settings: Settings, sockets: Sequence[socket.socket], lock: int, files: Sequence[Path]) -> None:
         """Args:
-        sockets: One that listens for each worker.
+        sockets: One that listens for each worker; closed once the workers are told to stop.
         lock: The file that says that the data folder is in use: workers keep it open, so that it is for as long as
             any of them lives.
         files: To be published by the first worker.
         """
         self._settings = settings
-        self._sockets = sockets
+        self._sockets = list(sockets)
         self._lock = lock
         self._files = list(files)
         self._server = secrets.token_hex(4)
@@ -100,6 +100,9 @@ class Supervisor:
         self._assembled.set()
         for child in self._children.values():
             self._signal(child, signal.SIGTERM)
+        # Once no worker listens any more, connections are refused and do not wait here for nobody.
+        for listening in self._sockets:
+            listening.close()
 
     def _signal(self, child: _Child, number: signal.Signals) -> None:
         # It may have ended, and nobody has looked yet.
@@ -115,6 +118,7 @@ class Supervisor:
                 child = await self._start(slot)
             except OSError as error:
                 log.error("a worker cannot be started, trying again: %s", error)
+                self._leave_to_others(slot)
                 await self._pause()
                 continue
             hearing = asyncio.get_running_loop().create_task(self._hear(child))
@@ -123,8 +127,22 @@ class Supervisor:
             child.line.close()
             del self._children[child.name]
             self._died(child, code)
+            if not (child.served or code < 0):
+                self._leave_to_others(slot)
             if not child.served or time.monotonic() - child.began < _TOO_SOON:
                 await self._pause()
+
+    def _leave_to_others(self, slot: int) -> None:
+        """Have no connections wait for a worker that could not start, and may not for long, while others serve."""
+        listening = self._sockets[slot]
+        if self._told.is_set() or not self._roster.serving or self._sockets.count(listening) > 1:
+            return
+        try:
+            self._sockets[slot] = reserve(listening)
+        except OSError as error:
+            log.error("connections wait for a worker that cannot be started: %s", error)
+        else:
+            listening.close()
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -137,8 +155,9 @@ class Supervisor:
         name = f"{self._server}/{self._names}"
         self._names += 1
         ours, theirs = socket.socketpair()
-        handles = (theirs.fileno(), self._sockets[slot].fileno())
-        with theirs:
+        # A copy: ours may be closed while the line is opened.
+        with theirs, self._sockets[slot].dup() as listening:
+            handles = (theirs.fileno(), listening.fileno())
             line = await Line.open(ours)
             try:
                 process = await asyncio.create_subprocess_exec(

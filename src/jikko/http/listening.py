@@ -31,5 +31,24 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
         return [socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=True) for _ in range(count)]
     except OSError as error:
         # The text of the error without what `create_server` adds to it.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         raise OSError(f"Cannot listen on {host}:{port}: {reason}.") from None
+
+
+def reserve(like: socket.socket) -> socket.socket:
+    """Another socket on the address of one of several. No connection comes to it until somebody listens on it.
+
+    Raises:
+        OSError: The system has no room for it.
+    """
+    reserved = socket.socket(like.family, socket.SOCK_STREAM)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if like.family == socket.AF_INET6:
+            reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        reserved.bind(like.getsockname())
+    except OSError:
+        reserved.close()
+        raise
+    return reserved

@@ -22,7 +22,7 @@ from jikko.service.bus import Question
 from jikko.service.errands import run_errand
 from jikko.service.executions import Executions
 from jikko.service.file_inputs import FileInputs
-from jikko.service.following import follow
+from jikko.service.following import Departure, follow
 from jikko.service.inputs import prepare
 from jikko.service.live import Batch, LiveRun
 from jikko.service.paused_runs import PausedRuns
@@ -82,6 +82,7 @@ class Runs:
             peers=self._peers,
             clock=clock,
         )
+        self._departure = Departure()
         self.records = Records(store)
 
     async def start(self, app: App, request: StartRequest) -> LiveRun:
@@ -204,7 +205,7 @@ class Runs:
             through_pauses: Stay while the run is paused, until it ends.
 
         Raises:
-            RunLeft: This process executes the run, and ends.
+            RunLeft: This process ends, whichever executes the run.
         """
         return follow(
             self._store,
@@ -215,10 +216,13 @@ class Runs:
             durable=durable,
             idle=idle,
             through_pauses=through_pauses,
+            departure=self._departure,
         )
 
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
+
+        Whoever follows a run of another process here has until then, too.
 
         Args:
             grace: Seconds that runs have to finish.
@@ -226,7 +230,10 @@ class Runs:
         Returns:
             How many were parked.
         """
-        return await self._executions.close(grace)
+        until = time.monotonic() + grace
+        parked = await self._executions.close(grace)
+        await self._departure.depart(max(0.0, until - time.monotonic()))
+        return parked
 
 
 @lru_cache(maxsize=10_000)
