@@ -17,6 +17,8 @@ from jikko.service.request_rate import RequestRate
 from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
 from tests.service.world import Process, World
 
+RUN = "/v1/workflows/run"
+
 
 @asynccontextmanager
 async def client_of(
