@@ -96,3 +96,27 @@ def test_a_pattern_that_cannot_be_matched_in_linear_time_is_told(pattern: str) -
 )
 def test_keywords_with_patterns_mean_what_they_meant(schema: dict[str, Any], value: Json, expected: str) -> None:
     assert message(schema, value) == expected
+
+
+@pytest.mark.parametrize("draft", ["draft 7", "draft 2020-12"])
+def test_unique_items_take_linear_time(draft: Draft) -> None:
+    items = [{"n": number} for number in range(50_000)]
+
+    assert message({"uniqueItems": True}, items, draft) == ""
+    assert message({"uniqueItems": True}, [*items, {"n": 7}], draft) != ""
+
+
+@pytest.mark.parametrize(
+    ("items", "are_unique"),
+    [
+        ([1, 1.0], False),
+        ([1, True], True),
+        ([0, False, None, "", "0", [], {}], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([[1, 2], [2, 1]], True),
+        (["a", "b", "a"], False),
+    ],
+)
+def test_unique_items_mean_what_they_meant(items: list[Json], are_unique: bool) -> None:
+    assert (message({"uniqueItems": True}, items) == "") is are_unique
+    assert message({"uniqueItems": False}, items) == ""

@@ -11,15 +11,26 @@ from jikko.http.app import create_app
 from jikko.http.state import Api
 from jikko.ports.app_store import App
 from jikko.service.apps import Apps
+from jikko.service.end_users import EndUsers
+from jikko.service.files import FileService
 from jikko.service.request_rate import RequestRate
+from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
 from tests.service.world import Process, World
+
+RUN = "/v1/workflows/run"
 
 
 @asynccontextmanager
 async def client_of(
-    world: World, app: App, process: Process | None = None, *, requests_per_minute: int = 0
+    world: World,
+    app: App,
+    process: Process | None = None,
+    *,
+    requests_per_minute: int = 0,
+    file_limits: FileLimits | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
+    file_limits = file_limits or FileLimits()
     process = process or world.process()
     apps = Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute))
     unused: Any = None
@@ -31,11 +42,11 @@ async def client_of(
         workflows=process.workflows,
         version="0",
         max_body=1 << 20,
-        end_users=unused,
-        files=unused,
+        end_users=EndUsers(MemoryEndUserStore(MemoryRunStore(), world.file_index)),
+        files=FileService(world.files, world.signer, file_limits),
         forms=unused,
         signer=unused,
-        file_limits=FileLimits(),
+        file_limits=file_limits,
         public_url="",
         now=lambda: world.now,
     )

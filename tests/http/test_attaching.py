@@ -2,33 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from jikko.record import RunRecord
-from tests.http.scene import body, client_of
+from tests.http.scene import RUN, body
 from tests.service.world import PATIENCE, World
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 WAYS = ["", "&include_state_snapshot=true", "&include_state_snapshot=true&continue_on_pause=true"]
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
-async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(world, await world.chain()) as client:
-        yield client
 
 
 def messages(answer: httpx.Response) -> list[dict[str, Any]]:

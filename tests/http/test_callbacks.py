@@ -6,12 +6,11 @@ import httpx
 import pytest
 
 from jikko.store.memory import MemoryRunStore
-from tests.http.scene import body, client_of
+from tests.http.scene import RUN, body
 from tests.service.world import World
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 URL = "https://example.com/hook"
 
 
@@ -21,10 +20,9 @@ def store() -> MemoryRunStore:
 
 
 @pytest.fixture
-async def client(store: MemoryRunStore) -> AsyncIterator[httpx.AsyncClient]:
+async def world(store: MemoryRunStore) -> AsyncIterator[World]:
     world = World(store)
-    async with client_of(world, await world.chain()) as client:
-        yield client
+    yield world
     await world.close()
 
 

@@ -1,19 +1,18 @@
 """Inputs that are nested deeply: they come back as they were sent, or are refused."""
 
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from jikko.ports.app_store import App
 from jikko.values import MAX_DEPTH
 from tests.acceptance.workflows import end, node
-from tests.http.scene import client_of
+from tests.http.scene import RUN
 from tests.service.world import World
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 JSON = {"Content-Type": "application/json"}
 DEEPEST = MAX_DEPTH - 2
 """Levels that an input may have: the body and its inputs are two more."""
@@ -21,17 +20,9 @@ MODES = {"blocking": 200, "streaming": 200, "async": 202}
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
-async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+async def app(world: World) -> App:
     start = node("start", "start", variables=[{"variable": "j", "label": "j", "type": "json_object"}])
-    async with client_of(world, await world.app("Deep", [start, end(out="start.j")], "start>end")) as client:
-        yield client
+    return await world.app("Deep", [start, end(out="start.j")], "start>end")
 
 
 def nested(levels: int) -> str:

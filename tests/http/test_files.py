@@ -2,27 +2,69 @@
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
+from jikko.files.types import FileLimits
 from jikko.ids import new_id
+from jikko.ports.app_store import App
 from tests.http.scene import client_of
 from tests.service.world import World
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-async def test_files_of_workflows_have_no_preview(world: World) -> None:
-    async with client_of(world, await world.chain()) as client:
-        answer = await client.get(f"/v1/files/{new_id()}/preview", params={"as_attachment": "true"})
-        without_key = await client.get(f"/v1/files/{new_id()}/preview", headers={"Authorization": ""})
+async def test_files_of_workflows_have_no_preview(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/v1/files/{new_id()}/preview", params={"as_attachment": "true"})
+    without_key = await client.get(f"/v1/files/{new_id()}/preview", headers={"Authorization": ""})
 
     assert (answer.status_code, answer.json()["code"]) == (404, "file_not_found")
     assert answer.json()["message"] == "File not found in message context"
     assert without_key.status_code == 401
+
+
+def form(user: str = "anna", content: bytes = b"hello") -> bytes:
+    """A form with a user and a file, parted by ``b``."""
+    return (
+        f'--b\r\nContent-Disposition: form-data; name="user"\r\n\r\n{user}\r\n'
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
+    ).encode() + content + b"\r\n--b--\r\n"  # fmt: skip
+
+
+async def upload(
+    client: httpx.AsyncClient, body: bytes | AsyncIterator[bytes], charset: str = "utf-8"
+) -> httpx.Response:
+    headers = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
+    return await client.post("/v1/files/upload", content=body, headers=headers)
+
+
+async def test_a_form_in_an_encoding_that_decodes_nothing_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await upload(client, form(), "undefined")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+async def test_half_a_character_in_the_user_of_a_form_is_replaced(client: httpx.AsyncClient) -> None:
+    uploaded = (await upload(client, form("x+2AA-"), "utf-7")).json()
+    user = (await client.get(f"/v1/end-users/{uploaded['created_by']}")).json()
+
+    assert user["session_id"] == "x?"
+
+
+async def test_a_form_that_does_not_say_how_long_it_is_is_read_no_further_than_a_file_may_be_long(
+    world: World, app: App
+) -> None:
+    limits = FileLimits(max_image=0, max_video=0, max_audio=0, max_other=10)
+    pieces = 0
+
+    async def without_end() -> AsyncIterator[bytes]:
+        nonlocal pieces
+        yield form().partition(b"hello")[0]
+        for pieces in range(100):  # noqa: B007  # counted
+            yield bytes(1 << 20)
+
+    async with client_of(world, app, file_limits=limits) as client:
+        answer = await upload(client, without_end())
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+    assert pieces < 3

@@ -1,37 +1,17 @@
 """``Idempotency-Key`` on starts, as clients see it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from jikko.ports.app_store import App
-from tests.http.scene import body, client_of
+from tests.http.scene import RUN, body
 from tests.service.world import World
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 KEY = {"Idempotency-Key": "order 17"}
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
-async def app(world: World) -> App:
-    return await world.chain()
-
-
-@pytest.fixture
-async def client(world: World, app: App) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(world, app) as client:
-        yield client
 
 
 async def test_a_blocking_start_that_is_repeated_has_the_same_answer(client: httpx.AsyncClient, world: World) -> None:

@@ -2,23 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.http.scene import body, client_of
+from tests.http.scene import RUN, body, client_of
 from tests.service.world import World, until
 
 pytestmark = pytest.mark.anyio
-
-RUN = "/v1/workflows/run"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 @pytest.mark.parametrize("mode", ["async", "streaming", "blocking"])

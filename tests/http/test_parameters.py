@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -25,13 +24,6 @@ TYPES: dict[str, type] = {
     "file_upload": dict,
 }
 WRONG: list[Any] = [None, True, 5, 1.5, "on", "", ["a"], [5], [], {}, {"a": 1}, {"enabled": "yes"}]
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def test_features_have_the_types_that_clients_know(world: World) -> None:

@@ -1,29 +1,12 @@
 """Repeating a run, as clients see it."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
-from tests.http.scene import body, client_of
+from tests.http.scene import RUN, body
 from tests.service.world import World
 
 pytestmark = pytest.mark.anyio
-
-RUN = "/v1/workflows/run"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
-async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(world, await world.chain()) as client:
-        yield client
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.scene import body, client_of
+from jikko.ports.app_store import App
+from tests.http.scene import RUN, body, client_of
 from tests.service.world import PATIENCE, Process, World
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 PARKED = {
     "code": "service_unavailable",
     "message": "The server is shutting down; the run goes on when it is back.",
@@ -36,8 +36,8 @@ def process(world: World) -> Process:
 
 
 @pytest.fixture
-async def client(world: World, process: Process) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(world, await world.chain(), process) as client:
+async def client(world: World, app: App, process: Process) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(world, app, process) as client:
         yield client
 
 

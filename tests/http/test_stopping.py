@@ -5,28 +5,21 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.http.scene import body, client_of
+from jikko.ports.app_store import App
+from tests.http.scene import RUN, body, client_of
 from tests.service.world import World, until
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 TASK = "/v1/workflows/tasks"
 NOTHING = "0199a1b2-0000-4000-8000-000000000000"
 ASKER = {"user": "anna"}
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
-async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+async def client(world: World, app: App) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a process that runs one run at once."""
-    async with client_of(world, await world.chain(), world.process(at_once=1)) as client:
+    async with client_of(world, app, world.process(at_once=1)) as client:
         yield client
 
 

@@ -1,27 +1,16 @@
 """The trace session that a start may name. Source: Dify 1.15, spec/service-api.md §4.1."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.http.scene import body, client_of
-from tests.service.world import World
+from tests.http.scene import RUN, body
 
 pytestmark = pytest.mark.anyio
 
-RUN = "/v1/workflows/run"
 HEADER = "X-Trace-Session-Id"
 WRONG = ["", "  ", "x" * 201]
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    world = World()
-    async with client_of(world, await world.chain()) as client:
-        yield client
-    await world.close()
 
 
 def assert_refused(answer: httpx.Response) -> None:

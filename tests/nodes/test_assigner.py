@@ -168,6 +168,15 @@ async def test_arithmetic_does_not_lead_out_of_the_range_of_numbers(operation: s
         await assigned(item("number", operation, value, constant=True))
 
 
+@pytest.mark.parametrize("operation", ["+=", "-=", "*=", "/="])
+@pytest.mark.parametrize("held", ["a text", [1, 2], None], ids=["text", "list", "null"])
+async def test_there_is_no_arithmetic_with_what_only_was_declared_a_number(operation: str, held: Json) -> None:
+    data = fields({"type": "assigner", "version": "2", "items": [item("number", operation, 10**12, constant=True)]})
+
+    with pytest.raises(NodeFailure, match="needs a number"):
+        await Assigner.from_dsl(data).run(FakeContext({"loop": {"number": held}}, declared=DECLARED))
+
+
 @pytest.mark.parametrize("name", ["files", "nothing"])
 async def test_what_has_no_zero_value_cannot_be_cleared(name: str) -> None:
     with pytest.raises(NodeFailure, match="cannot be cleared") as caught:

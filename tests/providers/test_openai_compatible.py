@@ -166,8 +166,11 @@ async def test_a_rate_limit_tells_when_to_come_again() -> None:
     assert "slow down" in str(failure)
 
 
-async def test_a_rate_limit_without_a_time_is_one_too() -> None:
-    assert (await failure_of(refusal(429, "slow down"))).retry_after is None
+@pytest.mark.parametrize("headers", [(), ("Retry-After: soon",), ("Retry-After: Mon, 01 Jan 99999999 00:00:00 GMT",)])
+async def test_a_rate_limit_without_a_time_is_one_too(headers: tuple[str, ...]) -> None:
+    failure = await failure_of(refusal(429, "slow down", *headers))
+
+    assert (failure.kind, failure.retry_after) == ("InvokeRateLimitError", None)
 
 
 async def test_the_next_attempt_of_a_node_waits_as_long_as_the_provider_said() -> None:

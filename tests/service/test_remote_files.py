@@ -30,6 +30,11 @@ async def test_a_server_that_says_nothing_leaves_what_the_address_says() -> None
     assert await probed(HttpResponse(200, (("Content-Length", "many"),), b"")) == expected
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "Content-Range"])
+async def test_a_size_beyond_all_sizes_is_none(name: str) -> None:
+    assert (await probed(HttpResponse(200, ((name, "9" * 5000),), b""))).size == -1
+
+
 async def test_the_content_type_helps_where_the_name_does_not() -> None:
     found = await probed(HttpResponse(200, (("Content-Type", "image/png; a=b"),), b""), "http://web.example/picture")
 
@@ -71,6 +76,8 @@ async def test_a_server_that_then_sends_too_much_is_no_failure() -> None:
         ('attachment; filename="a \\"b\\".txt"', 'a "b".txt'),
         ("attachment; filename=x.txt; filename*=UTF-8''%E7%B5%B5.png", "絵.png"),
         ("attachment; filename*=nonsense''%41.txt", "A.txt"),
+        ("attachment; filename*=undefined''%41.txt", "A.txt"),
+        ("attachment; filename*=idna''%41.txt", "A.txt"),
         ('attachment; filename="C:\\\\dir\\\\a.txt"', "a.txt"),
         ('attachment; filename="/"', ""),
     ],

@@ -104,12 +104,9 @@ class World:
         self.now = 1_800_000_000.0
         self.store: RunStore = store or MemoryRunStore()
         self.app_store = MemoryAppStore()
-        self.files = Files(
-            MemoryFileIndex(),
-            MemoryBlobs(),
-            UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now),
-            clock=lambda: self.now,
-        )
+        self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
+        self.file_index = MemoryFileIndex()
+        self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
         self.script = Script()
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self.script.node_class()}
         self.apps = Apps(self.app_store, self.classes, lambda: self.now)

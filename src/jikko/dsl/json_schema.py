@@ -1,5 +1,6 @@
-"""JSON schemas that strangers wrote: checking a value against one reaches for nothing, and no pattern takes long."""
+"""JSON schemas that strangers wrote: checking a value against one reaches for nothing, and no keyword takes long."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, Literal
@@ -26,7 +27,7 @@ class JsonSchema:
         import referencing
 
         base = {"draft 7": jsonschema.Draft7Validator, "draft 2020-12": jsonschema.Draft202012Validator}[draft]
-        # Not `re`, which takes exponential time for some patterns and holds the whole process meanwhile.
+        # Some of the library's keywords take quadratic or exponential time, and hold the whole process meanwhile.
         extend: Any = jsonschema.validators.extend
         validator = extend(base, _keywords(cache(_matcher)))
         try:
@@ -126,7 +127,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Callable[..., Iterator[Any]]]:
-    """The keywords of JSON Schema that have to do with patterns, as ``jsonschema`` calls them."""
+    """The keywords of JSON Schema that are checked in another way here, as ``jsonschema`` calls them."""
     from jsonschema import ValidationError
 
     def pattern(validator: Any, wanted: str, value: Json, _: Any) -> Iterator[Any]:
@@ -154,6 +155,11 @@ def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Call
                 f"Additional properties are not allowed ({names} {'was' if len(others) == 1 else 'were'} unexpected)"
             )
 
+    def unique_items(validator: Any, wanted: bool, value: Json, _: Any) -> Iterator[Any]:
+        # The library compares each object with each other one.
+        if wanted and validator.is_type(value, "array") and len(set(map(_canonical, value))) < len(value):
+            yield ValidationError(f"{value!r} has non-unique elements")
+
     def unchecked(*_: Any) -> Iterator[Any]:
         # It would match patterns in the library's own way.
         return iter(())
@@ -162,8 +168,26 @@ def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Call
         "pattern": pattern,
         "patternProperties": pattern_properties,
         "additionalProperties": additional_properties,
+        "uniqueItems": unique_items,
         "unevaluatedProperties": unchecked,
     }
+
+
+def _canonical(value: Json) -> str:
+    """A text that is the same for values that JSON Schema takes for equal: ``1`` and ``1.0``, but not ``true``."""
+    return json.dumps(_without_fractions(value), sort_keys=True)
+
+
+def _without_fractions(value: Json) -> Json:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_without_fractions(item) for item in value]
+        case dict():
+            return {key: _without_fractions(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 def _short(text: str) -> str:

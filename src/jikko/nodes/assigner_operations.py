@@ -111,6 +111,9 @@ def apply(operation: str, kind: str, current: Json, value: Json, *, max_number: 
     Raises:
         AssignmentRefused: The type has no zero value to be cleared to, or a number gets too large.
     """
+    if operation in _ARITHMETIC and not isinstance(current, (int, float)):
+        # Version 1 may have put a text there, which Python would repeat as often as the number says.
+        raise AssignmentRefused(f"{operation} needs a number, and the variable holds another value", unexpected=True)
     try:
         changed = _applied(operation, kind, current, value)
     except (OverflowError, TypeError) as error:

@@ -79,8 +79,11 @@ def _text(variable: StartVariable, value: Json) -> str:
 
 def _number(name: str, value: Json) -> Json:
     if isinstance(value, (int, float)):
-        # Dify's JSON parser makes floats of integers beyond 64 bits.
-        return float(value) if abs(value) > 2**64 - 1 else value
+        try:
+            # Dify's JSON parser makes floats of integers beyond 64 bits.
+            return float(value) if abs(value) > 2**64 - 1 else value
+        except OverflowError:
+            raise InvalidParam(f"{name} in input form must be a valid number") from None
     if not isinstance(value, str):
         raise InvalidParam(f"{name} in input form must be a valid number")
     text = value.strip()

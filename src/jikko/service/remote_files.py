@@ -22,6 +22,9 @@ _TIMEOUTS: Final = Timeouts(connect=5.0, read=10.0, write=10.0, total=20.0)
 _EXTENDED_NAME: Final = re.compile(r"filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"]+)", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"filename\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;]+))", re.IGNORECASE)
 
+_MAX_DIGITS: Final = 18
+"""Of a size; a longer one is none."""
+
 
 class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file at an address, as far as it is known without fetching it."""
@@ -88,7 +91,8 @@ def name_in_disposition(header: str) -> str:
     if extended:
         try:
             return _base(unquote(extended[2].strip(), encoding=extended[1] or "utf-8"))
-        except LookupError:
+        except (LookupError, UnicodeError):
+            # Python has encodings that refuse to replace what they cannot decode.
             return _base(unquote(extended[2].strip()))
     plain = _PLAIN_NAME.search(header)
     if plain is None:
@@ -105,4 +109,4 @@ def _base(name: str) -> str:
 def _size(answer: HttpResponse) -> int:
     # "bytes 0-0/1234" is the answer to a request for the first byte.
     total = answer.header("content-range").rpartition("/")[2] or answer.header("content-length")
-    return int(total) if total.isascii() and total.isdigit() else -1
+    return int(total) if total.isascii() and total.isdigit() and len(total) <= _MAX_DIGITS else -1

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive
 
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http import wire
@@ -26,16 +27,17 @@ async def upload(request: Request) -> Response:
     api, app = await authenticated(request)
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+    limit = api.file_limits.largest + _FORM_OVERHEAD
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > api.file_limits.largest + _FORM_OVERHEAD:
-        raise PayloadTooLarge("", code="file_too_large")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large()
     try:
-        async with request.form(max_files=10, max_fields=100) as form:
+        async with Request(request.scope, _limited(request.receive, limit)).form(max_files=10, max_fields=100) as form:
             parts = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
             user = form.get("user")
-            owner = await api.end_users.known(app.id, user if isinstance(user, str) and user else ANONYMOUS)
+            owner = await api.end_users.known(app.id, _storable(user) if isinstance(user, str) and user else ANONYMOUS)
             stored = await api.files.upload(parts, app_id=app.id, end_user_id=owner)
-    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeDecodeError):
+    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
         raise BadRequest("The form cannot be read.") from None
     return JsonResponse(wire.encode(api.files.described(stored, base_url=base_url_of(api, request))), 201)
 
@@ -61,6 +63,35 @@ async def download_made(request: Request) -> Response:
     if not file_id:
         raise NotFound("File not found or signature is invalid")
     return _sent(await api.files.download(file_id, request.query_params))
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """The body of a request, as far as it has at most so many bytes: a form that announces no length is kept on disk.
+
+    Raises:
+        PayloadTooLarge: When it is received, and is larger.
+    """
+    size = 0
+
+    async def received() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise _too_large()
+        return message
+
+    return received
+
+
+def _too_large() -> PayloadTooLarge:
+    # Dify's message is empty. Source: spec/observed.md.
+    return PayloadTooLarge("", code="file_too_large")
+
+
+def _storable(user: str) -> str:
+    # Some encodings that a form may name, such as UTF-7, spell lone surrogates, which have no bytes in UTF-8.
+    return user.encode("utf-8", "replace").decode("utf-8")
 
 
 def _sent(download: Download) -> Response:
