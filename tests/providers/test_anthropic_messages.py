@@ -13,6 +13,7 @@ from jikko.ports.models import Chunk, Media, Message, ModelFailure, ModelRequest
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
+from jikko.providers.progress import MAX_TOKENS
 from tests.providers.fake_model import Answer, Exchange, FakeModel, silence
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +74,20 @@ def request(*messages: Message, **fields: Any) -> ModelRequest:
     return ModelRequest(
         provider="anthropic", model="claude", messages=messages or (Message("user", ("hi",)),), **fields
     )
+
+
+async def test_counts_that_no_answer_can_have_are_bounded() -> None:
+    answer = says(
+        started(10**20),
+        block(0, type="text", text=""),
+        piece(0, type="text_delta", text="a"),
+        *ended("end_turn", 10**20),
+    )
+    async with served(answer) as (_, models):
+        counted = (await models.complete(request())).usage
+
+    assert (counted.prompt_tokens, counted.completion_tokens) == (MAX_TOKENS, MAX_TOKENS)
+    assert counted.total_tokens == 2 * MAX_TOKENS
 
 
 async def test_text_and_thinking_come_piece_by_piece() -> None:

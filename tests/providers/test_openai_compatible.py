@@ -3,11 +3,14 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jikko.ports.models import Chunk, Media, Message, ModelFailure
+from jikko.providers.progress import MAX_TOKENS
+from jikko.settings import Settings
 from tests.providers.calling import KEY, TOOL, models_at, request, served
 from tests.providers.fake_model import (
     Answer,
@@ -100,6 +103,16 @@ async def test_an_answer_that_is_not_streamed_has_no_time_to_the_first_token() -
     assert completion.text == "Hi"
     assert completion.usage.time_to_first_token is None
     assert "stream" not in fake.bodies[0]
+
+
+@pytest.mark.parametrize("told", [10**19, 1e300])
+async def test_a_count_that_no_answer_can_have_is_told_as_the_largest_that_is_believed(told: float) -> None:
+    counts = {"prompt_tokens": told, "completion_tokens": told, "total_tokens": told}
+    async with served(events([delta("a", finish="stop"), {"choices": [], "usage": counts}])) as (_, models):
+        counted = (await models.complete(request())).usage
+
+    assert counted.prompt_tokens == counted.completion_tokens == counted.total_tokens == MAX_TOKENS
+    assert MAX_TOKENS * Settings(home=Path()).max_steps < 2**63  # or the sum of a run could not be stored
 
 
 async def test_prices_come_from_the_price_list() -> None:

@@ -96,11 +96,8 @@ class AnswerReader:
         if answer.error is not None:
             raise _told(answer.error)
         if answer.usage is not None:
-            progress.count(
-                _whole(answer.usage.prompt_tokens),
-                _whole(answer.usage.completion_tokens),
-                _whole(answer.usage.total_tokens),
-            )
+            usage = answer.usage
+            progress.count(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
         if not answer.choices:
             return
         choice = answer.choices[0]
@@ -170,10 +167,6 @@ def _pictures(parts: Any) -> list[Media]:
                 continue
             found.append(Media("image", head[5:].partition(";")[0] or "image/png", data=data))
     return found
-
-
-def _whole(number: int | float | None) -> int | None:
-    return None if number is None else max(0, int(number))
 
 
 def _told(error: Any) -> ModelFailure:

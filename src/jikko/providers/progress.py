@@ -12,6 +12,9 @@ MAX_TOOL_CALLS: Final = 128
 BYTES_PER_CHARACTER: Final = 4
 """How many bytes of an answer are allowed for each character of ``max_answer``: as many as one takes at most."""
 
+MAX_TOKENS: Final = 2**31 - 1
+"""What is believed of a provider's count. The sum of a run can always be stored then, however many nodes it has."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -137,18 +140,23 @@ class Progress:
             raise too_large(f"{BYTES_PER_CHARACTER * self._max} bytes of pictures")
         self.media += media
 
-    def count(self, prompt: int | None, completion: int | None, total: int | None = None) -> None:
+    def count(self, prompt: float | None, completion: float | None, total: float | None = None) -> None:
         """Note the provider's count; what is ``None`` stays as it was."""
         if prompt is not None:
-            self.prompt_tokens = prompt
+            self.prompt_tokens = _believed(prompt)
         if completion is not None:
-            self.completion_tokens = completion
-        self.total_tokens = (self.prompt_tokens or 0) + (self.completion_tokens or 0) if total is None else total
+            self.completion_tokens = _believed(completion)
+        added = (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+        self.total_tokens = added if total is None else _believed(total)
 
     def _take(self, characters: int) -> None:
         self._room -= characters
         if self._room < 0:
             raise too_large(f"{self._max} characters")
+
+
+def _believed(count: float) -> int:
+    return min(max(0, int(count)), MAX_TOKENS)
 
 
 def too_large(limit: str) -> ModelFailure:
