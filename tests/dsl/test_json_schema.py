@@ -14,8 +14,8 @@ LONG = "a" * 60 + "!"
 
 
 def message(schema: dict[str, Any], value: Json, draft: Draft = "draft 7") -> str:
-    error = JsonSchema(schema, draft).first_error(value)
-    return "" if error is None else error.message
+    misfit = JsonSchema(schema, draft).misfit(value)
+    return "" if misfit is None else misfit.message
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,10 @@ async def test_a_schema_that_points_elsewhere_fails_the_node_and_is_not_fetched(
         "Input o cannot be checked against its schema: its $ref 'http://127.0.0.1:9/schema' is not in the schema, "
         "and nothing is fetched."
     )
+
+
+async def test_of_a_long_value_that_does_not_fit_only_the_beginning_is_told() -> None:
+    told = await failure_of({"properties": {"a": {"type": "number"}}}, {"a": "x" * 1_000_000})
+
+    assert told.startswith("Input o does not fit its schema: 'xxx")
+    assert len(told) < 400

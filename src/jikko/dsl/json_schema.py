@@ -3,16 +3,26 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from jikko.values import Json
 
 Draft = Literal["draft 7", "draft 2020-12"]
 _NOT_THERE: Final = "is not in the schema, and nothing is fetched"
+_MAX_MESSAGE: Final = 300
 
 
 class BadSchema(Exception):
     """A value cannot be checked against the schema. The message says why: ``it is nested too deeply``."""
+
+
+class Misfit(NamedTuple):
+    """Why a value does not fit."""
+
+    where: str
+    """What in it does not, such as ``items.0.name``; ``""`` for the value itself."""
+    message: str
+    """At most 300 characters: the library quotes the whole value."""
 
 
 class JsonSchema:
@@ -36,8 +46,8 @@ class JsonSchema:
         except RecursionError:
             raise BadSchema("it is nested too deeply") from None
 
-    def first_error(self, value: Json) -> Any:
-        """The first ``jsonschema.ValidationError``; ``None`` if the value fits.
+    def misfit(self, value: Json) -> Misfit | None:
+        """The first thing that does not fit; ``None`` if the value does.
 
         Raises:
             BadSchema: The schema does not make sense where the value leads to.
@@ -45,7 +55,7 @@ class JsonSchema:
         from referencing.exceptions import Unresolvable
 
         try:
-            return next(self._validator.iter_errors(value), None)
+            found = next(self._validator.iter_errors(value), None)
         except Unresolvable as error:
             raise BadSchema(f"its $ref {_short(error.ref)} {_NOT_THERE}") from None
         except RecursionError:
@@ -55,6 +65,7 @@ class JsonSchema:
         except Exception as error:
             # A reference may point at what was never meant as a schema.
             raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
+        return found and Misfit(".".join(map(str, found.absolute_path)), found.message[:_MAX_MESSAGE])
 
 
 def doubts(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -59,8 +59,8 @@ class Start:
             raise NodeFailure(f"Input {name} must be a JSON object.", inputs=inputs)
         try:
             schema = self._schemas.get(name)
-            error = None if schema is None else schema.first_error(value)
+            misfit = None if schema is None else schema.misfit(value)
         except BadSchema as bad:
             raise NodeFailure(f"Input {name} cannot be checked against its schema: {bad}.", inputs=inputs) from None
-        if error is not None:
-            raise NodeFailure(f"Input {name} does not fit its schema: {error.message}", inputs=inputs)
+        if misfit is not None:
+            raise NodeFailure(f"Input {name} does not fit its schema: {misfit.message}", inputs=inputs)

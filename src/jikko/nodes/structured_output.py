@@ -83,14 +83,14 @@ class StructuredOutput:
 
     def _check(self, value: dict[str, Json]) -> None:
         try:
-            error = JsonSchema(self.schema, "draft 2020-12").first_error(value)
+            misfit = JsonSchema(self.schema, "draft 2020-12").misfit(value)
         except BadSchema:
             # There is nothing to check against.
             return
-        if error is not None:
-            where = ".".join(map(str, error.absolute_path)) or "the object"
+        if misfit is not None:
             raise NodeFailure(
-                f"The model's answer does not fit the schema: {where}: {error.message[:300]}", kind="LLMNodeError"
+                f"The model's answer does not fit the schema: {misfit.where or 'the object'}: {misfit.message}",
+                kind="LLMNodeError",
             )
 
 
