@@ -1,5 +1,6 @@
 """Reading what clients send."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -77,22 +78,34 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     return value
 
 
-def user_of(body: dict[str, Any]) -> str:
-    """The ``user`` of a request.
+def user_of(body: Mapping[str, Any]) -> str:
+    """The ``user`` of a request, in its body or query.
 
     Raises:
-        InvalidParam: It is missing, empty, neither text nor number, or longer than 255 characters.
+        InvalidParam: It is missing or empty, or see ``user_named``.
     """
-    user = body.get("user")
-    if user is None or user == "":
+    user = user_named(body.get("user"))
+    if not user:
         raise InvalidParam("Arg user must be provided.")
+    return user
+
+
+def user_named(user: Any) -> str:
+    """A user as it is kept, whatever request names it: a text without NULs. ``""`` is none.
+
+    Raises:
+        InvalidParam: It is neither text nor number, or longer than 255 characters.
+    """
+    if user is None:
+        return ""
     if isinstance(user, (int, float)) and not isinstance(user, bool):
         user = str(user)
     if not isinstance(user, str):
         raise InvalidParam("Arg user must be a string.")
-    if len(user) > _USER_LENGTH:
+    name = user.replace("\x00", "")
+    if len(name) > _USER_LENGTH:
         raise InvalidParam(f"Arg user must have at most {_USER_LENGTH} characters.")
-    return user.replace("\x00", "")
+    return name
 
 
 def check_trace_session(request: Request, body: dict[str, Any]) -> None:

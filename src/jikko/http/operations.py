@@ -49,6 +49,7 @@ def _json(schema: dict[str, Any], status: int = 200) -> dict[int, tuple[str, dic
 
 
 _SOME_TEXT = {**TEXT, "minLength": 1}
+_USER = {**TEXT, "maxLength": 255}
 _TIME = {**TEXT, "format": "date-time"}
 _RUN = "/v1/workflows/run/{workflow_run_id}"
 _START_ERRORS = (400, 401, 404, 409, 413, 415, 429, 503)
@@ -190,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (_EVENTS, None)},
         (400, 401, 404),
         query=(
-            ("user*", _SOME_TEXT, "The user of the run."),
+            ("user*", {**_USER, "minLength": 1}, "The user of the run."),
             ("include_state_snapshot", TEXT, "true: begin with what happened so far."),
             ("continue_on_pause", TEXT, "true: stay when the run pauses."),
         ),
@@ -203,7 +204,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _json(ref("File"), 201),
         (400, 401, 413, 415, 503),
         tag="Files",
-        body=obj({"file": {"type": "string", "format": "binary"}, "user": TEXT}, optional=("user",)),
+        body=obj({"file": {"type": "string", "format": "binary"}, "user": _USER}, optional=("user",)),
         body_media_type="multipart/form-data",
     ),
     Operation(

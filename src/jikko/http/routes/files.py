@@ -12,6 +12,7 @@ from starlette.types import Message, Receive
 
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http import wire
+from jikko.http.bodies import user_named
 from jikko.http.errors import JsonResponse
 from jikko.http.state import api_of, authenticated, base_url_of
 from jikko.ids import is_uuid
@@ -35,7 +36,8 @@ async def upload(request: Request) -> Response:
         async with Request(request.scope, _limited(request.receive, limit)).form(max_files=10, max_fields=100) as form:
             parts = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
             user = form.get("user")
-            owner = await api.end_users.known(app.id, _storable(user) if isinstance(user, str) and user else ANONYMOUS)
+            name = user_named(_storable(user)) if isinstance(user, str) else ""
+            owner = await api.end_users.known(app.id, name or ANONYMOUS)
             stored = await api.files.upload(parts, app_id=app.id, end_user_id=owner)
     except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
         raise BadRequest("The form cannot be read.") from None

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from jikko.errors import InvalidParam, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http import run_bodies, wire
+from jikko.http.bodies import user_of
 from jikko.http.errors import JsonResponse
 from jikko.http.messages import Messages
 from jikko.http.snapshot import snapshot as told_so_far
@@ -80,9 +81,7 @@ async def run_events(request: Request) -> Response | ASGIApp:
 async def attach(request: Request) -> Response | ASGIApp:
     """``GET /v1/workflow/{workflow_run_id}/events``: Dify's way to listen again. Source: spec/service-api.md §4.3."""
     api, app = await authenticated(request)
-    user = request.query_params.get("user", "")
-    if not user:
-        raise InvalidParam("Arg user must be provided.")
+    user = user_of(request.query_params)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     if record.owner.user != user:
         raise NotFound("Workflow run not found.")
