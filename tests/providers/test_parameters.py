@@ -45,6 +45,16 @@ async def test_a_response_format_may_be_a_word() -> None:
     assert fake.bodies[2]["response_format"] == {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}
 
 
+@pytest.mark.parametrize("schema", ["{", "[" * 100_000])
+async def test_a_schema_that_is_no_json_is_told_and_not_sent(schema: str) -> None:
+    async with served(streamed("a")) as (fake, models):
+        with pytest.raises(ModelFailure, match="json_schema is no JSON") as caught:
+            await models.complete(request(parameters={"response_format": "json_schema", "json_schema": schema}))
+
+    assert caught.value.kind == "InvokeBadRequestError"
+    assert fake.exchanges == []
+
+
 async def test_a_parameter_that_the_model_refuses_is_left_out_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
     async def answer(exchange: Exchange) -> None:
         if "temperature" in exchange.body:

@@ -100,7 +100,7 @@ class Parameters:
                     "type": "json_schema",
                     "json_schema": json.loads(schema) if isinstance(schema, str) else schema,
                 }
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ModelFailure(
                     f"The completion parameter json_schema is no JSON: {str(schema)[:100]!r}",
                     kind="InvokeBadRequestError",
