@@ -1,7 +1,10 @@
 """Taking a stream of server-sent events apart."""
 
 import itertools
+import time
+import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +31,25 @@ def test_what_is_not_complete_is_counted() -> None:
     assert buffer.pending == 1000
     buffer.feed(b"\n")
     assert buffer.pending == 0
+
+
+def test_lines_without_data_count_since_they_are_kept_too() -> None:
+    buffer = EventBuffer()
+    buffer.feed(b"data:\n" * 1000)
+    assert buffer.pending == 999  # what parts them
+    assert buffer.feed(b"\n") == [b"\n" * 999]
+    assert buffer.pending == 0
+
+
+@pytest.mark.parametrize("piece", [b"data: a\n", b"a"])
+def test_what_an_event_of_many_pieces_takes_grows_with_their_number_only(piece: bytes) -> None:
+    buffer = EventBuffer()
+    tracemalloc.start()
+    began = time.process_time()
+    for _ in range(30_000):
+        buffer.feed(piece)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert time.process_time() - began < 1.5  # with the square of their number it is many seconds
+    assert most < 3 * buffer.pending
