@@ -1,12 +1,12 @@
 """What model calls cost, by genai-prices."""
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
 from jikko.ports.models import PRICE_UNIT
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import Price, ProviderConfig
+from jikko.providers.once import Once
 
 _UNKNOWN = Price(Decimal(0), Decimal(0))
 
@@ -15,8 +15,7 @@ class Prices:
     """Unit prices by model. The price list is imported when the first one is asked for; nothing is fetched."""
 
     def __init__(self) -> None:
-        self._list: Any = None
-        self._loading: asyncio.Task[Any] | None = None
+        self._list: Once[Any] = Once(_load)
         self._flat: dict[tuple[str, str], Price | None] = {}
         """Prices that do not depend on the number of tokens; ``None`` where they do."""
 
@@ -33,37 +32,31 @@ class Prices:
         key = known.prices, name
         price = self._flat.get(key)
         if price is None:
-            await self._loaded()
-            price = self._price(known.prices, name, prompt, completion)
+            prices = await self._list.get()
+            price = _price(prices, known.prices, name, prompt, completion)
             if key not in self._flat:
                 # Large prompts cost more per token with some models; then it is asked each time.
-                tiers = (self._price(known.prices, name, tokens, tokens) for tokens in (1000, 10_000_000))
+                tiers = (_price(prices, known.prices, name, tokens, tokens) for tokens in (1000, 10_000_000))
                 self._flat[key] = price if len({price, *tiers}) == 1 else None
         return price
 
     def close(self) -> None:
         """Forget a load that is under way."""
-        if self._loading is not None:
-            self._loading.cancel()
+        self._list.close()
 
-    async def _loaded(self) -> None:
-        if self._list is None:
-            if self._loading is None:
-                self._loading = asyncio.create_task(asyncio.to_thread(_load))
-            self._list = await asyncio.shield(self._loading)
 
-    def _price(self, provider: str, model: str, prompt: int, completion: int) -> Price:
-        # At least one token of each, so that there is a unit price.
-        prompt, completion = max(1, prompt), max(1, completion)
-        try:
-            usage = self._list.Usage(input_tokens=prompt, output_tokens=completion)
-            found = self._list.calc_price(usage, model, provider_id=provider)
-        except (LookupError, ValueError):
-            return _UNKNOWN
-        return Price(
-            (found.input_price / prompt / PRICE_UNIT).normalize(),
-            (found.output_price / completion / PRICE_UNIT).normalize(),
-        )
+def _price(prices: Any, provider: str, model: str, prompt: int, completion: int) -> Price:
+    # At least one token of each, so that there is a unit price.
+    prompt, completion = max(1, prompt), max(1, completion)
+    try:
+        usage = prices.Usage(input_tokens=prompt, output_tokens=completion)
+        found = prices.calc_price(usage, model, provider_id=provider)
+    except (LookupError, ValueError):
+        return _UNKNOWN
+    return Price(
+        (found.input_price / prompt / PRICE_UNIT).normalize(),
+        (found.output_price / completion / PRICE_UNIT).normalize(),
+    )
 
 
 def _load() -> Any:

@@ -1,11 +1,12 @@
 """The client of a vendor's SDK, made when the first request needs it."""
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
+from jikko.providers.once import Once
 
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]
 """Makes the SDK's asynchronous client. Called in a thread: importing an SDK takes a good part of a second."""
@@ -15,10 +16,7 @@ class SdkClient:
     """Makes one client, however many requests wait for it."""
 
     def __init__(self, make: MakeClient, config: ProviderConfig) -> None:
-        self._make = make
-        self._config = config
-        self._client: Any = None
-        self._making: asyncio.Task[Any] | None = None
+        self._client: Once[Any] = Once(partial(make, config))
 
     async def get(self) -> Any:
         """The client.
@@ -27,24 +25,17 @@ class SdkClient:
             ModelFailure: It cannot be made from this configuration.
             ImportError: Its library lacks something.
         """
-        if self._client is None:
-            if self._making is None:
-                self._making = asyncio.create_task(asyncio.to_thread(self._make, self._config))
-            try:
-                self._client = await asyncio.shield(self._making)
-            except (ModelFailure, ImportError):
-                raise
-            except Exception as error:
-                raise ModelFailure(
-                    f"The client of this provider cannot be made: {error}", kind="InvokeBadRequestError"
-                ) from None
-        return self._client
+        try:
+            return await self._client.get()
+        except (ModelFailure, ImportError):
+            raise
+        except Exception as error:
+            raise ModelFailure(
+                f"The client of this provider cannot be made: {error}", kind="InvokeBadRequestError"
+            ) from None
 
     async def close(self) -> None:
         """Close its connections. May be called twice."""
-        if self._making is not None:
-            self._making.cancel()
-            self._making = None
-        client, self._client = self._client, None
+        client = self._client.close()
         if client is not None:
             await client.close()
