@@ -1,5 +1,6 @@
 """Settings: where they come from, which place wins, and what is refused."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,12 @@ def test_a_variable_of_another_type_is_refused_by_its_name(home: str, name: str,
 
 
 @pytest.mark.parametrize(
-    ("given", "message"), [({"port": 65_536}, "port is 65536"), ({"log_level": "loud"}, "log_level is 'loud'")]
+    ("given", "message"),
+    [
+        ({"port": 65_536}, "port is 65536"),
+        ({"workers": 1025}, "workers is 1025; at most 1024"),
+        ({"log_level": "loud"}, "log_level is 'loud'"),
+    ],
 )
 def test_a_value_out_of_range_is_refused_wherever_it_comes_from(
     home: str, given: dict[str, object], message: str
@@ -93,6 +99,18 @@ def test_a_value_out_of_range_is_refused_wherever_it_comes_from(
         read_settings({"JIKKO_HOME": home}, **given)
     with pytest.raises(InvalidSettings, match=message):
         read_settings({"JIKKO_HOME": home, **{f"JIKKO_{name.upper()}": str(value) for name, value in given.items()}})
+    in_file(home, "".join(f"{name} = {value!r}\n" for name, value in given.items()))
+    with pytest.raises(InvalidSettings, match=message):
+        read_settings({"JIKKO_HOME": home})
+
+
+@pytest.mark.parametrize("given", [{"port": -1}, {"shutdown_seconds": math.nan}, {"shutdown_seconds": math.inf}])
+def test_a_number_of_the_command_line_is_refused_where_one_of_the_environment_is(
+    home: str, given: dict[str, object]
+) -> None:
+    ((name, value),) = given.items()
+    with pytest.raises(InvalidSettings, match=f"{name} is {value}; expected a number from 0 up"):
+        read_settings({"JIKKO_HOME": home}, **given)
 
 
 @pytest.mark.parametrize("line", ["port = 80.5", "port = true", 'port = "http"', "http_verify = 2"])

@@ -14,6 +14,8 @@ FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
 _LAST_PORT = 65_535
+_MOST_WORKERS = 1024
+"""More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -119,8 +121,13 @@ class Settings:
     """How much the server tells: debug, info, warning or error."""
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, (int, float)) and not 0 <= value < math.inf:
+                raise InvalidSettings(f"{name} is {value}; expected a number from 0 up.")
         if self.port > _LAST_PORT:
             raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
+        if self.workers > _MOST_WORKERS:
+            raise InvalidSettings(f"workers is {self.workers}; at most {_MOST_WORKERS} processes can share the work.")
         if self.log_level.lower() not in _LOG_LEVELS:
             raise InvalidSettings(f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}.")
 
