@@ -52,7 +52,21 @@ def test_an_input_may_hold_the_sign_that_separates_name_and_value(jikko: Command
     assert json.loads(jikko("run", file, "-i", "q=a=b").out) == {"q": "a=b"}
 
 
-@pytest.mark.parametrize("arguments", [("-i", "nonsense"), ("--inputs", "[1]"), ("--inputs", "{"), ("-i", "=x")])
+DEEP = "[" * 300 + "]" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-i", "nonsense"),
+        ("--inputs", "[1]"),
+        ("--inputs", "{"),
+        ("-i", "=x"),
+        ("--inputs", f'{{"q": {DEEP}}}'),
+        ("-i", f"q={DEEP}"),
+        ("-i", f"q={'[' * 100_000}"),
+    ],
+)
 def test_inputs_that_are_none_are_a_usage_error(jikko: Command, file: Path, arguments: tuple[str, ...]) -> None:
     outcome = jikko("run", file, *arguments)
     assert outcome.code == 2

@@ -2,8 +2,8 @@
 
 import click
 
+from jikko.cli.shown import shown
 from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RunFinished, RunPaused, RunStarted
-from jikko.service.secrets import masked
 from jikko.values import encode_json
 
 _MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}
@@ -18,7 +18,7 @@ class Progress:
     def show(self, event: Event) -> None:
         """Show one event."""
         if self._as_json:
-            click.echo(masked(encode_json(event)).decode())
+            click.echo(shown(encode_json(event).decode()))
             return
         match event:
             case RunStarted():
@@ -35,7 +35,8 @@ class Progress:
                 click.echo(f"run paused: waits for {', '.join(event.paused_nodes)}", err=True)
             case RunFinished():
                 error = f": {event.error}" if event.error else ""
-                click.echo(f"run {event.status} in {event.elapsed:.2f} s, {event.total_steps} steps{error}", err=True)
+                told = f"run {event.status} in {event.elapsed:.2f} s, {event.total_steps} steps{error}"
+                click.echo(shown(told), err=True)
             case _:
                 pass
 
@@ -44,6 +45,5 @@ class Progress:
         depth = "  " * (len(event.rounds) + 1)
         place = f"[{event.rounds[-1].index}] " if event.rounds else ""
         title = event.title or event.node_id
-        click.echo(
-            click.style(f"{depth}{mark} {place}{title} ({event.node_type}) {detail}".rstrip(), fg=color), err=True
-        )
+        line = f"{depth}{mark} {place}{title} ({event.node_type}) {detail}".rstrip()
+        click.echo(click.style(shown(line), fg=color), err=True)

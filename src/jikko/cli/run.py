@@ -34,8 +34,7 @@ def _inputs(pairs: tuple[str, ...], document: str | None) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     if document:
         try:
-            text = Path(document[1:]).read_text(encoding="utf-8") if document.startswith("@") else document
-            inputs = json.loads(text)
+            inputs = _parsed(Path(document[1:]).read_text(encoding="utf-8") if document.startswith("@") else document)
         except (OSError, ValueError) as error:
             raise click.BadParameter(f"--inputs: {error}") from None
         if not isinstance(inputs, dict):
@@ -51,15 +50,33 @@ def _inputs(pairs: tuple[str, ...], document: str | None) -> dict[str, Any]:
 def _value(text: str) -> Any:
     if text[:1] in ("{", "["):
         try:
-            return json.loads(text)
+            return _parsed(text)
         except ValueError:
             return text
     return text
 
 
+def _parsed(text: str) -> Any:
+    """Raises:
+    ValueError: It is no JSON.
+    click.BadParameter: It is nested too deeply.
+    """
+    from jikko.values import MAX_DEPTH, is_too_deep
+
+    try:
+        value = json.loads(text)
+        too_deep = is_too_deep(value)
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise click.BadParameter(f"an input is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
 async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settings: Any, as_json: bool) -> int:
     from jikko.assemble import assemble
     from jikko.cli.progress import Progress
+    from jikko.cli.shown import shown
     from jikko.events import RunFinished
     from jikko.service.runs import StartRequest
 
@@ -83,5 +100,5 @@ async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settin
     if end is None:
         return 1
     if not as_json:
-        click.echo(json.dumps(end.outputs, ensure_ascii=False, indent=2))
+        click.echo(shown(json.dumps(end.outputs, ensure_ascii=False, indent=2)))
     return 0 if end.status in ("succeeded", "partial-succeeded") else 1

@@ -44,6 +44,7 @@ def list_(app: str | None, status: str | None, limit: int, home: Path | None, as
 
 async def _list(name: str | None, status: Any, limit: int, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
+    from jikko.cli.shown import shown
     from jikko.ports.run_store import LogQuery
 
     async with assemble(settings) as assembly:
@@ -55,7 +56,7 @@ async def _list(name: str | None, status: Any, limit: int, settings: Any, as_jso
     found.sort(key=lambda entry: -entry[1].created_at)
     for app_name, record in found[:limit]:
         if as_json:
-            click.echo(json.dumps(_entry(record), ensure_ascii=False))
+            click.echo(shown(json.dumps(_entry(record), ensure_ascii=False)))
         else:
             click.echo(
                 f"{record.owner.run_id}  {record.status:17}  {record.elapsed:8.2f} s  {record.total_steps:4} steps  "
@@ -76,25 +77,28 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     import msgspec
 
     from jikko.assemble import assemble
+    from jikko.cli.shown import shown
 
     async with assemble(settings) as assembly:
         record = await assembly.runs.records.any_record(run_id)
         executions = await assembly.runs.records.node_executions(record)
     if as_json:
-        click.echo(json.dumps({**_entry(record), "node_executions": msgspec.to_builtins(executions)}, default=str))
+        entry = {**_entry(record), "node_executions": msgspec.to_builtins(executions)}
+        click.echo(shown(json.dumps(entry, default=str)))
         return
     click.echo(f"run      {record.owner.run_id}\nstatus   {record.status}")
-    click.echo(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}")
+    click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
     if record.error:
-        click.echo(f"error    {record.error}")
+        click.echo(shown(f"error    {record.error}"))
     click.echo(f"took     {record.elapsed:.3f} s, {record.total_steps} steps, {record.total_tokens} tokens")
     for execution in executions:
         depth = "  " * (len(execution.rounds) + 1)
         error = f"  {execution.error}" if execution.error else ""
-        click.echo(
+        line = (
             f"{depth}{execution.index:3} {execution.status:10} {execution.elapsed_time:8.3f} s  "
             f"{execution.title or execution.node_id} ({execution.node_type}){error}"
         )
+        click.echo(shown(line))
 
 
 @runs.command()
@@ -126,7 +130,7 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
 @json_option
 def stop(run_id: str, url: str, key: str, user: str, as_json: bool) -> None:
     """Stop a run that a server executes. The exit code is 1 if there was nothing to stop."""
-    answer = _post(f"{url.rstrip('/')}/v1/workflows/run/{run_id}/stop", key, {"user": user})
+    answer = _post(_of_run(url, run_id, "stop"), key, {"user": user})
     stopped = bool(answer.get("stopped"))
     click.echo(json.dumps(answer) if as_json else ("stopped" if stopped else "it was not going on"))
     sys.exit(0 if stopped else 1)
@@ -143,25 +147,42 @@ def retry(run_id: str, from_node: str | None, wait: bool, url: str, key: str, us
     body: dict[str, Any] = {"user": user, "response_mode": "blocking" if wait else "async"}
     if from_node:
         body["from_node_id"] = from_node
-    answer = _post(f"{url.rstrip('/')}/v1/workflows/run/{run_id}/retry", key, body, timeout=None if wait else 30)
-    status = answer["data"]["status"]
-    click.echo(json.dumps(answer) if as_json else f"{answer['workflow_run_id']}  {status}")
+    address = _of_run(url, run_id, "retry")
+    answer = _post(address, key, body, timeout=None if wait else 30)
+    try:
+        new_run, status = answer["workflow_run_id"], answer["data"]["status"]
+    except (KeyError, TypeError):
+        raise _another_server(address) from None
+    click.echo(json.dumps(answer) if as_json else f"{new_run}  {status}")
     sys.exit(0 if status not in ("failed", "stopped") else 1)
 
 
+def _of_run(url: str, run_id: str, what: str) -> str:
+    from urllib.parse import quote
+
+    return f"{url.rstrip('/')}/v1/workflows/run/{quote(run_id, safe='')}/{what}"
+
+
 def _post(url: str, key: str, body: dict[str, Any], *, timeout: float | None = 30) -> dict[str, Any]:
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
         with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=timeout) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-            return found
+            found = json.loads(answer.read())
     except HTTPError as error:
         raise click.ClickException(f"{error.code}: {error.read().decode(errors='replace')}") from None
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise click.ClickException(f"{url}: {error}") from None
+    if not isinstance(found, dict):
+        raise _another_server(url)
+    return found
+
+
+def _another_server(url: str) -> click.ClickException:
+    return click.ClickException(f"{url}: the answer is none of Jikko's.")
 
 
 def _entry(record: Any) -> dict[str, Any]:
