@@ -1,11 +1,9 @@
 """Makes something of JSON that is broken, as people and models write it."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Final
 
+from jikko.nodes.off_the_loop import off_the_loop
 from jikko.values import Json
 
 MAX_REPAIRED: Final = 4096
@@ -28,10 +26,4 @@ async def repaired(text: str, repair: Callable[[str], Json]) -> Json:
         raise TooLong
     if len(text) <= _SHORT:
         return repair(text)
-    return await asyncio.get_running_loop().run_in_executor(_thread(), repair, text)
-
-
-@cache
-def _thread() -> ThreadPoolExecutor:
-    """One for all: more would not be faster, and those of asyncio are for what waits."""
-    return ThreadPoolExecutor(1, thread_name_prefix="jikko-json-repair")
+    return await off_the_loop(repair, text)

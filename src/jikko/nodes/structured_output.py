@@ -10,10 +10,13 @@ from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.nodes.broken_json import TooLong, repaired
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.json_in_text import fenced_object
+from jikko.nodes.off_the_loop import off_the_loop
 from jikko.nodes.reasoning import without_reasoning
 from jikko.ports.models import Message
 from jikko.values import Json, is_too_deep
 
+_SHORT: Final = 4096
+"""Characters of an answer that is checked at once: that takes some milliseconds. One of millions takes many seconds."""
 _INSTRUCTIONS: Final = """\
 Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
 
@@ -78,7 +81,10 @@ class StructuredOutput:
         if not isinstance(parsed, dict) or is_too_deep(parsed):
             raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
         value: dict[str, Json] = _with_booleans(parsed, self.schema)
-        self._check(value)
+        if len(text) <= _SHORT:
+            self._check(value)
+        else:
+            await off_the_loop(self._check, value)
         return value
 
     def _check(self, value: dict[str, Json]) -> None:
