@@ -40,6 +40,22 @@ def test_it_lists_what_is_set_up_and_what_workflows_need(files: tuple[Path, Path
     assert "sk-hidden" not in output
 
 
+@pytest.mark.parametrize("broken", [None, "app: {}", "x"])
+def test_a_file_whose_needs_cannot_be_told_is_named_and_is_no_success(
+    files: tuple[Path, Path], broken: str | None
+) -> None:
+    providers, source = files
+    if broken is None:
+        source.unlink()
+    else:
+        source.write_text(broken)
+
+    code, _, output = called("list", str(source), "--providers", str(providers))
+
+    assert code == 1
+    assert f"{source}: cannot be" in output
+
+
 def test_it_says_what_to_add(files: tuple[Path, Path]) -> None:
     providers, source = files
 

@@ -36,7 +36,7 @@ def list_(files: tuple[Path, ...], providers: Path | None, home: Path | None, as
     """List the providers that are set up, and which workflow needs which.
 
     Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a provider that
-    is not set up.
+    is not set up, or cannot be read.
     """
     sys.exit(run_async(_list(files, settings_of(home=home, providers=providers), as_json)))
 
@@ -64,6 +64,9 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
         click.echo(f"{config.id}  ({config.type} {entry['base_url']}, {key})")
     missing = 0
     async for workflow, needs in _workflows(files, settings):
+        if needs is None:
+            missing += 1
+            continue
         for need in needs:
             reached = found.find(need.provider)
             ok = reached is not None and not reached.unset
@@ -79,6 +82,7 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
 
 
 async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tuple[str, Any]]:
+    """Names of workflows and what they need; ``None`` for one that cannot be read, after that was said."""
     from jikko.assemble import assemble
     from jikko.errors import InvalidDocument
     from jikko.nodes.registry import BY_TYPE
@@ -91,9 +95,13 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
                 document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document
             except OSError as error:
                 click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
+                yield str(file), None
                 continue
-            if document is not None:
-                yield str(file), needs_of((node.id, node.data) for node in document.nodes)
+            if document is None:
+                click.echo(f"{file}: cannot be imported; `jikko check` says why", err=True)
+                yield str(file), None
+                continue
+            yield str(file), needs_of((node.id, node.data) for node in document.nodes)
         return
     async with assemble(settings) as assembly:
         for app in await assembly.apps.all():
@@ -101,6 +109,7 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
                 workflow = await assembly.workflows.get(app)
             except InvalidDocument as error:
                 click.echo(f"{app.name}: {error}", err=True)
+                yield app.name, None
                 continue
             yield app.name, needs_of((node.id, node.data) for node in workflow.document.nodes)
 

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 import click
 
+from jikko.cli.dsl_file import read_dsl_file
+
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN = 5.0
@@ -175,7 +177,7 @@ def say_ready(settings: Any, base: str, said: Sequence[str]) -> None:
 
 def _text(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_dsl_file(file)
     except OSError as error:
         raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
 
