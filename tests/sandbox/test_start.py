@@ -2,8 +2,10 @@
 
 """The sandbox refuses to start, and says what is missing, wherever a lock does not hold. And the self-test tells."""
 
+import errno
 import os
 import platform
+import socket
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ import pytest
 
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox import unavailable
+from jikko.sandbox.fork_server import ForkServer
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.selftest import self_test
@@ -43,6 +46,45 @@ CASES = {
     "an interpreter that ends": ("import os; os._exit(4)", "ended with status 4"),
     "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.zygote as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
 }  # fmt: skip
+
+
+async def test_it_does_not_start_without_room_for_a_socket_and_the_next_run_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with running() as sandbox:
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socketpair", full)
+            with pytest.raises(SandboxFailure, match=r"cannot be started: Too many open files") as raised:
+                await sandbox.run_code("python3", OK, {})
+        assert raised.value.kind == "SandboxUnavailableError"
+
+        assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
+
+
+async def test_a_limit_that_the_kernel_has_no_number_for_is_named() -> None:
+    async with running(SandboxLimits(wall_seconds=1e30)) as sandbox:
+        with pytest.raises(SandboxFailure, match="resource limit 0 cannot be set to 1000000"):
+            await sandbox.run_code("python3", OK, {})
+
+
+async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = ForkServer.probe
+
+    async def once(server: ForkServer) -> list[tuple[str, bool, str]]:
+        monkeypatch.setattr(ForkServer, "probe", no_more)
+        return await probe(server)
+
+    async def no_more(_: ForkServer) -> list[tuple[str, bool, str]]:
+        raise SandboxFailure("no process could be started: Resource temporarily unavailable")
+
+    monkeypatch.setattr(ForkServer, "probe", once)
+    last = (await self_test())[-1]
+
+    assert (last.name, last.ok) == ("fork server", False)
+    assert "Resource temporarily unavailable" in last.detail
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import unavailable
 
@@ -48,7 +49,10 @@ def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes]
         "require_landlock": limits.require_landlock,
     }
     bootstrap = _BOOTSTRAP.format(locations=_locations(), program=program)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError as error:
+        raise _unstartable(error) from error
     try:
         # -I and an empty environment: nothing from outside decides what is imported. -S: no code of installed packages
         # runs, as .pth files would have it. A session of its own: Ctrl-C is for the server to handle.
@@ -63,11 +67,15 @@ def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes]
         )
     except OSError as error:
         ours.close()
-        raise unavailable(f"{sys.executable} cannot be started: {error.strerror}") from error
+        raise _unstartable(error) from error
     finally:
         theirs.close()
     ours.setblocking(False)
     return process, ours
+
+
+def _unstartable(error: OSError) -> SandboxFailure:
+    return unavailable(f"{sys.executable} cannot be started: {error.strerror}")
 
 
 def _locations() -> Sequence[str]:

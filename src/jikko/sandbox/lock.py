@@ -185,7 +185,7 @@ def set_limits(limits: Mapping[int, int]) -> None:
     for kind, value in limits.items():
         try:
             resource.setrlimit(kind, (value, value))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise LockFailed(f"resource limit {kind} cannot be set to {value} ({error})") from error
 
 

@@ -66,6 +66,9 @@ async def self_test(limits: SandboxLimits | None = None, *, program: str = PROGR
     except ForkServerGone:
         lines.append(SelfTestLine("fork server", "failed", "it died while it was tested"))
         return lines
+    except SandboxFailure as failure:
+        lines.append(SelfTestLine("fork server", "failed", str(failure)))
+        return lines
     finally:
         await server.close()
     lines += await _ordinary_runs(limits, program)
