@@ -56,6 +56,19 @@ def is_too_deep(value: Json) -> bool:
     return True
 
 
+def has_more_elements(value: Json, than: int) -> bool:
+    """Whether lists and objects in a value have more elements than so many, all together."""
+    pending, seen = [value], 0
+    while pending:
+        each = pending.pop()
+        if isinstance(each, (dict, list)):
+            seen += len(each)
+            if seen > than:
+                return True
+            pending.extend(each.values() if isinstance(each, dict) else each)
+    return False
+
+
 def type_of(value: Json) -> str:
     """The type of a value, as the DSL names it: ``string``, ``integer``, ``float``, ``boolean``, ``object``, ``file``,
     ``none``, ``array[any]`` or ``array[string|number|object|boolean|file]``.

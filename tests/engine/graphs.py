@@ -58,6 +58,17 @@ class QuickWork(Work):
 
 
 @dataclass(frozen=True)
+class Hesitant(QuickWork):
+    """The same, but it turns out that it has to wait first."""
+
+    type: ClassVar[str] = "document-extractor"
+
+    async def run(self, ctx: Context) -> Result:
+        await asyncio.sleep(0)
+        return await super().run(ctx)
+
+
+@dataclass(frozen=True)
 class Choice(Work):
     """The same, taking only the edges of its handle."""
 
@@ -77,6 +88,7 @@ CLASSES: dict[str, Any] = {
     **BY_TYPE,
     "code": Work,
     "template-transform": QuickWork,
+    "document-extractor": Hesitant,
     "question-classifier": Choice,
     "http-request": Act,
 }

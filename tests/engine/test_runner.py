@@ -33,6 +33,19 @@ async def test_branches_run_at_the_same_time() -> None:
     assert log.finished() == ["start", "fast", "slow", "end"]
 
 
+async def test_a_node_that_is_run_in_place_and_has_to_wait_holds_nobody_up() -> None:
+    log = await run(
+        graph(
+            [node("waits", "document-extractor", value=7), node("fast", "template-transform"), end("waits")],
+            edges("start --> waits", "start --> fast", "waits --> end", "fast --> end"),
+        )
+    )
+
+    assert log.finished() == ["start", "fast", "waits", "end"]
+    assert (log.end.status, log.end.outputs, log.end.total_steps) == ("succeeded", {"waits": 7}, 4)
+    assert [event.node_id for event in log.events if isinstance(event, NodeStarted)].count("waits") == 1
+
+
 async def test_a_branch_that_is_not_taken_leaves_no_trace() -> None:
     log = await run(
         graph(

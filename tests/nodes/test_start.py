@@ -1,9 +1,12 @@
 """The Start node checks objects against their schemas."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 
+from jikko.dsl.json_schema import JsonSchema, Misfit
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.start import Start
 from jikko.values import Json
@@ -12,9 +15,12 @@ from tests.nodes.context import FakeContext, fields
 pytestmark = pytest.mark.anyio
 
 
+def start(schema: dict[str, Any]) -> Start:
+    return Start.from_dsl(fields({"variables": [{"variable": "o", "type": "json_object", "json_schema": schema}]}))
+
+
 async def failure_of(schema: dict[str, Any], value: Json) -> str:
-    variable = {"variable": "o", "type": "json_object", "json_schema": schema}
-    node = Start.from_dsl(fields({"variables": [variable]}))
+    node = start(schema)
     with pytest.raises(NodeFailure) as raised:
         await node.run(FakeContext({"node": {"o": value}}))
     return str(raised.value)
@@ -36,3 +42,32 @@ async def test_of_a_long_value_that_does_not_fit_only_the_beginning_is_told() ->
 
     assert told.startswith("Input o does not fit its schema: 'xxx")
     assert len(told) < 400
+
+
+NUMBERS = {"properties": {"n": {"items": {"type": "number"}}}}
+
+
+async def test_the_event_loop_goes_on_while_a_large_object_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    went_on = threading.Event()
+
+    def waits(schema: JsonSchema, value: Json) -> Misfit | None:
+        assert went_on.wait(10)
+        return None
+
+    monkeypatch.setattr(JsonSchema, "misfit", waits)
+    asyncio.get_running_loop().call_soon(went_on.set)
+
+    large = {"n": list(range(10_000))}
+    assert (await start(NUMBERS).run(FakeContext({"node": {"o": large}}))).outputs == {"o": large}
+
+
+async def test_a_large_object_that_does_not_fit_fails_the_node_as_a_small_one_does() -> None:
+    assert await failure_of(NUMBERS, {"n": [*range(10_000), "x"]}) == (
+        "Input o does not fit its schema: 'x' is not of type 'number'"
+    )
+
+
+def test_a_small_object_is_checked_at_once() -> None:
+    running = start(NUMBERS).run(FakeContext({"node": {"o": {"n": [1, 2]}}}))
+    with pytest.raises(StopIteration):
+        running.send(None)

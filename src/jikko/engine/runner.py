@@ -220,18 +220,17 @@ class Runner:
         execution = again or event
         context = NodeContext(self, frame, node, execution)
         began = time.perf_counter() - max(0.0, now - execution.at)
-        if node.node.immediate:
-            self._run_in_place(frame, node, execution, context, began)
-        else:
+        if not (node.node.immediate and self._ran_in_place(frame, node, execution, context, began)):
             self._running += 1
             task = asyncio.get_running_loop().create_task(self._execute(frame, node, execution, context, began))
             tasks = self.bodies[id(frame)].tasks
             tasks.add(task)
             task.add_done_callback(lambda task: self._task_done(task, tasks))
 
-    def _run_in_place(
+    def _ran_in_place(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
-    ) -> None:
+    ) -> bool:
+        """Run a node that need not wait. If it does for once, nothing has come of it, and it is for a task."""
         run = node.node.run(context)
         try:
             run.send(None)
@@ -245,7 +244,8 @@ class Runner:
             self._node_ended(frame, node, self._failed(node, started, outcomes.unexpected(node, error), began))
         else:
             run.close()
-            raise RuntimeError(f"node type {node.type} says that it never waits, but it does")
+            return False
+        return True
 
     async def _execute(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float

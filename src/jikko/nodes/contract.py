@@ -228,7 +228,8 @@ class Node(Protocol):
 
     type: ClassVar[str]
     immediate: ClassVar[bool]
-    """Whether ``run`` never suspends; the engine then runs it in place, without a task."""
+    """Whether ``run`` hardly ever suspends; the engine then runs it in place, without a task. Should it suspend, it is
+    dropped there and run from its beginning in a task: so it must not have done anything before."""
     branching: ClassVar[bool]
     """Whether only the edges with the result's handle are taken."""
 
