@@ -63,7 +63,7 @@ class Runner:
         self._queue: deque[tuple[Frame, int, str | None, NodeStarted | None]] = deque()
         self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
         self._running = 0
-        """Nodes that have a task."""
+        """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
         self.slice_ends = 0.0
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
@@ -178,7 +178,7 @@ class Runner:
         count = 0
         try:
             while self._queue and not self._ended:
-                if self._running >= self._limits.max_parallel_nodes and self._next_needs_task():
+                if self._running >= self._limits.max_parallel_nodes and self._next_needs_place():
                     break
                 count += 1
                 if count % 64 == 0 and time.perf_counter() > self.slice_ends:
@@ -191,14 +191,14 @@ class Runner:
             self._end_if_over()
         self.recorder.flush()
 
-    def _next_needs_task(self) -> bool:
-        frame, position, _, _ = self._queue[0]
-        return not frame.body.nodes[position].node.immediate
+    def _next_needs_place(self) -> bool:
+        node = self._queue[0][0].body.nodes[self._queue[0][1]]
+        return not node.node.immediate and node.body is None
 
     def _start(self, frame: Frame, position: int, predecessor: str | None, again: NodeStarted | None) -> None:
         node = frame.body.nodes[position]
-        if not node.node.immediate and frame.failure is not None:
-            return
+        if frame.closed or (not node.node.immediate and (frame.failure is not None or id(frame) not in self.bodies)):
+            return  # its round failed, or was cancelled, while it waited for a place
         now = self._clock()
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
@@ -223,11 +223,11 @@ class Runner:
         if node.node.immediate:
             self._run_in_place(frame, node, execution, context, began)
         else:
-            self._running += 1
+            self._running += node.body is None
             task = asyncio.get_running_loop().create_task(self._execute(frame, node, execution, context, began))
             tasks = self.bodies[id(frame)].tasks
             tasks.add(task)
-            task.add_done_callback(lambda task: self._task_done(task, tasks))
+            task.add_done_callback(lambda task: self._task_done(task, tasks, node))
 
     def _run_in_place(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
@@ -256,7 +256,7 @@ class Runner:
                 await self.recorder.settle()
             except JikkoError:
                 # The run is not this process's any more; whoever has it runs the node.
-                self._running -= 1
+                self._running -= node.body is None
                 return
         while True:
             try:
@@ -266,12 +266,12 @@ class Runner:
             except Exception as error:
                 failure = outcomes.unexpected(node, error)
             else:
-                self._running -= 1
+                self._running -= node.body is None
                 self._node_ended(frame, node, self._succeeded(node, started, result, began))
                 break
             attempt += 1
             if attempt > node.retries:
-                self._running -= 1
+                self._running -= node.body is None
                 self._node_ended(frame, node, self._failed(node, started, failure, began))
                 break
             # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
@@ -279,10 +279,10 @@ class Runner:
             self._attempted(started, failure, attempt, began)
         self.burst()
 
-    def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
+    def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]], node: CompiledNode) -> None:
         tasks.discard(task)
         if task.cancelled():
-            self._running -= 1
+            self._running -= node.body is None
             self.burst()
         elif (error := task.exception()) is not None:
             log.error("the engine failed", exc_info=error)
@@ -319,7 +319,7 @@ class Runner:
             self.recorder.emit(outcomes.suspended(started, pause, self._clock()))
 
     def _node_ended(self, frame: Frame, node: CompiledNode, event: NodeFinished) -> None:
-        if self._ended:
+        if self._ended or frame.closed:
             return
         already_due = len(frame.due)
         self.recorder.emit(event)
