@@ -94,8 +94,7 @@ class Runner:
             The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
         self._answers |= {answer.execution_id: answer for answer in answers}
-        for event in first:
-            self.recorder.emit(event)
+        self.recorder.begin(first)
         self._begun = True
         reason = outcomes.poisoned(self.state, self._limits.max_recoveries)
         if reason is not None:
@@ -216,7 +215,7 @@ class Runner:
         self.recorder.emit(event)
         answer = self._answers.pop(event.execution_id, None)
         if answer is not None:
-            self.recorder.emit(answer)
+            self.recorder.emit_owed(answer)
         execution = again or event
         context = NodeContext(self, frame, node, execution)
         began = time.perf_counter() - max(0.0, now - execution.at)
@@ -322,9 +321,10 @@ class Runner:
         if self._ended or frame.closed:
             return
         already_due = len(frame.due)
-        self.recorder.emit(event)
         if node.effects:
-            self.recorder.owe()
+            self.recorder.emit_owed(event)
+        else:
+            self.recorder.emit(event)
         if event.status == "failed":
             self._frame_failed(frame)
             return
