@@ -91,7 +91,12 @@ class Executions:
         self.launch(live, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Let a run go on that had begun before: it does not wait for a slot."""
+        """Let a run go on that had begun before: it does not wait for a slot.
+
+        Raises:
+            TooManyRequests: The process is about to end.
+        """
+        self.require_open()
         self.admission.take_back(live.record.owner.app_id)
         self.launch(live, workflow, state, first, *answers)
 

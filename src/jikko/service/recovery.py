@@ -8,7 +8,7 @@ from functools import partial
 
 from jikko.engine.outcomes import recovered
 from jikko.engine.state import RunState
-from jikko.errors import InvalidDocument, NotFound
+from jikko.errors import InvalidDocument, NotFound, TooManyRequests
 from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
@@ -60,7 +60,11 @@ async def recover(
     clock: Clock,
     concerned: Callable[[RunRecord], bool],
 ) -> TakenOver:
-    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them."""
+    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them.
+
+    Raises:
+        TooManyRequests: The process is about to end.
+    """
 
     async def take_over(record: RunRecord) -> None:
         events = await store.events(record.owner.run_id)
@@ -84,6 +88,9 @@ async def recover(
     for record in records:
         try:
             await take_over(record)
+        except TooManyRequests:
+            # This process ends; whoever comes next takes over what is left.
+            raise
         except Exception:
             log.exception("run %s cannot be taken over", record.owner.run_id)
     for line_up in waiting:
