@@ -65,6 +65,11 @@ class LiveRun:
         return self._committed == len(self._events)
 
     @property
+    def _is_over(self) -> bool:
+        """Whether nothing follows in this part of the run."""
+        return bool(self._events) and isinstance(self._events[-1], (RunFinished, RunPaused))
+
+    @property
     def is_accepted(self) -> bool:
         """Whether its beginning is durable: it goes on, whatever becomes of this process."""
         return self._committed > 0
@@ -163,13 +168,14 @@ class LiveRun:
         Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
 
         Args:
+            after: A position behind the end of the log stands for the end.
             durable: Show nothing that could be lost, so that positions hold for ever.
             idle: Seconds without an event after which an empty batch is yielded.
 
         Raises:
             RunLeft: The process ends before the run does.
         """
-        position = after + 1
+        position = min(after + 1, len(self._events))
         while True:
             end = self._committed if durable else self._visible
             if position < end:
@@ -180,7 +186,7 @@ class LiveRun:
                     return
             elif isinstance(self._abandoned, RunLeft):
                 raise self._abandoned
-            elif self._abandoned is not None or (self.record.finished_at is not None and position >= len(self._events)):
+            elif self._abandoned is not None or (self._is_over and position >= len(self._events)):
                 return
             elif idle is None:
                 await self._change()

@@ -202,6 +202,7 @@ class Runs:
         looked at again and again.
 
         Args:
+            after: A position behind the end of the log stands for the end.
             through_pauses: Stay while the run is paused, until it ends.
 
         Raises:

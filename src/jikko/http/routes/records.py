@@ -65,7 +65,8 @@ async def run_events(request: Request) -> Response | ASGIApp:
     """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
 
     As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
-    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position.
+    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that
+    comes first.
     """
     api, record = await _record(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
