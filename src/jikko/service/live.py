@@ -174,6 +174,7 @@ class LiveRun:
 
         Raises:
             RunLeft: The process ends before the run does.
+            LogUnwritable: Not even the failure of the run can be written.
         """
         position = min(after + 1, len(self._events))
         while True:
@@ -184,7 +185,7 @@ class LiveRun:
                 yield batch
                 if isinstance(batch[-1][1], (RunFinished, RunPaused)):
                     return
-            elif isinstance(self._abandoned, RunLeft):
+            elif isinstance(self._abandoned, (RunLeft, LogUnwritable)):
                 raise self._abandoned
             elif self._abandoned is not None or (self._is_over and position >= len(self._events)):
                 return

@@ -207,6 +207,7 @@ class Runs:
 
         Raises:
             RunLeft: This process ends, whichever executes the run.
+            LogUnwritable: This process executes it, and cannot write its log.
         """
         return follow(
             self._store,
