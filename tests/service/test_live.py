@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 def deep() -> Any:
     """A list that is nested deeper than anything can walk through."""
     value: list[Any] = []
-    for _ in range(5000):
+    for _ in range(100_000):
         value = [value]
     return value
 
