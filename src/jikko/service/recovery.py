@@ -13,7 +13,8 @@ from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.service.executions import Executions, given_up
+from jikko.service.endings import given_up
+from jikko.service.executions import Executions
 from jikko.service.live import LiveRun
 from jikko.service.waiting import has_begun
 from jikko.service.workflows import Workflow, Workflows
