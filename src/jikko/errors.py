@@ -18,6 +18,7 @@
     * KeyTaken            the idempotency key has a run already
   * StoreUnavailable      the database cannot be read or written now
     * LogDamaged          the log of one run cannot be read, now or later
+  * LogUnwritable         the log of one run cannot be written, now or later
   * RunLeft               the server stops before a run has ended; it goes on when the server is back
   * InvalidSettings       a setting is wrong; the process does not start
 
@@ -221,6 +222,10 @@ class RunLeft(JikkoError):
 
 class LogDamaged(StoreUnavailable):
     """What the database has of the log of one run is no log. That of others can be read."""
+
+
+class LogUnwritable(JikkoError):
+    """What happened in a run cannot be kept, however often it is tried. The run has failed."""
 
 
 class InvalidSettings(JikkoError):

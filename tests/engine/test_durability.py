@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.engine.state import RunState
-from jikko.events import RunStarted
+from jikko.events import RunRecovered, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.engine.graphs import Act, Log, edges, graph, node, runner
 
@@ -47,6 +47,41 @@ async def test_the_second_of_two_such_nodes_waits_for_the_disk() -> None:
         await run
 
     assert len(acting(compiled, "second").calls) == 1
+
+
+async def test_such_nodes_side_by_side_all_wait_for_the_disk() -> None:
+    compiled = graph(
+        [node("first", "http-request"), node("left", "http-request"), node("right", "http-request")],
+        edges("start --> first", "first --> left", "first --> right"),
+    )
+    log = SlowLog()
+    run = asyncio.ensure_future(runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})]))
+
+    async with asyncio.timeout(5):
+        await log.waits.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert [acting(compiled, each).calls for each in ("left", "right")] == [[], []]
+        log.durable.set()
+        await run
+
+    assert [len(acting(compiled, each).calls) for each in ("left", "right")] == [1, 1]
+
+
+async def test_such_a_node_of_a_run_that_goes_on_waits_until_it_is_known_whose_run_it_is() -> None:
+    compiled = graph([node("first", "http-request")], edges("start --> first"))
+    state = RunState(compiled)
+    state.replay([RunStarted(at=1.0, inputs={}, system={})])
+    log = SlowLog()
+    run = asyncio.ensure_future(runner(state, log).run([RunRecovered(at=2.0, epoch=2)]))
+
+    async with asyncio.timeout(5):
+        await log.waits.wait()
+        assert acting(compiled, "first").calls == []
+        log.durable.set()
+        await run
+
+    assert len(acting(compiled, "first").calls) == 1
 
 
 async def test_nodes_that_do_nothing_outside_wait_for_nothing() -> None:

@@ -229,6 +229,50 @@ async def test_no_more_rounds_run_at_once_than_allowed() -> None:
     assert most == 2
 
 
+async def test_containers_take_no_place_of_the_nodes_that_they_wait_for() -> None:
+    compiled = graph(iteration(is_parallel=True, parallel_nums=2), ITERATION_EDGES)
+
+    log = await run(compiled, limits=RunLimits(max_parallel_nodes=1))
+
+    assert (log.end.status, log.finished().count("inner")) == ("succeeded", 3)
+
+
+@pytest.mark.parametrize("places", [2, 3, 4])
+async def test_a_round_that_fails_takes_along_what_waits_for_a_place_in_it(places: int) -> None:
+    nodes = [
+        node("items", value=[1, 2, 3, 4]),
+        node(
+            "outer",
+            "iteration",
+            start_node_id="outer-start",
+            iterator_selector=["items", "value"],
+            output_selector=["bad", "value"],
+            error_handle_mode="continue-on-error",
+        ),
+        node("outer-start", "iteration-start", container="outer"),
+        node("bad", container="outer", fails=-1, pauses=2),
+        node(
+            "inner",
+            "iteration",
+            container="outer",
+            start_node_id="inner-start",
+            iterator_selector=["items", "value"],
+            output_selector=["leaf", "value"],
+            is_parallel=True,
+            parallel_nums=4,
+        ),
+        node("inner-start", "iteration-start", container="inner"),
+        node("leaf", container="inner", pauses=10),
+    ]
+    connections = edges(
+        "start --> items", "items --> outer", "outer-start --> bad", "outer-start --> inner", "inner-start --> leaf"
+    )
+    log = await run(graph(nodes, connections), limits=RunLimits(max_parallel_nodes=places))
+
+    assert (log.end.status, log.end.error) == ("succeeded", None)
+    assert len([event for event in log.events if isinstance(event, RoundFinished)]) == 4
+
+
 @pytest.mark.parametrize("parallel", [False, True])
 async def test_a_run_goes_on_from_wherever_its_log_ends_without_repeating_finished_nodes(parallel: bool) -> None:
     compiled = graph(iteration(is_parallel=parallel, parallel_nums=2), ITERATION_EDGES)

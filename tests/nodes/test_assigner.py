@@ -4,7 +4,7 @@ import pytest
 
 from jikko.nodes.assigner import Assigner
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.values import Json, Selector
+from jikko.values import MAX_DEPTH, Json, Selector
 from tests.nodes.context import FakeContext, fields, file
 
 pytestmark = pytest.mark.anyio
@@ -314,6 +314,39 @@ async def test_version_1_fails_without_a_record(mode: str, target: str, source: 
         await Assigner.from_dsl(data).run(FakeContext({"loop": LOOP, "start": {"v": "x"}}, declared=DECLARED))
 
     assert (caught.value.kind, caught.value.inputs) == ("WorkflowNodeError", {})
+
+
+def nested(levels: int) -> Json:
+    value: Json = "x"
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize(
+    ("operation", "target", "levels"), [("over-write", "object", MAX_DEPTH), ("append", "objects", MAX_DEPTH - 1)]
+)
+async def test_a_variable_may_be_nested_as_deeply_as_an_input(
+    version: str, operation: str, target: str, levels: int
+) -> None:
+    data = fields(
+        {
+            "version": version,
+            "assigned_variable_selector": ["loop", target],
+            "write_mode": operation,
+            "input_variable_selector": ["start", "v"],
+            "items": [item(target, operation, ["start", "v"])],
+        }
+    )
+
+    async def assign(levels: int) -> Result:
+        variables = {"loop": LOOP, "start": {"v": nested(levels)}}
+        return await Assigner.from_dsl(data).run(FakeContext(variables, declared=DECLARED))
+
+    assert (await assign(levels)).updates
+    with pytest.raises(NodeFailure, match=f"nested deeper than {MAX_DEPTH} levels"):
+        await assign(levels + 1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.errors import RunLeft
-from jikko.events import Event
+from jikko.events import Event, RunPaused
+from jikko.service.live import Batch, LiveRun
 from tests.acceptance.workflows import end, form, start
 from tests.service.world import PATIENCE, Process, World, end_of, until
 
@@ -87,3 +88,50 @@ async def test_nobody_waits_for_humans_while_the_process_ends(world: World) -> N
 
     with pytest.raises(RunLeft):
         await follower.ends()
+
+
+BEYOND = 10**17
+
+
+async def rest(batches: AsyncIterator[Batch]) -> list[type]:
+    """What kinds of events a stream shows before it ends."""
+    async with asyncio.timeout(PATIENCE):
+        return [type(event) async for batch in batches for _, event in batch]
+
+
+async def asked(process: Process, world: World) -> LiveRun:
+    """A run that waits for a form."""
+    app = await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
+    run = await process.start(app)
+    await run.ended()
+    return run
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_behind_a_pause_there_is_nothing_to_wait_for(world: World, durable: bool) -> None:
+    run = await asked(world.process(), world)
+    last = len(run.events) - 1
+
+    assert await rest(run.follow(last - 1, durable=durable)) == [RunPaused]
+    assert await rest(run.follow(last, durable=durable)) == []
+    assert await rest(run.follow(BEYOND, durable=durable)) == []
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+async def test_a_position_behind_the_end_of_a_log_is_its_end(world: World, where: str, durable: bool) -> None:
+    process = world.process()
+    run = await process.start(await world.chain())
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+    follower = process if where == "here" else world.process()
+    known = len(run.events)
+
+    stream = follower.runs.follow(run.record, BEYOND, durable=durable, idle=0.01)
+    async with asyncio.timeout(PATIENCE):
+        assert await anext(stream) == []  # it waits for more
+        world.script.let_go("b")
+        shown = [entry async for batch in stream for entry in batch]
+
+    assert shown == list(enumerate(run.events))[known:]
+    assert await rest(follower.runs.follow(run.record, BEYOND, durable=durable)) == []

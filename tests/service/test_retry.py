@@ -1,5 +1,7 @@
 """Repeating a run from a node on."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,15 @@ from typing import Any
 import pytest
 
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.events import NodeFinished, NodeStarted, RunBegan, RunRecovered, RunRetried, RunStarted, TextChunk
+from jikko.events import Event, NodeFinished, NodeStarted, RunBegan, RunRecovered, RunRetried, RunStarted, TextChunk
+from jikko.files.memory import MemoryBlobs
+from jikko.files.store import Files
+from jikko.ids import new_id
 from jikko.ports.app_store import App
+from jikko.ports.files import StoredFile
 from jikko.record import RunRecord
 from jikko.service.runs import end_user
+from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, if_contains, iteration, node, start
 from tests.service.world import Process, World, end_of, until
 
@@ -302,6 +309,52 @@ async def test_files_that_are_taken_over_are_in_use_again(world: World) -> None:
     assert await world.files.expire(world.now - 30 * 86_400) == 2
     left = [await world.files.look_up(file_id) is not None for file_id in (given, made, other, theirs)]
     assert left == [True, True, False, False]
+
+
+async def test_a_run_that_is_pruned_meanwhile_is_not_found() -> None:
+    class Pruning(MemoryRunStore):
+        """Removes a run just before its log is read."""
+
+        async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+            await self.prune(math.inf)
+            return await super().events(run_id, after=after)
+
+    world = World(Pruning())
+    app, process = await world.chain(), world.process()
+    first = await failed(world, process, app, "b")
+
+    with pytest.raises(NotFound, match="Workflow run not found"):
+        await process.retries.retry(app, first.owner.run_id)
+    await world.close()
+
+
+async def test_others_have_their_turn_while_very_many_ids_are_looked_at(world: World) -> None:
+    turns, turn_of_use = 0, []
+
+    class Watched(Files):
+        """Notes in which turn of the event loop each file is used."""
+
+        async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
+            turn_of_use.append(turns)
+            return await super().use(file_id, app_id=app_id, end_user_id=end_user_id)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    world.files = Watched(world.file_index, MemoryBlobs(), world.signer, clock=lambda: world.now)
+    app, process = await world.chain(), world.process()
+    first = await failed(world, process, app, "b", q=" ".join(new_id() for _ in range(1000)))
+
+    other = asyncio.create_task(take_turns())
+    run = await process.retries.retry(app, first.owner.run_id)
+    other.cancel()
+
+    await end_of(run)
+    assert len(turn_of_use) >= 1000
+    assert turn_of_use[-1] - turn_of_use[0] > 10
 
 
 async def stored(world: World, app: App, user: str) -> str:

@@ -1,6 +1,7 @@
 """Carrying runs from one database to another."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,20 @@ async def test_runs_that_have_not_ended_are_left_out(stores: tuple[RunStore, Run
     await stores[0].append(Draft().step(started(), paused()))
 
     assert await exported(stores[0]) == []
+
+
+async def test_runs_that_are_pruned_meanwhile_are_left_out(stores: tuple[RunStore, RunStore]) -> None:
+    runs = [Draft(), Draft()]
+    for run in runs:
+        await stores[0].append(run.whole())
+    damaged: list[LogDamaged] = []
+    lines = export_lines(stores[0], damaged=damaged.append)
+
+    first = await anext(lines)
+    assert await stores[0].prune(math.inf) == 2
+
+    assert json.loads(first)["owner"]["run_id"] in {run.id for run in runs}
+    assert ([line async for line in lines], damaged) == ([], [])
 
 
 async def test_one_app_can_be_chosen(stores: tuple[RunStore, RunStore]) -> None:

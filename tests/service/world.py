@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
+from jikko.errors import JikkoError
 from jikko.events import RunFinished, RunPaused
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
@@ -188,7 +189,7 @@ class Process:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
         for live, runner in list(self.runs._executions._live.values()):
-            live.abandon(RuntimeError("the process died"))
+            live.abandon(JikkoError("the process died"))
             if isinstance(runner, Runner):
                 runner.lost()
             else:

@@ -187,6 +187,26 @@ async def test_what_many_ask_for_is_read_once_in_a_turn_of_the_loop(tmp_path: Pa
         database.quick_once("keys", query)
 
 
+async def test_a_view_that_could_not_be_ended_is_ended_by_the_next_read(tmp_path: Path) -> None:
+    database, told, refuses = Database.open(tmp_path / "jikko.db"), asyncio.Event(), True
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.set())
+
+    def refuse_rollback(action: int, what: str | None, *rest: str | None) -> int:
+        return sqlite3.SQLITE_DENY if refuses and what == "ROLLBACK" else sqlite3.SQLITE_OK
+
+    def count(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT count(*) FROM names").fetchone()[0])
+
+    database.quick(lambda connection: connection.set_authorizer(refuse_rollback))
+    async with asyncio.timeout(10):
+        await told.wait()
+    refuses = False
+    await database.submit(lambda connection: connection.execute("INSERT INTO names (text) VALUES ('山')"))
+
+    assert database.quick(count) == 1
+    database.close()
+
+
 async def test_a_key_that_another_process_revoked_opens_nothing_from_the_next_turn_on(tmp_path: Path) -> None:
     here, there = Database.open(tmp_path / "jikko.db"), Database.open(tmp_path / "jikko.db")
     apps, elsewhere = SqliteAppStore(here), SqliteAppStore(there)

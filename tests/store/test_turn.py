@@ -1,8 +1,11 @@
 """Several processes that write to one database take turns."""
 
 import asyncio
+import errno
 import multiprocessing
+import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,7 +14,9 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.turn import Turn
+from jikko.store.sqlite.writer import Writer
 
 from .runs import chain, whole
 
@@ -82,3 +87,74 @@ async def test_what_two_write_at_once_is_all_there(tmp_path: Path) -> None:
             assert record.status == "succeeded"
     for store in stores:
         await store.close()
+
+
+class BrokenTurn(Turn):
+    """A turn on a file system that cannot lock."""
+
+    broken: str | None = None
+    """What fails: ``try_to_take``, ``take`` or ``give``."""
+
+    def try_to_take(self) -> bool:
+        self._fail("try_to_take")
+        return self.broken != "take" and super().try_to_take()
+
+    def take(self) -> None:
+        self._fail("take")
+        super().take()
+
+    def give(self) -> None:
+        self._fail("give")
+        super().give()
+
+    def _fail(self, what: str) -> None:
+        if self.broken == what:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+
+@pytest.fixture
+def turn(tmp_path: Path) -> Iterator[BrokenTurn]:
+    with closing(BrokenTurn(tmp_path / "jikko.db")) as turn:
+        yield turn
+
+
+@pytest.fixture
+def writer(tmp_path: Path, turn: BrokenTurn) -> Iterator[Writer]:
+    with closing(connect(tmp_path / "jikko.db", busy_timeout=1.0)) as connection:
+        connection.execute("CREATE TABLE names (text)")
+        with closing(Writer(connection, tmp_path / "jikko.db", turn)) as writer:
+            yield writer
+
+
+def add_name(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO names VALUES ('山')")
+
+
+def count_names(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM names").fetchone()[0])
+
+
+@pytest.mark.parametrize("what", ["try_to_take", "take"])
+async def test_writes_whose_turn_cannot_be_taken_fail_and_those_after_them_do_not(
+    turn: BrokenTurn, writer: Writer, what: str
+) -> None:
+    async with asyncio.timeout(10):
+        turn.broken = what
+        with pytest.raises(StoreUnavailable, match=r"jikko\.db cannot be locked: .*No locks available"):
+            await writer.submit(add_name)
+        turn.broken = None
+
+        assert await writer.submit(count_names) == 0
+
+
+async def test_a_turn_that_cannot_be_given_is_given_after_the_next_write(
+    tmp_path: Path, turn: BrokenTurn, writer: Writer
+) -> None:
+    async with asyncio.timeout(10):
+        turn.broken = "give"
+        await writer.submit(add_name)
+        turn.broken = None
+
+        assert await writer.submit(count_names) == 1
+    with closing(Turn(tmp_path / "jikko.db")) as other:
+        assert other.try_to_take()

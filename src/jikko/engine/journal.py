@@ -9,7 +9,7 @@ class Journal(Protocol):
     """Takes the events of one run, in their order."""
 
     def append(self, events: list[Event]) -> None:
-        """Take the next events. Must not wait; those that go together are handed in together."""
+        """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
         ...
 
     async def settled(self) -> None:

@@ -15,6 +15,6 @@ class RunLimits:
     max_seconds: float = 3600.0
     """How long the run may take in all; time that it is paused does not count."""
     max_parallel_nodes: int = 256
-    """Nodes that may be under way at once; others wait for their turn."""
+    """Nodes that may be under way at once; others wait for their turn. Containers do not count, but what is in them."""
     max_recoveries: int = 3
     """How often a run may be taken over while the same node is under way. Source: design.md §1 rule 4."""

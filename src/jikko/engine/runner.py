@@ -63,7 +63,7 @@ class Runner:
         self._queue: deque[tuple[Frame, int, str | None, NodeStarted | None]] = deque()
         self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
         self._running = 0
-        """Nodes that have a task."""
+        """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
         self.slice_ends = 0.0
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
@@ -94,8 +94,7 @@ class Runner:
             The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
         self._answers |= {answer.execution_id: answer for answer in answers}
-        for event in first:
-            self.recorder.emit(event)
+        self.recorder.begin(first)
         self._begun = True
         reason = outcomes.poisoned(self.state, self._limits.max_recoveries)
         if reason is not None:
@@ -178,7 +177,7 @@ class Runner:
         count = 0
         try:
             while self._queue and not self._ended:
-                if self._running >= self._limits.max_parallel_nodes and self._next_needs_task():
+                if self._running >= self._limits.max_parallel_nodes and self._next_needs_place():
                     break
                 count += 1
                 if count % 64 == 0 and time.perf_counter() > self.slice_ends:
@@ -191,14 +190,14 @@ class Runner:
             self._end_if_over()
         self.recorder.flush()
 
-    def _next_needs_task(self) -> bool:
-        frame, position, _, _ = self._queue[0]
-        return not frame.body.nodes[position].node.immediate
+    def _next_needs_place(self) -> bool:
+        node = self._queue[0][0].body.nodes[self._queue[0][1]]
+        return not node.node.immediate and node.body is None
 
     def _start(self, frame: Frame, position: int, predecessor: str | None, again: NodeStarted | None) -> None:
         node = frame.body.nodes[position]
-        if not node.node.immediate and frame.failure is not None:
-            return
+        if frame.closed or (not node.node.immediate and (frame.failure is not None or id(frame) not in self.bodies)):
+            return  # its round failed, or was cancelled, while it waited for a place
         now = self._clock()
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
@@ -216,16 +215,16 @@ class Runner:
         self.recorder.emit(event)
         answer = self._answers.pop(event.execution_id, None)
         if answer is not None:
-            self.recorder.emit(answer)
+            self.recorder.emit_owed(answer)
         execution = again or event
         context = NodeContext(self, frame, node, execution)
         began = time.perf_counter() - max(0.0, now - execution.at)
         if not (node.node.immediate and self._ran_in_place(frame, node, execution, context, began)):
-            self._running += 1
+            self._running += node.body is None
             task = asyncio.get_running_loop().create_task(self._execute(frame, node, execution, context, began))
             tasks = self.bodies[id(frame)].tasks
             tasks.add(task)
-            task.add_done_callback(lambda task: self._task_done(task, tasks))
+            task.add_done_callback(lambda task: self._task_done(task, tasks, node))
 
     def _ran_in_place(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
@@ -256,7 +255,7 @@ class Runner:
                 await self.recorder.settle()
             except JikkoError:
                 # The run is not this process's any more; whoever has it runs the node.
-                self._running -= 1
+                self._running -= node.body is None
                 return
         while True:
             try:
@@ -266,12 +265,12 @@ class Runner:
             except Exception as error:
                 failure = outcomes.unexpected(node, error)
             else:
-                self._running -= 1
+                self._running -= node.body is None
                 self._node_ended(frame, node, self._succeeded(node, started, result, began))
                 break
             attempt += 1
             if attempt > node.retries:
-                self._running -= 1
+                self._running -= node.body is None
                 self._node_ended(frame, node, self._failed(node, started, failure, began))
                 break
             # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
@@ -279,10 +278,10 @@ class Runner:
             self._attempted(started, failure, attempt, began)
         self.burst()
 
-    def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
+    def _task_done(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]], node: CompiledNode) -> None:
         tasks.discard(task)
         if task.cancelled():
-            self._running -= 1
+            self._running -= node.body is None
             self.burst()
         elif (error := task.exception()) is not None:
             log.error("the engine failed", exc_info=error)
@@ -319,12 +318,13 @@ class Runner:
             self.recorder.emit(outcomes.suspended(started, pause, self._clock()))
 
     def _node_ended(self, frame: Frame, node: CompiledNode, event: NodeFinished) -> None:
-        if self._ended:
+        if self._ended or frame.closed:
             return
         already_due = len(frame.due)
-        self.recorder.emit(event)
         if node.effects:
-            self.recorder.owe()
+            self.recorder.emit_owed(event)
+        else:
+            self.recorder.emit(event)
         if event.status == "failed":
             self._frame_failed(frame)
             return

@@ -45,7 +45,7 @@ _NO_TEXTS: Final[Texts] = ((), ())
 class Frame:
     """One body being run: the top level, or one round of a container."""
 
-    __slots__ = ("body", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
+    __slots__ = ("body", "closed", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
 
     def __init__(self, body: Body, scope: Scope, rounds: Rounds) -> None:
         self.body = body
@@ -58,6 +58,8 @@ class Frame:
         """Executions that have started and not finished, with their nodes."""
         self.ended = False
         """Whether a ``loop-end`` node ran."""
+        self.closed = False
+        """Whether the round, or one around it, is over: nothing happens in it any more."""
         self.failure: str | None = None
         """The error of the first node that failed and was not handled."""
         self.usage: Usage | None = None
@@ -300,6 +302,7 @@ class RunState:
         frame = self.frames.pop(key, None)
         if frame is None:
             return
+        frame.closed = True
         for execution_id in frame.open:
             self.starts.pop(execution_id, None)
             self.attempts.pop(execution_id, None)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from jikko.errors import RunLeft
+from jikko.errors import LogUnwritable, RunLeft
 from jikko.events import RunFinished
 from jikko.http import run_bodies, wire
 from jikko.http.acceptance import REPEATED
@@ -54,5 +54,5 @@ async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
                 yield piece
             elif not batch:
                 yield PING
-    except RunLeft as parked:
-        yield wire.error_frame(run.record.owner, parked)
+    except (RunLeft, LogUnwritable) as error:
+        yield wire.error_frame(run.record.owner, error)

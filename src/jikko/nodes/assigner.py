@@ -18,7 +18,7 @@ from jikko.nodes.assigner_operations import (
     zero_value,
 )
 from jikko.nodes.contract import Context, NodeFailure, Result, Variables
-from jikko.values import UNSET, Json, Selector, Unset, type_of
+from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_too_deep, type_of
 
 WRITE_MODES: Final = ("over-write", "append", "clear")
 """The operations of version 1."""
@@ -166,6 +166,7 @@ def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
             raise AssignmentRefused(f"Variable {list(assignment.source)} not found")
         if value is None:
             return
+    _check_depth(assignment.operation, value)
     value = prepared(assignment.operation, kind, value)
     pool.changed[assignment.target] = apply(assignment.operation, kind, current, value, max_number=max_number)
 
@@ -186,6 +187,7 @@ def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
     value = UNSET if assignment.source is None else pool.get(assignment.source)
     if value is UNSET:
         raise AssignmentRefused("input value not found")
+    _check_depth(assignment.operation, value)
     if assignment.operation == "append":
         if not isinstance(current, list):
             raise AssignmentRefused(f"Operation append is not supported for type {kind}")
@@ -193,6 +195,18 @@ def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
     else:
         pool.changed[assignment.target] = value
     return value
+
+
+def _check_depth(operation: str, value: Json) -> None:
+    """Refuse what is nested too deep to be kept in the log.
+
+    Here, since a value that grows deeper from round to round of a loop has to pass here.
+
+    Raises:
+        AssignmentRefused: The variable would be nested deeper than ``MAX_DEPTH`` levels.
+    """
+    if isinstance(value, (list, dict)) and is_too_deep([value] if operation == "append" else value):
+        raise AssignmentRefused(f"The value is nested deeper than {MAX_DEPTH} levels", unexpected=True)
 
 
 def _read_version_1(data: Fields) -> Assignment:

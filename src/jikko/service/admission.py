@@ -59,7 +59,7 @@ class Admission:
 
     def take(self, app_id: str) -> bool:
         """Take a slot if one is free and nobody else is to have it. Returns whether it was."""
-        if not self._may_take(app_id):
+        if self._closed or not self._may_take(app_id):
             return False
         self.take_back(app_id)
         return True
@@ -110,7 +110,7 @@ class Admission:
         self._hand_out()
 
     def close(self) -> None:
-        """Let nobody who waits begin any more."""
+        """Let nobody begin any more."""
         self._closed = True
 
     def _hand_out(self) -> None:

@@ -9,11 +9,11 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
-from jikko.events import Event, FormClosed, RunBegan, RunFinished
+from jikko.events import Event, FormClosed, RunBegan
 from jikko.ports.clock import Clock
 from jikko.ports.services import Services
-from jikko.record import RunRecord
 from jikko.service.admission import Admission
+from jikko.service.endings import given_up
 from jikko.service.live import LiveRun
 from jikko.service.secrets import HidingJournal
 from jikko.service.waiting import WaitingRun
@@ -78,7 +78,7 @@ class Executions:
         waiting.on_ended = lambda: self._task(self._settle(live, waiting))
         live.on_lost = waiting.lost
         self._hold(live, waiting)
-        live.append([workflow.secrets.hide(event) for event in events] if workflow.secrets else events)
+        live.append(map(workflow.secrets.hide, events) if workflow.secrets else events)
         waiting.queue_up()
 
     async def _begin(self, live: LiveRun, waiting: WaitingRun, workflow: Workflow) -> None:
@@ -91,7 +91,12 @@ class Executions:
         self.launch(live, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Let a run go on that had begun before: it does not wait for a slot."""
+        """Let a run go on that had begun before: it does not wait for a slot.
+
+        Raises:
+            TooManyRequests: The process is about to end.
+        """
+        self.require_open()
         self.admission.take_back(live.record.owner.app_id)
         self.launch(live, workflow, state, first, *answers)
 
@@ -165,13 +170,3 @@ class Executions:
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
-
-
-def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
-    """The end of a run that cannot go on."""
-    return RunFinished(
-        at=now,
-        status="failed",
-        error=error,
-        elapsed=max(0.0, now - record.created_at),
-    )

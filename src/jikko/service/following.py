@@ -78,6 +78,7 @@ async def follow(
     """See ``Runs.follow``.
 
     Args:
+        after: A position behind the end of the log stands for the end.
         live_run: The run, if this process executes it.
         peers: The processes that may execute it instead.
         departure: The end of this process.
@@ -85,6 +86,8 @@ async def follow(
     loop = asyncio.get_running_loop()
     heard = loop.time()
     myself = object()
+    if after >= 0 and live_run(run_id) is None and not await store.events(run_id, after=after - 1):
+        after = len(await store.events(run_id)) - 1  # it lies behind the end, which it stands for
     try:
         while True:
             live = live_run(run_id)

@@ -45,6 +45,9 @@ class PausedRuns:
 
         Returns:
             Whether the run was waiting for the form.
+
+        Raises:
+            TooManyRequests: The process is about to end; the form is as it was.
         """
         run_id = record.owner.run_id
         async with self._lock(run_id):

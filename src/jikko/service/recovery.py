@@ -8,12 +8,13 @@ from functools import partial
 
 from jikko.engine.outcomes import recovered
 from jikko.engine.state import RunState
-from jikko.errors import InvalidDocument, NotFound
+from jikko.errors import InvalidDocument, NotFound, TooManyRequests
 from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.service.executions import Executions, given_up
+from jikko.service.endings import given_up
+from jikko.service.executions import Executions
 from jikko.service.live import LiveRun
 from jikko.service.waiting import has_begun
 from jikko.service.workflows import Workflow, Workflows
@@ -60,7 +61,11 @@ async def recover(
     clock: Clock,
     concerned: Callable[[RunRecord], bool],
 ) -> TakenOver:
-    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them."""
+    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them.
+
+    Raises:
+        TooManyRequests: The process is about to end.
+    """
 
     async def take_over(record: RunRecord) -> None:
         events = await store.events(record.owner.run_id)
@@ -84,6 +89,9 @@ async def recover(
     for record in records:
         try:
             await take_over(record)
+        except TooManyRequests:
+            # This process ends; whoever comes next takes over what is left.
+            raise
         except Exception:
             log.exception("run %s cannot be taken over", record.owner.run_id)
     for line_up in waiting:

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from jikko.engine.prefix import CannotRepeat, nodes_to_repeat, prefix
-from jikko.errors import Conflict, InvalidParam
+from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.ports.app_store import App
@@ -17,6 +18,9 @@ from jikko.service.file_ids import possible_file_ids
 from jikko.service.live import LiveRun
 from jikko.service.runs import Runs
 from jikko.service.workflows import Workflows
+
+_AT_ONCE: Final = 64
+"""Files that are looked up in one turn of the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,8 @@ class Retries:
         other = record.owner
         workflow = await self._workflows.get(app, other.workflow_id)
         log = await self._store.events(other.run_id)
+        if not log:  # pruned meanwhile
+            raise NotFound("Workflow run not found.")
         if workflow.secrets:
             log = [workflow.secrets.reveal(event) for event in log]
         began = log[0]
@@ -90,7 +96,10 @@ class Retries:
         started = RunStarted(at=now, inputs=began.inputs, system=system)
         events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
-        for file_id in await asyncio.to_thread(possible_file_ids, events):
+        for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
+            if count % _AT_ONCE == 0:
+                # There may be any number of them, and no look-up waits for anything.
+                await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
         live = LiveRun(self._store, RunRecord(owner=owner), acceptance=acceptance)
         await self._runs.accept(live, workflow, events)

@@ -202,10 +202,12 @@ class Runs:
         looked at again and again.
 
         Args:
+            after: A position behind the end of the log stands for the end.
             through_pauses: Stay while the run is paused, until it ends.
 
         Raises:
             RunLeft: This process ends, whichever executes the run.
+            LogUnwritable: This process executes it, and cannot write its log.
         """
         return follow(
             self._store,

@@ -14,8 +14,8 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
-from jikko.engine.journal import Journal
 from jikko.events import Event
+from jikko.service.live import LiveRun
 from jikko.values import Json, encode_json
 
 _SHORTEST: Final = 4
@@ -105,14 +105,15 @@ def _forms(value: str) -> dict[str, str]:
 
 
 class HidingJournal:
-    """A ``Journal`` in front of another: what passes has no secrets in it any more."""
+    """A ``Journal`` in front of that of a run: what passes has no secrets in it any more."""
 
-    def __init__(self, journal: Journal, secrets: Secrets) -> None:
+    def __init__(self, journal: LiveRun, secrets: Secrets) -> None:
         self._journal = journal
         self._secrets = secrets
 
     def append(self, events: list[Event]) -> None:
-        self._journal.append([self._secrets.hide(event) for event in events])
+        # Looked through as they are taken: if that fails, it is the run that fails.
+        self._journal.append(map(self._secrets.hide, events))
 
     async def settled(self) -> None:
         await self._journal.settled()

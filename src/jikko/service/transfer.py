@@ -28,7 +28,7 @@ class Imported:
 async def export_lines(
     store: RunStore, *, app_id: str | None = None, damaged: Callable[[LogDamaged], None]
 ) -> AsyncIterator[bytes]:
-    """The ended runs, in the order of their ids. Runs that end meanwhile may be among them or not.
+    """The ended runs, in the order of their ids. Runs that end or are pruned meanwhile may be among them or not.
 
     Args:
         app_id: Only runs of this app.
@@ -44,7 +44,8 @@ async def export_lines(
             except LogDamaged as error:
                 damaged(error)
             else:
-                yield run_line(record.owner, events)
+                if events:  # not pruned meanwhile
+                    yield run_line(record.owner, events)
         after = records[-1].owner.run_id
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from jikko.errors import InvalidParam, NotFound, RunLeft
+from jikko.errors import InvalidParam, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http import run_bodies, wire
 from jikko.http.bodies import user_of
@@ -66,7 +66,8 @@ async def run_events(request: Request) -> Response | ASGIApp:
     """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
 
     As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
-    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position.
+    pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that
+    comes first.
     """
     api, record = await _record(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
@@ -99,7 +100,7 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
     yield PING
     follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
     # Parked: the client comes again with the last id that it saw.
-    with contextlib.suppress(RunLeft):
+    with contextlib.suppress(RunLeft, LogUnwritable):
         async for batch in follow:
             yield (
                 b"".join(
@@ -141,8 +142,8 @@ async def _attached(
             last = batch[-1][1] if batch else last
             if isinstance(last, RunPaused) and not stay:
                 return
-    except RunLeft as parked:
-        yield wire.error_frame(record.owner, parked)
+    except (RunLeft, LogUnwritable) as error:
+        yield wire.error_frame(record.owner, error)
         return
     if not isinstance(last, RunFinished):
         # The run went to another process, whose log is shorter than what was shown here before it was durable.

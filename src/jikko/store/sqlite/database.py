@@ -97,7 +97,17 @@ class Database:
             raise unavailable(self.path, error) from error
 
     def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T:
-        """``quick``, for what many ask in the same turn: under one name it is read once in a transaction."""
+        """``quick``, for what many ask in the same turn: under one name it is read once in a transaction.
+
+        Args:
+            name: What is asked. All who use the database share the names: one name is one question, everywhere.
+
+        Returns:
+            One value for all who ask. Nobody may change it.
+
+        Raises:
+            StoreUnavailable: The database cannot be read.
+        """
         try:
             connection = self._in_turn()
             if name not in self._read:
@@ -119,10 +129,10 @@ class Database:
         return self._quick
 
     def _end_snapshot(self) -> None:
-        had_one, self._snapshot = self._snapshot is not None, None
+        self._snapshot = None
         self._read.clear()
-        # After some errors SQLite has ended it by itself.
-        if had_one and not self._closed and self._quick.in_transaction:
+        # The connection knows: after some errors SQLite has ended it by itself, after others it is still to be ended.
+        if not self._closed and self._quick.in_transaction:
             self._quick.execute("ROLLBACK")
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:

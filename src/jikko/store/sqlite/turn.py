@@ -21,7 +21,11 @@ class Turn:
         self._file = database.with_name(f"{database.name}-turn").open("ab")
 
     def try_to_take(self) -> bool:
-        """Take it if nobody has it. Returns whether it was taken."""
+        """Take it if nobody has it. Returns whether it was taken.
+
+        Raises:
+            OSError: The file system cannot lock, now or ever. So do ``take`` and ``give``.
+        """
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

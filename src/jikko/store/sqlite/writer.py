@@ -108,14 +108,27 @@ class Writer:
     def _in_turn(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         if self._turn is None:
             return self._perform(requests)
-        if not self._turn.try_to_take():
-            self._give_way.pause()
-            self._turn.take()
-            self._give_way.go_on()
         try:
-            return self._perform(requests)
-        finally:
+            self._take(self._turn)
+        except OSError as error:
+            reason = StoreUnavailable(f"The database {self._path} cannot be locked: {error}.")
+            return [(future, None, reason) for _, future in requests]
+        outcomes = self._perform(requests)
+        try:
             self._turn.give()
+        except OSError:
+            # What was committed is committed. The turn is still ours, and given with the next transaction.
+            _LOG.exception("The lock of the database %s could not be given back.", self._path)
+        return outcomes
+
+    def _take(self, turn: Turn) -> None:
+        if turn.try_to_take():
+            return
+        self._give_way.pause()
+        try:
+            turn.take()
+        finally:
+            self._give_way.go_on()
 
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""

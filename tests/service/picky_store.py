@@ -1,0 +1,32 @@
+"""A store that cannot keep some events, which no store should do."""
+
+import asyncio
+from collections.abc import Callable
+
+from jikko.events import Event, NodeFinished
+from jikko.ports.run_store import Append
+from jikko.store.memory import MemoryRunStore
+
+
+class PickyStore(MemoryRunStore):
+    """Cannot keep what ``takes`` does not like, and says so in a way that no store should."""
+
+    def __init__(self, takes: Callable[[Event], bool], *, at_once: bool) -> None:
+        super().__init__()
+        self.takes = takes
+        self._at_once = at_once
+        """Whether it raises, and not the future."""
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        if all(self.takes(event) for event in batch.events):
+            return super().append(batch)
+        if self._at_once:
+            raise ZeroDivisionError("secret")
+        done = asyncio.get_running_loop().create_future()
+        done.set_exception(ZeroDivisionError("secret"))
+        return done
+
+
+def is_no_result(event: Event) -> bool:
+    """Whether an event is not the end of a node."""
+    return not isinstance(event, NodeFinished)
