@@ -1,4 +1,4 @@
-"""JSON schemas that strangers wrote: checking a value against one reaches for nothing, and no keyword takes long."""
+"""JSON schemas that strangers wrote: checking a value against one reaches for nothing, and no pattern takes long."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ class JsonSchema:
         import referencing
 
         base = {"draft 7": jsonschema.Draft7Validator, "draft 2020-12": jsonschema.Draft202012Validator}[draft]
-        # Some of the library's keywords take quadratic or exponential time, and hold the whole process meanwhile.
+        # Patterns take exponential time in the library, and `uniqueItems` quadratic.
         extend: Any = jsonschema.validators.extend
         validator = extend(base, _keywords(cache(_matcher)))
         try:

@@ -156,7 +156,8 @@ class Progress:
 
 
 def _believed(count: float) -> int:
-    return min(max(0, int(count)), MAX_TOKENS)
+    # In this order: infinite numbers, and those that are none, have no whole part.
+    return int(min(max(0, count), MAX_TOKENS))
 
 
 def too_large(limit: str) -> ModelFailure:
