@@ -77,7 +77,7 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", ["docs/reliability.md", "tests/service/test_field_bugs.py"])
+@pytest.mark.parametrize("page", ["docs/reliability.md", "tests/runs/test_field_bugs.py"])
 def test_tests_that_are_named_exist(page: str) -> None:
     named = re.findall(r"(tests/[\w/]+\.py)::(test_\w+)", (ROOT / page).read_text(encoding="utf-8"))
     assert len(named) >= 10
@@ -100,6 +100,6 @@ def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
     }
     assert packed == expected
     assert {name for name in packed if name.endswith(".sql")}
-    assert {name for name in packed if name.startswith("jikko/sandbox/shims/")}
+    assert {name for name in packed if name.startswith("jikko/sandbox/languages/shims/")}
     assert "jikko/py.typed" in packed
     assert {"entry_points.txt", "LICENSE", "METADATA"} <= described

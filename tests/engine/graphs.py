@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
+from jikko.engine.event_factory import recovered
 from jikko.engine.limits import RunLimits
-from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
@@ -17,7 +17,7 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.services import Services
+from jikko.ports.node_ports import NodePorts
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Log:
 
 def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
     """A runner on nothing but memory."""
-    services: Any = Services.__new__(Services)
+    services: Any = NodePorts.__new__(NodePorts)
     return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox import unavailable
-from jikko.sandbox.fork_server import ForkServer
+from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.selftest import self_test
@@ -44,7 +44,7 @@ CASES = {
     "no death signal": (broken(FAIL % "the death signal cannot be set" + "lock.die_with = fail"), "death signal"),
     "a module that is missing": ("import sys; sys.modules['_quickjs'] = None; " + PROGRAM, "ModuleNotFoundError"),
     "an interpreter that ends": ("import os; os._exit(4)", "ended with status 4"),
-    "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.zygote as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
+    "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.fork_server as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
 }  # fmt: skip
 
 

@@ -23,8 +23,8 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     server and serve FOLDER, or copy it to where the data folder was. An earlier backup in FOLDER is brought up to date;
     only new files are copied.
     """
+    from jikko.cluster.data_folder_lock import sole_owner
     from jikko.errors import InvalidSettings
-    from jikko.service.ownership import sole_owner
 
     settings = settings_of(home=home)
     if not settings.database.exists():

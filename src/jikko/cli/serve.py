@@ -35,7 +35,7 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
     FILES are DSL files to publish first: as a new app, or as a new version if they changed. Keys are shown once.
     Further settings come from JIKKO_… variables or jikko.toml in the data folder: see docs/settings.md.
     """
-    from jikko.cli.serving import prepare_process
+    from jikko.server.serving import prepare_process
 
     settings = settings_of(**given)
     prepare_process(settings.log_level)
@@ -43,7 +43,7 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
     if workers == 1:
         run_async(_serve(settings, files))
     else:
-        from jikko.cli.supervisor import supervise
+        from jikko.server.supervisor import supervise
 
         run_async(supervise(settings, workers, files))
 
@@ -56,10 +56,10 @@ def _cores() -> int:
 
 async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
     from jikko.assemble import assemble
-    from jikko.cli.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
+    from jikko.cluster.data_folder_lock import sole_owner
     from jikko.errors import InvalidSettings
-    from jikko.http.listening import listen
-    from jikko.service.ownership import sole_owner
+    from jikko.server.listening import listen
+    from jikko.server.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
 
     with sole_owner(settings.home):
         try:

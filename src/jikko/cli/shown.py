@@ -1,6 +1,6 @@
 """What the command line prints of runs."""
 
-from jikko.service.secrets import masked
+from jikko.runs.secrets import masked
 
 
 def shown(text: str) -> str:

@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jikko.dify.events import encode
 from jikko.errors import JikkoError
-from jikko.http.wire import encode
 
 log = logging.getLogger(__name__)
 

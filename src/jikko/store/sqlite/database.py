@@ -11,7 +11,7 @@ from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
-from jikko.store.sqlite.turn import Turn
+from jikko.store.sqlite.write_lock import Turn
 from jikko.store.sqlite.writer import Operation, Participant, Writer
 
 T = TypeVar("T")

@@ -1,0 +1,15 @@
+"""Reading DSL files from a disk."""
+
+from pathlib import Path
+
+
+def read_dsl_file(file: Path) -> bytes:
+    """The text of a file, cut off behind one byte more than may be: too large a file is told as such, not read whole.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    from jikko.dsl.load import LoadLimits
+
+    with file.open("rb") as opened:
+        return opened.read(LoadLimits().max_bytes + 1)

@@ -1,0 +1,213 @@
+"""The body of an HTTP Request node: what is sent, and what is recorded of it."""
+
+import json
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Final, Self
+from urllib.parse import urlencode
+
+from jikko.dsl.fields import Fields
+from jikko.lang.templates import Template
+from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
+from jikko.nodes.contract import Context, NodeFailure
+from jikko.nodes.files.file_content import read_content
+from jikko.ports.http import FormFile, Multipart
+from jikko.values import UNSET, Json, Selector, is_file
+
+TYPES: Final = ("none", "form-data", "x-www-form-urlencoded", "raw-text", "json", "binary")
+_CONTENT_TYPES: Final = {
+    "json": "application/json",
+    "x-www-form-urlencoded": "application/x-www-form-urlencoded",
+    "raw-text": "text/plain",
+}
+_PLACEHOLDER: Final = FormFile("__multipart_placeholder__", "", b"", "application/octet-stream")
+"""Dify adds it to a form without files, so that its HTTP library sends the form as multipart."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBody:
+    """A body, ready to be sent."""
+
+    content: bytes | Multipart | None = None
+    shown: str = ""
+    """As it is recorded. Its length in characters is recorded as Content-Length."""
+    content_type: str | None = None
+    """The Content-Type that goes with it, unless the headers have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyItem:
+    """A field of a form, or the one item of the other types."""
+
+    key: Template
+    is_file: bool
+    value: Template
+    file: Selector
+
+    @classmethod
+    def read(cls, data: Fields) -> Self:
+        return cls(
+            key=Template.parse(data.text("key")),
+            is_file=data.choice("type", ("text", "file"), "text") == "file",
+            value=Template.parse(data.text("value")),
+            file=data.selector("file"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The configuration.
+
+    Source: Dify 1.15, spec/nodes.md, http-request.
+    """
+
+    type: str = "none"
+    items: tuple[BodyItem, ...] = ()
+
+    @classmethod
+    def read(cls, data: Fields) -> Self:
+        kind = data.choice("type", TYPES, "none")
+        raw = data.get("data")
+        if not raw or kind == "none":
+            return cls(kind)
+        if isinstance(raw, str):
+            # The shape of older files. Source: spec/dsl.md §10.
+            return cls(kind, (BodyItem(Template.parse(""), False, Template.parse(raw), ()),))
+        return cls(kind, tuple(BodyItem.read(item) for item in data.mappings("data")))
+
+    async def prepare(self, ctx: Context) -> PreparedBody:
+        """Expand templates and fetch files.
+
+        Raises:
+            NodeFailure: The body cannot be made (``RequestBodyError``), or a file not be had (``FileFetchError``).
+        """
+        try:
+            match self.type:
+                case "raw-text":
+                    return self._text(self._only_item().value.to_text(ctx.variables))
+                case "json":
+                    return await self._json(self._only_item().value.to_text(ctx.variables))
+                case "binary":
+                    return await self._binary(ctx)
+                case "x-www-form-urlencoded":
+                    return self._urlencoded(ctx)
+                case "form-data":
+                    return await self._form(ctx)
+                case _:
+                    return PreparedBody()
+        except UnicodeEncodeError:
+            raise NodeFailure("The body holds characters that cannot be sent.", kind="RequestBodyError") from None
+
+    def _only_item(self) -> BodyItem:
+        if len(self.items) != 1:
+            raise NodeFailure(f"{self.type} body type should have exactly one item", kind="RequestBodyError")
+        return self.items[0]
+
+    def _text(self, text: str) -> PreparedBody:
+        return PreparedBody(text.encode(), text, _CONTENT_TYPES[self.type])
+
+    async def _json(self, text: str) -> PreparedBody:
+        try:
+            value = await _lenient_json(text)
+            sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        except UnicodeEncodeError:
+            raise
+        except TooLong:
+            raise NodeFailure(
+                f"The body is no JSON, and too long to be repaired: it has more than {MAX_REPAIRED} characters.",
+                kind="RequestBodyError",
+            ) from None
+        except (ValueError, RecursionError):
+            shown = text if len(text) <= 200 else f"{text[:200]}…"
+            raise NodeFailure(f"Failed to parse JSON: {shown}", kind="RequestBodyError") from None
+        # An empty value is sent and not recorded. Source: Dify 1.15.
+        return PreparedBody(sent, json.dumps(value) if value else "", _CONTENT_TYPES[self.type])
+
+    async def _binary(self, ctx: Context) -> PreparedBody:
+        selector = self._only_item().file
+        file = ctx.variables.get(selector)
+        if not isinstance(file, dict) or not is_file(file):
+            raise NodeFailure(f"cannot fetch file with selector {list(selector)}", kind="FileFetchError")
+        content = await _content(ctx, file)
+        return PreparedBody(content, f"<binary_content: size={len(content)} bytes>" if content else "")
+
+    def _urlencoded(self, ctx: Context) -> PreparedBody:
+        fields = self._fields(ctx)
+        text = urlencode(fields)
+        return PreparedBody(text.encode(), text, _CONTENT_TYPES[self.type])
+
+    async def _form(self, ctx: Context) -> PreparedBody:
+        fields = self._fields(ctx)
+        files = await self._files(ctx)
+        boundary = f"----FormBoundary{token_hex(16)}"
+        shown = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+            # With files, only they are recorded. Source: Dify 1.15.
+            for name, text in ([(file.name, _summary(file)) for file in files] if files else fields.items())
+        )
+        return PreparedBody(
+            content=Multipart(boundary, tuple(fields.items()), files or (_PLACEHOLDER,)),
+            shown=f"{shown}--{boundary}--\r\n" if shown else "",
+            content_type=f"multipart/form-data; boundary={boundary}",
+        )
+
+    def _fields(self, ctx: Context) -> dict[str, str]:
+        """The texts by name; the last one of a name counts."""
+        fields = {}
+        for item in self.items:
+            if not item.is_file or self.type != "form-data":
+                fields[item.key.to_text(ctx.variables)] = item.value.to_text(ctx.variables)
+        return fields
+
+    async def _files(self, ctx: Context) -> tuple[FormFile, ...]:
+        """The files that there are. Selectors without one are passed over."""
+        selectors = {item.key.to_text(ctx.variables): item.file for item in self.items if item.is_file}
+        found = []
+        for name, selector in selectors.items():
+            value = ctx.variables.get(selector)
+            candidates = [] if value is UNSET else value if isinstance(value, list) else [value]
+            if candidates and all(map(is_file, candidates)):
+                found += [(name, file) for file in candidates if file.get("related_id") or file.get("remote_url")]
+        return tuple(
+            [
+                FormFile(
+                    name=name,
+                    filename=file.get("filename") or "",
+                    content=await _content(ctx, file),
+                    content_type=file.get("mime_type") or "application/octet-stream",
+                )
+                for name, file in found
+            ]
+        )
+
+
+async def _content(ctx: Context, file: dict[str, Json]) -> bytes:
+    try:
+        return await read_content(ctx, file)
+    except NodeFailure as failure:
+        failure.kind = failure.kind or "FileFetchError"
+        raise
+
+
+def _summary(file: FormFile) -> str:
+    name = file.filename or "unknown"
+    return f"<file_content_binary: '{name}', type='{file.content_type}', size={len(file.content)} bytes>"
+
+
+async def _lenient_json(text: str) -> Json:
+    """The value of JSON that may be broken, as people and models write it.
+
+    Raises:
+        ValueError: There is nothing to be made of it.
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        return await repaired(text, _repair)
+
+
+def _repair(text: str) -> Json:
+    # Needed only when JSON is broken.
+    from json_repair import repair_json
+
+    return json.loads(str(repair_json(text)), strict=False)

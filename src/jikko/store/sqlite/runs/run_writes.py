@@ -1,0 +1,135 @@
+"""Appending to the log of a run, as an operation of the writer."""
+
+import sqlite3
+from typing import Final, TypeAlias
+
+import msgspec
+
+from jikko.errors import LogConflict
+from jikko.record import RunOwner
+from jikko.store.sqlite.identifiers import StoredId, id_text
+from jikko.store.sqlite.runs.event_codec import compress, join
+from jikko.store.sqlite.runs.run_rows import STATUSES, OwnerColumns
+from jikko.store.sqlite.runs.start_options import release_callback
+from jikko.store.sqlite.runs.totals import Totals
+
+_INSERT: Final = """
+INSERT INTO runs (
+  run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
+  status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
+  wake_at, lease_owner
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run_id) DO NOTHING
+"""
+# The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
+_ADVANCE: Final = """
+UPDATE runs SET
+  status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
+  exceptions_count = ?, finished_at = ?, wake_at = ?, lease_owner = ?
+WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
+"""
+_FIND: Final = "SELECT key, app, status, log_end, epoch, created_at FROM runs WHERE run_id = ?"
+_ADD_TO_LOG: Final = "INSERT INTO run_log (run, position, events) VALUES (?, ?, ?)"
+_READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
+_CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
+_ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
+
+Projection: TypeAlias = tuple[
+    int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None
+]
+"""The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
+exceptions_count, finished_at, wake_at, lease_owner``."""
+
+
+class LogWrite(msgspec.Struct, frozen=True, gc=False):
+    """An ``Append`` as the database takes it: a copy, so that the record may change behind it."""
+
+    run_id: StoredId
+    at: int
+    events: bytes
+    """A JSON array."""
+    owner: RunOwner
+    task_id: StoredId
+    retry_of: StoredId | None
+    created_at: float
+    inputs: str
+    projection: Projection
+
+
+class RunWrites:
+    """Performs appends within transactions of the writer, on its thread."""
+
+    def __init__(self) -> None:
+        self._owners = OwnerColumns()
+        self._totals = Totals()
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        """See ``Participant``."""
+        self._totals.before_commit(connection)
+
+    def rolled_back(self) -> None:
+        """See ``Participant``."""
+        self._totals.rolled_back()
+        self._owners.forget()
+
+    def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:
+        """Add to a log, and bring its record up to date.
+
+        Raises:
+            LogConflict: The log is not as the writer of the events believes. Nothing was changed.
+        """
+        if write.at == 0:
+            self._create(write, connection)
+        else:
+            self._advance(write, connection)
+
+    def _create(self, write: LogWrite, connection: sqlite3.Connection) -> None:
+        owner = self._owners.of(connection, write.owner)
+        values = (
+            write.run_id,
+            write.task_id,
+            write.retry_of,
+            *owner,
+            write.created_at,
+            write.inputs,
+            *write.projection,
+        )
+        cursor = connection.execute(_INSERT, values)
+        if cursor.rowcount == 0:
+            raise self._conflict(write, connection)
+        key, status = cursor.lastrowid, write.projection[0]
+        if status < 2:
+            connection.execute(_ADD_TO_LOG, (key, 0, write.events))
+        else:
+            connection.execute(_ARCHIVE, (key, compress(write.events)))
+        self._totals.change(owner[0], status, write.created_at, 1)
+
+    def _advance(self, write: LogWrite, connection: sqlite3.Connection) -> None:
+        found = connection.execute(_FIND, (write.run_id,)).fetchone()
+        if found is None:
+            raise LogConflict(f"The log of run {id_text(write.run_id)} has 0 events, not {write.at}.")
+        key, app, before, _, _, created_at = found
+        if before > 1:
+            raise self._conflict(write, connection)
+        status, epoch = write.projection[:2]
+        if connection.execute(_ADVANCE, (*write.projection, key, write.at, before, epoch)).rowcount == 0:
+            raise self._conflict(write, connection)
+        if status < 2:
+            connection.execute(_ADD_TO_LOG, (key, write.at, write.events))
+        else:
+            arrays = [row[0] for row in connection.execute(_READ_LOG, (key,))]
+            connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
+            connection.execute(_CLEAR_LOG, (key,))
+            release_callback(write.run_id, connection)
+        if status != before:
+            self._totals.change(app, before, created_at, -1)
+            self._totals.change(app, status, created_at, 1)
+
+    def _conflict(self, write: LogWrite, connection: sqlite3.Connection) -> LogConflict:
+        run_id = id_text(write.run_id)
+        _, _, status, log_end, epoch, _ = connection.execute(_FIND, (write.run_id,)).fetchone()
+        if log_end != write.at:
+            return LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
+        if status > 1:
+            return LogConflict(f"The log of run {run_id} is closed: the run has {STATUSES[status]}.")
+        return LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.projection[1]}.")
