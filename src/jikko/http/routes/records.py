@@ -1,69 +1,88 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from msgspec import Meta, Struct
 
 from jikko.dify import bodies as run_bodies
 from jikko.dify import events as wire
+from jikko.dify.messages import Message
 from jikko.dify.snapshot import snapshot as told_so_far
 from jikko.dify.stream import Messages
 from jikko.errors import InvalidParam, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.http.api import Api, authenticated
-from jikko.http.errors import JsonResponse
-from jikko.http.requests import user_of
+from jikko.http.api import Api
+from jikko.http.auth import authenticated
+from jikko.http.requests import Request, user_of
+from jikko.http.responses import Answer, json_response
 from jikko.http.sse import PING, EventStream
 from jikko.ports.run_store import LogQuery
-from jikko.record import RunRecord, folded
+from jikko.record import NodeExecution, RunRecord, folded
 from jikko.values import Json
 
 T = TypeVar("T")
+
+
+NumberedEvent: TypeAlias = Annotated[
+    dict[str, Json],
+    Meta(
+        description="An event of the run's log; further fields depend on what happened.",
+        extra_json_schema={
+            "properties": {
+                "id": {"type": "integer", "description": "Position in the log, from 0."},
+                "event": {"type": "string"},
+                "at": {"type": "number"},
+            },
+            "required": ["id", "event", "at"],
+        },
+    ),
+]
+
+
+class EventLog(Struct):
+    """The log of a run, in order."""
+
+    data: list[NumberedEvent]
+
+
+_WITH_FILES = ("inputs", "process_data", "outputs", "execution_metadata", "files")
 _STATUSES = ("succeeded", "failed", "stopped")
 
 
-async def logs(request: Request) -> Response:
+async def logs(request: Request) -> Answer:
     """``GET /v1/workflows/logs``."""
-    api, app = await authenticated(request)
+    api, app = request.api, await authenticated(request)
     query = _log_query(request, app.id)
     page = await api.runs.records.find(query)
-    return JsonResponse(
-        wire.encode(
-            {
-                "page": query.page,
-                "limit": query.limit,
-                "total": page.total,
-                "has_more": page.total > query.page * query.limit,
-                "data": [run_bodies.log_entry(record) for record in page.records],
-            }
-        )
-    )
+    entries = [run_bodies.log_entry(record) for record in page.records]
+    has_more = page.total > query.page * query.limit
+    return json_response(run_bodies.LogPage(query.page, query.limit, page.total, has_more, entries))
 
 
-async def node_executions(request: Request) -> Response:
+async def node_executions(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
     api, record = await _record(request)
-    executions = msgspec.to_builtins(await api.runs.records.node_executions(record))
-    return JsonResponse(wire.encode({"data": api.fresh(executions, request)}))
+    executions = await api.runs.records.node_executions(record)
+    body = run_bodies.NodeExecutions([_fresh(execution, request) for execution in executions])
+    return json_response(body)
 
 
-async def node_execution(request: Request) -> Response:
+async def node_execution(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
     api, record = await _record(request)
     wanted = request.path_params["node_execution_id"].lower()
     for execution in await api.runs.records.node_executions(record):
         if execution.id == wanted:
-            return JsonResponse(wire.encode(api.fresh(msgspec.to_builtins(execution), request)))
+            return json_response(_fresh(execution, request))
     raise NotFound("Node execution not found.")
 
 
-async def run_events(request: Request) -> Response | ASGIApp:
+async def run_events(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
 
     As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
@@ -71,30 +90,34 @@ async def run_events(request: Request) -> Response | ASGIApp:
     comes first.
     """
     api, record = await _record(request)
-    if "text/event-stream" not in request.headers.get("accept", ""):
+    if "text/event-stream" not in (request.header(b"accept") or ""):
         events = await api.runs.records.events(record)
-        return JsonResponse(
-            wire.encode({"data": [_numbered(position, event) for position, event in enumerate(events)]})
-        )
+        return json_response(EventLog([_numbered(position, event) for position, event in enumerate(events)]))
     after = _last_event_id(request)
     return EventStream(_log_frames(api, record, after))
 
 
-async def attach(request: Request) -> Response | ASGIApp:
+async def attach(request: Request) -> Answer:
     """``GET /v1/workflow/{workflow_run_id}/events``: Dify's way to listen again. Source: spec/service-api.md §4.3."""
-    api, app = await authenticated(request)
-    user = user_of(request.query_params)
+    api, app = request.api, await authenticated(request)
+    user = user_of(request.query)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     if record.owner.user != user:
         raise NotFound("Workflow run not found.")
-    snapshot = request.query_params.get("include_state_snapshot", "").lower() == "true"
-    stay = request.query_params.get("continue_on_pause", "").lower() == "true"
-    return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request)))
+    snapshot = request.query.get("include_state_snapshot", "").lower() == "true"
+    stay = request.query.get("continue_on_pause", "").lower() == "true"
+    return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request.base_url)))
 
 
 async def _record(request: Request) -> tuple[Api, RunRecord]:
-    api, app = await authenticated(request)
+    api, app = request.api, await authenticated(request)
     return api, await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
+
+
+def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
+    """The execution with urls of files that have not expired."""
+    fields = {name: request.api.fresh(getattr(execution, name), request.base_url) for name in _WITH_FILES}
+    return msgspec.structs.replace(execution, **fields)
 
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
@@ -157,10 +180,10 @@ def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     run_id = record.owner.run_id
     data = wire.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
     # The one answer in which Dify names the run where it otherwise names the task.
-    return wire.frame({"event": "workflow_finished", "workflow_run_id": run_id, "task_id": run_id, "data": data})
+    return wire.frame(Message("workflow_finished", run_id, run_id, data))
 
 
-def _numbered(position: int, event: Event) -> dict[str, Any]:
+def _numbered(position: int, event: Event) -> NumberedEvent:
     fields: dict[str, Any] = msgspec.to_builtins(event)
     return {"id": position, **fields}
 
@@ -171,7 +194,7 @@ def _tag(event: Event) -> bytes:
 
 
 def _last_event_id(request: Request) -> int:
-    text = request.headers.get("last-event-id", "").strip()
+    text = (request.header(b"last-event-id") or "").strip()
     if not text:
         return -1
     if not text.isascii() or not text.isdigit() or len(text) > 18:
@@ -185,7 +208,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
     Raises:
         InvalidParam: Some are wrong. Tells all of them.
     """
-    parameters = request.query_params
+    parameters = request.query
     problems: list[str] = []
 
     def read(name: str, convert: Callable[[str], T], default: T) -> T:
@@ -223,7 +246,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
 
 
 def _whole(text: str, least: int, most: int) -> int:
-    if not text.lstrip("+-").isascii() or not text.lstrip("+-").isdigit() or len(text) > 12:
+    if re.fullmatch(r"[+-]?[0-9]{1,11}", text) is None:
         raise ValueError("must be a whole number")
     number = int(text)
     if not least <= number <= most:
