@@ -22,7 +22,7 @@ from jikko.events import (
     RunStatus,
     Usage,
 )
-from jikko.values import Json, Uuid, encode_json, is_file
+from jikko.values import Json, Seconds, Uuid, encode_json, is_file
 
 
 class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +158,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     error: str
     error_type: str = ""
-    finished_at: int
+    finished_at: Seconds
     reason: Literal["failed", "interrupted"] = "failed"
     """``interrupted``: the process died while the attempt was under way."""
 
@@ -178,13 +178,13 @@ class NodeState(msgspec.Struct, kw_only=True):
     process_data_truncated: bool = False
     outputs: dict[str, Json] | None = None
     outputs_truncated: bool = False
-    status: Literal["running", "succeeded", "failed", "exception", "stopped", "paused", "retry"] = "running"
+    status: str = "running"
     error: str | None = None
     elapsed_time: float = 0.0
     execution_metadata: dict[str, Json] | None = None
-    created_at: int
-    finished_at: int | None = None
-    files: list[Json] = []
+    created_at: Seconds
+    finished_at: Seconds | None = None
+    files: list[dict[str, Json]] = []
     iteration_id: str | None = None
     loop_id: str | None = None
 
@@ -202,6 +202,7 @@ class NodeRound(msgspec.Struct, frozen=True):
 class NodeExecution(NodeState, kw_only=True):
     """One execution of a node with all that is known of it."""
 
+    status: Literal["running", "succeeded", "failed", "exception", "stopped", "paused"] = "running"
     attempts: list[Attempt] = []
     rounds: list[NodeRound] = []
     """Of the containers around it, outermost first."""
@@ -229,9 +230,9 @@ def execution_metadata(
     return data or None
 
 
-def files_in(outputs: dict[str, Json]) -> list[Json]:
+def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
     """The file mappings found directly in outputs: as a value, or as an element of a list."""
-    found: list[Json] = []
+    found: list[dict[str, Json]] = []
     for value in outputs.values():
         if is_file(value):
             found.append(value)

@@ -10,12 +10,12 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jikko.dify.events import encode, pause_reason
 from jikko.dify.messages import PauseReason
-from jikko.dify.run_fields import Run, RunState, Seconds, state
+from jikko.dify.run_fields import Run, RunState, state
 from jikko.events import FormRequested
 from jikko.record import NodeExecution, RunRecord
 from jikko.record import RunDetail as DetailRow
 from jikko.runs.secrets import masked
-from jikko.values import FILE_IDENTITY, Json, Uuid
+from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 

@@ -208,7 +208,7 @@ def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
 def _node_retry(event: NodeAttempted) -> messages.NodeRetry:
     metadata = execution_metadata(event.usage, event.rounds, None)
     return messages.NodeRetry(
-        **_ended(event), status="retry", error=event.error, execution_metadata=metadata, retry_index=event.attempt
+        **_ended(event), error=event.error, execution_metadata=metadata, retry_index=event.attempt
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from jikko.dify.run_fields import Run, RunTotals
 from jikko.record import NodeState
-from jikko.values import Json, Selector
+from jikko.values import Json, Seconds, Selector
 
 
 class Message(Struct):
@@ -54,7 +54,7 @@ class WorkflowFinished(Run):
     outputs: dict[str, Json] | None
     created_by: CreatedBy | dict[str, Json]
     exceptions_count: int
-    files: list[Json]
+    files: list[dict[str, Json]]
 
 
 class WorkflowPaused(RunTotals):
@@ -110,6 +110,7 @@ class NodeStarted(NodeBegin, kw_only=True):
 class NodeRetry(NodeState, kw_only=True):
     """An attempt of a node failed, and is followed by another."""
 
+    status: str = "retry"
     retry_index: int
 
 
@@ -186,13 +187,13 @@ class OpenForm(Struct):
     form_id: str
     node_id: str
     node_title: str
-    form_content: Json
-    inputs: Json
-    actions: Json
-    form_token: Json
-    approval_channels: Json
-    resolved_default_values: Json
-    expiration_time: Json
+    form_content: str
+    inputs: list[dict[str, Json]]
+    actions: list[dict[str, Json]]
+    form_token: str | None
+    approval_channels: list[str]
+    resolved_default_values: dict[str, Json]
+    expiration_time: Seconds
 
 
 class HumanInputRequired(OpenForm):

@@ -1,14 +1,12 @@
 """The fields of a run that answers and messages about it have in common. Source: Dify 1.15, spec/records.md §1."""
 
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from jikko.events import RunFinished, RunStatus
 from jikko.record import RunDetail, RunRecord
-from jikko.values import Uuid
-
-Seconds: TypeAlias = Annotated[int, Meta(description="Seconds since the Unix epoch.")]
+from jikko.values import Seconds, Uuid
 
 
 class RunTotals(Struct):

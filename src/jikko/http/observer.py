@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Message, Send
 
-from jikko.http.operations import Operation
+from jikko.http.operation import Operation
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 

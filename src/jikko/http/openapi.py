@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from jikko.http.errors import Error
-from jikko.http.operations import OPERATIONS, Operation, Schema
+from jikko.http.operation import Operation, Schema
+from jikko.http.operations import OPERATIONS
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 

@@ -1,53 +1,17 @@
-"""Every operation of the API: its route and its description, in one table."""
+"""Every operation of the API, in one table."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
-
-from msgspec import Struct
+from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
-from jikko.http.requests import TRACE_SESSION, Request, UserRequest
-from jikko.http.responses import Answer
+from jikko.http.operation import Operation, Schema
+from jikko.http.requests import TRACE_SESSION, UserRequest
 from jikko.http.routes import files, forms, info, records, retries, runs
 from jikko.inputs.uploads import File
 from jikko.record import NodeExecution
 
-Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
-Schema: TypeAlias = dict[str, Any]
-
 _EVENTS: Final = "text/event-stream"
 _ANYTHING: Final = "*/*"
 """A file has a media type of its own."""
-_PAGE: Final = "text/html"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    answers: Mapping[int, type[Struct] | str]
-    """What it answers with by status, errors apart: a body in JSON, or a media type of which no more is said."""
-    errors: tuple[int, ...] = ()
-    tag: str = "Workflow Runs"
-    body: type[Struct] | None = None
-    body_media_type: str = "application/json"
-    query: tuple[tuple[str, Schema, str], ...] = ()
-    """Name, schema and description of query parameters; all optional unless the name ends in ``*``."""
-    headers: tuple[tuple[str, Schema, str], ...] = ()
-    """Headers of the request, all optional; as ``query``."""
-    streams: bool = False
-    """Whether it may answer with server-sent events as well."""
-    no_id_is_no_page: bool = False
-    """Whether an id in the path that is no UUID is answered as an address that does not exist: with a page. (Dify)"""
-    open: bool = False
-    """Whether it needs no API key."""
-
-
 _TEXT: Final[Schema] = {"type": "string"}
 _INTEGER: Final[Schema] = {"type": "integer"}
 _SOME_TEXT = {**_TEXT, "minLength": 1}

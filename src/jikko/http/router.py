@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from jikko.http.operations import Operation
+from jikko.http.operation import Operation
 
 _NOTHING: Final[Mapping[str, str]] = {}
 

@@ -6,17 +6,17 @@ Source: Dify 1.15, spec/service-api.md §6.
 import posixpath
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits, extension_of
 from jikko.ids import is_uuid
 from jikko.ports.files import FileMissing, FileStore, FileTooLarge, StoredFile
-from jikko.values import Uuid
+from jikko.values import Seconds, Uuid
 
 WORKSPACE_ID: Final = "6a696b6b-6f00-4000-8000-000000000001"
 """The ``tenant_id`` of every answer: an installation is one workspace."""
@@ -53,8 +53,9 @@ class Download:
 
 
 class File(Struct, kw_only=True):
-    """A file, as its upload is answered. Source: Dify 1.15, spec/service-api.md §6.1."""
+    """A file, as its upload is answered."""
 
+    # Source: Dify 1.15, spec/service-api.md §6.1.
     id: Uuid
     reference: None = None
     name: str
@@ -63,7 +64,7 @@ class File(Struct, kw_only=True):
     extension: str
     mime_type: str
     created_by: Uuid
-    created_at: Annotated[int, Meta(description="Seconds since the Unix epoch.")]
+    created_at: Seconds
     preview_url: None = None
     source_url: str
     original_url: None = None

@@ -4,11 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from jikko.dify.run_fields import Seconds
 from jikko.http.auth import authenticated
 from jikko.http.requests import AnyUser, Request, checked, must, user_of
 from jikko.http.responses import Answer, json_response
-from jikko.values import Json
+from jikko.values import Json, Seconds
 
 
 class Form(Struct):

@@ -119,8 +119,8 @@ class EndUser(Struct):
     external_user_id: Annotated[str, msgspec.Meta(description="The user of the requests.")]
     is_anonymous: Annotated[bool, msgspec.Meta(description="Whether the requests had no user.")]
     session_id: str
-    created_at: Annotated[datetime, msgspec.Meta(description="The first use that is known.")]
-    updated_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True, description="The first use that is known.")]
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
     type: str = "service-api"
     name: str | None = None
 

@@ -5,14 +5,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from jikko.dify.run_fields import Seconds
 from jikko.events import RunStatus
 from jikko.http.auth import authenticated
 from jikko.http.requests import AnyMode, AnyUser, CallbackUrl, Request, checked, must, user_of
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.answers import answer
 from jikko.http.start_options import acceptance_of
-from jikko.values import Uuid
+from jikko.values import Seconds, Uuid
 
 
 class RetryRequest(Struct):
