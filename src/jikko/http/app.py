@@ -42,16 +42,13 @@ class _Application:
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
         request = Request(self._api, scope, receive, values)
-        if not self._observers:
-            answer = await self._answer(request, operation)
-            await answer(receive, send)
-            return
-        observed = ObservedRequest(self._observers, request, operation, send)
+        observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             answer = await self._answer(request, operation)
-            await answer(receive, observed.send)
+            await answer(receive, send if observed is None else observed.send)
         finally:
-            observed.end()
+            if observed is not None:
+                observed.end()
 
     async def _answer(self, request: Request, operation: Operation | None) -> Answer:
         try:
