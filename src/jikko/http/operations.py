@@ -3,8 +3,8 @@
 from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
+from jikko.http.fields import TRACE_SESSION, UserRequest
 from jikko.http.operation import Operation, Schema
-from jikko.http.requests import TRACE_SESSION, UserRequest
 from jikko.http.routes import files, forms, info, records, retries, runs
 from jikko.inputs.uploads import File
 from jikko.record import NodeExecution

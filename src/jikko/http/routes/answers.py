@@ -9,7 +9,7 @@ from jikko.errors import LogUnwritable, RunLeft
 from jikko.events import RunFinished
 from jikko.http.api import Api
 from jikko.http.errors import Error, refusal
-from jikko.http.requests import Mode
+from jikko.http.fields import Mode
 from jikko.http.responses import Answer, Response
 from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import REPEATED

@@ -15,7 +15,8 @@ from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.errors import no_page
-from jikko.http.requests import Request, user_named
+from jikko.http.fields import user_named
+from jikko.http.requests import Request
 from jikko.http.responses import Answer, Stream, encoded, json_response
 from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download

@@ -5,7 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from jikko.http.auth import authenticated
-from jikko.http.requests import AnyUser, Request, checked, must, user_of
+from jikko.http.fields import AnyUser, checked, must, user_of
+from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.values import Json, Seconds
 

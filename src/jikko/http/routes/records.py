@@ -18,7 +18,8 @@ from jikko.errors import InvalidParam, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
-from jikko.http.requests import Request, user_of
+from jikko.http.fields import user_of
+from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.sse import PING, EventStream
 from jikko.ports.run_store import LogQuery

@@ -7,7 +7,8 @@ from msgspec import Meta, Struct
 
 from jikko.events import RunStatus
 from jikko.http.auth import authenticated
-from jikko.http.requests import AnyMode, AnyUser, CallbackUrl, Request, checked, must, user_of
+from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
+from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.answers import answer
 from jikko.http.start_options import acceptance_of

@@ -11,17 +11,8 @@ from jikko.dify import events as wire
 from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
 from jikko.http.api import Api
 from jikko.http.auth import api_key, authenticated
-from jikko.http.requests import (
-    AnyMode,
-    AnyUser,
-    CallbackUrl,
-    Request,
-    TraceSession,
-    check_trace_session,
-    checked,
-    must,
-    user_of,
-)
+from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, TraceSession, check_trace_session, checked, must, user_of
+from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.answers import answer
 from jikko.http.sse import PING, EventStream
