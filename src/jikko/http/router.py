@@ -12,10 +12,9 @@ _NOTHING: Final[Mapping[str, str]] = {}
 class Router:
     """The table of operations, looked up by method and path.
 
-    A path without parts that vary is one look-up in a dictionary. Those with such parts are the alternatives of one
-    regular expression a method, each in a group of its own, so that the group that matched tells which it was. Of two
-    that fit, the first in the table counts, as ``POST /v1/workflows/{workflow_id}/run`` for ``/v1/workflows/run/run``.
-    A slash more or less makes another address, as at Dify.
+    A path is looked up in a dictionary: as a whole if no part of it varies, and without its last part if only that one
+    does. Those that vary elsewhere are the alternatives of one regular expression a method, each in a group of its own,
+    so that the group that matched tells which it was. A slash more or less makes another address, as at Dify.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
@@ -37,6 +36,11 @@ class Router:
         operation = table.fixed.get(path)
         if operation is not None:
             return operation, _NOTHING
+        before, _, last = path.rpartition("/")
+        ending = table.endings.get(before)
+        if ending is not None and last:
+            operation, name = ending
+            return operation, {name: last}
         match = table.match(path)
         if match is None or match.lastindex is None:
             return None, _NOTHING
@@ -52,16 +56,20 @@ class Router:
 class _Table:
     """The operations of one method."""
 
-    __slots__ = ("fixed", "match", "varied")
+    __slots__ = ("endings", "fixed", "match", "varied")
 
     def __init__(self, operations: list[Operation]) -> None:
         self.fixed = {operation.path: operation for operation in operations if "{" not in operation.path}
+        self.endings: dict[str, tuple[Operation, str]] = {}
+        """Those of which only the last part varies, by what stands before it; and the name of that part."""
         self.varied: dict[int, tuple[Operation, list[tuple[str, int]]]] = {}
         """By the number of the group around each: the operation, and the names and numbers of the groups in it."""
         patterns, group = [], 1
         for operation in operations:
-            if "{" in operation.path:
-                literal, *parts = re.split(r"{(\w+)}", operation.path)
+            literal, *parts = re.split(r"{(\w+)}", operation.path)
+            if len(parts) == 2 and not parts[1] and literal.endswith("/"):
+                self.endings[literal[:-1]] = operation, parts[0]
+            elif parts:
                 patterns.append(f"({re.escape(literal)}{''.join(f'([^/]+){re.escape(text)}' for text in parts[1::2])})")
                 self.varied[group] = operation, [(name, group + place) for place, name in enumerate(parts[::2], 1)]
                 group += len(parts[::2]) + 1
