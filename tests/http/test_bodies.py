@@ -3,13 +3,16 @@
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 from msgspec import Struct
 
+from jikko.dify.bodies import blocking_body, detail_body
 from jikko.http.openapi import openapi
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
+from jikko.record import RunOwner, RunRecord
 from tests.http.scene import RUN, body
 from tests.runs.world import World
 
@@ -150,3 +153,14 @@ def test_an_answer_requires_what_it_always_has() -> None:
         "paused_nodes",
         "reasons",
     }
+
+
+def test_only_the_answer_to_a_start_tells_all_digits_of_the_time_that_a_run_took() -> None:
+    owner = RunOwner(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="anna")
+    record = RunRecord(owner=owner, status="succeeded", elapsed=0.123456789, created_at=1.9, finished_at=2.9)
+
+    started = msgspec.json.decode(blocking_body(record, {}))["data"]
+    read = msgspec.json.decode(detail_body(record, lambda value: value))
+
+    assert (started["elapsed_time"], read["elapsed_time"]) == (0.123456789, 0.123457)
+    assert [(body["created_at"], body["finished_at"]) for body in (started, read)] == [(1, 2)] * 2
