@@ -113,6 +113,14 @@ async def test_what_is_refused_is_seen_too(world: World, case: str) -> None:
     assert seen.only[1:] == (status, len(answer.content))
 
 
+async def test_head_has_no_bytes(world: World) -> None:
+    seen = Seen()
+    async with client_of(world, await world.chain(), observers=[seen]) as client:
+        await client.head("/v1/info")
+
+    assert seen.only[1:] == (200, 0)
+
+
 async def test_so_is_what_the_limit_of_a_key_refuses(world: World) -> None:
     seen = Seen()
     async with client_of(world, await world.chain(), requests_per_minute=2, observers=[seen]) as client:

@@ -43,7 +43,7 @@ class RequestObserver:
 
         Args:
             status: That of the answer; ``None`` if none was begun.
-            size: Bytes of the body that were sent.
+            size: Bytes of the body that were given to the server to send; 0 for ``HEAD``, of which it sends none.
             seconds: Since the request began.
         """
 
@@ -60,6 +60,7 @@ class ObservedRequest:
         self._began = time.perf_counter()
         self._status: int | None = None
         self._size = 0
+        self._has_body = request.scope["method"] != "HEAD"
         self._tell(lambda observer: observer.began(request, operation))
 
     async def send(self, message: Message) -> None:
@@ -69,7 +70,7 @@ class ObservedRequest:
             self._status = status
             self._tell(lambda observer: observer.responding(self._request, status, headers))
             message = {**message, "headers": headers}
-        elif message["type"] == "http.response.body":
+        elif self._has_body:
             self._size += len(message.get("body", b""))
         await self._send(message)
 
