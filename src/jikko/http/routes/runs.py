@@ -68,7 +68,7 @@ async def run_version(request: Request) -> Answer:
 async def run_detail(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}``."""
     api = request.api
-    # Run and key are looked up by one statement: if it finds nothing, which of the two it was is asked behind.
+    # One statement looks for the run and asks whether the key opens its app. If it finds nothing, the key is looked up.
     detail = await api.runs.records.detail(api_key(request), request.path_params["workflow_run_id"])
     if detail is None:
         await authenticated(request)
