@@ -8,6 +8,7 @@
   * Unauthorized          no or a wrong API key
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
+    * NameTaken           another app has the name
   * TooLate               a form was submitted already, or its time is up
   * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached, nothing was accepted; try again later
@@ -120,6 +121,13 @@ class Conflict(JikkoError):
 
     code = "conflict"
     status = 409
+
+
+class NameTaken(Conflict):
+    """Another app has the name; nothing was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is another app called {name!r}.")
 
 
 class TooLate(JikkoError):

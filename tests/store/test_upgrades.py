@@ -151,6 +151,39 @@ async def test_callbacks_get_the_receiver_that_new_ones_have(tmp_path: Path, url
     assert rows == [(receiver_of(url),)] * len(contents.callbacks)
 
 
+async def test_apps_of_one_name_are_told_apart_and_none_is_lost(tmp_path: Path) -> None:
+    path, contents = unpack(5, tmp_path)
+    name = contents.app.name
+    # (name, since when), the oldest of which is not the first row.
+    others = [(name, 10.0), (name, 30.0), (f"{name} (3)", 40.0), ("apart", 50.0), ("apart", 50.0)]
+    ids = [f"0199a1b2-0000-7000-8000-00000000010{at}" for at in range(len(others))]
+    with closing(sqlite3.connect(path)) as before, before:
+        before.execute("UPDATE apps SET created_at = 20.0")
+        for app_id, (called, since) in zip(ids, others, strict=True):
+            before.execute(
+                "INSERT INTO apps (app_id, name, mode, description, icon_type, icon, icon_background, "
+                "use_icon_as_answer_icon, created_at, workflow_id) VALUES (?, ?, 'workflow', '', '', '', '', 0, ?, '')",
+                (app_id, called, since),
+            )
+
+    stores = Stores(Database.open(path))
+
+    assert {app.id: app.name for app in await stores.apps.apps()} == {
+        ids[0]: name,
+        APP: f"{name} (2)",
+        ids[1]: f"{name} ({ids[1]})",
+        ids[2]: f"{name} (3)",
+        ids[3]: "apart",
+        ids[4]: "apart (2)",
+    }
+    assert len(await stores.apps.versions(APP)) == len(contents.versions)
+    for key in contents.keys:
+        found = await stores.apps.app_of_key(key.digest)
+        assert found is not None
+        assert found.id == APP
+    await stores.runs.close()
+
+
 async def test_totals_hold(old: Upgraded) -> None:
     records = [run.record for run in old.contents.runs.values()]
     statuses = Counter(record.status for record in records)

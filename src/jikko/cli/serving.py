@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from jikko.cli.dsl_file import read_dsl_file
+from jikko.cli.dsl_file import read_dsl_file, readable
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +126,14 @@ Issued: TypeAlias = tuple[str, dict[str, Any]]
 """A new API key, and inputs to try it with."""
 
 
-async def publish(assembly: Any, files: Iterable[Path]) -> list[Issued]:
-    """Publish files that are new or changed. Returns the keys that were made for apps without one."""
+async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
+    """Publish files that are new or changed. Returns the keys that were made for apps without one.
+
+    Raises:
+        Conflict: Two files are of one app; nothing was published.
+    """
+    if len(files) > 1:  # a single one may be a pipe, which is read once
+        assembly.apps.require_names_of_their_own(readable(files))
     issued = []
     for file in files:
         published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)

@@ -134,7 +134,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     peers = PeersOverLine(begin.name, line, begin.workers)
     async with assemble(settings, peers=peers) as assembly:
         base = base_of(settings, listening)
-        line.send(Assembled(said=to_try(base, await publish(assembly, map(Path, begin.files)))))
+        line.send(Assembled(said=to_try(base, await publish(assembly, [Path(file) for file in begin.files]))))
         worker = Worker(assembly, peers, line)
         obeying = asyncio.get_running_loop().create_task(worker.obey(messages))
 
