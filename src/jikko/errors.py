@@ -22,12 +22,14 @@
   * LogUnwritable         the log of one run cannot be written, now or later
   * RunLeft               the server stops before a run has ended; it goes on when the server is back
   * InvalidSettings       a setting is wrong; the process does not start
+    * FolderInUse         another process holds the data folder
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 
@@ -240,3 +242,15 @@ class InvalidSettings(JikkoError):
     """A setting is wrong or missing. Says which one, and what to do."""
 
     code = "invalid_settings"
+
+
+class FolderInUse(InvalidSettings):
+    """Another process holds the data folder."""
+
+    def __init__(self, home: Path, owner: str = "") -> None:
+        self.owner = owner or "it does not say which"
+        """Which process it is, in words."""
+        super().__init__(
+            f"Another process uses the data folder {home} ({self.owner}). Stop it, or give this one a folder of its "
+            "own (JIKKO_HOME)."
+        )

@@ -282,7 +282,7 @@ def test_a_backup_is_a_data_folder_that_can_be_served(
             assert again.request("GET", path).content == content
         # A folder that is being served is not overwritten.
         refused = jikko("backup", tmp_path / "copy")
-        assert (refused.code, "Another server uses" in refused.err) == (1, True)
+        assert (refused.code, "Another process uses" in refused.err) == (1, True)
     finally:
         again.close()
         restored.close()

@@ -7,7 +7,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -16,9 +16,13 @@ from typing import Any, TypeAlias
 import click
 
 from jikko.cli.dsl_file import read_dsl_file, readable
+from jikko.errors import JikkoError
+from jikko.service.ownership import Hold, sole_owner
 
 log = logging.getLogger(__name__)
 
+_TO_END = 5.0
+"""Seconds that workers whose server was killed have to end, beyond those that their runs have."""
 _TRY_AGAIN = 5.0
 """Seconds until what failed is tried again."""
 
@@ -46,6 +50,21 @@ def _allow_connections() -> None:
     # Refused where the system's own limit is below what it says.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextlib.contextmanager
+def holding(settings: Any) -> Iterator[Hold]:
+    """Hold the data folder while the block lasts. One that cannot be held ends the command.
+
+    Outside of the event loop, since it may wait for the workers of a server that was killed.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            hold = held.enter_context(sole_owner(settings.home))
+        except JikkoError as error:
+            raise click.ClickException(str(error)) from None
+        hold.say(grace=settings.shutdown_seconds + _TO_END)
+        yield hold
 
 
 async def serve_assembly(
