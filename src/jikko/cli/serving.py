@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from jikko.cli.backup_target import unmark
 from jikko.cli.dsl_file import read_dsl_file, readable
 from jikko.errors import JikkoError
 from jikko.service.ownership import Hold, sole_owner
@@ -61,8 +62,11 @@ def holding(settings: Any) -> Iterator[Hold]:
     with contextlib.ExitStack() as held:
         try:
             hold = held.enter_context(sole_owner(settings.home))
+            unmark(settings.home)
         except JikkoError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
         hold.say(grace=settings.shutdown_seconds + _TO_END)
         yield hold
 
