@@ -161,7 +161,7 @@ class Database:
             copy_database(source, target)
 
     def end_quick_reads(self) -> None:
-        """Refuse them from now on. On their event loop, before another thread closes: one connection is theirs alone."""
+        """Refuse them from now on: on their event loop, before another thread closes the connection under them."""
         if not self._closed:
             self._end_snapshot()
             self._closed = True
