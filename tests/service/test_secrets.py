@@ -15,6 +15,7 @@ from jikko.service.runs import StartRequest
 from jikko.settings import Settings
 from jikko.values import encode_json
 from tests.service.workflows import dsl, end, form, node, start
+from tests.service.world import World, until
 
 pytestmark = pytest.mark.anyio
 
@@ -186,3 +187,43 @@ async def test_a_retry_takes_the_secret_over(assembly: Assembly) -> None:
 
 def variable(name: str) -> dict[str, Any]:
     return {"variable": name, "value_selector": KEY}
+
+
+async def test_after_a_crash_a_loop_goes_on_with_the_secret_and_records_the_mask() -> None:
+    world = World()
+    variables = [{"label": "v", "var_type": "string", "value_type": "variable", "value": KEY}]
+    until_it_changes = [
+        {"variable_selector": ["round", "v"], "comparison_operator": "is not", "value": "{{#env.KEY#}}"}
+    ]
+    nodes = [
+        start(),
+        node(
+            "round",
+            "loop",
+            loop_count=3,
+            start_node_id="begin",
+            loop_variables=variables,
+            break_conditions=until_it_changes,
+        ),
+        {**node("begin", "loop-start"), "parentId": "round"},
+        {**node("work", "code", value=1, outputs={}), "parentId": "round"},
+        end(v=["round", "v"], rounds=["round", "loop_round"]),
+    ]
+    edges = ["start --> round", "round --> end", "begin --> work"]
+    app = (await world.apps.publish(dsl(nodes, edges, environment=secret(KEY=PEM)), source="test")).app
+    world.script.held = {"work"}
+    process = world.process()
+    run_id = (await process.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["work"] == 1)
+    await process.die()
+    process = world.process()
+    await process.runs.recover()
+    await until(lambda: world.script.ran["work"] == 2)
+    world.script.let_go("work")
+
+    record = await world.ended(run_id)
+    events = await world.store.events(run_id)
+    assert json.loads(record.outputs) == {"v": PEM, "rounds": 3}
+    [finished] = [event for event in events if isinstance(event, NodeFinished) and event.node_id == "round"]
+    assert finished.inputs == {"loop_count": 3, "v": mask(PEM)}
+    await world.close()
