@@ -10,7 +10,6 @@ import msgspec
 from jikko.events import FormRequested
 from jikko.http.wire import encode, pause_reason
 from jikko.record import RunDetail, RunRecord
-from jikko.service.secrets import masked
 from jikko.values import FILE_IDENTITY, Json
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()
@@ -43,7 +42,7 @@ def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
     body = _run_body(record, outputs)
     if b"null" in record.outputs and _has_nan(outputs):
         # Dify writes NaN into this one body, which is no JSON. Source: spec/observed.md.
-        return masked(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return encode(body)
 
 

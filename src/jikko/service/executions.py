@@ -15,7 +15,6 @@ from jikko.ports.services import Services
 from jikko.service.admission import Admission
 from jikko.service.endings import given_up
 from jikko.service.live import LiveRun
-from jikko.service.secrets import HidingJournal
 from jikko.service.waiting import WaitingRun
 from jikko.service.workflows import Workflow
 
@@ -78,7 +77,7 @@ class Executions:
         waiting.on_ended = lambda: self._task(self._settle(live, waiting))
         live.on_lost = waiting.lost
         self._hold(live, waiting)
-        live.append(map(workflow.secrets.hide, events) if workflow.secrets else events)
+        live.append(events)
         waiting.queue_up()
 
     async def _begin(self, live: LiveRun, waiting: WaitingRun, workflow: Workflow) -> None:
@@ -87,7 +86,7 @@ class Executions:
             self.admission.leave(live.record.owner.app_id)
             return
         state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in live.events)
+        state.replay(live.events)
         self.launch(live, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, live: LiveRun, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
@@ -104,7 +103,7 @@ class Executions:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
         runner = Runner(
             state,
-            HidingJournal(live, workflow.secrets) if workflow.secrets else live,
+            live,
             info=live.record.owner,
             services=self._services,
             limits=self._limits,

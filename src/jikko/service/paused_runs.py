@@ -72,7 +72,7 @@ class PausedRuns:
             await live.committed()
             return False
         state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in events)
+        state.replay(events)
         if closed.execution_id not in state.waiting:
             return False
         self._executions.go_on(live, workflow, state, RunResumed(at=self._clock()), closed)

@@ -75,7 +75,7 @@ async def recover(
             told.append((live, len(events) + 1))
             return
         state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in events)
+        state.replay(events)
         event = recovered(state, record.epoch + 1, clock(), events[-1].at)
         if has_begun(events):
             executions.go_on(live, workflow, state, event)

@@ -71,8 +71,6 @@ class Retries:
         log = await self._store.events(other.run_id)
         if not log:  # pruned meanwhile
             raise NotFound("Workflow run not found.")
-        if workflow.secrets:
-            log = [workflow.secrets.reveal(event) for event in log]
         began = log[0]
         assert isinstance(began, RunStarted)
         try:

@@ -174,6 +174,12 @@ class Database:
         with closing(connect(self.path, busy_timeout=10.0, query_only=True)) as source:
             copy_database(source, target)
 
+    def end_quick_reads(self) -> None:
+        """Refuse them from now on: on their event loop, before another thread closes the connection under them."""
+        if not self._closed:
+            self._end_snapshot()
+            self._closed = True
+
     def close(self) -> None:
         """Commit what was submitted, then release everything. May be called twice; blocks."""
         self._closed = True

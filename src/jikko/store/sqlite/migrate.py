@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from jikko.errors import FolderInUse, InvalidSettings
 from jikko.private import make_file
+from jikko.store.sqlite.secret_marks import replace_marks
 
 _CREATE_VERSIONS = """
 CREATE TABLE IF NOT EXISTS schema_version (
@@ -46,15 +47,21 @@ class Migration:
     version: int
     """Counted from 1."""
     script: str
+    rewrite: Callable[[sqlite3.Connection], None] | None = None
+    """What the step does besides, behind the script and in the same transaction, where SQL cannot."""
 
 
 def migrations() -> list[Migration]:
     """All migrations, in order."""
     files = [file for file in resources.files(f"{__package__}.migrations").iterdir() if file.name.endswith(".sql")]
     return sorted(
-        (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files),
+        (_migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files),
         key=lambda migration: migration.version,
     )
+
+
+def _migration(version: int, script: str) -> Migration:
+    return Migration(version, script, replace_marks if version == 7 else None)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration], alone: Alone) -> None:
@@ -101,6 +108,8 @@ def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration
             if step.version > current:
                 for statement in statements(step.script):
                     connection.execute(statement)
+                if step.rewrite is not None:
+                    step.rewrite(connection)
                 connection.execute(_ADD_VERSION, (step.version, time.time()))
         connection.execute("COMMIT")
     except BaseException:
