@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import app, end, form, node, start
+from tests.acceptance.workflows import app, end, form, start
 
 Kind = Literal["ended", "open"]
 KINDS: tuple[Kind, ...] = ("ended", "open")
