@@ -15,9 +15,7 @@ def sent_as(client: httpx.AsyncClient, text: str) -> dict[str, str]:
     return {"Authorization": text.format(key=key)}
 
 
-@pytest.mark.parametrize(
-    "way", ["Basic {key}", "Token {key}", "Digest {key}", "Bearer: {key}", "{key}", "{key} Bearer", "Bearer"]
-)
+@pytest.mark.parametrize("way", ["Basic {key}", "Token {key}", "Digest {key}", "Bearer: {key}", "{key}", "Bearer"])
 async def test_a_good_key_that_is_sent_in_another_way_opens_nothing(client: httpx.AsyncClient, way: str) -> None:
     run = (await client.post(RUN, json=body())).json()["workflow_run_id"]
     headers = sent_as(client, way)
