@@ -56,7 +56,12 @@ def test_the_layers_are_checked(tmp_path: Path, breach: str) -> None:
     with (tmp_path / "src" / "jikko" / name).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
 
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache", "--config", ROOT / "pyproject.toml"]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "lint-imports",
+        "--no-cache",
+        "--config",
+        ROOT / "pyproject.toml",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "COLUMNS": "200"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
@@ -80,7 +85,15 @@ def read(text: str) -> str:
 
 def test_types_are_checked_strictly(tmp_path: Path) -> None:
     (tmp_path / "loose.py").write_text(LOOSE)
-    command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        ROOT / "pyproject.toml",
+        "--cache-dir",
+        tmp_path,
+    ]
 
     done = subprocess.run([*command, "loose.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
 
