@@ -3,146 +3,55 @@
 Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH]
 
 Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. First the tests
-run that are nearest to the changed file, and for what survives those, all fast tests. Exit code 1: fewer than 80 % were
-noticed. Some changes alter nothing that can be seen, so that 100 % cannot be had; read what survives.
+run that are nearest to the changed file. What survives those is tried with all fast tests: several changes together,
+and then each by itself with the tests that failed. Exit code 1: fewer than 80 % were noticed. Some changes alter
+nothing that can be seen, so that 100 % cannot be had; read what survives.
 """
 
 import argparse
 import os
 import random
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, Literal, NoReturn, Self, TypeAlias
+from typing import Final, NoReturn, Self, TypeVar
 
+from scripts.copies import ROOT, Copy, Outcome, Tests
 from scripts.mutation import Mutant, Place, places
 
-ROOT: Final = Path(__file__).parents[1]
+T = TypeVar("T")
+K = TypeVar("K")
+
 SOURCE: Final = "src/jikko"
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "engine": ("tests/engine", "tests/service"),
     "service": ("tests/service", "tests/http"),
     "store": ("tests/contract", "tests/store"),
-    "http": ("tests/http", "tests/acceptance"),
+    "http": ("tests/http", "tests/acceptance/test_http_*.py", "tests/acceptance/test_service_api.py"),
     "outbound": ("tests/outbound",),
 }
-"""What is changed, below ``src/jikko``, and where the tests of it are. The first place is tried first."""
+"""What is changed, below ``src/jikko``, and where its tests are. A file of tests named after the module comes first."""
 QUICK: Final = ("-m", "not slow")
 ALL: Final = (*QUICK, "tests", "--ignore=tests/test_house.py", "--ignore=tests/test_performance_guard.py")
 """All but those that look at the text of the source, or at the clock."""
+TOGETHER: Final = 8
+"""Changes that are tried together at most."""
 ENOUGH: Final = 0.8
-
-Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy of the working tree, in which one change at a time is made."""
-
-    folder: Path
-
-    @classmethod
-    def made(cls, folder: Path) -> "Copy":
-        """Copy what is or could be in the repository, with whatever was changed and not committed."""
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name)
-        # Python takes a compiled file for current if time and size agree, which a change of one character may not
-        # alter. Those that are compiled so are compared by their content.
-        command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "compileall",
-            "-q",
-            "--invalidation-mode",
-            "checked-hash",
-            folder / "src",
-        ]
-        subprocess.run(command, check=True)
-        (folder / "tmp").mkdir()
-        return cls(folder)
-
-    @contextmanager
-    def changed(self, mutant: Mutant) -> Iterator[None]:
-        """Have the change in the copy."""
-        file = self.folder / mutant.path
-        before = file.read_text(encoding="utf-8")
-        file.write_text(mutant.text, encoding="utf-8")
-        try:
-            yield
-        finally:
-            file.write_text(before, encoding="utf-8")
-
-    def test(self, options: Iterable[str], seconds: float) -> Outcome:
-        """Run tests until one fails, for so many seconds at most."""
-        command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--tb=no", "--no-header", *options]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self.folder / "src"),
-            "TMPDIR": str(self.folder / "tmp"),
-            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "hypothesis"),
-        }
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            try:
-                code = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                return "hung"
-            finally:
-                self.end_all()
-                shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-                (self.folder / "tmp").mkdir(exist_ok=True)
-        return "survived" if code == 0 else "noticed"
-
-    def end_all(self) -> None:
-        """End the tests, and whatever they started and left running."""
-        mark = f"PYTHONPATH={self.folder}/".encode()
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (entry / "environ").read_bytes():
-                    os.kill(int(entry.name), signal.SIGKILL)
-            except OSError:  # it has ended, or is none of ours
-                continue
-
-
-@dataclass(frozen=True, slots=True)
-class Tests:
-    """Tests that are run together."""
-
-    options: tuple[str, ...]
-    seconds: float
-    """What they may take: several times as much as without a change, since a change may make them wait."""
 
 
 class Copies:
-    """The copies, one for each processor, and what runs in them. Leaving it early ends the tests under way."""
+    """A copy for each processor, and what runs in them. Leaving it by an error ends the tests under way."""
 
     def __init__(self, folder: Path) -> None:
         count = os.cpu_count() or 1
-        self._free: SimpleQueue[Copy] = SimpleQueue()
         self._pool = ThreadPoolExecutor(count)
-        self._all = list(self._pool.map(Copy.made, [folder / str(number) for number in range(count)]))
+        self._all = list(self._pool.map(Copy, [folder / str(number) for number in range(count)]))
+        self._free: SimpleQueue[Copy] = SimpleQueue()
         for copy in self._all:
             self._free.put(copy)
 
@@ -156,31 +65,16 @@ class Copies:
                 copy.end_all()
         self._pool.shutdown()
 
-    def measured(self, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, Tests]:
-        """Run tests without a change, by name. Ends the program if some fail: nothing could be learnt from them."""
-        return dict(zip(kinds, self._pool.map(self._measure, kinds.values()), strict=True))
-
-    def _measure(self, options: tuple[str, ...]) -> Tests:
-        copy = self._free.get()
-        began = time.monotonic()
-        outcome = copy.test(options, seconds=3600)
-        took = time.monotonic() - began
-        self._free.put(copy)
-        if outcome != "survived":
-            raise SystemExit(f"Without any change, this fails already: pytest {' '.join(options)}")
-        return Tests(options, 30 + 4 * took)
-
-    def tried(self, mutants: Sequence[Mutant], tests: Mapping[str, Tests]) -> Iterator[tuple[Mutant, Outcome]]:
-        """What the tests of its folder say to each change, as soon as they do."""
-        running = {self._pool.submit(self._try, mutant, tests[folder_of(mutant)]): mutant for mutant in mutants}
+    def each(self, what: Iterable[K], do: Callable[[Copy, K], T]) -> Iterator[tuple[K, T]]:
+        """Do something with each, in a copy that is free, and give what came of it as soon as it did."""
+        running = {self._pool.submit(self._in_one, do, thing): thing for thing in what}
         for done in as_completed(running):
             yield running[done], done.result()
 
-    def _try(self, mutant: Mutant, tests: Tests) -> Outcome:
+    def _in_one(self, do: Callable[[Copy, K], T], thing: K) -> T:
         copy = self._free.get()
         try:
-            with copy.changed(mutant):
-                return copy.test(tests.options, tests.seconds)
+            return do(copy, thing)
         finally:
             self._free.put(copy)
 
@@ -210,14 +104,66 @@ def folder_of(mutant: Mutant) -> str:
     return mutant.path.removeprefix(f"{SOURCE}/").partition("/")[0]
 
 
-def survivors(copies: Copies, mutants: Sequence[Mutant], tests: Mapping[str, Tests], by: str) -> list[Mutant]:
-    """Those that tests do not notice. Tells of each change as it is tried."""
-    survived: list[Mutant] = []
-    for number, (mutant, outcome) in enumerate(copies.tried(mutants, tests), 1):
-        print(f"{number:4}/{len(mutants)} {by}: {outcome:8} {mutant.path}:{mutant.line}", flush=True)
-        if outcome == "survived":
-            survived.append(mutant)
-    return survived
+def nearest(folder: str) -> list[str]:
+    """The options with which pytest runs the tests of a folder."""
+    found = [path for pattern in NEAREST[folder] for path in sorted(ROOT.glob(pattern))]
+    return [*QUICK, *(path.relative_to(ROOT).as_posix() for path in found)]
+
+
+def named_after(mutant: Mutant) -> list[str]:
+    """Files of the nearest tests that are named after the changed module."""
+    name = f"test_{Path(mutant.path).stem}.py"
+    found = [ROOT / place / name for place in NEAREST[folder_of(mutant)]]
+    return [path.relative_to(ROOT).as_posix() for path in found if path.is_file()]
+
+
+def groups(mutants: Iterable[Mutant]) -> list[tuple[Mutant, ...]]:
+    """Changes that can be made together: each of another file."""
+    made: list[dict[str, Mutant]] = []
+    for mutant in mutants:
+        group = next((group for group in made if len(group) < TOGETHER and mutant.path not in group), None)
+        if group is None:
+            made.append(group := {})
+        group[mutant.path] = mutant
+    return [tuple(group.values()) for group in made]
+
+
+def tried_together(copy: Copy, group: tuple[Mutant, ...], everything: Tests) -> list[tuple[Mutant, Outcome]]:
+    """What all tests say to each of several changes."""
+    with copy.changed(group):
+        failing = copy.failing(everything)
+    if failing == []:
+        return [(mutant, "survived") for mutant in group]
+    # Where they hang together, it cannot be told which tests would fail.
+    tests = everything if failing is None else Tests(tuple(failing), everything.seconds)
+    return [(mutant, copy.outcome(mutant, tests)) for mutant in group]
+
+
+def survivors(copies: Copies, mutants: list[Mutant]) -> list[Mutant]:
+    """Those that no test notices. Tells of each change as it is tried."""
+    folders = sorted({folder_of(mutant) for mutant in mutants})
+    by_folder = dict(copies.each(folders, lambda copy, folder: copy.measured(nearest(folder))))
+
+    def ask_nearest(copy: Copy, mutant: Mutant) -> Outcome:
+        tests = by_folder[folder_of(mutant)]
+        return copy.outcome(mutant, Tests((*named_after(mutant), *tests.options), tests.seconds))
+
+    left: list[Mutant] = []
+    for mutant, outcome in copies.each(mutants, ask_nearest):
+        left += _told(mutant, outcome, "nearest tests")
+    if not left:
+        return []
+    [(_, everything)] = copies.each([ALL], Copy.measured)
+    last: list[Mutant] = []
+    for _, outcomes in copies.each(groups(left), lambda copy, group: tried_together(copy, group, everything)):
+        for mutant, outcome in outcomes:
+            last += _told(mutant, outcome, "all tests")
+    return last
+
+
+def _told(mutant: Mutant, outcome: Outcome, by: str) -> list[Mutant]:
+    print(f"{by:13} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
+    return [mutant] if outcome == "survived" else []
 
 
 def main() -> int:
@@ -239,12 +185,7 @@ def main() -> int:
         # Some tests become another user, who has to get at the copy.
         os.chmod(name, 0o755)
         with Copies(Path(name)) as copies:
-            folders = sorted({folder_of(mutant) for mutant in mutants})
-            nearest = copies.measured({folder: (*QUICK, *NEAREST[folder]) for folder in folders})
-            left = survivors(copies, mutants, nearest, "nearest tests")
-            if left:
-                everything = copies.measured({"": ALL})[""]
-                left = survivors(copies, left, dict.fromkeys(folders, everything), "all tests")
+            left = survivors(copies, mutants)
     for mutant in sorted(left, key=lambda mutant: (mutant.path, mutant.line)):
         print(f"\nNot noticed: {mutant.path}:{mutant.line}\n{mutant.diff}")
     noticed, minutes = len(mutants) - len(left), (time.monotonic() - began) / 60
