@@ -22,8 +22,8 @@ Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
-    """Tests that are run together."""
+class Suite:
+    """Suite that are run together."""
 
     options: tuple[str, ...]
     """Of pytest."""
@@ -64,21 +64,21 @@ class Copy:
             for file, text in before.items():
                 file.write_text(text, "utf-8")
 
-    def measured(self, options: Sequence[str]) -> Tests:
+    def measured(self, options: Sequence[str]) -> Suite:
         """Run tests without a change. Ends the program if some fail: nothing could be learnt from them."""
         began = time.monotonic()
-        failing = self.failing(Tests(tuple(options)))
+        failing = self.failing(Suite(tuple(options)))
         if failing or failing is None:
             raise SystemExit("These fail without any change:\n" + "\n".join(failing or ["(pytest itself)"]))
-        return Tests(tuple(options), 30 + 4 * (time.monotonic() - began))
+        return Suite(tuple(options), 30 + 4 * (time.monotonic() - began))
 
-    def outcome(self, mutant: Mutant, tests: Tests) -> Outcome:
+    def outcome(self, mutant: Mutant, tests: Suite) -> Outcome:
         """What tests say to a change, up to the first that fails."""
         with self.changed([mutant]):
             code = self._run(("-x", "-p", "no:cacheprovider", *tests.options), tests.seconds)
         return "hung" if code is None else "survived" if code == 0 else "noticed"
 
-    def failing(self, tests: Tests) -> list[str] | None:
+    def failing(self, tests: Suite) -> list[str] | None:
         """The tests that fail with the code as it is; ``None`` if that cannot be told, as they hang or do not start."""
         self._failed.unlink(missing_ok=True)
         code = self._run(("-o", f"cache_dir={self._folder / 'cache'}", *tests.options), tests.seconds)

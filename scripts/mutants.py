@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, NoReturn, Self, TypeVar
 
-from scripts.copies import ROOT, Copy, Outcome, Tests
+from scripts.copies import ROOT, Copy, Outcome, Suite
 from scripts.mutation import Mutant, Place, places
 
 T = TypeVar("T")
@@ -29,10 +29,10 @@ K = TypeVar("K")
 
 SOURCE: Final = "src/jikko"
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
-    "engine": ("tests/engine", "tests/service"),
-    "service": ("tests/service", "tests/http"),
+    "engine": ("tests/engine",),
+    "service": ("tests/service",),
     "store": ("tests/contract", "tests/store"),
-    "http": ("tests/http", "tests/acceptance/test_http_*.py", "tests/acceptance/test_service_api.py"),
+    "http": ("tests/http", "tests/acceptance/test_http_*.py"),
     "outbound": ("tests/outbound",),
 }
 """What is changed, below ``src/jikko``, and where its tests are. A file of tests named after the module comes first."""
@@ -128,14 +128,14 @@ def groups(mutants: Iterable[Mutant]) -> list[tuple[Mutant, ...]]:
     return [tuple(group.values()) for group in made]
 
 
-def tried_together(copy: Copy, group: tuple[Mutant, ...], everything: Tests) -> list[tuple[Mutant, Outcome]]:
+def tried_together(copy: Copy, group: tuple[Mutant, ...], everything: Suite) -> list[tuple[Mutant, Outcome]]:
     """What all tests say to each of several changes."""
     with copy.changed(group):
         failing = copy.failing(everything)
     if failing == []:
         return [(mutant, "survived") for mutant in group]
     # Where they hang together, it cannot be told which tests would fail.
-    tests = everything if failing is None else Tests(tuple(failing), everything.seconds)
+    tests = everything if failing is None else Suite(tuple(failing), everything.seconds)
     return [(mutant, copy.outcome(mutant, tests)) for mutant in group]
 
 
@@ -146,7 +146,7 @@ def survivors(copies: Copies, mutants: list[Mutant]) -> list[Mutant]:
 
     def ask_nearest(copy: Copy, mutant: Mutant) -> Outcome:
         tests = by_folder[folder_of(mutant)]
-        return copy.outcome(mutant, Tests((*named_after(mutant), *tests.options), tests.seconds))
+        return copy.outcome(mutant, Suite((*named_after(mutant), *tests.options), tests.seconds))
 
     left: list[Mutant] = []
     for mutant, outcome in copies.each(mutants, ask_nearest):
