@@ -8,8 +8,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAST := -m "not slow"
+SAMPLE := 100
 
-.PHONY: help run test check lint format bench wheel clean
+.PHONY: help run test check lint format bench mutants wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -37,6 +38,9 @@ format: $(VENV)/.development ## Format the code, and repair what can be repaired
 
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py
+
+mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 wheel: $(VENV)/.development ## Build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .

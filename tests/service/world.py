@@ -103,8 +103,8 @@ class World:
 
     def __init__(self, store: RunStore | None = None) -> None:
         self.now = 1_800_000_000.0
-        self.store: RunStore = store or MemoryRunStore()
         self.app_store = MemoryAppStore()
+        self.store: RunStore = store or MemoryRunStore(self.app_store)
         self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
         self.file_index = MemoryFileIndex()
         self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)

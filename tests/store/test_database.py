@@ -16,7 +16,8 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
-from jikko.store.sqlite.migrate import Migration, migrations
+from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.migrate import Migration, migrate, migrations
 
 from .runs import chain, whole
 
@@ -96,6 +97,40 @@ def test_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
 
     assert errors == [""] * 4
     assert versions(path) == [migration.version for migration in migrations()]
+
+
+def migrate_second(path: Path, steps: list[Migration]) -> None:
+    """Migrate, while another process does all of it between our first look and our lock."""
+    with closing(connect(path, busy_timeout=1.0)) as ours, closing(connect(path, busy_timeout=1.0)) as theirs:
+        others: list[str] = []
+
+        def be_faster(statement: str) -> None:
+            if statement.startswith("BEGIN") and not others:
+                others.append(statement)
+                migrate(theirs, path, steps)
+
+        ours.set_trace_callback(be_faster)
+        migrate(ours, path, steps)
+    assert others
+
+
+def test_a_process_that_was_slower_than_another_does_not_make_the_schema_again(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+
+    migrate_second(path, GROWN)
+
+    assert versions(path) == [step.version for step in GROWN]
+    assert [file.name for file in tmp_path.iterdir()] == ["jikko.db"]
+
+
+def test_a_process_that_was_slower_than_another_leaves_the_copy_as_it_was_before_the_migration(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    Database.open(path).close()
+
+    migrate_second(path, GROWN)
+
+    assert versions(path) == [step.version for step in GROWN]
+    assert versions(tmp_path / f"jikko.db.before-{len(GROWN):04d}") == [step.version for step in migrations()]
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -99,6 +99,40 @@ async def test_one_that_breaks_half_way_leaves_nothing_behind_and_fails_alone(da
     assert names(database) == ["before", "after"]
 
 
+class Counting:
+    """Writes how many names there are, in the transaction that adds them."""
+
+    def __init__(self) -> None:
+        self.fails: Exception | None = None
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        names = connection.execute("SELECT count(*) FROM names WHERE text NOT LIKE '# %'").fetchone()[0]
+        connection.execute("INSERT OR IGNORE INTO names (text) VALUES (?)", (f"# {names}",))
+        if self.fails is not None:
+            raise self.fails
+
+    def rolled_back(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), sqlite3.OperationalError("disk I/O error")])
+async def test_what_is_written_at_the_end_of_a_transaction_is_kept_or_lost_with_it(
+    database: Database, error: Exception
+) -> None:
+    counting = Counting()
+    database.join(counting)
+    await database.submit(partial(add_name, "before"))
+
+    counting.fails = error
+    lost = [database.submit(partial(add_name, text)) for text in ("lost 1", "lost 2")]
+    assert None not in [await outcome_of(future) for future in lost]
+    assert names(database) == ["before", "# 1"]
+    counting.fails = None
+    await database.submit(partial(add_name, "after"))
+
+    assert names(database) == ["before", "# 1", "after", "# 2"]
+
+
 async def outcome_of(future: "asyncio.Future[None]") -> BaseException | None:
     return (await asyncio.gather(future, return_exceptions=True))[0]
 

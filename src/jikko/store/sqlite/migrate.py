@@ -99,7 +99,7 @@ def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration
     try:
         # Read again under the lock: another process may have been faster.
         current = _version(connection, path, newest)
-        if current:
+        if 0 < current < newest:
             # The lock keeps other writers out, so the copy has all that the migration starts from.
             with closing(sqlite3.connect(path)) as source:
                 copy_database(source, path.with_name(f"{path.name}.before-{newest:04d}"))
