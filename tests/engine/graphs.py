@@ -12,7 +12,7 @@ from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -34,16 +34,30 @@ class Work:
     value: Any
     pauses: int
     """How often it lets others run first."""
+    says: list[str]
+    """Pieces of ``value`` that each attempt streams."""
     calls: list[str] = field(default_factory=list)
+    """Executions, once for each attempt."""
+    acted: list[str] = field(default_factory=list)
+    """Those that came to what they do behind their pauses."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        return cls(data.get("fails", 0), data.text("handle", "source"), data.get("value"), data.get("pauses", 0))
+        return cls(
+            data.get("fails", 0),
+            data.text("handle", "source"),
+            data.get("value"),
+            data.get("pauses", 0),
+            data.get("says") or [],
+        )
 
     async def run(self, ctx: Context) -> Result:
         self.calls.append(ctx.execution_id)
         for _ in range(0 if self.immediate else self.pauses):
             await asyncio.sleep(0)
+        self.acted.append(ctx.execution_id)
+        for text in self.says:
+            ctx.say("value", text)
         if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
             raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
         return Result(outputs={"value": self.value}, inputs={"node": ctx.node_id}, handle=self.handle)
@@ -119,6 +133,13 @@ def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: st
     return compiled
 
 
+def work(compiled: CompiledGraph, node_id: str) -> Work:
+    """The node of the tests behind an id."""
+    found: Any = compiled.nodes[node_id].node
+    assert isinstance(found, Work)
+    return found
+
+
 @dataclass
 class Info:
     """The run that nodes see."""
@@ -152,6 +173,11 @@ class Log:
     def finished(self) -> list[str]:
         """The nodes that ended, in order."""
         return [event.node_id for event in self.events if isinstance(event, NodeFinished)]
+
+    @property
+    def text(self) -> str:
+        """The text that was shown."""
+        return "".join(event.text for event in self.events if isinstance(event, TextChunk))
 
     @property
     def end(self) -> RunFinished:
