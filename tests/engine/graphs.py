@@ -1,6 +1,7 @@
 """Small graphs for the tests of the engine, and a way to run them without server, store or file."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -98,6 +99,20 @@ class Act(Work):
     has_effects: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class Unstoppable(Work):
+    """The same, going on for as long as it takes, though it is cancelled."""
+
+    type: ClassVar[str] = "llm"
+
+    async def run(self, ctx: Context) -> Result:
+        working = asyncio.ensure_future(super().run(ctx))
+        while not working.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(working)
+        return working.result()
+
+
 CLASSES: dict[str, Any] = {
     **BY_TYPE,
     "code": Work,
@@ -105,6 +120,7 @@ CLASSES: dict[str, Any] = {
     "document-extractor": Hesitant,
     "question-classifier": Choice,
     "http-request": Act,
+    "llm": Unstoppable,
 }
 
 
