@@ -29,7 +29,9 @@ async def test_a_branch_that_is_not_taken_does_not_hold_up_the_text_behind_it() 
                 node("last", pauses=3),
                 end("not", "taken"),
             ],
-            edges("start --> if", "if --yes--> taken", "if --no--> not", "taken --> last", "not --> last", "last --> end"),
+            edges(
+                "start --> if", "if --yes--> taken", "if --no--> not", "taken --> last", "not --> last", "last --> end"
+            ),
         )
     )
 
