@@ -60,11 +60,10 @@ async def test_a_branch_that_is_not_taken_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize("second", ["start", "trigger-webhook", "trigger-schedule"])
 async def test_what_only_a_second_start_leads_to_is_skipped_and_a_join_behind_it_runs(second: str) -> None:
-    variables = {"variables": []} if second == "start" else {}
     log = await run(
         graph(
             [
-                node("other", second, **variables),
+                node("other", second, variables=[]),
                 node("only"),
                 node("further"),
                 node("a", value=7),
