@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from jikko.errors import LogConflict
-from jikko.events import NodeFinished, RunFinished, RunParked, RunRecovered
+from jikko.events import NodeFinished, RunFinished, RunParked, RunRecovered, RunStarted
 from jikko.service.live import LiveRun
 from tests.acceptance.workflows import end, node, start
 from tests.service.world import World, until
@@ -47,6 +47,8 @@ async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: Wo
 
     # Nobody was told of it, if it is not there.
     record = await world.store.record(run_id)
+    events = await world.store.events(run_id)
+    assert not events or isinstance(events[0], RunStarted)
     assert record is None or (await world.ended(run_id)).status == "succeeded"
 
 
