@@ -89,6 +89,28 @@ async def test_nothing_that_was_under_way_acts_or_is_told_any_more(
     assert work(compiled, "n2").calls == []
 
 
+@pytest.mark.parametrize(("ended", "last"), [(park, RunParked), (lose, NodeStarted), (stop, RunFinished)])
+async def test_a_call_that_ends_later_for_it_could_not_be_cancelled_adds_nothing(
+    ended: Callable[[Runner], None], last: type[Event]
+) -> None:
+    compiled = graph([node("call", "llm", pauses=20), node("behind")], edges("start --> call", "call --> behind"))
+    log = Log()
+    runs = runner(RunState(compiled), log)
+    running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
+    async with asyncio.timeout(20):
+        while not work(compiled, "call").calls:  # noqa: ASYNC110 - a node has no event of its own
+            await asyncio.sleep(0)
+        ended(runs)
+        await running
+        while not work(compiled, "call").acted:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    assert isinstance(log.events[-1], last)
+    assert work(compiled, "behind").calls == []
+
+
 @pytest.mark.parametrize("how", ["succeeds", "is stopped"])
 async def test_nothing_keeps_one_that_has_ended_in_memory(how: str) -> None:
     compiled = side_by_side(2)

@@ -152,6 +152,56 @@ async def test_a_form_of_a_run_that_has_ended_or_paused_is_not_taken() -> None:
     assert [runs.answer(closed(each, "x")) for runs, each in zip(runners, (one, other), strict=True)] == [False, False]
 
 
+@pytest.mark.parametrize("kind", ["code", "template-transform"])
+@pytest.mark.parametrize("parallel", [False, True])
+async def test_a_container_beside_a_form_comes_to_its_end_before_the_run_pauses(kind: str, parallel: bool) -> None:
+    compiled = graph(
+        [
+            form("ask"),
+            node("items", "template-transform", value=["x", "y", "z"]),
+            node(
+                "each",
+                "iteration",
+                start_node_id="each-start",
+                iterator_selector=["items", "value"],
+                output_selector=["second", "value"],
+                is_parallel=parallel,
+                parallel_nums=2,
+            ),
+            node("each-start", "iteration-start", container="each"),
+            node("first", kind, container="each", pauses=2),
+            node("second", kind, container="each", pauses=2, value="二"),
+            node("behind", value="behind"),
+            said("ask"),
+        ],
+        edges(
+            "start --> items",  # first, so that the iteration is under way by then
+            "start --> ask",
+            "items --> each",
+            "each-start --> first",
+            "first --> second",
+            "each --> behind",
+            "ask --yes--> end",
+        ),
+    )
+    scene = Scene(compiled)
+    [requested] = await scene.forms()
+    async with asyncio.timeout(20):
+        await scene.running
+
+    [each] = of(scene.log.events, NodeFinished, "each")
+    assert each.outputs == {"output": ["二"] * 3}
+    assert isinstance(scene.log.events[-1], RunPaused)
+    assert work(compiled, "behind").calls == []
+
+    state, log = RunState(compiled), Log()
+    state.replay(scene.log.events)
+    async with asyncio.timeout(20):
+        await runner(state, log).run([RunResumed(at=2.0)], [closed(requested, "x")])
+    assert (log.end.status, log.end.outputs) == ("succeeded", {"ask": "x"})
+    assert len(work(compiled, "behind").calls) == 1
+
+
 async def test_nothing_new_starts_until_the_last_of_two_forms_is_handed_in() -> None:
     compiled = graph(
         [form("a"), form("b"), node("slow", pauses=20), node("behind"), said("a", "b")],

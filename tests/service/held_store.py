@@ -1,6 +1,7 @@
 """A store whose disk is as slow as a test wants it."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,6 +15,8 @@ class HeldStore(MemoryRunStore):
     def __init__(self) -> None:
         super().__init__()
         self._holds = False
+        self.given: Callable[[Append], None] = lambda batch: None
+        """Told of each write as it is asked for."""
         self._held: list[tuple[Append, asyncio.Future[None]]] = []
 
     def hold(self) -> None:
@@ -33,6 +36,7 @@ class HeldStore(MemoryRunStore):
             self._write(batch, done)
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
+        self.given(batch)
         if not self._holds:
             return super().append(batch)
         done = asyncio.get_running_loop().create_future()

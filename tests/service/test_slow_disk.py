@@ -18,6 +18,7 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.ports.app_store import App
+from jikko.ports.run_store import Append
 from jikko.record import RunRecord, folded
 from jikko.service.bus import Stop
 from jikko.service.live import LiveRun
@@ -207,6 +208,43 @@ async def test_a_form_that_is_handed_in_while_the_pause_is_being_written_counts(
     assert await answer
     record = await world.ended(run.record.owner.run_id)
     assert (record.status, world.script.ran["b"]) == ("succeeded", 1)
+
+
+async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_other(
+    world: World, store: HeldStore
+) -> None:
+    nodes = [
+        start("q"),
+        node("a", "code", value="a"),
+        form("ask", "?"),
+        node("b", "code", value="b"),
+        end(said="ask.comment"),
+    ]
+    process, app = world.process(), await world.app("In turn", nodes, "start>a a>ask ask:yes>b b>end")
+    world.script.held = {"a", "b"}
+    run = await process.start(app)
+    await until(lambda: world.script.ran["a"] == 1)
+    await run.committed()
+    answers: list[asyncio.Future[bool]] = []
+
+    def given(batch: Append) -> None:
+        if isinstance(batch.events[-1], RunPaused):
+            answers.append(asyncio.ensure_future(process.runs.answer(run.record, filled(run))))
+
+    store.hold()
+    store.given = given
+    world.script.let_go("a")
+    await until(lambda: len(answers) == 1)
+    await some_turns()
+    store.let_go()
+    assert await answers[0]
+    await until(lambda: world.script.ran["b"] == 1)
+    await some_turns()
+
+    live = process.runs.live(run.record.owner.run_id)
+    assert live is not None
+    assert await process.runs.stop(app.id, run.record.owner.task_id, "anna")
+    assert (await end_of(live)).status == "stopped"
 
 
 async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world: World, store: HeldStore) -> None:
