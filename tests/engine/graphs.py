@@ -13,7 +13,7 @@ from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -37,6 +37,8 @@ class Work:
     """How often it lets others run first."""
     says: list[str]
     """Pieces of ``value`` that each attempt streams."""
+    tokens: int
+    """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
     """Executions, once for each attempt."""
     acted: list[str] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Work:
             data.get("value"),
             data.get("pauses", 0),
             data.get("says") or [],
+            data.get("tokens", 0),
         )
 
     async def run(self, ctx: Context) -> Result:
@@ -60,8 +63,12 @@ class Work:
         for text in self.says:
             ctx.say("value", text)
         if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
-            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
-        return Result(outputs={"value": self.value}, inputs={"node": ctx.node_id}, handle=self.handle)
+            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError", usage=self._usage())
+        outputs = {"value": self.value}
+        return Result(outputs=outputs, inputs={"node": ctx.node_id}, handle=self.handle, usage=self._usage())
+
+    def _usage(self) -> Usage | None:
+        return Usage(total_tokens=self.tokens, total_price="0.1") if self.tokens else None
 
 
 @dataclass(frozen=True)

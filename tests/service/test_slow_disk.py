@@ -18,10 +18,11 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.ports.app_store import App
-from jikko.ports.run_store import Append
+from jikko.ports.run_store import Acceptance, Append
 from jikko.record import RunRecord, folded
 from jikko.service.bus import Stop
 from jikko.service.live import LiveRun
+from jikko.service.runs import StartRequest
 from tests.acceptance.workflows import end, form, node, start
 from tests.contract.runs import Draft, finished, started
 from tests.contract.runs import node as executed
@@ -172,6 +173,26 @@ async def test_what_was_shown_during_a_write_stays_though_the_log_is_cut_short(s
     log = await store.events(live.record.owner.run_id)
     assert [type(event) for event in log] == [*shown, RunFinished]
     assert await follower.ends() == list(enumerate(log))
+
+
+async def test_a_run_that_is_stopped_before_it_is_accepted_never_begins(world: World, store: HeldStore) -> None:
+    process, app = world.process(at_once=1), await world.chain()
+    accepted: list[RunRecord] = []
+    store.given = lambda batch: accepted.append(batch.record)
+    store.hold()
+    request = StartRequest(inputs={}, user="anna", acceptance=Acceptance())
+    starting = asyncio.ensure_future(process.runs.start(app, request))
+    await until(lambda: len(accepted) == 1)
+    await some_turns()
+
+    assert await process.runs.stop(app.id, accepted[0].owner.task_id, "anna")
+    store.let_go()
+
+    assert (await end_of(await starting)).status == "stopped"
+    await until(lambda: process.admission.running == 0)
+    assert world.script.ran == {}
+    log = await store.events(accepted[0].owner.run_id)
+    assert [type(event) for event in log] == [RunStarted, RunFinished]
 
 
 async def asks(world: World) -> App:
