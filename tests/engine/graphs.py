@@ -1,6 +1,7 @@
 """Small graphs for the tests of the engine, and a way to run them without server, store or file."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -12,7 +13,7 @@ from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -34,19 +35,40 @@ class Work:
     value: Any
     pauses: int
     """How often it lets others run first."""
+    says: list[str]
+    """Pieces of ``value`` that each attempt streams."""
+    tokens: int
+    """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
+    """Executions, once for each attempt."""
+    acted: list[str] = field(default_factory=list)
+    """Those that came to what they do behind their pauses."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        return cls(data.get("fails", 0), data.text("handle", "source"), data.get("value"), data.get("pauses", 0))
+        return cls(
+            data.get("fails", 0),
+            data.text("handle", "source"),
+            data.get("value"),
+            data.get("pauses", 0),
+            data.get("says") or [],
+            data.get("tokens", 0),
+        )
 
     async def run(self, ctx: Context) -> Result:
         self.calls.append(ctx.execution_id)
         for _ in range(0 if self.immediate else self.pauses):
             await asyncio.sleep(0)
+        self.acted.append(ctx.execution_id)
+        for text in self.says:
+            ctx.say("value", text)
         if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
-            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
-        return Result(outputs={"value": self.value}, inputs={"node": ctx.node_id}, handle=self.handle)
+            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError", usage=self._usage())
+        outputs = {"value": self.value}
+        return Result(outputs=outputs, inputs={"node": ctx.node_id}, handle=self.handle, usage=self._usage())
+
+    def _usage(self) -> Usage | None:
+        return Usage(total_tokens=self.tokens, total_price="0.1") if self.tokens else None
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,20 @@ class Act(Work):
     has_effects: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class Unstoppable(Work):
+    """The same, going on for as long as it takes, though it is cancelled."""
+
+    type: ClassVar[str] = "llm"
+
+    async def run(self, ctx: Context) -> Result:
+        working = asyncio.ensure_future(super().run(ctx))
+        while not working.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(working)
+        return working.result()
+
+
 CLASSES: dict[str, Any] = {
     **BY_TYPE,
     "code": Work,
@@ -91,6 +127,7 @@ CLASSES: dict[str, Any] = {
     "document-extractor": Hesitant,
     "question-classifier": Choice,
     "http-request": Act,
+    "llm": Unstoppable,
 }
 
 
@@ -117,6 +154,13 @@ def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: st
     compiled = compile_graph(document, CLASSES, problems)
     assert [str(problem) for problem in problems if problem.fatal] == []
     return compiled
+
+
+def work(compiled: CompiledGraph, node_id: str) -> Work:
+    """The node of the tests behind an id."""
+    found: Any = compiled.nodes[node_id].node
+    assert isinstance(found, Work)
+    return found
 
 
 @dataclass
@@ -152,6 +196,11 @@ class Log:
     def finished(self) -> list[str]:
         """The nodes that ended, in order."""
         return [event.node_id for event in self.events if isinstance(event, NodeFinished)]
+
+    @property
+    def text(self) -> str:
+        """The text that was shown."""
+        return "".join(event.text for event in self.events if isinstance(event, TextChunk))
 
     @property
     def end(self) -> RunFinished:

@@ -58,6 +58,28 @@ async def test_a_branch_that_is_not_taken_leaves_no_trace() -> None:
     assert log.end.outputs == {"a": None, "b": None}
 
 
+@pytest.mark.parametrize("second", ["start", "trigger-webhook", "trigger-schedule"])
+async def test_what_only_a_second_start_leads_to_is_skipped_and_a_join_behind_it_runs(second: str) -> None:
+    log = await run(
+        graph(
+            [
+                node("other", second, variables=[]),
+                node("only"),
+                node("further"),
+                node("a", value=7),
+                node("join", value=8),
+                end("a", "join"),
+            ],
+            edges(
+                "other --> only", "only --> further", "further --> join", "start --> a", "a --> join", "join --> end"
+            ),
+        )
+    )
+
+    assert log.finished() == ["start", "a", "join", "end"]
+    assert (log.end.status, log.end.outputs) == ("succeeded", {"a": 7, "join": 8})
+
+
 async def test_a_failure_without_strategy_fails_the_run_at_once() -> None:
     log = await run(
         graph(

@@ -35,6 +35,10 @@ def closed(data: str) -> FormClosed:
     )
 
 
+PATIENCE = 20.0
+"""Seconds after which a test gives up."""
+
+
 class Other:
     """The other end of a worker's line."""
 
@@ -201,9 +205,18 @@ async def test_a_holder_that_never_answers_is_gone() -> None:
         assert await peers.take(b"key") == 0
 
 
-async def test_whoever_follows_a_run_of_a_holder_that_never_answers_looks_again(pair: Pair) -> None:
-    async with asyncio.timeout(5):
-        await pair[0].grown(run(), 7, 0.01)
+async def test_whoever_follows_a_run_of_a_holder_that_never_answers_looks_again() -> None:
+    async with connected(patience=3600.0) as (peers, other), asyncio.timeout(PATIENCE):
+        looking = asyncio.ensure_future(peers.grown(run(), 7, 0.01))
+        ask = await other.question()
+        await looking
+
+        assert (ask.to, ask.question) == ("s/1", Grown(run_id="r", count=7, seconds=0.01))
+        # Its answer, come too late, is that of no other question.
+        other.line.send(Reply(to="s/0", number=ask.number, answer=1))
+        stopping = asyncio.ensure_future(peers.stop(run(), "stop"))
+        await other.reply(0)
+        assert await stopping is False
 
 
 async def test_whoever_follows_a_run_is_told_when_it_has_grown(pair: Pair) -> None:
@@ -216,9 +229,21 @@ async def test_whoever_follows_a_run_is_told_when_it_has_grown(pair: Pair) -> No
     assert ask.question == Grown(run_id="r", count=7, seconds=60.0)
 
 
-async def test_whoever_follows_a_run_that_is_nowhere_looks_again(pair: Pair) -> None:
-    await pair[0].grown(run(""), 7, 60.0)
-    await Alone().grown(run(""), 7, 60.0)
+@pytest.mark.parametrize("holder", ["", "s/0"])
+async def test_whoever_follows_a_run_that_is_nowhere_looks_again_after_a_while_and_asks_nobody(
+    pair: Pair, holder: str
+) -> None:
+    peers, other = pair
+    clock = asyncio.get_running_loop().time
+    for each in (peers, Alone()):
+        began = clock()
+        async with asyncio.timeout(PATIENCE):
+            await each.grown(run(holder), 7, 3600.0)
+        assert clock() - began > 0.05, "nobody tells of it: who looks without a rest keeps the process busy"
+
+    stopping = asyncio.ensure_future(peers.stop(run(), "the first question"))
+    assert (await other.reply(1)).question == Stop(run_id="r", error="the first question")
+    assert await stopping is True
 
 
 async def test_requests_of_a_key_are_counted_by_the_supervisor(pair: Pair) -> None:

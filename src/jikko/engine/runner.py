@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 import msgspec
@@ -21,14 +21,7 @@ from jikko.engine.recorder import Recorder
 from jikko.engine.rounds import BodyRun
 from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
-from jikko.events import (
-    Event,
-    FormClosed,
-    NodeFinished,
-    NodeStarted,
-    RunFinished,
-    RunPaused,
-)
+from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
@@ -137,7 +130,8 @@ class Runner:
         self._queue.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
         if state.waiting.keys() <= self._answers.keys():
             self._pausing = False
-            self._take_due(frame)
+            # What waits for a place is due as well, and is in the queue already.
+            self._take_due(frame, but={position for other, position, _, _ in self._queue if other is frame})
         self.burst()
         return True
 
@@ -163,9 +157,10 @@ class Runner:
             self._queue.append((frame, position, None, self.state.starts[execution_id]))
         self._take_due(frame)
 
-    def _take_due(self, frame: Frame) -> None:
+    def _take_due(self, frame: Frame, but: Container[int] = ()) -> None:
         for position, predecessor in frame.due:
-            self._queue.append((frame, position, predecessor, None))
+            if position not in but:
+                self._queue.append((frame, position, predecessor, None))
 
     def burst(self) -> None:
         """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""

@@ -43,13 +43,13 @@ class Executions:
         """A run of this process."""
         return self._live.get(run_id)
 
-    def stop(self, app_id: str, task_id: str, error: str) -> bool:
-        """Stop a run by its task id, or by its own. Returns whether one was stopped."""
-        for live, runner in list(self._live.values()):
-            owner = live.record.owner
+    def find_task(self, app_id: str, task_id: str) -> tuple[LiveRun, Runner | WaitingRun] | None:
+        """A run of this process by its task id, or by its own."""
+        for held in list(self._live.values()):
+            owner = held[0].record.owner
             if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
-                return runner.stop(error)
-        return False
+                return held
+        return None
 
     def require_open(self) -> None:
         """Raises:

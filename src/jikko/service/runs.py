@@ -13,13 +13,13 @@ from jikko.events import Event, FormClosed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
-from jikko.ports.peers import Peers
+from jikko.ports.peers import HolderGone, Peers
 from jikko.ports.run_store import Acceptance, RunStore
 from jikko.ports.services import Services
 from jikko.record import RunOwner, RunRecord
 from jikko.service.admission import Admission
 from jikko.service.bus import Question
-from jikko.service.errands import run_errand
+from jikko.service.errands import run_errand, stop_here
 from jikko.service.executions import Executions
 from jikko.service.file_inputs import FileInputs
 from jikko.service.following import Departure, follow
@@ -163,7 +163,11 @@ class Runs:
         return await run_errand(question, self._executions.find)
 
     async def _stop(self, app_id: str, task_id: str, error: str) -> bool:
-        if self._executions.stop(app_id, task_id, error):
+        held = self._executions.find_task(app_id, task_id)
+        stopped = False if held is None else stop_here(*held, error)
+        if stopped is None:
+            raise HolderGone
+        if stopped:
             return True
         record = await self._store.find_task(app_id, task_id)
         if record is None and is_uuid(task_id):
@@ -172,6 +176,8 @@ class Runs:
             return False
         if record.status == "paused":
             return await self._paused.stop(record, error)
+        if self._executions.find(record.owner.run_id) is not None:
+            raise HolderGone  # It has gone on here while it was looked for.
         return await self._peers.stop(record, error)
 
     async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
