@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest_plugins = ["pytester", "tests.no_skips"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

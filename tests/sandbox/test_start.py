@@ -100,6 +100,15 @@ async def test_it_does_not_start_with(case: str, started: Started) -> None:
         await until(lambda: started() == set(), seconds=1)
 
 
+LATER = "import sys, jikko.sandbox.zygote\nsys.version_info = (3, 99, 0, 'final', 0)\n"
+
+
+async def test_it_starts_with_any_version_of_python_whose_self_test_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0, "final", 0))
+    async with running(program=broken(LATER)) as sandbox:
+        assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
+
+
 async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFixture) -> None:
     async with running(program=WITHOUT_LANDLOCK) as sandbox:
         assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
