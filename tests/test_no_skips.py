@@ -31,9 +31,7 @@ def test_elsewhere_it_is_skipped(way: str, pytester: pytest.Pytester, monkeypatc
     run(SKIPS[way], pytester).stdout.fnmatch_lines(["1 skipped in *"])
 
 
-def test_what_is_expected_to_fail_may_fail_in_ci(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_expected_to_fail_may_fail_in_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     done = run("@pytest.mark.xfail\ndef test_it():\n    assert False", pytester)
 

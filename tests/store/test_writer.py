@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -184,6 +184,26 @@ async def test_closing_commits_what_was_submitted_and_refuses_more(database: Dat
         database.quick(lambda c: None)
     with pytest.raises(StoreUnavailable, match="is closed"):
         await database.read(lambda c: None)
+
+
+async def test_a_thread_that_closes_finds_no_read_of_the_loop_under_way(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    found: list[str] = []
+
+    async def on_a_thread(close: Callable[[], None]) -> None:
+        found.extend(statements)
+        with pytest.raises(StoreUnavailable, match="is closed"):
+            names(database)
+        close()
+
+    monkeypatch.setattr(asyncio, "to_thread", on_a_thread)
+    database.quick(lambda c: c.set_trace_callback(statements.append))
+    names(database)
+    await SqliteRunStore(database).close()
+
+    assert found[-1] == "ROLLBACK"
 
 
 async def test_what_is_read_in_one_turn_of_the_loop_is_read_in_one_transaction(database: Database) -> None:

@@ -76,7 +76,9 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
 
 def _python() -> Finding:
     """The version of Python: any will do that can install Jikko, and those that it was tested with are better."""
-    tested = [name.rpartition(" ")[2] for name in _classifiers() if name.startswith("Programming Language :: Python ::")]
+    tested = [
+        name.rpartition(" ")[2] for name in _classifiers() if name.startswith("Programming Language :: Python ::")
+    ]
     detail = f"{platform.python_implementation()} {platform.python_version()}"
     if ".".join(platform.python_version_tuple()[:2]) in tested:
         return Finding("python", True, detail)

@@ -160,6 +160,12 @@ class Database:
         with closing(connect(self.path, busy_timeout=10.0, query_only=True)) as source:
             copy_database(source, target)
 
+    def end_quick(self) -> None:
+        """Refuse quick reads from now on. To be called on the loop before another thread calls ``close``: a connection
+        that one thread closes while another uses it crashes the process."""
+        self._end_snapshot()
+        self._closed = True
+
     def close(self) -> None:
         """Commit what was submitted, then release everything. May be called twice; blocks."""
         self._closed = True

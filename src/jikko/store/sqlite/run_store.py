@@ -177,6 +177,7 @@ class SqliteRunStore:
         await self._database.backup(path)
 
     async def close(self) -> None:
+        self._database.end_quick()
         # On a thread: what is still to be committed is settled on this loop.
         await asyncio.to_thread(self._database.close)
 
