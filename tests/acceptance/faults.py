@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-PATIENCE = 30.0
-"""Seconds after which a test gives up."""
+from tests import effort
+
+PATIENCE = effort.PATIENCE
 
 _GIVE_UP_RIGHTS = """
 import ctypes, os, sys

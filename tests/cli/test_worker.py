@@ -20,6 +20,7 @@ from jikko.service.live import LiveRun
 from jikko.service.peers import PeersOverLine
 from jikko.settings import Settings
 from tests.acceptance.workflows import ECHO
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ class Scene:
     messages: AsyncIterator[Message]
 
     async def hear(self) -> Message:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return await anext(self.messages)
 
     async def run_of(self, holder: str) -> str:

@@ -19,6 +19,7 @@ from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server import ForkServer
 from jikko.sandbox.limits import SandboxLimits
 from jikko.settings import Settings
+from tests.effort import PATIENCE
 from tests.sandbox.scene import Started, descendants, is_alive, open_files, outcome, running, until
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +67,7 @@ async def test_closing_leaves_no_process_and_no_descriptor(started: Started) -> 
     await made.close()
 
     assert (await run).kind == "SandboxUnavailableError"
-    await until(lambda: started() == set(), seconds=1)
+    await until(lambda: started() == set())
     assert open_files() == before
 
 
@@ -82,21 +83,23 @@ async def test_cancelling_a_run_kills_its_program(sandbox: ForkServerSandbox) ->
     with pytest.raises(asyncio.CancelledError):
         await run
 
-    await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server.process_id)), seconds=1)
+    await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server.process_id)))
     assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
 
 
-async def test_a_run_that_breaks_the_wall_limit_ends_within_100_ms_of_it() -> None:
+async def test_a_run_that_breaks_the_wall_limit_ends_behind_it_and_not_much_later() -> None:
     async with running(SandboxLimits(wall_seconds=0.3)) as made:
         await outcome(made, "python3", OK)
+        much_later = asyncio.create_task(asyncio.sleep(3))
 
         seen = await outcome(made, "python3", LOOP)
 
         assert seen.error == "The run broke the wall time limit of 0.3 s"
-        assert 0.3 <= seen.seconds < 0.4
-        await until(
-            lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server_of(made).process_id)), seconds=0.5
-        )
+        assert seen.seconds >= 0.3
+        # A timer of the same event loop, which what keeps the machine busy holds up as much.
+        assert not much_later.done()
+        much_later.cancel()
+        await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server_of(made).process_id)))
 
 
 async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
@@ -215,7 +218,8 @@ async def main():
     await sandbox.run_code("python3", "def main(): return {}", {})
     loop = "def main():\\n    while True: pass"
     runs = [asyncio.create_task(sandbox.run_code("python3", loop, {})) for _ in range(3)]
-    await asyncio.sleep(0.1)
+    while sandbox.fork_server.active < 3:
+        await asyncio.sleep(0)
     print(sandbox.fork_server.process_id, flush=True)
     await asyncio.gather(*runs)
 # A shell that starts the tests in the background has them ignore SIGINT, and what they start inherits it.
@@ -225,18 +229,18 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-async def test_when_the_server_process_is_killed_nothing_is_left_after_a_second(how: signal.Signals) -> None:
+async def test_when_the_server_process_is_killed_nothing_is_left(how: signal.Signals) -> None:
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(  # noqa: ASYNC220 (nothing else runs meanwhile)
         [sys.executable, "-c", OWNER], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as owner:
         assert owner.stdout is not None
         fork_server = int(owner.stdout.readline())
+        await until(lambda: sum(_cpu_seconds(child) > 0 for child in descendants(fork_server)) >= 3)
         below = {fork_server, *descendants(fork_server)}
-        assert len(below) >= 4
 
         owner.send_signal(how)
-        await until(lambda: not any(map(is_alive, below)), seconds=1 if how == signal.SIGKILL else 3)
+        await until(lambda: not any(map(is_alive, below)))
 
 
 async def test_the_fork_server_is_renewed_after_so_many_runs_without_a_run_noticing() -> None:
@@ -255,7 +259,7 @@ async def test_the_fork_server_is_renewed_after_so_many_runs_without_a_run_notic
 
         assert len(seen) >= 2
         assert (await long).result == {"long": 1}
-        await until(lambda: sum(is_alive(process_id) for process_id in seen) <= 1, seconds=2)
+        await until(lambda: sum(is_alive(process_id) for process_id in seen) <= 1)
     assert not any(map(is_alive, seen))
 
 
@@ -271,18 +275,21 @@ async def test_the_fork_server_is_renewed_after_so_long() -> None:
         await until(lambda: not is_alive(first.process_id))
 
 
-async def test_eight_endless_loops_do_not_hold_up_other_runs(sandbox: ForkServerSandbox) -> None:
-    await outcome(sandbox, "python3", OK)
-    server = server_of(sandbox)
-    hogs = [asyncio.create_task(sandbox.run_code("python3", LOOP, {})) for _ in range(8)]
-    await until(lambda: server.active == 8)
-    times = sorted([(await outcome(sandbox, "python3", OK)).seconds for _ in range(20)])
-    for hog in hogs:
-        hog.cancel()
-    await asyncio.gather(*hogs, return_exceptions=True)
+async def test_eight_endless_loops_do_not_hold_up_other_runs() -> None:
+    async with running(SandboxLimits(wall_seconds=600, concurrent_runs=16)) as made:
+        await outcome(made, "python3", OK)
+        server = server_of(made)
+        hogs = [asyncio.create_task(made.run_code("python3", LOOP, {})) for _ in range(8)]
+        await until(lambda: server.active == 8)
 
-    # 25 ms is the promise on an idle machine, which one that runs tests is not. It is measured in benchmarks.
-    assert times[18] < 0.25, times
+        for _ in range(20):
+            assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+
+        # Nobody waited for one of them. How long a run then takes, is measured in benchmarks.
+        assert server.active == 8
+        for hog in hogs:
+            hog.cancel()
+        await asyncio.gather(*hogs, return_exceptions=True)
 
 
 @pytest.mark.slow
@@ -343,7 +350,7 @@ async def take_all(server: ForkServer) -> None:
     """Take children until the server has none for once."""
     children = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 children.append(await server.take("python3"))
     finally:

@@ -13,6 +13,7 @@ import pytest
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
+from tests.effort import PATIENCE
 
 from .runs import chain, whole
 
@@ -268,7 +269,7 @@ async def test_writing_goes_on_beside_an_event_loop_that_is_never_idle(database:
 
     busy = [asyncio.create_task(be_busy()) for _ in range(30)]
     # Where the loop does not give way to the writer, this may take minutes (docs/decisions/0002).
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(200):
             await store.append(whole(*chain()))
     for task in busy:
