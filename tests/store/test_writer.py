@@ -268,7 +268,7 @@ async def test_writing_goes_on_beside_an_event_loop_that_is_never_idle(database:
             await asyncio.sleep(0)
 
     busy = [asyncio.create_task(be_busy()) for _ in range(30)]
-    # Where the loop does not give way to the writer, this may take minutes (docs/decisions/0002).
+    # Where the loop does not give way to the writer, this takes minutes (docs/decisions/0002).
     async with asyncio.timeout(PATIENCE):
         for _ in range(200):
             await store.append(whole(*chain()))
