@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from jikko.ports.http import FailureKind, HttpFailure
+from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
 from tests.outbound.server import RawServer, Received, answer, serving
 
@@ -102,8 +103,10 @@ async def long_header(writer: asyncio.StreamWriter, request: Received) -> None:
 )
 async def test_a_broken_answer_is_a_failure_that_says_so(act: object, kind: FailureKind, text: str) -> None:
     async with serving({"/": act}) as server, client() as http:  # type: ignore[dict-item]
+        read = 0.1 if kind == "timeout" and act is not drips else PATIENCE
+        total = 0.5 if act is drips else PATIENCE
         with pytest.raises(HttpFailure, match=text) as caught:
-            await http.send(get(server.url("/"), read=0.1, total=0.5))
+            await http.send(get(server.url("/"), read=read, total=total))
 
         assert caught.value.kind == kind
         # The client is not the worse for it.

@@ -31,7 +31,7 @@ LOOP = "def main():\n    while True: pass"
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[ForkServerSandbox]:
-    made = ForkServerSandbox(SandboxLimits(wall_seconds=5))
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made
     await made.close()
 
@@ -103,7 +103,7 @@ async def test_a_run_that_breaks_the_wall_limit_ends_behind_it_and_not_much_late
 
 
 async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
-    async with running(SandboxLimits(wall_seconds=10, cpu_seconds=1)) as made:
+    async with running(SandboxLimits(wall_seconds=PATIENCE, cpu_seconds=1)) as made:
         seen = await outcome(made, "python3", "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n" + LOOP)
 
         assert seen.error == "The run broke the CPU time limit of 1 s"
@@ -111,14 +111,14 @@ async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
 
 
 async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
-    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=0.5)) as made:
+    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=1.5)) as made:
         await outcome(made, "python3", OK)
 
         seen = await asyncio.gather(*(outcome(made, "python3", LOOP) for _ in range(3)))
 
         assert sorted(one.error for one in seen) == [
-            "The run broke the wall time limit of 0.5 s",
-            "The run broke the wall time limit of 0.5 s",
+            "The run broke the wall time limit of 1.5 s",
+            "The run broke the wall time limit of 1.5 s",
             "The sandbox is busy: its queue limit of 1 waiting runs of one app is reached",
         ]
         assert {one.kind for one in seen} == {"SandboxLimitError"}
@@ -126,7 +126,7 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
 
 
 async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_how_many() -> None:
-    made = make_sandbox(Settings(home=Path("unused"), code_queue=1, code_seconds=0.5), workers=10_000)
+    made = make_sandbox(Settings(home=Path("unused"), code_queue=1, code_seconds=1.5), workers=10_000)
     assert isinstance(made, ForkServerSandbox)
     try:
         await outcome(made, "python3", OK)
@@ -155,7 +155,7 @@ async def test_programs_of_one_app_that_wait_neither_delay_nor_refuse_those_of_a
 
 
 async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:
-    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=0.5)) as made:
+    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=1.5)) as made:
         await outcome(made, "python3", OK)
         first = asyncio.create_task(outcome(made, "python3", LOOP))
         second = asyncio.create_task(outcome(made, "python3", LOOP))
@@ -182,7 +182,7 @@ async def test_when_the_fork_server_is_killed_its_runs_fail_and_the_next_works(s
         seen = await run
         assert seen.kind == "SandboxUnavailableError"
         assert "fork server died" in seen.error
-    await until(lambda: not any(map(is_alive, children)), seconds=1)
+    await until(lambda: not any(map(is_alive, children)))
     assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
     assert server_of(sandbox) is not server
 
