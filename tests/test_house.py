@@ -14,6 +14,8 @@ import pytest
 import jikko
 from jikko.settings import PREFIX, Settings
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 LIMITS = {"src": 400, "tests": 500}
 

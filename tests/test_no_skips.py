@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 SKIPS = {
     "a mark": "@pytest.mark.skip(reason='日本 is far')\ndef test_it(): ...",
     "a condition": "@pytest.mark.skipif(True, reason='日本 is far')\ndef test_it(): ...",

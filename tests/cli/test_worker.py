@@ -100,7 +100,8 @@ async def test_runs_count_as_taken_over_once_their_records_say_so(scene: Scene, 
         other.execute("ROLLBACK")
 
     assert await scene.hear() == Inherited([estate])
-    assert await scene.holder(run_id) == "s/1"
+    # Or nobody's, if it has ended meanwhile.
+    assert await scene.holder(run_id) in ("s/1", "")
 
 
 async def test_runs_of_another_estate_are_left_alone(scene: Scene) -> None:
