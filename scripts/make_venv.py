@@ -31,7 +31,7 @@ def main() -> None:
 
 def _lend_pip(python: Path) -> bool:
     """Install pip into the environment with the pip of another Python of this machine."""
-    for lender in (sys.executable, "python3", "python3.13", "python3.12", "python3.11", ".venv/bin/python"):
+    for lender in (sys.executable, "python3", "/usr/bin/python3", ".venv/bin/python"):
         if shutil.which(lender) is None:
             continue
         command = [lender, "-m", "pip", "--quiet", "--python", str(python), "install", "pip"]

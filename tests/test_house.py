@@ -42,6 +42,18 @@ def test_types_are_checked_strictly(project: dict[str, Any]) -> None:
     assert project["tool"]["mypy"]["strict"] is True
 
 
+def test_no_python_is_too_new(project: dict[str, Any]) -> None:
+    assert project["project"]["requires-python"] == ">=3.11"
+
+
+def test_the_makefile_prefers_the_newest_python_that_is_tested(project: dict[str, Any]) -> None:
+    command = ["make", "--silent", "--eval", "shown: ; @echo $(TESTED)", "shown"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    names = [name.rpartition(" ")[2] for name in project["project"]["classifiers"] if ":: Python ::" in name]
+    assert shown == sorted(names, key=lambda name: int(name.partition(".")[2]), reverse=True) != []
+
+
 @pytest.mark.parametrize("name", [entry.name for entry in fields(Settings)])
 def test_the_reference_of_settings_names_each_with_its_variable(name: str) -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
