@@ -19,10 +19,10 @@ def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> flo
     """How many times as much CPU time is spent on ``times * count`` as on ``count``.
 
     Near ``times`` where time is in proportion, near its square where it goes with the square. Of each the quickest of
-    three counts, in which they take turns.
+    five counts, in which they take turns.
     """
     least = {count: math.inf, count * times: math.inf}
-    for _ in range(3):
+    for _ in range(5):
         for size in least:
             least[size] = min(least[size], cpu_seconds(lambda size=size: work(size)))  # type: ignore[misc]
     return least[count * times] / least[count]
