@@ -16,6 +16,8 @@ import pytest
 import jikko
 from jikko.settings import PREFIX, Settings
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 LIMITS = {"src": 400, "tests": 500}
 
@@ -99,6 +101,18 @@ def test_types_are_checked_strictly(tmp_path: Path) -> None:
 
     assert done.returncode == 1, done.stderr
     assert re.findall(r"\[([\w-]+)\]$", done.stdout, re.MULTILINE) == ["no-untyped-def", "type-arg", "no-any-return"]
+
+
+def test_no_python_is_too_new(project: dict[str, Any]) -> None:
+    assert project["project"]["requires-python"] == ">=3.11"
+
+
+def test_the_makefile_prefers_the_newest_python_that_is_tested(project: dict[str, Any]) -> None:
+    command = ["make", "--silent", "--eval", "shown: ; @echo $(TESTED)", "shown"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    names = [name.rpartition(" ")[2] for name in project["project"]["classifiers"] if ":: Python ::" in name]
+    assert shown == sorted(names, key=lambda name: int(name.partition(".")[2]), reverse=True) != []
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in fields(Settings)])

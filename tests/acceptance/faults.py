@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-PATIENCE = 30.0
-"""Seconds after which a test gives up."""
+from tests import effort
+
+PATIENCE = effort.PATIENCE
 
 _GIVE_UP_RIGHTS = """
 import ctypes, os, sys

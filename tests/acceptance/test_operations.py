@@ -17,6 +17,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO, app, end, python, start
+from tests.effort import PATIENCE
 
 
 class Receiver:
@@ -79,7 +80,7 @@ def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[Server, Client, str
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -19,6 +19,7 @@ from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.services import Services
+from tests.effort import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ async def run(compiled: CompiledGraph, inputs: Mapping[str, Any] | None = None, 
     log, state = Log(), RunState(compiled)
     began = RunStarted(at=1.0, inputs=dict(inputs or {}), system={})
     runs = runner(state, log, limits)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await runs.run([began])
     return log
 
@@ -231,6 +232,6 @@ async def resume(compiled: CompiledGraph, prefix: list[Event], limits: RunLimits
     log.events = list(prefix)
     state.replay(prefix)
     runs = runner(state, log, limits)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await runs.run([recovered(state, 2, 1.0, prefix[-1].at)])
     return log

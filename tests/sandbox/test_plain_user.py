@@ -50,6 +50,7 @@ def as_plain_user(command: list[str], place: Path, *, may_read: bool) -> "subpro
     )
 
 
+@pytest.mark.slow
 def test_everything_holds_as_a_plain_user(place: Path) -> None:
     # By a process of the user's own: the first one is still executed with the rights of root.
     again = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import tests.sandbox'], check=True)"

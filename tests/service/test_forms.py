@@ -18,6 +18,7 @@ from jikko.record import RunRecord
 from jikko.service.live import LiveRun
 from jikko.service.runs import StartRequest
 from jikko.settings import Settings
+from tests.effort import PATIENCE
 from tests.service.workflows import dsl, end, form, start
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,7 @@ async def paused(assembly: Assembly, text: bytes) -> tuple[App, LiveRun, list[Fo
 
 async def settled(assembly: Assembly, run_id: str) -> RunRecord:
     """The record once the run has ended or paused again, and nothing of it is under way."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             record = await assembly.runs.records.any_record(run_id)
             if record.status != "running" and assembly.runs.live(run_id) is None:

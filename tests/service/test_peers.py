@@ -12,6 +12,7 @@ from jikko.ports.peers import HolderGone
 from jikko.record import RunOwner, RunRecord
 from jikko.service.bus import SUPERVISOR, Ask, Gone, Grown, HandIn, Line, Message, Question, Reply, Stop, Take
 from jikko.service.peers import Alone, PeersOverLine
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -35,10 +36,6 @@ def closed(data: str) -> FormClosed:
     )
 
 
-PATIENCE = 20.0
-"""Seconds after which a test gives up."""
-
-
 class Other:
     """The other end of a worker's line."""
 
@@ -48,7 +45,7 @@ class Other:
         self.asked: list[Question] = []
 
     async def hear(self) -> Message:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await anext(self.messages)
 
     async def question(self) -> Ask:
@@ -178,7 +175,7 @@ async def test_when_the_line_breaks_nobody_waits_for_ever(pair: Pair) -> None:
 
     with pytest.raises(HolderGone):
         await stopping
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(HolderGone):
             await peers.stop(run(), "again")
         await peers.grown(run(), 7, 60.0)
@@ -191,13 +188,13 @@ async def test_when_the_line_breaks_requests_are_let_through(pair: Pair) -> None
 
     other.line.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await taking == 0
         assert await peers.take(b"key") == 0
 
 
 async def test_a_holder_that_never_answers_is_gone() -> None:
-    async with connected(patience=0.01) as (peers, _), asyncio.timeout(5):
+    async with connected(patience=0.01) as (peers, _), asyncio.timeout(PATIENCE):
         with pytest.raises(HolderGone):
             await peers.stop(run(), "stop")
         with pytest.raises(HolderGone):

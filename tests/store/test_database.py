@@ -18,6 +18,7 @@ from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.migrate import Migration, migrate, migrations
+from tests.effort import PATIENCE
 
 from .runs import chain, whole
 
@@ -233,7 +234,7 @@ async def test_a_view_that_could_not_be_ended_is_ended_by_the_next_read(tmp_path
         return int(connection.execute("SELECT count(*) FROM names").fetchone()[0])
 
     database.quick(lambda connection: connection.set_authorizer(refuse_rollback))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await told.wait()
     refuses = False
     await database.submit(lambda connection: connection.execute("INSERT INTO names (text) VALUES ('山')"))
