@@ -15,7 +15,7 @@ from jikko.errors import Problem
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.services import Services
 
@@ -84,6 +84,19 @@ class Act(Work):
     has_effects: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class Ask(Work):
+    """The same in a task, but asks a human first."""
+
+    type: ClassVar[str] = "tool"
+
+    async def run(self, ctx: Context) -> Result:
+        await asyncio.sleep(0)
+        if ctx.form is None:
+            raise NodePaused({"form_content": ""}, source="", expires_at=ctx.now() + 60)
+        return await super().run(ctx)
+
+
 CLASSES: dict[str, Any] = {
     **BY_TYPE,
     "code": Work,
@@ -91,6 +104,7 @@ CLASSES: dict[str, Any] = {
     "document-extractor": Hesitant,
     "question-classifier": Choice,
     "http-request": Act,
+    "tool": Ask,
 }
 
 
