@@ -37,6 +37,8 @@ class Executions:
         self._limits = limits
         self._clock = clock
         self._live: dict[str, tuple[LiveRun, Runner | WaitingRun]] = {}
+        self._run_of_task: dict[str, str] = {}
+        """Ids of the same runs, by task id."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -46,11 +48,11 @@ class Executions:
 
     def stop(self, app_id: str, task_id: str, error: str) -> bool:
         """Stop a run by its task id, or by its own. Returns whether one was stopped."""
-        for live, runner in list(self._live.values()):
-            owner = live.record.owner
-            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
-                return runner.stop(error)
-        return False
+        wanted = task_id.lower()
+        found = self._live.get(self._run_of_task.get(wanted, wanted))
+        if found is None or found[0].record.owner.app_id != app_id:
+            return False
+        return found[1].stop(error)
 
     def require_open(self) -> None:
         """Raises:
@@ -139,7 +141,9 @@ class Executions:
 
     def _hold(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
         live.record.holder = self._holder
-        self._live[live.record.owner.run_id] = (live, runner)
+        owner = live.record.owner
+        self._live[owner.run_id] = (live, runner)
+        self._run_of_task[owner.task_id] = owner.run_id
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -170,3 +174,4 @@ class Executions:
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
+                self._run_of_task.pop(live.record.owner.task_id, None)

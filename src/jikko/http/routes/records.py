@@ -1,6 +1,7 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -222,7 +223,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
 
 
 def _whole(text: str, least: int, most: int) -> int:
-    if not text.lstrip("+-").isascii() or not text.lstrip("+-").isdigit() or len(text) > 12:
+    if re.fullmatch(r"[+-]?[0-9]{1,11}", text) is None:
         raise ValueError("must be a whole number")
     number = int(text)
     if not least <= number <= most:
