@@ -59,8 +59,9 @@ async def test_what_it_costs_to_find_a_run_does_not_grow_with_the_runs_of_the_pr
     app, process = await world.chain(), world.process(at_once=1)
     world.script.held = {"a"}
 
-    async def stop_nothing() -> None:
+    async def stop_nothing() -> bytes:
         assert not await process.runs.stop(app.id, NOTHING, "anna")
+        return b""
 
     await process.start(app)
     before = await calls(stop_nothing, 1)
