@@ -101,12 +101,12 @@ class SqliteRunStore:
                 record.finished_at,
                 record.wake_at,
                 record.holder or None,
+                float(batch.mark) or None,
             ),
         )
-        operation = partial(self._writes.append, write)
         if batch.acceptance is None:
-            return self._database.submit(operation)
-        return self._database.submit(accepting(record, batch.acceptance, operation))
+            return self._database.submit(partial(self._writes.append, write))
+        return self._database.submit(accepting(record, batch.acceptance, partial(self._writes.adds, write)))
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
