@@ -10,6 +10,7 @@ from starlette.routing import Match, Route
 
 from jikko.errors import JikkoError
 from jikko.http.wire import encode
+from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class JsonResponse(Response):
 
 
 def error_response(
-    code: str, message: str, status: int, headers: Mapping[str, str] | None = None, **more: str
+    code: str, message: str, status: int, headers: Mapping[str, str] | None = None, **more: Json
 ) -> Response:
     """The error envelope.
 

@@ -133,6 +133,10 @@ class RunStore(Protocol):
         """
         ...
 
+    async def log_end(self, run_id: str) -> int:
+        """How many events the log of a run has, be they readable or not: where the next append goes. 0: no such run."""
+        ...
+
     async def open_runs(self) -> list[RunRecord]:
         """All runs with status ``running``, oldest first."""
         ...

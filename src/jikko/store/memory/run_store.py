@@ -95,6 +95,9 @@ class MemoryRunStore:
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
 
+    async def log_end(self, run_id: str) -> int:
+        return len(self._logs.get(run_id.lower(), []))
+
     async def open_runs(self) -> list[RunRecord]:
         found = [record for record in self._records.values() if record.status == "running"]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
