@@ -31,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 
 class JikkoError(Exception):
@@ -232,6 +233,16 @@ class RunLeft(JikkoError):
 
 class LogDamaged(StoreUnavailable):
     """What the database has of the log of one run is no log. That of others can be read."""
+
+    def __init__(self, message: str, *, what: str, readable: Sequence[Any] = ()) -> None:
+        """Args:
+        what: What is wrong with it: a part of a sentence.
+        readable: Of the events that were asked for, those up to the damage. Where one is missing from a log that has
+            ended, nobody knows how many are, and those behind it are among them.
+        """
+        self.what = what
+        self.readable = list(readable)
+        super().__init__(message)
 
 
 class LogUnwritable(JikkoError):

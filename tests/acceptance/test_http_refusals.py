@@ -157,7 +157,9 @@ def test_a_stop_of_an_unknown_task_succeeds_as_it_does_in_dify(scene: Scene, tas
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", RUN), ("DELETE", RUN), ("POST", "/v1/info"), ("POST", "/health")])
 def test_another_method_is_not_allowed(scene: Scene, method: str, path: str) -> None:
-    assert_refused(scene.client("echo").request(method, path), 405, "method_not_allowed")
+    answer = scene.client("echo").request(method, path)
+    assert_refused(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == ("OPTIONS, POST" if path == RUN else "GET, HEAD, OPTIONS")
 
 
 @pytest.mark.parametrize("path", ["/", "/v2/workflows/run", "/v1/workflows", f"{RUN}/", "/v1/../etc/passwd"])

@@ -70,6 +70,16 @@ async def test_a_run_that_ends_after_several_appends_is_kept_whole(store: RunSto
     assert await store.events(run.id) == run.events
 
 
+async def test_the_end_of_a_log_is_known_while_it_grows_and_when_it_is_closed(store: RunStore) -> None:
+    run = Draft()
+    ends = [await store.log_end(run.id)]
+    for events in ([started()], [*node()], [finished()]):
+        await store.append(run.step(*events))
+        ends.append(await store.log_end(run.id.upper()))
+
+    assert ends == [0, 1, 3, 4]
+
+
 async def test_an_append_may_change_the_record_and_bring_no_event(store: RunStore) -> None:
     run = Draft()
     await store.append(run.step(started()))

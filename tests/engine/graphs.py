@@ -16,7 +16,7 @@ from jikko.errors import Problem
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.services import Services
 from tests.effort import PATIENCE
@@ -121,6 +121,19 @@ class Unstoppable(Work):
         return working.result()
 
 
+@dataclass(frozen=True)
+class Ask(Work):
+    """The same in a task, but asks a human first."""
+
+    type: ClassVar[str] = "tool"
+
+    async def run(self, ctx: Context) -> Result:
+        await asyncio.sleep(0)
+        if ctx.form is None:
+            raise NodePaused({"form_content": ""}, source="", expires_at=ctx.now() + 60)
+        return await super().run(ctx)
+
+
 CLASSES: dict[str, Any] = {
     **BY_TYPE,
     "code": Work,
@@ -129,6 +142,7 @@ CLASSES: dict[str, Any] = {
     "question-classifier": Choice,
     "http-request": Act,
     "llm": Unstoppable,
+    "tool": Ask,
 }
 
 

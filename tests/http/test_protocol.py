@@ -9,7 +9,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.http.protocol import HttpProtocol, Outbox
+from jikko.http.outbox import Outbox
+from jikko.http.protocol import HttpProtocol
 
 pytestmark = pytest.mark.anyio
 

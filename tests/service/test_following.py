@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from jikko.errors import RunLeft
+from jikko.errors import LogDamaged, RunLeft
 from jikko.events import Event, RunPaused
 from jikko.record import RunRecord
 from jikko.service.following import Departure, follow
@@ -192,6 +192,9 @@ async def test_who_follows_waits_until_there_is_more_than_was_seen_and_no_longer
             world.script.let_go("b")
             await run.committed(count + 1)
 
+    async def is_readable(run_id: str, damage: LogDamaged) -> None:
+        raise AssertionError(run_id) from damage
+
     known = len(run.events)
     batches = follow(
         world.store,
@@ -202,6 +205,7 @@ async def test_who_follows_waits_until_there_is_more_than_was_seen_and_no_longer
         durable=True,
         idle=None,
         through_pauses=False,
+        give_up=is_readable,
         departure=Departure(),
     )
 

@@ -212,7 +212,8 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
     assert await assembly.forms.close_expired() == 1
 
     assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
-    assert (await settled(assembly, broken.record.owner.run_id)).status == "paused"
+    assert (await settled(assembly, broken.record.owner.run_id)).status == "failed"
+    assert await assembly.store.due_runs(clock.now) == []
 
 
 async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(

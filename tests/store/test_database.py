@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -108,10 +108,10 @@ def migrate_second(path: Path, steps: list[Migration]) -> None:
         def be_faster(statement: str) -> None:
             if statement.startswith("BEGIN") and not others:
                 others.append(statement)
-                migrate(theirs, path, steps)
+                migrate(theirs, path, steps, nullcontext)
 
         ours.set_trace_callback(be_faster)
-        migrate(ours, path, steps)
+        migrate(ours, path, steps, nullcontext)
     assert others
 
 

@@ -88,6 +88,7 @@ async def serve_assembly(
     """
     from jikko import __version__
     from jikko.http.app import create_app
+    from jikko.http.protocol import HeadLimits
     from jikko.http.server import serve
     from jikko.http.state import Api
 
@@ -115,7 +116,15 @@ async def serve_assembly(
         if parked:
             click.echo(f"{parked} runs were parked; they go on at the next start.")
 
-    await serve(create_app(api), listening, ready=ready, stopping=stopping, told=told, log_level=settings.log_level)
+    await serve(
+        create_app(api),
+        listening,
+        ready=ready,
+        stopping=stopping,
+        told=told,
+        heads=HeadLimits(settings.max_head, settings.head_seconds),
+        log_level=settings.log_level,
+    )
 
 
 async def duties(assembly: Any) -> None:

@@ -231,7 +231,7 @@ class Runner:
         except StopIteration as stop:
             self._node_ended(frame, node, self._succeeded(node, started, stop.value, began))
         except NodePaused as pause:
-            self._suspended(started, pause)
+            self._suspended(frame, node, started, pause, began)
         except NodeFailure as failure:
             self._node_ended(frame, node, self._failed(node, started, failure, began))
         except Exception as error:
@@ -255,6 +255,10 @@ class Runner:
         while True:
             try:
                 result = await node.node.run(context)
+            except NodePaused as pause:
+                self._running -= node.body is None
+                self._suspended(frame, node, started, pause, began)
+                break
             except NodeFailure as error:
                 failure = error
             except Exception as error:
@@ -306,8 +310,16 @@ class Runner:
             self.state.release.restarted(started.node_id)
         self.recorder.flush()
 
-    def _suspended(self, started: NodeStarted, pause: NodePaused) -> None:
+    def _suspended(
+        self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
+    ) -> None:
         """A node waits for a human: nothing that becomes ready from now on starts before the run is resumed."""
+        if self._ended or frame.closed:
+            return
+        if started.rounds:
+            failure = NodeFailure("A node inside an iteration or a loop cannot wait for a human.")
+            self._node_ended(frame, node, self._failed(node, started, failure, began))
+            return
         self._pausing = True
         if started.execution_id not in self.state.waiting:
             self.recorder.emit(outcomes.suspended(started, pause, self._clock()))
@@ -363,23 +375,18 @@ class Runner:
             # at the same time.
             self._end("failed", top.failure)
         elif self.state.waiting and not self._running and top.open.keys() <= self.state.waiting.keys():
-            self._pause()
+            self._finish(outcomes.paused(self.state, self._clock()))
         elif not (top.due or top.open):
             status: Literal["succeeded", "partial-succeeded"]
             status = "partial-succeeded" if self.state.exceptions else "succeeded"
             self._end(status, None)
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
-        event = outcomes.ended(self.state, status, error, self._clock())
-        self.recorder.emit(event)
-        self._finish(event)
-
-    def _pause(self) -> None:
-        event = outcomes.paused(self.state, self._clock())
-        self.recorder.emit(event)
-        self._finish(event)
+        self._finish(outcomes.ended(self.state, status, error, self._clock()))
 
     def _finish(self, event: RunFinished | RunPaused | None) -> None:
+        if event is not None:
+            self.recorder.emit(event)
         self._ended = True
         self._last = event
         self._queue.clear()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from jikko.errors import LogUnwritable, RunLeft
+from jikko.errors import JikkoError, RunLeft
 from jikko.events import RunFinished
 from jikko.http import run_bodies, wire
 from jikko.http.acceptance import REPEATED
@@ -40,7 +40,7 @@ async def answer(api: Api, start: Start, mode: str) -> Response | ASGIApp:
         return error_response(parked.code, str(parked), parked.status, {**headers, "Location": location}, **ids)
     if isinstance(end, RunFinished):
         return JsonResponse(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
-    forms = forms_of(run.record, await api.runs.records.events(run.record))
+    forms = forms_of(run.record, await api.runs.log(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
     return JsonResponse(run_bodies.paused_body(run.record, waiting), headers=headers)
 
@@ -54,5 +54,5 @@ async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
                 yield piece
             elif not batch:
                 yield PING
-    except (RunLeft, LogUnwritable) as error:
+    except JikkoError as error:
         yield wire.error_frame(run.record.owner, error)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from jikko.errors import JikkoError
 from jikko.http.wire import encode
+from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class JsonResponse(Response):
 
 
 def error_response(
-    code: str, message: str, status: int, headers: Mapping[str, str] | None = None, **more: str
+    code: str, message: str, status: int, headers: Mapping[str, str] | None = None, **more: Json
 ) -> Response:
     """The error envelope.
 
@@ -54,14 +56,27 @@ async def http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 405:
+        allow = {"Allow": ", ".join(sorted(_allowed(request)))}
         if request.method == "OPTIONS":
-            allowed = {*(error.headers or {}).get("Allow", "").replace(" ", "").split(","), "OPTIONS"} - {""}
-            return Response(b"", 200, {"Allow": ", ".join(sorted(allowed))}, media_type="text/html")
-        # Without the header Allow, as recorded.
-        return error_response("method_not_allowed", "The method is not allowed for the requested URL.", 405)
+            return Response(b"", 200, allow, media_type="text/html")
+        return error_response("method_not_allowed", "The method is not allowed for the requested URL.", 405, allow)
     if error.status_code == 404:
-        return Response(_NOT_FOUND_PAGE, 404, media_type="text/html")
+        return no_page()
     return error_response("bad_request", str(error.detail), error.status_code)
+
+
+def no_page() -> Response:
+    """There is nothing at that address."""
+    return Response(_NOT_FOUND_PAGE, 404, media_type="text/html")
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of an address: there may be a route for each."""
+    methods = {"OPTIONS"}
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return methods
 
 
 async def unexpected_error(request: Request, error: Exception) -> Response:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from jikko.errors import JikkoError
-from jikko.http.errors import jikko_error, unexpected_error
+from jikko.http.errors import jikko_error, no_page, unexpected_error
 from jikko.http.routes.runs import run_current
 from jikko.http.run_bodies import detail_body
 from jikko.http.state import Api
@@ -39,6 +39,10 @@ class Lane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if b"%" in scope["raw_path"] and b"%2f" in scope["raw_path"].lower():
+                # Within a part of an address, where none of ours has a slash. Decoded it would look like one between.
+                await no_page()(scope, receive, send)
+                return
             if scope["method"] == "POST" and scope["path"] == _START:
                 await self._start(scope, receive, send)
                 return

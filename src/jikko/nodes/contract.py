@@ -61,7 +61,10 @@ class NodeFailure(Exception):
 
 
 class NodePaused(Exception):
-    """A node waits for a human. Raised by ``Node.run``; the node runs again once its form is closed."""
+    """A node waits for a human. Raised by ``Node.run``; the node runs again once its form is closed.
+
+    In the body of a container it fails the node: only a run as a whole can wait.
+    """
 
     def __init__(self, form: Mapping[str, Json], *, source: str, expires_at: float) -> None:
         """Args:

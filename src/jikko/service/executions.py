@@ -36,6 +36,8 @@ class Executions:
         self._limits = limits
         self._clock = clock
         self._live: dict[str, tuple[LiveRun, Runner | WaitingRun]] = {}
+        self._run_of_task: dict[str, str] = {}
+        """Ids of the same runs, by task id."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -45,11 +47,9 @@ class Executions:
 
     def find_task(self, app_id: str, task_id: str) -> tuple[LiveRun, Runner | WaitingRun] | None:
         """A run of this process by its task id, or by its own."""
-        for held in list(self._live.values()):
-            owner = held[0].record.owner
-            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
-                return held
-        return None
+        wanted = task_id.lower()
+        found = self._live.get(self._run_of_task.get(wanted, wanted))
+        return None if found is None or found[0].record.owner.app_id != app_id else found
 
     def require_open(self) -> None:
         """Raises:
@@ -138,7 +138,9 @@ class Executions:
 
     def _hold(self, live: LiveRun, runner: Runner | WaitingRun) -> None:
         live.record.holder = self._holder
-        self._live[live.record.owner.run_id] = (live, runner)
+        owner = live.record.owner
+        self._live[owner.run_id] = (live, runner)
+        self._run_of_task[owner.task_id] = owner.run_id
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -169,3 +171,4 @@ class Executions:
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
+                self._run_of_task.pop(live.record.owner.task_id, None)

@@ -1,6 +1,7 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -10,17 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from jikko.errors import InvalidParam, LogUnwritable, NotFound, RunLeft
+from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http import run_bodies, wire
 from jikko.http.bodies import user_of
-from jikko.http.errors import JsonResponse
+from jikko.http.errors import JsonResponse, error_response
 from jikko.http.messages import Messages
 from jikko.http.snapshot import snapshot as told_so_far
 from jikko.http.sse import PING, EventStream
 from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord, folded
+from jikko.service.records import readable_executions
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -48,18 +50,27 @@ async def logs(request: Request) -> Response:
 async def node_executions(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
     api, record = await _record(request)
-    executions = msgspec.to_builtins(await api.runs.records.node_executions(record))
-    return JsonResponse(wire.encode({"data": api.fresh(executions, request)}))
+    try:
+        executions = await api.runs.records.node_executions(record)
+    except LogDamaged as damage:
+        found = readable_executions(record, damage)
+        return _damaged(damage, api.fresh(msgspec.to_builtins(found), request))
+    return JsonResponse(wire.encode({"data": api.fresh(msgspec.to_builtins(executions), request)}))
 
 
 async def node_execution(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
     api, record = await _record(request)
     wanted = request.path_params["node_execution_id"].lower()
-    for execution in await api.runs.records.node_executions(record):
+    damaged: LogDamaged | None = None
+    try:
+        executions = await api.runs.records.node_executions(record)
+    except LogDamaged as damage:
+        executions, damaged = readable_executions(record, damage), damage
+    for execution in executions:
         if execution.id == wanted:
             return JsonResponse(wire.encode(api.fresh(msgspec.to_builtins(execution), request)))
-    raise NotFound("Node execution not found.")
+    raise damaged or NotFound("Node execution not found.")
 
 
 async def run_events(request: Request) -> Response | ASGIApp:
@@ -71,7 +82,10 @@ async def run_events(request: Request) -> Response | ASGIApp:
     """
     api, record = await _record(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
-        events = await api.runs.records.events(record)
+        try:
+            events = await api.runs.records.events(record)
+        except LogDamaged as damage:
+            return _damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
         return JsonResponse(
             wire.encode({"data": [_numbered(position, event) for position, event in enumerate(events)]})
         )
@@ -99,8 +113,7 @@ async def _record(request: Request) -> tuple[Api, RunRecord]:
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
     follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
-    # Parked: the client comes again with the last id that it saw.
-    with contextlib.suppress(RunLeft, LogUnwritable):
+    try:
         async for batch in follow:
             yield (
                 b"".join(
@@ -109,6 +122,15 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
                 )
                 or PING
             )
+    except (RunLeft, LogUnwritable):
+        pass  # the client comes again with the last id that it saw
+    except JikkoError as error:
+        yield wire.error_frame(record.owner, error)
+
+
+def _damaged(damage: LogDamaged, readable: Json) -> Response:
+    """What can be read of a log, in an answer that nobody takes for the whole."""
+    return error_response(damage.code, str(damage), damage.status, data=readable)
 
 
 async def _attached(
@@ -119,7 +141,11 @@ async def _attached(
         return
     yield PING
     live = None if snapshot else api.runs.live(record.owner.run_id)
-    log = await api.runs.records.events(record) if live is None else live.shown
+    try:
+        log = await api.runs.log(record) if live is None else live.shown
+    except JikkoError as error:
+        yield wire.error_frame(record.owner, error)
+        return
     # The run may have gone on since its record was read: what the client is told, and what it will be, part at one
     # position of the log.
     record = folded(record.owner, log)
@@ -142,7 +168,7 @@ async def _attached(
             last = batch[-1][1] if batch else last
             if isinstance(last, RunPaused) and not stay:
                 return
-    except (RunLeft, LogUnwritable) as error:
+    except JikkoError as error:
         yield wire.error_frame(record.owner, error)
         return
     if not isinstance(last, RunFinished):
@@ -222,7 +248,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
 
 
 def _whole(text: str, least: int, most: int) -> int:
-    if not text.lstrip("+-").isascii() or not text.lstrip("+-").isdigit() or len(text) > 12:
+    if re.fullmatch(r"[+-]?[0-9]{1,11}", text) is None:
         raise ValueError("must be a whole number")
     number = int(text)
     if not least <= number <= most:
