@@ -93,7 +93,7 @@ class Outcome:
 
 async def outcome(kind: str, data: Mapping[str, Json], key: str, *, secret: bool) -> Outcome:
     answer: Any = HttpFailure("No connection to api.test.", kind="connect") if data.get("down") else None
-    http = ScriptedHttp(answer or HttpResponse(200, (), b"ok"))
+    http = ScriptedHttp(answer or HttpResponse(503 if data.get("busy") else 200, (), b"ok"))
     told = Completion(text='{"category_id": "1", "category_name": "x", "v": "found"}')
     models = ScriptedModels([ModelFailure("overloaded", kind="InvokeRateLimitError")] if data.get("down") else [told])
     ctx = Surroundings(key, secret=secret, http=http, models=models)
@@ -173,6 +173,7 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
     ("http-request", http(body=body("form-data", REFERENCE))),
     ("http-request", http(body=body("json", "no JSON at all"))),
     ("http-request", http(params=f"q: {REFERENCE}", down=True)),
+    ("http-request", http(url=f"https://api.test/{REFERENCE}", busy=True)),
     ("human-input", {"form_content": f"Use {REFERENCE}?", "inputs": [], "user_actions": []}),
     ("human-input", {"form_content": f"Use {REFERENCE}?", "inputs": [], "user_actions": [], "closed": True}),
     ("if-else", case("contains", KEY)),

@@ -15,12 +15,13 @@ from jikko.events import ContainerStarted, Event, FormRequested, NodeFinished, R
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.settings import Settings
+from jikko.store.sqlite import Database
 from jikko.store.sqlite.event_codec import decompress
 from jikko.store.sqlite.migrate import migrations
 from jikko.store.sqlite.secret_marks import without_marks
 from jikko.values import encode_json
 
-from .old_databases import FOLDER
+from .old_databases import FOLDER, Stores
 
 pytestmark = pytest.mark.anyio
 
@@ -189,14 +190,40 @@ async def ended(assembly: Assembly, record: RunRecord, *statuses: str) -> RunRec
     return found
 
 
-async def test_what_marks_stood_for_is_found_by_keyword(home: Path) -> None:
-    async with assemble(Settings(home=home), clock=lambda: WRITTEN) as assembly:
-        app_id = (await run_of(assembly, "my ")).owner.app_id
-        while await assembly.store.index(limit=4) >= 4:
-            pass
-        found = await assembly.store.list_runs(LogQuery(app_id=app_id, keyword="<sk-0123456789abcdef>"))
+@pytest.mark.parametrize("indexed_again", [False, True])
+async def test_what_marks_stood_for_is_found_by_keyword(home: Path, indexed_again: bool) -> None:
+    before = Stores(Database.open(home / "jikko.db", steps=migrations()[:5]))
+    assert await before.runs.index(limit=8) == 0
+    await before.runs.close()
+    stores = Stores(Database.open(home / "jikko.db"))
+    if indexed_again:
+        await stores.runs.index(limit=8)
+    [app] = [app for app in await stores.apps.apps() if app.name == "work"]
+
+    found = await stores.runs.list_runs(LogQuery(app_id=app.id, keyword="<sk-0123456789abcdef>"))
 
     assert found.total == 2
+    await stores.runs.close()
+
+
+async def test_runs_whose_texts_changed_are_indexed_again(home: Path) -> None:
+    path = home / "jikko.db"
+    before = Stores(Database.open(path, steps=migrations()[:5]))
+    assert await before.runs.index(limit=8) == 0
+    await before.runs.close()
+    left_out = "SELECT run FROM keyword_left_out JOIN runs ON run = key WHERE status > 1 ORDER BY run"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(left_out).fetchall() == []
+
+    after = Stores(Database.open(path))
+    with closing(sqlite3.connect(path)) as connection:
+        # The finished, the answered and the repeated one; the text of that without secrets is as it was.
+        assert connection.execute(left_out).fetchall() == [(1,), (3,), (5,)]
+    assert await after.runs.index(limit=8) == 0
+    await after.runs.close()
+
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(left_out).fetchall() == []
 
 
 def test_runs_of_an_app_that_was_deleted_show_masks(home: Path) -> None:
@@ -221,8 +248,26 @@ def test_only_rows_with_marks_are_written(home: Path) -> None:
         rewrite(connection)
 
         assert first > 0
-        # Again, only what looks like a mark and is none.
-        assert connection.total_changes - first <= 4
+        assert connection.total_changes == first
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE run_log SET events = CAST('[' || events AS BLOB) WHERE run = 6",
+        "UPDATE run_archive SET events = substr(events, 1, 40) WHERE run = 3",
+        "UPDATE workflows SET source = substr(source, 1, 40) WHERE app_id = (SELECT app_id FROM apps LIMIT 1)",
+    ],
+)
+async def test_damaged_rows_do_not_keep_a_database_from_being_opened(home: Path, damage: str) -> None:
+    with closing(sqlite3.connect(home / "jikko.db")) as connection, connection:
+        assert connection.execute(damage).rowcount > 0
+
+    async with assemble(Settings(home=home), clock=lambda: WRITTEN) as assembly:
+        record = await run_of(assembly, "b ")
+        [asked] = [event for event in await assembly.runs.records.events(record) if isinstance(event, FormRequested)]
+
+    assert asked.form["form_content"].startswith(f"Use {SECRETS['KEY']}")
 
 
 MARK = "\ue000KEY\ue001********************\ue002"

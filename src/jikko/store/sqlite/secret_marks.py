@@ -12,9 +12,10 @@ import json
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -22,6 +23,8 @@ import msgspec
 from jikko.dsl.load import load
 from jikko.store.sqlite.event_codec import DamagedLog, compress, decompress
 from jikko.values import Json
+
+_Data = TypeVar("_Data", bytes, str)
 
 _OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _ENDS: Final = re.compile(f"([{_OPEN}{_CLOSE}])")
@@ -79,7 +82,10 @@ class _Version:
     """A version of a workflow."""
 
     def __init__(self, source: bytes) -> None:
-        self._source = zlib.decompress(source)
+        try:
+            self._source = zlib.decompress(source)
+        except zlib.error:
+            self._source = b""
         # UTF-16 has zeros between the letters.
         self.may_have_secrets = b"secret" in self._source.replace(b"\0", b"")
 
@@ -96,36 +102,57 @@ class _Version:
 
 
 def _replace_in_run(connection: sqlite3.Connection, run: int, versions: Mapping[str, _Version]) -> None:
-    workflow, inputs, outputs, error = connection.execute(_RUN, (run,)).fetchone()
+    workflow, inputs, outputs, error = old = connection.execute(_RUN, (run,)).fetchone()
 
     def unmarked() -> _Unmarked:
         version = versions.get(workflow.lower())
         return _Unmarked({}) if version is None else version.unmarked
 
-    texts = (inputs, outputs, error or "")
-    if any(_may_hold_marks(text if isinstance(text, bytes) else text.encode()) for text in texts):
-        replaced = unmarked()
-        values = (
-            json.dumps(replaced.value(json.loads(inputs), masked=False)),
-            msgspec.json.encode(replaced.value(msgspec.json.decode(outputs), masked=False)),
-            None if error is None else replaced.text(error, masked=True),
-        )
-        connection.execute(_SET_RUN, (*values, run))
+    def values(found: Json) -> Json:
+        return unmarked().value(found, masked=False)
+
+    def events(found: Json) -> Json:
+        return [unmarked().event(event) for event in found]
+
+    new = (
+        workflow,
+        _rewritten(inputs, values, read=json.loads, write=json.dumps),
+        _rewritten(outputs, values),
+        error and _rewritten(error, lambda text: unmarked().text(text, masked=True), read=str, write=str),
+    )
+    if new != old:
+        connection.execute(_SET_RUN, (*new[1:], run))
         connection.execute(_INDEX_AGAIN, (run,))
-    for position, events in connection.execute(_LOG, (run,)).fetchall():
-        if _may_hold_marks(events):
-            connection.execute(_SET_LOG, (unmarked().log(events), run, position))
+    for position, piece in connection.execute(_LOG, (run,)).fetchall():
+        replaced = _rewritten(piece, events)
+        if replaced is not piece:
+            connection.execute(_SET_LOG, (replaced, run, position))
     for (archived,) in connection.execute(_ARCHIVE, (run,)).fetchall():
-        try:
-            events = decompress(archived)
-        except DamagedLog:
-            continue  # it is told when it is read
-        if _may_hold_marks(events):
-            connection.execute(_SET_ARCHIVE, (compress(unmarked().log(events)), run))
+        with suppress(DamagedLog):
+            log = decompress(archived)
+            replaced = _rewritten(log, events)
+            if replaced is not log:
+                connection.execute(_SET_ARCHIVE, (compress(replaced), run))
 
 
-def _may_hold_marks(data: bytes) -> bool:
-    return _OPEN.encode() in data or b"ue000" in data
+def _rewritten(
+    data: _Data,
+    replace: Callable[[Json], Json],
+    *,
+    read: Callable[[_Data], Json] = msgspec.json.decode,
+    write: Callable[[Json], Any] = msgspec.json.encode,
+) -> _Data:
+    """Data without marks; the same object if there are none, or if it is damaged, which is told when it is read."""
+    encoded = data if isinstance(data, bytes) else data.encode()
+    if _OPEN.encode() not in encoded and b"ue000" not in encoded:
+        return data
+    try:
+        found = read(data)
+        replaced = replace(found)
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, RecursionError):
+        return data
+    made: _Data = data if replaced == found else write(replaced)
+    return made
 
 
 class _Unmarked:
@@ -139,10 +166,6 @@ class _Unmarked:
             for suffix, form in _forms(value).items()
         }
         """What marks stand for, and the mask in them, by what is said in front of it."""
-
-    def log(self, events: bytes) -> bytes:
-        """A JSON array of events."""
-        return msgspec.json.encode([self.event(event) for event in msgspec.json.decode(events)])
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         """An event as JSON."""
