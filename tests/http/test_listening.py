@@ -44,7 +44,7 @@ def test_a_reserved_socket_of_ipv6_leaves_ipv4_alone_as_those_do_that_it_is_like
             pass
 
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
 def test_a_host_that_is_unknown_is_told_in_words() -> None:
