@@ -125,3 +125,20 @@ def test_a_change_is_made_in_the_copy_and_undone_there(tmp_path: Path) -> None:
     assert told == {name: name for name in told}
     assert copy.failing(tests) == []
     assert (ROOT / path).read_text("utf-8") == text
+
+
+@pytest.mark.slow
+def test_tests_that_fail_without_any_change_are_left_out_if_they_are_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Copy(tmp_path / "copy")
+    few, many = (tmp_path / "copy" / "tests" / f"test_{name}.py" for name in ("few", "many"))
+    few.write_text("def test_good():\n    pass\n\ndef test_bad():\n    raise ValueError\n")
+    many.write_text("".join(f"def test_{number}():\n    raise ValueError\n" for number in range(9)))
+
+    suite = copy.measured([f"tests/{few.name}"])
+
+    assert copy.failing(suite) == []
+    assert "left out, since it fails without any change: tests/test_few.py::test_bad" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="these fail already"):
+        copy.measured([f"tests/{many.name}"])
