@@ -127,7 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
         records.node_executions,
         "Read every node of a run, in order of start",
         _json(obj({"data": array(ref("NodeExecution"))})),
-        (401, 404),
+        (401, 404, 503),
     ),
     Operation(
         "GET",
@@ -135,7 +135,7 @@ OPERATIONS: tuple[Operation, ...] = (
         records.node_execution,
         "Read one node execution",
         _json(ref("NodeExecution")),
-        (401, 404),
+        (401, 404, 503),
     ),
     Operation(
         "GET",
@@ -143,7 +143,7 @@ OPERATIONS: tuple[Operation, ...] = (
         records.run_events,
         "Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID)",
         _json(obj({"data": array(ref("Event"))})),
-        (400, 401, 404),
+        (400, 401, 404, 503),
         streams=True,
     ),
     Operation(
@@ -171,7 +171,7 @@ OPERATIONS: tuple[Operation, ...] = (
         runs.stop_run,
         "Stop a run by its id",
         _json(ref("Stopped")),
-        (400, 401, 404, 413, 415),
+        (400, 401, 404, 413, 415, 503),
         body=ref("UserRequest"),
     ),
     Operation(
@@ -180,7 +180,7 @@ OPERATIONS: tuple[Operation, ...] = (
         runs.stop_task,
         "Stop a run by its task id",
         _json(ref("Stopped")),
-        (400, 401, 413, 415),
+        (400, 401, 413, 415, 503),
         body=ref("UserRequest"),
     ),
     Operation(
@@ -246,7 +246,7 @@ OPERATIONS: tuple[Operation, ...] = (
         forms.read_form,
         "Read a form that a run waits for",
         _json(ref("Form")),
-        (401, 404, 412),
+        (401, 404, 412, 503),
         tag="Human Input",
     ),
     Operation(

@@ -57,8 +57,13 @@ SCHEMAS: dict[str, Schema] = {
             "status": INTEGER,
             "task_id": UUID,
             "workflow_run_id": {**UUID, "description": "The run that was accepted though the answer is an error."},
+            "data": {
+                "type": "array",
+                "items": ANY_OBJECT,
+                "description": "Of a run whose log is damaged: what can be read of it.",
+            },
         },
-        optional=("task_id", "workflow_run_id"),
+        optional=("task_id", "workflow_run_id", "data"),
     ),
     "RunRequest": obj(
         {
