@@ -41,6 +41,8 @@ class Work:
     """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
     """Executions, once for each attempt."""
+    keys: list[str] = field(default_factory=list)
+    """Their idempotency keys."""
     acted: list[str] = field(default_factory=list)
     """Those that came to what they do behind their pauses."""
 
@@ -57,6 +59,7 @@ class Work:
 
     async def run(self, ctx: Context) -> Result:
         self.calls.append(ctx.execution_id)
+        self.keys.append(ctx.idempotency_key)
         for _ in range(0 if self.immediate else self.pauses):
             await asyncio.sleep(0)
         self.acted.append(ctx.execution_id)

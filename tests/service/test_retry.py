@@ -92,6 +92,8 @@ async def test_the_log_is_whole_and_its_executions_are_new(world: World) -> None
     assert not {event.execution_id for event in starts} & {
         event.execution_id for event in old if isinstance(event, NodeStarted)
     }
+    ends = [event for event in log if isinstance(event, NodeFinished)]
+    assert {(event.at, event.started_at) for event in ends} == {(world.now, world.now)}
     kinds = [type(event) for event in log if not isinstance(event, TextChunk)]
     assert kinds[:7] == [RunStarted, NodeStarted, NodeFinished, NodeStarted, NodeFinished, RunRetried, RunBegan]
 
