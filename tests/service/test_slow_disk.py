@@ -268,6 +268,29 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
     assert (await end_of(live)).status == "stopped"
 
 
+async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_the_run_go_on(
+    world: World, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, app = world.process(), await asks(world)
+    run = await process.start(app)
+    await run.ended()
+    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    read = store.events
+
+    async def slowly(run_id: str, *, after: int = -1) -> list[Event]:
+        await some_turns()
+        return list(await read(run_id, after=after))
+
+    monkeypatch.setattr(store, "events", slowly)
+    answers = [process.runs.answer(run.record, filled(run, comment)) for comment in ("one", "two")]
+
+    async with asyncio.timeout(PATIENCE):
+        assert sorted(await asyncio.gather(*answers)) == [False, True]
+    await world.ended(run.record.owner.run_id)
+    assert world.script.ran["b"] == 1
+    await until(lambda: process.admission.running == 0)
+
+
 async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world: World, store: HeldStore) -> None:
     process, app = world.process(), await asks(world)
     run = await process.start(app)
