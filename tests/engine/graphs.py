@@ -18,7 +18,7 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.services import Services
+from jikko.ports.services import Services, ValueLimits
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,7 @@ class Log:
 def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
     """A runner on nothing but memory."""
     services: Any = Services.__new__(Services)
+    object.__setattr__(services, "limits", ValueLimits())
     return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
 
 
