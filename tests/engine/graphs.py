@@ -18,7 +18,7 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.services import Services
+from jikko.ports.services import Services, ValueLimits
 from tests.effort import PATIENCE
 
 
@@ -42,6 +42,8 @@ class Work:
     """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
     """Executions, once for each attempt."""
+    keys: list[str] = field(default_factory=list)
+    """Their idempotency keys."""
     acted: list[str] = field(default_factory=list)
     """Those that came to what they do behind their pauses."""
 
@@ -58,6 +60,7 @@ class Work:
 
     async def run(self, ctx: Context) -> Result:
         self.calls.append(ctx.execution_id)
+        self.keys.append(ctx.idempotency_key)
         for _ in range(0 if self.immediate else self.pauses):
             await asyncio.sleep(0)
         self.acted.append(ctx.execution_id)
@@ -227,6 +230,7 @@ class Log:
 def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
     """A runner on nothing but memory."""
     services: Any = Services.__new__(Services)
+    object.__setattr__(services, "limits", ValueLimits())
     return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
 
 

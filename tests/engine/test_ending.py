@@ -90,10 +90,18 @@ async def test_nothing_that_was_under_way_acts_or_is_told_any_more(
 
 
 @pytest.mark.parametrize(("ended", "last"), [(park, RunParked), (lose, NodeStarted), (stop, RunFinished)])
+@pytest.mark.parametrize("fails", [0, -1])
 async def test_a_call_that_ends_later_for_it_could_not_be_cancelled_adds_nothing(
-    ended: Callable[[Runner], None], last: type[Event]
+    ended: Callable[[Runner], None], last: type[Event], fails: int
 ) -> None:
-    compiled = graph([node("call", "llm", pauses=20), node("behind")], edges("start --> call", "call --> behind"))
+    compiled = graph(
+        [
+            node("call", "llm", pauses=20, fails=fails, says=["too late"], value="too late"),
+            node("behind"),
+            node("end", "end", outputs=[{"variable": "x", "value_selector": ["call", "value"]}]),
+        ],
+        edges("start --> call", "call --> behind", "behind --> end"),
+    )
     log = Log()
     runs = runner(RunState(compiled), log)
     running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
@@ -108,6 +116,7 @@ async def test_a_call_that_ends_later_for_it_could_not_be_cancelled_adds_nothing
         await asyncio.sleep(0)
 
     assert isinstance(log.events[-1], last)
+    assert sum(isinstance(event, RunFinished) for event in log.events) == (last is RunFinished)
     assert work(compiled, "behind").calls == []
 
 

@@ -139,3 +139,32 @@ async def test_of_a_run_that_is_stopped_in_a_container_nothing_acts_any_more() -
             await asyncio.sleep(0)
 
     assert (log.end.status, log.end.error, work(compiled, "leaf").acted) == ("stopped", "stopped by 田中", [])
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+async def test_of_a_round_that_failed_nothing_is_kept_whatever_its_nodes_had_put_out(parallel: bool) -> None:
+    compiled = graph(
+        [
+            node("items", value=["x", "y"]),
+            node(
+                "each",
+                "iteration",
+                start_node_id="each-start",
+                iterator_selector=["items", "value"],
+                output_selector=["good", "value"],
+                error_handle_mode="continue-on-error",
+                is_parallel=parallel,
+                parallel_nums=2,
+            ),
+            node("each-start", "iteration-start", container="each"),
+            node("good", container="each", value="良い"),
+            node("bad", container="each", fails=-1),
+        ],
+        edges("start --> items", "items --> each", "each-start --> good", "good --> bad"),
+    )
+
+    log = await run(compiled)
+
+    [each] = [event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "each"]
+    assert each.outputs == {"output": [None, None]}
+    assert [event.outputs for event in log.events if isinstance(event, RoundFinished)] == [{}, {}]

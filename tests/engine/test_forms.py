@@ -7,23 +7,24 @@ import pytest
 
 from jikko.dsl.document import NodeEntry
 from jikko.engine.limits import RunLimits
+from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunPaused, RunResumed, RunStarted
 from jikko.graph.compiled import CompiledGraph
-from tests.engine.graphs import Log, edges, graph, node, runner, work
+from tests.engine.graphs import Log, edges, graph, node, resume, runner, work
 
 pytestmark = pytest.mark.anyio
 
 
-def form(node_id: str) -> NodeEntry:
+def form(node_id: str, hours: int = 1) -> NodeEntry:
     return node(
         node_id,
         "human-input",
         form_content="?",
         inputs=[{"type": "paragraph", "output_variable_name": "comment"}],
         user_actions=[{"id": "yes", "title": "Yes"}],
-        timeout=1,
+        timeout=hours,
         timeout_unit="hour",
         delivery_methods=[],
     )
@@ -219,3 +220,44 @@ async def test_nothing_new_starts_until_the_last_of_two_forms_is_handed_in() -> 
     log = await scene.ended()
     assert (log.end.status, log.end.outputs) == ("succeeded", {"a": "1", "b": "2"})
     assert len(work(compiled, "behind").calls) == 1
+
+
+@pytest.mark.parametrize("hours", [(1, 5, 3), (5, 3, 1), (5, 1, 3)])
+async def test_a_paused_run_goes_on_when_the_first_of_its_forms_runs_out_of_time(hours: tuple[int, ...]) -> None:
+    names = ["a", "b", "c"]
+    compiled = graph(
+        [*map(form, names, hours), said(*names)],
+        edges(*(f"start --> {name}" for name in names), *(f"{name} --yes--> end" for name in names)),
+    )
+    scene = Scene(compiled)
+    log = await scene.ended()
+
+    last = log.events[-1]
+    assert isinstance(last, RunPaused)
+    assert (last.paused_nodes, last.wake_at) == (names, 1.0 + 3600)
+
+
+async def test_a_form_that_is_open_is_not_what_kills_processes() -> None:
+    chain = [f"n{number}" for number in range(6)]
+    compiled = graph(
+        [form("ask"), *(node(name, pauses=3) for name in chain), said("ask")],
+        edges("start --> n0", "start --> ask", *(f"n{n} --> n{n + 1}" for n in range(5)), "ask --yes--> end"),
+    )
+    state, first = RunState(compiled), Log()
+    began = RunStarted(at=1.0, inputs={}, system={})
+    running = asyncio.ensure_future(runner(state, first).run([began]))
+    async with asyncio.timeout(20):
+        await running
+    # Nothing starts beside an open form, but for what had: so the deaths are at the form alone.
+    requested = next(place for place, event in enumerate(first.events) if isinstance(event, FormRequested))
+    events: list[Event] = [event for event in first.events if not isinstance(event, RunPaused)]
+    assert requested < len(events) - 1
+    for epoch in (2, 3, 4, 5):
+        state = RunState(compiled)
+        state.replay(events)
+        events = [*events, recovered(state, epoch, 1.0, 1.0)]
+
+    log = await resume(compiled, events)
+
+    assert isinstance(log.events[-1], RunPaused)
+    assert log.events[-1].paused_nodes == ["ask"]

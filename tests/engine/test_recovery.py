@@ -1,5 +1,6 @@
 """A run that goes on from its log: what it has behind it, and what it still may do."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -237,3 +238,28 @@ async def test_a_round_that_had_failed_is_neither_announced_nor_run_again() -> N
     assert log.end.status == "succeeded"
     assert [event.round for event in log.events if isinstance(event, RoundStarted)] == [0, 1, 2]
     assert len(work(compiled, "inner").calls) == 1
+
+
+async def test_each_round_has_a_key_towards_others_of_its_own_in_all_attempts_and_after_a_crash() -> None:
+    inner = node(
+        "inner",
+        "iteration",
+        container="each",
+        start_node_id="inner-start",
+        iterator_selector=["items", "value"],
+        output_selector=["leaf", "value"],
+    )
+    leaf = node("leaf", "http-request", container="inner", fails=-1, retry_config=RETRY, error_strategy="default-value")
+    compiled = graph(
+        iteration(inner, node("inner-start", "iteration-start", container="inner"), leaf),
+        [*ITERATION_EDGES, *edges("inner-start --> leaf")],
+    )
+    whole = await run(compiled)
+    keys = list(work(compiled, "leaf").keys)
+    assert Counter(Counter(keys).values()) == {4: 9}, "nine rounds, four attempts each"
+    work(compiled, "leaf").keys.clear()
+
+    log = await resume(compiled, behind(whole.events, NodeStarted, node_id="leaf", count=5))
+
+    assert log.end.status == "succeeded"
+    assert work(compiled, "leaf").keys == keys[16:]

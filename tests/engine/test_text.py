@@ -114,3 +114,64 @@ async def test_wherever_a_crash_comes_every_result_is_shown_once() -> None:
     assert len(whole.borders) > 3
     for border in whole.borders[:-1]:  # what is written together is there together
         assert (await resume(compiled, whole.events[:border])).text == whole.text
+
+
+async def test_a_text_that_waits_for_what_never_comes_does_not_hold_up_the_next_one() -> None:
+    first = node(
+        "a-end",
+        "end",
+        outputs=[
+            {"variable": "x", "value_selector": ["a", "value"]},
+            {"variable": "y", "value_selector": ["a", "never"]},
+            {"variable": "z", "value_selector": ["a", "value"]},
+        ],
+    )
+    log = await run(
+        graph(
+            [node("a", value="一"), node("b", value="二", pauses=20), first, end("b", node_id="b-end")],
+            edges("start --> a", "start --> b", "a --> a-end", "b --> b-end"),
+        )
+    )
+
+    assert (log.end.status, log.text) == ("succeeded", "一\n二")
+
+
+async def test_texts_that_begin_together_are_shown_in_the_order_of_the_ids_of_their_nodes() -> None:
+    names = ["e", "b", "d", "a", "c"]
+    ends = [end(name, node_id=f"{name}-end") for name in names]
+    log = await run(
+        graph(
+            [*(node(name, value=name.upper(), pauses=place) for place, name in enumerate(names)), *ends],
+            edges(*(f"start --> {name}" for name in names), *(f"{name} --> {name}-end" for name in names)),
+        )
+    )
+
+    assert log.text == "ABCDE"
+
+
+async def test_text_of_a_node_in_a_container_is_not_shown_as_it_comes() -> None:
+    inside = [
+        node("items", value=["x", "y"]),
+        node(
+            "each",
+            "iteration",
+            start_node_id="each-start",
+            iterator_selector=["items", "value"],
+            output_selector=["inner", "value"],
+        ),
+        node("each-start", "iteration-start", container="each"),
+        node("inner", container="each", says=["東", "京"], value="東京"),
+    ]
+    outputs = [
+        {"variable": "x", "value_selector": ["inner", "value"]},
+        {"variable": "y", "value_selector": ["each", "output"]},
+    ]
+    log = await run(
+        graph(
+            [*inside, node("end", "end", outputs=outputs)],
+            edges("start --> items", "items --> each", "each-start --> inner", "each --> end"),
+        )
+    )
+
+    assert log.end.outputs == {"x": None, "y": ["東京", "東京"]}
+    assert [event.selector for event in log.events if isinstance(event, TextChunk) and event.text in "東京"] == []

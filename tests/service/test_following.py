@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from jikko.errors import LogDamaged, RunLeft
-from jikko.events import Event, RunPaused
+from jikko.events import Event, RunPaused, RunRecovered
 from jikko.record import RunRecord
 from jikko.service.following import Departure, follow
 from jikko.service.live import Batch, LiveRun
@@ -230,3 +230,23 @@ async def test_who_is_told_that_nothing_comes_goes_on_where_the_log_was(world: W
             seen += batch
 
     assert seen == list(enumerate(run.events))
+
+
+async def test_a_stream_that_began_here_goes_on_where_it_was_once_another_process_has_the_run(world: World) -> None:
+    process = world.process()
+    run = await process.start(await world.chain())
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+    stream = process.runs.follow(run.record, idle=0.01)
+    seen: list[tuple[int, Event]] = []
+    async with asyncio.timeout(PATIENCE):
+        while (batch := await anext(stream)) != []:
+            seen += batch
+        await process.die()
+        await world.process().runs.recover()
+        world.script.let_go("b")
+        async for batch in stream:
+            seen += batch
+
+    assert seen == list(enumerate(await world.store.events(run.record.owner.run_id)))
+    assert any(isinstance(event, RunRecovered) for _, event in seen)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from jikko.errors import LogConflict
+from jikko.errors import LogConflict, TooManyRequests
 from jikko.events import NodeFinished, RunFinished, RunParked, RunRecovered, RunStarted
 from jikko.service.live import LiveRun
 from tests.acceptance.workflows import end, node, start
@@ -116,6 +116,24 @@ async def test_a_run_that_is_taken_over_has_the_next_epoch_and_its_old_holder_ma
     await until(lambda: first.admission.running == 0)
     world.script.let_go("b")
     assert (await world.ended(run_id)).status == "succeeded"
+
+
+async def test_a_process_that_is_about_to_end_takes_over_nothing(world: World) -> None:
+    app, process = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run = await process.start(app)
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+    await process.die()
+    heir = world.process()
+    await heir.runs.close(0)
+
+    with pytest.raises(TooManyRequests):
+        await heir.runs.recover()
+
+    record = await world.store.record(run.record.owner.run_id)
+    assert record is not None
+    assert (record.status, record.epoch) == ("running", 1)
 
 
 async def test_nodes_that_finished_beside_the_one_under_way_are_not_repeated_after_several_deaths(world: World) -> None:

@@ -18,7 +18,7 @@ from jikko.ports.files import StoredFile
 from jikko.record import RunRecord
 from jikko.service.runs import end_user
 from jikko.store.memory import MemoryRunStore
-from tests.acceptance.workflows import end, if_contains, iteration, node, start
+from tests.acceptance.workflows import end, form, if_contains, iteration, node, start
 from tests.service.world import Process, World, end_of, until
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +92,8 @@ async def test_the_log_is_whole_and_its_executions_are_new(world: World) -> None
     assert not {event.execution_id for event in starts} & {
         event.execution_id for event in old if isinstance(event, NodeStarted)
     }
+    ends = [event for event in log if isinstance(event, NodeFinished)]
+    assert {(event.at, event.started_at) for event in ends} == {(world.now, world.now)}
     kinds = [type(event) for event in log if not isinstance(event, TextChunk)]
     assert kinds[:7] == [RunStarted, NodeStarted, NodeFinished, NodeStarted, NodeFinished, RunRetried, RunBegan]
 
@@ -184,6 +186,7 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(world: World) -> None
 
     assert (await end_of(again)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 1}
+    assert (await process.retries.lineage(again.record)).from_nodes == ["b"]
 
 
 async def test_a_retry_can_be_retried(world: World) -> None:
@@ -338,6 +341,12 @@ async def test_a_run_that_goes_on_cannot_be_retried(world: World) -> None:
 
     with pytest.raises(Conflict, match="has not ended"):
         await process.retries.retry(app, run.record.owner.run_id)
+
+    asks = await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
+    paused = await process.start(asks)
+    await paused.ended()
+    with pytest.raises(Conflict, match="has not ended"):
+        await process.retries.retry(asks, paused.record.owner.run_id, from_node="ask")
 
 
 async def test_a_run_without_a_failure_needs_a_named_node(world: World) -> None:

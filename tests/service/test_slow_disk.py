@@ -268,6 +268,60 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
     assert (await end_of(live)).status == "stopped"
 
 
+async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_the_run_go_on(
+    world: World, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, app = world.process(), await asks(world)
+    run = await process.start(app)
+    await run.ended()
+    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    read = store.events
+
+    async def slowly(run_id: str, *, after: int = -1) -> list[Event]:
+        await some_turns()
+        return list(await read(run_id, after=after))
+
+    monkeypatch.setattr(store, "events", slowly)
+    answers = [process.runs.answer(run.record, filled(run, comment)) for comment in ("one", "two")]
+
+    async with asyncio.timeout(PATIENCE):
+        assert sorted(await asyncio.gather(*answers)) == [False, True]
+    await world.ended(run.record.owner.run_id)
+    assert world.script.ran["b"] == 1
+    await until(lambda: process.admission.running == 0)
+
+
+async def test_a_form_that_was_closed_is_not_taken_again_while_the_run_waits_for_another(world: World) -> None:
+    nodes = [start("q"), form("one", "?"), form("two", "?"), end(one="one.comment", two="two.comment")]
+    process = world.process()
+    app = await world.app("Two", nodes, "start>one one:yes>two two:yes>end")
+    run = await process.start(app)
+    await run.ended()
+    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    first = filled(run)
+    assert await process.runs.answer(run.record, first)
+    record = await world.until(run.record.owner.run_id, lambda record: record.status == "paused")
+    await until(lambda: process.runs.live(record.owner.run_id) is None)
+    log = await world.store.events(record.owner.run_id)
+
+    assert not await process.runs.answer(record, first)
+
+    assert await world.store.events(record.owner.run_id) == log
+
+
+async def test_a_form_of_an_app_that_is_gone_is_not_taken_and_the_run_ends(world: World) -> None:
+    process, app = world.process(), await asks(world)
+    run = await process.start(app)
+    await run.ended()
+    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    await world.apps.delete(app)
+
+    assert not await process.runs.answer(run.record, filled(run))
+
+    record = await world.ended(run.record.owner.run_id)
+    assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
+
+
 async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world: World, store: HeldStore) -> None:
     process, app = world.process(), await asks(world)
     run = await process.start(app)
