@@ -377,9 +377,7 @@ class Runner:
         elif self.state.waiting and not self._running and top.open.keys() <= self.state.waiting.keys():
             self._finish(outcomes.paused(self.state, self._clock()))
         elif not (top.due or top.open):
-            status: Literal["succeeded", "partial-succeeded"]
-            status = "partial-succeeded" if self.state.exceptions else "succeeded"
-            self._end(status, None)
+            self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
         self._finish(outcomes.ended(self.state, status, error, self._clock()))
