@@ -10,8 +10,8 @@ from typing import Any
 
 import uvloop
 
-from jikko.http.listening import listen
-from jikko.http.server import serve
+from jikko.server.http_server import serve
+from jikko.server.listening import listen
 
 
 def answering(body: bytes) -> Any:

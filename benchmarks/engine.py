@@ -13,15 +13,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.load import chain, document, figure, node
+from jikko.apps.versions import check
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.services import Services
+from jikko.ports.node_ports import NodePorts
 from jikko.record import RunOwner
-from jikko.service.workflows import check
 
 OWNER = RunOwner(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="u")
 
@@ -39,7 +39,7 @@ class Nowhere:
 
 
 async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:
-    services: Any = Services.__new__(Services)
+    services: Any = NodePorts.__new__(NodePorts)
     journal = Nowhere()
     runner = Runner(RunState(graph), journal, info=OWNER, services=services, limits=RunLimits())
     await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])

@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import chain, figure, start_end
 from jikko.assemble import assemble
+from jikko.http.api import Api
 from jikko.http.app import create_app
-from jikko.http.state import Api
 from jikko.settings import Settings
 
 Request = Callable[[], Awaitable[bytes]]

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from unittest import mock
 
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server import ForkServer
+from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 

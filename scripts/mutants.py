@@ -30,7 +30,10 @@ K = TypeVar("K")
 SOURCE: Final = "src/jikko"
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "engine": ("tests/engine",),
-    "service": ("tests/service",),
+    "runs": ("tests/runs",),
+    "cluster": ("tests/cluster", "tests/server"),
+    "dify": ("tests/http",),
+    "server": ("tests/server", "tests/acceptance/test_http_*.py"),
     "store": ("tests/contract", "tests/store"),
     "http": ("tests/http", "tests/acceptance/test_http_*.py"),
     "outbound": ("tests/outbound",),

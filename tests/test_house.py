@@ -42,12 +42,16 @@ BREACHES = {
     "an import from a layer above": ("ids.py", "import jikko.cli.main", "Each layer imports only"),
     "an import within a function": (
         "lang/render.py",
-        "def late():\n    import jikko.service.live",
+        "def late():\n    import jikko.runs.run_log",
         "Each layer imports",
     ),
     "a module without a place": ("newcomer.py", "", "newcomer"),
-    "a node type that knows another": ("nodes/end.py", "import jikko.nodes.loop", "Node types do not know each other"),
-    "the web framework below": ("service/live.py", "import starlette.requests", "Web framework only in http"),
+    "a node type that knows another": (
+        "nodes/flow/end.py",
+        "import jikko.nodes.flow.loop",
+        "Node types do not know each other",
+    ),
+    "the web framework below": ("runs/run_log.py", "import starlette.requests", "Web framework only in http"),
 }
 
 
@@ -152,7 +156,7 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", ["docs/reliability.md", "tests/service/test_field_bugs.py"])
+@pytest.mark.parametrize("page", ["docs/reliability.md", "tests/runs/test_field_bugs.py"])
 def test_tests_that_are_named_exist(page: str) -> None:
     named = re.findall(r"(tests/[\w/]+\.py)::(test_\w+)", (ROOT / page).read_text(encoding="utf-8"))
     assert len(named) >= 10
@@ -175,6 +179,6 @@ def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
     }
     assert packed == expected
     assert {name for name in packed if name.endswith(".sql")}
-    assert {name for name in packed if name.startswith("jikko/sandbox/shims/")}
+    assert {name for name in packed if name.startswith("jikko/sandbox/languages/shims/")}
     assert "jikko/py.typed" in packed
     assert {"entry_points.txt", "LICENSE", "METADATA"} <= described

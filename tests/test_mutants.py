@@ -109,10 +109,10 @@ def test_changes_of_one_file_are_not_made_together() -> None:
 
 @pytest.mark.slow
 def test_a_change_is_made_in_the_copy_and_undone_there(tmp_path: Path) -> None:
-    path = f"{SOURCE}/turns.py"
+    path = f"{SOURCE}/concurrency/fair_queue.py"
     text = (ROOT / path).read_text("utf-8")
     copy = Copy(tmp_path / "copy")
-    tests = copy.measured(["tests/test_turns.py"])
+    tests = copy.measured(["tests/concurrency/test_fair_queue.py"])
     told = {
         name: copy.outcome(Mutant(path, 1, changed, ""), tests if name != "hung" else Suite(tests.options, 0.5))
         for name, changed in {

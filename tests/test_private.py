@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import assemble
+from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder_lock import sole_owner
 from jikko.private import make_folder
-from jikko.service.data_folder import keep_private
-from jikko.service.ownership import sole_owner
 from jikko.settings import Settings
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.migrate import Migration, migrations
 from tests.acceptance.workflows import ECHO
-from tests.service.file_parts import Part
+from tests.inputs.file_parts import Part
 
 UMASKS = [0o000, 0o022, 0o077]
 

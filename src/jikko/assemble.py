@@ -10,6 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from jikko.apps.end_users import EndUsers
+from jikko.apps.publishing import Apps
+from jikko.apps.versions import Workflows
+from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.cluster.peers import PeersOverLine
+from jikko.concurrency.rate_limit import Rate, RequestRate, SharedRequestRate
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidSettings
@@ -18,6 +25,11 @@ from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner, load_or_create_key
 from jikko.files.store import Files
 from jikko.files.types import FileLimits
+from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.uploads import FileService
+from jikko.maintenance.callbacks import Callbacks
+from jikko.maintenance.keyword_indexing import KeywordIndexing
+from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
@@ -25,32 +37,20 @@ from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
 from jikko.ports.end_user_store import EndUserStore
 from jikko.ports.files import BlobStore, FileIndex
+from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.run_store import RunStore
 from jikko.ports.sandbox import Sandbox
-from jikko.ports.services import Services, ValueLimits
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import read_providers
 from jikko.providers.models import ProviderModels
+from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.forms import Forms
+from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.retry import Retries
+from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import UnavailableSandbox
-from jikko.service.admission import Admission, AdmissionLimits
-from jikko.service.apps import Apps
-from jikko.service.callbacks import Callbacks
-from jikko.service.data_folder import keep_private
-from jikko.service.end_users import EndUsers
-from jikko.service.file_inputs import FileInputs
-from jikko.service.files import FileService
-from jikko.service.forms import Forms
-from jikko.service.idempotency import IdempotentStarts
-from jikko.service.keyword_indexing import KeywordIndexing
-from jikko.service.ownership import sole_owner
-from jikko.service.peers import PeersOverLine
-from jikko.service.request_rate import Rate, RequestRate, SharedRequestRate
-from jikko.service.retention import Retention
-from jikko.service.retry import Retries
-from jikko.service.runs import Runs
-from jikko.service.workflows import Workflows
 from jikko.settings import Settings, for_worker
 from jikko.store.memory import MemoryAppStore, MemoryCallbackStore, MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite.app_store import SqliteAppStore
@@ -58,7 +58,7 @@ from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
-from jikko.store.sqlite.run_store import SqliteRunStore
+from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ async def assemble(
         stack.push_async_callback(documents.close)
         models = ProviderModels(providers, BACKENDS)
         stack.push_async_callback(models.close)
-        services = Services(
+        services = NodePorts(
             sandbox=sandbox,
             http=http,
             files=files,

@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from jikko.assemble import Assembly, assemble
+from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.sse import PING, PING_SECONDS
-from jikko.http.state import Api
 from jikko.settings import Settings
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, fetch, start

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from jikko.assemble import assemble
 from jikko.cli.main import cli
-from jikko.service.runs import StartRequest
+from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, fetch, start
 

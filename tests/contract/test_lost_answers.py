@@ -11,13 +11,13 @@ import pytest
 
 from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import RunFinished, RunRecovered
-from jikko.ports.run_store import Acceptance, Append, KeyClaim, LogQuery, new_mark
+from jikko.ports.run_store import Append, KeyClaim, LogQuery, StartOptions, new_mark
 from jikko.record import folded
-from jikko.service.live import LiveRun
+from jikko.runs.run_log import RunLog
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, Draft, finished, node, paused, started
-from tests.service.forgetful_store import ForgetfulStore
+from tests.runs.forgetful_store import ForgetfulStore
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     await store.close()
 
 
-def marked(append: Append, acceptance: Acceptance | None = None) -> Append:
+def marked(append: Append, acceptance: StartOptions | None = None) -> Append:
     """The append, as it can be offered again."""
     return msgspec.structs.replace(append, mark=new_mark(), acceptance=acceptance)
 
@@ -97,7 +97,7 @@ async def test_an_append_that_others_followed_is_not_known_again(kept: Any) -> N
 
 async def test_a_run_is_accepted_once_with_its_key_and_its_callback(kept: Any) -> None:
     run, other = Draft(), Draft()
-    acceptance = Acceptance(claim=CLAIM, callback_url="http://x/")
+    acceptance = StartOptions(claim=CLAIM, callback_url="http://x/")
     append = marked(run.step(started()), acceptance)
 
     for _ in range(2):
@@ -112,7 +112,7 @@ async def test_a_run_is_accepted_once_with_its_key_and_its_callback(kept: Any) -
 
 async def test_a_run_whose_every_other_answer_is_lost_is_written_once_and_whole(kept: Any) -> None:
     store, run = ForgetfulStore(kept, cycle([True, False])), Draft()
-    live = LiveRun(store, run.record, acceptance=Acceptance(claim=CLAIM))
+    live = RunLog(store, run.record, acceptance=StartOptions(claim=CLAIM))
     live.on_lost = lambda: pytest.fail("the run was taken for another's")
 
     async with asyncio.timeout(20):

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
+from jikko.engine.event_factory import recovered
 from jikko.engine.limits import RunLimits
-from jikko.engine.outcomes import recovered
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
@@ -18,7 +18,7 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.services import Services, ValueLimits
+from jikko.ports.node_ports import NodePorts, ValueLimits
 from tests.effort import PATIENCE
 
 
@@ -41,7 +41,7 @@ class Work:
     tokens: int
     """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
-    """Executions, once for each attempt."""
+    """Executor, once for each attempt."""
     keys: list[str] = field(default_factory=list)
     """Their idempotency keys."""
     acted: list[str] = field(default_factory=list)
@@ -229,7 +229,7 @@ class Log:
 
 def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
     """A runner on nothing but memory."""
-    services: Any = Services.__new__(Services)
+    services: Any = NodePorts.__new__(NodePorts)
     object.__setattr__(services, "limits", ValueLimits())
     return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jikko.dsl.document import NodeEntry
+from jikko.engine.event_factory import recovered
 from jikko.engine.limits import RunLimits
-from jikko.engine.outcomes import recovered
 from jikko.engine.state import RunState
 from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RoundFinished, RoundStarted, RunParked
 from jikko.graph.compiled import CompiledGraph

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.ports.app_store import App
 from tests.http.scene import client_of
-from tests.service.world import World
+from tests.runs.world import World
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ from typing import Any
 
 import httpx
 
+from jikko.apps.end_users import EndUsers
+from jikko.apps.publishing import Apps
+from jikko.concurrency.rate_limit import RequestRate
 from jikko.files.types import FileLimits
+from jikko.http.api import Api
 from jikko.http.app import create_app
-from jikko.http.state import Api
+from jikko.inputs.uploads import FileService
 from jikko.ports.app_store import App
-from jikko.service.apps import Apps
-from jikko.service.end_users import EndUsers
-from jikko.service.files import FileService
-from jikko.service.request_rate import RequestRate
 from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
-from tests.service.world import Process, World
+from tests.runs.world import Process, World
 
 RUN = "/v1/workflows/run"
 

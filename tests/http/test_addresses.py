@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.http.scene import RUN, body
-from tests.service.world import World
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

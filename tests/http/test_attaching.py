@@ -9,7 +9,7 @@ import pytest
 
 from jikko.record import RunRecord
 from tests.http.scene import RUN, body
-from tests.service.world import PATIENCE, World
+from tests.runs.world import PATIENCE, World
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.store.memory import MemoryRunStore
 from tests.http.scene import RUN, body
-from tests.service.world import World
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

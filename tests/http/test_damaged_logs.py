@@ -10,8 +10,8 @@ import pytest
 
 from jikko.ports.app_store import App
 from tests.http.scene import RUN, body, client_of
-from tests.service.damage import WAYS, Damage, damage
-from tests.service.world import World, until
+from tests.runs.damage import WAYS, Damage, damage
+from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
 

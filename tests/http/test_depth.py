@@ -9,7 +9,7 @@ from jikko.ports.app_store import App
 from jikko.values import MAX_DEPTH
 from tests.acceptance.workflows import end, node
 from tests.http.scene import RUN
-from tests.service.world import World
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

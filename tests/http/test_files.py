@@ -9,7 +9,7 @@ from jikko.files.types import FileLimits
 from jikko.ids import new_id
 from jikko.ports.app_store import App
 from tests.http.scene import client_of
-from tests.service.world import World
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

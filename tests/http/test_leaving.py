@@ -9,7 +9,7 @@ import pytest
 from jikko.http.app import create_app
 from jikko.ports.app_store import App
 from tests.http.scene import RUN, api_of, body
-from tests.service.world import PATIENCE, World, until
+from tests.runs.world import PATIENCE, World, until
 
 pytestmark = pytest.mark.anyio
 

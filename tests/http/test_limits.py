@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.http.scene import RUN, body, client_of
-from tests.service.world import World, until
+from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.workflows import app, end, start
 from tests.http.scene import client_of
-from tests.service.world import World
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

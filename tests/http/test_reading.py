@@ -8,7 +8,7 @@ import pytest
 
 from jikko.values import FILE_IDENTITY
 from tests.http.scene import RUN, body, client_of
-from tests.service.world import World
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 
 from jikko.ports.app_store import App
 from tests.http.scene import RUN, body, client_of
-from tests.service.world import PATIENCE, Process, World
+from tests.runs.world import PATIENCE, Process, World
 
 pytestmark = pytest.mark.anyio
 

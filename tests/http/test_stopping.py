@@ -9,7 +9,7 @@ from benchmarks.hot_paths import calls
 
 from jikko.ports.app_store import App
 from tests.http.scene import RUN, body, client_of
-from tests.service.world import World, until
+from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
 

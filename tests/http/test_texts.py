@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from jikko.ports.app_store import App
 from tests.http.scene import RUN, body
-from tests.service.workflows import dsl, end, node, start
-from tests.service.world import World
+from tests.runs.workflows import dsl, end, node, start
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.http.scene import RUN, body
-from tests.service.picky_store import PickyStore, is_no_result
-from tests.service.world import World
+from tests.runs.picky_store import PickyStore, is_no_result
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 

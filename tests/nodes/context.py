@@ -13,7 +13,7 @@ from jikko.lang.variables import follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.files import FileMissing
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.services import Services, ValueLimits
+from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
 
 
@@ -126,9 +126,9 @@ class FakeContext:
         self.at: float = 0.0
         self.said: list[tuple[str, str]] = []
         given = {"http": http, "files": files, "limits": limits or ValueLimits()}
-        absent = {entry.name: _Absent() for entry in dataclasses.fields(Services)}
-        build: Callable[..., Services] = Services
-        self.services: Services = build(**absent | {name: it for name, it in given.items() if it is not None})
+        absent = {entry.name: _Absent() for entry in dataclasses.fields(NodePorts)}
+        build: Callable[..., NodePorts] = NodePorts
+        self.services: NodePorts = build(**absent | {name: it for name, it in given.items() if it is not None})
 
     @property
     def variables(self) -> Variables:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jikko.nodes.assigner import Assigner
 from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.data.assigner import Assigner
 from jikko.values import MAX_DEPTH, Json, Selector
 from tests.nodes.context import FakeContext, fields, file
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.document_extractor import DocumentExtractor
+from jikko.nodes.files.document_extractor import DocumentExtractor
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.documents import DocumentFailure
 from jikko.ports.http import HttpFailure, HttpResponse

@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.http_request import HttpRequest
+from jikko.nodes.http.http_request import HttpRequest
 from jikko.ports.http import HttpResponse
 from jikko.values import Json
 from tests.nodes.context import FakeContext, ScriptedHttp, fields

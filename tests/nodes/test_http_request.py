@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.http_request import HttpRequest
+from jikko.nodes.http.http_request import HttpRequest
 from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, Multipart, OutgoingRequest, Timeouts
-from jikko.ports.services import ValueLimits
+from jikko.ports.node_ports import ValueLimits
 from jikko.values import Json
 from tests.nodes.context import FakeContext, FilesOfOneUser, ScriptedHttp, fields, file
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.nodes.human_input import HumanInput, rendered
+from jikko.nodes.flow.human_input import HumanInput, rendered
 from jikko.values import Json
 from tests.nodes.context import fields
 

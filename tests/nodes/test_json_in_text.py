@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jikko.nodes.json_in_text import fenced_object, first_object
+from jikko.nodes.model.json_in_text import fenced_object, first_object
 from jikko.values import MAX_DEPTH, Json
 
 
@@ -48,7 +48,7 @@ def test_a_long_text_is_not_read_from_every_brace(monkeypatch: pytest.MonkeyPatc
             read.append(start)
             raise json.JSONDecodeError("ends too early", text, len(text))
 
-    monkeypatch.setattr("jikko.nodes.json_in_text._decoder", Decoder())
+    monkeypatch.setattr("jikko.nodes.model.json_in_text._decoder", Decoder())
 
     assert first_object('{"a":' * 500 + "1," * 300_000) is None
     assert len(read) < 5

@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.list_operator import ListOperator
+from jikko.nodes.data.list_operator import ListOperator
 from jikko.values import Json
 from tests.nodes.context import FakeContext, fields, file
 

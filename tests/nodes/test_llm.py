@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.llm import Llm
+from jikko.nodes.model.llm import Llm
 from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, ModelFailure, ModelUsage
 from jikko.values import Json
 from tests.nodes.context import FilesOfOneUser, fields, file

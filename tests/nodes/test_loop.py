@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from jikko.nodes.contract import ContainerContext, NodeFailure
-from jikko.nodes.loop import Loop
+from jikko.nodes.flow.loop import Loop
 from jikko.values import Json
 from tests.nodes.context import FakeContext, fields
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.parameter_extractor import ParameterExtractor
+from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.ports.models import Abilities, ModelFailure
 from jikko.values import Json
 from tests.nodes.context import fields

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.nodes.question_classifier import QuestionClassifier
+from jikko.nodes.model.question_classifier import QuestionClassifier
 from jikko.ports.models import Abilities, ModelFailure
 from jikko.values import Json
 from tests.nodes.context import fields

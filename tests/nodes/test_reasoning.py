@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.nodes.reasoning import ReasoningFilter, split_reasoning, without_reasoning
+from jikko.nodes.model.reasoning import ReasoningFilter, split_reasoning, without_reasoning
 
 PARTS = st.sampled_from(["a", " b ", "<", "</", "<think>", "</think>", "<THINK x=1>", "<thin", "think>", "\n", "é"])
 

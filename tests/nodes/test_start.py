@@ -8,7 +8,7 @@ import pytest
 
 from jikko.dsl.json_schema import JsonSchema, Misfit
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.start import Start
+from jikko.nodes.flow.start import Start
 from jikko.values import Json
 from tests.nodes.context import FakeContext, fields
 

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.dsl.json_schema import JsonSchema, Misfit
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.structured_output import StructuredOutput
+from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.values import Json
 
 pytestmark = pytest.mark.anyio

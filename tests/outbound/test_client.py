@@ -229,5 +229,5 @@ async def test_a_proxy_that_is_not_there_is_told_without_its_password() -> None:
 
 
 def test_importing_the_client_does_not_load_aiohttp() -> None:
-    program = "import sys, jikko.outbound.client, jikko.nodes.http_request; sys.exit('aiohttp' in sys.modules)"
+    program = "import sys, jikko.outbound.client, jikko.nodes.http.http_request; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

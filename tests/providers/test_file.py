@@ -13,7 +13,7 @@ from jikko.providers.backends import BACKENDS
 from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.file import parse_providers, read_providers
 from jikko.providers.models import ProviderModels
-from jikko.providers.openai_compatible import OpenAICompatible
+from jikko.providers.openai.compatible import OpenAICompatible
 
 FULL = """
 providers:

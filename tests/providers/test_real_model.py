@@ -38,7 +38,7 @@ def server(model_file: Path) -> Iterator[dict[str, Any]]:
     """The entry of the providers file for a server that is up."""
     options = {"path": str(model_file), "key": KEY, "context": 8192, "parallel": 4}
     with subprocess.Popen(
-        [sys.executable, "-m", "jikko.providers.llama_cpp_server"],
+        [sys.executable, "-m", "jikko.providers.llama_cpp.server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

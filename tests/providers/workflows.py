@@ -10,8 +10,8 @@ import yaml
 
 from jikko.assemble import Assembly, assemble
 from jikko.events import Event, NodeAttempted, NodeFinished, RunFinished, TextChunk
-from jikko.service.live import LiveRun
-from jikko.service.runs import StartRequest
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from jikko.values import Json
 
@@ -82,13 +82,13 @@ async def assembled(
             await assembly.runs.close(0)
 
 
-async def begun(assembly: Assembly, source: bytes, text: str = "hello") -> LiveRun:
+async def begun(assembly: Assembly, source: bytes, text: str = "hello") -> RunLog:
     """A run that was started."""
     published = await assembly.apps.publish(source, source="test")
     return await assembly.runs.start(published.app, StartRequest(inputs={"s": text}, user="tester"))
 
 
-async def finished(live: LiveRun) -> "Outcome":
+async def finished(live: RunLog) -> "Outcome":
     """The whole run."""
     return Outcome([event async for batch in live.follow() for _, event in batch])
 

@@ -16,7 +16,7 @@ import pytest
 from jikko.assemble import make_sandbox
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server import ForkServer
+from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.limits import SandboxLimits
 from jikko.settings import Settings
 from tests.effort import PATIENCE
@@ -373,7 +373,7 @@ async def test_a_fork_server_that_forks_no_more_is_replaced(
 ) -> None:
     await outcome(sandbox, "python3", OK)
     server = server_of(sandbox)
-    monkeypatch.setattr("jikko.sandbox.fork_server._CHILD_SECONDS", 0.05)
+    monkeypatch.setattr("jikko.sandbox.fork_server_client._CHILD_SECONDS", 0.05)
     os.kill(server.process_id, signal.SIGSTOP)
 
     with pytest.raises(SandboxFailure, match="no process was started within"):

@@ -13,7 +13,7 @@ import pytest
 
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox import unavailable
-from jikko.sandbox.fork_server import ForkServer
+from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.selftest import self_test
@@ -45,7 +45,7 @@ CASES = {
     "no death signal": (broken(FAIL % "the death signal cannot be set" + "lock.die_with = fail"), "death signal"),
     "a module that is missing": ("import sys; sys.modules['_quickjs'] = None; " + PROGRAM, "ModuleNotFoundError"),
     "an interpreter that ends": ("import os; os._exit(4)", "ended with status 4"),
-    "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.zygote as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
+    "a fork server that dies at the wrong moment": (broken("import jikko.sandbox.fork_server as z, os; z.ForkServer._spawn = lambda *_: os._exit(5)"), "ended while it started"),
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ async def test_it_does_not_start_with(case: str, started: Started) -> None:
         await until(lambda: started() == set())
 
 
-LATER = "import sys, jikko.sandbox.zygote\nsys.version_info = (3, 99, 0, 'final', 0)\n"
+LATER = "import sys, jikko.sandbox.fork_server\nsys.version_info = (3, 99, 0, 'final', 0)\n"
 
 
 async def test_it_starts_with_any_version_of_python_whose_self_test_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,8 @@ import itertools
 import sys
 from pathlib import Path
 
-from runs import chain, steps, whole  # type: ignore[import-not-found]  # run as a script
-
 from jikko.store.sqlite import Database, SqliteRunStore
+from runs import chain, steps, whole  # type: ignore[import-not-found]  # run as a script
 
 
 async def append_for_ever(store: SqliteRunStore) -> None:

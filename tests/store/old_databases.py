@@ -21,7 +21,7 @@ from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.callback_store import Callback
 from jikko.ports.end_user_store import EndUser
 from jikko.ports.files import StoredFile
-from jikko.ports.run_store import Acceptance, Append, KeyClaim
+from jikko.ports.run_store import Append, KeyClaim, StartOptions
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
@@ -162,13 +162,13 @@ async def write(path: Path, version: int) -> Contents:
         acceptance = None
         if version >= 3 and name in ("succeeded", "paused"):
             claim = KeyClaim(key=f"鍵-{name}-🔑", fingerprint=name.encode(), at=BEGIN, lifetime=1e9)
-            acceptance = Acceptance(claim=claim, callback_url=f"https://example.com/{name}")
+            acceptance = StartOptions(claim=claim, callback_url=f"https://example.com/{name}")
             contents.claims.append(Claim(claim.key, run.id, claim.fingerprint))
             created = run.record.created_at
             callback = Callback(run_id=run.id, app_id=APP, url=f"https://example.com/{name}", created_at=created)
             contents.callbacks.append(callback)
         elif name == "queued":
-            acceptance = Acceptance(claim=KeyClaim(key="鍵-⏳", fingerprint=b"queued", at=BEGIN, lifetime=1e9))
+            acceptance = StartOptions(claim=KeyClaim(key="鍵-⏳", fingerprint=b"queued", at=BEGIN, lifetime=1e9))
             contents.claims.append(Claim("鍵-⏳", run.id, b"queued"))
         await append(stores, run, acceptance)
         contents.runs[name] = Run(run.record, run.events)
@@ -189,7 +189,7 @@ async def write(path: Path, version: int) -> Contents:
     return contents
 
 
-async def append(stores: Stores, run: Draft, acceptance: Acceptance | None) -> None:
+async def append(stores: Stores, run: Draft, acceptance: StartOptions | None) -> None:
     """Append a run: the open ones event by event, the others at once."""
     events = run.events
     if not run.record.is_open:

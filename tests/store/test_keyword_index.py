@@ -13,7 +13,7 @@ from jikko.events import RunResumed
 from jikko.ports.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.keyword_index import BLOCK
+from jikko.store.sqlite.keywords.index import BLOCK
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
@@ -312,7 +312,7 @@ async def test_a_build_without_full_text_search_finds_the_same_and_prunes(tmp_pa
 
 @pytest.mark.parametrize("refused", ["trigram", "json_each"])
 def test_what_a_build_of_sqlite_lacks_is_noticed(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jikko.store.sqlite import keyword_index
+    from jikko.store.sqlite.keywords import index as keyword_index
 
     class Lacking(sqlite3.Connection):
         def execute(self, sql: str, *values: object) -> sqlite3.Cursor:

@@ -12,7 +12,7 @@ import pytest
 from jikko.errors import LogConflict, LogDamaged, StoreUnavailable
 from jikko.ports.run_store import LogQuery
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.event_codec import compress
+from jikko.store.sqlite.runs.event_codec import compress
 
 from .runs import APP, chain, steps, whole
 

@@ -16,8 +16,8 @@ from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.settings import Settings
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.event_codec import decompress
 from jikko.store.sqlite.migrate import migrations
+from jikko.store.sqlite.runs.event_codec import decompress
 from jikko.store.sqlite.secret_marks import without_marks
 from jikko.values import encode_json
 
@@ -304,7 +304,7 @@ def test_without_the_workflow_marks_become_masks_and_other_texts_stay(event: Any
 
 
 async def test_an_export_of_an_earlier_version_comes_in_without_marks(assembly: Assembly, home: Path) -> None:
-    from jikko.service.exported_run import read_run, run_line
+    from jikko.maintenance.exported_run import read_run, run_line
 
     record = await run_of(assembly, "my ")
     events = await assembly.runs.records.events(record)

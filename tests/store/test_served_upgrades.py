@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import assemble
+from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import FolderInUse, InvalidSettings
-from jikko.service.ownership import sole_owner
 from jikko.settings import Settings
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.migrate import migrations

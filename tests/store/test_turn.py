@@ -15,7 +15,7 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
-from jikko.store.sqlite.turn import Turn
+from jikko.store.sqlite.write_lock import Turn
 from jikko.store.sqlite.writer import Writer
 from tests.effort import PATIENCE
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.dsl_file import read_dsl_file, readable
+from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 

@@ -25,9 +25,9 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     FOLDER is new or empty, or an earlier backup of the same data folder, which is brought up to date: only new files
     are copied. Anything else is refused and left as it is, and so is a backup that was served since.
     """
-    from jikko.cli.backup_target import NotABackup, require_free
+    from jikko.cluster.data_folder_lock import sole_owner
     from jikko.errors import InvalidSettings
-    from jikko.service.ownership import sole_owner
+    from jikko.maintenance.backup_target import NotABackup, require_free
     from jikko.store.sqlite.connection import connect, unavailable
     from jikko.store.sqlite.migrate import folder_id
 
@@ -60,9 +60,9 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
 
 def _copy(settings: Any, folder: Path, source_id: str) -> int:
     """Copy everything. Returns how many files were new."""
-    from jikko.cli.backup_target import mark
+    from jikko.cluster.data_folder import keep_private
     from jikko.files.disk import DiskBlobs
-    from jikko.service.data_folder import keep_private
+    from jikko.maintenance.backup_target import mark
     from jikko.settings import FILE_NAME
 
     keep_private(folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.dsl_file import read_dsl_file
+from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.options import json_option
 
 
@@ -40,8 +40,8 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _problems(file: Path) -> list[dict[str, Any]]:
+    from jikko.apps.versions import check as check_file
     from jikko.nodes.registry import BY_TYPE
-    from jikko.service.workflows import check as check_file
 
     try:
         text = read_dsl_file(file)

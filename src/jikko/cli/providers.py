@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.dsl_file import read_dsl_file
+from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 providers_option = click.option(
@@ -83,11 +83,11 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
 
 async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows and what they need; ``None`` for one that cannot be read, after that was said."""
+    from jikko.apps.versions import check
     from jikko.assemble import assemble
     from jikko.errors import InvalidDocument
     from jikko.nodes.registry import BY_TYPE
     from jikko.providers.needs import needs_of
-    from jikko.service.workflows import check
 
     if files:
         for file in files:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.dsl_file import read_dsl_file
+from jikko.apps.dsl_file import read_dsl_file
 from jikko.cli.options import json_option, run_async, settings_of
 
 
@@ -78,7 +78,7 @@ async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settin
     from jikko.cli.progress import Progress
     from jikko.cli.shown import shown
     from jikko.events import RunFinished
-    from jikko.service.runs import StartRequest
+    from jikko.runs.runs import StartRequest
 
     async with assemble(settings, in_memory=True) as assembly:
         published = await assembly.apps.publish(text, source=name)

@@ -79,7 +79,7 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
     from jikko.cli.shown import shown
     from jikko.errors import LogDamaged
-    from jikko.service.records import readable_executions
+    from jikko.runs.history import readable_executions
 
     async with assemble(settings) as assembly:
         record = await assembly.runs.records.any_record(run_id)

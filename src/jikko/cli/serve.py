@@ -35,7 +35,7 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
     FILES are DSL files to publish first: as a new app, or as a new version if they changed. Keys are shown once.
     Further settings come from JIKKO_… variables or jikko.toml in the data folder: see docs/settings.md.
     """
-    from jikko.cli.serving import holding, prepare_process
+    from jikko.server.serving import holding, prepare_process
 
     settings = settings_of(**given)
     prepare_process(settings.log_level)
@@ -44,7 +44,7 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
         if workers == 1:
             run_async(_serve(settings, files, hold))
         else:
-            from jikko.cli.supervisor import supervise
+            from jikko.server.supervisor import supervise
 
             run_async(supervise(settings, workers, files, hold))
 
@@ -57,9 +57,9 @@ def _cores() -> int:
 
 async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
     from jikko.assemble import assemble
-    from jikko.cli.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
     from jikko.errors import InvalidSettings
-    from jikko.http.listening import listen
+    from jikko.server.listening import listen
+    from jikko.server.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
 
     try:
         # Before runs are taken over, which a run bears only so often.

@@ -52,7 +52,7 @@ def export_runs(file: Path, app: str | None, home: Path | None) -> None:
 
 async def _export(file: Path, app: str | None, settings: Any) -> int:
     from jikko.assemble import assemble
-    from jikko.service.transfer import export_lines
+    from jikko.maintenance.transfer import export_lines
 
     damaged: list[Exception] = []
     count = 0
@@ -93,8 +93,8 @@ def import_runs(file: Path, app: str | None, home: Path | None, as_json: bool) -
 
 async def _import(file: Path, app: str | None, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
-    from jikko.service.exported_run import BadLine
-    from jikko.service.transfer import import_lines
+    from jikko.maintenance.exported_run import BadLine
+    from jikko.maintenance.transfer import import_lines
 
     async with assemble(settings) as assembly:
         app_id = (await assembly.apps.find(app)).id if app else None

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.documents.formats import format_of
-from jikko.places import Places
 from jikko.ports.documents import DocumentFailure
 
 _MOST_DOCUMENTS: Final = 200
@@ -41,7 +41,7 @@ class DocumentProcesses:
 
     def __init__(self, limits: DocumentLimits | None = None) -> None:
         self._limits = limits or DocumentLimits()
-        self._places = Places(self._limits.max_processes)
+        self._places = FairSemaphore(self._limits.max_processes)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False

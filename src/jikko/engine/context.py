@@ -9,7 +9,7 @@ from jikko.engine.state import Frame
 from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import RoundOutcome, RunInfo, Variables
-from jikko.ports.services import Services
+from jikko.ports.node_ports import NodePorts
 from jikko.values import Json
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class NodeContext:
         return self._runner.info
 
     @property
-    def services(self) -> Services:
+    def services(self) -> NodePorts:
         return self._runner.services
 
     @property

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jikko.engine.outcomes import about, round_outcome
+from jikko.engine.event_factory import about, round_outcome
 from jikko.engine.state import ContainerState, Frame
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
 from jikko.nodes.contract import NodeFailure, RoundOutcome, Variables

@@ -13,11 +13,11 @@ from typing import Literal
 
 import msgspec
 
-from jikko.engine import outcomes
+from jikko.engine import event_factory as outcomes
 from jikko.engine.context import NodeContext
+from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
-from jikko.engine.recorder import Recorder
 from jikko.engine.rounds import BodyRun
 from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
@@ -26,7 +26,7 @@ from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
 from jikko.ports.clock import Clock
-from jikko.ports.services import Services
+from jikko.ports.node_ports import NodePorts
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class Runner:
         journal: Journal,
         *,
         info: RunInfo,
-        services: Services,
+        services: NodePorts,
         limits: RunLimits,
         clock: Clock = time.time,
     ) -> None:
         self.state = state
-        self.recorder = Recorder(state, journal, clock)
+        self.recorder = EventBuffer(state, journal, clock)
         self.info = info
         self.services = services
         self._limits = limits

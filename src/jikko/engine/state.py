@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
-from jikko.engine.release import Chunk, Release
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
+from jikko.engine.text_release import Chunk, Release
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -33,7 +33,7 @@ from jikko.events import (
     Usage,
 )
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
-from jikko.nodes.usage import total
+from jikko.nodes.flow.usage import total
 
 FrameKey = tuple[str, int]
 """Execution of the container, and number of the round."""

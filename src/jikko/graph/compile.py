@@ -10,7 +10,7 @@ from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.errors import Problem
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response, ResponseGroup
 from jikko.nodes.contract import Container, Node, Responder, Writer
-from jikko.nodes.trigger import Trigger
+from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
 

@@ -7,13 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from jikko.dify.events import encode
 from jikko.errors import JikkoError
+from jikko.http.api import Api
 from jikko.http.errors import JsonResponse, http_error, jikko_error, unexpected_error
 from jikko.http.lane import Lane
 from jikko.http.openapi import docs_page, openapi
 from jikko.http.operations import OPERATIONS
-from jikko.http.state import Api
-from jikko.http.wire import encode
 
 
 def create_app(api: Api) -> ASGIApp:

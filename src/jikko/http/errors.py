@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from jikko.dify.events import encode
 from jikko.errors import JikkoError
-from jikko.http.wire import encode
 from jikko.values import Json
 
 log = logging.getLogger(__name__)

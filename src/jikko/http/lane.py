@@ -13,12 +13,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from jikko.apps.publishing import digest
+from jikko.dify.bodies import detail_body
 from jikko.errors import JikkoError
+from jikko.http.api import Api
 from jikko.http.errors import jikko_error, no_page, unexpected_error
 from jikko.http.routes.runs import run_current
-from jikko.http.run_bodies import detail_body
-from jikko.http.state import Api
-from jikko.service.apps import digest
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import html
 import re
 from typing import Any
 
+from jikko.dify.schemas import SCHEMAS, TEXT, UUID, ref
 from jikko.http.operations import OPERATIONS, Operation
-from jikko.http.schemas import SCHEMAS, TEXT, UUID, ref
 
 _UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"}
 """Parts of paths. The id of a task may be any text, as at Dify."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from starlette.requests import Request
 
+from jikko.dify.schemas import ANY_OBJECT, INTEGER, TEXT, TRACE_SESSION, USER, array, obj, ref
 from jikko.http.routes import files, forms, info, records, retries, runs
-from jikko.http.schemas import ANY_OBJECT, INTEGER, TEXT, TRACE_SESSION, USER, array, obj, ref
 
 Handler = Callable[[Request], Awaitable[Any]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from jikko.nodes.off_the_loop import off_the_loop
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.values import Json
 
 MAX_REPAIRED: Final = 4096

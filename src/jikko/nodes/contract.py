@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import msgspec
 
 from jikko.events import FormClosed, FormRequested, Update, Usage
-from jikko.ports.services import Services
+from jikko.ports.node_ports import NodePorts
 from jikko.values import Json, Selector, Unset
 
 
@@ -150,7 +150,7 @@ class Context(Protocol):
         ...
 
     @property
-    def services(self) -> Services: ...
+    def services(self) -> NodePorts: ...
 
     @property
     def form(self) -> FormClosed | None:

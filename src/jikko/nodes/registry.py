@@ -3,24 +3,24 @@
 from typing import Any
 
 from jikko.dsl.types import CONTAINER_STARTS
-from jikko.nodes.answer import Answer
-from jikko.nodes.assigner import Assigner
-from jikko.nodes.code import Code
-from jikko.nodes.document_extractor import DocumentExtractor
-from jikko.nodes.end import End
-from jikko.nodes.http_request import HttpRequest
-from jikko.nodes.human_input import HumanInput
-from jikko.nodes.if_else import IfElse
-from jikko.nodes.iteration import Iteration
-from jikko.nodes.list_operator import ListOperator
-from jikko.nodes.llm import Llm
-from jikko.nodes.loop import Loop
-from jikko.nodes.parameter_extractor import ParameterExtractor
-from jikko.nodes.pseudo import BodyStart, LoopEnd
-from jikko.nodes.question_classifier import QuestionClassifier
-from jikko.nodes.start import Start
-from jikko.nodes.template_transform import TemplateTransform
-from jikko.nodes.variable_aggregator import VariableAggregator
+from jikko.nodes.data.assigner import Assigner
+from jikko.nodes.data.code import Code
+from jikko.nodes.data.list_operator import ListOperator
+from jikko.nodes.data.template_transform import TemplateTransform
+from jikko.nodes.data.variable_aggregator import VariableAggregator
+from jikko.nodes.files.document_extractor import DocumentExtractor
+from jikko.nodes.flow.answer import Answer
+from jikko.nodes.flow.end import End
+from jikko.nodes.flow.human_input import HumanInput
+from jikko.nodes.flow.if_else import IfElse
+from jikko.nodes.flow.iteration import Iteration
+from jikko.nodes.flow.loop import Loop
+from jikko.nodes.flow.pseudo import BodyStart, LoopEnd
+from jikko.nodes.flow.start import Start
+from jikko.nodes.http.http_request import HttpRequest
+from jikko.nodes.model.llm import Llm
+from jikko.nodes.model.parameter_extractor import ParameterExtractor
+from jikko.nodes.model.question_classifier import QuestionClassifier
 
 NODE_CLASSES: tuple[Any, ...] = (
     Answer,

@@ -5,10 +5,10 @@ import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop
 from jikko.outbound.urls import WireUrl
-from jikko.places import Places
 from jikko.ports.http import MAX_REDIRECTS, HttpFailure, HttpResponse, OutgoingRequest, Resolve
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AiohttpClient:
         self._ssl_verify = ssl_verify
         self._user_agent = user_agent
         self._resolve = resolve
-        self._places = Places(max_connections)
+        self._places = FairSemaphore(max_connections)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 

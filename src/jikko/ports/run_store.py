@@ -26,7 +26,7 @@ class KeyClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
+class StartOptions:
     """What is promised to the client by accepting a run: written with the run, or not at all."""
 
     claim: KeyClaim | None = None
@@ -44,7 +44,7 @@ class Append(msgspec.Struct, frozen=True):
     record: RunRecord
     """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
     is closed: kept as one compressed piece. The store is done with the object when ``append`` returns."""
-    acceptance: Acceptance | None = None
+    acceptance: StartOptions | None = None
     """For an append at 0."""
     mark: int = 0
     """By which the store knows this append when it is offered again: drawn anew for each, see ``new_mark``. Chance must

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from jikko.providers.anthropic_messages import AnthropicMessages
-from jikko.providers.llama_cpp import LlamaCpp
+from jikko.providers.llama_cpp.model import LlamaCpp
 from jikko.providers.models import MakeBackend
-from jikko.providers.openai_compatible import OpenAICompatible
+from jikko.providers.openai.compatible import OpenAICompatible
 
 BACKENDS: Final[Mapping[str, MakeBackend]] = {
     "openai": OpenAICompatible,

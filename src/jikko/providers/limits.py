@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from jikko.turns import Turns
+from jikko.concurrency.fair_queue import FairQueue
 
 _MAX_HOLD: Final = 60.0
 """Seconds that a ``Retry-After`` is kept at most."""
@@ -40,7 +40,7 @@ class Limiter:
         self._now = now
         self._active = 0
         self._begun: deque[float] = deque()
-        self._apps: OrderedDict[str, Turns[asyncio.Future[None]]] = OrderedDict()
+        self._apps: OrderedDict[str, FairQueue[asyncio.Future[None]]] = OrderedDict()
         """The turns of the runs of each app, in the order of the turns of the apps. Nobody may be left in some."""
         self._timer: asyncio.TimerHandle | None = None
         self._held: OrderedDict[str, float] = OrderedDict()
@@ -80,7 +80,7 @@ class Limiter:
 
     async def _queue(self, app_id: str, run_id: str) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._apps.setdefault(app_id, Turns()).add(run_id, future)
+        self._apps.setdefault(app_id, FairQueue()).add(run_id, future)
         self._admit()
         try:
             await future

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from jikko.concurrency.once import Once
 from jikko.ports.models import PRICE_UNIT
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import Price, ProviderConfig
-from jikko.providers.once import Once
 
 _UNKNOWN = Price(Decimal(0), Decimal(0))
 

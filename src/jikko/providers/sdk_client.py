@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
+from jikko.concurrency.once import Once
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
-from jikko.providers.once import Once
 
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]
 """Makes the SDK's asynchronous client. Called in a thread: importing an SDK takes a good part of a second."""

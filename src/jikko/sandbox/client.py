@@ -10,11 +10,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jikko.places import Places
+from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.child import Child, Ended, Reply
-from jikko.sandbox.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
-from jikko.sandbox.fork_server import ForkServer, ForkServerGone
+from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
+from jikko.sandbox.languages.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import unavailable
@@ -50,7 +50,7 @@ class ForkServerSandbox:
         self._retired: set[ForkServer] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
-        self._places = Places(self._limits.concurrent_runs)
+        self._places = FairSemaphore(self._limits.concurrent_runs)
         self._compiled = _CompiledTemplates()
         self._closed = False
 

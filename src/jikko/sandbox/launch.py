@@ -14,7 +14,7 @@ from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import unavailable
 
-PROGRAM: Final = "from jikko.sandbox.zygote import main; main()"
+PROGRAM: Final = "from jikko.sandbox.fork_server import main; main()"
 
 # What goes wrong before the fork server can say so itself is said here, in its own words.
 _BOOTSTRAP: Final = """

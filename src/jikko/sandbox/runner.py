@@ -4,10 +4,11 @@ import json
 import os
 from typing import Any, Final, NoReturn
 
-from jikko.sandbox import probe, python
-from jikko.sandbox.failure import CODE_ERROR, LIMIT_ERROR, ProgramFailed
-from jikko.sandbox.javascript import Engine
-from jikko.sandbox.template import Renderer
+from jikko.sandbox import probe
+from jikko.sandbox.languages import python
+from jikko.sandbox.languages.failure import CODE_ERROR, LIMIT_ERROR, ProgramFailed
+from jikko.sandbox.languages.javascript import Engine
+from jikko.sandbox.languages.template import Renderer
 from jikko.sandbox.wire import HEAD, pack
 
 CONNECTION: Final = 3

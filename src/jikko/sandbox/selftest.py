@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server import ForkServer, ForkServerGone
+from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import why_unsupported

@@ -10,14 +10,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive
 
+from jikko.apps.end_users import ANONYMOUS
+from jikko.dify import events as wire
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
-from jikko.http import wire
-from jikko.http.bodies import user_named
+from jikko.http.api import api_of, authenticated, base_url_of
 from jikko.http.errors import JsonResponse
-from jikko.http.state import api_of, authenticated, base_url_of
+from jikko.http.requests import user_named
 from jikko.ids import is_uuid
-from jikko.service.end_users import ANONYMOUS
-from jikko.service.files import Download
+from jikko.inputs.uploads import Download
 
 _FORM_OVERHEAD = 1 << 20
 """Bytes that a form may have besides its file."""

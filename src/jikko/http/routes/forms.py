@@ -3,11 +3,11 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jikko.dify import events as wire
 from jikko.errors import InvalidParam
-from jikko.http import wire
-from jikko.http.bodies import read_json, user_of
+from jikko.http.api import authenticated, base_url_of
 from jikko.http.errors import JsonResponse
-from jikko.http.state import authenticated, base_url_of
+from jikko.http.requests import read_json, user_of
 
 
 async def read_form(request: Request) -> Response:

@@ -8,13 +8,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jikko.apps.end_users import ANONYMOUS
+from jikko.dify import events as wire
 from jikko.errors import InvalidDocument, InvalidParam, NotFound, WrongAppMode
-from jikko.http import wire
+from jikko.http.api import api_of, authenticated
 from jikko.http.errors import JsonResponse
-from jikko.http.state import api_of, authenticated
 from jikko.ids import is_uuid
-from jikko.service.end_users import ANONYMOUS
-from jikko.service.files import WORKSPACE_ID
+from jikko.inputs.uploads import WORKSPACE_ID
 
 _OFF = {"enabled": False}
 _FILES_PER_RUN = 10

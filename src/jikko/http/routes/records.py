@@ -11,18 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from jikko.dify import bodies as run_bodies
+from jikko.dify import events as wire
+from jikko.dify.snapshot import snapshot as told_so_far
+from jikko.dify.stream import Messages
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.http import run_bodies, wire
-from jikko.http.bodies import user_of
+from jikko.http.api import Api, authenticated
 from jikko.http.errors import JsonResponse, error_response
-from jikko.http.messages import Messages
-from jikko.http.snapshot import snapshot as told_so_far
+from jikko.http.requests import user_of
 from jikko.http.sse import PING, EventStream
-from jikko.http.state import Api, authenticated
 from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord, folded
-from jikko.service.records import readable_executions
+from jikko.runs.history import readable_executions
 from jikko.values import Json
 
 T = TypeVar("T")

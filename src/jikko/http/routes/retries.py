@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from jikko.dify import events as wire
 from jikko.errors import InvalidParam
-from jikko.http import wire
-from jikko.http.acceptance import acceptance_of
-from jikko.http.answers import answer
-from jikko.http.bodies import mode_of, read_json, user_of
+from jikko.http.api import authenticated
 from jikko.http.errors import JsonResponse
-from jikko.http.state import authenticated
+from jikko.http.requests import mode_of, read_json, user_of
+from jikko.http.responses import answer
+from jikko.http.start_options import acceptance_of
 from jikko.record import RunRecord
 
 

@@ -8,18 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from jikko.dify import bodies as run_bodies
+from jikko.dify import events as wire
 from jikko.errors import BadRequest, InvalidParam, WrongAppMode
-from jikko.http import run_bodies, wire
-from jikko.http.acceptance import acceptance_of
-from jikko.http.answers import answer
-from jikko.http.bodies import check_trace_session, read_json, start_request, user_of
+from jikko.http.api import Api, authenticated, base_url_of
 from jikko.http.errors import JsonResponse
+from jikko.http.requests import check_trace_session, read_json, start_request, user_of
+from jikko.http.responses import answer
 from jikko.http.sse import PING, EventStream
-from jikko.http.state import Api, authenticated, base_url_of
+from jikko.http.start_options import acceptance_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
-from jikko.service.idempotency import Start
-from jikko.service.runs import StartRequest
+from jikko.runs.idempotency import Start
+from jikko.runs.runs import StartRequest
 
 
 async def run_current(request: Request) -> Response | ASGIApp:

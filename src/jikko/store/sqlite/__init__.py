@@ -2,6 +2,6 @@
 
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.run_store import SqliteRunStore
+from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
 __all__ = ["Database", "SqliteAppStore", "SqliteRunStore"]

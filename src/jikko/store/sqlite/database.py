@@ -12,7 +12,7 @@ from jikko.private import make_file, make_folder
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
-from jikko.store.sqlite.turn import Turn
+from jikko.store.sqlite.write_lock import Turn
 from jikko.store.sqlite.writer import Operation, Participant, Writer
 
 T = TypeVar("T")

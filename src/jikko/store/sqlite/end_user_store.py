@@ -7,7 +7,7 @@ from typing import Final
 from jikko.ports.end_user_store import EndUser
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
-from jikko.store.sqlite.run_rows import end_users, names
+from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _KNOWN: Final = """
 SELECT end_users.key, session, end_user_id FROM end_users JOIN names ON names.key = app

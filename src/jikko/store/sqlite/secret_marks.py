@@ -21,7 +21,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from jikko.dsl.load import load
-from jikko.store.sqlite.event_codec import DamagedLog, compress, decompress
+from jikko.store.sqlite.runs.event_codec import DamagedLog, compress, decompress
 from jikko.values import Json
 
 _Data = TypeVar("_Data", bytes, str)

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
-from jikko.store.sqlite.turn import Turn
+from jikko.store.sqlite.write_lock import Turn
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""

@@ -1,0 +1,46 @@
+"""Who uses an app. Source: Dify 1.15, spec/service-api.md §2."""
+
+import uuid
+from functools import lru_cache
+from typing import Final
+
+from jikko.errors import NotFound
+from jikko.ports.end_user_store import EndUser, EndUserStore
+
+ANONYMOUS: Final = "DEFAULT-USER"
+"""Who asks without a ``user``."""
+_END_USERS: Final = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
+
+
+class EndUsers:
+    """The use cases about end users."""
+
+    def __init__(self, store: EndUserStore) -> None:
+        self._store = store
+
+    async def known(self, app_id: str, user: str) -> str:
+        """The id of an end user, who can be asked for from now on.
+
+        Raises:
+            StoreUnavailable: It cannot be written.
+        """
+        end_user_id = end_user(app_id, user)
+        await self._store.add(app_id, end_user_id, user)
+        return end_user_id
+
+    async def find(self, app_id: str, end_user_id: str) -> EndUser:
+        """An end user of the app.
+
+        Raises:
+            NotFound: There is none with that id.
+        """
+        found = await self._store.find(app_id, end_user_id)
+        if found is None:
+            raise NotFound("End user not found.", code="end_user_not_found")
+        return found
+
+
+@lru_cache(maxsize=10_000)
+def end_user(app_id: str, user: str) -> str:
+    """The id of the end user behind a ``user`` text: the same whenever it is asked for."""
+    return str(uuid.uuid5(_END_USERS, f"{app_id}/{user}"))

@@ -1,0 +1,95 @@
+"""Workflows that are ready to run: DSL files read, checked and compiled, once per version."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jikko.dsl.document import Document
+from jikko.dsl.load import LoadLimits, load
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidDocument, NotFound, Problem
+from jikko.graph.compile import compile_graph
+from jikko.graph.compiled import CompiledGraph
+from jikko.nodes.flow.start import Start
+from jikko.ports.app_store import App, AppStore
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """One version, compiled."""
+
+    id: str
+    version: str
+    document: Document
+    graph: CompiledGraph
+    inputs: tuple[StartVariable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a DSL file without running it."""
+
+    source: str
+    document: Document | None
+    graph: CompiledGraph | None
+    """``None`` if the file has fatal problems."""
+    problems: tuple[Problem, ...]
+
+    def require(self) -> tuple[Document, CompiledGraph]:
+        """The workflow.
+
+        Raises:
+            InvalidDocument: The file cannot be imported. Carries the fatal problems.
+        """
+        if self.document is None or self.graph is None:
+            raise InvalidDocument(self.source, [problem for problem in self.problems if problem.fatal])
+        return self.document, self.graph
+
+
+def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: LoadLimits | None = None) -> Checked:
+    """Read and compile a DSL file, collecting every problem."""
+    loaded = load(text, source=source, runnable=frozenset(node_classes), limits=limits)
+    problems = list(loaded.problems)
+    if loaded.document is None:
+        return Checked(source, None, None, tuple(problems))
+    # Compiled also when it cannot be run, so that the problems of its nodes are told along with the others.
+    graph = compile_graph(loaded.document, node_classes, problems) if loaded.document.nodes else None
+    unique = tuple(dict.fromkeys(problems))
+    if any(problem.fatal for problem in unique):
+        graph = None
+    return Checked(source, loaded.document, graph, unique)
+
+
+class Workflows:
+    """Compiled versions, the most recently used kept."""
+
+    def __init__(self, apps: AppStore, node_classes: Mapping[str, Any], *, keep: int = 256) -> None:
+        self._apps = apps
+        self._classes = node_classes
+        self._keep = keep
+        self._compiled: OrderedDict[str, Workflow] = OrderedDict()
+
+    async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
+        """A version of an app; by default the current one.
+
+        Raises:
+            NotFound: The app has no such version.
+        """
+        wanted = (workflow_id or app.workflow_id).lower()
+        known = self._compiled.get(wanted)
+        if known is not None and workflow_id is None:
+            self._compiled.move_to_end(wanted)
+            return known
+        version = await self._apps.version(app.id, wanted)
+        if version is None:
+            raise NotFound(f"Workflow not found with id: {workflow_id or wanted}")
+        if known is None:
+            checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+            document, graph = checked.require()
+            start = graph.nodes[graph.root_id].node
+            inputs = start.variables if isinstance(start, Start) else ()
+            known = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
+            if len(self._compiled) > self._keep:
+                self._compiled.popitem(last=False)
+        return known

@@ -1,0 +1,57 @@
+"""Work for many receivers side by side, in which a slow one holds up nobody but itself."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class KeyedLimiter:
+    """Tasks of one process, each for a receiver: so many at once in all, and fewer for each receiver."""
+
+    def __init__(self, *, in_all: int = 256, each: int = 8) -> None:
+        self.in_all = in_all
+        self.each = each
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._receivers: Counter[str] = Counter()
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """The names of what has begun and not ended."""
+        return frozenset(self._tasks)
+
+    def begin(self, name: str, receiver: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Begin a piece of work, if there is room for it and none of that name is under way.
+
+        Args:
+            work: Must not raise.
+
+        Returns:
+            Whether it was begun.
+        """
+        if name in self._tasks or len(self._tasks) >= self.in_all or self._receivers[receiver] >= self.each:
+            return False
+        self._receivers[receiver] += 1
+        task = self._tasks[name] = asyncio.ensure_future(work())
+        task.add_done_callback(lambda _: self._ended(name, receiver))
+        return True
+
+    def _ended(self, name: str, receiver: str) -> None:
+        del self._tasks[name]
+        self._receivers[receiver] -= 1
+        if not self._receivers[receiver]:
+            del self._receivers[receiver]
+
+    async def moved(self, seconds: float | None = None) -> None:
+        """Wait until something ends, but no longer than that."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        elif seconds is not None:
+            await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        """Cancel what is under way, and wait for its end."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

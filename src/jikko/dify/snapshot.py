@@ -1,0 +1,80 @@
+"""What happened so far in a run that is still open, as a client that comes late is told it.
+
+Source: Dify 1.15, spec/service-api.md §4.3, recordings human_input__approve.
+"""
+
+from typing import Any
+
+import msgspec
+
+from jikko.dify import events as wire
+from jikko.events import Event, FormClosed, FormRequested, RunStarted
+from jikko.record import NodeExecution, RunRecord, node_executions
+
+
+def snapshot(record: RunRecord, log: list[Event]) -> list[dict[str, Any]]:
+    """The messages: the start, the nodes without their details, and, if the run is paused, why."""
+    owner = record.owner
+    messages: list[tuple[str, dict[str, Any]]] = []
+    if log and isinstance(log[0], RunStarted):
+        messages.append(("workflow_started", wire.run_started(owner, log[0], "initial", with_time=True)))
+    waiting = _waiting(log)
+    for execution in node_executions(log):
+        messages.append(("node_started", _started(execution)))
+        if execution.id in waiting:
+            messages.append(("node_finished", _finished(execution, "paused")))
+        elif execution.finished_at is not None:
+            messages.append(("node_finished", _finished(execution, execution.status)))
+    if record.status == "paused":
+        # Dify tells the form as the file has it here, references and all.
+        forms = [_as_written(form) for form in waiting.values()]
+        messages += [("human_input_required", wire.form_requested(form)) for form in forms]
+        messages.append(("workflow_paused", wire.run_paused(record, forms)))
+    return [wire.message(owner, name, data) for name, data in messages]
+
+
+def _waiting(log: list[Event]) -> dict[str, FormRequested]:
+    waiting: dict[str, FormRequested] = {}
+    for event in log:
+        if isinstance(event, FormRequested):
+            waiting[event.execution_id] = event
+        elif isinstance(event, FormClosed):
+            waiting.pop(event.execution_id, None)
+    return waiting
+
+
+def _as_written(form: FormRequested) -> FormRequested:
+    return msgspec.structs.replace(form, form={**form.form, "form_content": form.source})
+
+
+def _node(execution: NodeExecution) -> dict[str, Any]:
+    return {
+        "id": execution.id,
+        "node_id": execution.node_id,
+        "node_type": execution.node_type,
+        "title": execution.title,
+        "index": execution.index,
+        "predecessor_node_id": None,
+        "inputs": None,
+        "created_at": execution.created_at,
+        "iteration_id": execution.iteration_id,
+        "loop_id": execution.loop_id,
+    }
+
+
+def _started(execution: NodeExecution) -> dict[str, Any]:
+    return {**_node(execution), "extras": {}}
+
+
+def _finished(execution: NodeExecution, status: str) -> dict[str, Any]:
+    return {
+        **_node(execution),
+        "process_data": None,
+        "outputs": None,
+        "status": status,
+        "error": None,
+        "elapsed_time": execution.elapsed_time,
+        "execution_metadata": None,
+        "finished_at": execution.finished_at or execution.created_at,
+        "files": [],
+    }

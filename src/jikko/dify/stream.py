@@ -1,0 +1,91 @@
+"""A run's events as the stream of messages that a client of Dify expects."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from jikko.dify import events as wire
+from jikko.events import (
+    ContainerStarted,
+    Event,
+    FormClosed,
+    FormRequested,
+    NodeEvent,
+    NodeFinished,
+    RoundFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+)
+from jikko.record import RunRecord
+
+
+class Messages:
+    """Turns one run's events into frames, in their order.
+
+    Rounds whose failure Dify would not show are held back until they have ended. Source: spec/execution.md §10 rule 4.
+    """
+
+    def __init__(self, record: RunRecord, before: Iterable[Event] = ()) -> None:
+        """Args:
+        record: The run's, kept up to date by its owner.
+        before: The events before the first one to be shown.
+        """
+        self._record = record
+        self._owner = record.owner
+        self._started: RunStarted | None = None
+        self._forms: dict[str, FormRequested] = {}
+        """Forms that are open."""
+        self._hiding: set[str] = set()
+        """Containers under way that hide failed rounds, by execution."""
+        self._held: dict[tuple[str, int], list[Event]] = {}
+        for event in before:
+            self._remember(event)
+
+    def frames(self, events: Iterable[Event]) -> bytes:
+        """The frames of some events; empty if there is nothing to show."""
+        return b"".join(frame for event in events for frame in self._of(event))
+
+    def _remember(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, FormRequested):
+            self._forms[event.form_id] = event
+        elif isinstance(event, FormClosed):
+            self._forms.pop(event.form_id, None)
+
+    def _of(self, event: Event) -> list[bytes]:
+        self._remember(event)
+        if isinstance(event, RunPaused):
+            return [self._told("workflow_paused", wire.run_paused(self._paused(event), list(self._forms.values())))]
+        if isinstance(event, RunResumed) and self._started is not None:
+            started = {**wire.run_started(self._owner, self._started, "resumption"), "created_at": int(event.at)}
+            return [self._told("workflow_started", started)]
+        if isinstance(event, NodeEvent):
+            if isinstance(event, ContainerStarted) and event.hides_failed_rounds:
+                self._hiding.add(event.execution_id)
+            elif isinstance(event, NodeFinished):
+                self._hiding.discard(event.execution_id)
+            if self._hiding and event.rounds:
+                for entry in event.rounds:
+                    if entry.execution_id in self._hiding:
+                        self._held.setdefault((entry.execution_id, entry.index), []).append(event)
+                        return []
+            if isinstance(event, RoundFinished) and self._held:
+                held = self._held.pop((event.execution_id, event.round), [])
+                shown = [*held, event] if event.error is None else [event]
+                return [frame for part in shown for frame in self._frame(part)]
+        return self._frame(event)
+
+    def _told(self, name: str, data: dict[str, Any]) -> bytes:
+        return wire.frame(wire.message(self._owner, name, data))
+
+    def _paused(self, event: RunPaused) -> RunRecord:
+        """The record as it was at the pause."""
+        record = copy.copy(self._record)
+        record.apply(event)
+        return record
+
+    def _frame(self, event: Event) -> list[bytes]:
+        message = wire.event_message(self._record, event)
+        return [] if message is None else [wire.frame(message)]

@@ -1,0 +1,72 @@
+"""Makes events count: folds them into the state, and hands them to the journal."""
+
+from collections.abc import Iterable, Sequence
+
+from jikko.engine.journal import Journal
+from jikko.engine.state import RunState
+from jikko.engine.text_release import Chunk
+from jikko.events import Event, RunStarted, TextChunk
+from jikko.ports.clock import Clock
+
+
+class EventBuffer:
+    """The events of one run on their way out. Those of a burst leave together, when it is over."""
+
+    __slots__ = ("_buffer", "_journal", "_owed", "_paid", "_state", "clock", "holds")
+
+    def __init__(self, state: RunState, journal: Journal, clock: Clock) -> None:
+        self._state = state
+        self._journal = journal
+        self._buffer: list[Event] = []
+        self._owed = self._paid = 0
+        """What is to be durable before a node acts on the world outside, counted; how much of it is."""
+        self.clock = clock
+        self.holds = False
+        """Whether a burst is under way, so that events wait for its end."""
+
+    def emit(self, event: Event) -> None:
+        """Fold an event, and note it with the text that goes with it."""
+        before, after = self._state.apply(event)
+        if before:
+            self.show(before)
+        self._buffer.append(event)
+        if after:
+            self.show(after)
+
+    def emit_owed(self, event: Event) -> None:
+        """``emit``, for what is to be durable before a node acts on the world outside."""
+        self.emit(event)
+        self._owed += 1
+
+    def begin(self, first: Iterable[Event]) -> None:
+        """Emit what begins a run, or lets it go on: then another process may do so too, until it is in the log."""
+        for event in first:
+            if isinstance(event, RunStarted):
+                self.emit(event)
+            else:
+                self.emit_owed(event)
+
+    async def settle(self) -> None:
+        """Wait until what is owed is durable: neither a crash nor another process makes a node act again, or otherwise.
+
+        Raises:
+            JikkoError: See ``Journal.settled``.
+        """
+        owed = self._owed
+        if owed > self._paid:
+            self.flush()
+            await self._journal.settled()
+            # Behind the wait, so that nodes beside this one wait, too.
+            self._paid = max(self._paid, owed)
+
+    def show(self, chunks: Sequence[Chunk]) -> None:
+        """Note pieces of text."""
+        if chunks:
+            now = self.clock()
+            self._buffer += [TextChunk(at=now, text=chunk.text, selector=chunk.selector) for chunk in chunks]
+
+    def flush(self) -> None:
+        """Hand over what was noted, unless a burst is under way."""
+        if self._buffer and not self.holds:
+            events, self._buffer = self._buffer, []
+            self._journal.append(events)

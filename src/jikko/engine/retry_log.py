@@ -1,0 +1,170 @@
+"""The beginning of a run that repeats another one from a node on.
+
+What the other run's finished nodes did is written again, as if it had happened in this run: folded, it leaves a state
+from which the engine goes on as it does after a crash. Does no I/O, reads no clock and starts no task.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from jikko.engine.state import RunState
+from jikko.engine.text_release import Chunk
+from jikko.events import (
+    Event,
+    NodeEvent,
+    NodeFinished,
+    NodeStarted,
+    ReasoningChunk,
+    Round,
+    RunRetried,
+    RunStarted,
+    TextChunk,
+)
+from jikko.graph.compiled import CompiledGraph
+from jikko.ids import new_id
+
+
+class CannotRepeat(Exception):
+    """The run cannot be repeated from there. The message is for the user to read."""
+
+
+def nodes_to_repeat(graph: CompiledGraph, log: Iterable[Event], from_node: str | None) -> list[str]:
+    """The nodes at the top level from which a run is repeated.
+
+    Args:
+        from_node: By default the nodes that failed; if none did, those whose failure was handled.
+
+    Raises:
+        CannotRepeat: No such node ran.
+    """
+    started: dict[str, str | None] = {}
+    for event in log:
+        if isinstance(event, NodeStarted) and not event.rounds:
+            started[event.node_id] = None
+        elif isinstance(event, NodeFinished) and not event.rounds:
+            started[event.node_id] = event.status
+    if from_node is not None:
+        top = _top_of(graph, from_node)
+        if top not in started:
+            raise CannotRepeat(f"Node {from_node!r} did not run in this run, so that it cannot be repeated from there.")
+        return [top]
+    failed = [node_id for node_id, status in started.items() if status in (None, "failed")]
+    return failed or [node_id for node_id, status in started.items() if status == "exception"]
+
+
+def _top_of(graph: CompiledGraph, node_id: str) -> str:
+    """The node itself, or the outermost container that it stands in."""
+    if node_id in graph.top or node_id not in graph.nodes:
+        return node_id
+    for top_id in graph.top:
+        pending = [graph.nodes[top_id]]
+        while pending:
+            body = pending.pop().body
+            for inner in () if body is None else body.nodes:
+                if inner.id == node_id:
+                    return top_id
+                pending.append(inner)
+    return node_id
+
+
+def prefix(
+    graph: CompiledGraph, log: Sequence[Event], started: RunStarted, of_run: str, from_nodes: Sequence[str]
+) -> list[Event]:
+    """The first events of a run that takes over what another one did.
+
+    Nodes that finished without failing are taken over, unless they are one of ``from_nodes`` or behind one. So are the
+    rounds of containers among them. Executions get new ids; times are those of the new run, durations stay.
+
+    Args:
+        log: Of the other run, from its first event on.
+        started: Of the new run.
+        of_run: The other run.
+    """
+    kept = _kept(graph, log, from_nodes)
+    copy = _Copy(started.at)
+    state = RunState(graph)
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        before, after = state.apply(event)
+        events.extend(_texts(before, started.at))
+        events.append(event)
+        events.extend(_texts(after, started.at))
+
+    emit(started)
+    names = {event.node_id for event in log if isinstance(event, NodeStarted) and event.execution_id in kept}
+    for event in log:
+        if isinstance(event, NodeEvent):
+            execution_id = event.rounds[0].execution_id if event.rounds else event.execution_id
+            if execution_id in kept and (made := copy.of(event)) is not None:
+                emit(made)
+        elif isinstance(event, ReasoningChunk) and event.node_id in names:
+            emit(msgspec.structs.replace(event, at=started.at))
+    emit(RunRetried(at=started.at, run_id=of_run, from_nodes=list(from_nodes)))
+    return events
+
+
+def _kept(graph: CompiledGraph, log: Iterable[Event], from_nodes: Iterable[str]) -> set[str]:
+    """The executions at the top level that are taken over."""
+    dropped = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
+    return {
+        event.execution_id
+        for event in log
+        if isinstance(event, NodeFinished)
+        and not event.rounds
+        and event.status != "failed"
+        and graph.top.get(event.node_id) not in dropped
+    }
+
+
+def _behind(graph: CompiledGraph, positions: Iterable[int]) -> set[int | None]:
+    """Some nodes of the top level, with all that can be reached from them. ``None`` stands for unknown nodes."""
+    found: set[int | None] = {None}
+    pending = list(positions)
+    while pending:
+        position = pending.pop()
+        if position not in found:
+            found.add(position)
+            pending += [target for _, target in graph.body.edges[position]]
+    return found
+
+
+class _Copy:
+    """Events of another run, as events of this one."""
+
+    def __init__(self, at: float) -> None:
+        self._at = at
+        self._executions: dict[str, str] = {}
+        self._indexes: dict[str, int] = {}
+
+    def of(self, event: NodeEvent) -> Event | None:
+        """The event with the ids of this run; ``None`` for a second start of an execution, after a crash."""
+        old = event.execution_id
+        if isinstance(event, NodeStarted):
+            if old in self._indexes:
+                return None
+            self._indexes[old] = len(self._indexes) + 1
+        changes: dict[str, Any] = {
+            "at": self._at,
+            "execution_id": self._id(old),
+            "index": self._indexes.get(old, event.index),
+            "rounds": tuple(
+                Round(self._id(entry.execution_id), entry.node_id, entry.kind, entry.index) for entry in event.rounds
+            ),
+        }
+        if hasattr(event, "started_at"):
+            changes["started_at"] = self._at
+        made: Event = msgspec.structs.replace(event, **changes)  # type: ignore[assignment]  # of the same class
+        return made
+
+    def _id(self, execution_id: str) -> str:
+        known = self._executions.get(execution_id)
+        if known is None:
+            known = self._executions[execution_id] = new_id()
+        return known
+
+
+def _texts(chunks: Iterable[Chunk], at: float) -> list[Event]:
+    return [TextChunk(at=at, text=chunk.text, selector=chunk.selector) for chunk in chunks]

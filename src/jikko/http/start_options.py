@@ -1,0 +1,32 @@
+"""What a client asks to be promised with a run."""
+
+from typing import Any
+
+from starlette.requests import Request
+
+from jikko.http.api import Api, header
+from jikko.maintenance.callbacks import checked_url
+from jikko.ports.run_store import KeyClaim, StartOptions
+from jikko.runs.idempotency import checked_key, fingerprint
+
+REPEATED = "Idempotency-Replayed"
+"""Header of an answer about a run that an earlier request with the same key had started."""
+
+
+def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
+    """The promises that a request asks for; ``None`` if it asks for none.
+
+    Args:
+        operation: What the request is for; with the body it tells one request from another.
+
+    Raises:
+        InvalidParam: The key is empty or too long, or the address of the call-back is none.
+    """
+    key = header(request.scope, b"idempotency-key")
+    url = body.get("callback_url")
+    if key is None and url is None:
+        return None
+    claim = None
+    if key is not None:
+        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=api.now())
+    return StartOptions(claim=claim, callback_url=None if url is None else checked_url(url))

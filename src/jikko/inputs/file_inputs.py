@@ -1,0 +1,196 @@
+"""Turns the file objects of a request into file mappings.
+
+Source: Dify 1.15, spec/service-api.md §6.2. The texts of errors are Dify's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidParam
+from jikko.files.mapping import file_id_of
+from jikko.files.types import FILE_TYPES, detect_type
+from jikko.ids import is_uuid
+from jikko.inputs.file_rules import FileRules, check_numbers, rules_of_input, rules_of_upload, upload_settings
+from jikko.inputs.remote_files import probe
+from jikko.ports.files import FileStore, StoredFile
+from jikko.ports.http import HttpClient
+from jikko.values import FILE_IDENTITY, Json
+
+_METHODS: Final = ("remote_url", "local_file", "tool_file", "datasource_file")
+
+
+class FileInputs:
+    """Makes file mappings of what requests say about files."""
+
+    def __init__(self, files: FileStore, http: HttpClient) -> None:
+        self._files = files
+        self._http = http
+
+    async def file(
+        self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
+    ) -> dict[str, Json]:
+        """The file of a ``file`` input.
+
+        Args:
+            base_url: What the client reached this server under, for urls of files; ``""`` for the one that is set.
+
+        Raises:
+            InvalidParam: It is no file object, there is no such file for this user, or the variable does not allow it.
+        """
+        if not isinstance(raw, Mapping):
+            raise InvalidParam(f"{variable.name} in input form must be a file")
+        return await self._one(raw, rules_of_input(variable), _Asker(app_id, end_user_id, base_url), strict=True)
+
+    async def file_list(
+        self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
+    ) -> list[dict[str, Json]]:
+        """The files of a ``file-list`` input. Entries without a method, or remote ones without address, are dropped.
+
+        Raises:
+            InvalidParam: As for ``file``; or there are too many.
+        """
+        if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
+            raise InvalidParam(f"{variable.name} in input form must be a list of files")
+        if variable.max_length and len(raw) > variable.max_length:
+            raise InvalidParam(f"{variable.name} in input form must be less than {variable.max_length} files")
+        return await self._several(raw, rules_of_input(variable), _Asker(app_id, end_user_id, base_url), strict=False)
+
+    async def top_level(
+        self,
+        raw: Json,
+        features: Mapping[str, Any],
+        *,
+        app_id: str,
+        end_user_id: str,
+        base_url: str = "",
+        strict: bool = True,
+    ) -> list[dict[str, Json]]:
+        """The ``files`` of a request, beside its inputs.
+
+        Args:
+            features: Of the app's document. With ``file_upload`` off, a workflow takes any files.
+            strict: Whether a declared type must be the detected one; so for workflows, not for chatflows.
+
+        Raises:
+            InvalidParam: As for ``file_list``.
+        """
+        if raw is None:
+            return []
+        if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
+            raise InvalidParam("files must be a list of objects")
+        upload = upload_settings(features)
+        found = await self._several(raw, rules_of_upload(upload), _Asker(app_id, end_user_id, base_url), strict=strict)
+        if upload is not None:
+            check_numbers(found, upload)
+        return found
+
+    async def _several(
+        self, raw: Sequence[Mapping[str, Json]], rules: FileRules | None, asker: "_Asker", *, strict: bool
+    ) -> list[dict[str, Json]]:
+        return [await self._one(item, rules, asker, strict=strict) for item in raw if _is_meant(item)]
+
+    async def _one(
+        self, raw: Mapping[str, Json], rules: FileRules | None, asker: "_Asker", *, strict: bool
+    ) -> dict[str, Json]:
+        method = raw.get("transfer_method")
+        if not method:
+            raise InvalidParam("transfer_method is required in file mapping")
+        if method not in _METHODS:
+            raise InvalidParam(f"{method!r} is not a valid FileTransferMethod")
+        declared = raw.get("type")
+        if declared and declared not in FILE_TYPES:
+            raise InvalidParam(f"{declared!r} is not a valid FileType")
+        if method == "remote_url" and not _text(raw, "upload_file_id", "reference", "related_id"):
+            made = await self._remote(raw, declared, asker, strict=strict)
+        else:
+            made = await self._stored(raw, method, declared, asker, strict=strict)
+        if rules is not None and not rules.allow(declared or "custom", made["extension"], made["transfer_method"]):
+            raise InvalidParam(f"File validation failed for file: {made['filename']}")
+        return made
+
+    async def _stored(
+        self, raw: Mapping[str, Json], method: str, declared: str | None, asker: "_Asker", *, strict: bool
+    ) -> dict[str, Json]:
+        if method in ("tool_file", "datasource_file"):
+            file = await self._made(raw, method, asker)
+        else:
+            file = await self._uploaded(raw, asker)
+        kind = _resolved(detect_type(file.extension, file.mime_type), declared, strict=strict)
+        return self._files.mapping(
+            file,
+            type=kind,
+            transfer_method="tool_file" if method == "datasource_file" else method,
+            id=raw.get("id"),
+            base_url=asker.base_url,
+        )
+
+    async def _uploaded(self, raw: Mapping[str, Json], asker: "_Asker") -> StoredFile:
+        file_id = file_id_of(_text(raw, "upload_file_id", "reference", "related_id"))
+        if not file_id:
+            raise InvalidParam("Invalid upload file id")
+        if not is_uuid(file_id):
+            raise InvalidParam("Invalid upload file id format")
+        file = await self._files.use(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
+        if file is None or file.origin != "upload":
+            # The same whether there is no such file or it is somebody else's: ids of others are not to be tried out.
+            raise InvalidParam("Invalid upload file")
+        return file
+
+    async def _made(self, raw: Mapping[str, Json], method: str, asker: "_Asker") -> StoredFile:
+        name = "ToolFile" if method == "tool_file" else "DatasourceFile"
+        file_id = file_id_of(_text(raw, f"{method}_id", "reference", "related_id"))
+        file = None
+        if is_uuid(file_id):
+            file = await self._files.use(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
+        if file is None or file.origin != "node":
+            raise InvalidParam(f"{name} {file_id or None} not found")
+        return file
+
+    async def _remote(
+        self, raw: Mapping[str, Json], declared: str | None, asker: "_Asker", *, strict: bool
+    ) -> dict[str, Json]:
+        url = _text(raw, "url", "remote_url")
+        if not url:
+            raise InvalidParam("Invalid file url")
+        found = await probe(url, self._http, app_id=asker.app_id)
+        return {
+            "dify_model_identity": FILE_IDENTITY,
+            "id": raw.get("id"),
+            "type": _resolved(detect_type(found.extension, found.mime_type), declared, strict=strict),
+            "transfer_method": "remote_url",
+            "remote_url": url,
+            "reference": None,
+            "filename": found.filename,
+            "extension": found.extension,
+            "mime_type": found.mime_type,
+            "size": found.size,
+            "related_id": None,
+            "url": url,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    app_id: str
+    end_user_id: str
+    base_url: str
+
+
+def _is_meant(raw: Mapping[str, Json]) -> bool:
+    method = raw.get("transfer_method")
+    return bool(method) and (method != "remote_url" or bool(_text(raw, "url", "remote_url")))
+
+
+def _resolved(detected: str, declared: str | None, *, strict: bool) -> str:
+    if not declared or declared == "custom":
+        return detected
+    if strict and declared != detected:
+        raise InvalidParam("Detected file type does not match the specified type. Please verify the file.")
+    return declared
+
+
+def _text(raw: Mapping[str, Json], *names: str) -> str:
+    """The first of the entries that is a text with something in it."""
+    return next((value for name in names if isinstance(value := raw.get(name), str) and value), "")

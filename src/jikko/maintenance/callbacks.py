@@ -1,0 +1,225 @@
+"""Reporting runs to addresses once they have ended.
+
+Source of the signature: Standard Webhooks 1.0 (symmetric, ``v1``).
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from urllib.parse import urlsplit
+
+import msgspec
+
+from jikko.concurrency.keyed_limiter import KeyedLimiter
+from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.ports.callback_store import Callback, CallbackStore
+from jikko.ports.clock import Clock
+from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
+
+log = logging.getLogger(__name__)
+
+Render = Callable[[RunRecord], bytes]
+"""Makes the body of a call-back: the run detail."""
+
+_PREFIX = "whsec_"
+_URL_LENGTH = 2000
+_DAY = 86_400.0
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 3600.0
+"""Seconds until the second attempt, and between later ones."""
+_LOOK_EVERY = 0.25
+"""Seconds between looks for runs that have ended."""
+
+
+class Callbacks:
+    """Delivers call-backs, tries again for a day, and then gives them up."""
+
+    def __init__(
+        self,
+        store: CallbackStore,
+        runs: RunStore,
+        http: HttpClient,
+        clock: Clock = time.time,
+        *,
+        version: str = "1",
+        lanes: KeyedLimiter | None = None,
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._http = http
+        self._clock = clock
+        self._version = version
+        self._lanes = lanes or KeyedLimiter()
+
+    async def watch(self, render: Render) -> None:
+        """Deliver what is due, until cancelled. Several processes may do so; then one may be delivered twice."""
+        try:
+            while True:
+                try:
+                    await self._begin(render)
+                except JikkoError as error:
+                    log.error("call-backs cannot be delivered, trying again later: %s", error)
+                    await asyncio.sleep(_LOOK_EVERY)
+                await self._lanes.moved(_LOOK_EVERY)
+        finally:
+            await self._lanes.close()
+
+    async def deliver(self, render: Render) -> int:
+        """Try what is due, until nothing is. Returns how many attempts there were."""
+        attempts = 0
+        while (begun := await self._begin(render)) or self._lanes.under_way:
+            attempts += begun
+            await self._lanes.moved()
+        return attempts
+
+    async def undelivered(self, app_id: str | None = None) -> AsyncIterator[Callback]:
+        """Those that are still tried or were given up, their runs having ended; oldest first."""
+        last: Callback | None = None
+        while page := await self._store.undelivered(app_id=app_id, after=last):
+            for entry in page:
+                yield entry
+            last = page[-1]
+
+    async def resend(self, run_id: str) -> Callback:
+        """Have a call-back delivered again from now on, whatever became of it.
+
+        Raises:
+            NotFound: The run has none.
+        """
+        found = await self._store.find(run_id)
+        if found is None:
+            raise NotFound(f"Run {run_id!r} has no call-back.")
+        again = msgspec.structs.replace(found, state="pending", first_at=None, next_at=0.0, finished_at=None)
+        await self._store.save(again)
+        return again
+
+    async def secret(self, app_id: str) -> str:
+        """The secret that an app's call-backs are signed with: ``whsec_`` and base64."""
+        return await self._store.secret(app_id, _new_secret())
+
+    async def new_secret(self, app_id: str) -> str:
+        """Replace the secret of an app."""
+        secret = _new_secret()
+        await self._store.set_secret(app_id, secret)
+        return secret
+
+    async def _begin(self, render: Render) -> int:
+        """Begin to deliver what is due and finds room. Returns how many were begun."""
+        lanes = self._lanes
+        if not await self._store.has_pending():
+            return 0
+        # Before the look: what ends during it may still be pending in what is seen.
+        under_way = lanes.under_way
+        due = await self._store.due(self._clock(), each=lanes.each, limit=lanes.in_all)
+        new = [entry for entry in due if entry.run_id not in under_way]
+        return sum(lanes.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
+
+    async def _deliver(self, entry: Callback, render: Render) -> None:
+        """Try once, and keep what became of it."""
+        try:
+            after = await self._attempt(entry, render)
+        except Exception:
+            # Such as a run that cannot be read. It is no reason for others to wait.
+            log.exception("the call-back of run %s cannot be tried", entry.run_id)
+            await asyncio.sleep(_FIRST_WAIT)
+            return
+        while True:
+            try:
+                return await self._store.save(after)
+            except JikkoError as error:
+                # Not forgotten, or the receiver would get it again and again for as long as the disk is full.
+                log.error("what became of the call-back of run %s is not kept yet: %s", entry.run_id, error)
+                await asyncio.sleep(_FIRST_WAIT)
+
+    async def _attempt(self, entry: Callback, render: Render) -> Callback:
+        """Try once. Returns the call-back as it is after it."""
+        record = await self._runs.record(entry.run_id)
+        now = self._clock()
+        if record is None:
+            return msgspec.structs.replace(entry, state="failed", finished_at=now, error="The run was removed.")
+        error = await self._post(entry, render(record), int(now))
+        first_at = now if entry.first_at is None else entry.first_at
+        changes: dict[str, object] = {"attempts": entry.attempts + 1, "first_at": first_at, "error": error}
+        if error is None:
+            changes |= {"state": "delivered", "finished_at": self._clock()}
+        else:
+            next_at = now + _wait(now - first_at)
+            changes["next_at"] = next_at
+            if next_at > first_at + _DAY:
+                changes |= {"state": "failed", "finished_at": self._clock()}
+                log.warning("the call-back of run %s is given up after a day: %s", entry.run_id, error)
+        return msgspec.structs.replace(entry, **changes)
+
+    async def _post(self, entry: Callback, body: bytes, timestamp: int) -> str | None:
+        """What was wrong with the attempt; ``None`` if it was delivered."""
+        secret = await self.secret(entry.app_id)
+        message_id = f"msg_{entry.run_id}"
+        request = OutgoingRequest(
+            method="POST",
+            url=entry.url,
+            headers=(
+                ("Content-Type", "application/json"),
+                ("User-Agent", f"Jikko/{self._version}"),
+                ("webhook-id", message_id),
+                ("webhook-timestamp", str(timestamp)),
+                ("webhook-signature", signature(secret, message_id, timestamp, body)),
+            ),
+            body=body,
+            timeouts=Timeouts(connect=10.0, read=20.0, write=20.0, total=30.0),
+            max_bytes=1 << 20,
+            # A redirect ends as a GET of some other page, whose 200 says nothing about the message.
+            follow_redirects=False,
+        )
+        try:
+            answer = await self._http.send(request)
+        except HttpFailure as failure:
+            return str(failure)
+        return None if 200 <= answer.status < 300 else f"The address answered with status {answer.status}."
+
+
+def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header ``webhook-signature``: ``v1,`` and the HMAC-SHA256 of id, time and body, in base64.
+
+    Args:
+        secret: As the application has it: ``whsec_`` and the key in base64.
+    """
+    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + binascii.b2a_base64(hmac.digest(key, signed, hashlib.sha256), newline=False).decode()
+
+
+def checked_url(url: object) -> str:
+    """A call-back's address as a client sent it.
+
+    Raises:
+        InvalidParam: It is no address of a web server.
+    """
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not isinstance(url, str) or len(url) > _URL_LENGTH:
+        raise InvalidParam(f"callback_url: must be an http or https address of at most {_URL_LENGTH} characters")
+    return url
+
+
+def _wait(elapsed: float) -> float:
+    """Seconds until the next attempt: about as long as it was tried already, within bounds.
+
+    Not all alike, so that a server that comes back is not met by all at once.
+    """
+    return min(max(_FIRST_WAIT, elapsed), _LONGEST_WAIT) * random.uniform(1.0, 1.2)
+
+
+def _new_secret() -> str:
+    return _PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()

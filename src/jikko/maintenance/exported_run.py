@@ -1,0 +1,116 @@
+"""A run as a line of JSON: its owner and its log. The record is not kept, since it follows from the log."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from jikko.apps.end_users import end_user
+from jikko.events import Event, Round, RunFinished, RunStarted, Usage
+from jikko.ids import is_uuid
+from jikko.ports.run_store import Append
+from jikko.record import RunOwner, folded, node_executions
+from jikko.store.sqlite.secret_marks import without_marks
+from jikko.values import encode_json
+
+FORMAT: Final = 2
+"""Of a line. A later one may add fields. In lines of format 1, marks stand for secrets."""
+_LEAST, _MOST = -62_135_596_800, 253_402_300_800
+"""Seconds between which lie the years 1 to 9999; nothing that events count comes near."""
+
+
+class BadLine(Exception):
+    """A line is not what `jikko runs export` writes. The message says which, and what is wrong."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(f"line {number} is no run: {what}")
+
+
+class _Line(msgspec.Struct, kw_only=True):
+    format: int
+    owner: RunOwner
+    events: list[Event]
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def run_line(owner: RunOwner, events: list[Event]) -> bytes:
+    """The line of an ended run."""
+    return encode_json({"format": FORMAT, "owner": owner, "events": events}) + b"\n"
+
+
+def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
+    """What adds the run of a line to a store.
+
+    Args:
+        number: Of the line, counted from 1.
+        app_id: The app whose run it becomes; by default that which it was of.
+
+    Raises:
+        BadLine: It is no such line.
+    """
+    try:
+        line = _decode(text)
+        if not 1 <= line.format <= FORMAT:
+            raise ValueError(f"it has format {line.format}; this version of Jikko reads up to {FORMAT}")
+        if line.format == 1:
+            line.events = msgspec.convert(without_marks(msgspec.to_builtins(line.events)), list[Event])
+        _check(line)
+        owner, events = _owner(line.owner), line.events
+        if app_id is not None and app_id != owner.app_id:
+            owner, events = _moved(owner, events, app_id)
+        record = folded(owner, events)
+        # What cannot be shown later is no run either.
+        node_executions(events, status=record.status, error=record.error)
+    except Exception as error:
+        # Whatever a line can hold: that it is no run is all that there is to know.
+        raise BadLine(number, str(error) or type(error).__name__) from error
+    return Append(owner.run_id, 0, events, record)
+
+
+def _check(line: _Line) -> None:
+    if not is_uuid(line.owner.run_id):
+        raise ValueError(f"the run id {line.owner.run_id!r} is no UUID")
+    begins = [isinstance(event, RunStarted) for event in line.events]
+    ends = [isinstance(event, RunFinished) for event in line.events]
+    if not (begins and begins[0] and ends[-1] and sum(begins) == sum(ends) == 1):
+        raise ValueError(f"the log of run {line.owner.run_id} is not whole")
+    for event in line.events:
+        for name, value in _numbers(event):
+            if not _LEAST <= value < _MOST:
+                raise ValueError(f"{name} {value} of an event is out of range")
+
+
+def _numbers(struct: msgspec.Struct) -> Iterator[tuple[str, float]]:
+    """The times and counts of an event; not what users put into it."""
+    for name in struct.__struct_fields__:
+        match getattr(struct, name):
+            case bool():
+                pass
+            case int() | float() as value:
+                yield name, value
+            case Usage() as usage:
+                yield from _numbers(usage)
+            case tuple() as items:
+                for item in items:
+                    if isinstance(item, Round):
+                        yield from _numbers(item)
+
+
+def _owner(owner: RunOwner) -> RunOwner:
+    """The owner with its ids as they are spelled here: in lower case, or a known run would not be known again."""
+    ids = ("run_id", "task_id", "app_id", "workflow_id", "end_user_id", "retry_of")
+    values = {name: getattr(owner, name) for name in ids}
+    return msgspec.structs.replace(
+        owner, **{name: value.lower() for name, value in values.items() if value is not None and is_uuid(value)}
+    )
+
+
+def _moved(owner: RunOwner, events: list[Event], app_id: str) -> tuple[RunOwner, list[Event]]:
+    """The run as one of another app."""
+    owner = msgspec.structs.replace(owner, app_id=app_id, end_user_id=end_user(app_id, owner.user))
+    first: Any = events[0]
+    if "app_id" in first.system:
+        first = msgspec.structs.replace(first, system={**first.system, "app_id": app_id})
+    return owner, [first, *events[1:]]

@@ -1,0 +1,108 @@
+"""Removing what is old enough: runs with their logs, and files that nobody uses any more."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from jikko.errors import JikkoError, LogDamaged
+from jikko.files.store import Files
+from jikko.inputs.file_ids import possible_file_ids
+from jikko.ports.clock import Clock
+from jikko.ports.files import Kept
+from jikko.ports.run_store import RunStore
+
+log = logging.getLogger(__name__)
+
+_BATCH = 100
+"""Runs or files that are removed in one transaction, so that nobody waits for long."""
+_PAUSE = 0.01
+"""Seconds between batches, in which others may write."""
+_LOOK_EVERY = 600.0
+"""Seconds between looks for what is old enough."""
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many were removed."""
+
+    runs: int
+    files: int
+
+
+class Retention:
+    """Removes old runs and files in small batches, while others read and write."""
+
+    def __init__(self, store: RunStore, files: Files, clock: Clock = time.time, *, batch: int = _BATCH) -> None:
+        self._store = store
+        self._files = files
+        self._clock = clock
+        self._batch = batch
+
+    async def prune(self, before: float, *, progress: Callable[[int], None] | None = None) -> Pruned:
+        """Remove runs that finished before a time, and files that were neither stored nor used since.
+
+        Content that belongs to no file any more goes too, once it is an hour old.
+
+        Open and paused runs stay, and runs whose call-back is still tried; so does every file that a remaining run may
+        speak of. May be broken off at any time; what was removed until then is gone.
+
+        Args:
+            progress: Called with the number of runs after each batch.
+        """
+        runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch), progress)
+        kept: Kept | None = None
+
+        async def expire() -> int:
+            nonlocal kept
+            if kept is None:
+                kept = await self._files_of_lasting_runs(before)
+            return await self._files.expire(before, limit=self._batch, keep=kept)
+
+        files = await self._repeat(expire, None)
+        swept = await self._files.sweep()
+        while swept:
+            await asyncio.sleep(_PAUSE)
+            swept = await self._files.sweep(swept)
+        return Pruned(runs, files)
+
+    async def watch(self, days: float) -> None:
+        """Remove what is older than so many days, again and again, until cancelled."""
+        while True:
+            try:
+                pruned = await self.prune(self._clock() - days * _DAY)
+                if pruned.runs or pruned.files:
+                    log.info("%d runs and %d files were older than %g days", pruned.runs, pruned.files, days)
+            except JikkoError as error:
+                log.error("what is old cannot be removed, trying again later: %s", error)
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _repeat(self, remove: Callable[[], Awaitable[int]], progress: Callable[[int], None] | None) -> int:
+        total = 0
+        while True:
+            removed = await remove()
+            total += removed
+            if progress is not None and removed:
+                progress(total)
+            if removed < self._batch:
+                return total
+            await asyncio.sleep(_PAUSE)
+
+    async def _files_of_lasting_runs(self, before: float) -> Kept:
+        """Those that stand in the logs of runs which began before a time and are still there.
+
+        A run that began later used its files later too, and that is known of the files. What a damaged log spoke of
+        nobody knows: only files of the run's own user can have been among it, and all of them stay.
+        """
+        ids: set[str] = set()
+        owners: set[tuple[str, str]] = set()
+        for run_id in await self._store.created_before(before):
+            try:
+                ids |= possible_file_ids(await self._store.events(run_id))
+            except LogDamaged as error:
+                log.warning("all files of the user of run %s stay: %s", run_id, error)
+                if (record := await self._store.record(run_id)) is not None:
+                    owners.add((record.owner.app_id, record.owner.end_user_id))
+        return Kept(ids, owners)

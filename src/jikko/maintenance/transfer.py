@@ -1,0 +1,90 @@
+"""Carrying ended runs, with their logs, from one database to another: as JSON Lines, one run a line."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from jikko.errors import JikkoError, LogConflict, LogDamaged
+from jikko.maintenance.exported_run import BadLine, read_run, run_line
+from jikko.ports.run_store import RunStore
+
+_AT_ONCE: Final = 64
+"""Runs that are being written at one time: they share commits."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What came of an import."""
+
+    added: int = 0
+    known: int = 0
+    """Runs that were there already."""
+    apps: Counter[str] = field(default_factory=Counter)
+    """How many runs were read of each app, by its id."""
+
+
+async def export_lines(
+    store: RunStore, *, app_id: str | None = None, damaged: Callable[[LogDamaged], None]
+) -> AsyncIterator[bytes]:
+    """The ended runs, in the order of their ids. Runs that end or are pruned meanwhile may be among them or not.
+
+    Args:
+        app_id: Only runs of this app.
+        damaged: Told of each run that is left out because its log cannot be read.
+    """
+    after = ""
+    while records := await store.scan(app_id=app_id, after=after):
+        for record in records:
+            if record.is_open:
+                continue
+            try:
+                events = await store.events(record.owner.run_id)
+            except LogDamaged as error:
+                damaged(error)
+            else:
+                if events:  # not pruned meanwhile
+                    yield run_line(record.owner, events)
+        after = records[-1].owner.run_id
+
+
+async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> Imported:
+    """Add runs. Those whose ids are known are left as they are, so that an import can be repeated.
+
+    Args:
+        app_id: The app whose runs they become; by default, each stays the run of the app that it was of.
+
+    Raises:
+        BadLine: A line cannot be read. Runs of the lines before it were added.
+    """
+    imported = Imported()
+    pending: deque[tuple[int, asyncio.Future[None]]] = deque()
+    try:
+        for number, text in enumerate(lines, 1):
+            if not text.strip():
+                continue
+            append = read_run(number, text, app_id=app_id)
+            imported.apps[append.record.owner.app_id] += 1
+            pending.append((number, store.append(append)))
+            if len(pending) >= _AT_ONCE:
+                await _settle(*pending.popleft(), imported)
+    finally:
+        # All of them, so that each is looked at, whatever became of the first.
+        await asyncio.gather(*[append for _, append in pending], return_exceptions=True)
+        while pending:
+            await _settle(*pending.popleft(), imported)
+    return imported
+
+
+async def _settle(number: int, append: "asyncio.Future[None]", imported: Imported) -> None:
+    try:
+        await append
+    except LogConflict:
+        imported.known += 1
+    except JikkoError:
+        raise
+    except Exception as error:
+        raise BadLine(number, f"it cannot be kept: {error}") from error
+    else:
+        imported.added += 1

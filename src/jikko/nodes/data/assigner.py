@@ -1,0 +1,271 @@
+"""The Variable Assigner node: changes variables of other nodes and of the conversation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+import msgspec
+
+from jikko.dsl.common import read_common
+from jikko.dsl.fields import Fields, as_selector
+from jikko.events import Update
+from jikko.lang.variables import follow
+from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.data.assigner_operations import (
+    OPERATIONS,
+    WITHOUT_INPUT,
+    AssignmentRefused,
+    apply,
+    check_support,
+    prepared,
+    zero_value,
+)
+from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_too_deep, type_of
+
+WRITE_MODES: Final = ("over-write", "append", "clear")
+"""The operations of version 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One change."""
+
+    target: Selector
+    operation: str
+    source: Selector | None
+    """Where the new value is; ``None`` if it is ``constant``."""
+    constant: Json
+    input_type: str
+    """``variable`` or ``constant``."""
+
+    @classmethod
+    def read(cls, data: Fields) -> Self:
+        operation = data.text("operation", required=True)
+        if operation and operation not in OPERATIONS:
+            data.problem("operation", f"is {operation!r}", f"expected one of {', '.join(OPERATIONS)}")
+        input_type = data.choice("input_type", ("variable", "constant"), "variable")
+        value = data.get("value")
+        source = None
+        if input_type == "variable" and operation not in WITHOUT_INPUT and value is not None:
+            source = as_selector(value)
+            if source is None:
+                data.problem("value", "is not a selector", "expected [node id, variable]")
+        return cls(data.selector("variable_selector", required=True), operation, source, value, input_type)
+
+
+class _Pool:
+    """The variables as the changes made so far leave them. Nothing of it is seen outside before the node ends."""
+
+    def __init__(self, variables: Variables) -> None:
+        self._variables = variables
+        self.changed: dict[Selector, Json] = {}
+
+    def get(self, selector: Selector) -> Json | Unset:
+        if selector[:2] in self.changed:
+            return follow(self.changed[selector[:2]], selector[2:])
+        return self._variables.get(selector)
+
+    def target(self, selector: Selector) -> tuple[Json, str]:
+        """Value and type of a variable that is to be changed.
+
+        Raises:
+            AssignmentRefused: There is no such variable. Parts of objects are none.
+        """
+        value = self.get(selector) if len(selector) == 2 else UNSET
+        if value is UNSET:
+            raise AssignmentRefused(f"Variable {list(selector)} not found")
+        return value, self._type(selector, value)
+
+    def updates(self) -> tuple[Update, ...]:
+        return tuple(Update((selector[0], selector[1]), value) for selector, value in self.changed.items())
+
+    def recorded(self) -> list[Json]:
+        """What is recorded of the changes.
+
+        Source: Dify 1.15, spec/nodes.md, assigner (``__updated_variables``).
+        """
+        return [
+            {
+                "name": selector[1],
+                "selector": list(selector),
+                "value_type": _shown_type(self._type(selector, self._variables.get(selector))),
+                "new_value": value,
+            }
+            for selector, value in self.changed.items()
+        ]
+
+    def _type(self, selector: Selector, value: Json) -> str:
+        return self._variables.declared_type(selector) or type_of(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Assigner:
+    """Change variables, in order; all of them or, if one change is refused, none.
+
+    Outputs:
+        None.
+
+    Source: Dify 1.15, spec/nodes.md, assigner version 1 and version 2.
+    """
+
+    type: ClassVar[str] = "assigner"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = False
+
+    assignments: tuple[Assignment, ...]
+    recorded: Mapping[str, Json] | None
+    """The configuration, which version 2 records as its inputs; ``None`` for version 1, which records the value."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        # An unknown version means the newest.
+        if data.text("version", "1") == "1":
+            return cls((_read_version_1(data),), None)
+        return cls(tuple(Assignment.read(item) for item in data.mappings("items")), _configuration(data))
+
+    def writes(self) -> tuple[Selector, ...]:
+        return tuple(assignment.target for assignment in self.assignments)
+
+    async def run(self, ctx: Context) -> Result:
+        if ctx.recorded is ctx.variables:
+            return self._changed(ctx, _Pool(ctx.variables))
+        # First as it is recorded, so that what a refusal quotes is that. What is refused depends on no text.
+        recorded = self._changed(ctx, _Pool(ctx.recorded))
+        return msgspec.structs.replace(recorded, updates=self._changed(ctx, _Pool(ctx.variables)).updates)
+
+    def _changed(self, ctx: Context, pool: _Pool) -> Result:
+        if self.recorded is None:
+            return self._changed_by_version_1(pool)
+        try:
+            for assignment in self.assignments:
+                _assign(pool, assignment, max_number=ctx.services.limits.max_number)
+        except AssignmentRefused as refusal:
+            if refusal.unexpected:
+                raise NodeFailure(str(refusal), kind="WorkflowNodeError") from None
+            raise NodeFailure(str(refusal), inputs=self.recorded) from None
+        return Result(
+            inputs=self.recorded,
+            process_data={
+                **{selector[1]: value for selector, value in pool.changed.items()},
+                "__updated_variables": pool.recorded(),
+            },
+            updates=pool.updates(),
+        )
+
+    def _changed_by_version_1(self, pool: _Pool) -> Result:
+        (assignment,) = self.assignments
+        try:
+            value = _assign_unchecked(pool, assignment)
+        except AssignmentRefused as refusal:
+            raise NodeFailure(str(refusal), kind="WorkflowNodeError") from None
+        return Result(
+            inputs={"value": value}, process_data={"__updated_variables": pool.recorded()}, updates=pool.updates()
+        )
+
+
+def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
+    """Make one change, as version 2 does. One whose new value is null is passed over."""
+    current, kind = pool.target(assignment.target)
+    check_support(assignment.operation, kind, assignment.input_type)
+    value = assignment.constant
+    if assignment.source is not None:
+        value = pool.get(assignment.source)
+        if value is UNSET:
+            raise AssignmentRefused(f"Variable {list(assignment.source)} not found")
+        if value is None:
+            return
+    _check_depth(assignment.operation, value)
+    value = prepared(assignment.operation, kind, value)
+    pool.changed[assignment.target] = apply(assignment.operation, kind, current, value, max_number=max_number)
+
+
+def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
+    """Make the change of version 1, which checks no types.
+
+    Returns:
+        The value that is recorded.
+    """
+    try:
+        current, kind = pool.target(assignment.target)
+    except AssignmentRefused:
+        raise AssignmentRefused("assigned variable not found") from None
+    if assignment.operation == "clear":
+        value = pool.changed[assignment.target] = zero_value(kind)
+        return value
+    value = UNSET if assignment.source is None else pool.get(assignment.source)
+    if value is UNSET:
+        raise AssignmentRefused("input value not found")
+    _check_depth(assignment.operation, value)
+    if assignment.operation == "append":
+        if not isinstance(current, list):
+            raise AssignmentRefused(f"Operation append is not supported for type {kind}")
+        pool.changed[assignment.target] = [*current, value]
+    else:
+        pool.changed[assignment.target] = value
+    return value
+
+
+def _check_depth(operation: str, value: Json) -> None:
+    """Refuse what is nested too deep to be kept in the log.
+
+    Here, since a value that grows deeper from round to round of a loop has to pass here.
+
+    Raises:
+        AssignmentRefused: The variable would be nested deeper than ``MAX_DEPTH`` levels.
+    """
+    if isinstance(value, (list, dict)) and is_too_deep([value] if operation == "append" else value):
+        raise AssignmentRefused(f"The value is nested deeper than {MAX_DEPTH} levels", unexpected=True)
+
+
+def _read_version_1(data: Fields) -> Assignment:
+    operation = data.choice("write_mode", WRITE_MODES, "over-write")
+    return Assignment(
+        target=data.selector("assigned_variable_selector", required=True),
+        operation=operation,
+        source=data.selector("input_variable_selector", required=operation != "clear"),
+        constant=None,
+        input_type="variable",
+    )
+
+
+def _configuration(data: Fields) -> dict[str, Json]:
+    """The whole configuration as Dify records it: with defaults, and with whatever else is in the file."""
+    common = read_common(Fields(data.where, data.raw, []))
+    retry = data.mapping("retry_config")
+    return {
+        **data.raw,
+        "title": common.title,
+        "desc": data.get("desc"),
+        "version": common.version,
+        "error_strategy": common.error_strategy,
+        "default_value": _default_value(data, common.default_value),
+        "retry_config": {
+            "max_retries": retry.integer("max_retries"),
+            "retry_interval": retry.integer("retry_interval"),
+            "retry_enabled": retry.boolean("retry_enabled"),
+        },
+        "items": [
+            {
+                "variable_selector": list(as_selector(item.get("variable_selector")) or ()),
+                "input_type": item.get("input_type", "variable"),
+                "operation": item.get("operation"),
+                "value": item.get("value"),
+            }
+            for item in data.mappings("items")
+        ],
+    }
+
+
+def _default_value(data: Fields, parsed: Mapping[str, Json]) -> Json:
+    """The entries, with the values that they stand for."""
+    if data.get("default_value") is None:
+        return None
+    return [
+        {"value": parsed.get(entry.text("key")), "type": entry.get("type"), "key": entry.get("key")}
+        for entry in data.mappings("default_value")
+    ]
+
+
+def _shown_type(kind: str) -> str:
+    # A declared number is shown by the type of the value that it began with, nearly always an integer.
+    return "integer" if kind == "number" else kind

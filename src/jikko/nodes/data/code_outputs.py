@@ -1,0 +1,237 @@
+"""What a code node may return: checked against the outputs that it declares.
+
+Source: Dify 1.15, spec/nodes.md, code (output check).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import NodeFailure
+from jikko.ports.node_ports import ValueLimits
+from jikko.values import Json
+
+TYPES = (
+    "string",
+    "number",
+    "boolean",
+    "object",
+    "array[string]",
+    "array[number]",
+    "array[object]",
+    "array[boolean]",
+)
+_SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """The declared type of one output, or of one field of an object."""
+
+    type: str
+    children: "Mapping[str, OutputSpec] | None" = None
+    """Fields of an object, or of the objects in an array; ``None`` leaves the content free."""
+
+    @classmethod
+    def read(cls, data: Fields) -> Self:
+        kind = data.text("type", required=True)
+        if kind and kind not in TYPES:
+            data.problem("type", f"is {kind!r}", f"expected one of {', '.join(TYPES)}")
+        children = data.get("children")
+        if children is None:
+            return cls(kind)
+        return cls(kind, read_outputs(data, "children"))
+
+
+def read_outputs(data: Fields, name: str) -> dict[str, OutputSpec]:
+    """The declared outputs of a code node, by name."""
+    outputs = data.mapping(name)
+    return {str(key): OutputSpec.read(outputs.mapping(key)) for key in outputs.raw}
+
+
+def floats_from_scientific(value: Json) -> Json:
+    """Texts in scientific notation with an exponent sign become floats, at any depth.
+
+    Source: Dify 1.15, spec/nodes.md, code ([QUIRK]).
+    """
+    match value:
+        case str():
+            return float(value) if _SCIENTIFIC.fullmatch(value) else value
+        case dict():
+            return {key: floats_from_scientific(item) for key, item in value.items()}
+        case list():
+            return [floats_from_scientific(item) for item in value]
+        case _:
+            return value
+
+
+class OutputCheck:
+    """Checks one result. Every failure names the path of the value, such as ``a.b[2]``."""
+
+    def __init__(self, limits: ValueLimits) -> None:
+        self._limits = limits
+
+    def declared(
+        self, result: Mapping[str, Json], outputs: Mapping[str, OutputSpec], prefix: str = "", depth: int = 1
+    ) -> dict[str, Json]:
+        """The outputs, converted where their type asks for it.
+
+        Raises:
+            NodeFailure: A value is missing, undeclared, of the wrong type or too large.
+        """
+        self._check_depth(depth)
+        found: dict[str, Json] = {}
+        for name, spec in outputs.items():
+            path = f"{prefix}.{name}" if prefix else name
+            if name not in result:
+                raise _invalid(f"Output {path} is missing.")
+            found[name] = self._typed(result[name], spec, path, depth)
+        if undeclared := [name for name in result if name not in outputs]:
+            where = f" in {prefix}" if prefix else ""
+            raise NodeFailure(
+                f"Not all output parameters are validated: {', '.join(map(repr, undeclared))}{where} not declared.",
+                kind="CodeNodeError",
+            )
+        return found
+
+    def _typed(self, value: Json, spec: OutputSpec, path: str, depth: int) -> Json:
+        match spec.type:
+            case "string":
+                return self._string(value, path)
+            case "number":
+                return self._number(value, path)
+            case "boolean":
+                return value
+            case "object":
+                return self._object(value, spec, path, depth)
+            case "array[number]":
+                return self._array(value, path, self._limits.max_numbers, "JIKKO_MAX_NUMBERS", self._element_number)
+            case "array[string]":
+                return self._array(value, path, self._limits.max_strings, "JIKKO_MAX_STRINGS", self._string)
+            case "array[object]":
+                return self._array(
+                    value,
+                    path,
+                    self._limits.max_objects,
+                    "JIKKO_MAX_OBJECTS",
+                    lambda item, where: self._object(item, spec, where, depth + 1),
+                )
+            case _:
+                return self._array(value, path, None, "", _boolean_element)
+
+    def _array(
+        self, value: Json, path: str, limit: int | None, setting: str, element: Callable[[Json, str], Json]
+    ) -> Json:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise _invalid(f"Output {path} is not an array, but {_name(value)}.")
+        if limit is not None and len(value) > limit:
+            raise _invalid(
+                f"The length of output {path} must be at most {limit} elements, but is {len(value)} (set by {setting})."
+            )
+        return [element(item, f"{path}[{index}]") for index, item in enumerate(value)]
+
+    def _object(self, value: Json, spec: OutputSpec, path: str, depth: int) -> Json:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise _invalid(f"Output {path} is not an object, but {_name(value)}.")
+        if spec.children is None:
+            self._free(value, path, depth + 1)
+            return value
+        return self.declared(value, spec.children, path, depth + 1)
+
+    def _string(self, value: Json, path: str) -> Json:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise _invalid(f"Output {path} must be a string, but is {_name(value)}.")
+        if len(value) > self._limits.max_text:
+            raise _invalid(
+                f"The length of output {path} must be at most {self._limits.max_text} characters, but is {len(value)} "
+                "(set by JIKKO_MAX_TEXT)."
+            )
+        return value.replace("\x00", "")
+
+    def _number(self, value: Json, path: str) -> Json:
+        return None if value is None else self._element_number(value, path)
+
+    def _element_number(self, value: Json, path: str) -> Json:
+        if isinstance(value, bool):
+            return int(value)
+        if not isinstance(value, (int, float)):
+            raise _invalid(f"Output {path} must be a number, but is {_name(value)}.")
+        limit = self._limits.max_number
+        if value > limit or value < -limit:
+            raise _invalid(f"Output {path} is out of range: it must lie between -{limit} and {limit}.")
+        if isinstance(value, float) and value == value:
+            exponent = Decimal(str(value)).normalize().as_tuple().exponent
+            if isinstance(exponent, int) and -exponent > self._limits.max_decimals:
+                raise _invalid(f"Output {path} has more than {self._limits.max_decimals} decimal places.")
+        return value
+
+    def _free(self, value: dict[str, Json], path: str, depth: int) -> None:
+        self._check_depth(depth)
+        for key, item in value.items():
+            self._free_value(item, f"{path}.{key}", depth)
+
+    def _free_value(self, value: Json, path: str, depth: int) -> None:
+        match value:
+            case str():
+                self._string(value, path)
+            case bool():
+                pass
+            case int() | float():
+                self._element_number(value, path)
+            case dict():
+                self._free(value, path, depth + 1)
+            case [None, *_] | []:
+                pass
+            case list():
+                self._homogeneous(value, path)
+                for index, item in enumerate(value):
+                    self._free_value(item, f"{path}[{index}]", depth)
+            case _:
+                pass
+
+    @staticmethod
+    def _homogeneous(items: list[Json], path: str) -> None:
+        kinds: tuple[type, ...] = next(
+            kinds for kinds in ((int, float), (str,), (dict,), (list,)) if isinstance(items[0], kinds)
+        )
+        if not all(item is None or isinstance(item, kinds) for item in items):
+            raise _invalid(f"Output {path} must hold elements of one type only.")
+
+    def _check_depth(self, depth: int) -> None:
+        if depth > self._limits.max_depth:
+            raise NodeFailure(f"Depth limit {self._limits.max_depth} reached, object too deep.", kind="DepthLimitError")
+
+
+def _boolean_element(value: Json, path: str) -> Json:
+    if value is not None and not isinstance(value, bool):
+        raise _invalid(f"Output {path} must be a boolean, but is {_name(value)}.")
+    return value
+
+
+def _invalid(message: str) -> NodeFailure:
+    return NodeFailure(message, kind="OutputValidationError")
+
+
+def _name(value: Json) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a string"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case _:
+            return "an object"

@@ -1,0 +1,62 @@
+"""The Variable Aggregator node: the first variable that exists."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.events import Update
+from jikko.nodes.contract import Context, Result
+from jikko.nodes.data.groups import described, described_name
+from jikko.values import UNSET, Json, Selector
+
+
+@dataclass(frozen=True, slots=True)
+class VariableAggregator:
+    """Hand on the first of several variables that exists. Null counts as existing.
+
+    A branch that was not taken writes nothing, so listing one variable per branch joins the branches again.
+
+    Outputs:
+        ``output``, or with groups one object ``{"output": value}`` per group. Nothing for a group without a hit.
+
+    Source: Dify 1.15, spec/nodes.md, variable-aggregator.
+    """
+
+    type: ClassVar[str] = "variable-aggregator"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = False
+
+    candidates: tuple[Selector, ...]
+    groups: tuple[tuple[str, tuple[Selector, ...]], ...] | None
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        advanced = data.mapping("advanced_settings")
+        groups = None
+        if advanced.boolean("group_enabled"):
+            groups = tuple(
+                (group.text("group_name", required=True), group.selectors("variables"))
+                for group in advanced.mappings("groups")
+            )
+        return cls(candidates=data.selectors("variables"), groups=groups)
+
+    async def run(self, ctx: Context) -> Result:
+        outputs: dict[str, Json] = {}
+        inputs: dict[str, Json] = {}
+        updates: list[Update] = []
+        if self.groups is None:
+            for selector in self.candidates:
+                value = ctx.variables.get(selector)
+                if value is not UNSET:
+                    recorded = ctx.recorded.get(selector)
+                    return Result(outputs={"output": value}, inputs={".".join(selector[1:]): recorded})
+            return Result()
+        for name, candidates in self.groups:
+            for selector in candidates:
+                value = ctx.variables.get(selector)
+                if value is not UNSET:
+                    outputs[name] = {"output": value}
+                    recorded = inputs[".".join(selector[1:])] = ctx.recorded.get(selector)
+                    updates.append(Update((ctx.node_id, described_name(name)), described(selector, recorded)))
+                    break
+        return Result(outputs=outputs, inputs=inputs, updates=tuple(updates))

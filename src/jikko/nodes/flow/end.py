@@ -1,0 +1,58 @@
+"""The End node: what a workflow gives back."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, Result
+from jikko.nodes.data.groups import described_name
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
+from jikko.values import UNSET, Json, Selector
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Collect variables as outputs of the run. Several may run; their outputs are merged.
+
+    Outputs:
+        One per entry; null when the variable does not exist.
+
+    Source: Dify 1.15, spec/nodes.md, end.
+    """
+
+    type: ClassVar[str] = "end"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = False
+
+    outputs: NamedVariables
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(outputs=read_named(data, "outputs"))
+
+    def parts(self) -> tuple[str | Selector, ...]:
+        """The values in their order, a line break between each two. Source: spec/events.md §4."""
+        found: list[str | Selector] = []
+        for _, selector in self.outputs:
+            if found:
+                found.append("\n")
+            found.append(selector)
+        return tuple(found)
+
+    async def run(self, ctx: Context) -> Result:
+        values = values_of(self.outputs, ctx.variables)
+        return Result(outputs=values, inputs=self._recorded(ctx, values))
+
+    def _recorded(self, ctx: Context, values: dict[str, Json]) -> dict[str, Json]:
+        """The inputs: the values as records show them, but of a group of an aggregator what Dify records of it.
+
+        A secret that the node hands on stands in its outputs. Its inputs show the mask all the same, as those of all
+        nodes do: so nobody who reads inputs has to know of which node they are.
+        """
+        recorded = values if ctx.recorded is ctx.variables else values_of(self.outputs, ctx.recorded)
+        for name, selector in self.outputs:
+            if len(selector) == 2 and isinstance(values[name], dict):
+                described = ctx.variables.get((selector[0], described_name(selector[1])))
+                if described is not UNSET:
+                    recorded = {**recorded, name: described}
+        return recorded

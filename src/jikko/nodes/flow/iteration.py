@@ -1,0 +1,154 @@
+"""The Iteration node: runs its body once for each element of an array."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.events import Usage
+from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Variables
+from jikko.nodes.flow.usage import told_by_container, total
+from jikko.values import UNSET, Json, Selector
+
+ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """Run the body for each element, one after the other or several at once, and collect one value of each round.
+
+    Outputs:
+        ``output``: The values in the order of the elements.
+
+    Source: Dify 1.15, spec/execution.md §10.
+    """
+
+    type: ClassVar[str] = "iteration"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+    isolated: ClassVar[bool] = True
+
+    start_node_id: str
+    iterator: Selector
+    output: Selector
+    parallel: int
+    """Rounds at once; 1 for one after the other."""
+    is_parallel: bool
+    error_mode: str
+    flatten: bool
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        is_parallel = data.boolean("is_parallel")
+        return cls(
+            start_node_id=data.text("start_node_id"),
+            iterator=data.selector("iterator_selector", required=True),
+            output=data.selector("output_selector", required=True),
+            parallel=data.integer("parallel_nums", 10, minimum=1) if is_parallel else 1,
+            is_parallel=is_parallel,
+            error_mode=data.choice("error_handle_mode", ERROR_MODES, "terminated"),
+            flatten=data.boolean("flatten_output", True),
+        )
+
+    def declared(self, node_id: str) -> Mapping[Selector, str]:
+        return {}
+
+    async def run(self, ctx: ContainerContext) -> Result:
+        items = ctx.variables.get(self.iterator)
+        if items is UNSET:
+            raise NodeFailure(
+                f"Iterator variable {list(self.iterator)} not found.", kind="IteratorVariableNotFoundError"
+            )
+        if items is None or items == []:
+            return Result(outputs={"output": []})
+        if not isinstance(items, list):
+            raise NodeFailure(
+                f"Invalid iterator value {list(self.iterator)}: expected an array.", kind="InvalidIteratorValueError"
+            )
+        # After a crash the array may have been changed by a round; what counts is what the iteration began with.
+        items = ctx.begin(
+            {"iterator_selector": items},
+            length=len(items),
+            hides_failed_rounds=self.is_parallel and self.error_mode == "terminated",
+        )["iterator_selector"]
+        outcomes = await (self._in_parallel(ctx, items) if self.is_parallel else self._in_sequence(ctx, items))
+        inputs = {"iterator_selector": items}
+        usage = total(outcome.usage for outcome in outcomes)
+        failed = next((outcome for outcome in outcomes if outcome.error is not None), None)
+        if failed is not None and self.error_mode == "terminated":
+            done = {index: outcome for index, outcome in enumerate(outcomes) if outcome.error is None}
+            kept = [outcome.outputs.get("output") for outcome in done.values()]
+            if self.is_parallel:
+                kept = [done[index].outputs.get("output") if index in done else None for index in range(len(items))]
+            raise NodeFailure(
+                failed.error or "",
+                kind="IterationNodeError",
+                inputs=inputs,
+                outputs={"output": kept},
+                usage=usage,
+                metadata=_metadata(done, usage),
+                steps=len(items),
+            )
+        return Result(
+            outputs={"output": self._collected(outcomes)},
+            inputs=inputs,
+            usage=usage,
+            metadata=_metadata(dict(enumerate(outcomes)), usage),
+            steps=len(items),
+        )
+
+    async def _in_sequence(self, ctx: ContainerContext, items: list[Json]) -> list[RoundOutcome]:
+        outcomes: list[RoundOutcome] = []
+        for index, item in enumerate(items):
+            outcome = await self._round(ctx, index, item)
+            outcomes.append(outcome)
+            if outcome.error is not None and self.error_mode == "terminated":
+                break
+        return outcomes
+
+    async def _in_parallel(self, ctx: ContainerContext, items: list[Json]) -> list[RoundOutcome]:
+        for index, item in enumerate(items):
+            ctx.announce_round(index, {"item": item, "index": index})
+        outcomes: dict[int, RoundOutcome] = {}
+        waiting = iter(enumerate(items))
+        failed = False
+
+        async def work() -> None:
+            nonlocal failed
+            for index, item in waiting:
+                outcome = outcomes[index] = await self._round(ctx, index, item)
+                if outcome.error is not None and self.error_mode == "terminated":
+                    failed = True
+                if failed:
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.parallel, len(items))):
+                group.create_task(work())
+        return [outcomes[index] for index in sorted(outcomes)]
+
+    async def _round(self, ctx: ContainerContext, index: int, item: Json) -> RoundOutcome:
+        def collect(variables: Variables) -> Mapping[str, Json]:
+            value = variables.get(self.output)
+            return {"output": None if value is UNSET else value}
+
+        return await ctx.run_round(index, {"item": item, "index": index}, collect)
+
+    def _collected(self, outcomes: list[RoundOutcome]) -> list[Json]:
+        values = [outcome.outputs.get("output") for outcome in outcomes]
+        if self.error_mode == "remove-abnormal-output":
+            if self.is_parallel:
+                # Legitimate nulls go, too. Source: spec/execution.md §10 rule 4.
+                values = [value for value in values if value is not None]
+            else:
+                values = [outcome.outputs.get("output") for outcome in outcomes if outcome.error is None]
+        present = [value for value in values if value is not None]
+        if self.flatten and present and all(isinstance(value, list) for value in present):
+            return [item for value in present for item in value]
+        return values
+
+
+def _metadata(outcomes: Mapping[int, RoundOutcome], usage: Usage | None) -> dict[str, Json]:
+    elapsed = {str(index): outcome.elapsed for index, outcome in outcomes.items()}
+    return {**told_by_container(usage), "iteration_duration_map": elapsed}

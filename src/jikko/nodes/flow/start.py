@@ -1,0 +1,79 @@
+"""The Start node: what the caller gives."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Final, Self
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.dsl.fields import Fields
+from jikko.dsl.json_schema import BadSchema, JsonSchema, Misfit
+from jikko.dsl.start_variables import StartVariable, read_start_variables
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.named_variables import values_of
+from jikko.values import Json, has_more_elements
+
+_FEW: Final = 1000
+"""Elements of an object that is checked at once, in some milliseconds. A hundred thousand take half a second."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Hand on the inputs of the run. They were converted when the run was accepted; objects are checked here.
+
+    Outputs:
+        One per declared variable; null for an optional one that was not given.
+
+    Source: Dify 1.15, spec/nodes.md, start.
+    """
+
+    type: ClassVar[str] = "start"
+    immediate: ClassVar[bool] = True
+    branching: ClassVar[bool] = False
+
+    variables: tuple[StartVariable, ...]
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(variables=read_start_variables(data))
+
+    @cached_property
+    def _schemas(self) -> dict[str, JsonSchema]:
+        """The schemas by variable. Made at the first run: the library is loaded only for workflows that have one."""
+        return {
+            variable.name: JsonSchema(variable.json_schema, "draft 7")
+            for variable in self.variables
+            if variable.json_schema
+        }
+
+    async def run(self, ctx: Context) -> Result:
+        named = ((variable.name, (ctx.node_id, variable.name)) for variable in self.variables)
+        values = values_of(named, ctx.variables)
+        for variable in self.variables:
+            if variable.type == "json_object":
+                await self._check_object(variable, values[variable.name], values)
+        return Result(outputs=values, inputs=values)
+
+    async def _check_object(self, variable: StartVariable, value: Json, inputs: dict[str, Json]) -> None:
+        name = variable.name
+        if value is None:
+            if variable.required:
+                raise NodeFailure(f"Input {name} is required.", inputs=inputs)
+            return
+        if not isinstance(value, dict):
+            raise NodeFailure(f"Input {name} must be a JSON object.", inputs=inputs)
+        try:
+            schema = self._schemas.get(name)
+            misfit = None if schema is None else await _misfit(schema, value)
+        except BadSchema as bad:
+            raise NodeFailure(f"Input {name} cannot be checked against its schema: {bad}.", inputs=inputs) from None
+        if misfit is not None:
+            raise NodeFailure(f"Input {name} does not fit its schema: {misfit.message}", inputs=inputs)
+
+
+async def _misfit(schema: JsonSchema, value: Json) -> Misfit | None:
+    if not has_more_elements(value, _FEW):
+        return schema.misfit(value)
+    # Where the node is run in place it ends here, and begins again in a task.
+    await asyncio.sleep(0)
+    return await off_the_loop(schema.misfit, value)

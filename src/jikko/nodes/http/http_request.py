@@ -1,0 +1,343 @@
+"""The HTTP Request node: asks another server."""
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Self
+
+from jikko.dsl.fields import Fields
+from jikko.lang.templates import Template
+from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.http.http_body import Body, PreparedBody
+from jikko.nodes.http.http_record import request_text
+from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
+from jikko.ports.files import FileTooLarge
+from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
+from jikko.values import Json
+
+METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
+_GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
+"""Statuses that always fail. A quirk of Dify: its client repeats requests upon these, here zero times, and gives up."""
+_KINDS: Final[Mapping[FailureKind, str]] = {
+    "url": "InvalidURLError",
+    "body": "RequestBodyError",
+    "too_large": "ResponseSizeError",
+}
+_FAILED: Final[Mapping[FailureKind, str]] = {
+    "url": "its URL cannot be used",
+    "body": "its body cannot be sent",
+    "request": "one of its headers cannot be sent",
+    "address": "the address may not be reached",
+    "connect": "there is no such host, no connection, or no trust in its certificate",
+    "timeout": "it took too long",
+    "redirect": "it was redirected too often, or to nowhere",
+    "protocol": "what came back is not a complete answer",
+    "too_large": "the answer is too large",
+}
+"""What is told of a failure where its own message would name what is secret."""
+_END_OF_HOST: Final = re.compile(r"[/?#\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """How the node proves who it is."""
+
+    type: str
+    """``bearer``, ``basic`` or ``custom``."""
+    key: Template
+    header: str
+
+    @classmethod
+    def read(cls, data: Fields) -> Self | None:
+        if data.choice("type", ("no-auth", "api-key"), "no-auth") == "no-auth":
+            return None
+        config = data.mapping("config")
+        if not config.raw:
+            data.problem("config", "is missing", "expected {type, api_key, header}")
+        return cls(
+            type=config.choice("type", ("bearer", "basic", "custom"), "bearer"),
+            key=Template.parse(config.text("api_key")),
+            header=config.text("header").strip() or "Authorization",
+        )
+
+    def value(self, variables: Variables) -> str:
+        """The value of the header.
+
+        Raises:
+            NodeFailure: The key is blank, or cannot be encoded.
+        """
+        key = self.key.to_text(variables)
+        if not key.strip():
+            raise NodeFailure(
+                "API key is required for authorization but was empty. Please provide a valid API key.",
+                kind="AuthorizationConfigError",
+            )
+        match self.type:
+            case "bearer":
+                return f"Bearer {key}"
+            case "basic":
+                return f"Basic {_encoded(key) if ':' in key else key}"
+            case _:
+                return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What goes ahead of the body: as it is sent, or as it is recorded."""
+
+    url: str
+    params: Pairs
+    headers: dict[str, str]
+    """With that of the API key."""
+
+    @property
+    def host(self) -> str:
+        """Host and port, as far as they can be told from the rest."""
+        return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """Send a request and hand on the answer.
+
+    A status other than 2xx is a failure only if the node has an error strategy or retries.
+
+    Outputs:
+        ``status_code``, ``body`` (text; ``""`` if the answer is a file), ``headers`` (by lower-case name), ``files``.
+
+    Source: Dify 1.15, spec/nodes.md, http-request.
+    """
+
+    type: ClassVar[str] = "http-request"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
+
+    method: str
+    url: Template
+    api_key: ApiKey | None
+    headers: Template
+    params: tuple[tuple[Template, Template], ...]
+    body: Body
+    timeouts: Timeouts
+    ssl_verify: bool | None
+    strict: bool
+    """Whether a status other than 2xx is a failure."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        method = data.text("method", required=True)
+        if method and method.lower() not in METHODS:
+            data.problem("method", f"is {method!r}", f"expected one of {', '.join(METHODS)}")
+        timeout, usual = data.mapping("timeout"), Timeouts()
+        return cls(
+            method=method,
+            url=Template.parse(data.text("url", required=True)),
+            api_key=ApiKey.read(data.mapping("authorization")),
+            headers=Template.parse(data.text("headers")),
+            params=_read_params(data.text("params")),
+            body=Body.read(data.mapping("body")),
+            timeouts=Timeouts(
+                connect=timeout.integer("connect", minimum=0) or usual.connect,
+                read=timeout.integer("read", minimum=0) or usual.read,
+                write=timeout.integer("write", minimum=0) or usual.write,
+            ),
+            ssl_verify=None if data.get("ssl_verify") is None else data.boolean("ssl_verify"),
+            strict=bool(data.get("error_strategy")) or data.mapping("retry_config").boolean("retry_enabled"),
+        )
+
+    async def run(self, ctx: Context) -> Result:
+        sent = self._head(ctx.variables)
+        recorded = sent if ctx.recorded is ctx.variables else self._head(ctx.recorded)
+        _check_url(sent.url)
+        body = await self.body.prepare(ctx)
+        headers = self._headers(sent, body)
+        _check_headers(headers, recorded.headers)
+        process_data = {"request": self._record(sent, headers, recorded, body)}
+        try:
+            response = await self._send(ctx, sent, headers, recorded, body)
+            outputs = await self._outputs(ctx, sent.url, response)
+        except NodeFailure as failure:
+            failure.process_data = process_data
+            raise
+        if self.strict and not 200 <= response.status < 300:
+            raise NodeFailure(
+                f"Request failed with status code {response.status}",
+                kind="HTTPResponseCodeError",
+                process_data=process_data,
+                outputs=outputs,
+            )
+        return Result(outputs=outputs, process_data=process_data)
+
+    def _head(self, variables: Variables) -> _Head:
+        key = None if self.api_key is None else self.api_key.value(variables)
+        headers = _parsed_headers(self.headers.to_text(variables))
+        if self.api_key is not None and key is not None:
+            headers[self.api_key.header] = key
+        return _Head(
+            url=self.url.to_text(variables),
+            params=tuple((name.to_text(variables), value.to_text(variables)) for name, value in self.params),
+            headers=headers,
+        )
+
+    def _headers(self, head: _Head, body: PreparedBody) -> Pairs:
+        headers = head.headers
+        if self.body.type == "form-data":
+            # One of the user's would lack the boundary.
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+        if body.content_type is not None and "content-type" not in map(str.lower, headers):
+            headers = {**headers, "Content-Type": body.content_type}
+        return tuple(headers.items())
+
+    def _record(self, sent: _Head, headers: Pairs, recorded: _Head, body: PreparedBody) -> str:
+        """What is recorded of the request.
+
+        Raises:
+            NodeFailure: It cannot be sent.
+        """
+        try:
+            text = self._text(sent, headers, body)
+        except UnicodeEncodeError:
+            raise NodeFailure("The parameters hold characters that cannot be sent.", kind="InvalidURLError") from None
+        except ValueError:
+            # Not the text of the error: it may hold user and password.
+            raise NodeFailure("The URL cannot be used: its host is malformed.", kind="InvalidURLError") from None
+        if recorded is sent:
+            return text
+        headers = self._headers(recorded, body)
+        try:
+            return self._text(recorded, headers, body)
+        except ValueError:
+            # With a mask in it, a URL may be none any more.
+            return self._text(replace(recorded, url=""), headers, body)
+
+    def _text(self, head: _Head, headers: Pairs, body: PreparedBody) -> str:
+        return request_text(
+            self.method,
+            head.url,
+            params=head.params,
+            headers=headers,
+            masked_header=None if self.api_key is None else self.api_key.header,
+            body=body.shown,
+        )
+
+    async def _send(
+        self, ctx: Context, sent: _Head, headers: Pairs, recorded: _Head, body: PreparedBody
+    ) -> HttpResponse:
+        if self.method.lower() == "options":
+            raise NodeFailure(f"Invalid http method {self.method}", kind="InvalidHttpMethodError")
+        limits = ctx.services.limits
+        request = OutgoingRequest(
+            method=self.method,
+            url=sent.url,
+            headers=headers,
+            params=sent.params,
+            body=body.content,
+            timeouts=self.timeouts,
+            ssl_verify=self.ssl_verify,
+            max_bytes=max(limits.max_http_text, limits.max_http_file),
+            secret_headers=frozenset() if self.api_key is None else frozenset({self.api_key.header.lower()}),
+            app_id=ctx.run.app_id,
+        )
+        try:
+            response = await ctx.services.http.send(request)
+        except HttpFailure as failure:
+            told = _told(failure, sent, recorded)
+            raise NodeFailure(told, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
+        if response.status in _GIVEN_UP:
+            raise NodeFailure(
+                f"Reached maximum retries for URL {_without_userinfo(recorded.url)} (status {response.status})",
+                kind="HttpRequestNodeError",
+            )
+        return response
+
+    async def _outputs(self, ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
+        limits = ctx.services.limits
+        file = is_file(response)
+        limit = limits.max_http_file if file else limits.max_http_text
+        if len(response.body) > limit:
+            raise NodeFailure(
+                f"{'File' if file else 'Text'} size is too large, max size is {readable_size(limit)}, "
+                f"but current size is {readable_size(len(response.body))}.",
+                kind="ResponseSizeError",
+            )
+        return {
+            "status_code": response.status,
+            "body": "" if file else text_of(response),
+            "headers": headers_of(response),
+            "files": [await _stored(ctx, url, response)] if file else [],
+        }
+
+
+async def _stored(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
+    name, mime_type = file_identity(response, url)
+    try:
+        return await ctx.services.files.make(
+            response.body,
+            app_id=ctx.run.app_id,
+            end_user_id=ctx.run.end_user_id,
+            name=name,
+            mime_type=mime_type,
+        )
+    except FileTooLarge as error:
+        raise NodeFailure(str(error), kind="ResponseSizeError") from None
+
+
+def _encoded(key: str) -> str:
+    try:
+        return base64.b64encode(key.encode()).decode()
+    except UnicodeEncodeError:
+        raise NodeFailure(
+            "The API key holds characters that cannot be sent.", kind="AuthorizationConfigError"
+        ) from None
+
+
+def _check_url(url: str) -> None:
+    if not url:
+        raise NodeFailure("url is required", kind="InvalidURLError")
+    if not url.startswith(("http://", "https://")):
+        raise NodeFailure("url should start with http:// or https://", kind="InvalidURLError")
+
+
+def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
+    for name, value in sent:
+        if not name.isascii() or not value.isascii():
+            # The value may be a secret, and so may the name.
+            which = f"The header {name!r}" if name in recorded else "A header"
+            raise NodeFailure(
+                f"{which} cannot be sent: names and values of headers must be ASCII.", kind="WorkflowNodeError"
+            )
+
+
+def _told(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
+    """The message of a failure. It may name the host, or a header, and these may come from secrets."""
+    if sent.host == recorded.host and sent.headers.keys() == recorded.headers.keys():
+        return str(failure)
+    return f"The request to {recorded.host or 'a secret host'} failed: {_FAILED[failure.kind]}."
+
+
+def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:
+    """Lines ``key: value``, each side a template: a line break in a variable does not begin a new one."""
+    found = []
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip():
+            found.append((Template.parse(key.strip()), Template.parse(value.strip())))
+    return tuple(found)
+
+
+def _parsed_headers(text: str) -> dict[str, str]:
+    """Lines ``Name: value``. Unlike parameters, they are split after the expansion."""
+    headers = {}
+    for line in text.splitlines():
+        if line.strip():
+            name, _, value = line.partition(":")
+            headers[name.strip()] = value.strip()
+    return headers
+
+
+def _without_userinfo(url: str) -> str:
+    scheme, mark, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"

@@ -1,0 +1,164 @@
+"""The LLM node: calls a language model with a prompt."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.files.generated_files import keep_media
+from jikko.nodes.model.context_text import context_text
+from jikko.nodes.model.llm_stream import TextStream
+from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.prompt import Prompt
+from jikko.nodes.model.structured_output import StructuredOutput
+from jikko.nodes.model.vision import Vision
+from jikko.nodes.rendered import NOTHING, Rendered
+from jikko.ports.models import Abilities, Completion, Message, ModelFailure, ModelRequest
+from jikko.values import Json, Selector
+
+FORMATS = ("tagged", "separated")
+
+
+@dataclass(frozen=True, slots=True)
+class Llm:
+    """Ask a model, and show its answer while it comes.
+
+    Outputs:
+        ``text``, ``reasoning_content``, ``usage``, ``finish_reason``; ``structured_output`` if it is on; ``files`` if
+        the model made some.
+
+    Source: Dify 1.15, spec/nodes.md, llm.
+    """
+
+    type: ClassVar[str] = "llm"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
+
+    model: ModelConfig
+    prompt: Prompt
+    context: Selector
+    """``()`` if there is none."""
+    vision: Vision
+    structured_output: StructuredOutput | None
+    separated: bool
+    """Whether reasoning is an output of its own, and not a part of the text."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        context = data.mapping("context")
+        return cls(
+            model=ModelConfig.from_dsl(data),
+            prompt=Prompt.from_dsl(data),
+            context=context.selector("variable_selector") if context.boolean("enabled") else (),
+            vision=Vision.from_dsl(data),
+            structured_output=StructuredOutput.from_dsl(data),
+            separated=data.choice("reasoning_format", FORMATS, "tagged") == "separated",
+        )
+
+    async def run(self, ctx: Context) -> Result:
+        inputs: dict[str, Json] = {}
+        try:
+            return await self._run(ctx, inputs)
+        except NodeFailure as failure:
+            failure.inputs = inputs
+            raise
+
+    async def _run(self, ctx: Context, inputs: dict[str, Json]) -> Result:
+        self.prompt.check_variables(ctx.variables)
+        files = self.vision.files(ctx.variables)
+        if files:
+            inputs["#files#"] = files
+        context = self._context(ctx)
+        if context.used:
+            inputs["#context#"] = context.recorded
+        inputs |= {"model_provider": self.model.provider, "model_name": self.model.name}
+        mode = self.model.checked_mode()
+        able = abilities(ctx, self.model)
+        prompt = await self.prompt.drafts(ctx, context, files, self.vision.detail)
+        messages = without_unsupported([draft.sent for draft in prompt], able)
+        recorded = messages
+        if ctx.recorded is not ctx.variables:
+            recorded = without_unsupported([draft.recorded for draft in prompt], able)
+        if not messages:
+            raise NodeFailure(
+                "The prompt is empty: write at least one message that has a text.", kind="NoPromptFoundError"
+            )
+        request = ModelRequest(
+            provider=self.model.provider,
+            model=self.model.name,
+            mode=mode,
+            messages=messages,
+            parameters=self.model.resolved(ctx.variables),
+            joined=not self.separated,
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+            key=ctx.idempotency_key,
+        )
+        stream = TextStream(ctx, separated=self.separated)
+        completion = await self._call(ctx, request, able, stream)
+        stream.finish()
+        try:
+            return await self._result(ctx, completion, stream, inputs, recorded, mode)
+        except NodeFailure as failure:
+            failure.usage = completion.usage.as_usage()
+            raise
+
+    def _context(self, ctx: Context) -> Rendered:
+        if not self.context:
+            return NOTHING
+        used = context_text(ctx.variables.get(self.context))
+        return Rendered(used, used if ctx.recorded is ctx.variables else context_text(ctx.recorded.get(self.context)))
+
+    async def _call(self, ctx: Context, request: ModelRequest, able: Abilities, stream: TextStream) -> Completion:
+        structured = self.structured_output
+        if structured is None:
+            return await call(ctx, request, stream.tell)
+        if able.structured_output and request.mode == "chat":
+            try:
+                return await call(ctx, replace(request, schema=structured.for_model), stream.tell)
+            except ModelFailure as failure:
+                if failure.unsupported != "structured_output":
+                    raise NodeFailure(str(failure), kind=failure.kind) from None
+        return await call(ctx, replace(request, messages=structured.instructed(request.messages)), stream.tell)
+
+    async def _result(
+        self,
+        ctx: Context,
+        completion: Completion,
+        stream: TextStream,
+        inputs: dict[str, Json],
+        prompt: tuple[Message, ...],
+        mode: str,
+    ) -> Result:
+        text, reasoning = stream.answer(completion)
+        outputs: dict[str, Json] = {
+            "text": text,
+            "reasoning_content": reasoning,
+            "usage": completion.usage.as_json(),
+            "finish_reason": completion.finish_reason,
+        }
+        if self.structured_output is not None:
+            outputs["structured_output"] = await self.structured_output.value_of(completion.text)
+        if completion.media:
+            files, links = await keep_media(ctx, completion.media)
+            outputs["files"] = files
+            outputs["text"] += links
+            ctx.say("text", links)
+        # Dify ends a stream with two empty pieces. Source: spec/observed.md.
+        ctx.say("text", "")
+        ctx.say("text", "")
+        return Result(
+            inputs=inputs,
+            outputs=outputs,
+            process_data={
+                "model_mode": mode,
+                "prompts": recorded_prompts(prompt, mode),
+                "usage": outputs["usage"],
+                "finish_reason": completion.finish_reason,
+                "model_provider": self.model.provider,
+                "model_name": self.model.name,
+            },
+            usage=completion.usage.as_usage(),
+        )

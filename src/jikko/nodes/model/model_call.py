@@ -1,0 +1,82 @@
+"""Calling a model from a node: what all nodes that do have in common."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+
+from jikko.nodes.contract import Context, NodeFailure
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.ports.models import Abilities, Chunk, Completion, Media, Message, ModelFailure, ModelRequest
+from jikko.values import Json
+
+
+def abilities(ctx: Context, model: ModelConfig) -> Abilities:
+    """What a node's model can do.
+
+    Raises:
+        NodeFailure: Nothing says how to reach its provider.
+    """
+    try:
+        return ctx.services.models.abilities(model.provider, model.name)
+    except ModelFailure as failure:
+        raise failed(failure) from None
+
+
+async def call(ctx: Context, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    """Call a model.
+
+    Raises:
+        NodeFailure: There is no usable answer. Of its record only kind, message and usage are set.
+        ModelFailure: The model turned out not to be able to do what was asked of it: see its ``unsupported``.
+    """
+    try:
+        return await ctx.services.models.complete(request, tell)
+    except ModelFailure as failure:
+        if failure.unsupported:
+            raise
+        raise failed(failure) from None
+
+
+def failed(failure: ModelFailure) -> NodeFailure:
+    """The failure of a node whose model call failed."""
+    usage = None if failure.usage is None else failure.usage.as_usage()
+    return NodeFailure(str(failure), kind=failure.kind, usage=usage)
+
+
+def without_unsupported(messages: Iterable[Message], able: Abilities) -> tuple[Message, ...]:
+    """The prompt without files that the model cannot read, and without messages that are empty then."""
+    kept = []
+    for message in messages:
+        parts = tuple(part for part in message.parts if (part if isinstance(part, str) else part.kind in able.media))
+        if parts:
+            kept.append(Message(message.role, parts))
+    return tuple(kept)
+
+
+def recorded_prompts(messages: Iterable[Message], mode: str) -> list[Json]:
+    """The ``prompts`` of the process data. Source: Dify 1.15, spec/nodes.md, llm."""
+    prompts: list[Json] = []
+    for message in messages:
+        files = [_recorded(part) for part in message.parts if isinstance(part, Media)]
+        if mode == "chat":
+            prompts.append({"role": message.role, "text": message.text, "files": files})
+        else:
+            prompts.append({"role": "user", "text": message.text} | ({"files": files} if files else {}))
+    return prompts
+
+
+def _recorded(media: Media) -> Json:
+    data = media.url
+    if not data:
+        # Only the ends of the content are shown; only they are encoded.
+        ending = b64encode(media.data[len(media.data) // 3 * 3 - 9 :])[-10:].decode()
+        data = f"data:{media.mime_type};base64,...{ending}"
+    shown = f"{data[:10]}...[TRUNCATED]...{data[-10:]}"
+    recorded: dict[str, Json] = {"type": media.kind, "data": shown}
+    match media.kind:
+        case "image":
+            recorded["detail"] = media.detail
+        case "audio":
+            recorded["format"] = media.mime_type.rpartition("/")[2]
+        case _:
+            pass
+    return recorded

@@ -1,0 +1,171 @@
+"""The Parameter Extractor node: a model finds values in a text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.lang.templates import Template
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.model.extracted_values import Misfit, Parameter, check_values, schema_of
+from jikko.nodes.model.extractor_prompt import extractor_messages, extractor_tool
+from jikko.nodes.model.json_in_text import first_object
+from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.vision import Vision, all_media
+from jikko.nodes.rendered import Rendered
+from jikko.ports.models import Abilities, Completion, Media, Message, Mode, ModelFailure, ModelRequest, Tool, ToolCall
+from jikko.values import Json, Selector
+
+_NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterExtractor:
+    """Ask a model for values, by a function call where it can, and bring them to their types.
+
+    Succeeds whatever the model found; only a failed call fails the node.
+
+    Outputs:
+        One for each parameter; ``__is_success`` (1 or 0), ``__reason`` (why it is 0), ``__usage``.
+
+    Source: Dify 1.15, spec/nodes.md, parameter-extractor.
+    """
+
+    type: ClassVar[str] = "parameter-extractor"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
+
+    query: Selector
+    model: ModelConfig
+    parameters: tuple[Parameter, ...]
+    instruction: Template
+    by_tool: bool
+    """Whether the model is to call a function, if it can."""
+    vision: Vision
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        return cls(
+            query=data.selector("query"),
+            model=ModelConfig.from_dsl(data),
+            parameters=tuple(Parameter.from_dsl(entry) for entry in data.mappings("parameters")),
+            instruction=Template.parse(data.text("instruction")),
+            by_tool=data.choice("reasoning_mode", ("function_call", "prompt"), "function_call") == "function_call",
+            vision=Vision.from_dsl(data),
+        )
+
+    async def run(self, ctx: Context) -> Result:
+        query = Rendered.of_value(self.query, ctx)
+        inputs: dict[str, Json] = {
+            "query": query.recorded,
+            "files": self.vision.files(ctx.variables),
+            "parameters": [parameter.as_json() for parameter in self.parameters],
+            "instruction": self.instruction.source,
+            "model_provider": self.model.provider,
+            "model_name": self.model.name,
+        }
+        process_data: dict[str, Json] = {}
+        try:
+            return await self._run(ctx, query, inputs, process_data)
+        except NodeFailure as failure:
+            failure.inputs = inputs
+            failure.process_data = process_data
+            failure.outputs = {"__is_success": 0, "__reason": "Failed to invoke model", "__error": str(failure)}
+            failure.kind = failure.kind if failure.kind == "ModelNotExistError" else ""
+            raise
+
+    async def _run(
+        self, ctx: Context, query: Rendered, inputs: dict[str, Json], process_data: dict[str, Json]
+    ) -> Result:
+        mode = self.model.checked_mode()
+        able = abilities(ctx, self.model)
+        media = await all_media(ctx, inputs["files"], self.vision.detail)
+        request, recorded = self._request(ctx, mode, query, media, able, by_tool=self.by_tool and able.tools)
+        self._record(process_data, request, recorded)
+        try:
+            completion = await call(ctx, request)
+        except ModelFailure:
+            able = replace(abilities(ctx, self.model), tools=False)
+            request, recorded = self._request(ctx, mode, query, media, able, by_tool=False)
+            self._record(process_data, request, recorded)
+            completion = await call(ctx, request)
+        tool_call = completion.tool_calls[0] if completion.tool_calls else None
+        usage = completion.usage.as_json()
+        process_data |= {"usage": usage, "tool_call": _recorded(tool_call), "llm_text": completion.text}
+        values, reason = self._values(completion)
+        return Result(
+            inputs=inputs,
+            process_data=process_data,
+            outputs={"__is_success": int(reason is None), "__reason": reason, "__usage": usage, **values},
+            usage=completion.usage.as_usage(),
+        )
+
+    def _request(
+        self, ctx: Context, mode: Mode, query: Rendered, media: list[Media], able: Abilities, *, by_tool: bool
+    ) -> tuple[ModelRequest, tuple[Message, ...]]:
+        """What the model is asked, and the prompt as it is recorded."""
+        by_tool = by_tool and mode == "chat"
+        schema = schema_of(self.parameters)
+        instruction = Rendered.of(self.instruction, ctx)
+
+        def prompt(text: str, told: str) -> tuple[Message, ...]:
+            return without_unsupported(extractor_messages(text, told, media, schema, by_tool=by_tool), able)
+
+        sent = prompt(query.used, instruction.used)
+        recorded = sent if ctx.recorded is ctx.variables else prompt(query.recorded, instruction.recorded)
+        request = ModelRequest(
+            provider=self.model.provider,
+            model=self.model.name,
+            mode=mode,
+            messages=sent,
+            parameters=self.model.resolved(ctx.variables),
+            tools=(extractor_tool(schema),) if by_tool else (),
+            schema=schema if able.structured_output and mode == "chat" and not by_tool else None,
+            stream=False,
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+            key=ctx.idempotency_key,
+        )
+        return request, recorded
+
+    def _record(self, process_data: dict[str, Json], request: ModelRequest, prompt: Iterable[Message]) -> None:
+        process_data |= {
+            "model_mode": request.mode,
+            "prompts": recorded_prompts(prompt, request.mode),
+            "usage": None,
+            "function": _function(request.tools[0]) if request.tools else {},
+            "tool_call": None,
+            "model_provider": self.model.provider,
+            "model_name": self.model.name,
+        }
+
+    def _values(self, completion: Completion) -> tuple[dict[str, Json], str | None]:
+        """The outputs, and why they are not what was asked for, if they are not."""
+        reason: str | None = None
+        if completion.tool_calls:
+            found = first_object(completion.tool_calls[0].arguments) or {}
+        else:
+            found = first_object(completion.text) or {}
+            if not found:
+                reason = _NOTHING_FOUND
+                found = {parameter.name: parameter.zero for parameter in self.parameters}
+        try:
+            check_values(self.parameters, found)
+        except Misfit as misfit:
+            reason = str(misfit)
+        return {
+            parameter.name: parameter.converted(found[parameter.name]) if parameter.name in found else parameter.zero
+            for parameter in self.parameters
+        }, reason
+
+
+def _function(tool: Tool) -> dict[str, Json]:
+    return {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+
+
+def _recorded(call: ToolCall | None) -> Json:
+    if call is None:
+        return None
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

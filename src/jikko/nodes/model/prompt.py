@@ -1,0 +1,202 @@
+"""The prompt of an llm node: its template, and what becomes of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+from jikko.dsl.fields import Fields
+from jikko.lang.render import to_text
+from jikko.lang.templates import Template
+from jikko.nodes.contract import Context, NodeFailure, Variables
+from jikko.nodes.model.vision import all_media, files_in
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
+from jikko.nodes.rendered import NOTHING, Rendered
+from jikko.ports.models import Media, Message, Role
+from jikko.ports.sandbox import SandboxFailure
+from jikko.values import UNSET, Json, Selector
+
+_ROLES: Final = ("system", "user", "assistant")
+_CONTEXT: Final = "{{#context#}}"
+_HISTORIES: Final = "#histories#"
+_QUERY: Final = "#sys.query#"
+_SYS_QUERY: Final = ("sys", "query")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """One message of the template."""
+
+    role: Role
+    segments: tuple[Template, ...]
+    """The text, taken apart where the context goes."""
+    jinja: str | None
+    """A Jinja2 template instead of the text."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        role = cast(Role, data.choice("role", _ROLES, "user"))
+        if data.choice("edition_type", ("basic", "jinja2"), "basic") == "jinja2":
+            return cls(role, (), data.text("jinja2_text"))
+        # Taken apart before references are looked for, so that no reference in a context is ever replaced.
+        return cls(role, tuple(Template.parse(part) for part in data.text("text").split(_CONTEXT)), None)
+
+    @property
+    def selectors(self) -> Iterator[Selector]:
+        for segment in self.segments:
+            yield from segment.selectors
+
+    def text(self, ctx: Context, context: Rendered) -> Rendered:
+        """The text of a basic message."""
+        segments = [Rendered.of(segment, ctx) for segment in self.segments]
+        return Rendered(
+            context.used.join(segment.used for segment in segments),
+            context.recorded.join(segment.recorded for segment in segments),
+        )
+
+    def files(self, variables: Variables) -> list[Json]:
+        """The files that the text of a basic message refers to."""
+        return [file for selector in self.selectors for file in files_in(variables.get(selector))]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message, with its text as it is sent and as it is recorded."""
+
+    role: Role
+    text: Rendered | None
+    media: tuple[Media, ...] = ()
+    """Stands before the text."""
+
+    @property
+    def sent(self) -> Message:
+        """The message for the model."""
+        return Message(self.role, self.media if self.text is None else (*self.media, self.text.used))
+
+    @property
+    def recorded(self) -> Message:
+        """The message for the record."""
+        return Message(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The messages of a chat, or the one text of a completion."""
+
+    texts: tuple[PromptText, ...]
+    is_chat: bool
+    jinja_variables: NamedVariables
+    has_memory: bool
+    query: Template
+    """With memory: the last message, instead of the user's query; may be empty."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        raw = data.get("prompt_template")
+        is_chat = not isinstance(raw, dict)
+        if is_chat:
+            texts = tuple(PromptText.from_dsl(entry) for entry in data.mappings("prompt_template"))
+        else:
+            texts = (PromptText.from_dsl(data.mapping("prompt_template")),)
+        config = data.mapping("prompt_config")
+        memory = data.mapping("memory")
+        return cls(
+            texts=texts,
+            is_chat=is_chat,
+            jinja_variables=read_named(config, "jinja2_variables"),
+            has_memory=data.get("memory") is not None,
+            query=Template.parse(memory.text("query_prompt_template")),
+        )
+
+    def check_variables(self, variables: Variables) -> None:
+        """Make sure that everything the prompt refers to exists.
+
+        Raises:
+            NodeFailure: Something does not.
+        """
+        texts = [selector for text in self.texts for selector in text.selectors]
+        for selector in (*texts, *self.query.selectors):
+            if variables.get(selector) is UNSET:
+                raise NodeFailure(f"Variable {'.'.join(selector)} not found", kind="VariableNotFoundError")
+        for name, selector in self.jinja_variables:
+            if variables.get(selector) is UNSET:
+                raise NodeFailure(f"Variable {name} not found", kind="VariableNotFoundError")
+
+    async def drafts(self, ctx: Context, context: Rendered, files: list[Json], detail: str) -> list[Draft]:
+        """The messages, before those are dropped that the model cannot read.
+
+        Args:
+            files: Shown to the model ahead of the last user message.
+            detail: How closely it looks at images.
+
+        Raises:
+            NodeFailure: A template or a file cannot be used.
+        """
+        query = self._query(ctx)
+        drafts = (
+            await self._chat(ctx, context, query, detail)
+            if self.is_chat
+            else [Draft("user", await self._completion(ctx, context, query))]
+        )
+        shown = await all_media(ctx, files, detail)
+        if shown:
+            if drafts and drafts[-1].role == "user":
+                drafts[-1] = Draft("user", drafts[-1].text, (*shown, *drafts[-1].media))
+            else:
+                drafts.append(Draft("user", None, tuple(shown)))
+        return drafts
+
+    async def _chat(self, ctx: Context, context: Rendered, query: Rendered, detail: str) -> list[Draft]:
+        drafts: list[Draft] = []
+        for entry in self.texts:
+            if entry.jinja is not None:
+                text = await self._rendered(ctx, entry.jinja)
+                if text.used:
+                    drafts.append(Draft(entry.role, text))
+                continue
+            text = entry.text(ctx, context)
+            if text.used:
+                drafts.append(Draft(entry.role, text))
+            media = await all_media(ctx, entry.files(ctx.variables), detail)
+            if media:
+                drafts.append(Draft(entry.role, None, tuple(media)))
+        if query.used:
+            drafts.append(Draft("user", query))
+        return drafts
+
+    async def _completion(self, ctx: Context, context: Rendered, query: Rendered) -> Rendered:
+        entry = self.texts[0]
+        text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
+        return Rendered(_completed(text.used, query.used), _completed(text.recorded, query.recorded))
+
+    def _query(self, ctx: Context) -> Rendered:
+        if not self.has_memory:
+            return NOTHING
+        if self.query.source:
+            return Rendered.of(self.query, ctx)
+        query = ctx.variables.get(_SYS_QUERY)
+        return NOTHING if query is UNSET else Rendered.same(to_text(query))
+
+    async def _rendered(self, ctx: Context, template: str) -> Rendered:
+        if not template:
+            return NOTHING
+        values = values_of(self.jinja_variables, ctx.variables)
+        recorded = values if ctx.recorded is ctx.variables else values_of(self.jinja_variables, ctx.recorded)
+        try:
+            text = await ctx.services.sandbox.render(template, values, app_id=ctx.run.app_id)
+        except SandboxFailure as failure:
+            raise NodeFailure(str(failure), kind=failure.kind) from None
+        if recorded == values:
+            return Rendered.same(text)
+        try:
+            shown = await ctx.services.sandbox.render(template, recorded, app_id=ctx.run.app_id)
+        except SandboxFailure:
+            # What the template does with the secret cannot be done with a mask: the record keeps the template.
+            shown = template
+        return Rendered(text, shown)
+
+
+def _completed(text: str, query: str) -> str:
+    # Without a conversation the history is empty, and leaves its line break all the same.
+    # Source: Dify 1.15, spec/nodes.md, llm.
+    text = text.replace(_HISTORIES, "") if _HISTORIES in text else f"\n{text}"
+    return text.replace(_QUERY, query) if query else text

@@ -1,0 +1,146 @@
+"""Answers that have to fit a JSON schema."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.dsl.fields import Fields
+from jikko.dsl.json_schema import BadSchema, JsonSchema
+from jikko.nodes.broken_json import TooLong, repaired
+from jikko.nodes.contract import NodeFailure
+from jikko.nodes.model.json_in_text import fenced_object
+from jikko.nodes.model.reasoning import without_reasoning
+from jikko.ports.models import Message
+from jikko.values import Json, is_too_deep
+
+_SHORT: Final = 4096
+"""Characters of an answer that is checked at once: that takes some milliseconds. One of millions takes many seconds."""
+_INSTRUCTIONS: Final = """\
+Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
+
+{schema}"""
+
+
+@dataclass(frozen=True, slots=True)
+class StructuredOutput:
+    """The schema of a node's answer."""
+
+    schema: Mapping[str, Json]
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self | None:
+        """``None`` if structured output is off."""
+        if not data.boolean("structured_output_enabled"):
+            return None
+        fields = data.mapping("structured_output")
+        schema = fields.get("schema")
+        if isinstance(schema, str):
+            try:
+                schema = json.loads(schema)
+            except (ValueError, RecursionError):
+                fields.problem("schema", "is no JSON", "expected a JSON schema")
+                return None
+        if not schema:
+            return None
+        if not isinstance(schema, dict):
+            fields.problem("schema", "is no mapping", "expected a JSON schema")
+            return None
+        return cls(schema)
+
+    @property
+    def for_model(self) -> dict[str, Json]:
+        """The schema as models get it that keep to one by themselves.
+
+        Booleans are asked for as texts. Source: Dify 1.15, spec/nodes.md, llm.
+        """
+        converted = _booleans_as_text(self.schema)
+        return converted if isinstance(converted, dict) else {}
+
+    def instructed(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The prompt for a model that has to be told the schema: it stands in front of the system message."""
+        told = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
+        if messages and messages[0].role == "system":
+            return (Message("system", (told + "\n\n", *messages[0].parts)), *messages[1:])
+        return (Message("system", (told,)), *messages)
+
+    async def value_of(self, text: str) -> dict[str, Json]:
+        """The object that an answer is.
+
+        Raises:
+            NodeFailure: It is none, or does not fit the schema.
+        """
+        parsed = await _parsed(without_reasoning(text).strip())
+        if isinstance(parsed, list):
+            # Source: Dify 1.15, spec/nodes.md, llm.
+            first = next((item for item in parsed if isinstance(item, dict)), None)
+            if first is None:
+                return {}
+            parsed = first
+        if not isinstance(parsed, dict) or is_too_deep(parsed):
+            raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
+        value: dict[str, Json] = _with_booleans(parsed, self.schema)
+        if len(text) <= _SHORT:
+            self._check(value)
+        else:
+            await off_the_loop(self._check, value)
+        return value
+
+    def _check(self, value: dict[str, Json]) -> None:
+        try:
+            misfit = JsonSchema(self.schema, "draft 2020-12").misfit(value)
+        except BadSchema:
+            # There is nothing to check against.
+            return
+        if misfit is not None:
+            raise NodeFailure(
+                f"The model's answer does not fit the schema: {misfit.where or 'the object'}: {misfit.message}",
+                kind="LLMNodeError",
+            )
+
+
+async def _parsed(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return await repaired(text, _repair)
+    except TooLong:
+        # What is whole can still be found in it.
+        return fenced_object(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _repair(text: str) -> Json:
+    import json_repair
+
+    return json_repair.loads(text)
+
+
+def _booleans_as_text(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_booleans_as_text(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    converted = {key: _booleans_as_text(value) for key, value in schema.items()}
+    if schema.get("type") == "boolean":
+        converted |= {"type": "string", "enum": ["true", "false"]}
+    return converted
+
+
+def _with_booleans(value: Any, schema: Any) -> Any:
+    """The value with texts turned into the booleans that the schema wants."""
+    if not isinstance(schema, Mapping):
+        return value
+    if schema.get("type") == "boolean" and isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    if isinstance(value, dict):
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping):
+            return {key: _with_booleans(item, properties.get(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_booleans(item, schema.get("items")) for item in value]
+    return value

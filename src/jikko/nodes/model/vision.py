@@ -1,0 +1,95 @@
+"""Files in prompts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, NodeFailure, Variables
+from jikko.nodes.files.file_content import read_content
+from jikko.ports.models import Media, MediaKind
+from jikko.values import UNSET, Json, Selector, is_file, type_of
+
+_KINDS: Final = ("image", "audio", "video", "document")
+_BY_ADDRESS: Final = ("image", "video")
+"""What providers fetch by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vision:
+    """Whether and which files a node shows to its model."""
+
+    enabled: bool
+    selector: Selector
+    detail: str
+    """``high`` or ``low``."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        fields = data.mapping("vision")
+        configs = fields.mapping("configs")
+        return cls(
+            enabled=fields.boolean("enabled"),
+            selector=configs.selector("variable_selector") or ("sys", "files"),
+            detail=configs.choice("detail", ("high", "low"), "high"),
+        )
+
+    def files(self, variables: Variables) -> list[Json]:
+        """The file mappings; none if vision is off.
+
+        Raises:
+            NodeFailure: The variable holds no files.
+        """
+        if not self.enabled:
+            return []
+        value = variables.get(self.selector)
+        if value is UNSET or value is None:
+            return []
+        kind = type_of(value)
+        if kind == "file":
+            return [value]
+        if kind == "array[file]":
+            return list(value)
+        if kind == "array[any]":
+            return []
+        raise NodeFailure(
+            f"{'.'.join(self.selector)} is a {kind}; the model can only be shown files.",
+            kind="InvalidVariableTypeError",
+        )
+
+
+async def all_media(ctx: Context, files: Iterable[Json], detail: str) -> list[Media]:
+    """Files as parts of a prompt, without those that no model reads.
+
+    Args:
+        detail: How closely the model looks at images.
+
+    Raises:
+        NodeFailure: The content of one is gone, or cannot be fetched.
+    """
+    found = [await _media(ctx, file, detail) for file in files]
+    return [media for media in found if media is not None]
+
+
+async def _media(ctx: Context, file: Json, detail: str) -> Media | None:
+    """A file as a part of a prompt; ``None`` if its type is none that models read.
+
+    Images and videos that are elsewhere go along by their address, all other files with their content.
+    """
+    kind = file.get("type")
+    if kind not in _KINDS:
+        return None
+    mime_type = str(file.get("mime_type") or "application/octet-stream")
+    name = str(file.get("filename") or "")
+    media_kind = cast(MediaKind, kind)
+    is_elsewhere = file.get("transfer_method") == "remote_url" and not file.get("related_id")
+    if is_elsewhere and kind in _BY_ADDRESS:
+        return Media(media_kind, mime_type, url=str(file.get("remote_url") or ""), filename=name, detail=detail)
+    return Media(media_kind, mime_type, data=await read_content(ctx, file), filename=name, detail=detail)
+
+
+def files_in(value: Json) -> list[Json]:
+    """The file mappings that a value is or holds directly."""
+    if is_file(value):
+        return [value]
+    return list(value) if isinstance(value, list) and type_of(value) == "array[file]" else []

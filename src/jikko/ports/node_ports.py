@@ -1,0 +1,48 @@
+"""What nodes may use of the outside world, in one bundle."""
+
+from dataclasses import dataclass, field
+
+from jikko.ports.documents import DocumentReader
+from jikko.ports.files import FileStore
+from jikko.ports.http import HttpClient
+from jikko.ports.models import Models
+from jikko.ports.sandbox import Sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueLimits:
+    """How large the values that nodes make may be.
+
+    The defaults are Dify's. Source: Dify 1.15, spec/variables.md §10.
+    """
+
+    max_text: int = 400_000
+    """Characters of a text that a code or template node makes."""
+    max_number: int = 9_223_372_036_854_775_807
+    """Largest absolute value of a number that a code node makes."""
+    max_decimals: int = 20
+    """Decimal places of a float that a code node makes."""
+    max_depth: int = 5
+    """Levels of an object that a code node makes."""
+    max_strings: int = 30
+    """Elements of an ``array[string]`` that a code node makes."""
+    max_objects: int = 30
+    """Elements of an ``array[object]`` that a code node makes."""
+    max_numbers: int = 1000
+    """Elements of an ``array[number]`` that a code node makes."""
+    max_http_text: int = 1_048_576
+    """Bytes of a text that an HTTP request node receives, decompressed."""
+    max_http_file: int = 10_485_760
+    """Bytes of a file that an HTTP request node receives, decompressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePorts:
+    """The implementations that one process was assembled with."""
+
+    sandbox: Sandbox
+    http: HttpClient
+    files: FileStore
+    documents: DocumentReader
+    models: Models
+    limits: ValueLimits = field(default_factory=ValueLimits)

@@ -1,0 +1,174 @@
+"""Providers that speak OpenAI's protocol, over OpenAI's SDK."""
+
+import re
+from typing import Any, Final
+
+from jikko.ports.models import ModelFailure, ModelRequest
+from jikko.providers.config import ProviderConfig
+from jikko.providers.openai.answer import AnswerReader
+from jikko.providers.openai.body import chat_body, completion_body
+from jikko.providers.openai.parameters import Parameters
+from jikko.providers.openai.sse import EventBuffer
+from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
+from jikko.providers.sdk_client import MakeClient, SdkClient
+from jikko.providers.sdk_errors import failure_of, is_stale
+
+_RAW: Final = {"X-Stainless-Raw-Response": "stream"}
+_MAX_DROPS: Final = 8
+"""Parameters that one request may lose before it is given up."""
+_REFUSAL: Final = re.compile(
+    r"un(known|recognized|supported|expected)|not (be )?(support|permit|allow|recogni)|extra (input|field)",
+    re.IGNORECASE,
+)
+
+
+class OpenAICompatible:
+    """One provider. The SDK is imported, and connections are opened, when the first request is sent."""
+
+    def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
+        self._config = config
+        self._client = SdkClient(make_client or _client, config)
+        self._parameters = Parameters(config.id)
+
+    async def complete(self, request: ModelRequest, progress: Progress) -> None:
+        """See ``Backend.complete``."""
+        client = await self._client.get()
+        parameters = self._parameters.fields(request.model, request.parameters)
+        if request.mode == "completion":
+            path, body = "/completions", completion_body(request, parameters)
+        else:
+            path, body = "/chat/completions", chat_body(request, parameters)
+        body = self._parameters.without_refused(request.model, body)
+        for _ in range(_MAX_DROPS):
+            try:
+                await self._send(client, path, body, progress, request.joined)
+                return
+            except ModelFailure:
+                raise
+            except Exception as error:
+                refused = _refused(error, body)
+                if refused is None or progress.has_begun:
+                    raise failure_of(error) from None
+                failure = failure_of(error)
+                if refused in ("tools", "tool_choice") and request.tools:
+                    failure.unsupported = "tools"
+                    raise failure from None
+                if refused == "response_format" and request.schema is not None:
+                    failure.unsupported = "structured_output"
+                    raise failure from None
+                self._parameters.refuse(request.model, refused, str(failure))
+                body = self._parameters.without_refused(request.model, body)
+        raise ModelFailure("The provider refuses one parameter after the other.", kind="InvokeBadRequestError")
+
+    async def models(self) -> list[str]:
+        """See ``Backend.models``."""
+        client = await self._client.get()
+        try:
+            page = await client.models.list()
+            return [model.id for model in page.data or ()]
+        except Exception as error:
+            raise failure_of(error) from None
+
+    async def close(self) -> None:
+        """See ``Backend.close``."""
+        await self._client.close()
+
+    async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress, joined: bool) -> None:
+        reader = AnswerReader(progress)
+        progress.sent()
+        # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
+        # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.
+        try:
+            answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+        except Exception as error:
+            if not is_stale(error):
+                raise
+            # Servers close connections that nothing came over for a while; the next request finds out.
+            answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+        try:
+            response = answer.http_response
+            if body.get("stream") and "json" not in response.headers.get("content-type", ""):
+                await self._read_stream(response, reader, progress, joined)
+            else:
+                reader.whole(await self._read_whole(response))
+        finally:
+            # Also when cancelled: an answer that was not read to its end takes its connection with it.
+            await answer.close()
+
+    async def _read_stream(self, response: Any, reader: AnswerReader, progress: Progress, joined: bool) -> None:
+        buffer = EventBuffer()
+        # What is not compressed need not go through the decoder: that is half of what a token costs up to here.
+        compressed = "content-encoding" in response.headers
+        async for received in response.aiter_bytes() if compressed else response.stream:
+            events = buffer.feed(received)
+            if joined and len(events) > 1:
+                with progress.together():
+                    for event in events:
+                        reader.event(event)
+            else:
+                for event in events:
+                    reader.event(event)
+            if buffer.pending > BYTES_PER_CHARACTER * self._config.max_answer:
+                raise too_large(f"{self._config.max_answer} characters")
+        for event in buffer.finish():
+            reader.event(event)
+        if not reader.is_complete:
+            raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
+
+    async def _read_whole(self, response: Any) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for received in response.aiter_bytes():
+            pieces.append(received)
+            size += len(received)
+            # Something for the JSON around it.
+            if size > BYTES_PER_CHARACTER * self._config.max_answer + 65_536:
+                raise too_large(f"{self._config.max_answer} characters")
+        return b"".join(pieces)
+
+
+def _client(config: ProviderConfig) -> Any:
+    import openai
+
+    # No environment: neither proxies nor certificates of httpx, nor OPENAI_* of the SDK, which would send them to
+    # whatever provider this is.
+    common: dict[str, Any] = {
+        "api_key": config.api_key or "none",
+        "organization": str(config.options.get("organization", "")),
+        "project": str(config.options.get("project", "")),
+        "max_retries": 0,
+        "timeout": openai.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
+        "default_headers": dict(config.headers),
+        "http_client": openai.DefaultAioHttpClient(trust_env=False),
+    }
+    client: Any
+    if config.type == "azure":
+        client = openai.AsyncAzureOpenAI(
+            azure_endpoint=config.base_url, api_version=str(config.options.get("api_version")), **common
+        )
+    else:
+        client = openai.AsyncOpenAI(base_url=config.base_url, webhook_secret="", **common)
+    # Given as "" above so that the SDK asks no environment; as None they are not sent.
+    client.organization = client.organization or None
+    client.project = client.project or None
+    # OPENAI_CUSTOM_HEADERS is read whatever is given.
+    client._custom_headers = dict(config.headers)
+    return client
+
+
+def _refused(error: Exception, body: dict[str, Any]) -> str | None:
+    """The parameter that a provider did not want, if that is what an error says."""
+    if getattr(error, "status_code", None) not in (400, 422):
+        return None
+    message = str(getattr(error, "message", error))
+    code = str(getattr(error, "code", "") or "")
+    if not _REFUSAL.search(f"{code} {message}"):
+        return None
+    fixed = ("model", "messages", "prompt", "stream")
+    candidates = [name for name in body if name not in fixed]
+    named = str(getattr(error, "param", "") or "").partition(".")[0]
+    if named in candidates:
+        return named
+    # Longest first: ``max_tokens`` must not be found in ``max_completion_tokens``.
+    mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", message)]
+    return max(mentioned, key=len, default=None)

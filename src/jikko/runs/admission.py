@@ -1,0 +1,129 @@
+"""How many runs go on at once, and whose turn it is when one ends. Does no I/O, reads no clock and starts no task.
+
+Apps take turns: each app has a queue of its own, and a slot that becomes free goes to the next app that has somebody
+waiting, however long the queues of the others are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jikko.concurrency.fair_queue import FairQueue
+from jikko.errors import TooManyRequests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionLimits:
+    """How many runs there may be in one process."""
+
+    at_once: int = 0
+    """Runs that go on at once; 0 for no limit."""
+    at_once_per_app: int = 0
+    """Of these, runs of one app; 0 for no limit."""
+    queued_per_app: int = 20_000
+    """Runs of one app that wait for their turn. With 0 nobody waits: what cannot begin at once is refused."""
+
+
+class Place:
+    """A place in the queue of an app. ``begin`` is called when it is its turn; by then it has a slot."""
+
+    __slots__ = ("app_id", "begin")
+
+    def __init__(self, app_id: str, begin: Callable[[], None]) -> None:
+        self.app_id = app_id
+        self.begin = begin
+
+
+class Admission:
+    """Slots for runs, and the queues of those that wait for one.
+
+    Paused runs have none; a run that goes on takes one back without waiting, so that there may be more runs for a
+    moment than the limits say.
+    """
+
+    def __init__(self, limits: AdmissionLimits | None = None) -> None:
+        self._limits = limits or AdmissionLimits()
+        self._running = 0
+        self._running_of: dict[str, int] = {}
+        self._turns: FairQueue[Place] = FairQueue()
+        """Apps that may not have one more run rest."""
+        self._closed = False
+
+    @property
+    def running(self) -> int:
+        """How many slots are taken."""
+        return self._running
+
+    def queued(self, app_id: str | None = None) -> int:
+        """How many runs wait: of one app, or in all."""
+        return len(self._turns) if app_id is None else self._turns.waiting(app_id)
+
+    def take(self, app_id: str) -> bool:
+        """Take a slot if one is free and nobody else is to have it. Returns whether it was."""
+        if self._closed or not self._may_take(app_id):
+            return False
+        self.take_back(app_id)
+        return True
+
+    def take_back(self, app_id: str) -> None:
+        """Take a slot for a run that was accepted before, whether one is free or not."""
+        self._running += 1
+        running = self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
+        if running == self._limits.at_once_per_app:
+            self._turns.rest(app_id)
+
+    def require_room(self, app_id: str) -> None:
+        """Look whether a run can be accepted, now or later.
+
+        Raises:
+            TooManyRequests: The queue of the app is full.
+        """
+        limit = self._limits.queued_per_app
+        if self.queued(app_id) >= limit and not self._may_take(app_id):
+            raise TooManyRequests(
+                f"Too many requests. Please try again later. As many runs as may go on at once do, and {limit} runs of "
+                "this app wait for their turn (the limits are set by JIKKO_MAX_RUNS, JIKKO_MAX_RUNS_PER_APP and "
+                "JIKKO_MAX_QUEUED_RUNS).",
+                retry_after=1,
+            )
+
+    def wait(self, app_id: str, begin: Callable[[], None]) -> Place:
+        """Queue up, behind those of the app that wait already. It may be the turn at once."""
+        place = Place(app_id, begin)
+        self._turns.add(app_id, place)
+        self._hand_out()
+        return place
+
+    def withdraw(self, place: Place) -> bool:
+        """Leave the queue. Returns whether the place was still waiting."""
+        return self._turns.remove(place.app_id, place)
+
+    def leave(self, app_id: str) -> None:
+        """Give a slot back; whoever's turn it is begins."""
+        self._running -= 1
+        before = self._running_of[app_id]
+        if before == 1:
+            del self._running_of[app_id]
+        else:
+            self._running_of[app_id] = before - 1
+        if before == self._limits.at_once_per_app:
+            self._turns.resume(app_id)
+        self._hand_out()
+
+    def close(self) -> None:
+        """Let nobody begin any more."""
+        self._closed = True
+
+    def _hand_out(self) -> None:
+        while self._has_room() and not self._closed and (place := self._turns.next()) is not None:
+            self.take_back(place.app_id)
+            place.begin()
+
+    def _may_take(self, app_id: str) -> bool:
+        return not self._turns.waiting(app_id) and self._has_room() and self._has_room_for(app_id)
+
+    def _has_room(self) -> bool:
+        return not self._limits.at_once or self._running < self._limits.at_once
+
+    def _has_room_for(self, app_id: str) -> bool:
+        limit = self._limits.at_once_per_app
+        return not limit or self._running_of.get(app_id, 0) < limit

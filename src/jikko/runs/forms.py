@@ -1,0 +1,210 @@
+"""Forms of paused runs: reading and submitting them, and closing those whose time is up.
+
+Source: Dify 1.15, spec/service-api.md §4.4, spec/execution.md §9.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
+from jikko.events import Event, FormClosed, FormRequested, RunFinished
+from jikko.inputs.file_inputs import FileInputs
+from jikko.nodes.flow.human_input import rendered, run_of_token
+from jikko.ports.clock import Clock
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
+from jikko.runs.runs import Runs
+from jikko.values import Json
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0
+"""Seconds between looks for forms whose time is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form, open or closed."""
+
+    record: RunRecord
+    requested: FormRequested
+    closed: FormClosed | None
+
+
+class Forms:
+    """The forms of all runs."""
+
+    def __init__(self, *, runs: Runs, store: RunStore, file_inputs: FileInputs, clock: Clock) -> None:
+        self._runs = runs
+        self._store = store
+        self._file_inputs = file_inputs
+        self._clock = clock
+
+    async def open_form(self, app_id: str, token: str) -> Form:
+        """A form that can be submitted.
+
+        Raises:
+            NotFound: No run of the app has such a form.
+            TooLate: It was submitted, or its time is up, or its run has ended.
+        """
+        form = await self._find(app_id, token)
+        form_id = form.requested.form_id
+        if form.closed is not None and form.closed.action_id is not None:
+            raise TooLate(
+                f"This form has already been submitted by another user, form_id={form_id}",
+                code="human_input_form_submitted",
+            )
+        expired = form.closed is not None or self._clock() >= form.requested.expires_at
+        if expired or not form.record.is_open:
+            raise TooLate(f"This form has expired, form_id={form_id}", code="human_input_form_expired")
+        return form
+
+    async def submit(self, app_id: str, token: str, action: str, inputs: Mapping[str, Json], base_url: str) -> None:
+        """Fill a form in. The run goes on; that the form was submitted is durable when this returns.
+
+        Raises:
+            NotFound, TooLate: See ``open_form``.
+            InvalidFormData: An unknown action, or an input is missing or wrong. The form stays open.
+        """
+        form = await self.open_form(app_id, token)
+        requested = form.requested
+        chosen = next((entry for entry in requested.form["actions"] if entry["id"] == action), None)
+        if chosen is None:
+            raise InvalidFormData(f"Invalid action: {action}")
+        data = await self._filled(form, inputs, base_url)
+        await self._close(
+            form,
+            FormClosed(
+                at=self._clock(),
+                execution_id=requested.execution_id,
+                node_id=requested.node_id,
+                title=requested.title,
+                form_id=requested.form_id,
+                action_id=action,
+                action_text=chosen["title"],
+                rendered_content=rendered(requested.form["form_content"], data),
+                data=data,
+                expiration_time=requested.form["expiration_time"],
+            ),
+        )
+
+    async def watch(self) -> None:
+        """Close forms whose time is up, until cancelled or until that fails."""
+        while True:
+            await self.close_expired()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def close_expired(self) -> int:
+        """Close the forms of paused runs whose time is up. Returns how many.
+
+        A run that cannot be read, or cannot go on, keeps no other waiting.
+        """
+        now = self._clock()
+        count = 0
+        last: RunRecord | None = None
+        while records := await self._store.due_runs(now, after=last):
+            for last in records:
+                try:
+                    count += await self._close_expired(last, now)
+                except JikkoError as error:
+                    log.error("forms of run %s cannot be closed: %s", last.owner.run_id, error)
+        return count
+
+    async def _close_expired(self, record: RunRecord, now: float) -> int:
+        count = 0
+        for form in await self._forms(record):
+            if form.closed is None and form.requested.expires_at <= now:
+                with contextlib.suppress(TooLate):
+                    await self._close(form, _timed_out(form.requested, now))
+                    count += 1
+        return count
+
+    async def _close(self, form: Form, closed: FormClosed) -> None:
+        if not await self._runs.answer(form.record, closed):
+            raise TooLate(
+                f"This form has already been submitted by another user, form_id={form.requested.form_id}",
+                code="human_input_form_submitted",
+            )
+
+    async def _find(self, app_id: str, token: str) -> Form:
+        run_id = run_of_token(token)
+        record = None if run_id is None else await self._store.record(run_id, app_id)
+        if record is not None:
+            for form in await self._forms(record):
+                if hmac.compare_digest(str(form.requested.form.get("form_token")).encode(), token.encode()):
+                    return form
+        raise NotFound("Form not found.")
+
+    async def _forms(self, record: RunRecord) -> list[Form]:
+        return forms_of(record, await self._runs.log(record))
+
+    async def _filled(self, form: Form, inputs: Mapping[str, Json], base_url: str) -> dict[str, Json]:
+        definitions = form.requested.form["inputs"]
+        names = [definition["output_variable_name"] for definition in definitions]
+        missing = [name for name in names if inputs.get(name) is None]
+        if missing:
+            raise InvalidFormData(f"Missing required inputs: {', '.join(missing)}")
+        owner = form.record.owner
+        asker: Any = {"app_id": owner.app_id, "end_user_id": owner.end_user_id, "base_url": base_url}
+        return {
+            name: await self._value(definition, name, inputs[name], asker)
+            for name, definition in zip(names, definitions, strict=True)
+        }
+
+    async def _value(self, definition: dict[str, Any], name: str, value: Json, asker: Any) -> Json:
+        match definition["type"]:
+            case "file" | "file-list" as kind:
+                variable = StartVariable(
+                    name=name,
+                    label=name,
+                    type=kind,
+                    max_length=definition.get("number_limits") or 0,
+                    allowed_file_types=tuple(definition.get("allowed_file_types") or ()),
+                    allowed_file_extensions=tuple(definition.get("allowed_file_extensions") or ()),
+                    allowed_file_upload_methods=tuple(definition.get("allowed_file_upload_methods") or ()),
+                )
+                read = self._file_inputs.file if kind == "file" else self._file_inputs.file_list
+                try:
+                    return await read(value, variable, **asker)
+                except InvalidParam as error:
+                    raise InvalidFormData(str(error)) from None
+            case kind:
+                if not isinstance(value, str):
+                    raise InvalidFormData(f"Input {name} must be a string")
+                source = definition.get("option_source") or {}
+                if kind == "select" and source.get("type") == "constant" and value not in source.get("value", []):
+                    raise InvalidFormData(f"Invalid value for select input {name}: {value}")
+                return value
+
+
+def forms_of(record: RunRecord, log: list[Event]) -> list[Form]:
+    """The forms of a run, in the order in which they were requested."""
+    requested: dict[str, FormRequested] = {}
+    closed: dict[str, FormClosed] = {}
+    for event in log:
+        if isinstance(event, FormRequested):
+            requested[event.form_id] = event
+        elif isinstance(event, FormClosed):
+            closed[event.form_id] = event
+        elif isinstance(event, RunFinished):
+            break
+    return [Form(record, form, closed.get(form_id)) for form_id, form in requested.items()]
+
+
+def _timed_out(requested: FormRequested, now: float) -> FormClosed:
+    return FormClosed(
+        at=now,
+        execution_id=requested.execution_id,
+        node_id=requested.node_id,
+        title=requested.title,
+        form_id=requested.form_id,
+        action_id=None,
+        rendered_content=requested.form["form_content"],
+        expiration_time=requested.form["expiration_time"],
+    )

@@ -1,0 +1,73 @@
+"""Reading the records of runs, whichever process executes them."""
+
+from collections.abc import Awaitable
+
+from jikko.errors import LogDamaged, NotFound
+from jikko.events import Event
+from jikko.ids import is_uuid
+from jikko.ports.run_store import LogPage, LogQuery, RunStore
+from jikko.record import NodeExecution, RunDetail, RunRecord, node_executions
+
+
+def readable_executions(record: RunRecord, damage: LogDamaged) -> list[NodeExecution]:
+    """The node executions of a run, as far as its log can be read."""
+    return node_executions(damage.readable, status=record.status, error=record.error)
+
+
+class History:
+    """All runs that the store has, as far as they are durable."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    async def record(self, app_id: str, run_id: str) -> RunRecord:
+        """The record of a run of an app.
+
+        Raises:
+            NotFound: There is no such run, or it is another app's.
+        """
+        record = await self._store.record(run_id, app_id) if is_uuid(run_id) else None
+        if record is None:
+            raise NotFound("Workflow run not found.")
+        return record
+
+    def detail(self, key: bytes, run_id: str) -> Awaitable[RunDetail | None]:
+        """What run detail shows of a run of the app that a key opens; ``None`` if there is no such run.
+
+        The short way to a record: it does not tell what is wrong, nor does it count the request.
+
+        Args:
+            key: Its digest.
+        """
+        # Handed through: one coroutine less on the path that is taken most.
+        return self._store.detail(run_id, key)
+
+    async def any_record(self, run_id: str) -> RunRecord:
+        """The record of a run of whatever app; for the operator, not for clients.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+        record = await self._store.record(run_id) if is_uuid(run_id) else None
+        if record is None:
+            raise NotFound(f"There is no run {run_id!r}.")
+        return record
+
+    async def events(self, record: RunRecord, after: int = -1) -> list[Event]:
+        """The durable log of a run behind a position.
+
+        Raises:
+            LogDamaged: It cannot be read.
+        """
+        return await self._store.events(record.owner.run_id, after=after)
+
+    async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
+        """The node executions of a run, in order of start.
+
+        Raises:
+            LogDamaged: Its log cannot be read. See ``readable_executions``.
+        """
+        return node_executions(await self.events(record), status=record.status, error=record.error)
+
+    async def find(self, query: LogQuery) -> LogPage:
+        return await self._store.list_runs(query)

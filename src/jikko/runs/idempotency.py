@@ -1,0 +1,81 @@
+"""Starting a run once, however often the client asks: requests with an idempotency key."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import msgspec
+
+from jikko.errors import Conflict, InvalidParam, KeyTaken
+from jikko.ports.app_store import App
+from jikko.ports.run_store import RunStore, StartOptions
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Runs
+from jikko.runs.stored_run import StoredRun
+from jikko.values import Json
+
+_KEY_LENGTH = 255
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+Started: TypeAlias = RunLog | StoredRun
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What came of a request to start a run."""
+
+    run: Started
+    repeated: bool = False
+    """Whether an earlier request with the same key had started it."""
+
+
+class IdempotentStarts:
+    """Starts runs by idempotency key.
+
+    Whose a key is gets decided in the transaction that creates the run. So of two requests at once, in whatever
+    processes, one creates it; and after a crash there are either both or neither.
+    """
+
+    def __init__(self, runs: Runs, store: RunStore) -> None:
+        self._runs = runs
+        self._store = store
+
+    async def start(self, app: App, acceptance: StartOptions | None, begin: Callable[[], Awaitable[RunLog]]) -> Start:
+        """Start a run, or find the one that the key has.
+
+        Args:
+            begin: Starts it, with ``acceptance``.
+
+        Raises:
+            Conflict: The key was used for another request.
+        """
+        claim = None if acceptance is None else acceptance.claim
+        if claim is None:
+            return Start(await begin())
+        owner = await self._store.claimed(app.id, claim.key, now=claim.at)
+        if owner is None:
+            try:
+                return Start(await begin())
+            except KeyTaken as taken:
+                owner = taken.run_id, taken.fingerprint
+        run_id, fingerprint = owner
+        if fingerprint != claim.fingerprint:
+            raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
+        live = self._runs.live(run_id)
+        return Start(live or StoredRun(self._runs, await self._runs.records.record(app.id, run_id)), repeated=True)
+
+
+def fingerprint(operation: str, body: Json) -> bytes:
+    """What a request is told by: the operation and its JSON body. The order of names in the body does not count."""
+    return hashlib.sha256(operation.encode() + b"\0" + _encode(body)).digest()
+
+
+def checked_key(key: str) -> str:
+    """An idempotency key as a client sent it.
+
+    Raises:
+        InvalidParam: It is empty or too long.
+    """
+    key = key.strip()
+    if not key or len(key) > _KEY_LENGTH:
+        raise InvalidParam(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.")
+    return key

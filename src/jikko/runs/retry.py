@@ -1,0 +1,136 @@
+"""Repeating a run from a node on."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from jikko.apps.versions import Workflows
+from jikko.engine.retry_log import CannotRepeat, nodes_to_repeat, prefix
+from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
+from jikko.events import Event, NodeStarted, RunRetried, RunStarted
+from jikko.ids import new_id
+from jikko.inputs.file_ids import possible_file_ids
+from jikko.ports.app_store import App
+from jikko.ports.clock import Clock
+from jikko.ports.files import FileStore
+from jikko.ports.run_store import RunStore, StartOptions
+from jikko.record import RunOwner, RunRecord, beginning
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Runs
+
+_AT_ONCE: Final = 64
+"""Files that are looked up in one turn of the event loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Which runs a run repeats, and which repeat it."""
+
+    retry_of: str | None
+    from_nodes: list[str]
+    """The nodes from which it repeats the other run."""
+    taken_over: list[str]
+    """Its node executions that are the other run's."""
+    retries: list[RunRecord]
+    """Runs that repeat it, oldest first."""
+
+
+class Retries:
+    """New runs that take over what finished nodes of others did."""
+
+    def __init__(
+        self, runs: Runs, store: RunStore, workflows: Workflows, files: FileStore, clock: Clock = time.time
+    ) -> None:
+        self._runs = runs
+        self._store = store
+        self._workflows = workflows
+        self._files = files
+        self._clock = clock
+
+    async def retry(
+        self, app: App, run_id: str, *, from_node: str | None = None, acceptance: StartOptions | None = None
+    ) -> RunLog:
+        """Start a run that repeats another one: the same version, inputs and user. Durable when this returns.
+
+        Args:
+            from_node: The node that runs again, with everything behind it; one inside a container stands for the
+                outermost container. By default the nodes that failed; all, if the log of the run cannot be read.
+
+        Raises:
+            NotFound: The app has no such run, or its version is gone.
+            Conflict: The run has not ended.
+            InvalidParam: The node did not run, or nothing failed and no node is named.
+            KeyTaken, TooManyRequests: See ``Runs.accept``.
+        """
+        record = await self._runs.records.record(app.id, run_id)
+        if record.is_open:
+            raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
+        other = record.owner
+        workflow = await self._workflows.get(app, other.workflow_id)
+        log, is_damaged = await self._log(record, from_node)
+        if not log:  # pruned meanwhile
+            raise NotFound("Workflow run not found.")
+        began = log[0]
+        assert isinstance(began, RunStarted)
+        try:
+            from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
+        except CannotRepeat as error:
+            raise InvalidParam(f"from_node_id: {error}") from None
+        if record.status == "succeeded" and not from_nodes and not is_damaged:
+            raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
+        owner = RunOwner(
+            run_id=new_id(),
+            task_id=new_id(),
+            app_id=other.app_id,
+            workflow_id=other.workflow_id,
+            version=other.version,
+            end_user_id=other.end_user_id,
+            user=other.user,
+            retry_of=other.run_id,
+        )
+        now = self._clock()
+        system = {**began.system, "timestamp": int(now), "workflow_run_id": owner.run_id}
+        started = RunStarted(at=now, inputs=began.inputs, system=system)
+        events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
+        # What the first run had long ago is in use again, as the inputs of any start are.
+        for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
+            if count % _AT_ONCE == 0:
+                # There may be any number of them, and no look-up waits for anything.
+                await asyncio.sleep(0)
+            await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
+        live = RunLog(self._store, RunRecord(owner=owner), acceptance=acceptance)
+        await self._runs.accept(live, workflow, events)
+        return live
+
+    async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
+        """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""
+        try:
+            return await self._store.events(record.owner.run_id), False
+        except LogDamaged as damage:
+            if from_node is None:
+                return [beginning(record)], True
+            raise InvalidParam(
+                f"from_node_id: the log of the run is damaged: {damage.what}. It can only be repeated from its inputs: "
+                "leave from_node_id out."
+            ) from None
+
+    async def lineage(self, record: RunRecord) -> Lineage:
+        """What a run has to do with others."""
+        run_id = record.owner.run_id
+        retries = await self._store.retries(run_id)
+        if record.owner.retry_of is None:
+            return Lineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
+        taken_over: list[str] = []
+        try:
+            log = await self._store.events(run_id)
+        except LogDamaged as damage:
+            log = damage.readable
+        for event in log:
+            if isinstance(event, RunRetried):
+                return Lineage(
+                    retry_of=event.run_id, from_nodes=event.from_nodes, taken_over=taken_over, retries=retries
+                )
+            if isinstance(event, NodeStarted):
+                taken_over.append(event.execution_id)
+        return Lineage(retry_of=record.owner.retry_of, from_nodes=[], taken_over=[], retries=retries)

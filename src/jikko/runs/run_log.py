@@ -1,0 +1,295 @@
+"""A run under way in this process: its log in memory, on its way to the store and to those who follow."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+import msgspec
+
+from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
+from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.ports.run_store import Append, RunStore, StartOptions, new_mark
+from jikko.record import RunRecord
+from jikko.runs.endings import given_up, unwritable
+
+log = logging.getLogger(__name__)
+
+_RETRY_WAIT = 0.5
+"""Seconds until a write is tried again that the database refused."""
+
+Batch = list[tuple[int, Event]]
+"""Consecutive events of a log, each with its position."""
+
+
+class RunLog:
+    """The ``Journal`` of one run.
+
+    One write is under way at a time; what happens meanwhile goes into the next. An event that tells a result is shown
+    once it is durable, and so is everything behind it; others are shown at once.
+
+    A log that cannot be written, however often it is tried, is cut short, and ends with the failure of the run.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        record: RunRecord,
+        events: list[Event] | None = None,
+        *,
+        acceptance: StartOptions | None = None,
+    ) -> None:
+        """Args:
+        record: The record as it is after ``events``. It is kept up to date.
+        events: What is durable of the log already.
+        acceptance: What is to be written with the first event.
+        """
+        self.record = record
+        self._acceptance = acceptance
+        self._store = store
+        self._events: list[Event] = events or []
+        self._committed = len(self._events)
+        self._visible = self._committed
+        self._sent = self._committed
+        """How many events the store has been given."""
+        self._waiting: list[asyncio.Future[None]] = []
+        self._writing = False
+        """Whether the store is about to answer."""
+        self._unanswered: Append | None = None
+        """What the store was given and may have written, though it did not say so."""
+        self._retry: asyncio.TimerHandle | None = None
+        """The next try, while the database refuses to write."""
+        self._refused = False
+        self._abandoned: JikkoError | None = None
+        self._cut_short: LogUnwritable | None = None
+        """Why the log takes no more events."""
+        self.on_lost: Callable[[], None] | None = None
+        """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that happened is durable."""
+        return self._committed == len(self._events)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing follows in this part of the run."""
+        return bool(self._events) and isinstance(self._events[-1], (RunFinished, RunPaused))
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether its beginning is durable: it goes on, whatever becomes of this process."""
+        return self._committed > 0
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The whole log, also what is not durable yet."""
+        return self._events
+
+    @property
+    def shown(self) -> list[Event]:
+        """The part of the log that may be shown."""
+        return self._events[: self._visible]
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
+        if self._cut_short is not None:
+            return
+        known = len(self._events)
+        try:
+            self._events += events
+            for event in self._events[known:]:
+                self.record.apply(event)
+        except Exception as error:
+            self._cut(error)
+            return
+        self._write()
+        self._show()
+
+    def abandon(self, error: JikkoError) -> None:
+        """Stop writing; whoever waits gets the error."""
+        self._abandoned = error
+        if self._retry is not None:
+            self._retry.cancel()
+        self._notify()
+
+    async def settled(self) -> None:
+        """Wait until everything that happened is durable."""
+        await self.committed()
+
+    async def committed(self, count: int | None = None) -> None:
+        """Wait until so many events are durable; by default all that are there.
+
+        Raises:
+            LogConflict: Another process has taken the run over.
+            StoreUnavailable: The process ends, and the database could not be written.
+            RunLeft: The process ends.
+            LogUnwritable: The run has failed, and so many events there will not be.
+        """
+        count = len(self._events) if count is None else count
+        while self._committed < count:
+            if self._abandoned is not None:
+                raise self._abandoned
+            if self._cut_short is not None and count > len(self._events):
+                raise self._cut_short
+            await self._change()
+
+    async def takes_in(self, is_wanted: Callable[[Event], bool]) -> bool:
+        """Wait until such an event is durable. Returns whether it is: ``False`` if the run ended without.
+
+        Raises:
+            JikkoError: As ``committed``.
+        """
+        at = 0
+        while True:
+            while at < len(self._events) and not is_wanted(self._events[at]):
+                at += 1
+            if at < self._committed:
+                return True
+            if at >= len(self._events) and self.record.finished_at is not None:
+                return False
+            if self._abandoned is not None:
+                raise self._abandoned
+            await self._change()
+
+    async def ended(self) -> RunFinished | RunPaused:
+        """Wait until the end of the run, or a pause, is durable.
+
+        Raises:
+            RunLeft: The process ends before.
+            JikkoError: As ``committed``.
+        """
+        while True:
+            last = self._events[-1] if self._events else None
+            if isinstance(last, (RunFinished, RunPaused)) and self.is_settled:
+                return last
+            if self._abandoned is not None:
+                raise self._abandoned
+            await self._change()
+
+    async def follow(
+        self, after: int = -1, *, durable: bool = False, idle: float | None = None
+    ) -> AsyncIterator[Batch]:
+        """Yield the events behind position ``after``, then each new one as it can be shown.
+
+        Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
+
+        Args:
+            after: A position behind the end of the log stands for the end.
+            durable: Show nothing that could be lost, so that positions hold for ever.
+            idle: Seconds without an event after which an empty batch is yielded.
+
+        Raises:
+            RunLeft: The process ends before the run does.
+            LogUnwritable: Not even the failure of the run can be written.
+        """
+        position = min(after + 1, len(self._events))
+        while True:
+            end = self._committed if durable else self._visible
+            if position < end:
+                batch = list(zip(range(position, end), self._events[position:end], strict=True))
+                position = end
+                yield batch
+                if isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                    return
+            elif isinstance(self._abandoned, (RunLeft, LogUnwritable)):
+                raise self._abandoned
+            elif self._abandoned is not None or (self._is_over and position >= len(self._events)):
+                return
+            elif idle is None:
+                await self._change()
+            else:
+                try:
+                    async with asyncio.timeout(idle):
+                        await self._change()
+                except TimeoutError:
+                    yield []
+
+    def _write(self) -> None:
+        if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
+            return
+        append = self._unanswered
+        if append is None:
+            at, record = self._committed, msgspec.structs.replace(self.record)
+            acceptance = self._acceptance if at == 0 else None
+            append = Append(record.owner.run_id, at, self._events[at:], record, acceptance, new_mark())
+        at = append.at
+        self._sent = at + len(append.events)
+        self._unanswered, self._writing = append, True
+        try:
+            write = self._store.append(append)
+        except Exception as error:
+            self._sent, self._unanswered, self._writing = at, None, False
+            self._cut(error)
+        else:
+            write.add_done_callback(self._written)
+
+    def _write_again(self) -> None:
+        self._retry = None
+        self._write()
+
+    def _written(self, done: "asyncio.Future[None]") -> None:
+        error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
+        self._writing = False
+        if error is None:
+            self._committed, self._unanswered = self._sent, None
+            self._refused = False
+            self._write()
+            self._show()
+            return
+        if isinstance(error, StoreUnavailable):
+            # Nothing is lost: it is all in memory, and maybe on the disk. So the very same is offered again; what has
+            # come since follows behind it. The run goes on, and nobody is told a result meanwhile.
+            # Told once: the log may be on the disk that is full.
+            level = logging.DEBUG if self._refused else logging.ERROR
+            log.log(level, "run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
+            self._refused = True
+            self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
+        elif isinstance(error, LogConflict):
+            self.abandon(error)
+            if self.on_lost is not None:
+                self.on_lost()
+        else:
+            self._sent, self._unanswered = self._committed, None
+            self._cut(error)
+
+    def _cut(self, error: BaseException) -> None:
+        """Let the run fail, since something that happened in it cannot be kept."""
+        log.error("run %s cannot be written", self.record.owner.run_id, exc_info=error)
+        self._show()
+        cut_before, self._cut_short = self._cut_short, self._cut_short or unwritable(error)
+        if cut_before is not None:
+            # The end of the run cannot be kept either.
+            self.abandon(cut_before)
+            return
+        if not self._events:
+            self.abandon(self._cut_short)
+        else:
+            end = given_up(self.record, str(self._cut_short), self._events[-1].at)
+            # What was shown tells no result, and what the store was given may be durable: both stay, and the beginning.
+            self._events[max(self._visible, self._sent, 1) :] = [end]
+            self.record.wake_at = None
+            self.record.apply(end)
+            self._write()
+            self._notify()
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def _show(self) -> None:
+        visible = max(self._visible, self._committed)
+        while visible < len(self._events) and is_transient(self._events[visible]):
+            visible += 1
+        if visible != self._visible or self.is_settled:
+            self._visible = visible
+            self._notify()
+
+    def _notify(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def _change(self) -> None:
+        # A future for each who waits, so that one that goes away takes nobody along.
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future

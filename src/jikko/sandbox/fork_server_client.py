@@ -1,0 +1,318 @@
+"""The server's side of one fork server: starts it, proves it, takes children from it, and ends it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from typing import Any, Final
+
+from jikko.sandbox.child import Child, Ended
+from jikko.sandbox.launch import PROGRAM, launch
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.unavailable import unavailable
+from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack
+
+_START_SECONDS: Final = 20.0
+_CHILD_SECONDS: Final = 20.0
+"""After which a fork server that has not forked is taken for stuck."""
+_GRACE_SECONDS: Final = 0.05
+"""How long a child may live on after its reply."""
+_SPARE_CHILDREN: Final = 4
+_MAX_EARLY_DEATHS: Final = 8
+_PROBE_BYTES: Final = 1 << 16
+_FIRST_KIND: Final = "python3"
+
+
+class ForkServerGone(Exception):
+    """The fork server ended while it was needed."""
+
+
+class ForkServer:
+    """One fork server process. ``start`` makes one; ``close`` ends it and all of its children."""
+
+    def __init__(self, limits: SandboxLimits, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._limits = limits
+        self._process = process
+        self._control = control
+        self._loop = asyncio.get_running_loop()
+        self._idle: deque[Child] = deque()
+        self._waiting: deque[asyncio.Future[Child]] = deque()
+        self._children: dict[int, Child] = {}
+        self._spawning: deque[str] = deque()
+        self._early_deaths = 0
+        self._spares = min(_SPARE_CHILDREN, limits.concurrent_runs)
+        self.report: dict[str, Any] = {}
+        """What it said of itself when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine`` and
+        ``version`` (of the interpreter and Jinja2)."""
+        self.gone = False
+        """Whether it has ended, or is ending."""
+        self.started_at = time.monotonic()
+        self.runs = 0
+        """How many children were taken."""
+        self.active = 0
+        """How many runs are under way."""
+
+    @classmethod
+    async def start(cls, limits: SandboxLimits, *, program: str = PROGRAM) -> "ForkServer":
+        """Start a fork server, and have a child of it prove that it is locked.
+
+        Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.
+
+        Args:
+            program: What the new interpreter executes. Only tests and the benchmark pass another.
+
+        Raises:
+            SandboxFailure: It could not start, or a lock does not hold. Nothing is left running.
+        """
+        server = cls(limits, *launch(limits, program))
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await server._hear_hello()
+                await server._prove()
+        except TimeoutError:
+            await server.close()
+            raise unavailable(f"the fork server was not ready within {_START_SECONDS:g} s") from None
+        except ForkServerGone:
+            await server.close()
+            raise unavailable("the fork server ended while it started") from None
+        except BaseException:
+            await server.close()
+            raise
+        server._fill(_FIRST_KIND)
+        return server
+
+    @property
+    def process_id(self) -> int:
+        """The process id of the fork server."""
+        return self._process.pid
+
+    @property
+    def idle(self) -> int:
+        """How many children wait for a job."""
+        return len(self._idle)
+
+    async def take(self, kind: str) -> Child:
+        """A child that nobody else has, if possible one that is warm for a kind of job. Hand it back with ``release``.
+
+        Raises:
+            ForkServerGone: The fork server ended.
+            SandboxFailure: The machine has no room for one more process.
+        """
+        if self.gone:
+            raise ForkServerGone
+        self.runs += 1
+        self.active += 1
+        try:
+            while self._idle:
+                child = next((child for child in self._idle if child.kind == kind), self._idle[0])
+                self._idle.remove(child)
+                if child.has_hung_up:
+                    # It was killed, and the fork server has not told it yet.
+                    child.connection.close()
+                    continue
+                if not self._idle and not self._spawning:
+                    self._spawn(kind)
+                return child
+            turn: asyncio.Future[Child] = self._loop.create_future()
+            self._waiting.append(turn)
+            if len(self._spawning) < len(self._waiting):
+                self._spawn(kind)
+            try:
+                async with asyncio.timeout(_CHILD_SECONDS):
+                    return await turn
+            except TimeoutError:
+                # It may have lost a request, and then whoever asks next would wait as long.
+                self._end()
+                raise unavailable(f"no process was started within {_CHILD_SECONDS:g} s") from None
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled() and turn.exception() is None:
+                    self._idle.appendleft(turn.result())
+                elif turn in self._waiting:
+                    self._waiting.remove(turn)
+                raise
+        except BaseException:
+            self.active -= 1
+            raise
+
+    def release(self, child: Child, kind: str, *, done: bool) -> None:
+        """Hand a child back. It is never used again, and one that is warm for the same kind of job replaces it.
+
+        Args:
+            done: Whether it replied, and so is about to end by itself. If not, it is killed at once.
+        """
+        self.active -= 1
+        child.connection.close()
+        if not child.ended.done():
+            if done:
+                self._loop.call_later(_GRACE_SECONDS, self._kill, child)
+            else:
+                self._kill(child)
+        self._fill(kind)
+
+    async def close(self) -> None:
+        """Kill the fork server, and with it all of its children. May be called twice."""
+        self._end()
+        if self._process.returncode is None:
+            self._process.kill()
+            await asyncio.shield(self._loop.run_in_executor(None, self._process.wait))
+
+    async def _hear_hello(self) -> None:
+        message = await self._loop.sock_recv(self._control, 1 << 16)
+        if message[:1] == b"F":
+            raise unavailable(message[1:].decode("utf-8", "replace"))
+        if message[:1] != b"H":
+            status = await self._loop.run_in_executor(None, self._process.wait)
+            raise unavailable(f"{sys.executable} ended with status {status} before it was ready")
+        self.report = json.loads(message[1:])
+        self._loop.add_reader(self._control, self._hear)
+
+    async def _prove(self) -> None:
+        for title, held, detail in await self.probe():
+            if not held:
+                raise unavailable(f"its self-test failed ({title}: {detail})")
+
+    async def probe(self) -> list[tuple[str, bool, str]]:
+        """Have real children try what is forbidden.
+
+        Returns:
+            What was tried, whether it was refused as it must be, and what happened.
+
+        Raises:
+            ForkServerGone: The fork server ended.
+        """
+        results: list[tuple[str, bool, str]] = []
+        child = await self.take(_FIRST_KIND)
+        done = False
+        try:
+            reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
+            if "error" in reply.value:
+                return [("locking a child", False, str(reply.value["error"]))]
+            results = [(title, held, detail) for title, held, detail in reply.value["ok"]]
+            done = True
+        except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
+            ended = await child.wait_ended()
+            results = [("answering", False, f"the child did not answer ({type(error).__name__}, {ended})")]
+        finally:
+            self.release(child, _FIRST_KIND, done=done)
+        if self.report.get("machine") == "x86_64":
+            results.append(await self._probe_x32())
+        return results
+
+    async def _probe_x32(self) -> tuple[str, bool, str]:
+        child = await self.take(_FIRST_KIND)
+        try:
+            await child.exchange(pack(b'{"kind":"x32"}'), output_bytes=_PROBE_BYTES)
+            return "no x32 calls", False, "it was allowed"
+        except EOFError:
+            ended = await child.wait_ended()
+            held = ended is not None and ended.signal == signal.SIGSYS
+            return "no x32 calls", held, "SIGSYS" if held else f"the child ended otherwise: {ended}"
+        finally:
+            self.release(child, _FIRST_KIND, done=False)
+
+    def _spawn(self, kind: str) -> None:
+        if not self.gone:
+            self._spawning.append(kind)
+            self._tell(b"S" + kind.encode())
+
+    def _fill(self, kind: str) -> None:
+        # After the reply and not before it, so that forking does not compete with the run.
+        while not self.gone and len(self._idle) + len(self._spawning) < max(self._spares, len(self._waiting)):
+            self._spawn(kind)
+
+    def _kill(self, child: Child) -> None:
+        if not child.ended.done() and not self.gone:
+            self._tell(b"K" + PROCESS_ID.pack(child.process_id))
+
+    def _tell(self, message: bytes) -> None:
+        try:
+            self._control.send(message)
+        except BlockingIOError:
+            # The fork server is behind by hundreds of messages: it is stuck, and so is everything that waits for it.
+            self._end()
+        except OSError:
+            self._end()
+
+    def _hear(self) -> None:
+        while not self.gone:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._control, 4096, 1, socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:
+                message, descriptors = b"", []
+            match message[:1]:
+                case b"R" if not descriptors:
+                    # The kernel dropped the connection on the way. The child ends by itself: it has nobody to hear.
+                    self._refuse("no free file descriptor")
+                case b"R":
+                    self._welcome(PROCESS_ID.unpack(message[1:])[0], socket.socket(fileno=descriptors[0]))
+                case b"X":
+                    self._mourn(*ENDED.unpack(message[1:]))
+                case b"E":
+                    self._refuse(message[1:].decode("utf-8", "replace"))
+                case _:
+                    self._end()
+
+    def _welcome(self, process_id: int, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        # Children come in the order in which they were asked for.
+        child = Child(process_id, connection, self._spawning.popleft(), self._loop.create_future())
+        self._children[process_id] = child
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(child)
+                return
+        self._idle.append(child)
+
+    def _refuse(self, why: str) -> None:
+        self._spawning.popleft()
+        if self._waiting:
+            _settle(self._waiting, unavailable(f"no process could be started: {why}"))
+
+    def _mourn(self, process_id: int, status: int, cpu_seconds: float, memory_bytes: int) -> None:
+        child = self._children.pop(process_id, None)
+        if child is None:
+            return
+        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 0 if killed else os.WEXITSTATUS(status)
+        child.ended.set_result(Ended(killed, code, cpu_seconds, memory_bytes))
+        if child not in self._idle:
+            self._early_deaths = 0
+            return
+        # It died before it had anything to do. Once may be the machine out of memory; again and again, something is
+        # wrong with this fork server, and forking on would only heat the machine.
+        self._idle.remove(child)
+        child.connection.close()
+        self._early_deaths += 1
+        if self._early_deaths > _MAX_EARLY_DEATHS:
+            self._end()
+
+    def _end(self) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        self._loop.remove_reader(self._control)
+        # The fork server ends when this closes, and its children end with it.
+        self._control.close()
+        for child in self._idle:
+            child.connection.close()
+        self._idle.clear()
+        for child in self._children.values():
+            if not child.ended.done():
+                child.ended.set_result(None)
+        self._children.clear()
+        while self._waiting:
+            _settle(self._waiting, ForkServerGone())
+
+
+def _settle(waiting: "deque[asyncio.Future[Child]]", error: Exception) -> None:
+    turn = waiting.popleft()
+    if not turn.done():
+        turn.set_exception(error)

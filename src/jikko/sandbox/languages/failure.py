@@ -1,0 +1,69 @@
+"""How an error of a user's program is told: in the program's own terms, with its own line and no path of ours."""
+
+import re
+import sys
+import sysconfig
+import traceback
+from typing import Final
+
+from jikko.sandbox.languages import refusals
+
+CODE_ERROR: Final = "CodeExecutionError"
+LIMIT_ERROR: Final = "SandboxLimitError"
+RESULT_ERROR: Final = "WorkflowNodeError"
+
+MAX_TEXT: Final = 4000
+"""How long an error text may be, in characters. The rest is cut off."""
+
+_OUR_PATHS: Final = tuple(
+    sorted({path for path in (sysconfig.get_path("stdlib"), sys.prefix, sys.base_prefix, sys.exec_prefix) if path})
+)
+_PATH_OF_MODULE: Final = re.compile(r" \((?:/[^()]*|unknown location)\)")
+
+
+class ProgramFailed(Exception):
+    """The program failed; this is what its author is told."""
+
+    def __init__(self, message: str, kind: str = CODE_ERROR) -> None:
+        self.kind = kind
+        super().__init__(shorten(message))
+
+
+def describe(error: BaseException, filename: str) -> str:
+    """Tell an error in one text: the last line of its traceback, the line of the program, and what to use instead.
+
+    Args:
+        error: What the program raised, or what compiling it raised.
+        filename: Which file the program's own lines are in.
+
+    Returns:
+        For example ``ValueError: boom (line 3)``.
+    """
+    lines = traceback.format_exception_only(error)
+    # The lines of a syntax error before the last one show the source and the file name.
+    text = (lines[-1] if isinstance(error, SyntaxError) else "".join(lines)).strip()
+    if isinstance(error, ImportError):
+        text = _PATH_OF_MODULE.sub("", text)
+    for path in reversed(_OUR_PATHS):
+        text = text.replace(path, "<python>")
+    text = shorten(text)
+    line = _line_of(error, filename)
+    if line is not None:
+        text = f"{text} (line {line})"
+    advice = refusals.advice_for(error, sys.stdlib_module_names)
+    return text if advice is None or advice in text else f"{text}: {advice}"
+
+
+def shorten(text: str) -> str:
+    """The text, cut off behind ``MAX_TEXT`` characters."""
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def _line_of(error: BaseException, filename: str) -> int | None:
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        return error.lineno
+    line = None
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == filename:
+            line = number
+    return line

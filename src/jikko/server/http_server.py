@@ -1,0 +1,98 @@
+"""Serving the application until the process is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from jikko.server.http_protocol import HeadLimits, HttpProtocol
+from jikko.server.outbox import Outbox
+
+
+class _Server(uvicorn.Server):
+    """Signals are handled around the server, since runs must be parked before connections close."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
+
+
+async def serve(
+    application: ASGIApp,
+    listening: socket.socket,
+    *,
+    ready: Callable[[], Awaitable[None]],
+    stopping: Callable[[bool], Awaitable[None]],
+    told: asyncio.Event | None = None,
+    heads: HeadLimits | None = None,
+    log_level: str = "info",
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until told; a second signal ends at once.
+
+    Args:
+        listening: See ``jikko.server.listening``.
+        ready: Called once connections are accepted.
+        stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
+            behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time.
+        told: Set by whoever wants it to stop as at a first signal.
+        heads: What the head of a request may be.
+    """
+    server = _Server(
+        uvicorn.Config(
+            application,
+            log_level=log_level if log_level != "info" else "warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads),  # type: ignore[arg-type]
+            timeout_graceful_shutdown=5,
+        )
+    )
+    told, told_again = told or asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        if told.is_set():
+            told_again.set()
+            server.force_exit = True
+        told.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    serving = loop.create_task(server.serve(sockets=[listening]))
+    try:
+        if await _comes_before(server.has_started.wait(), serving):
+            await ready()
+            await _comes_before(told.wait(), serving)
+            if not await _comes_before(stopping(False), loop.create_task(told_again.wait())):
+                await stopping(True)
+            server.should_exit = True
+        await serving
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _comes_before(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:
+    """Wait for either. Returns whether ``work`` was done first; otherwise it is cancelled."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait((task, other), return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False

@@ -1,0 +1,230 @@
+"""What a server process does, be it the only one or one of several."""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from socket import socket
+from typing import Any, TypeAlias
+
+import click
+
+from jikko.apps.dsl_file import read_dsl_file, readable
+from jikko.cluster.data_folder_lock import Hold, sole_owner
+from jikko.errors import JikkoError
+from jikko.maintenance.backup_target import unmark
+
+log = logging.getLogger(__name__)
+
+_TO_END = 5.0
+"""Seconds that workers whose server was killed have to end, beyond those that their runs have."""
+_TRY_AGAIN = 5.0
+"""Seconds until what failed is tried again."""
+
+
+def prepare_process(log_level: str) -> None:
+    """Set up what belongs to a process as a whole: its log, memory, files and event loop."""
+    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    # It tells every request to a model, at the level that is meant for what concerns the operator.
+    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLogger().level))
+    # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
+    # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
+    gc.set_threshold(50_000, 20, 50)
+    if sys.platform != "win32":
+        import uvloop
+
+        _allow_connections()
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def _allow_connections() -> None:
+    """Take as many files and sockets as the system gives: the usual limit is 1,024, and a connection is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Refused where the system's own limit is below what it says.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextlib.contextmanager
+def holding(settings: Any) -> Iterator[Hold]:
+    """Hold the data folder while the block lasts. One that cannot be held ends the command.
+
+    Outside of the event loop, since it may wait for the workers of a server that was killed.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            hold = held.enter_context(sole_owner(settings.home))
+            unmark(settings.home)
+        except JikkoError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
+        hold.say(grace=settings.shutdown_seconds + _TO_END)
+        yield hold
+
+
+async def serve_assembly(
+    assembly: Any,
+    listening: socket,
+    *,
+    ready: Callable[[], Awaitable[None]],
+    at_end: Callable[[bool], object],
+    told: asyncio.Event | None = None,
+) -> None:
+    """Serve the API until the process is told to stop, then let runs finish or park them.
+
+    Args:
+        ready: Called once connections are accepted.
+        at_end: Called when it is told to stop, before runs are parked; with ``True`` if that is to be at once.
+        told: Set by whoever wants it to stop, besides signals.
+    """
+    from jikko import __version__
+    from jikko.http.api import Api
+    from jikko.http.app import create_app
+    from jikko.server.http_protocol import HeadLimits
+    from jikko.server.http_server import serve
+
+    settings = assembly.settings
+    api = Api(
+        apps=assembly.apps,
+        runs=assembly.runs,
+        starts=assembly.starts,
+        retries=assembly.retries,
+        end_users=assembly.end_users,
+        workflows=assembly.workflows,
+        version=__version__,
+        max_body=settings.max_body,
+        files=assembly.files,
+        forms=assembly.forms,
+        signer=assembly.signer,
+        file_limits=assembly.file_limits,
+        public_url=settings.public_url,
+        now=assembly.clock,
+    )
+
+    async def stopping(at_once: bool) -> None:
+        at_end(at_once)
+        parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
+        if parked:
+            click.echo(f"{parked} runs were parked; they go on at the next start.")
+
+    await serve(
+        create_app(api),
+        listening,
+        ready=ready,
+        stopping=stopping,
+        told=told,
+        heads=HeadLimits(settings.max_head, settings.head_seconds),
+        log_level=settings.log_level,
+    )
+
+
+async def duties(assembly: Any) -> None:
+    """Do what one process does for all, until cancelled."""
+    from jikko.dify.bodies import detail_body
+    from jikko.files.mapping import resign
+
+    def body(record: Any) -> bytes:
+        return detail_body(record, lambda outputs: resign(outputs, assembly.signer, ""))
+
+    days = assembly.settings.retention_days
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_again_and_again(assembly.forms.watch))
+        group.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
+        group.create_task(_again_and_again(assembly.keyword_indexing.watch))
+        if days:
+            group.create_task(_again_and_again(partial(assembly.retention.watch, days)))
+
+
+async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await watch()
+        except Exception:
+            # One that fails is no reason for the others to end.
+            log.exception("what the server does by itself failed; trying again")
+            await asyncio.sleep(_TRY_AGAIN)
+
+
+Issued: TypeAlias = tuple[str, dict[str, Any]]
+"""A new API key, and inputs to try it with."""
+
+
+async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
+    """Publish files that are new or changed. Returns the keys that were made for apps without one.
+
+    Raises:
+        Conflict: Two files are of one app; nothing was published.
+    """
+    if len(files) > 1:  # a single one may be a pipe, which is read once
+        assembly.apps.require_names_of_their_own(readable(files))
+    issued = []
+    for file in files:
+        published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
+        for problem in published.warnings:
+            click.echo(f"{file}: warning: {problem}", err=True)
+        click.echo(f"{published.app.name}: version {published.version.number} ({published.version.id})")
+        if await assembly.apps.keys(published.app):
+            continue
+        key: str = await assembly.apps.issue_key(published.app.id)
+        click.echo(f"  key {key}  (shown only now; `jikko apps keys --new` makes another)")
+        workflow = await assembly.workflows.get(published.app, published.version.id)
+        issued.append((key, _samples(workflow.inputs)))
+    return issued
+
+
+def base_of(settings: Any, listening: socket) -> str:
+    """The address of the server, as it is said to whoever started it."""
+    return f"http://{settings.host}:{listening.getsockname()[1]}"
+
+
+def to_try(base: str, issued: Iterable[Issued]) -> list[str]:
+    """Lines with which a shell starts a run, for keys that were made."""
+    lines = []
+    for key, inputs in issued:
+        body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "streaming"}, ensure_ascii=False)
+        lines.append(
+            f"  curl -N {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "
+            f"-d {shlex.quote(body)}"
+        )
+    return lines
+
+
+def say_recovered(count: int) -> None:
+    """Tell whoever started the server how many runs were taken over, if there were any."""
+    if count:
+        click.echo(f"{count} runs that were under way go on.")
+
+
+def say_ready(settings: Any, base: str, said: Sequence[str]) -> None:
+    """Tell whoever started the server where it is."""
+    from jikko import __version__
+
+    click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
+    for line in said:
+        click.echo(line)
+
+
+def _text(file: Path) -> bytes:
+    try:
+        return read_dsl_file(file)
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _samples(variables: Iterable[Any]) -> dict[str, Any]:
+    """A value for each required input, so that the printed line runs as it is. Files have to be uploaded first."""
+    samples: dict[str, Any] = {"number": 1, "checkbox": True, "json_object": {}}
+    return {
+        variable.name: variable.options[0] if variable.options else samples.get(variable.type, "text")
+        for variable in variables
+        if variable.required and variable.default in (None, "") and variable.type not in ("file", "file-list")
+    }

@@ -1,0 +1,271 @@
+"""The process that starts the workers of ``jikko serve --workers N``, and hands on what they say to each other."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cluster.data_folder_lock import Hold
+from jikko.cluster.membership import Membership, Said
+from jikko.cluster.messages import (
+    SUPERVISOR,
+    Ask,
+    Assembled,
+    Begin,
+    Gone,
+    Inherited,
+    Line,
+    Message,
+    Reply,
+    Serving,
+    Take,
+)
+from jikko.concurrency.rate_limit import RequestRate
+from jikko.errors import InvalidSettings
+from jikko.server.listening import listen, reserve
+from jikko.server.serving import base_of, say_ready
+from jikko.settings import Settings, settings_to_json
+
+log = logging.getLogger(__name__)
+
+_TO_END = 15.0
+"""Seconds that a worker has to end, beyond those that its runs have."""
+_TOO_SOON = 5.0
+"""A worker that ends within so many seconds is not started again at once."""
+_TRY_AGAIN = 1.0
+"""Seconds until it is then."""
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    """A worker's process."""
+
+    name: str
+    process: Process
+    line: Line
+    began: float = field(default_factory=time.monotonic)
+    served: bool = False
+
+
+class Supervisor:
+    """Keeps so many workers going until told to stop."""
+
+    def __init__(self, settings: Settings, sockets: Sequence[socket.socket], hold: Hold, files: Sequence[Path]) -> None:
+        """Args:
+        sockets: One that listens for each worker; closed once the workers are told to stop.
+        hold: That on the data folder: workers keep its lock open, so that it is in use for as long as any of them
+            lives.
+        files: To be published by the first worker.
+        """
+        self._settings = settings
+        self._sockets = list(sockets)
+        self._hold = hold
+        self._files = list(files)
+        self._server = secrets.token_hex(4)
+        self._names = 0
+        self._children: dict[str, _Child] = {}
+        self._roster = Membership(len(sockets))
+        self._rate = RequestRate(settings.requests_per_minute)
+        self._assembled = asyncio.Event()
+        """Set once the first worker has brought the database up to date."""
+        self._said: list[str] = []
+        self._is_ready = False
+        self._told = asyncio.Event()
+        self._failed = False
+
+    async def run(self) -> bool:
+        """Keep the workers going. Returns whether all ended well."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
+        await self._told.wait()
+        grace = self._settings.shutdown_seconds + _TO_END
+        _, late = await asyncio.wait(attending, timeout=grace)
+        if late:
+            self._failed = True
+            for child in self._children.values():
+                self._signal(child, signal.SIGKILL)
+            await asyncio.wait(late)
+        for task in attending:
+            task.result()
+        return not self._failed
+
+    def _on_signal(self) -> None:
+        click.echo("Stopping at once …" if self._told.is_set() else "Stopping …")
+        self._stop()
+
+    def _stop(self) -> None:
+        self._roster.close()
+        self._told.set()
+        self._assembled.set()
+        for child in self._children.values():
+            self._signal(child, signal.SIGTERM)
+        # Once no worker listens any more, connections are refused and do not wait here for nobody.
+        for listening in self._sockets:
+            listening.close()
+
+    def _signal(self, child: _Child, number: signal.Signals) -> None:
+        # It may have ended, and nobody has looked yet.
+        with contextlib.suppress(ProcessLookupError):
+            child.process.send_signal(number)
+
+    async def _attend(self, slot: int) -> None:
+        """Keep one worker going."""
+        if slot:
+            await self._assembled.wait()
+        while not self._told.is_set():
+            try:
+                child = await self._start(slot)
+            except OSError as error:
+                log.error("a worker cannot be started, trying again: %s", error)
+                self._leave_to_others(slot)
+                await self._pause()
+                continue
+            hearing = asyncio.get_running_loop().create_task(self._hear(child))
+            code = await child.process.wait()
+            await hearing
+            child.line.close()
+            del self._children[child.name]
+            self._say_who()
+            self._died(child, code)
+            if not (child.served or code < 0):
+                self._leave_to_others(slot)
+            if not child.served or time.monotonic() - child.began < _TOO_SOON:
+                await self._pause()
+
+    def _leave_to_others(self, slot: int) -> None:
+        """Have no connections wait for a worker that could not start, and may not for long, while others serve."""
+        listening = self._sockets[slot]
+        if self._told.is_set() or not self._roster.serving or self._sockets.count(listening) > 1:
+            return
+        try:
+            self._sockets[slot] = reserve(listening)
+        except OSError as error:
+            log.error("connections wait for a worker that cannot be started: %s", error)
+        else:
+            listening.close()
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), _TRY_AGAIN)
+
+    async def _start(self, slot: int) -> _Child:
+        """Raises:
+        OSError: The system has no room for another process.
+        """
+        name = f"{self._server}/{self._names}"
+        self._names += 1
+        ours, theirs = socket.socketpair()
+        # A copy: ours may be closed while the line is opened.
+        with theirs, self._sockets[slot].dup() as listening:
+            handles = (theirs.fileno(), listening.fileno())
+            line = await Line.open(ours)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    # Not with the current folder among the places of modules.
+                    *(sys.executable, "-P", "-m", "jikko.server.worker"),
+                    *(str(number) for number in handles),
+                    self._settings.log_level,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(*handles, self._hold.fileno()),
+                    # Control-C at the terminal is for this process alone, which tells the workers.
+                    start_new_session=True,
+                )
+            except OSError:
+                line.close()
+                raise
+        child = self._children[name] = _Child(name, process, line)
+        self._say_who()
+        if self._told.is_set():
+            self._signal(child, signal.SIGTERM)
+        return child
+
+    async def _hear(self, child: _Child) -> None:
+        publishes = not self._assembled.is_set()
+        child.line.send(
+            Begin(
+                name=child.name,
+                workers=len(self._sockets),
+                settings=settings_to_json(self._settings),
+                files=[str(file) for file in self._files] if publishes else [],
+            )
+        )
+        try:
+            async for message in child.line.messages():
+                self._heard(child, message)
+        except Exception:
+            # It would go on by itself, and reach nobody.
+            log.exception("what worker %d says cannot be understood", child.process.pid)
+            self._signal(child, signal.SIGKILL)
+
+    def _heard(self, child: _Child, message: Message) -> None:
+        match message:
+            case Assembled(said=said):
+                self._said += said
+                self._assembled.set()
+                self._say(self._roster.assembled(child.name))
+            case Serving():
+                child.served = True
+                self._say(self._roster.serves(child.name))
+                self._look_whether_ready()
+            case Inherited(estates=estates):
+                self._roster.inherited(child.name, estates)
+            case Ask(to=to, sender=sender, number=number, question=Take(key=key)) if to == SUPERVISOR:
+                self._say([(sender, Reply(to=sender, number=number, answer=self._rate.count(key)))])
+            case Ask(to=to, sender=sender):
+                self._say([(to, message)] if to in self._roster else [(sender, Gone(to))])
+            case Reply(to=to):
+                self._say([(to, message)])
+
+    def _say_who(self) -> None:
+        self._hold.say(workers=[child.process.pid for child in self._children.values()])
+
+    def _say(self, said: Said) -> None:
+        for name, message in said:
+            if (child := self._children.get(name)) is not None:
+                child.line.send(message)
+
+    def _look_whether_ready(self) -> None:
+        if not self._is_ready and len(self._roster.serving) == len(self._sockets):
+            self._is_ready = True
+            base = base_of(self._settings, self._sockets[0])
+            say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._said])
+
+    def _died(self, child: _Child, code: int) -> None:
+        self._say(self._roster.died(child.name))
+        if self._told.is_set():
+            self._failed = self._failed or code not in (0, -signal.SIGTERM)
+            return
+        if not (self._is_ready or child.served or code < 0):
+            # It said why. Once the server is ready it goes on with those that serve, and tries again.
+            self._failed = True
+            self._stop()
+            return
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        then = "its runs go on in another one" if child.served else "another one is tried"
+        click.echo(f"Worker {child.process.pid} {how}; {then}.", err=True)
+
+
+async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:
+    """Serve with so many processes until told to stop."""
+    if sys.platform == "win32":
+        raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
+    try:
+        sockets = listen(settings.host, settings.port, workers)
+    except OSError as error:
+        raise InvalidSettings(str(error)) from None
+    hold.say(address=base_of(settings, sockets[0]))
+    if not await Supervisor(settings, sockets, hold, files).run():
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,162 @@
+"""The runs that contain a keyword: by the index where it helps, by going through all rows where it does not."""
+
+import json
+import logging
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+from jikko.store.sqlite.connection import error_name
+from jikko.store.sqlite.identifiers import storable, stored_id
+from jikko.store.sqlite.keywords.blocks import candidates, first_run_behind
+from jikko.store.sqlite.keywords.index import BLOCK
+
+_LOG = logging.getLogger(__name__)
+
+Place: TypeAlias = tuple[float, int]
+"""``created_at`` and ``key`` of a run: its place in the list."""
+
+_SKIP: Final = 2
+"""A row that the index names costs so many rows that follow one another."""
+_DEEP: Final = 10_000
+"""Places from which on a page is looked for after counting, and not along with it."""
+_LOOKUP: Final = 6
+"""A user looked up by key costs so many users that follow one another."""
+_FEW_USERS: Final = 1_000
+
+_OUTPUTS: Final = r"CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
+_INPUTS: Final = r"inputs LIKE :keyword ESCAPE '\'"
+_USER: Final = r"EXISTS (SELECT 1 FROM end_users WHERE end_users.key = end_user AND session LIKE :keyword ESCAPE '\')"
+_USERS: Final = r"SELECT key FROM end_users WHERE app = :app AND session LIKE :keyword ESCAPE '\'"
+_NEWEST_USER: Final = "SELECT coalesce(max(key), 0) FROM end_users"
+_LEFT_OUT: Final = "SELECT count(*) FROM keyword_left_out"
+_NEWEST_RUN: Final = "SELECT coalesce(max(key), 0) FROM runs"
+_RUN: Final = "SELECT key FROM runs WHERE run_id = ?"
+_PROPOSED: Final = f"""
+(SELECT value * {BLOCK} AS first FROM json_each(:blocks)) CROSS JOIN runs NOT INDEXED
+ON key BETWEEN first AND first + {BLOCK - 1}
+"""
+_BEHIND: Final = "runs NOT INDEXED"
+
+
+class KeywordMatch:
+    """A keyword, looked for in the runs of an app.
+
+    Args:
+        app: A number of ``names``.
+    """
+
+    def __init__(self, app: int, keyword: str) -> None:
+        self._text = storable(keyword[:30])
+        # Inputs are stored in ASCII.
+        self._in_texts = f"{_INPUTS} OR {_OUTPUTS}" if self._text.isascii() else _OUTPUTS
+        self._values: dict[str, Any] = {
+            "app": app,
+            "keyword": f"%{_literal(self._text)}%",
+            "run_id": _run_id(keyword),
+        }
+
+    def page(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        where: str,
+        values: dict[str, Any],
+        *,
+        among: int,
+        skip: int,
+        limit: int,
+        scan_up_to: float,
+    ) -> tuple[int, list[int]]:
+        """How many runs match, and the keys of those on one page, in no order.
+
+        Args:
+            table: ``runs``, by the index that suits the other filters.
+            where: The other filters.
+            values: Those of ``where``.
+            among: How many runs the other filters leave.
+            scan_up_to: From how many of them on the index is asked.
+        """
+        if "\0" in self._text:
+            return 0, []  # JSON writes it in another way, and LIKE takes it for the end
+        values = values | self._values
+        proposed = self._proposed(connection, among) if among > scan_up_to else None
+        if proposed is None:
+            where = f"{where} AND ({self._in_texts} OR {self._of_users(connection, among)})"
+            return _scanned(connection, table, where, values, skip, limit)
+        blocks, behind = proposed
+        newest: int = connection.execute(_NEWEST_RUN).fetchone()[0]
+        looked_at = len(blocks) * BLOCK + newest - behind
+        where = f"{where} AND ({self._in_texts} OR {self._of_users(connection, looked_at)})"
+        values |= {"blocks": json.dumps(blocks), "behind": behind}
+        found: set[Place] = set()
+        for source, condition in (
+            (_PROPOSED, "TRUE"),
+            (_BEHIND, "key >= :behind"),
+            (_BEHIND, "key IN (SELECT run FROM keyword_left_out)"),
+            (_BEHIND, f"key = ({_RUN.replace('?', ':run_id')})"),
+        ):
+            found.update(
+                connection.execute(f"SELECT created_at, key FROM {source} WHERE {condition} AND {where}", values)
+            )
+        return len(found), _keys(sorted(found, reverse=True)[skip : skip + limit])
+
+    def _proposed(self, connection: sqlite3.Connection, among: int) -> tuple[list[int], int] | None:
+        """The blocks that may contain it and the first run behind the index; ``None`` if that is no gain."""
+        try:
+            behind = first_run_behind(connection)
+            alone: int = connection.execute(_NEWEST_RUN).fetchone()[0] - behind
+            alone += connection.execute(_LEFT_OUT).fetchone()[0] * _SKIP
+            most = (among - alone) // _SKIP // BLOCK
+            blocks = candidates(connection, self._text, most) if most > 0 else None
+        except sqlite3.Error as error:
+            if error_name(error) == "SQLITE_INTERRUPT":
+                raise  # the store is being closed
+            _LOG.warning("The keyword index cannot be used: %s", error)
+            return None
+        return None if blocks is None else (blocks, behind)
+
+    def _of_users(self, connection: sqlite3.Connection, rows: int) -> str:
+        """The condition that the user matches, for looking at so many rows."""
+        if connection.execute(_NEWEST_USER).fetchone()[0] > rows * _LOOKUP:
+            return _USER
+        users = _keys(connection.execute(f"SELECT 0, key FROM ({_USERS}) LIMIT {_FEW_USERS + 1}", self._values))
+        return f"end_user IN ({_USERS if len(users) > _FEW_USERS else ', '.join(map(str, users))})"
+
+
+def _scanned(
+    connection: sqlite3.Connection, table: str, where: str, values: dict[str, Any], skip: int, limit: int
+) -> tuple[int, list[int]]:
+    """The count and a page, by going through the rows once (twice for a page that is deep)."""
+    places = f"SELECT created_at, key FROM {table} WHERE {where} ORDER BY created_at DESC, key DESC LIMIT :limit"
+    count = f"SELECT count(*) FROM {table} WHERE {where}"
+    end = skip + limit
+    if end > _DEEP:
+        found: int = connection.execute(count, values).fetchone()[0]
+        if skip >= found:
+            return found, []
+        return found, _keys(connection.execute(f"{places} OFFSET :skip", values | {"limit": limit, "skip": skip}))
+    first: list[Place] = connection.execute(places, values | {"limit": end}).fetchall()
+    if len(first) < end:
+        return len(first), _keys(first[skip:])
+    values = values | {"last": first[-1][0], "last_key": first[-1][1]}
+    rest: int = connection.execute(
+        f"{count} AND created_at <= :last AND (created_at < :last OR key < :last_key)", values
+    ).fetchone()[0]
+    return end + rest, _keys(first[skip:])
+
+
+def _keys(places: Iterable[Place]) -> list[int]:
+    return [key for _, key in places]
+
+
+def _literal(keyword: str) -> str:
+    return keyword.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _run_id(keyword: str) -> bytes | str | None:
+    try:
+        return stored_id(str(uuid.UUID(keyword)))
+    except ValueError:
+        return None

@@ -1,0 +1,76 @@
+"""Which runs a list of logs shows. Source: Dify 1.15, spec/records.md §6."""
+
+import sqlite3
+from typing import Any, Final
+
+from jikko.ports.run_store import LogPage, LogQuery
+from jikko.store.sqlite.identifiers import storable
+from jikko.store.sqlite.keywords.match import KeywordMatch
+from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
+from jikko.store.sqlite.runs.totals import total
+
+_APP: Final = "SELECT key FROM names WHERE text = ?"
+_USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
+_NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
+
+
+def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *, scan_up_to: float) -> LogPage:
+    """One page, newest first, and how many runs there are on all pages.
+
+    Args:
+        scan_up_to: Runs that are searched for a keyword without asking the index. The answer is the same.
+    """
+    found = connection.execute(_APP, (storable(query.app_id),)).fetchone()
+    if found is None:
+        return LogPage(total=0)
+    app: int = found[0]
+    status = None if query.status is None else STATUS_NUMBERS[query.status]
+    index, conditions, values = _filters(connection, app, status, query)
+    where = " AND ".join(conditions)
+    table = f"runs INDEXED BY {index}"
+    if query.user is not None:
+        count: int = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()[0]
+    else:
+        count = total(connection, app, status=status, after=query.created_after, before=query.created_before)
+    skip = (query.page - 1) * query.limit
+    if query.keyword:
+        match = KeywordMatch(app, query.keyword)
+        count, keys = match.page(
+            connection, table, where, values, among=count, skip=skip, limit=query.limit, scan_up_to=scan_up_to
+        )
+        skip, wanted = 0, ", ".join(map(str, keys))
+    else:
+        # Reads the index alone, however deep the page.
+        wanted = f"SELECT key FROM {table} WHERE {where} {_NEWEST_FIRST} LIMIT :limit OFFSET :skip"
+    if skip >= count or not wanted:
+        return LogPage(total=count)
+    page = connection.execute(
+        f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) {_NEWEST_FIRST}",
+        values | {"limit": query.limit, "skip": skip},
+    )
+    return LogPage(total=count, records=[rows.record(connection, row) for row in page.fetchall()])
+
+
+def _filters(
+    connection: sqlite3.Connection, app: int, status: int | None, query: LogQuery
+) -> tuple[str, list[str], dict[str, Any]]:
+    """The index to go by, the conditions but for the keyword, and their values."""
+    index, conditions = "runs_listed", ["app = :app"]
+    values: dict[str, Any] = {"app": app, "status": status}
+    if status is not None:
+        conditions.append("status = :status")
+        if status > STATUS_NUMBERS["succeeded"]:
+            # Said again in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
+            conditions.append("status > 2")
+            index = "runs_unsuccessful"
+    if query.created_before is not None:
+        conditions.append("created_at <= :before")
+        values["before"] = query.created_before
+    if query.created_after is not None:
+        conditions.append("created_at >= :after")
+        values["after"] = query.created_after
+    if query.user is not None:
+        keys = [row[0] for row in connection.execute(_USERS, (app, storable(query.user)))]
+        conditions[0] = f"end_user IN ({', '.join(map(str, keys))})"
+        index = "runs_of_user"
+    return index, conditions, values

@@ -1,0 +1,102 @@
+"""A run as a row: between ``RunRecord`` and the columns of ``runs``."""
+
+import sqlite3
+from typing import Any, Final, TypeAlias
+
+from jikko.events import RunStatus
+from jikko.record import RunOwner, RunRecord
+from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.sqlite.runs.interned import Interned
+
+Row: TypeAlias = tuple[Any, ...]
+
+STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "failed", "stopped", "partial-succeeded")
+"""What the numbers in ``runs.status`` mean."""
+STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
+
+COLUMNS: Final = (
+    "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
+    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner"
+)
+"""What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
+
+
+def names() -> Interned:
+    """Ids of apps and versions, and the versions' times."""
+    return Interned(
+        find="SELECT key FROM names WHERE text = ?",
+        add="INSERT INTO names (text) VALUES (?)",
+        read="SELECT text FROM names WHERE key = ?",
+    )
+
+
+def end_users() -> Interned:
+    """Who asked for runs: app (a number of ``names``), ``user`` of the request, id."""
+    return Interned(
+        find="SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = ?",
+        add="INSERT INTO end_users (app, session, end_user_id) VALUES (?, ?, ?)",
+        read="SELECT app, session, end_user_id FROM end_users WHERE key = ?",
+    )
+
+
+class OwnerColumns:
+    """Turns owners into the numbers that rows hold. For the writer's thread."""
+
+    def __init__(self) -> None:
+        self._names = names()
+        self._end_users = end_users()
+
+    def of(self, connection: sqlite3.Connection, owner: RunOwner) -> tuple[int, int, int, int]:
+        """The columns ``app, workflow, version, end_user``."""
+        app = self._names.key(connection, (storable(owner.app_id),))
+        return (
+            app,
+            self._names.key(connection, (storable(owner.workflow_id),)),
+            self._names.key(connection, (storable(owner.version),)),
+            self._end_users.key(connection, (app, storable(owner.user), stored_id(owner.end_user_id))),
+        )
+
+    def forget(self) -> None:
+        """Forget the numbers: rows that were added may be gone again."""
+        self._names.forget()
+        self._end_users.forget()
+
+
+class RunRows:
+    """Turns rows into records. For any thread."""
+
+    def __init__(self) -> None:
+        self._names = names()
+        self._end_users = end_users()
+
+    def record(self, connection: sqlite3.Connection, row: Row) -> RunRecord:
+        """The record of a row with the columns ``COLUMNS``."""
+        names = self._names.values
+        retry_of: StoredId | None = row[6]
+        _, user, end_user_id = self._end_users.values(connection, row[5])
+        owner = RunOwner(
+            run_id=id_text(row[0]),
+            task_id=id_text(row[1]),
+            app_id=names(connection, row[2])[0],
+            workflow_id=names(connection, row[3])[0],
+            version=names(connection, row[4])[0],
+            end_user_id=id_text(end_user_id),
+            user=user,
+            retry_of=None if retry_of is None else id_text(retry_of),
+        )
+        return RunRecord(
+            owner=owner,
+            status=STATUSES[row[7]],
+            inputs=row[8],
+            outputs=row[9],
+            error=row[10],
+            elapsed=row[11],
+            total_tokens=row[12],
+            total_steps=row[13],
+            exceptions_count=row[14],
+            created_at=row[15],
+            finished_at=row[16],
+            epoch=row[17],
+            wake_at=row[18],
+            holder=row[19] or "",
+        )

@@ -1,0 +1,254 @@
+"""Runs in SQLite: an open run is a row and a row per append, a finished one is a row and its compressed log."""
+
+import asyncio
+import math
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from jikko.errors import LogDamaged
+from jikko.events import Event, RunStarted
+from jikko.ports.run_store import Append, LogPage, LogQuery
+from jikko.record import RunDetail, RunRecord
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
+from jikko.store.sqlite.keywords.index import KeywordIndex, supported
+from jikko.store.sqlite.runs.event_codec import (
+    DamagedLog,
+    beginning,
+    decode_events,
+    decompress,
+    decompress_beginning,
+    encode_events,
+    join,
+)
+from jikko.store.sqlite.runs.retention import Retention
+from jikko.store.sqlite.runs.run_list import list_runs
+from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
+from jikko.store.sqlite.runs.run_scan import created_before, scan
+from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
+from jikko.store.sqlite.runs.start_options import accepting, owner_of_key
+
+_RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
+# `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
+_OPEN: Final = (
+    f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
+)
+_DUE: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_waking
+WHERE status = 1 AND wake_at <= :now
+AND (wake_at, key) > (:wake_at, coalesce((SELECT key FROM runs WHERE run_id = :run_id), 0))
+ORDER BY wake_at, key LIMIT :limit
+"""
+_TASK: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_open
+WHERE task_id = ? AND app = (SELECT key FROM names WHERE text = ?) AND status < 2
+"""
+_RETRIES: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_retrying WHERE retry_of = ? AND retry_of IS NOT NULL ORDER BY created_at, key
+"""
+_DETAIL: Final = """
+SELECT
+  (SELECT text FROM names WHERE key = workflow), status, inputs, outputs, error, elapsed, total_tokens,
+  total_steps, created_at, finished_at
+FROM runs
+WHERE run_id = ? AND app = (SELECT names.key FROM api_keys JOIN names ON text = app_id WHERE digest = ?)
+"""
+_LOG_OF: Final = "SELECT key, log_end, status FROM runs WHERE run_id = ?"
+_ARCHIVED: Final = "SELECT events FROM run_archive WHERE run = ?"
+# From the array on that holds the first event wanted.
+_PIECES: Final = """
+SELECT position, events FROM run_log
+WHERE run = :run AND position >= coalesce(
+  (SELECT max(position) FROM run_log WHERE run = :run AND position <= :first), 0)
+ORDER BY position
+"""
+
+
+class SqliteRunStore:
+    """A ``RunStore`` in a SQLite file.
+
+    Args:
+        keyword_index: Whether to keep and use an index for keywords; by default, if this build of SQLite can.
+        scan_up_to: Runs that a search by keyword goes through without asking the index, which would gain little.
+    """
+
+    def __init__(self, database: Database, *, keyword_index: bool | None = None, scan_up_to: int = 10_000) -> None:
+        self._database = database
+        self._indexed = supported() if keyword_index is None else keyword_index
+        self._index = KeywordIndex(usable=self._indexed)
+        self._scan_up_to: float = scan_up_to if self._indexed else math.inf
+        self._rows = RunRows()
+        self._writes = RunWrites()
+        self._retention = Retention(self._index)
+        database.join(self._writes)
+        database.join(self._retention)
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        record, owner = batch.record, batch.record.owner
+        write = LogWrite(
+            run_id=stored_id(batch.run_id),
+            at=batch.at,
+            events=encode_events(batch.events),
+            owner=owner,
+            task_id=stored_id(owner.task_id),
+            retry_of=None if owner.retry_of is None else stored_id(owner.retry_of),
+            created_at=record.created_at,
+            inputs=storable(record.inputs),
+            projection=(
+                STATUS_NUMBERS[record.status],
+                record.epoch,
+                batch.at + len(batch.events),
+                record.outputs,
+                None if record.error is None else storable(record.error),
+                record.elapsed,
+                record.total_tokens,
+                record.total_steps,
+                record.exceptions_count,
+                record.finished_at,
+                record.wake_at,
+                record.holder or None,
+                float(batch.mark) or None,
+            ),
+        )
+        if batch.acceptance is None:
+            return self._database.submit(partial(self._writes.append, write))
+        return self._database.submit(accepting(record, batch.acceptance, partial(self._writes.adds, write)))
+
+    async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
+        return self._database.quick(partial(owner_of_key, app_id, key, now))
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        record = self._database.quick(partial(self._one, _RECORD, (stored_id(run_id.lower()),)))
+        return None if record is None or app_id not in (None, record.owner.app_id) else record
+
+    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+        return self._database.quick(partial(_detail, run_id.lower(), key))
+
+    async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
+        return self._database.quick(partial(self._one, _TASK, (stored_id(task_id.lower()), storable(app_id))))
+
+    def _one(self, sql: str, values: tuple[StoredId, ...], connection: sqlite3.Connection) -> RunRecord | None:
+        row = connection.execute(sql, values).fetchone()
+        return None if row is None else self._rows.record(connection, row)
+
+    async def open_runs(self) -> list[RunRecord]:
+        return await self._database.read(self._open_runs)
+
+    def _open_runs(self, connection: sqlite3.Connection) -> list[RunRecord]:
+        return [self._rows.record(connection, row) for row in connection.execute(_OPEN).fetchall()]
+
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.owner.run_id))
+        values = {"now": now, "wake_at": wake_at, "run_id": run_id, "limit": limit}
+        return await self._database.read(
+            lambda connection: [self._rows.record(connection, row) for row in connection.execute(_DUE, values)]
+        )
+
+    async def retries(self, run_id: str) -> list[RunRecord]:
+        values = (stored_id(run_id.lower()),)
+        return await self._database.read(
+            lambda connection: [self._rows.record(connection, row) for row in connection.execute(_RETRIES, values)]
+        )
+
+    async def list_runs(self, query: LogQuery) -> LogPage:
+        # A keyword may be looked for in very many rows.
+        read = self._database.search if query.keyword else self._database.read
+        return await read(lambda connection: list_runs(connection, query, self._rows, scan_up_to=self._scan_up_to))
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        try:
+            return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0)))
+        except DamagedLog as error:
+            raise LogDamaged(
+                f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it, "
+                "or retry the run: it begins again at its inputs.",
+                what=str(error),
+                readable=error.readable,
+            ) from error
+
+    async def log_end(self, run_id: str) -> int:
+        return self._database.quick(partial(_log_end, stored_id(run_id.lower())))
+
+    async def created_before(self, before: float) -> list[str]:
+        return await self._database.read(partial(created_before, before))
+
+    async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
+        return await self._database.read(
+            lambda connection: scan(connection, self._rows, app_id=app_id, after=after, limit=limit)
+        )
+
+    async def prune(self, before: float, *, limit: int = 500) -> int:
+        pruned: int = await self._database.submit(partial(self._retention.prune, before, limit))
+        return pruned
+
+    async def index(self, *, limit: int) -> int:
+        left: int = await self._database.submit(partial(self._index.fill, limit))
+        return left
+
+    async def backup(self, path: Path) -> None:
+        await self._database.backup(path)
+
+    async def close(self) -> None:
+        self._database.end_quick_reads()
+        # On a thread: what is still to be committed is settled on this loop.
+        await asyncio.to_thread(self._database.close)
+
+
+def _detail(run_id: str, key: bytes, connection: sqlite3.Connection) -> RunDetail | None:
+    stored = stored_id(run_id)
+    # Python looks for an adapter of each value that is bytes, which takes time, not of one that is a bytearray.
+    wanted = (bytearray(stored) if isinstance(stored, bytes) else stored, bytearray(key))
+    row = connection.execute(_DETAIL, wanted).fetchone()
+    return None if row is None else RunDetail(run_id, row[0], STATUSES[row[1]], *row[2:])
+
+
+def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> list[Event]:
+    run = connection.execute(_LOG_OF, (run_id,)).fetchone()
+    if run is None or run[1] <= first:
+        return []
+    key, log_end, status = run
+    if status > 1:
+        archived = connection.execute(_ARCHIVED, (key,)).fetchone()
+        if archived is None:
+            raise DamagedLog("it is missing")
+        try:
+            return _whole(decode_events(decompress(archived[0])), 0, log_end)[first:]
+        except DamagedLog as damage:
+            found = beginning(decompress_beginning(archived[0]))
+            # Pieces may have been missing when they were put together; without the first, no position is known.
+            damage.readable = found[first:] if found and isinstance(found[0], RunStarted) else []
+            raise
+    pieces = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
+    start = pieces[0][0] if pieces else 0
+    try:
+        events = decode_events(join([piece for _, piece in pieces])) if pieces else []
+        return _whole(events, start, log_end)[first - start :]
+    except DamagedLog as damage:
+        damage.readable = _beginning_of(pieces, first)
+        raise
+
+
+def _log_end(run_id: StoredId, connection: sqlite3.Connection) -> int:
+    run = connection.execute(_LOG_OF, (run_id,)).fetchone()
+    return 0 if run is None else int(run[1])
+
+
+def _whole(events: list[Event], start: int, log_end: int) -> list[Event]:
+    if start + len(events) != log_end:
+        raise DamagedLog(f"it has {start + len(events)} events, not {log_end}")
+    return events
+
+
+def _beginning_of(pieces: Sequence[tuple[int, bytes]], first: int) -> list[Event]:
+    """The events from position ``first`` on, up to what is damaged or missing."""
+    if not pieces or pieces[0][0] > first:
+        return []
+    start, events = pieces[0][0], list[Event]()
+    for position, piece in pieces:
+        if position != start + len(events):
+            break
+        events += beginning(piece)
+    return events[first - start :]

@@ -1,0 +1,67 @@
+"""How often a key may be used."""
+
+import pytest
+
+from jikko.concurrency.rate_limit import Rate, RequestRate, SharedRequestRate
+from jikko.errors import TooManyRequests
+
+
+class Timer:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_as_many_requests_as_are_allowed_go_through_and_the_next_is_told_when_to_come_again() -> None:
+    timer = Timer()
+    rate = RequestRate(3, timer=timer)
+    for _ in range(3):
+        assert rate.count(b"key") == 0
+        timer.now += 10
+
+    assert rate.count(b"key") == 30
+    timer.now += 30
+    assert rate.count(b"key") == 0
+
+
+def test_what_was_refused_does_not_count() -> None:
+    timer = Timer()
+    rate = RequestRate(1, timer=timer)
+    assert rate.count(b"key") == 0
+    for _ in range(5):
+        assert rate.count(b"key") > 0
+
+    timer.now += 60
+    assert rate.count(b"key") == 0
+
+
+def test_each_key_counts_for_itself() -> None:
+    rate = RequestRate(1, timer=Timer())
+
+    assert rate.count(b"one") == 0
+    assert rate.count(b"other") == 0
+
+
+def test_0_stands_for_no_limit() -> None:
+    rate = RequestRate(0, timer=Timer())
+
+    for _ in range(1000):
+        assert rate.count(b"key") == 0
+    assert not rate.is_limited
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("shared", [False, True])
+async def test_whoever_comes_too_early_is_told_when_to_come_again(shared: bool) -> None:
+    counted = RequestRate(1, timer=Timer())
+
+    async def count(key: bytes) -> int:
+        return counted.count(key)
+
+    rate: Rate = SharedRequestRate(1, count) if shared else counted
+    await rate.take(b"key")
+
+    with pytest.raises(TooManyRequests, match="1 requests a minute") as refused:
+        await rate.take(b"key")
+    assert refused.value.headers["Retry-After"] == "60"

@@ -1,0 +1,212 @@
+"""Removing what is old, and nothing else."""
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jikko.events import Event, NodeFinished, RunResumed
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
+from jikko.maintenance.retention import Pruned, Retention
+from jikko.ports.files import FileIndex, StoredFile
+from jikko.ports.run_store import RunStore
+from jikko.store.memory import MemoryFileIndex, MemoryRunStore
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.file_index import SqliteFileIndex
+from tests.contract.runs import APP, Draft, finished, paused, started
+
+pytestmark = pytest.mark.anyio
+
+DAY = 86_400.0
+NOW = 100 * DAY
+USER = "0199a1b2-0000-7000-8000-0000000000aa"
+
+
+class Scene:
+    """Old runs and files."""
+
+    def __init__(self, store: RunStore, index: FileIndex) -> None:
+        self.store, self.index = store, index
+        self.blobs = MemoryBlobs()
+        self.now = NOW
+        signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
+        self.files = Files(index, self.blobs, signer, clock=lambda: self.now)
+        self.retention = Retention(store, self.files, lambda: self.now, batch=3)
+
+    async def file(self, day: float, user: str = USER) -> StoredFile:
+        """A file that was stored on a day."""
+        self.now = day * DAY
+
+        async def content() -> AsyncIterator[bytes]:
+            yield f"stored on day {day}".encode()
+
+        try:
+            return await self.files.save(content(), app_id=APP, end_user_id=user, name="a.txt", mime_type="text/plain")
+        finally:
+            self.now = NOW
+
+    async def run(self, day: float, *events: Event, end: float | None = None, **inputs: object) -> Draft:
+        """A run that began on a day, and ended on another if it did."""
+        run = Draft()
+        await self.store.append(run.step(started(day * DAY, **inputs), *events))
+        if end is not None:
+            await self.store.append(run.step(finished(end * DAY)))
+        return run
+
+    async def prune(self, days: float) -> Pruned:
+        return await self.retention.prune(NOW - days * DAY)
+
+    async def has(self, thing: Draft | StoredFile) -> bool:
+        if isinstance(thing, Draft):
+            return await self.store.record(thing.id) is not None
+        return await self.index.find(thing.id) is not None
+
+
+def in_file(path: Path) -> Scene:
+    database = Database.open(path)
+    return Scene(SqliteRunStore(database), SqliteFileIndex(database))
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
+    in_memory = request.param == "memory"
+    scene = Scene(MemoryRunStore(), MemoryFileIndex()) if in_memory else in_file(tmp_path / "jikko.db")
+    yield scene
+    await scene.store.close()
+
+
+async def test_runs_that_ended_before_the_time_go_and_others_stay(scene: Scene) -> None:
+    old = [await scene.run(day, end=day) for day in range(10)]
+    young = await scene.run(80, end=80)
+    began_early = await scene.run(5, end=90)
+
+    assert await scene.prune(30) == Pruned(10, 0)
+
+    assert [await scene.has(run) for run in old] == [False] * 10
+    assert await scene.has(young)
+    assert await scene.has(began_early)
+    assert await scene.store.events(old[0].id) == []
+
+
+async def test_open_and_paused_runs_stay_however_old_they_are(scene: Scene) -> None:
+    going_on = await scene.run(1)
+    waiting = await scene.run(1, paused(1 * DAY))
+    resumed = await scene.run(1, paused(1 * DAY), RunResumed(at=50 * DAY))
+
+    assert await scene.prune(0) == Pruned(0, 0)
+
+    for run in (going_on, waiting, resumed):
+        assert await scene.has(run)
+        assert await scene.store.events(run.id) == run.events
+
+
+async def test_files_that_nobody_used_since_go_with_their_content(scene: Scene) -> None:
+    old, young = await scene.file(1), await scene.file(90)
+
+    assert await scene.prune(30) == Pruned(0, 1)
+
+    assert not await scene.has(old)
+    assert await scene.has(young)
+    assert b"".join([piece async for piece in scene.files.stream(young)]) == b"stored on day 90"
+
+
+async def test_content_that_was_too_young_to_go_with_its_file_goes_later(scene: Scene) -> None:
+    """Such as the content of a file that was removed within the hour; or the process died before it was removed."""
+    await scene.file(1)
+    kept = await scene.file(2)
+    scene.now = time.time()
+    await scene.index.expire(2 * DAY)
+
+    await scene.retention.prune(0)
+    assert len(await scene.blobs.digests()) == 2
+
+    scene.now += 3601
+    await scene.retention.prune(0)
+    assert await scene.blobs.digests() == [kept.digest]
+
+
+async def test_a_file_that_a_run_used_later_counts_from_then(scene: Scene) -> None:
+    file = await scene.file(1)
+    scene.now = 90 * DAY
+    assert await scene.files.use(file.id, app_id=APP, end_user_id=USER) == file
+    scene.now = NOW
+
+    assert await scene.prune(30) == Pruned(0, 0)
+    assert await scene.prune(5) == Pruned(0, 1)
+
+
+async def test_a_file_of_a_run_that_is_still_paused_stays(scene: Scene) -> None:
+    used, made, unused = await scene.file(1), await scene.file(1), await scene.file(1)
+    node = NodeFinished(
+        at=2 * DAY,
+        execution_id=USER,
+        node_id="n",
+        node_type="code",
+        index=1,
+        started_at=2 * DAY,
+        elapsed=0,
+        status="succeeded",
+        outputs={"file": {"dify_model_identity": "__dify__file__", "related_id": made.id}},
+    )
+    run = await scene.run(2, node, paused(2 * DAY), q={"dify_model_identity": "__dify__file__", "related_id": used.id})
+
+    assert await scene.prune(30) == Pruned(0, 1)
+
+    assert await scene.has(run)
+    assert (await scene.has(used), await scene.has(made), await scene.has(unused)) == (True, True, False)
+
+
+async def test_a_file_of_a_run_that_began_early_and_ended_late_stays_as_long_as_the_run(scene: Scene) -> None:
+    file = await scene.file(1)
+    await scene.run(2, end=90, q={"related_id": file.id})
+
+    assert await scene.prune(30) == Pruned(0, 0)
+    assert await scene.prune(5) == Pruned(1, 1)
+
+
+async def test_a_damaged_log_keeps_the_files_of_its_user_and_no_others(tmp_path: Path) -> None:
+    scene = in_file(tmp_path / "jikko.db")
+    damaged = await scene.run(1, paused(1 * DAY))
+    theirs = await scene.file(1, user=damaged.record.owner.end_user_id)
+    old, used = await scene.file(1), await scene.file(1)
+    await scene.run(2, paused(2 * DAY), q=used.id)
+    ended = await scene.run(2, end=2)
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as connection, connection:
+        connection.execute("UPDATE run_log SET events = x'00' WHERE run = 1")
+
+    assert await scene.prune(30) == Pruned(1, 1)
+
+    assert [await scene.has(thing) for thing in (damaged, theirs, used, old, ended)] == [True] * 3 + [False] * 2
+    await scene.store.close()
+
+
+async def test_the_number_of_runs_is_told_batch_by_batch(scene: Scene) -> None:
+    for day in range(8):
+        await scene.run(day, end=day)
+    seen: list[int] = []
+
+    await scene.retention.prune(NOW, progress=seen.append)
+
+    assert seen == [3, 6, 8]
+
+
+async def test_a_file_becomes_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    scene = in_file(path)
+    for day in range(30):
+        # Not to be compressed away.
+        await scene.run(day, end=day, q=msgspec.json.encode([day]).hex() + "".join(map(str, range(day, 20_000))))
+    await scene.store.close()
+    before = path.stat().st_size
+
+    again = in_file(path)
+    assert (await again.prune(0)).runs == 30
+    await again.store.close()
+
+    assert path.stat().st_size < before / 5

@@ -1,0 +1,96 @@
+"""What comes while a process ends is refused, also if it was on its way before; the next process goes on with it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.assemble import assemble
+from jikko.errors import TooManyRequests
+from jikko.ports.app_store import WorkflowVersion
+from jikko.settings import Settings
+from jikko.store.memory import MemoryAppStore
+from jikko.store.sqlite import SqliteRunStore
+from tests.effort import PATIENCE
+from tests.runs.test_forms import branching, paused, settled
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+class Gate:
+    """Something that takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def passed(self) -> None:
+        self.reached.set()
+        async with asyncio.timeout(PATIENCE):
+            await self.open.wait()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    yield world
+    await world.close()
+
+
+async def test_a_run_whose_start_took_until_then_is_refused_and_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, process, gate = await world.chain(), world.process(), Gate()
+    quick = MemoryAppStore.version
+
+    async def slow(self: MemoryAppStore, app_id: str, workflow_id: str) -> WorkflowVersion | None:
+        await gate.passed()
+        return await quick(self, app_id, workflow_id)
+
+    monkeypatch.setattr(MemoryAppStore, "version", slow)
+    starting = asyncio.ensure_future(process.start(app))
+    await gate.reached.wait()
+
+    assert await process.runs.close(0) == 0
+    gate.open.set()
+
+    with pytest.raises(TooManyRequests, match="shutting down"):
+        await starting
+    assert await world.store.open_runs() == []
+    assert process.admission.running == 0
+
+
+async def test_a_form_whose_run_could_not_go_on_by_then_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    quick = SqliteRunStore.events
+
+    async def slow(self: SqliteRunStore, run_id: str, *, after: int = -1) -> Any:
+        events = await quick(self, run_id, after=after)
+        if asking:
+            await gate.passed()
+        return events
+
+    asking = False
+    monkeypatch.setattr(SqliteRunStore, "events", slow)
+    async with assemble(Settings(home=tmp_path)) as one:
+        app, live, (requested,) = await paused(one, branching())
+        run_id, token = live.record.owner.run_id, requested.form["form_token"]
+        await settled(one, run_id)
+        asking = True
+        answering = asyncio.ensure_future(one.forms.submit(app.id, token, "yes", {"comment": "now"}, ""))
+        await gate.reached.wait()
+
+        assert await one.runs.close(0) == 0
+        gate.open.set()
+        with pytest.raises(TooManyRequests, match="shutting down"):
+            await answering
+        asking = False
+
+    async with assemble(Settings(home=tmp_path)) as other:
+        await other.forms.submit(app.id, token, "yes", {"comment": "later"}, "")
+        assert (await settled(other, run_id)).status == "succeeded"

@@ -1,0 +1,268 @@
+"""Pauses for humans. Source: Dify 1.15, spec/execution.md §9."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jikko.assemble import Assembly, assemble
+from jikko.errors import InvalidFormData, NotFound, TooLate
+from jikko.events import FormRequested, RunFinished, RunPaused
+from jikko.ports.app_store import App
+from jikko.record import RunRecord
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import StartRequest
+from jikko.settings import Settings
+from tests.effort import PATIENCE
+from tests.runs.workflows import dsl, end, form, start
+
+pytestmark = pytest.mark.anyio
+BRANCHES = ["start --> ask", "ask --yes--> end", "ask --__timeout--> late", "ask --no--> late"]
+
+
+def branching() -> bytes:
+    late = end(late=["ask", "__action_id"])
+    late["id"] = "late"
+    return dsl(
+        [start("q"), form(), end(comment=["ask", "comment"], text=["ask", "__rendered_content"]), late], BRANCHES
+    )
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def assembly(tmp_path: Path, clock: Clock) -> AsyncIterator[Assembly]:
+    async with assemble(Settings(home=tmp_path), clock=clock) as made:
+        yield made
+
+
+async def paused(assembly: Assembly, text: bytes) -> tuple[App, RunLog, list[FormRequested]]:
+    published = await assembly.apps.publish(text, source="test")
+    live = await assembly.runs.start(published.app, StartRequest(inputs={"q": "cats"}, user="u"))
+    end = await live.ended()
+    assert isinstance(end, RunPaused)
+    events = await assembly.runs.records.events(live.record)
+    return published.app, live, [event for event in events if isinstance(event, FormRequested)]
+
+
+async def settled(assembly: Assembly, run_id: str) -> RunRecord:
+    """The record once the run has ended or paused again, and nothing of it is under way."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            record = await assembly.runs.records.any_record(run_id)
+            if record.status != "running" and assembly.runs.live(run_id) is None:
+                return record
+            await asyncio.sleep(0.005)
+
+
+def outputs(record: RunRecord) -> Any:
+    return msgspec.json.decode(record.outputs)
+
+
+async def test_a_submitted_form_lets_the_run_go_on_along_its_action(assembly: Assembly) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+
+    await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "fine", "extra": 1}, "")
+
+    record = await settled(assembly, live.record.owner.run_id)
+    assert record.status == "succeeded"
+    assert outputs(record) == {"comment": "fine", "text": "About cats: fine"}
+
+
+async def test_a_paused_run_is_shown_as_paused(assembly: Assembly) -> None:
+    _, live, (requested,) = await paused(assembly, branching())
+
+    record = await assembly.runs.records.any_record(live.record.owner.run_id)
+    assert (record.status, record.finished_at, record.total_steps) == ("paused", None, 2)
+    assert record.wake_at == requested.expires_at
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "message"),
+    [
+        pytest.param("maybe", {"comment": "x"}, "Invalid action: maybe", id="an action that the form does not have"),
+        pytest.param("yes", {}, "Missing required inputs: comment", id="an input is missing"),
+        pytest.param("yes", {"comment": 7}, "must be a string", id="an input of the wrong type"),
+    ],
+)
+async def test_a_form_that_is_filled_in_wrongly_stays_open(
+    assembly: Assembly, action: str, inputs: dict[str, Any], message: str
+) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+
+    with pytest.raises(InvalidFormData, match=message):
+        await assembly.forms.submit(app.id, requested.form["form_token"], action, inputs, "")
+
+    assert (await assembly.runs.records.any_record(live.record.owner.run_id)).status == "paused"
+
+
+async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+    token = requested.form["form_token"]
+
+    results = await asyncio.gather(
+        assembly.forms.submit(app.id, token, "yes", {"comment": "one"}, ""),
+        assembly.forms.submit(app.id, token, "yes", {"comment": "two"}, ""),
+        return_exceptions=True,
+    )
+
+    assert [type(result) for result in results].count(TooLate) == 1
+    record = await settled(assembly, live.record.owner.run_id)
+    assert outputs(record)["comment"] in ("one", "two")
+    with pytest.raises(TooLate):
+        await assembly.forms.open_form(app.id, token)
+
+
+async def test_a_form_of_another_app_is_not_found(assembly: Assembly) -> None:
+    _, _, (requested,) = await paused(assembly, branching())
+
+    with pytest.raises(NotFound):
+        await assembly.forms.open_form("00000000-0000-4000-8000-000000000000", requested.form["form_token"])
+
+
+async def test_a_form_whose_time_is_up_takes_the_branch_for_that(assembly: Assembly, clock: Clock) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+    clock.now = requested.expires_at - 1
+    assert await assembly.forms.close_expired() == 0
+    await assembly.forms.open_form(app.id, requested.form["form_token"])
+    clock.now = requested.expires_at
+
+    with pytest.raises(TooLate, match="expired"):
+        await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "x"}, "")
+    assert await assembly.forms.close_expired() == 1
+
+    record = await settled(assembly, live.record.owner.run_id)
+    assert (record.status, outputs(record)) == ("succeeded", {"late": ""})
+
+
+async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: Path, clock: Clock) -> None:
+    text = branching().replace(b'"timeout": 1', b'"timeout": 48')
+    async with assemble(Settings(home=tmp_path), clock=clock) as before:
+        app, live, (requested,) = await paused(before, text)
+    clock.now += 86_400
+
+    async with assemble(Settings(home=tmp_path), clock=clock) as after:
+        assert (await after.runs.recover()).count == 0
+        await after.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
+        record = await settled(after, live.record.owner.run_id)
+
+    assert (record.status, outputs(record)["comment"]) == ("succeeded", "late but fine")
+    assert record.elapsed < 1, "time that a run is paused does not count"
+
+
+async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Assembly) -> None:
+    nodes = [start("q"), form("a"), form("b"), end(a=["a", "comment"], b=["b", "comment"])]
+    edges = ["start --> a", "start --> b", "a --yes--> end", "b --yes--> end"]
+    app, live, (first, second) = await paused(assembly, dsl(nodes, edges))
+    run_id = live.record.owner.run_id
+
+    await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "1"}, "")
+    assert (await settled(assembly, run_id)).status == "paused"
+    await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "2"}, "")
+
+    record = await settled(assembly, run_id)
+    assert (record.status, outputs(record)) == ("succeeded", {"a": "1", "b": "2"})
+
+
+async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Assembly) -> None:
+    names = [f"ask_{number}" for number in range(8)]
+    nodes = [start("q"), *map(form, names), end(**{name: [name, "comment"] for name in names})]
+    edges = [*(f"start --> {name}" for name in names), *(f"{name} --yes--> end" for name in names)]
+    text = dsl(nodes, edges)
+    for turns in range(12):
+        app, live, forms = await paused(assembly, text)
+
+        async def hand_in(number: int, app: App = app, forms: list[FormRequested] = forms, turns: int = turns) -> None:
+            for _ in range(number * turns):
+                await asyncio.sleep(0)
+            inputs: dict[str, Any] = {"comment": forms[number].node_id}
+            await assembly.forms.submit(app.id, forms[number].form["form_token"], "yes", inputs, "")
+
+        await asyncio.gather(*map(hand_in, range(8)))
+
+        record = await settled(assembly, live.record.owner.run_id)
+        assert (record.status, outputs(record)) == ("succeeded", {name: name for name in names})
+
+
+async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
+    assembly: Assembly, clock: Clock, tmp_path: Path
+) -> None:
+    _, broken, _ = await paused(assembly, branching())
+    _, other, _ = await paused(assembly, branching())
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as connection:
+        connection.execute("UPDATE run_log SET events = x'01ffff' WHERE run = (SELECT min(run) FROM run_log)")
+        connection.commit()
+    clock.now += 3601
+
+    assert await assembly.forms.close_expired() == 1
+
+    assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
+    assert (await settled(assembly, broken.record.owner.run_id)).status == "failed"
+    assert await assembly.store.due_runs(clock.now) == []
+
+
+async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(
+    assembly: Assembly, clock: Clock
+) -> None:
+    gone = [await paused(assembly, branching()) for _ in range(3)]
+    _, other, _ = await paused(assembly, branching().replace(b'"name": "test"', b'"name": "other"'))
+    await assembly.apps.delete(gone[0][0])
+    clock.now += 3601
+
+    await assembly.forms.close_expired()
+
+    assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
+    for _, live, _ in gone:
+        record = await settled(assembly, live.record.owner.run_id)
+        assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
+    assert await assembly.store.due_runs(clock.now) == []
+
+
+async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: Assembly) -> None:
+    nodes = [start("q"), form("a"), form("b"), end(q=["start", "q"], a=["a", "comment"], b=["b", "comment"])]
+    edges = ["start --> a", "a --yes--> b", "b --yes--> end"]
+    app, live, (first,) = await paused(assembly, dsl(nodes, edges))
+    run_id = live.record.owner.run_id
+
+    await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "one"}, "")
+    record = await settled(assembly, run_id)
+    second = [event for event in await assembly.runs.records.events(record) if isinstance(event, FormRequested)][1]
+    await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "two"}, "")
+    record = await settled(assembly, run_id)
+
+    events = await assembly.runs.records.events(record)
+    assert isinstance(events[-1], RunFinished)
+    text = "".join(event.text for event in events if hasattr(event, "text"))
+    assert text == "cats\none\ntwo"
+
+
+@pytest.mark.parametrize("by", ["task_id", "run_id"])
+async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
+    app, live, (requested,) = await paused(assembly, branching())
+    owner = live.record.owner
+
+    assert await assembly.runs.stop(app.id, getattr(owner, by), "u")
+    assert not await assembly.runs.stop(app.id, getattr(owner, by), "u"), "it is stopped already"
+
+    record = await settled(assembly, owner.run_id)
+    assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user u.")
+    with pytest.raises(TooLate):
+        await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")

@@ -1,0 +1,212 @@
+"""A whole service without sockets: apps whose nodes do what the test says, and processes that come and go."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from jikko.apps.publishing import Apps
+from jikko.apps.versions import Workflows
+from jikko.dsl.fields import Fields
+from jikko.engine.limits import RunLimits
+from jikko.engine.runner import Runner
+from jikko.errors import JikkoError
+from jikko.events import RunFinished, RunPaused
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
+from jikko.inputs.file_inputs import FileInputs
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.app_store import App
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
+from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.retry import Retries
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Runs, StartRequest
+from jikko.store.memory import MemoryAppStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.sqlite import Database, SqliteRunStore
+from tests import effort
+from tests.acceptance.workflows import app as app_file
+from tests.acceptance.workflows import end, node, start
+
+PATIENCE = effort.PATIENCE
+"""Seconds after which a test gives up."""
+
+
+@dataclass
+class Script:
+    """What the nodes of the tests do, and what they did."""
+
+    ran: Counter[str] = field(default_factory=Counter)
+    """How often each node ran."""
+    order: list[str] = field(default_factory=list)
+    """The nodes that ran, in order."""
+    failing: set[str] = field(default_factory=set)
+    """Nodes that fail."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What nodes put out as ``value``, instead of what the app says."""
+    held: set[str] = field(default_factory=set)
+    """Nodes that wait until they are let go."""
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def node_class(self) -> type[Any]:
+        """The class of ``code`` nodes."""
+        script = self
+
+        @dataclass(frozen=True)
+        class Scripted:
+            type: ClassVar[str] = "code"
+            immediate: ClassVar[bool] = False
+            branching: ClassVar[bool] = False
+
+            value: Any
+
+            @classmethod
+            def from_dsl(cls, data: Fields) -> Self:
+                return cls(data.get("value"))
+
+            async def run(self, ctx: Context) -> Result:
+                return await script.run(ctx, self.value)
+
+        return Scripted
+
+    async def run(self, ctx: Context, value: Any) -> Result:
+        self.ran[ctx.node_id] += 1
+        self.order.append(ctx.node_id)
+        self._moved.set()
+        while ctx.node_id in self.held:
+            await self.move()
+        if ctx.node_id in self.failing:
+            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
+        value = self.values.get(ctx.node_id, value)
+        return Result(outputs={"value": value, "times": self.ran[ctx.node_id]})
+
+    async def move(self) -> None:
+        """Wait until any node starts, or is let go."""
+        self._moved = self._moved if not self._moved.is_set() else asyncio.Event()
+        await self._moved.wait()
+
+    def let_go(self, *node_ids: str) -> None:
+        """Nodes that wait go on."""
+        self.held -= set(node_ids)
+        self._moved.set()
+
+
+class World:
+    """Stores that outlive processes."""
+
+    def __init__(self, store: RunStore | None = None) -> None:
+        self.now = 1_800_000_000.0
+        self.app_store = MemoryAppStore()
+        self.store: RunStore = store or MemoryRunStore(self.app_store)
+        self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
+        self.file_index = MemoryFileIndex()
+        self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
+        self.script = Script()
+        self.classes: dict[str, Any] = {**BY_TYPE, "code": self.script.node_class()}
+        self.apps = Apps(self.app_store, self.classes, lambda: self.now)
+        self.processes: list[Process] = []
+
+    @classmethod
+    def on_disk(cls, folder: Path) -> "World":
+        """Runs are kept in a file."""
+        return cls(SqliteRunStore(Database.open(folder / "jikko.db")))
+
+    async def app(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
+        """Publish an app."""
+        published = await self.apps.publish(app_file(name, nodes, edges).encode(), source=name)
+        return published.app
+
+    async def chain(self, name: str = "Chain", *names: str) -> App:
+        """An app of nodes in a row, which puts out the value of the last."""
+        names = names or ("a", "b", "c")
+        nodes = [start("q"), *(node(each, "code", value=each) for each in names), end(out=f"{names[-1]}.value")]
+        ids = ["start", *names, "end"]
+        edges = " ".join(f"{one}>{other}" for one, other in pairwise(ids))
+        return await self.app(name, nodes, edges)
+
+    def process(self, **limits: int) -> "Process":
+        """A server process on the stores."""
+        process = Process(self, AdmissionLimits(**limits))
+        self.processes.append(process)
+        return process
+
+    async def close(self) -> None:
+        for process in self.processes:
+            await process.runs.close(0)
+        await self.store.close()
+
+    async def ended(self, run_id: str) -> RunRecord:
+        """The record of a run once it has ended, whoever executes it."""
+        return await self.until(run_id, lambda record: record.status not in ("running", "paused"))
+
+    async def until(self, run_id: str, is_so: Callable[[RunRecord], bool]) -> RunRecord:
+        """The record of a run once it is as wanted."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                record = await self.store.record(run_id)
+                if record is not None and is_so(record):
+                    return record
+                await asyncio.sleep(0.001)
+
+
+class Process:
+    """One server process."""
+
+    def __init__(self, world: World, limits: AdmissionLimits) -> None:
+        services: Any = NodePorts.__new__(NodePorts)
+        files: Any = FileInputs.__new__(FileInputs)
+        self.admission = Admission(limits)
+        self.workflows = Workflows(world.app_store, world.classes)
+        self.runs = Runs(
+            store=world.store,
+            apps=world.app_store,
+            workflows=self.workflows,
+            services=services,
+            file_inputs=files,
+            limits=RunLimits(),
+            admission=self.admission,
+            clock=lambda: world.now,
+        )
+        self.starts = IdempotentStarts(self.runs, world.store)
+        self.retries = Retries(self.runs, world.store, self.workflows, world.files, lambda: world.now)
+        self._world = world
+
+    async def start(self, app: App, **inputs: Any) -> RunLog:
+        """Start a run of an app."""
+        return await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
+
+    async def die(self) -> None:
+        """End as by ``kill -9``: nothing is written any more, and nobody is told."""
+        lives = self.runs._executions._live
+        while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
+            # A write that is under way would come after the death.
+            await unsettled[0].committed()
+        for live, runner in list(self.runs._executions._live.values()):
+            live.abandon(JikkoError("the process died"))
+            if isinstance(runner, Runner):
+                runner.lost()
+            else:
+                runner.park()
+
+
+async def end_of(run: Any) -> RunFinished:
+    """How a run ended."""
+    async with asyncio.timeout(PATIENCE):
+        last: RunFinished | RunPaused = await run.ended()
+    assert isinstance(last, RunFinished)
+    return last
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let others go on until something is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not is_so():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0)
