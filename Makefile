@@ -1,28 +1,59 @@
 # `make run` and `make test` are all that is needed; both set up what they use.
 
-# The first Python that will do. Another one: make test PYTHON=python3.13 VENV=.venv-3.13
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
-	&& echo $$python && break; done)
+# The newest Python that Jikko is tested with (the classifiers of pyproject.toml), or else any from 3.11 on. Another one:
+# make test PYTHON=python3.12 VENV=.venv-3.12
+TESTED := $(shell sed -n 's/^ *"Programming Language :: Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml | sort -rV)
+PYTHONS := $(foreach version,$(TESTED),python$(version) /usr/bin/python$(version))
+PYTHON ?= $(shell for python in $(PYTHONS) python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-FAST := -m "not slow"
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+FAST := not slow and not services
+SAMPLE := 100
 
-.PHONY: help run test check lint format bench wheel clean
+# Runs the tests that a marker expression chooses: two at a time, the files in order (the longest come first), and then
+# by themselves those that can have nothing beside them.
+define pytest
+	@code=0; set -x; \
+	$(BIN)/python -W error -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not serial$(if $(1), and $(1))" || code=1; \
+	$(BIN)/python -W error -m pytest -m "serial$(if $(1), and $(1))" || code=1; \
+	exit $$code
+endef
+
+.PHONY: help run test test-all test-other test-brief check lint format bench mutants wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: $(VENV)/.runtime ## Start a server, run an example over HTTP and show it; keeps serving on a terminal
 	@$(BIN)/python scripts/demo.py
 
-test: $(VENV)/.development ## Run every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.development ## Run every test that needs no root, no browser, no server and no package registry
+	$(call pytest,not services)
+
+test-all: $(VENV)/.development ## Run every test; then, if there is a second tested Python, what depends on it
+	$(call pytest,)
+	@$(MAKE) --no-print-directory test-other
+
+test-other: $(VENV)/.development
+	@here=$$($(BIN)/python -c '$(VERSION)'); \
+	for python in $(PYTHONS); do \
+		version=$$($$python -c '$(VERSION)' 2>/dev/null) || continue; \
+		test $$version = $$here && continue; \
+		echo "== Once more what depends on the version of Python, with $$version"; \
+		exec $(MAKE) --no-print-directory test-brief PYTHON=$$python VENV=.venv-$$version; \
+	done; \
+	echo "== There is no second tested Python here: tested with $$here alone"
+
+test-brief: $(VENV)/.development ## Run the fast tests that depend on the version of Python, and a short kill test
+	$(call pytest,$(FAST) and not once)
+	JIKKO_TEST_KILLS=5 $(BIN)/python -m pytest tests/acceptance/test_crash.py -k server_is_killed
 
 check: lint ## Run all that must hold before a commit: format, lint, types, layers, fast tests
-	$(BIN)/python -W error -m pytest $(FAST)
+	$(call pytest,$(FAST))
 
 lint: $(VENV)/.development ## Check format, style, types, layers and file sizes
 	$(BIN)/ruff format --check .
@@ -38,6 +69,9 @@ format: $(VENV)/.development ## Format the code, and repair what can be repaired
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py
 
+mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
 wheel: $(VENV)/.development ## Build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
@@ -47,7 +81,7 @@ clean: ## Remove what the other commands made; not the data in .jikko
 
 # A virtual environment whose Python is gone is made anew.
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Jikko needs Python 3.11, 3.12 or 3.13; none was found." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Jikko needs Python 3.11 or later; none was found." >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) scripts/make_venv.py $(VENV)
 

@@ -1,6 +1,7 @@
-"""A bare ASGI application on the same server, which answers whatever it is asked with the same bytes.
+"""ASGI applications on the same server as Jikko's, to compare it with.
 
-python -m benchmarks.bare BYTES
+``python -m benchmarks.bare BYTES`` answers whatever it is asked with so many bytes; ``python -m benchmarks.bare limit``
+serves ``limit.py``.
 """
 
 import os
@@ -25,7 +26,8 @@ def answering(body: bytes) -> Any:
     return application
 
 
-async def main(body: bytes) -> None:
+async def main(application: Any) -> None:
+    """Serve an application until the process is told to end."""
     [listening] = listen("127.0.0.1", 0)
 
     async def ready() -> None:
@@ -33,8 +35,13 @@ async def main(body: bytes) -> None:
 
     async def stopping(_: bool) -> None: ...
 
-    await serve(answering(body), listening, ready=ready, stopping=stopping)
+    await serve(application, listening, ready=ready, stopping=stopping)
 
 
 if __name__ == "__main__" and len(sys.argv) > 1:
-    uvloop.run(main(b"x" * int(sys.argv[1])))
+    if sys.argv[1] == "limit":
+        from benchmarks.limit import app
+
+        uvloop.run(main(app))
+    else:
+        uvloop.run(main(answering(b"x" * int(sys.argv[1]))))

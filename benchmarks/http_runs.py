@@ -1,7 +1,8 @@
 """How many runs a second the server does, durable, and how quickly their records are read.
 
 Baselines, measured in the same run: for reading, a bare ASGI application on the same server that answers with as many
-bytes; for running, a one-row-a-commit SQLite on the same disk.
+bytes; for running, a one-row-a-commit SQLite on the same disk, and *the limit* (``limit.py``): a recorded run with
+everything but an engine, on the same server.
 """
 
 import json
@@ -11,6 +12,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
@@ -61,13 +64,34 @@ async def reading(server: Server) -> None:
     figure("GET run detail, 32 connections", ours.per_second, "/s", baseline=baseline.per_second, aim=">= 0.6 of bare")
 
 
-async def running(server: Server, app: str, names: tuple[str, str], aims: tuple[str, str], commits: float) -> None:
+async def running(
+    server: Server, app: str, nodes: int, names: tuple[str, str], aims: tuple[str, str], commits: float
+) -> None:
     wanted = request("POST", "/v1/workflows/run", server.keys[app], body("blocking"))
+    least = request("POST", "/v1/workflows/run", "limit", body("blocking"))
     await put(server.port, wanted, clients=1, seconds=0.5)
-    one = await put(server.port, wanted, clients=1, seconds=SECONDS)
+    with the_limit(nodes) as limit:
+        await put(limit, least, clients=1, seconds=0.5)
+        one, least_one = [
+            await put(port, what, clients=1, seconds=SECONDS) for port, what in ((server.port, wanted), (limit, least))
+        ]
+        many, most = [
+            await put(port, what, clients=32, seconds=SECONDS) for port, what in ((server.port, wanted), (limit, least))
+        ]
     figure(names[0], one.median * 1000, "ms", baseline=1000 / commits, aim=aims[0])
-    many = await put(server.port, wanted, clients=32, seconds=SECONDS)
+    figure(f"{names[0]}: by the limit", one.median * 1000, "ms", baseline=least_one.median * 1000)
     figure(names[1], many.per_second, "/s", baseline=commits, aim=aims[1])
+    figure(f"{names[1]}: by the limit", many.per_second, "/s", baseline=most.per_second)
+
+
+@contextmanager
+def the_limit(nodes: int) -> Iterator[int]:
+    """The limit, on the same server. Yields its port."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {**os.environ, "LIMIT_DB": f"{folder}/limit.db", "LIMIT_NODES": str(nodes)}
+        command = [sys.executable, "-m", "benchmarks.bare", "limit"]
+        with process(command, r"listens on (\d+)", settings) as (_, port):
+            yield port
 
 
 async def streaming(server: Server, commits: float) -> None:
@@ -86,9 +110,9 @@ async def main() -> None:
     with jikko(start_end(), chain(10)) as server:
         await reading(server)
         names = ("blocking start->end, 1 client, p50", "blocking start->end, 32 clients, durable")
-        await running(server, "start_end", names, ("<= 1 ms", ">= 3500 /s"), commits)
+        await running(server, "start_end", 2, names, ("<= 1 ms", ">= 3500 /s"), commits)
         names = ("blocking 10-node chain, 1 client, p50", "blocking 10-node chain, 32 clients, durable")
-        await running(server, "chain10", names, ("<= 1.5 ms", ">= 2000 /s"), commits)
+        await running(server, "chain10", 10, names, ("<= 1.5 ms", ">= 2000 /s"), commits)
         await streaming(server, commits)
 
 

@@ -10,13 +10,13 @@ import sys
 import venv
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 11), (3, 13)
+OLDEST = (3, 11)
 
 
 def main() -> None:
     """Make the environment, or say what is missing."""
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        sys.exit(f"Jikko needs Python 3.11 to 3.13; this is {sys.version.split()[0]}.")
+    if sys.version_info[:2] < OLDEST:
+        sys.exit(f"Jikko needs Python 3.11 or later; this is {sys.version.split()[0]}.")
     folder = Path(sys.argv[1])
     shutil.rmtree(folder, ignore_errors=True)
     has_pip = importlib.util.find_spec("ensurepip") is not None
@@ -31,7 +31,7 @@ def main() -> None:
 
 def _lend_pip(python: Path) -> bool:
     """Install pip into the environment with the pip of another Python of this machine."""
-    for lender in (sys.executable, "python3", "python3.13", "python3.12", "python3.11", ".venv/bin/python"):
+    for lender in (sys.executable, "python3", "/usr/bin/python3", ".venv/bin/python"):
         if shutil.which(lender) is None:
             continue
         command = [lender, "-m", "pip", "--quiet", "--python", str(python), "install", "pip"]

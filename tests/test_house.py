@@ -1,6 +1,8 @@
 """The house: sizes of files, layers without exceptions, documents that keep up, a wheel that is complete."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,6 +15,8 @@ import pytest
 
 import jikko
 from jikko.settings import PREFIX, Settings
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
 LIMITS = {"src": 400, "tests": 500}
@@ -32,12 +36,87 @@ def test_no_file_is_too_long(folder: str) -> None:
 def test_the_layers_have_no_exceptions(project: dict[str, Any]) -> None:
     contracts = project["tool"]["importlinter"]["contracts"]
     assert not [contract["name"] for contract in contracts if "ignore_imports" in contract]
-    layers = next(contract for contract in contracts if contract["type"] == "layers")
-    assert layers["exhaustive"] is True
 
 
-def test_types_are_checked_strictly(project: dict[str, Any]) -> None:
-    assert project["tool"]["mypy"]["strict"] is True
+BREACHES = {
+    "an import from a layer above": ("ids.py", "import jikko.cli.main", "Each layer imports only"),
+    "an import within a function": (
+        "lang/render.py",
+        "def late():\n    import jikko.runs.run_log",
+        "Each layer imports",
+    ),
+    "a module without a place": ("newcomer.py", "", "newcomer"),
+    "a node type that knows another": (
+        "nodes/flow/end.py",
+        "import jikko.nodes.flow.loop",
+        "Node types do not know each other",
+    ),
+    "the web framework below": ("runs/run_log.py", "import starlette.requests", "Web framework only in http"),
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+def test_the_layers_are_checked(tmp_path: Path, breach: str) -> None:
+    name, line, told = BREACHES[breach]
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "src" / "jikko" / name).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "lint-imports",
+        "--no-cache",
+        "--config",
+        ROOT / "pyproject.toml",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "src"), "COLUMNS": "200"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert told in done.stdout + done.stderr
+
+
+LOOSE = """
+import json
+
+def double(number):
+    return number
+
+def names() -> list:
+    return []
+
+def read(text: str) -> str:
+    return json.loads(text)
+"""
+
+
+def test_types_are_checked_strictly(tmp_path: Path) -> None:
+    (tmp_path / "loose.py").write_text(LOOSE)
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        ROOT / "pyproject.toml",
+        "--cache-dir",
+        tmp_path,
+    ]
+
+    done = subprocess.run([*command, "loose.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, done.stderr
+    assert re.findall(r"\[([\w-]+)\]$", done.stdout, re.MULTILINE) == ["no-untyped-def", "type-arg", "no-any-return"]
+
+
+def test_no_python_is_too_new(project: dict[str, Any]) -> None:
+    assert project["project"]["requires-python"] == ">=3.11"
+
+
+def test_the_makefile_prefers_the_newest_python_that_is_tested(project: dict[str, Any]) -> None:
+    command = ["make", "--silent", "--eval", "shown: ; @echo $(TESTED)", "shown"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    names = [name.rpartition(" ")[2] for name in project["project"]["classifiers"] if ":: Python ::" in name]
+    assert shown == sorted(names, key=lambda name: int(name.partition(".")[2]), reverse=True) != []
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in fields(Settings)])

@@ -19,7 +19,7 @@ from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.runs import chain as finished_chain
 from tests.store.runs import whole
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.serial]
 
 MARGIN = 1.3
 """On a machine whose three programs kept both cores busy, costs differed by less than a sixth."""

@@ -5,13 +5,16 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder_lock import sole_owner
 from jikko.cluster.peers import PeersOverLine
 from jikko.concurrency.rate_limit import Rate, RequestRate, SharedRequestRate
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
@@ -95,6 +98,7 @@ async def assemble(
     settings: Settings,
     *,
     in_memory: bool = False,
+    owned: bool = False,
     environment: Mapping[str, str] = os.environ,
     peers: PeersOverLine | None = None,
     clock: Clock = time.time,
@@ -103,6 +107,8 @@ async def assemble(
 
     Args:
         in_memory: Keep nothing on disk: for one run of the command line.
+        owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
+            use it too, but brings an older database up to date only while no server has it.
         environment: What ``${NAME}`` in the providers file stands for.
         peers: The other processes that use the data folder, if there are any.
         clock: The time of day.
@@ -115,7 +121,7 @@ async def assemble(
     workers = 1 if peers is None else peers.workers
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = _in_memory() if in_memory else _on_disk(settings, stack, shared=peers is not None)
+        stores = _in_memory() if in_memory else _on_disk(settings, stack, owned, peers)
         stack.push_async_callback(stores.runs.close)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -242,12 +248,13 @@ def _rate(settings: Settings, peers: PeersOverLine | None) -> Rate:
     return SharedRequestRate(settings.requests_per_minute, peers.take)
 
 
-def _on_disk(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> _Stores:
+def _on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, peers: PeersOverLine | None) -> _Stores:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keep_private(settings.home)
     except OSError as error:
-        raise InvalidSettings(f"The data folder {settings.home} cannot be made: {error.strerror}.") from None
-    database = Database.open(settings.database, shared=shared)
+        raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
+    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
+    database = Database.open(settings.database, shared=peers is not None, alone=alone)
     stack.callback(database.close)
     return _Stores(
         SqliteAppStore(database),
@@ -255,8 +262,8 @@ def _on_disk(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> _Sto
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
-        DiskBlobs(settings.home / "files"),
-        load_or_create_key(settings.home / "signing.key"),
+        DiskBlobs(settings.files),
+        load_or_create_key(settings.signing_key),
     )
 
 

@@ -8,6 +8,7 @@
   * Unauthorized          no or a wrong API key
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
+    * NameTaken           another app has the name
   * TooLate               a form was submitted already, or its time is up
   * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached, nothing was accepted; try again later
@@ -21,13 +22,16 @@
   * LogUnwritable         the log of one run cannot be written, now or later
   * RunLeft               the server stops before a run has ended; it goes on when the server is back
   * InvalidSettings       a setting is wrong; the process does not start
+    * FolderInUse         another process holds the data folder
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 
 class JikkoError(Exception):
@@ -120,6 +124,13 @@ class Conflict(JikkoError):
 
     code = "conflict"
     status = 409
+
+
+class NameTaken(Conflict):
+    """Another app has the name; nothing was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is another app called {name!r}.")
 
 
 class TooLate(JikkoError):
@@ -223,6 +234,16 @@ class RunLeft(JikkoError):
 class LogDamaged(StoreUnavailable):
     """What the database has of the log of one run is no log. That of others can be read."""
 
+    def __init__(self, message: str, *, what: str, readable: Sequence[Any] = ()) -> None:
+        """Args:
+        what: What is wrong with it: a part of a sentence.
+        readable: Of the events that were asked for, those up to the damage. Where one is missing from a log that has
+            ended, nobody knows how many are, and those behind it are among them.
+        """
+        self.what = what
+        self.readable = list(readable)
+        super().__init__(message)
+
 
 class LogUnwritable(JikkoError):
     """What happened in a run cannot be kept, however often it is tried. The run has failed."""
@@ -232,3 +253,15 @@ class InvalidSettings(JikkoError):
     """A setting is wrong or missing. Says which one, and what to do."""
 
     code = "invalid_settings"
+
+
+class FolderInUse(InvalidSettings):
+    """Another process holds the data folder."""
+
+    def __init__(self, home: Path, owner: str = "") -> None:
+        self.owner = owner or "it does not say which"
+        """Which process it is, in words."""
+        super().__init__(
+            f"Another process uses the data folder {home} ({self.owner}). Stop it, or give this one a folder of its "
+            "own (JIKKO_HOME)."
+        )

@@ -152,6 +152,32 @@ def stored_inputs(event: RunStarted) -> str:
     return json.dumps({**event.inputs, **system})
 
 
+def beginning(record: RunRecord) -> RunStarted:
+    """The event that a run began with, as its record has kept it."""
+    values = json.loads(record.inputs)
+    return RunStarted(
+        at=record.created_at,
+        inputs={name: value for name, value in values.items() if not name.startswith("sys.")},
+        system={name[4:]: value for name, value in values.items() if name.startswith("sys.")},
+    )
+
+
+def ending(record: RunRecord) -> RunFinished | None:
+    """The event that a run ended with, as its record has kept it; ``None`` if it has not."""
+    if record.status == "running" or record.status == "paused":
+        return None
+    return RunFinished(
+        at=record.finished_at or 0.0,
+        status=record.status,
+        outputs=json.loads(record.outputs),
+        error=record.error,
+        elapsed=record.elapsed,
+        total_tokens=record.total_tokens,
+        total_steps=record.total_steps,
+        exceptions_count=record.exceptions_count,
+    )
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try of a node execution that failed and was followed by another."""
 

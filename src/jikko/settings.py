@@ -16,6 +16,8 @@ FILE_NAME = "jikko.toml"
 _LAST_PORT = 65_535
 _MOST_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
+_LEAST_HEAD = 4096
+"""Bytes: headers of browsers and proxies, and the longest addresses of ours."""
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -77,6 +79,10 @@ class Settings:
     """Bytes of memory that reading one document may take."""
     max_body: int = 15 << 20
     """Bytes that the JSON body of a request may have."""
+    max_head: int = 65_536
+    """Bytes that the head of a request may have, request line and headers; a quarter of it for the URL alone."""
+    head_seconds: float = 30.0
+    """Seconds that the head of a request may take, and a new connection until its first. 0: no limit."""
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     max_runs: int = 10_000
@@ -126,6 +132,8 @@ class Settings:
                 raise InvalidSettings(f"{name} is {value}; expected a number from 0 up.")
         if self.port > _LAST_PORT:
             raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
+        if self.max_head < _LEAST_HEAD:
+            raise InvalidSettings(f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes.")
         if self.workers > _MOST_WORKERS:
             raise InvalidSettings(f"workers is {self.workers}; at most {_MOST_WORKERS} processes can share the work.")
         if self.log_level.lower() not in _LOG_LEVELS:

@@ -23,6 +23,12 @@ class Client:
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, path, **options)
 
+    @contextmanager
+    def answering(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+        """The head of an answer, whose body may have no end. Leaving the block hangs up."""
+        with self._http.stream(method, path, **options) as answer:
+            yield answer
+
     def get(self, path: str) -> Any:
         """The body of an answer that must be 200."""
         answer = self._http.get(path)

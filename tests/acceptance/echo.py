@@ -6,6 +6,8 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.effort import PATIENCE
+
 
 class EchoServer:
     """Answers every GET with the path it was asked for.
@@ -32,7 +34,7 @@ class EchoServer:
         with self._lock:
             return list(self._calls)
 
-    def wait_for_calls(self, path: str, count: int = 1, *, timeout: float = 20) -> None:
+    def wait_for_calls(self, path: str, count: int = 1, *, timeout: float = PATIENCE) -> None:
         """Wait until the path was asked for so often."""
         with self._lock:
             if not self._lock.wait_for(lambda: len(self._calls[path]) >= count, timeout):

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
-PATIENCE = 30.0
-"""Seconds after which a test gives up."""
+from tests import effort
+
+PATIENCE = effort.PATIENCE
 
 _GIVE_UP_RIGHTS = """
 import ctypes, os, sys
@@ -88,9 +90,20 @@ def memory(pid: int) -> float:
     raise AssertionError(f"process {pid} is gone")
 
 
-def handles(pid: int) -> int:
-    """Files and sockets that a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+def handles(pid: int, *, but_to: str = "") -> int:
+    """Files and sockets that a process has open.
+
+    Args:
+        but_to: The address of a server; connections to it do not count.
+    """
+    port = f":{urlsplit(but_to).port or 0:04X}"
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    apart = {f"socket:[{row[9]}]" for row in rows if but_to and row[2].endswith(port)}
+    count = 0
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            count += str(handle.readlink()) not in apart
+    return count
 
 
 def connection(url: str, request: bytes = b"") -> socket.socket:

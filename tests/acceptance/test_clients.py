@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.conftest import Scene
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 PROGRAMS = Path(__file__).parent / "clients"
 GREETING = "grüezi"

@@ -1,5 +1,6 @@
 """``jikko apps``: importing, versions and keys."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -76,6 +77,51 @@ def test_an_import_reaches_a_server_that_is_running(jikko: Command, file: Path) 
         client.close()
     finally:
         server.close()
+
+
+def test_processes_that_import_a_new_app_at_once_make_one_app(jikko: Command, file: Path) -> None:
+    jikko.json("apps", "list")
+    with ThreadPoolExecutor(4) as threads:
+        imported = [threads.submit(jikko.json, "apps", "import", file) for _ in range(4)]
+    entries = [entry for each in imported for entry in each.result()]
+
+    assert len(jikko.json("apps", "list")) == 1
+    assert len({entry["app_id"] for entry in entries}) == 1
+    assert sorted(entry["version"] for entry in entries) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("command", [("apps", "import"), ("serve", "--port", "0"), ("serve", "--workers", "2")])
+def test_two_files_of_one_app_are_refused_and_nothing_is_written(
+    jikko: Command, file: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    other = tmp_path / "other.yml"
+    other.write_text(version("two"), encoding="utf-8")
+
+    outcome = jikko(*command, file, other)
+
+    assert (outcome.code, outcome.has_traceback) == (1, False)
+    assert f"{file} and {other} are both called 'Greeter'" in outcome.err
+    assert jikko.json("apps", "list") == []
+
+
+def test_a_file_is_imported_under_another_name(jikko: Command, file: Path) -> None:
+    [plain] = jikko.json("apps", "import", file)
+    [named] = jikko.json("apps", "import", file, "--name", "挨拶 👋")
+    assert named["app_id"] != plain["app_id"]
+    assert [entry["name"] for entry in jikko.json("apps", "list")] == ["Greeter", "挨拶 👋"]
+    refused = jikko("apps", "import", file, file, "--name", "x")
+    assert (refused.code, "give one FILE" in refused.err) == (2, True)
+
+
+def test_a_file_of_another_mode_is_no_version_of_an_app(jikko: Command, file: Path, tmp_path: Path) -> None:
+    jikko.json("apps", "import", file)
+    chat = tmp_path / "chat.yml"
+    answer = node("answer", "answer", answer="hello")
+    chat.write_text(app("Greeter", [start("q"), answer], "start>answer", mode="advanced-chat"))
+    outcome = jikko("apps", "import", chat, "--json")
+    assert (outcome.code, outcome.lines[0]["error"]["code"]) == (1, "conflict")
+    served = jikko("serve", "--port", "0", chat)
+    assert (served.code, "is of mode workflow" in served.err) == (1, True)
 
 
 def test_keys_are_not_kept(jikko: Command, file: Path) -> None:

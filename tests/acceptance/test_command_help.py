@@ -1,11 +1,13 @@
 """Help, ``jikko doctor``, and what the commands do with wrong settings."""
 
 import json
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from jikko.cli.main import cli
 from tests.acceptance.processes import Command
@@ -93,8 +95,37 @@ def test_doctor_finds_all_well_here(jikko: Command) -> None:
 
 def test_doctor_answers_in_json(jikko: Command) -> None:
     findings = jikko.json("doctor")
-    assert all(set(finding) == {"name", "ok", "detail"} for finding in findings)
+    assert all(set(finding) == {"name", "ok", "detail", "warning"} for finding in findings)
     assert all(finding["ok"] for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("version", "warns"), [("3.11.0", False), ("3.12.9", False), ("3.13.5", False), ("3.14.0", True), ("3.101.1", True)]
+)
+def test_doctor_warns_of_a_version_of_python_that_jikko_was_not_tested_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, warns: bool
+) -> None:
+    monkeypatch.setattr(platform, "python_version", lambda: version)
+    monkeypatch.setattr(platform, "python_version_tuple", lambda: tuple(version.split(".")))
+
+    outcome = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(tmp_path)])
+
+    assert outcome.exit_code == 0, outcome.output
+    python, *others = map(json.loads, outcome.output.splitlines())
+    assert (python["name"], python["ok"], python["warning"]) == ("python", True, warns)
+    assert f" {version}" in python["detail"]
+    assert ("tested with 3.11, 3.12, 3.13 only" in python["detail"]) == warns
+    # Whether code runs is tried, whatever the version.
+    assert [line["detail"] for line in others if line["name"] == "sandbox, Python"] == ["runs"]
+
+
+def test_doctor_shows_a_warning_and_is_content(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(platform, "python_version_tuple", lambda: ("3", "14", "0"))
+
+    outcome = CliRunner().invoke(cli, ["doctor", "--home", str(tmp_path)])
+
+    assert outcome.exit_code == 0
+    assert outcome.output.startswith("warn    python: ")
 
 
 def test_doctor_says_that_a_database_cannot_be_opened(jikko: Command) -> None:

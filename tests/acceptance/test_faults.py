@@ -170,6 +170,7 @@ def test_a_damaged_log_is_told_and_concerns_no_other_run(scene: Scene) -> None:
             assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
             assert f"The log of run {bad}" in answer.json()["message"]
             assert "is damaged" in answer.json()["message"]
+            assert answer.json()["data"] == []
         # What the run came to is in its row.
         assert client.detail(bad)["outputs"] == {"q": "bad"}
         assert client.log(good)[-1]["event"] == "run_finished"
@@ -196,15 +197,15 @@ def test_a_damaged_log_of_an_open_run_does_not_keep_the_server_from_starting(sce
         server = Server(scene.command.home)
         again = Client(server.url, key)
         assert again.finished(fourth)["status"] == "succeeded"
-        assert again.detail(third)["status"] == "running"
-        assert f"run {third} cannot be taken over" in server.output
+        # Nobody could go on with it, so it has ended; and it can be repeated.
+        record = again.detail(third)
+        assert record["status"] == "failed"
+        assert record["error"].startswith("The run could not go on: its log is damaged: ")
+        assert f"run {third} ends as failed" in server.output
+        answer = again.request("POST", f"/v1/workflows/run/{third}/retry", json={"user": "u"})
+        assert answer.json()["data"]["status"] == "succeeded"
         again.close()
         assert server.stop() == 0
-    server = Server(scene.command.home)
-    again = Client(server.url, key)
-    assert again.finished(third)["status"] == "succeeded"
-    again.close()
-    server.close()
 
 
 def test_a_client_that_does_not_read_holds_up_neither_its_run_nor_others(scene: Scene) -> None:
@@ -232,32 +233,47 @@ def test_clients_that_do_not_read_and_vanish_leave_no_memory_behind(scene: Scene
         f"GET /v1/workflows/run/{run}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{_key(client)}\r\n"
     )
     open_before, held = handles(server.pid), []
-    for _ in range(6):
-        slow = [connection(server.url, request.encode()) for _ in range(10)]
+    # Two at once: the more there are, the more differs what the allocator keeps.
+    for _ in range(80):
+        slow = [connection(server.url, request.encode()) for _ in range(2)]
         for each in slow:
             assert each.recv(15) == b"HTTP/1.1 200 OK"
         for each in slow:
             vanish(each)
         until(lambda: handles(server.pid) <= open_before, "the server let go of them")
         held.append(memory(server.pid))
-    # What the allocator keeps varies; ten logs kept a round would be 60 MiB more each time, 300 in the end.
-    assert held[-1] < held[0] + 150, held
+    # The least of it does not. Each log is 6 MiB: those of all who vanished between would be 480 MiB, of a tenth 48.
+    assert min(held[40:]) < min(held[:40]) + 25, held
 
 
 def test_runs_of_clients_that_vanish_end_and_leave_nothing_open(scene: Scene, echo: EchoServer) -> None:
     held, server = scene.client("held"), scene.server
-    runs(held)
-    open_before = handles(server.pid)
-    clients = [connection(server.url, stream_request(held, name="gone")) for _ in range(50)]
-    echo.wait_for_calls("/hold/gone", 50)
+
+    def start(name: str, count: int) -> list[socket.socket]:
+        clients = [connection(server.url, stream_request(held, name=name)) for _ in range(count)]
+        echo.wait_for_calls(f"/hold/{name}", count)
+        return clients
+
+    def is_open() -> int:
+        # What is kept open to the server that the nodes call is used again, and closed by that in a while.
+        return handles(server.pid, but_to=echo.url)
+
+    # Once before, so that what is opened once is there.
+    for client in start("before", 2):
+        vanish(client)
+    echo.release("/hold/before")
+    until(lambda: {held.finished(run)["status"] for run in runs(held)} == {"succeeded"}, "the first runs ended")
+    open_before = is_open()
+    clients = start("gone", 50)
+    assert is_open() >= open_before + 50
     for client in clients:
         vanish(client)
+    until(lambda: is_open() <= open_before, "the server let go of the clients, though their runs go on")
     echo.release("/hold/gone")
     found = runs(held)
-    assert len(found) == 50
+    assert len(found) == 52
     assert {held.finished(run)["status"] for run in found} == {"succeeded"}
-    # What is kept open to the server that the nodes called is closed by that in a while.
-    until(lambda: handles(server.pid) <= open_before + 50, "the server let go of them")
+    until(lambda: is_open() <= open_before, "the runs left nothing open")
 
 
 def test_ten_thousand_idle_connections_do_not_keep_others_out(scene: Scene, all_handles: int) -> None:

@@ -54,6 +54,28 @@ def test_a_stream_has_no_line_ends_but_its_own(scene: Scene) -> None:
         assert [event.get("outputs") for _, event in events][-1:] == [{"q": "a\u2028b\u2029c\u0085d"}]
 
 
+def test_whoever_attaches_to_a_paused_run_is_told_what_happened_and_which_form_it_waits_for(scene: Scene) -> None:
+    client = scene.client("asks")
+    paused = client.run(q="なぜ")
+    path = f"/v1/workflow/{paused['workflow_run_id']}/events?user=someone&include_state_snapshot=true"
+
+    with client.messages("GET", path) as messages:
+        told = list(messages)
+
+    assert [(message["event"], message["data"].get("node_id")) for message in told] == [
+        ("workflow_started", None),
+        ("node_started", "start"),
+        ("node_finished", "start"),
+        ("node_started", "ask"),
+        ("node_finished", "ask"),
+        ("human_input_required", "ask"),
+        ("workflow_paused", None),
+    ]
+    assert told[4]["data"]["status"] == "paused"
+    tokens = [reason["form_token"] for reason in paused["data"]["reasons"]]
+    assert [reason["form_token"] for reason in told[-1]["data"]["reasons"]] == tokens == [told[5]["data"]["form_token"]]
+
+
 def test_a_stream_goes_on_through_a_pause(scene: Scene) -> None:
     client = scene.client("asks")
     paused = client.run(q="why")

@@ -1,4 +1,7 @@
-"""Requests that are wrong in some way: each gets the documented 4xx, and nothing else."""
+"""Requests that are wrong in some way: each gets the documented 4xx, and nothing else.
+
+Requests for what is another app's are in `test_strangers`.
+"""
 
 import uuid
 from collections.abc import Iterator
@@ -115,30 +118,6 @@ def test_a_body_of_unknown_length_that_becomes_too_large_is_refused(scene: Scene
 @pytest.mark.parametrize("what", ["", "/node-executions", "/events", f"/node-executions/{UNKNOWN}"])
 def test_a_run_that_there_is_not_is_not_found(scene: Scene, run_id: str, what: str) -> None:
     assert_refused(scene.client("echo").request("GET", f"{RUN}/{run_id}{what}"), 404, "not_found")
-
-
-@pytest.mark.parametrize("what", ["", "/node-executions", "/events"])
-def test_a_run_of_another_app_is_not_found(scene: Scene, what: str) -> None:
-    run = scene.client("echo").run(q="x")["workflow_run_id"]
-    assert_refused(scene.client("strict").request("GET", f"{RUN}/{run}{what}"), 404, "not_found")
-
-
-def test_a_run_of_another_app_cannot_be_stopped(scene: Scene) -> None:
-    run = scene.client("echo").run(q="x")["workflow_run_id"]
-    answer = scene.client("strict").request("POST", f"{RUN}/{run}/stop", json={"user": "u"})
-    assert_refused(answer, 404, "not_found")
-
-
-def test_a_run_of_another_app_cannot_be_listened_to(scene: Scene) -> None:
-    run = scene.client("echo").run(q="x")["workflow_run_id"]
-    answer = scene.client("strict").request("GET", f"/v1/workflow/{run}/events?user=someone")
-    assert_refused(answer, 404, "not_found")
-
-
-def test_the_version_of_another_app_is_not_found(scene: Scene) -> None:
-    version = scene.client("echo").run(q="x")["data"]["workflow_id"]
-    answer = scene.client("strict").request("POST", f"/v1/workflows/{version}/run", json=GOOD)
-    assert_refused(answer, 404, "not_found")
 
 
 def test_a_version_that_there_is_not_is_not_found(scene: Scene) -> None:

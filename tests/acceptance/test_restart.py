@@ -172,10 +172,13 @@ def test_a_run_whose_app_was_deleted_meanwhile_is_failed(house: House, echo: Ech
 
 
 def test_two_servers_do_not_share_a_data_folder(house: House) -> None:
-    house.start()
+    server, _ = house.start()
     outcome = house.command("serve", "--port", "0")
     assert outcome.code == 1
-    assert "Another server uses the data folder" in outcome.err
+    assert (
+        f"Another process uses the data folder {house.command.home} (jikko serve, process {server.pid}, " in outcome.err
+    )
+    assert f"{server.url})" in outcome.err
     assert not outcome.has_traceback
 
 

@@ -12,6 +12,7 @@ from jikko.cluster.peers import Alone, PeersOverLine
 from jikko.events import FormClosed
 from jikko.ports.peers import HolderGone
 from jikko.record import RunOwner, RunRecord
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,7 @@ class Other:
         self.asked: list[Question] = []
 
     async def hear(self) -> Message:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await anext(self.messages)
 
     async def question(self) -> Ask:
@@ -174,7 +175,7 @@ async def test_when_the_line_breaks_nobody_waits_for_ever(pair: Pair) -> None:
 
     with pytest.raises(HolderGone):
         await stopping
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(HolderGone):
             await peers.stop(run(), "again")
         await peers.grown(run(), 7, 60.0)
@@ -187,13 +188,13 @@ async def test_when_the_line_breaks_requests_are_let_through(pair: Pair) -> None
 
     other.line.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await taking == 0
         assert await peers.take(b"key") == 0
 
 
 async def test_a_holder_that_never_answers_is_gone() -> None:
-    async with connected(patience=0.01) as (peers, _), asyncio.timeout(5):
+    async with connected(patience=0.01) as (peers, _), asyncio.timeout(PATIENCE):
         with pytest.raises(HolderGone):
             await peers.stop(run(), "stop")
         with pytest.raises(HolderGone):
@@ -201,9 +202,18 @@ async def test_a_holder_that_never_answers_is_gone() -> None:
         assert await peers.take(b"key") == 0
 
 
-async def test_whoever_follows_a_run_of_a_holder_that_never_answers_looks_again(pair: Pair) -> None:
-    async with asyncio.timeout(5):
-        await pair[0].grown(run(), 7, 0.01)
+async def test_whoever_follows_a_run_of_a_holder_that_never_answers_looks_again() -> None:
+    async with connected(patience=3600.0) as (peers, other), asyncio.timeout(PATIENCE):
+        looking = asyncio.ensure_future(peers.grown(run(), 7, 0.01))
+        ask = await other.question()
+        await looking
+
+        assert (ask.to, ask.question) == ("s/1", Grown(run_id="r", count=7, seconds=0.01))
+        # Its answer, come too late, is that of no other question.
+        other.line.send(Reply(to="s/0", number=ask.number, answer=1))
+        stopping = asyncio.ensure_future(peers.stop(run(), "stop"))
+        await other.reply(0)
+        assert await stopping is False
 
 
 async def test_whoever_follows_a_run_is_told_when_it_has_grown(pair: Pair) -> None:
@@ -216,9 +226,21 @@ async def test_whoever_follows_a_run_is_told_when_it_has_grown(pair: Pair) -> No
     assert ask.question == Grown(run_id="r", count=7, seconds=60.0)
 
 
-async def test_whoever_follows_a_run_that_is_nowhere_looks_again(pair: Pair) -> None:
-    await pair[0].grown(run(""), 7, 60.0)
-    await Alone().grown(run(""), 7, 60.0)
+@pytest.mark.parametrize("holder", ["", "s/0"])
+async def test_whoever_follows_a_run_that_is_nowhere_looks_again_after_a_while_and_asks_nobody(
+    pair: Pair, holder: str
+) -> None:
+    peers, other = pair
+    clock = asyncio.get_running_loop().time
+    for each in (peers, Alone()):
+        began = clock()
+        async with asyncio.timeout(PATIENCE):
+            await each.grown(run(holder), 7, 3600.0)
+        assert clock() - began > 0.05, "nobody tells of it: who looks without a rest keeps the process busy"
+
+    stopping = asyncio.ensure_future(peers.stop(run(), "the first question"))
+    assert (await other.reply(1)).question == Stop(run_id="r", error="the first question")
+    assert await stopping is True
 
 
 async def test_requests_of_a_key_are_counted_by_the_supervisor(pair: Pair) -> None:

@@ -17,6 +17,8 @@ from tests.compat.replay.judge import judge
 from tests.compat.replay.levels import Level
 from tests.compat.replay.transport import HttpTransport
 
+pytestmark = pytest.mark.once
+
 RECORDINGS = Path(__file__).parent / "recordings"
 _SUITE = load_suite(RECORDINGS, "")
 SUITE = Suite(_SUITE.root, [with_overrides(case) for case in _SUITE.cases])

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.errors import Conflict
+from jikko.errors import Conflict, NameTaken
 from jikko.ids import new_id
 from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.memory import MemoryAppStore
@@ -99,7 +99,7 @@ async def test_a_version_belongs_to_one_app_and_its_id_may_be_in_any_case(store:
 
 
 async def test_apps_are_listed_oldest_first_and_found_by_name(store: AppStore) -> None:
-    young = await published(store, an_app("twin", created_at=3000))
+    young = await published(store, an_app("twin 2", created_at=3000))
     old = await published(store, an_app("twin", created_at=1000))
     middle = await published(store, an_app("Twin", created_at=2000))
 
@@ -107,6 +107,21 @@ async def test_apps_are_listed_oldest_first_and_found_by_name(store: AppStore) -
     assert await store.app_named("twin") == old
     assert await store.app_named("TWIN") is None
     assert await store.app(new_id()) is None
+
+
+async def test_a_name_is_that_of_one_app(store: AppStore) -> None:
+    app, other = await published(store, an_app("経費精算 🧾")), await published(store, an_app("other"))
+
+    with pytest.raises(NameTaken, match="another app called '経費精算 🧾'"):
+        await store.publish(an_app("経費精算 🧾"), a_version())
+    with pytest.raises(NameTaken):
+        await store.publish(msgspec.structs.replace(other, name="経費精算 🧾"), a_version())
+
+    assert {entry.id: entry for entry in await store.apps()} == {app.id: app, other.id: other}
+    assert len(await store.versions(other.id)) == 1
+    # Once it is free, anybody may have it.
+    await store.delete_app(app.id)
+    assert (await store.publish(an_app("経費精算 🧾"), a_version())).number == 1
 
 
 async def test_a_key_opens_its_app(store: AppStore) -> None:

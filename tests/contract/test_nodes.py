@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jikko.dsl.fields import Fields
@@ -55,7 +55,7 @@ def test_a_node_without_configuration_is_made_and_says_how_it_runs(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(data=st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5))
 def test_a_configuration_that_makes_no_sense_is_noted_and_never_raised(kind: str, data: dict[str, Any]) -> None:
     _, problems = made(kind, data)

@@ -62,11 +62,14 @@ async def test_there_is_none_of_an_unknown_run(stores: Stores) -> None:
 
 
 async def test_a_key_opens_only_the_runs_of_its_app(stores: Stores) -> None:
-    run = Draft()
-    await stores.runs.append(run.whole())
+    run, theirs = Draft(), Draft(app=OTHER_APP)
+    for each in (run, theirs):
+        await stores.runs.append(each.whole())
 
     assert await stores.runs.detail(run.id, OTHER_KEY) is None
+    assert await stores.runs.detail(theirs.id, KEY) is None
     assert await stores.runs.detail(run.id, b"unknown") is None
+    assert await stores.runs.detail(theirs.id, OTHER_KEY) == theirs.record.detail()
 
 
 async def test_a_key_that_was_revoked_opens_nothing(stores: Stores) -> None:

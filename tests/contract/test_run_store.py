@@ -13,6 +13,7 @@ from jikko.events import RunRecovered, RunResumed
 from jikko.ports.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.values import encode_json
 
 from .runs import APP, OTHER_APP, Draft, finished, node, paused, started
 
@@ -67,6 +68,16 @@ async def test_a_run_that_ends_after_several_appends_is_kept_whole(store: RunSto
 
     assert await store.record(run.id) == run.record
     assert await store.events(run.id) == run.events
+
+
+async def test_the_end_of_a_log_is_known_while_it_grows_and_when_it_is_closed(store: RunStore) -> None:
+    run = Draft()
+    ends = [await store.log_end(run.id)]
+    for events in ([started()], [*node()], [finished()]):
+        await store.append(run.step(*events))
+        ends.append(await store.log_end(run.id.upper()))
+
+    assert ends == [0, 1, 3, 4]
 
 
 async def test_an_append_may_change_the_record_and_bring_no_event(store: RunStore) -> None:
@@ -188,11 +199,13 @@ async def test_a_run_that_does_not_exist_has_no_record_and_no_events(store: RunS
 
 
 async def test_a_run_is_hidden_from_another_app(store: RunStore) -> None:
-    run = Draft()
-    await store.append(run.whole())
+    run, theirs = Draft(), Draft(app=OTHER_APP)
+    for each in (run, theirs):
+        await store.append(each.whole())
 
     assert await store.record(run.id, APP) == run.record
     assert await store.record(run.id, OTHER_APP) is None
+    assert await store.record(theirs.id, APP) is None
 
 
 async def test_a_run_is_found_by_its_id_in_any_case(store: RunStore) -> None:
@@ -244,13 +257,15 @@ async def test_paused_runs_that_are_due_are_told_the_longest_overdue_first(store
 
 
 async def test_a_task_is_found_in_its_app_while_its_run_is_open(store: RunStore) -> None:
-    run = Draft()
+    run, theirs = Draft(), Draft(app=OTHER_APP)
     task = run.record.owner.task_id
-    await store.append(run.step(started()))
+    for each in (run, theirs):
+        await store.append(each.step(started()))
 
     assert await store.find_task(APP, task) == run.record
     assert await store.find_task(APP, task.upper()) == run.record
     assert await store.find_task(OTHER_APP, task) is None
+    assert await store.find_task(APP, theirs.record.owner.task_id) is None
 
     await store.append(run.step(paused()))
     assert await store.find_task(APP, task) == run.record
@@ -262,20 +277,22 @@ async def test_a_task_is_found_in_its_app_while_its_run_is_open(store: RunStore)
 # --- Any text ---
 
 
-async def test_lone_surrogates_are_replaced_wherever_they_are(store: RunStore) -> None:
+async def test_lone_surrogates_are_question_marks_wherever_a_run_is_told_as_json(store: RunStore) -> None:
     run = Draft(user="u\ud800")
     step = run.step(started(), *node(text={"k\udfff": ["a\ud800b"]}), finished(status="failed"))
     step.record.error = "broken \udc00"
 
     await store.append(step)
 
-    if isinstance(store, SqliteRunStore):
-        record = await store.record(run.id)
-        assert record is not None
-        assert (record.owner.user, record.error) == ("u?", "broken ?")
-        found = msgspec.to_builtins((await store.events(run.id))[2])
-        assert found["outputs"] == {"text": {"k?": ["a?b"]}}
-    assert (await store.list_runs(LogQuery(app_id=APP, keyword="\ud800", user="u\ud800"))).total <= 1
+    record = await store.record(run.id)
+    assert record is not None
+    told = msgspec.json.decode(encode_json([record.owner.user, record.error, await store.events(run.id)]))
+    assert told[:2] == ["u?", "broken ?"]
+    assert told[2][2]["outputs"] == {"text": {"k?": ["a?b"]}}
+    assert told[2] == msgspec.json.decode(encode_json(run.events))
+    for query in ({"user": "u\ud800"}, {"keyword": "u\ud800"}, {"keyword": "U?"}):
+        assert await listed(store, **query) == (1, [run.id])
+    assert await listed(store, user="u") == (0, [])
 
 
 async def test_large_numbers_and_large_texts_are_kept(store: RunStore) -> None:

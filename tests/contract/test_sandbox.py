@@ -12,6 +12,7 @@ from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -263,7 +264,7 @@ async def test_a_broken_limit_is_named(sandbox: Sandbox, language: str, code: st
     ],
 )
 async def test_a_program_that_grows_without_end_is_told_its_memory_limit(language: str, code: str) -> None:
-    roomy = ForkServerSandbox(SandboxLimits(memory_bytes=32 << 20, wall_seconds=20))
+    roomy = ForkServerSandbox(SandboxLimits(memory_bytes=32 << 20, wall_seconds=PATIENCE))
     try:
         with pytest.raises(SandboxFailure) as raised:
             await (roomy.render(code, {}) if language == "template" else roomy.run_code(language, code, {}))

@@ -1,19 +1,23 @@
 """Reading documents in other processes."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from jikko.documents.formats import parse
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.ports.documents import DocumentFailure
 from tests.documents.made import a_docx, a_pdf, encrypted
+from tests.effort import PATIENCE, cpu_seconds
+from tests.sandbox.scene import descendants
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = DocumentLimits(max_processes=2, max_seconds=20.0, max_text=200_000)
+LIMITS = DocumentLimits(max_processes=2, max_seconds=PATIENCE, max_text=200_000)
 
 
 @pytest.fixture
@@ -55,13 +59,13 @@ async def test_a_large_document_does_not_hold_up_the_event_loop(reader: Document
     longest = 0.0
     task = asyncio.create_task(reader.extract(content, filename="a.json", mime_type=""))
     while not task.done():
-        before = time.perf_counter()
+        before = time.thread_time()
         await asyncio.sleep(0.001)
-        longest = max(longest, time.perf_counter() - before)
+        longest = max(longest, time.thread_time() - before)
     await reader.close()
 
     assert len(task.result()) > 10_000_000
-    assert longest < 0.5
+    assert longest < cpu_seconds(lambda: parse("JSON", content)) / 4
 
 
 async def test_text_can_be_too_much(reader: DocumentProcesses) -> None:
@@ -70,13 +74,11 @@ async def test_text_can_be_too_much(reader: DocumentProcesses) -> None:
 
 
 async def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read() -> None:
-    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=1.0))
+    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=3.0))
     endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))
     try:
-        began = time.monotonic()
-        with pytest.raises(DocumentFailure, match="takes more than 1 seconds"):
+        with pytest.raises(DocumentFailure, match="takes more than 3 seconds"):
             await reader.extract(endless.encode(), filename="a.yaml", mime_type="")
-        assert time.monotonic() - began < 5
 
         assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
     finally:
@@ -116,7 +118,7 @@ async def test_documents_of_one_app_that_wait_do_not_delay_those_of_another() ->
 
 
 async def test_a_run_that_is_stopped_stops_its_document() -> None:
-    reader = DocumentProcesses(DocumentLimits(max_processes=1))
+    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=3600))
     endless = "\n".join(f"k{number}: &a{number} {{x: y}}" for number in range(400_000))
     try:
         task = asyncio.create_task(reader.extract(endless.encode(), filename="a.yaml", mime_type=""))
@@ -125,9 +127,8 @@ async def test_a_run_that_is_stopped_stops_its_document() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        began = time.monotonic()
-        assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
-        assert time.monotonic() - began < 5
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.extract(b"x", filename="a.txt", mime_type="") == "x"
     finally:
         await reader.close()
 
@@ -157,7 +158,8 @@ async def test_the_processes_know_nothing_of_the_environment(
 
 
 def environments_of_readers() -> list[bytes]:
-    return [(entry / "environ").read_bytes() for entry in Path("/proc").glob("[0-9]*") if _is_reader(entry)]
+    below = [Path(f"/proc/{process_id}") for process_id in descendants(os.getpid())]
+    return [(entry / "environ").read_bytes() for entry in below if _is_reader(entry)]
 
 
 def _is_reader(entry: Path) -> bool:

@@ -1,6 +1,7 @@
 """Small graphs for the tests of the engine, and a way to run them without server, store or file."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -12,12 +13,13 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.node_ports import NodePorts
+from jikko.ports.node_ports import NodePorts, ValueLimits
+from tests.effort import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,43 @@ class Work:
     value: Any
     pauses: int
     """How often it lets others run first."""
+    says: list[str]
+    """Pieces of ``value`` that each attempt streams."""
+    tokens: int
+    """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
+    """Executor, once for each attempt."""
+    keys: list[str] = field(default_factory=list)
+    """Their idempotency keys."""
+    acted: list[str] = field(default_factory=list)
+    """Those that came to what they do behind their pauses."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        return cls(data.get("fails", 0), data.text("handle", "source"), data.get("value"), data.get("pauses", 0))
+        return cls(
+            data.get("fails", 0),
+            data.text("handle", "source"),
+            data.get("value"),
+            data.get("pauses", 0),
+            data.get("says") or [],
+            data.get("tokens", 0),
+        )
 
     async def run(self, ctx: Context) -> Result:
         self.calls.append(ctx.execution_id)
+        self.keys.append(ctx.idempotency_key)
         for _ in range(0 if self.immediate else self.pauses):
             await asyncio.sleep(0)
+        self.acted.append(ctx.execution_id)
+        for text in self.says:
+            ctx.say("value", text)
         if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
-            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")
-        return Result(outputs={"value": self.value}, inputs={"node": ctx.node_id}, handle=self.handle)
+            raise NodeFailure(f"{ctx.node_id} broke", kind="TestError", usage=self._usage())
+        outputs = {"value": self.value}
+        return Result(outputs=outputs, inputs={"node": ctx.node_id}, handle=self.handle, usage=self._usage())
+
+    def _usage(self) -> Usage | None:
+        return Usage(total_tokens=self.tokens, total_price="0.1") if self.tokens else None
 
 
 @dataclass(frozen=True)
@@ -84,6 +110,33 @@ class Act(Work):
     has_effects: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class Unstoppable(Work):
+    """The same, going on for as long as it takes, though it is cancelled."""
+
+    type: ClassVar[str] = "llm"
+
+    async def run(self, ctx: Context) -> Result:
+        working = asyncio.ensure_future(super().run(ctx))
+        while not working.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(working)
+        return working.result()
+
+
+@dataclass(frozen=True)
+class Ask(Work):
+    """The same in a task, but asks a human first."""
+
+    type: ClassVar[str] = "tool"
+
+    async def run(self, ctx: Context) -> Result:
+        await asyncio.sleep(0)
+        if ctx.form is None:
+            raise NodePaused({"form_content": ""}, source="", expires_at=ctx.now() + 60)
+        return await super().run(ctx)
+
+
 CLASSES: dict[str, Any] = {
     **BY_TYPE,
     "code": Work,
@@ -91,6 +144,8 @@ CLASSES: dict[str, Any] = {
     "document-extractor": Hesitant,
     "question-classifier": Choice,
     "http-request": Act,
+    "llm": Unstoppable,
+    "tool": Ask,
 }
 
 
@@ -117,6 +172,13 @@ def graph(nodes: Sequence[NodeEntry], connections: Iterable[EdgeEntry], root: st
     compiled = compile_graph(document, CLASSES, problems)
     assert [str(problem) for problem in problems if problem.fatal] == []
     return compiled
+
+
+def work(compiled: CompiledGraph, node_id: str) -> Work:
+    """The node of the tests behind an id."""
+    found: Any = compiled.nodes[node_id].node
+    assert isinstance(found, Work)
+    return found
 
 
 @dataclass
@@ -154,6 +216,11 @@ class Log:
         return [event.node_id for event in self.events if isinstance(event, NodeFinished)]
 
     @property
+    def text(self) -> str:
+        """The text that was shown."""
+        return "".join(event.text for event in self.events if isinstance(event, TextChunk))
+
+    @property
     def end(self) -> RunFinished:
         last = self.events[-1]
         assert isinstance(last, RunFinished)
@@ -163,6 +230,7 @@ class Log:
 def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
     """A runner on nothing but memory."""
     services: Any = NodePorts.__new__(NodePorts)
+    object.__setattr__(services, "limits", ValueLimits())
     return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
 
 
@@ -171,7 +239,7 @@ async def run(compiled: CompiledGraph, inputs: Mapping[str, Any] | None = None, 
     log, state = Log(), RunState(compiled)
     began = RunStarted(at=1.0, inputs=dict(inputs or {}), system={})
     runs = runner(state, log, limits)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await runs.run([began])
     return log
 
@@ -182,6 +250,6 @@ async def resume(compiled: CompiledGraph, prefix: list[Event], limits: RunLimits
     log.events = list(prefix)
     state.replay(prefix)
     runs = runner(state, log, limits)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await runs.run([recovered(state, 2, 1.0, prefix[-1].at)])
     return log

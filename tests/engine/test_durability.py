@@ -8,6 +8,7 @@ import pytest
 from jikko.engine.state import RunState
 from jikko.events import RunRecovered, RunStarted
 from jikko.graph.compiled import CompiledGraph
+from tests.effort import PATIENCE
 from tests.engine.graphs import Act, Log, edges, graph, node, runner
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ async def test_the_second_of_two_such_nodes_waits_for_the_disk() -> None:
     log = SlowLog()
     run = asyncio.ensure_future(runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})]))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await log.waits.wait()
         assert len(acting(compiled, "first").calls) == 1
         assert acting(compiled, "second").calls == []
@@ -57,7 +58,7 @@ async def test_such_nodes_side_by_side_all_wait_for_the_disk() -> None:
     log = SlowLog()
     run = asyncio.ensure_future(runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})]))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await log.waits.wait()
         for _ in range(10):
             await asyncio.sleep(0)
@@ -75,7 +76,7 @@ async def test_such_a_node_of_a_run_that_goes_on_waits_until_it_is_known_whose_r
     log = SlowLog()
     run = asyncio.ensure_future(runner(state, log).run([RunRecovered(at=2.0, epoch=2)]))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await log.waits.wait()
         assert acting(compiled, "first").calls == []
         log.durable.set()
@@ -88,7 +89,7 @@ async def test_nodes_that_do_nothing_outside_wait_for_nothing() -> None:
     compiled = graph([node("first"), node("second")], edges("start --> first", "first --> second"))
     log = SlowLog()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})])
 
     assert log.end.status == "succeeded"

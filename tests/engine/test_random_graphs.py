@@ -78,7 +78,7 @@ def check_order(events: list[Event], found: list[Step]) -> None:
             done.add(event.node_id)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps())
 def test_what_runs_and_how_it_ends_is_what_the_model_says(found: list[Step]) -> None:
     _, log = asyncio.run(execute(found))
@@ -90,7 +90,7 @@ def test_what_runs_and_how_it_ends_is_what_the_model_says(found: list[Step]) -> 
     check_order(log.events, found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps(), st.data())
 def test_a_run_cut_off_anywhere_ends_as_it_would_have(found: list[Step], data: st.DataObject) -> None:
     made, whole = asyncio.run(execute(found))

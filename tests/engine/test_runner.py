@@ -6,8 +6,20 @@ import pytest
 
 from jikko.dsl.document import NodeEntry
 from jikko.engine.limits import RunLimits
-from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RoundFinished, RunRecovered
-from tests.engine.graphs import edges, graph, node, resume, run
+from jikko.engine.state import RunState
+from jikko.events import (
+    Event,
+    FormClosed,
+    FormRequested,
+    NodeAttempted,
+    NodeFinished,
+    NodeStarted,
+    RoundFinished,
+    RunPaused,
+    RunRecovered,
+    RunResumed,
+)
+from tests.engine.graphs import Log, edges, graph, node, resume, run, runner
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +68,28 @@ async def test_a_branch_that_is_not_taken_leaves_no_trace() -> None:
 
     assert "b" not in {event.node_id for event in log.events if isinstance(event, NodeStarted)}
     assert log.end.outputs == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize("second", ["start", "trigger-webhook", "trigger-schedule"])
+async def test_what_only_a_second_start_leads_to_is_skipped_and_a_join_behind_it_runs(second: str) -> None:
+    log = await run(
+        graph(
+            [
+                node("other", second, variables=[]),
+                node("only"),
+                node("further"),
+                node("a", value=7),
+                node("join", value=8),
+                end("a", "join"),
+            ],
+            edges(
+                "other --> only", "only --> further", "further --> join", "start --> a", "a --> join", "join --> end"
+            ),
+        )
+    )
+
+    assert log.finished() == ["start", "a", "join", "end"]
+    assert (log.end.status, log.end.outputs) == ("succeeded", {"a": 7, "join": 8})
 
 
 async def test_a_failure_without_strategy_fails_the_run_at_once() -> None:
@@ -214,6 +248,44 @@ async def test_an_iteration_runs_its_body_for_each_element(parallel: bool) -> No
     inner = [event.rounds[0].index for event in log.events if isinstance(event, NodeFinished) and event.rounds]
     assert sorted(inner) == [0, 1, 2]
     assert log.end.total_steps == 4
+
+
+async def test_a_node_in_a_task_that_asks_a_human_pauses_the_run_and_runs_again_with_the_answer() -> None:
+    compiled = graph(
+        [node("ask", "tool", value=7), node("beside", pauses=9), node("behind"), end("ask")],
+        edges("start --> ask", "start --> beside", "beside --> behind", "ask --> end", "behind --> end"),
+    )
+    log = await run(compiled)
+    assert isinstance(log.events[-1], RunPaused)
+    assert log.finished() == ["start", "beside"]
+    (form,) = [event for event in log.events if isinstance(event, FormRequested)]
+
+    later, state = Log(), RunState(compiled)
+    state.replay(log.events)
+    closed = FormClosed(
+        at=1.0,
+        execution_id=form.execution_id,
+        node_id=form.node_id,
+        title=form.title,
+        form_id=form.form_id,
+        action_id="yes",
+        rendered_content="",
+        expiration_time=60,
+    )
+    await runner(state, later).run([RunResumed(at=1.0)], [closed])
+
+    assert sorted(later.finished()) == ["ask", "behind", "end"]
+    assert (later.end.status, later.end.outputs) == ("succeeded", {"ask": 7})
+
+
+async def test_a_node_in_a_round_that_asks_a_human_fails() -> None:
+    nodes = [node("inner", "tool", container="each") if entry.id == "inner" else entry for entry in iteration()]
+
+    log = await run(graph(nodes, ITERATION_EDGES))
+
+    assert log.end.status == "failed"
+    inner = next(event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "inner")
+    assert inner.error == "A node inside an iteration or a loop cannot wait for a human."
 
 
 async def test_no_more_rounds_run_at_once_than_allowed() -> None:

@@ -1,6 +1,7 @@
 """How content lies on the disk."""
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -28,6 +29,24 @@ async def test_content_lies_in_folders_named_by_its_hash(tmp_path: Path) -> None
     blob = await DiskBlobs(tmp_path).put(pieces(b"hello"))
 
     assert everything_in(tmp_path) == [f"{blob.digest[:2]}/{blob.digest[2:4]}/{blob.digest}"]
+
+
+async def test_content_is_all_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, bool]] = []
+    sync, digest = os.fsync, hashlib.sha256(b"hello").hexdigest()
+
+    def note(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, any(digest in name for name in everything_in(tmp_path))))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    await DiskBlobs(tmp_path).put(pieces(b"he", b"llo"))
+
+    assert synced[0] == (5, False)
+    # And then its name, in both folders above it.
+    assert [has_its_name for _, has_its_name in synced[1:]] == [True, True]
 
 
 async def test_what_is_too_large_leaves_nothing_behind(tmp_path: Path) -> None:

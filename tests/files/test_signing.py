@@ -1,5 +1,6 @@
 """Signed urls, and the key behind them."""
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,19 @@ def test_the_key_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
     assert load_or_create_key(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["files.key"]
+
+
+def test_a_new_key_is_all_on_the_disk_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced, sync = tmp_path / "files.key", [], os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, path.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    key = load_or_create_key(path)
+
+    assert synced == [(len(key), False)]
 
 
 def test_a_file_that_holds_no_key_is_refused_and_what_to_do_is_said(tmp_path: Path) -> None:

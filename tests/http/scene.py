@@ -33,12 +33,20 @@ async def client_of(
     observers: Sequence[RequestObserver] = (),
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
+    api = api_of(world, process or world.process(), requests_per_minute, file_limits)
+    key = await api.apps.issue_key(app.id)
+    transport = httpx.ASGITransport(create_app(api, observers))
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers, timeout=20) as client:
+        yield client
+
+
+def api_of(world: World, process: Process, requests_per_minute: int = 0, file_limits: FileLimits | None = None) -> Api:
+    """What a process serves."""
     file_limits = file_limits or FileLimits()
-    process = process or world.process()
-    apps = Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute))
     unused: Any = None
-    api = Api(
-        apps=apps,
+    return Api(
+        apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,
         retries=process.retries,
@@ -53,11 +61,6 @@ async def client_of(
         public_url="",
         now=lambda: world.now,
     )
-    key = await apps.issue_key(app.id)
-    transport = httpx.ASGITransport(create_app(api, observers))
-    headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers, timeout=20) as client:
-        yield client
 
 
 def body(mode: str = "blocking", **inputs: Any) -> dict[str, Any]:

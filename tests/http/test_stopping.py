@@ -1,9 +1,11 @@
 """Stopping a run, by its task id and by its own."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
+from benchmarks.hot_paths import calls
 
 from jikko.ports.app_store import App
 from tests.http.scene import RUN, body, client_of
@@ -50,3 +52,21 @@ async def test_by_run_id_the_answer_says_whether_the_run_was_stopped(client: htt
     answers = [await client.post(f"{RUN}/{run}/stop", json=ASKER) for run in (running, ended)]
 
     assert [answer.json()["stopped"] for answer in answers] == [True, False]
+
+
+async def test_what_it_costs_to_find_a_run_does_not_grow_with_the_runs_of_the_process(tmp_path: Path) -> None:
+    world = World.on_disk(tmp_path)
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+
+    async def stop_nothing() -> bytes:
+        assert not await process.runs.stop(app.id, NOTHING, "anna")
+        return b""
+
+    await process.start(app)
+    before = await calls(stop_nothing, 1)
+    for _ in range(500):
+        await process.start(app)
+
+    assert await calls(stop_nothing, 1) == before
+    await world.close()

@@ -166,6 +166,7 @@ async def test_the_waits_grow_and_after_a_day_it_is_given_up(scene: Scene, ended
     assert all(wait < 5000 for wait in waits)
     assert waits[4] > waits[0] * 4
     assert 20 * 3600 < times[-1] <= 24 * 3600
+    assert scene.world.now - began <= 24 * 3600, "the last attempt, too"
     assert (entry.state, entry.error) == ("failed", "The address answered with status 500.")
     assert await scene.callbacks.deliver(render) == 0
 
@@ -187,6 +188,71 @@ async def test_one_that_was_given_up_can_be_resent(scene: Scene, ended: str) -> 
     assert await scene.callbacks.deliver(render) == 1
 
     assert await scene.all_undelivered() == []
+
+
+async def test_one_that_is_resent_is_tried_for_another_day(scene: Scene, ended: str) -> None:
+    scene.receiver.status = 500
+    await scene.callbacks.deliver(render)
+    scene.world.now += 2 * 86_400
+    await scene.callbacks.deliver(render)
+    assert (await scene.undelivered()).state == "failed"
+    began = scene.world.now
+    await scene.callbacks.resend(ended)
+
+    times: list[float] = []
+    while (entry := await _tried(scene)).state == "pending":
+        times.append(scene.world.now - began)
+        scene.world.now = entry.next_at
+
+    assert times[:1] == [0.0]
+    assert 20 * 3600 < times[-1] <= 24 * 3600
+    assert len(times) > 20
+
+
+async def test_one_that_is_delivered_during_a_look_at_what_is_due_is_not_sent_again(scene: Scene, ended: str) -> None:
+    store = SlowLook(scene.store)
+    scene.receiver.silent = {URL}
+    callbacks = Callbacks(store, scene.store, scene.receiver, lambda: scene.world.now)
+    watching = asyncio.ensure_future(callbacks.watch(render))
+    try:
+        await until(lambda: len(scene.receiver.requests) == 1)
+        store.slow = True
+        await until(lambda: store.waiting)
+        # It is still pending in what was seen.
+        scene.receiver.speaking.set()
+        await until(lambda: store.saved == 1)
+        store.go_on.set()
+        await until(lambda: store.looks > 2)
+    finally:
+        watching.cancel()
+
+    assert len(scene.receiver.requests) == 1
+
+
+class SlowLook(MemoryCallbackStore):
+    """Tells what was due a while ago."""
+
+    slow = waiting = False
+    looks = saved = 0
+
+    def __init__(self, store: MemoryRunStore) -> None:
+        super().__init__(store)
+        self.go_on = asyncio.Event()
+
+    async def has_pending(self) -> bool:
+        self.looks += 1
+        return True
+
+    async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
+        found = await super().due(now, each=each, limit=limit)
+        if self.slow:
+            self.slow, self.waiting = False, True
+            await self.go_on.wait()
+        return found
+
+    async def save(self, callback: Callback) -> None:
+        await super().save(callback)
+        self.saved += 1
 
 
 async def test_one_that_was_delivered_can_be_resent(scene: Scene, ended: str) -> None:

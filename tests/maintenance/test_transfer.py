@@ -66,7 +66,7 @@ async def test_every_run_is_a_line_of_json(stores: tuple[RunStore, RunStore]) ->
     (line,) = await exported(stores[0])
 
     content = json.loads(line)
-    assert (content["format"], content["owner"]["run_id"]) == (1, run.id)
+    assert (content["format"], content["owner"]["run_id"]) == (2, run.id)
     assert [event["event"] for event in content["events"]] == [
         "run_started",
         "node_started",
@@ -143,8 +143,8 @@ async def test_a_line_of_a_later_format_is_refused(stores: tuple[RunStore, RunSt
     await stores[0].append(Draft().whole())
     (line,) = await exported(stores[0])
 
-    with pytest.raises(BadLine, match="format 2"):
-        await import_lines(stores[1], [line.replace(b'"format":1', b'"format":2')])
+    with pytest.raises(BadLine, match="format 3"):
+        await import_lines(stores[1], [line.replace(b'"format":2', b'"format":3')])
 
 
 async def test_a_run_is_known_by_its_id_in_any_case(stores: tuple[RunStore, RunStore]) -> None:

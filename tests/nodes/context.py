@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jikko.dsl.fields import Fields
+from jikko.engine.masked import MaskedVariables
 from jikko.errors import Problem
 from jikko.events import FormClosed, FormRequested
 from jikko.lang.variables import follow
@@ -110,7 +111,12 @@ class FakeContext:
         http: ScriptedHttp | None = None,
         files: FilesOfOneUser | None = None,
         limits: ValueLimits | None = None,
+        secrets: frozenset[str] = frozenset(),
     ) -> None:
+        """Args:
+        secrets: The names of secret environment variables: of values of ``env``.
+        """
+        self._secrets = secrets
         self._values = values or {}
         self._declared = declared or {}
         self.run: RunInfo = Run()
@@ -127,6 +133,10 @@ class FakeContext:
     @property
     def variables(self) -> Variables:
         return self
+
+    @property
+    def recorded(self) -> Variables:
+        return MaskedVariables(self, self._secrets) if self._secrets else self
 
     def get(self, selector: Selector) -> Json | Unset:
         if len(selector) < 2:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.http import Multipart, OutgoingRequest, Pairs, Timeouts
+from tests.effort import PATIENCE
 
 LOOPBACK = ("127.0.0.0/8",)
 
@@ -30,17 +31,17 @@ def get(
     method: str = "GET",
     headers: Pairs = (),
     body: bytes | Multipart | None = None,
-    connect: float = 5,
-    read: float = 5,
-    write: float = 5,
-    total: float = 20,
+    connect: float = PATIENCE,
+    read: float = PATIENCE,
+    write: float = PATIENCE,
+    total: float = PATIENCE,
     max_bytes: int = 1_000_000,
     secret_headers: frozenset[str] = frozenset(),
     ssl_verify: bool | None = None,
     app_id: str = "",
     follow_redirects: bool = True,
 ) -> OutgoingRequest:
-    """A request with timeouts that suit a test: a failure to fail in time ends it soon."""
+    """A request whose timeouts are far away, but for those that are given."""
     return OutgoingRequest(
         method=method,
         url=url,

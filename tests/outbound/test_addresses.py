@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from jikko.outbound import connector
 from jikko.outbound.connector import AddressRefused, Guard, look_up
 from jikko.outbound.policy import parse_allow
 from jikko.ports.http import HttpFailure
@@ -70,6 +71,21 @@ async def test_a_name_that_is_rebound_is_judged_anew_for_each_connection() -> No
         assert (await http.send(get(url))).body == b"ok"
 
     assert names.asked == ["rebound.test", "rebound.test"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+async def test_an_address_that_got_past_the_look_up_is_refused_where_the_connection_is_made(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    unguarded = connector.GuardedResolver
+    monkeypatch.setattr(connector, "GuardedResolver", lambda guard, find: unguarded(None, find))
+    names = Names(trap=[[address]])
+    async with serving({"/": answer()}) as server, client(allow=(), resolve=names) as http:
+        with pytest.raises(HttpFailure, match="may not be reached") as caught:
+            await http.send(get(server.url("/", host="trap.test")))
+
+    assert caught.value.kind == "address"
+    assert (names.asked, server.connections) == (["trap.test"], 0)
 
 
 @pytest.mark.parametrize(

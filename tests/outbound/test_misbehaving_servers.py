@@ -2,13 +2,13 @@
 
 import asyncio
 import gzip
-import time
 import tracemalloc
 import zlib
 
 import pytest
 
 from jikko.ports.http import FailureKind, HttpFailure
+from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
 from tests.outbound.server import RawServer, Received, answer, serving
 
@@ -103,8 +103,10 @@ async def long_header(writer: asyncio.StreamWriter, request: Received) -> None:
 )
 async def test_a_broken_answer_is_a_failure_that_says_so(act: object, kind: FailureKind, text: str) -> None:
     async with serving({"/": act}) as server, client() as http:  # type: ignore[dict-item]
+        read = 0.1 if kind == "timeout" and act is not drips else PATIENCE
+        total = 0.5 if act is drips else PATIENCE
         with pytest.raises(HttpFailure, match=text) as caught:
-            await http.send(get(server.url("/"), read=0.1, total=0.5))
+            await http.send(get(server.url("/"), read=read, total=total))
 
         assert caught.value.kind == kind
         # The client is not the worse for it.
@@ -255,7 +257,6 @@ async def test_a_server_that_does_not_accept_is_given_up() -> None:
         for one in waiting:
             one.setblocking(False)
             one.connect_ex(listener.getsockname())
-        began = time.monotonic()
         async with client() as http:
             with pytest.raises(HttpFailure, match=r"within 0\.2 s") as caught:
                 await http.send(get(f"http://127.0.0.1:{listener.getsockname()[1]}/", connect=0.2))
@@ -263,7 +264,6 @@ async def test_a_server_that_does_not_accept_is_given_up() -> None:
             one.close()
 
     assert caught.value.kind == "timeout"
-    assert time.monotonic() - began < 3
 
 
 async def test_a_port_that_nobody_listens_on_is_a_failure() -> None:

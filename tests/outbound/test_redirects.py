@@ -1,5 +1,7 @@
 """Where redirects lead, and what goes along."""
 
+from base64 import b64encode
+
 import pytest
 
 from jikko.ports.http import HttpFailure
@@ -62,8 +64,12 @@ async def test_credentials_stay_with_their_origin() -> None:
             await http.send(get(server.url("/same"), headers=secrets, secret_headers=frozenset({"x-key"})))
             await http.send(get(server.url("/away", host="user:pw@127.0.0.1")))
 
-    same = server.requests[1].headers
-    assert (same["authorization"], same["x-key"], same["cookie"]) == ("Bearer s", "s", "s=1")
+    assert [request.target for request in server.requests] == ["/same", "/away", "/away"]
+    assert [request.target for request in other.requests] == ["/end", "/end"]
+    for request in server.requests[:2]:
+        sent = request.headers
+        assert (sent["authorization"], sent["x-key"], sent["cookie"]) == ("Bearer s", "s", "s=1")
+    assert server.requests[2].headers["authorization"] == f"Basic {b64encode(b'user:pw').decode()}"
     for request in other.requests:
         assert not {"authorization", "x-key", "cookie"} & set(request.headers)
         assert request.headers["host"] == f"127.0.0.2:{other.port}"

@@ -10,6 +10,7 @@ from jikko.ports.models import Message, ModelRequest, Tool
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
+from tests.effort import PATIENCE
 from tests.providers.fake_model import Answer, FakeModel
 
 KEY = "sk-test-0123456789abcdef"
@@ -19,7 +20,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "number"}}}
 
 def models_at(url: str, **fields: Any) -> ProviderModels:
     """The provider ``openai`` at an address."""
-    entry = {"type": "openai", "base_url": url, "api_key": "${KEY}", "timeout": 5, **fields}
+    entry = {"type": "openai", "base_url": url, "api_key": "${KEY}", "timeout": PATIENCE, **fields}
     return ProviderModels(parse_providers(yaml.safe_dump({"providers": {"openai": entry}}), {"KEY": KEY}), BACKENDS)
 
 

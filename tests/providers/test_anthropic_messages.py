@@ -14,6 +14,7 @@ from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
 from jikko.providers.progress import MAX_TOKENS
+from tests.effort import PATIENCE
 from tests.providers.fake_model import Answer, Exchange, FakeModel, silence
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +63,12 @@ def says(*events: dict[str, Any]) -> Answer:
 @asynccontextmanager
 async def served(answer: Answer, **fields: Any) -> AsyncIterator[tuple[FakeModel, ProviderModels]]:
     async with FakeModel(answer) as fake:
-        entry = {"base_url": fake.url.removesuffix("/v1"), "api_key": "sk-ant-0123456789abcdef", "timeout": 5, **fields}
+        entry = {
+            "base_url": fake.url.removesuffix("/v1"),
+            "api_key": "sk-ant-0123456789abcdef",
+            "timeout": PATIENCE,
+            **fields,
+        }
         models = ProviderModels(parse_providers(yaml.safe_dump({"providers": {"anthropic": entry}}), {}), BACKENDS)
         try:
             yield fake, models
@@ -186,7 +192,7 @@ async def test_cancelling_ends_the_request() -> None:
         call = asyncio.create_task(models.complete(request()))
         await fake.requests(1)
         call.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await fake.exchanges[0].gone.wait()
         await asyncio.gather(call, return_exceptions=True)
 

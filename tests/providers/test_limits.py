@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from jikko.providers.limits import Limiter
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -143,7 +144,7 @@ async def test_without_limits_nothing_waits() -> None:
 
 
 async def until(condition: Callable[[], bool], step: Callable[[], Awaitable[None]] = settle) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await step()
             await asyncio.to_thread(int)

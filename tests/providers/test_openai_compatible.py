@@ -11,6 +11,7 @@ import pytest
 from jikko.ports.models import Chunk, Media, Message, ModelFailure
 from jikko.providers.progress import MAX_TOKENS
 from jikko.settings import Settings
+from tests.effort import PATIENCE
 from tests.providers.calling import KEY, TOOL, models_at, request, served
 from tests.providers.fake_model import (
     Answer,
@@ -187,16 +188,17 @@ async def test_a_rate_limit_without_a_time_is_one_too(headers: tuple[str, ...]) 
 
 
 async def test_the_next_attempt_of_a_node_waits_as_long_as_the_provider_said() -> None:
-    async with served(refusal(429, "slow down", "Retry-After: 0.3")) as (fake, models):
+    async with served(refusal(429, "slow down", "Retry-After: 1.5")) as (fake, models):
+        began = time.monotonic()
         with pytest.raises(ModelFailure):
             await models.complete(request(key="run/node"))
         fake.answer = streamed("ok")
-        began = time.monotonic()
+        waits = asyncio.create_task(models.complete(request(key="run/node")))
         await models.complete(request(key="another"))
-        others = time.monotonic() - began
-        await models.complete(request(key="run/node"))
 
-    assert others < 0.3 <= time.monotonic() - began
+        assert not waits.done()
+        await waits
+        assert time.monotonic() - began >= 1.5
 
 
 async def test_a_key_that_the_provider_quotes_is_masked() -> None:
@@ -265,13 +267,10 @@ async def test_an_error_within_a_stream_is_a_failure() -> None:
 
 
 async def test_silence_ends_after_the_timeout() -> None:
-    began = time.monotonic()
-
     failure = await failure_of(silence, timeout=0.2)
 
     assert failure.kind == "InvokeConnectionError"
     assert "silent" in str(failure)
-    assert time.monotonic() - began < 5
 
 
 async def test_silence_in_the_middle_ends_after_the_timeout() -> None:
@@ -426,7 +425,7 @@ async def test_cancelling_ends_the_request_at_the_server_at_once() -> None:
         call = asyncio.create_task(models.complete(request(), lambda chunk: came.set()))
         await came.wait()
         call.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await fake.exchanges[0].gone.wait()
         assert call.cancelled() or call.cancelling()
         await asyncio.gather(call, return_exceptions=True)
@@ -437,7 +436,7 @@ async def test_cancelling_before_the_answer_ends_the_request_too() -> None:
         call = asyncio.create_task(models.complete(request()))
         await fake.requests(1)
         call.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await fake.exchanges[0].gone.wait()
         await asyncio.gather(call, return_exceptions=True)
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jikko.events import TextChunk
+from tests.effort import PATIENCE
 from tests.providers.tiny_model import write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
 
@@ -128,7 +129,7 @@ async def test_a_run_is_stopped_while_the_model_speaks(tmp_path: Path, server: d
     model = {**MODEL, "completion_params": {"max_tokens": 8000, "ignore_eos": True}}
     async with assembled(tmp_path, server) as assembly:
         live = await begun(assembly, workflow({**LLM, "model": model}, {"answer": "text"}))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             async for batch in live.follow():
                 if any(isinstance(event, TextChunk) and event.text for _, event in batch):
                     await assembly.runs.stop(live.record.owner.app_id, live.record.owner.task_id, "tester")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.effort import PATIENCE
 from tests.providers.fake_model import Exchange, FakeModel, delta, refusal, silence, streamed, usage
 from tests.providers.workflows import LLM, assembled, begun, finished, workflow
 
@@ -17,7 +18,7 @@ KEY = "sk-verysecret0123456789"
 
 
 def entry(fake: FakeModel, **fields: Any) -> dict[str, Any]:
-    return {"type": "openai", "base_url": fake.url, "api_key": "${KEY}", "timeout": 5, **fields}
+    return {"type": "openai", "base_url": fake.url, "api_key": "${KEY}", "timeout": PATIENCE, **fields}
 
 
 ENVIRONMENT = {"KEY": KEY}
@@ -72,7 +73,7 @@ async def test_a_stop_reaches_the_provider_at_once(tmp_path: Path) -> None:
         await fake.requests(1)
         owner = live.record.owner
         assert await assembly.runs.stop(owner.app_id, owner.task_id, "tester")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await fake.exchanges[0].gone.wait()
         outcome = await finished(live)
 

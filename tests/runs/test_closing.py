@@ -13,6 +13,7 @@ from jikko.ports.app_store import WorkflowVersion
 from jikko.settings import Settings
 from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import SqliteRunStore
+from tests.effort import PATIENCE
 from tests.runs.test_forms import branching, paused, settled
 from tests.runs.world import World
 
@@ -28,7 +29,7 @@ class Gate:
 
     async def passed(self) -> None:
         self.reached.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await self.open.wait()
 
 

@@ -6,11 +6,15 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import pytest
 
+from jikko.dsl.fields import Fields
 from jikko.events import NodeFinished, RunFinished
+from jikko.nodes.contract import Context
 from jikko.store.sqlite import Database, SqliteRunStore
+from tests.acceptance.workflows import end, node, start
 
 from .world import PATIENCE, World, end_of, until
 
@@ -139,3 +143,34 @@ async def test_a_run_goes_on_in_the_next_process_though_the_clock_jumped_between
     record = await world.ended(run.record.owner.run_id)
     assert (record.status, world.script.ran["a"]) == ("succeeded", 1)
     assert record.elapsed >= 0
+
+
+async def test_a_node_that_no_engine_can_run_fails_its_run_and_frees_its_slot(world: World) -> None:
+    class Broken:
+        """Does not even give back a coroutine."""
+
+        type: ClassVar[str] = "template-transform"
+        immediate: ClassVar[bool] = True
+        branching: ClassVar[bool] = False
+
+        @classmethod
+        def from_dsl(cls, data: Fields) -> Self:
+            return cls()
+
+        def run(self, ctx: Context) -> Any:
+            raise RuntimeError("a secret")
+
+    world.classes["template-transform"] = Broken
+    nodes = [start("q"), node("a", "code", value="a"), node("bad", "template-transform"), end(out="bad.output")]
+    broken = await world.app("Broken", nodes, "start>a a>bad bad>end")
+    at_once = await world.app("Broken at once", [start("q"), *nodes[2:]], "start>bad bad>end")
+    process, sound = world.process(at_once=1), await world.chain()
+
+    for app in (broken, at_once):
+        run = await process.start(app)
+        last = await end_of(run)
+        assert (last.status, last.error) == ("failed", "Internal error: RuntimeError")
+        assert (await world.ended(run.record.owner.run_id)).status == "failed"
+        await until(lambda: process.admission.running == 0)
+
+    assert (await end_of(await process.start(sound))).status == "succeeded"

@@ -16,8 +16,8 @@ Of the sixteen that were collected from their trackers, these are tested elsewhe
   ``tests/runs/test_idempotency.py::test_the_same_request_gives_the_same_run`` and
   ``tests/runs/test_idempotency.py::test_of_many_requests_at_once_to_two_processes_one_starts_the_run``;
 - the id of a run of another app opens it:
-  ``tests/acceptance/test_http_refusals.py::test_a_run_of_another_app_is_not_found`` and
-  ``tests/acceptance/test_http_refusals.py::test_a_run_of_another_app_cannot_be_stopped``;
+  ``tests/acceptance/test_strangers.py::test_what_there_is_of_a_run_is_read_by_its_app_alone`` and
+  ``tests/acceptance/test_strangers.py::test_no_other_app_stops_a_run_or_retries_it_or_fills_in_its_form``;
 - elapsed is negative: ``tests/runs/test_faults.py::test_a_clock_that_jumps_changes_no_result_and_no_duration``.
 
 A queue that an upgrade adds and no worker listens to cannot be: nobody listens to queues, one process takes what the

@@ -1,13 +1,17 @@
 """Whoever follows a run that another process executes, or none, when his own process ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from jikko.errors import RunLeft
-from jikko.events import Event, RunPaused
+from jikko.cluster.peers import Alone
+from jikko.errors import LogDamaged, RunLeft
+from jikko.events import Event, RunPaused, RunRecovered
+from jikko.record import RunRecord
+from jikko.runs.following import DrainGate, follow
 from jikko.runs.run_log import Batch, RunLog
+from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import PATIENCE, Process, World, end_of, until
 
@@ -135,3 +139,114 @@ async def test_a_position_behind_the_end_of_a_log_is_its_end(world: World, where
 
     assert shown == list(enumerate(run.events))[known:]
     assert await rest(follower.runs.follow(run.record, BEYOND, durable=durable)) == []
+
+
+class Looked(MemoryRunStore):
+    """Lets something happen between a look at a log and what comes next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        found = list(await super().events(run_id, after=after))
+        if not found and self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
+        return found
+
+
+async def test_the_end_that_comes_between_two_looks_at_a_run_is_not_missed() -> None:
+    store = Looked()
+    world = World(store)
+    world.script.held = {"b"}
+    run = await world.process().start(await world.chain())
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+
+    async def ends() -> None:
+        world.script.let_go("b")
+        await end_of(run)
+
+    store.meanwhile = ends
+    shown = [type(event) for event in run.events]
+    seen = await rest(world.process().runs.follow(run.record))
+
+    assert store.meanwhile is None
+    assert len(seen) > len(shown)
+    assert seen == [type(event) for event in run.events]
+    await world.close()
+
+
+async def test_who_follows_waits_until_there_is_more_than_was_seen_and_no_longer(world: World) -> None:
+    run = await world.process().start(await world.chain())
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+    asked: list[int] = []
+
+    class Elsewhere(Alone):
+        """The process that executes the run, as another one reaches it."""
+
+        async def grown(self, record: RunRecord, count: int, seconds: float) -> None:
+            asked.append(count)
+            world.script.let_go("b")
+            await run.committed(count + 1)
+
+    async def is_readable(run_id: str, damage: LogDamaged) -> None:
+        raise AssertionError(run_id) from damage
+
+    known = len(run.events)
+    batches = follow(
+        world.store,
+        lambda run_id: None,
+        Elsewhere(),
+        run.record.owner.run_id,
+        -1,
+        durable=True,
+        idle=None,
+        through_pauses=False,
+        give_up=is_readable,
+        departure=DrainGate(),
+    )
+
+    assert await rest(batches) == [type(event) for event in run.events]
+    assert asked[0] == known
+    assert asked == sorted(set(asked)), "it looks again only once there is more"
+
+
+async def test_who_is_told_that_nothing_comes_goes_on_where_the_log_was(world: World) -> None:
+    process = world.process()
+    run = await process.start(await world.chain())
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+    stream = process.runs.follow(run.record, idle=0.01)
+    seen: list[tuple[int, Event]] = []
+    async with asyncio.timeout(PATIENCE):
+        while (batch := await anext(stream)) != []:
+            seen += batch
+        assert await anext(stream) == []
+        world.script.let_go("b")
+        async for batch in stream:
+            seen += batch
+
+    assert seen == list(enumerate(run.events))
+
+
+async def test_a_stream_that_began_here_goes_on_where_it_was_once_another_process_has_the_run(world: World) -> None:
+    process = world.process()
+    run = await process.start(await world.chain())
+    await until(lambda: world.script.ran["b"] == 1)
+    await run.committed()
+    stream = process.runs.follow(run.record, idle=0.01)
+    seen: list[tuple[int, Event]] = []
+    async with asyncio.timeout(PATIENCE):
+        while (batch := await anext(stream)) != []:
+            seen += batch
+        await process.die()
+        await world.process().runs.recover()
+        world.script.let_go("b")
+        async for batch in stream:
+            seen += batch
+
+    assert seen == list(enumerate(await world.store.events(run.record.owner.run_id)))
+    assert any(isinstance(event, RunRecovered) for _, event in seen)

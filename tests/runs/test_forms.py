@@ -18,6 +18,7 @@ from jikko.record import RunRecord
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
+from tests.effort import PATIENCE
 from tests.runs.workflows import dsl, end, form, start
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,7 @@ async def paused(assembly: Assembly, text: bytes) -> tuple[App, RunLog, list[For
 
 async def settled(assembly: Assembly, run_id: str) -> RunRecord:
     """The record once the run has ended or paused again, and nothing of it is under way."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             record = await assembly.runs.records.any_record(run_id)
             if record.status != "running" and assembly.runs.live(run_id) is None:
@@ -139,7 +140,10 @@ async def test_a_form_of_another_app_is_not_found(assembly: Assembly) -> None:
 
 async def test_a_form_whose_time_is_up_takes_the_branch_for_that(assembly: Assembly, clock: Clock) -> None:
     app, live, (requested,) = await paused(assembly, branching())
-    clock.now += 3601
+    clock.now = requested.expires_at - 1
+    assert await assembly.forms.close_expired() == 0
+    await assembly.forms.open_form(app.id, requested.form["form_token"])
+    clock.now = requested.expires_at
 
     with pytest.raises(TooLate, match="expired"):
         await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "x"}, "")
@@ -211,7 +215,8 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
     assert await assembly.forms.close_expired() == 1
 
     assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
-    assert (await settled(assembly, broken.record.owner.run_id)).status == "paused"
+    assert (await settled(assembly, broken.record.owner.run_id)).status == "failed"
+    assert await assembly.store.due_runs(clock.now) == []
 
 
 async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(

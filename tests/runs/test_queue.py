@@ -162,3 +162,38 @@ async def test_a_shutdown_parks_runs_that_wait(world: World) -> None:
     await heir.runs.recover()
     world.script.let_go("a")
     assert (await world.ended(waiting)).status == "succeeded"
+
+
+async def test_a_run_that_waits_does_so_after_several_deaths(world: World) -> None:
+    app, process = await world.chain(), world.process(at_once=1)
+    world.script.held = {"a"}
+    await process.start(app)
+    waiting = await process.start(app)
+    for deaths in (1, 2):
+        await until(lambda deaths=deaths: world.script.ran["a"] == deaths)  # type: ignore[misc]
+        await process.die()
+        process = world.process(at_once=1)
+        await (await process.runs.recover()).durable()
+        assert (process.admission.queued(), process.admission.running) == (1, 1)
+
+    world.script.let_go("a")
+    record = await world.ended(waiting.record.owner.run_id)
+    assert (record.status, record.epoch) == ("succeeded", 3)
+    events = await world.store.events(record.owner.run_id)
+    kinds = [type(event) for event in events if isinstance(event, (RunRecovered, RunBegan))]
+    assert kinds == [RunRecovered, RunRecovered, RunBegan]
+
+
+async def test_a_run_of_another_app_cannot_be_stopped_by_any_of_its_ids(world: World) -> None:
+    app, other, process = await world.chain("One"), await world.chain("Other"), world.process(at_once=2)
+    world.script.held = {"a"}
+    theirs, mine, waiting = [await process.start(each) for each in (other, app, app)]
+    await until(lambda: world.script.ran["a"] == 2)
+
+    for run in (mine, waiting):
+        for one_of in (run.record.owner.task_id, run.record.owner.run_id):
+            assert not await process.runs.stop(other.id, one_of, "stranger")
+    assert await process.runs.stop(other.id, theirs.record.owner.task_id, "stranger")
+    world.script.let_go("a")
+
+    assert [(await end_of(run)).status for run in (theirs, mine, waiting)] == ["stopped", "succeeded", "succeeded"]

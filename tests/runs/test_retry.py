@@ -18,7 +18,7 @@ from jikko.ports.app_store import App
 from jikko.ports.files import StoredFile
 from jikko.record import RunRecord
 from jikko.store.memory import MemoryRunStore
-from tests.acceptance.workflows import end, if_contains, iteration, node, start
+from tests.acceptance.workflows import end, form, if_contains, iteration, node, start
 from tests.runs.world import Process, World, end_of, until
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +92,8 @@ async def test_the_log_is_whole_and_its_executions_are_new(world: World) -> None
     assert not {event.execution_id for event in starts} & {
         event.execution_id for event in old if isinstance(event, NodeStarted)
     }
+    ends = [event for event in log if isinstance(event, NodeFinished)]
+    assert {(event.at, event.started_at) for event in ends} == {(world.now, world.now)}
     kinds = [type(event) for event in log if not isinstance(event, TextChunk)]
     assert kinds[:7] == [RunStarted, NodeStarted, NodeFinished, NodeStarted, NodeFinished, RunRetried, RunBegan]
 
@@ -184,6 +186,7 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(world: World) -> None
 
     assert (await end_of(again)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 1}
+    assert (await process.retries.lineage(again.record)).from_nodes == ["b"]
 
 
 async def test_a_retry_can_be_retried(world: World) -> None:
@@ -241,6 +244,94 @@ async def test_a_retry_waits_for_its_turn_and_survives_a_crash_while_it_waits(wo
     ]
 
 
+@pytest.mark.parametrize("strategy", ["fail-branch", "default-value"])
+async def test_a_failure_that_was_handled_is_taken_over_as_it_is(world: World, strategy: str) -> None:
+    defaults = [{"key": "value", "type": "string", "value": "代わり"}]
+    nodes = [
+        start("q"),
+        node("shaky", "code", value="never", error_strategy=strategy, default_value=defaults),
+        *(node(name, "code", value=name) for name in ("normal", "handler", "after")),
+        end(error="shaky.error_message", value="shaky.value", handled="handler.value", normal="normal.value"),
+    ]
+    taken = "shaky:fail-branch>handler" if strategy == "fail-branch" else "shaky>handler"
+    other = "shaky>normal" if strategy == "fail-branch" else "start>normal"
+    app = await world.app("Handled", nodes, f"start>shaky {taken} {other} handler>after normal>after after>end")
+    process = world.process()
+    first = await failed(world, process, app, "shaky", "after")
+    assert first.status == "failed"
+    before = dict(world.script.ran)
+
+    run = await process.retries.retry(app, first.owner.run_id)
+
+    last = await end_of(run)
+    assert (last.status, last.exceptions_count) == ("partial-succeeded", 1)
+    assert dict(world.script.ran) == {**before, "after": 2}
+    assert last.outputs == {
+        "error": "shaky broke",
+        "value": "代わり" if strategy == "default-value" else None,
+        "handled": "handler",
+        "normal": "normal" if strategy == "default-value" else None,
+    }
+    shaky = [event for event in run.events if isinstance(event, NodeFinished) and event.node_id == "shaky"]
+    assert [(event.status, event.strategy, event.error) for event in shaky] == [("exception", strategy, "shaky broke")]
+
+
+async def test_of_a_run_in_which_failures_were_handled_these_run_again_unless_a_node_is_named(world: World) -> None:
+    nodes = [
+        start("q"),
+        node("shaky", "code", value="fine", error_strategy="default-value"),
+        *(node(name, "code", value=name) for name in ("beside", "after")),
+        end(value="shaky.value"),
+    ]
+    app = await world.app("Partly", nodes, "start>shaky start>beside shaky>after beside>after after>end")
+    process = world.process()
+    first = await failed(world, process, app, "shaky")
+    assert first.status == "partial-succeeded"
+
+    by_itself = await process.retries.retry(app, first.owner.run_id)
+    last = await end_of(by_itself)
+    assert (last.status, last.outputs) == ("succeeded", {"value": "fine"})
+    assert dict(world.script.ran) == {"shaky": 2, "beside": 1, "after": 2}
+
+    named = await process.retries.retry(app, first.owner.run_id, from_node="after")
+    assert (await end_of(named)).status == "partial-succeeded"
+    assert dict(world.script.ran) == {"shaky": 2, "beside": 1, "after": 3}
+
+
+async def test_what_ran_again_after_a_crash_has_one_start_in_the_retry(world: World) -> None:
+    app, process = await world.chain(), world.process()
+    world.script.held, world.script.failing = {"b"}, {"c"}
+    run = await process.start(app, q="x")
+    for times in (1, 2):
+        await until(lambda times=times: world.script.ran["b"] == times)  # type: ignore[misc]
+        await run.committed()
+        await process.die()
+        process = world.process()
+        await process.runs.recover()
+    world.script.let_go("b")
+    first = await world.ended(run.record.owner.run_id)
+    assert (first.status, world.script.ran["b"]) == ("failed", 3)
+    world.script.failing = set()
+
+    again = await process.retries.retry(app, first.owner.run_id)
+
+    assert (await end_of(again)).status == "succeeded"
+    assert dict(world.script.ran) == {"a": 1, "b": 3, "c": 2}
+    starts = [event for event in again.events if isinstance(event, NodeStarted)]
+    assert [(event.node_id, event.index) for event in starts] == [
+        ("start", 1),
+        ("a", 2),
+        ("b", 3),
+        ("c", 4),
+        ("end", 5),
+    ]
+    assert not [event for event in again.events if isinstance(event, RunRecovered)]
+    record = await world.ended(again.record.owner.run_id)
+    executions = await process.runs.records.node_executions(record)
+    assert [entry.node_id for entry in executions] == ["start", "a", "b", "c", "end"]
+    assert [entry.attempts for entry in executions] == [[]] * 5
+
+
 async def test_a_run_that_goes_on_cannot_be_retried(world: World) -> None:
     app, process = await world.chain(), world.process()
     world.script.held = {"a"}
@@ -250,6 +341,12 @@ async def test_a_run_that_goes_on_cannot_be_retried(world: World) -> None:
 
     with pytest.raises(Conflict, match="has not ended"):
         await process.retries.retry(app, run.record.owner.run_id)
+
+    asks = await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
+    paused = await process.start(asks)
+    await paused.ended()
+    with pytest.raises(Conflict, match="has not ended"):
+        await process.retries.retry(asks, paused.record.owner.run_id, from_node="ask")
 
 
 async def test_a_run_without_a_failure_needs_a_named_node(world: World) -> None:

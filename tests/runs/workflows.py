@@ -1,9 +1,12 @@
 """Small DSL files for the tests of services and routes."""
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 Node = dict[str, Any]
+
+_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def dsl(nodes: list[Node], edges: list[str], *, name: str = "test", environment: list[Any] | None = None) -> bytes:
@@ -21,8 +24,8 @@ def dsl(nodes: list[Node], edges: list[str], *, name: str = "test", environment:
             "graph": {"nodes": nodes, "edges": found},
         },
     }
-    # JSON is YAML.
-    return json.dumps(document).encode()
+    # JSON is YAML, but for halves of surrogate pairs, and for what has to be escaped.
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document, ensure_ascii=False)).encode()
 
 
 def node(node_id: str, kind: str, **data: Any) -> Node:

@@ -32,10 +32,11 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.store.memory import MemoryAppStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
 
-PATIENCE = 20.0
+PATIENCE = effort.PATIENCE
 """Seconds after which a test gives up."""
 
 

@@ -13,6 +13,7 @@ from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
+from tests.effort import PATIENCE
 
 WITHOUT_LANDLOCK = f"import jikko.sandbox.lock as lock; lock.landlock_abi = lambda: 0; {PROGRAM}"
 """A fork server on a kernel that has no Landlock."""
@@ -72,7 +73,7 @@ async def outcome(
     return Outcome(result=result, seconds=time.perf_counter() - started)
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     """Wait until a condition holds.
 
     Raises:

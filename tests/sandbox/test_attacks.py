@@ -1,8 +1,10 @@
 """No attack of the list works, and after each the sandbox is as it was."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -10,14 +12,22 @@ from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
+from tests.effort import PATIENCE
 from tests.sandbox import attacks
-from tests.sandbox.scene import WITH_NATIVE_CODE, WITHOUT_LANDLOCK, outcome
+from tests.sandbox.scene import WITH_NATIVE_CODE, WITHOUT_LANDLOCK, Outcome, outcome
 
 pytestmark = pytest.mark.anyio
 
 ORDINARY = "import json, re\ndef main(a):\n    return {'r': json.loads(json.dumps(a)) + len(re.findall('x', 'axbx'))}"
 SECRET = "SECRET-7f1c-of-the-server"
-WALL_SECONDS = 0.3
+OUT_OF_TIME = Outcome(error="The run broke the wall time limit of 0.3 s", kind="SandboxLimitError")
+
+
+class Sandboxes(NamedTuple):
+    """Two that differ in how long a program may take."""
+
+    hasty: ForkServerSandbox
+    patient: ForkServerSandbox
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +53,41 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(WITHOUT_LANDLOCK, id="no Landlock"),
     ],
 )
-async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
+async def sandboxes(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Sandboxes]:
     os.environ["JIKKO_TEST_SECRET"] = SECRET
-    limits = SandboxLimits(wall_seconds=WALL_SECONDS, memory_bytes=24 << 20, concurrent_runs=2)
-    made = ForkServerSandbox(limits, program=WITH_NATIVE_CODE + request.param)
-    yield made
+    made = [
+        ForkServerSandbox(
+            SandboxLimits(wall_seconds=seconds, memory_bytes=24 << 20, concurrent_runs=2),
+            program=WITH_NATIVE_CODE + request.param,
+        )
+        for seconds in (0.3, PATIENCE)
+    ]
+    yield Sandboxes(*made)
     del os.environ["JIKKO_TEST_SECRET"]
-    await made.close()
+    for one in made:
+        await one.close()
+
+
+@pytest.fixture
+def sandbox(sandboxes: Sandboxes) -> ForkServerSandbox:
+    return sandboxes.patient
+
+
+async def works(sandbox: ForkServerSandbox) -> bool:
+    """Whether an ordinary program runs, be it at the second try: a busy machine may need more than little time."""
+    async with asyncio.timeout(PATIENCE):
+        while "wall time limit" in (seen := await outcome(sandbox, "python3", ORDINARY, {"a": 1})).error:
+            pass
+    return bool(seen.result == {"r": 3})
 
 
 @pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
 async def test_an_attack_fails_and_leaves_the_sandbox_as_it_was(
-    attack: attacks.Attack, sandbox: ForkServerSandbox, secret_file: Path
+    attack: attacks.Attack, sandboxes: Sandboxes, secret_file: Path
 ) -> None:
-    assert (await outcome(sandbox, "python3", ORDINARY, {"a": 1})).result == {"r": 3}
+    # What may end by the clock has little time; for everything else it must not be the clock that ends it.
+    sandbox = sandboxes.hasty if attack.held(OUT_OF_TIME) else sandboxes.patient
+    assert await works(sandbox)
     server = sandbox.fork_server
     assert server is not None
     known: dict[str, Json] = {
@@ -67,13 +98,13 @@ async def test_an_attack_fails_and_leaves_the_sandbox_as_it_was(
         "mark": SECRET[::-1],
     }
 
-    seen = await outcome(sandbox, attack.language, attack.code, {name: known[name] for name in attack.arguments})
+    async with asyncio.timeout(PATIENCE):
+        seen = await outcome(sandbox, attack.language, attack.code, {name: known[name] for name in attack.arguments})
 
     assert attack.held(seen), seen
-    assert seen.seconds < WALL_SECONDS + 1.5
     assert sandbox.fork_server is server, "the fork server did not survive"
     assert not server.gone, "the fork server did not survive"
-    assert (await outcome(sandbox, "python3", ORDINARY, {"a": 1})).result == {"r": 3}
+    assert await works(sandbox)
     assert untouched(secret_file)
 
 

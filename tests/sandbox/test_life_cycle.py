@@ -19,6 +19,7 @@ from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer
 from jikko.sandbox.limits import SandboxLimits
 from jikko.settings import Settings
+from tests.effort import PATIENCE
 from tests.sandbox.scene import Started, descendants, is_alive, open_files, outcome, running, until
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +31,7 @@ LOOP = "def main():\n    while True: pass"
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[ForkServerSandbox]:
-    made = ForkServerSandbox(SandboxLimits(wall_seconds=5))
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE))
     yield made
     await made.close()
 
@@ -66,7 +67,7 @@ async def test_closing_leaves_no_process_and_no_descriptor(started: Started) -> 
     await made.close()
 
     assert (await run).kind == "SandboxUnavailableError"
-    await until(lambda: started() == set(), seconds=1)
+    await until(lambda: started() == set())
     assert open_files() == before
 
 
@@ -82,25 +83,27 @@ async def test_cancelling_a_run_kills_its_program(sandbox: ForkServerSandbox) ->
     with pytest.raises(asyncio.CancelledError):
         await run
 
-    await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server.process_id)), seconds=1)
+    await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server.process_id)))
     assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
 
 
-async def test_a_run_that_breaks_the_wall_limit_ends_within_100_ms_of_it() -> None:
+async def test_a_run_that_breaks_the_wall_limit_ends_behind_it_and_not_much_later() -> None:
     async with running(SandboxLimits(wall_seconds=0.3)) as made:
         await outcome(made, "python3", OK)
+        much_later = asyncio.create_task(asyncio.sleep(3))
 
         seen = await outcome(made, "python3", LOOP)
 
         assert seen.error == "The run broke the wall time limit of 0.3 s"
-        assert 0.3 <= seen.seconds < 0.4
-        await until(
-            lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server_of(made).process_id)), seconds=0.5
-        )
+        assert seen.seconds >= 0.3
+        # A timer of the same event loop, which what keeps the machine busy holds up as much.
+        assert not much_later.done()
+        much_later.cancel()
+        await until(lambda: all(_cpu_seconds(child) < 0.05 for child in descendants(server_of(made).process_id)))
 
 
 async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
-    async with running(SandboxLimits(wall_seconds=10, cpu_seconds=1)) as made:
+    async with running(SandboxLimits(wall_seconds=PATIENCE, cpu_seconds=1)) as made:
         seen = await outcome(made, "python3", "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n" + LOOP)
 
         assert seen.error == "The run broke the CPU time limit of 1 s"
@@ -108,14 +111,14 @@ async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
 
 
 async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
-    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=0.5)) as made:
+    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=1.5)) as made:
         await outcome(made, "python3", OK)
 
         seen = await asyncio.gather(*(outcome(made, "python3", LOOP) for _ in range(3)))
 
         assert sorted(one.error for one in seen) == [
-            "The run broke the wall time limit of 0.5 s",
-            "The run broke the wall time limit of 0.5 s",
+            "The run broke the wall time limit of 1.5 s",
+            "The run broke the wall time limit of 1.5 s",
             "The sandbox is busy: its queue limit of 1 waiting runs of one app is reached",
         ]
         assert {one.kind for one in seen} == {"SandboxLimitError"}
@@ -123,7 +126,7 @@ async def test_a_full_queue_refuses_and_an_emptied_one_does_not() -> None:
 
 
 async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_how_many() -> None:
-    made = make_sandbox(Settings(home=Path("unused"), code_queue=1, code_seconds=0.5), workers=10_000)
+    made = make_sandbox(Settings(home=Path("unused"), code_queue=1, code_seconds=1.5), workers=10_000)
     assert isinstance(made, ForkServerSandbox)
     try:
         await outcome(made, "python3", OK)
@@ -152,7 +155,7 @@ async def test_programs_of_one_app_that_wait_neither_delay_nor_refuse_those_of_a
 
 
 async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:
-    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=0.5)) as made:
+    async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=1.5)) as made:
         await outcome(made, "python3", OK)
         first = asyncio.create_task(outcome(made, "python3", LOOP))
         second = asyncio.create_task(outcome(made, "python3", LOOP))
@@ -179,7 +182,7 @@ async def test_when_the_fork_server_is_killed_its_runs_fail_and_the_next_works(s
         seen = await run
         assert seen.kind == "SandboxUnavailableError"
         assert "fork server died" in seen.error
-    await until(lambda: not any(map(is_alive, children)), seconds=1)
+    await until(lambda: not any(map(is_alive, children)))
     assert (await outcome(sandbox, "python3", OK)).result == {"ok": 1}
     assert server_of(sandbox) is not server
 
@@ -215,7 +218,8 @@ async def main():
     await sandbox.run_code("python3", "def main(): return {}", {})
     loop = "def main():\\n    while True: pass"
     runs = [asyncio.create_task(sandbox.run_code("python3", loop, {})) for _ in range(3)]
-    await asyncio.sleep(0.1)
+    while sandbox.fork_server.active < 3:
+        await asyncio.sleep(0)
     print(sandbox.fork_server.process_id, flush=True)
     await asyncio.gather(*runs)
 # A shell that starts the tests in the background has them ignore SIGINT, and what they start inherits it.
@@ -225,18 +229,18 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-async def test_when_the_server_process_is_killed_nothing_is_left_after_a_second(how: signal.Signals) -> None:
+async def test_when_the_server_process_is_killed_nothing_is_left(how: signal.Signals) -> None:
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(  # noqa: ASYNC220 (nothing else runs meanwhile)
         [sys.executable, "-c", OWNER], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as owner:
         assert owner.stdout is not None
         fork_server = int(owner.stdout.readline())
+        await until(lambda: sum(_cpu_seconds(child) > 0 for child in descendants(fork_server)) >= 3)
         below = {fork_server, *descendants(fork_server)}
-        assert len(below) >= 4
 
         owner.send_signal(how)
-        await until(lambda: not any(map(is_alive, below)), seconds=1 if how == signal.SIGKILL else 3)
+        await until(lambda: not any(map(is_alive, below)))
 
 
 async def test_the_fork_server_is_renewed_after_so_many_runs_without_a_run_noticing() -> None:
@@ -255,7 +259,7 @@ async def test_the_fork_server_is_renewed_after_so_many_runs_without_a_run_notic
 
         assert len(seen) >= 2
         assert (await long).result == {"long": 1}
-        await until(lambda: sum(is_alive(process_id) for process_id in seen) <= 1, seconds=2)
+        await until(lambda: sum(is_alive(process_id) for process_id in seen) <= 1)
     assert not any(map(is_alive, seen))
 
 
@@ -271,18 +275,21 @@ async def test_the_fork_server_is_renewed_after_so_long() -> None:
         await until(lambda: not is_alive(first.process_id))
 
 
-async def test_eight_endless_loops_do_not_hold_up_other_runs(sandbox: ForkServerSandbox) -> None:
-    await outcome(sandbox, "python3", OK)
-    server = server_of(sandbox)
-    hogs = [asyncio.create_task(sandbox.run_code("python3", LOOP, {})) for _ in range(8)]
-    await until(lambda: server.active == 8)
-    times = sorted([(await outcome(sandbox, "python3", OK)).seconds for _ in range(20)])
-    for hog in hogs:
-        hog.cancel()
-    await asyncio.gather(*hogs, return_exceptions=True)
+async def test_eight_endless_loops_do_not_hold_up_other_runs() -> None:
+    async with running(SandboxLimits(wall_seconds=600, concurrent_runs=16)) as made:
+        await outcome(made, "python3", OK)
+        server = server_of(made)
+        hogs = [asyncio.create_task(made.run_code("python3", LOOP, {})) for _ in range(8)]
+        await until(lambda: server.active == 8)
 
-    # 25 ms is the promise on an idle machine, which one that runs tests is not. It is measured in benchmarks.
-    assert times[18] < 0.25, times
+        for _ in range(20):
+            assert (await outcome(made, "python3", OK)).result == {"ok": 1}
+
+        # Nobody waited for one of them. How long a run then takes, is measured in benchmarks.
+        assert server.active == 8
+        for hog in hogs:
+            hog.cancel()
+        await asyncio.gather(*hogs, return_exceptions=True)
 
 
 @pytest.mark.slow
@@ -343,7 +350,7 @@ async def take_all(server: ForkServer) -> None:
     """Take children until the server has none for once."""
     children = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 children.append(await server.take("python3"))
     finally:

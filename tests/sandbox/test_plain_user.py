@@ -13,7 +13,7 @@ import pytest
 PLAIN_USER = "12345"
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-MODULES = ("test_attacks.py", "test_syscalls.py", "test_start.py", "test_life_cycle.py")
+MODULES = ("test_attacks.py", "test_locks.py", "test_syscalls.py", "test_start.py", "test_life_cycle.py")
 
 
 @pytest.fixture
@@ -50,6 +50,7 @@ def as_plain_user(command: list[str], place: Path, *, may_read: bool) -> "subpro
     )
 
 
+@pytest.mark.slow
 def test_everything_holds_as_a_plain_user(place: Path) -> None:
     # By a process of the user's own: the first one is still executed with the rights of root.
     again = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import tests.sandbox'], check=True)"

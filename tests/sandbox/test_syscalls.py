@@ -11,6 +11,7 @@ from jikko.sandbox import bpf, syscalls
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
+from tests.effort import PATIENCE
 from tests.sandbox.scene import WITHOUT_LANDLOCK, outcome
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module", params=[PROGRAM, WITHOUT_LANDLOCK], ids=["all layers", "no Landlock"])
 async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[ForkServerSandbox]:
-    made = ForkServerSandbox(SandboxLimits(wall_seconds=2), program=request.param)
+    made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), program=request.param)
     yield made
     await made.close()
 

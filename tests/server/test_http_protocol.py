@@ -9,7 +9,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from jikko.server.http_protocol import HttpProtocol, Outbox
+from jikko.server.http_protocol import HttpProtocol
+from jikko.server.outbox import Outbox
 
 pytestmark = pytest.mark.anyio
 

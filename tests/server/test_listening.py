@@ -35,6 +35,18 @@ def test_no_connection_comes_to_a_reserved_socket_until_it_listens() -> None:
         assert {answering(address, one) for _ in range(40)} == {one, None}
 
 
+def test_a_reserved_socket_of_ipv6_leaves_ipv4_alone_as_those_do_that_it_is_like() -> None:
+    one, other = listen("::", 0, 2)
+    port = one.getsockname()[1]
+    with closing(one), closing(other), closing(reserve(other)) as reserved:
+        reserved.listen()
+        with socket.create_connection(("::1", port), timeout=5):
+            pass
+
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
 def test_a_host_that_is_unknown_is_told_in_words() -> None:
     with pytest.raises(OSError, match=r"^Cannot listen on nowhere\.invalid:80: [A-Z][a-z ]+\.$"):
         listen("nowhere.invalid", 80)

@@ -29,9 +29,9 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         return await start(*command, **options)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start_or_not)
-    with sole_owner(tmp_path) as lock:
+    with sole_owner(tmp_path) as hold:
         [listening] = listen("127.0.0.1", 0)
-        supervisor = Supervisor(Settings(home=tmp_path), [listening], lock.fileno(), [])
+        supervisor = Supervisor(Settings(home=tmp_path), [listening], hold, [])
         running = asyncio.get_running_loop().create_task(supervisor.run())
 
         # It waits at the door until somebody serves.

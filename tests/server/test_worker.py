@@ -20,6 +20,7 @@ from jikko.runs.run_log import RunLog
 from jikko.server.worker import Worker
 from jikko.settings import Settings
 from tests.acceptance.workflows import ECHO
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ class Scene:
     messages: AsyncIterator[Message]
 
     async def hear(self) -> Message:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return await anext(self.messages)
 
     async def run_of(self, holder: str) -> str:
@@ -99,7 +100,8 @@ async def test_runs_count_as_taken_over_once_their_records_say_so(scene: Scene, 
         other.execute("ROLLBACK")
 
     assert await scene.hear() == Inherited([estate])
-    assert await scene.holder(run_id) == "s/1"
+    # Or nobody's, if it has ended meanwhile.
+    assert await scene.holder(run_id) in ("s/1", "")
 
 
 async def test_runs_of_another_estate_are_left_alone(scene: Scene) -> None:

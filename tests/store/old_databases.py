@@ -62,7 +62,7 @@ class Contents(msgspec.Struct, kw_only=True):
     keys: list[ApiKey]
     end_users: list[EndUser]
     runs: dict[str, Run]
-    """By what they are: ``open``, ``paused``, ``failed``, …"""
+    """By what they are: ``open``, ``paused``, ``failed``, …; since version 5 also ``queued``, which has not begun."""
     files: list[StoredFile] = []
     """Since version 2."""
     claims: list[Claim] = []
@@ -97,8 +97,8 @@ def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
     return path, msgspec.json.decode(contents, type=Contents)
 
 
-def drafts() -> dict[str, Draft]:
-    """Runs of every kind, with texts of every kind. Their last step is still to be appended."""
+def drafts(version: int) -> dict[str, Draft]:
+    """Runs of every kind that a version is kept with, with texts of every kind. All is still to be appended."""
     texts = {
         "succeeded": "領収書の宛名を「株式会社こはる」に変更できますか？",
         "emoji": "👩‍💻 ship it 🚀 100% 請求書 🦓",
@@ -131,6 +131,10 @@ def drafts() -> dict[str, Draft]:
         expires_at=BEGIN + 1000,
     )
     runs["paused"].step(started(BEGIN + 70, q="見積もり"), form, paused(BEGIN + 71, wake_at=BEGIN + 1000))
+    if version >= 5:
+        runs["open"].record.holder = "0a1b2c3d/0"
+        runs["queued"] = Draft(user="花子 🌸")
+        runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
     return runs
 
 
@@ -153,7 +157,7 @@ async def write(path: Path, version: int) -> Contents:
     for key in keys:
         await stores.apps.add_key(key)
 
-    runs, contents = drafts(), Contents(app=app, versions=published, keys=keys, end_users=[], runs={})
+    runs, contents = drafts(version), Contents(app=app, versions=published, keys=keys, end_users=[], runs={})
     for name, run in runs.items():
         acceptance = None
         if version >= 3 and name in ("succeeded", "paused"):
@@ -163,6 +167,9 @@ async def write(path: Path, version: int) -> Contents:
             created = run.record.created_at
             callback = Callback(run_id=run.id, app_id=APP, url=f"https://example.com/{name}", created_at=created)
             contents.callbacks.append(callback)
+        elif name == "queued":
+            acceptance = StartOptions(claim=KeyClaim(key="鍵-⏳", fingerprint=b"queued", at=BEGIN, lifetime=1e9))
+            contents.claims.append(Claim("鍵-⏳", run.id, b"queued"))
         await append(stores, run, acceptance)
         contents.runs[name] = Run(run.record, run.events)
         owner = run.record.owner
@@ -187,7 +194,7 @@ async def append(stores: Stores, run: Draft, acceptance: StartOptions | None) ->
     events = run.events
     if not run.record.is_open:
         return await stores.runs.append(Append(run.id, 0, events, run.record, acceptance))
-    record = RunRecord(owner=run.record.owner)
+    record = RunRecord(owner=run.record.owner, holder=run.record.holder)
     for at, event in enumerate(events):
         record.apply(event)
         await stores.runs.append(Append(run.id, at, [event], record, acceptance if at == 0 else None))

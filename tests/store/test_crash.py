@@ -28,6 +28,7 @@ def killed_after(lines: int, path: Path) -> dict[str, int]:
     return acknowledged
 
 
+@pytest.mark.slow
 async def test_every_acknowledged_append_survives_being_killed_again_and_again(tmp_path: Path) -> None:
     path = tmp_path / "jikko.db"
     acknowledged: dict[str, int] = {}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
-from jikko.store.sqlite.migrate import Migration, migrations
+from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.migrate import Migration, migrate, migrations
+from tests.effort import PATIENCE
 
 from .runs import chain, whole
 
@@ -96,6 +98,40 @@ def test_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
 
     assert errors == [""] * 4
     assert versions(path) == [migration.version for migration in migrations()]
+
+
+def migrate_second(path: Path, steps: list[Migration]) -> None:
+    """Migrate, while another process does all of it between our first look and our lock."""
+    with closing(connect(path, busy_timeout=1.0)) as ours, closing(connect(path, busy_timeout=1.0)) as theirs:
+        others: list[str] = []
+
+        def be_faster(statement: str) -> None:
+            if statement.startswith("BEGIN") and not others:
+                others.append(statement)
+                migrate(theirs, path, steps, nullcontext)
+
+        ours.set_trace_callback(be_faster)
+        migrate(ours, path, steps, nullcontext)
+    assert others
+
+
+def test_a_process_that_was_slower_than_another_does_not_make_the_schema_again(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+
+    migrate_second(path, GROWN)
+
+    assert versions(path) == [step.version for step in GROWN]
+    assert [file.name for file in tmp_path.iterdir()] == ["jikko.db"]
+
+
+def test_a_process_that_was_slower_than_another_leaves_the_copy_as_it_was_before_the_migration(tmp_path: Path) -> None:
+    path = tmp_path / "jikko.db"
+    Database.open(path).close()
+
+    migrate_second(path, GROWN)
+
+    assert versions(path) == [step.version for step in GROWN]
+    assert versions(tmp_path / f"jikko.db.before-{len(GROWN):04d}") == [step.version for step in migrations()]
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -198,7 +234,7 @@ async def test_a_view_that_could_not_be_ended_is_ended_by_the_next_read(tmp_path
         return int(connection.execute("SELECT count(*) FROM names").fetchone()[0])
 
     database.quick(lambda connection: connection.set_authorizer(refuse_rollback))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await told.wait()
     refuses = False
     await database.submit(lambda connection: connection.execute("INSERT INTO names (text) VALUES ('山')"))

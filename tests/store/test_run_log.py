@@ -4,11 +4,12 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from jikko.errors import LogConflict, StoreUnavailable
+from jikko.errors import LogConflict, LogDamaged, StoreUnavailable
 from jikko.ports.run_store import LogQuery
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.runs.event_codec import compress
@@ -97,6 +98,44 @@ async def test_a_damaged_log_is_told_and_the_record_still_read(
         await store.events(record.owner.run_id)
 
     assert await store.record(record.owner.run_id) == record
+
+
+async def test_whichever_bit_is_flipped_a_log_is_read_or_told_to_be_damaged(
+    store: SqliteRunStore, tmp_path: Path
+) -> None:
+    record, events = chain(1)
+    await store.append(whole(record, events))
+    told = 0
+    with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
+        (log,) = other.execute("SELECT events FROM run_archive").fetchone()
+        flips = list(product(range(len(log)), range(8)))[::29]
+        for at, bit in flips:
+            changed = log[:at] + bytes([log[at] ^ 1 << bit]) + log[at + 1 :]
+            other.execute("UPDATE run_archive SET events = ?", (changed,))
+            try:
+                found = await store.events(record.owner.run_id)
+            except LogDamaged:
+                told += 1
+            else:
+                assert len(found) == len(events)
+    assert told > len(flips) // 4
+
+
+@pytest.mark.parametrize("size", [1, 4])
+async def test_what_lies_before_the_damage_is_handed_over(store: SqliteRunStore, tmp_path: Path, size: int) -> None:
+    record, events = chain()
+    appends = steps(record.owner, events, size)[:-1]
+    for append in appends:
+        await store.append(append)
+    with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
+        other.execute("UPDATE run_log SET events = x'5b7bff' WHERE position = 12")
+        other.execute("DELETE FROM run_log WHERE position = 16")
+
+    for after in (-1, 5, 11):
+        with pytest.raises(LogDamaged) as damage:
+            await store.events(record.owner.run_id, after=after)
+        assert damage.value.readable == events[after + 1 : 12]
+    assert await store.log_end(record.owner.run_id) == sum(len(append.events) for append in appends)
 
 
 async def test_a_gap_in_an_open_log_is_told(store: SqliteRunStore, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.write_lock import Turn
 from jikko.store.sqlite.writer import Writer
+from tests.effort import PATIENCE
 
 from .runs import chain, whole
 
@@ -138,7 +139,7 @@ def count_names(connection: sqlite3.Connection) -> int:
 async def test_writes_whose_turn_cannot_be_taken_fail_and_those_after_them_do_not(
     turn: BrokenTurn, writer: Writer, what: str
 ) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         turn.broken = what
         with pytest.raises(StoreUnavailable, match=r"jikko\.db cannot be locked: .*No locks available"):
             await writer.submit(add_name)
@@ -150,7 +151,7 @@ async def test_writes_whose_turn_cannot_be_taken_fail_and_those_after_them_do_no
 async def test_a_turn_that_cannot_be_given_is_given_after_the_next_write(
     tmp_path: Path, turn: BrokenTurn, writer: Writer
 ) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         turn.broken = "give"
         await writer.submit(add_name)
         turn.broken = None

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
+from tests.effort import PATIENCE
 
 from .runs import chain, whole
 
@@ -97,6 +98,40 @@ async def test_one_that_breaks_half_way_leaves_nothing_behind_and_fails_alone(da
     assert [type(outcome) for outcome in outcomes[:3]] == [type(None), ZeroDivisionError, type(None)]
     assert isinstance(outcomes[3], sqlite3.IntegrityError)
     assert names(database) == ["before", "after"]
+
+
+class Counting:
+    """Writes how many names there are, in the transaction that adds them."""
+
+    def __init__(self) -> None:
+        self.fails: Exception | None = None
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        names = connection.execute("SELECT count(*) FROM names WHERE text NOT LIKE '# %'").fetchone()[0]
+        connection.execute("INSERT OR IGNORE INTO names (text) VALUES (?)", (f"# {names}",))
+        if self.fails is not None:
+            raise self.fails
+
+    def rolled_back(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), sqlite3.OperationalError("disk I/O error")])
+async def test_what_is_written_at_the_end_of_a_transaction_is_kept_or_lost_with_it(
+    database: Database, error: Exception
+) -> None:
+    counting = Counting()
+    database.join(counting)
+    await database.submit(partial(add_name, "before"))
+
+    counting.fails = error
+    lost = [database.submit(partial(add_name, text)) for text in ("lost 1", "lost 2")]
+    assert None not in [await outcome_of(future) for future in lost]
+    assert names(database) == ["before", "# 1"]
+    counting.fails = None
+    await database.submit(partial(add_name, "after"))
+
+    assert names(database) == ["before", "# 1", "after", "# 2"]
 
 
 async def outcome_of(future: "asyncio.Future[None]") -> BaseException | None:
@@ -186,6 +221,26 @@ async def test_closing_commits_what_was_submitted_and_refuses_more(database: Dat
         await database.read(lambda c: None)
 
 
+async def test_a_thread_that_closes_finds_no_read_of_the_loop_under_way(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    found: list[str] = []
+
+    async def on_a_thread(close: Callable[[], None]) -> None:
+        found.extend(statements)
+        with pytest.raises(StoreUnavailable, match="is closed"):
+            names(database)
+        close()
+
+    monkeypatch.setattr(asyncio, "to_thread", on_a_thread)
+    database.quick(lambda c: c.set_trace_callback(statements.append))
+    names(database)
+    await SqliteRunStore(database).close()
+
+    assert found[-1] == "ROLLBACK"
+
+
 async def test_what_is_read_in_one_turn_of_the_loop_is_read_in_one_transaction(database: Database) -> None:
     statements: list[str] = []
     database.quick(lambda c: c.set_trace_callback(statements.append))
@@ -247,8 +302,8 @@ async def test_writing_goes_on_beside_an_event_loop_that_is_never_idle(database:
             await asyncio.sleep(0)
 
     busy = [asyncio.create_task(be_busy()) for _ in range(30)]
-    # Where the loop does not give way to the writer, this may take minutes (docs/decisions/0002).
-    async with asyncio.timeout(15):
+    # Where the loop does not give way to the writer, this takes minutes (docs/decisions/0002).
+    async with asyncio.timeout(PATIENCE):
         for _ in range(200):
             await store.append(whole(*chain()))
     for task in busy:

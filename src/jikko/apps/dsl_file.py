@@ -1,5 +1,7 @@
 """Reading DSL files from a disk."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,3 +15,10 @@ def read_dsl_file(file: Path) -> bytes:
 
     with file.open("rb") as opened:
         return opened.read(LoadLimits().max_bytes + 1)
+
+
+def readable(files: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
+    """The files that can be read: what each is called in messages, its name without the ending, and its text."""
+    for file in files:
+        with suppress(OSError):
+            yield str(file), file.stem, read_dsl_file(file)

@@ -3,14 +3,15 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jikko.apps.versions import check
 from jikko.concurrency.rate_limit import Rate
-from jikko.errors import NotFound, Problem, Unauthorized
+from jikko.dsl.document import Document
+from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.clock import Clock
@@ -48,22 +49,60 @@ class Apps:
         """Whether ``authenticate`` is to be called for each request, and once."""
         return self._rate is not None
 
-    async def publish(self, text: bytes, *, source: str) -> Published:
-        """Import a DSL file: as a new app, or as a new version of the app with the same name and mode.
+    def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
+        """See that no two files are of one app: the second would take the place of the first, under its key.
+
+        Args:
+            files: What each is called in messages, its ``source`` as for ``publish``, and its text. Those that cannot
+                be imported are passed over.
+
+        Raises:
+            Conflict: Two files give their apps the same name.
+        """
+        seen: dict[str, str] = {}
+        for called, source, text in files:
+            try:
+                document, _ = check(text, source=source, node_classes=self._classes).require()
+            except InvalidDocument:
+                continue
+            name = document.name or source
+            if name in seen:
+                raise Conflict(
+                    f"{seen[name]} and {called} are both called {name!r}, so the second would become a version of the "
+                    "first. Nothing was imported. Change the name in one of them (app.name), or give it another with "
+                    "`jikko apps import FILE --name NAME`. Versions of one app are imported one by one."
+                )
+            seen[name] = called
+
+    async def publish(self, text: bytes, *, source: str, name: str | None = None) -> Published:
+        """Import a DSL file: as a new app, or as a new version of the app with the same name.
 
         Args:
             source: What the file is called in messages; also the app's name if the file gives none.
+            name: The app's name, whatever the file says.
 
         Raises:
             InvalidDocument: The file cannot be imported. Nothing was written.
+            Conflict: The app with that name is of another mode. Nothing was written.
         """
         checked = check(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
+        while True:
+            try:
+                app, version = await self._publish(text, document, name or document.name or source)
+            except NameTaken:
+                # Somebody else has just made the app: this is a version of it.
+                continue
+            return Published(app, version, checked.problems)
+
+    async def _publish(self, text: bytes, document: Document, name: str) -> tuple[App, WorkflowVersion]:
         now = self._clock()
-        name = document.name or source
         known = await self._store.app_named(name)
         if known is not None and known.mode != document.mode:
-            known = None
+            raise Conflict(
+                f"The app {name!r} is of mode {known.mode}; a file of mode {document.mode} cannot become a version of "
+                "it. Import it under another name (`jikko apps import FILE --name NAME`), or remove the app."
+            )
         version = WorkflowVersion(
             id=new_id(),
             app_id=known.id if known else new_id(),
@@ -84,13 +123,14 @@ class Apps:
             created_at=known.created_at if known else now,
             workflow_id=version.id,
         )
-        return Published(app, await self._store.publish(app, version), checked.problems)
+        return app, await self._store.publish(app, version)
 
     async def publish_if_changed(self, text: bytes, *, source: str) -> Published:
         """Import a DSL file unless the app's current version is made of just that text.
 
         Raises:
             InvalidDocument: The file cannot be imported. Nothing was written.
+            Conflict: The app with that name is of another mode. Nothing was written.
         """
         checked = check(text, source=source, node_classes=self._classes)
         document, _ = checked.require()

@@ -13,7 +13,6 @@ from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.flow.start import Start
 from jikko.ports.app_store import App, AppStore
-from jikko.runs.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,6 @@ class Workflow:
     document: Document
     graph: CompiledGraph
     inputs: tuple[StartVariable, ...]
-    secrets: Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,7 @@ class Workflows:
             document, graph = checked.require()
             start = graph.nodes[graph.root_id].node
             inputs = start.variables if isinstance(start, Start) else ()
-            known = self._compiled[wanted] = Workflow(
-                version.id, version.version, document, graph, inputs, Secrets(graph.secrets)
-            )
+            known = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
             if len(self._compiled) > self._keep:
                 self._compiled.popitem(last=False)
         return known

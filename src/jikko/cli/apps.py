@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
@@ -19,27 +19,32 @@ def apps() -> None:
 @apps.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--key/--no-key", "with_key", default=True, help="Make a new API key for each app.")
+@click.option("--name", help="The name of the app, instead of the one in the file. For one file.")
 @home_option
 @json_option
-def import_(files: tuple[Path, ...], with_key: bool, home: Path | None, as_json: bool) -> None:
+def import_(files: tuple[Path, ...], with_key: bool, name: str | None, home: Path | None, as_json: bool) -> None:
     """Import and publish DSL FILES, and make an API key for each.
 
-    A file whose app name is known becomes a new version of that app. Works with the server running or not. Keys are
-    shown once; only their digests are kept.
+    A file whose app name is known becomes a new version of that app; two files of one name are refused. Works with the
+    server running or not. Keys are shown once; only their digests are kept.
     """
-    sys.exit(run_async(_import(files, with_key, settings_of(home=home), as_json)))
+    if name is not None and (len(files) > 1 or not name.strip()):
+        raise click.UsageError("--name is the name of one app: give one FILE, and a name that is not empty.")
+    sys.exit(run_async(_import(files, with_key, name, settings_of(home=home), as_json)))
 
 
-async def _import(files: tuple[Path, ...], with_key: bool, settings: Any, as_json: bool) -> int:
+async def _import(files: tuple[Path, ...], with_key: bool, name: str | None, settings: Any, as_json: bool) -> int:
     from jikko.assemble import assemble
-    from jikko.errors import InvalidDocument
+    from jikko.errors import Conflict, InvalidDocument
 
     failed = 0
     async with assemble(settings) as assembly:
+        if len(files) > 1:  # a single one may be a pipe, which is read once
+            assembly.apps.require_names_of_their_own(readable(files))
         for file in files:
             try:
-                published = await assembly.apps.publish(read_dsl_file(file), source=file.stem)
-            except (InvalidDocument, OSError) as error:
+                published = await assembly.apps.publish(read_dsl_file(file), source=file.stem, name=name)
+            except (InvalidDocument, Conflict, OSError) as error:
                 failed += 1
                 _report_failure(file, error, as_json)
                 continue
@@ -64,7 +69,7 @@ async def _import(files: tuple[Path, ...], with_key: bool, settings: Any, as_jso
 
 
 def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
-    from jikko.errors import InvalidDocument
+    from jikko.errors import InvalidDocument, JikkoError
 
     if isinstance(error, InvalidDocument):
         detail: dict[str, Any] = {
@@ -75,7 +80,8 @@ def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
             ],
         }
     else:
-        detail = {"code": "unreadable_file", "message": str(error)}
+        code = error.code if isinstance(error, JikkoError) else "unreadable_file"
+        detail = {"code": code, "message": str(error)}
     if as_json:
         click.echo(json.dumps({"file": str(file), "error": detail}, ensure_ascii=False))
     else:

@@ -1,5 +1,6 @@
 """``jikko doctor``: whether this machine and these settings will do."""
 
+import importlib.metadata
 import json
 import platform
 import sqlite3
@@ -18,7 +19,10 @@ class Finding(NamedTuple):
 
     name: str
     ok: bool
+    """Whether Jikko works in this respect; also with a warning."""
     detail: str
+    warning: bool = False
+    """Whether something is less than it could be."""
 
 
 @click.command()
@@ -39,9 +43,14 @@ async def _doctor(settings: Any, as_json: bool) -> int:
         if as_json:
             click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
         else:
-            mark = click.style("ok    ", fg="green") if finding.ok else click.style("FAILED", fg="red")
-            click.echo(f"{mark}  {finding.name}: {finding.detail}")
+            click.echo(f"{_mark(finding)}  {finding.name}: {finding.detail}")
     return 1 if failed else 0
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.ok:
+        return click.style("FAILED", fg="red")
+    return click.style("warn  ", fg="yellow") if finding.warning else click.style("ok    ", fg="green")
 
 
 async def _findings(settings: Any) -> AsyncIterator[Finding]:
@@ -50,8 +59,7 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
     from jikko.sandbox.selftest import self_test
     from jikko.store.sqlite.connection import OLDEST_SQLITE
 
-    version = platform.python_version()
-    yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_implementation()} {version}")
+    yield _python()
     yield Finding("sqlite", sqlite3.sqlite_version_info >= OLDEST_SQLITE, sqlite3.sqlite_version)
     try:
         async with assemble(settings) as assembly:
@@ -63,4 +71,20 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
         yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
         return
     for line in await self_test(sandbox_limits(settings)):
-        yield Finding(f"sandbox, {line.name}", line.status != "failed", line.detail)
+        yield Finding(f"sandbox, {line.name}", line.ok, line.detail, line.status == "warning")
+
+
+def _python() -> Finding:
+    """The version of Python: any will do that can install Jikko, and those that it was tested with are better."""
+    tested = [
+        name.rpartition(" ")[2] for name in _classifiers() if name.startswith("Programming Language :: Python ::")
+    ]
+    detail = f"{platform.python_implementation()} {platform.python_version()}"
+    if ".".join(platform.python_version_tuple()[:2]) in tested:
+        return Finding("python", True, detail)
+    advice = "whether code nodes run is what the lines about the sandbox say"
+    return Finding("python", True, f"{detail}; Jikko was tested with {', '.join(tested)} only; {advice}", warning=True)
+
+
+def _classifiers() -> list[str]:
+    return importlib.metadata.metadata("jikko").get_all("Classifier") or []

@@ -78,13 +78,21 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
 
     from jikko.assemble import assemble
     from jikko.cli.shown import shown
+    from jikko.errors import LogDamaged
+    from jikko.runs.history import readable_executions
 
     async with assemble(settings) as assembly:
         record = await assembly.runs.records.any_record(run_id)
-        executions = await assembly.runs.records.node_executions(record)
+        damaged: LogDamaged | None = None
+        try:
+            executions = await assembly.runs.records.node_executions(record)
+        except LogDamaged as damage:
+            executions, damaged = readable_executions(record, damage), damage
     if as_json:
         entry = {**_entry(record), "node_executions": msgspec.to_builtins(executions)}
         click.echo(shown(json.dumps(entry, default=str)))
+        if damaged is not None:
+            raise damaged
         return
     click.echo(f"run      {record.owner.run_id}\nstatus   {record.status}")
     click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
@@ -99,6 +107,8 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
             f"{execution.title or execution.node_id} ({execution.node_type}){error}"
         )
         click.echo(shown(line))
+    if damaged is not None:
+        raise damaged
 
 
 @runs.command()

@@ -35,17 +35,18 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
     FILES are DSL files to publish first: as a new app, or as a new version if they changed. Keys are shown once.
     Further settings come from JIKKO_… variables or jikko.toml in the data folder: see docs/settings.md.
     """
-    from jikko.server.serving import prepare_process
+    from jikko.server.serving import holding, prepare_process
 
     settings = settings_of(**given)
     prepare_process(settings.log_level)
     workers = settings.workers or _cores()
-    if workers == 1:
-        run_async(_serve(settings, files))
-    else:
-        from jikko.server.supervisor import supervise
+    with holding(settings) as hold:
+        if workers == 1:
+            run_async(_serve(settings, files, hold))
+        else:
+            from jikko.server.supervisor import supervise
 
-        run_async(supervise(settings, workers, files))
+            run_async(supervise(settings, workers, files, hold))
 
 
 def _cores() -> int:
@@ -54,33 +55,32 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
+async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
     from jikko.assemble import assemble
-    from jikko.cluster.data_folder_lock import sole_owner
     from jikko.errors import InvalidSettings
     from jikko.server.listening import listen
     from jikko.server.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
 
-    with sole_owner(settings.home):
+    try:
+        # Before runs are taken over, which a run bears only so often.
+        [listening] = listen(settings.host, settings.port)
+    except OSError as error:
+        raise InvalidSettings(str(error)) from None
+    base = base_of(settings, listening)
+    hold.say(address=base)
+    async with assemble(settings, owned=True) as assembly:
+        issued = await publish(assembly, files)
+        say_recovered((await assembly.runs.recover()).count)
+        working = asyncio.ensure_future(duties(assembly))
+
+        async def ready() -> None:
+            say_ready(settings, base, to_try(base, issued))
+
+        def at_end(at_once: bool) -> None:
+            click.echo("Stopping at once …" if at_once else "Stopping …")
+            working.cancel()
+
         try:
-            # Before runs are taken over, which a run bears only so often.
-            [listening] = listen(settings.host, settings.port)
-        except OSError as error:
-            raise InvalidSettings(str(error)) from None
-        async with assemble(settings) as assembly:
-            issued = await publish(assembly, files)
-            say_recovered((await assembly.runs.recover()).count)
-            base = base_of(settings, listening)
-            working = asyncio.ensure_future(duties(assembly))
-
-            async def ready() -> None:
-                say_ready(settings, base, to_try(base, issued))
-
-            def at_end(at_once: bool) -> None:
-                click.echo("Stopping at once …" if at_once else "Stopping …")
-                working.cancel()
-
-            try:
-                await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
-            finally:
-                working.cancel()
+            await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
+        finally:
+            working.cancel()

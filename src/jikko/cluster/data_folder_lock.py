@@ -1,44 +1,155 @@
 """One server per data folder: two would take each other's runs over."""
 
 import contextlib
-from collections.abc import Iterator
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
-from jikko.errors import InvalidSettings
+import msgspec
+
+from jikko.errors import FolderInUse, InvalidSettings
+from jikko.private import make_folder, opener, tighten
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 2.0
+"""Seconds that are waited for whoever holds a data folder: an upgrade or a backup may be about to end."""
+_LOOK_AGAIN: Final = 0.05
+"""Seconds until it is tried again."""
+
+
+class Owner(msgspec.Struct, omit_defaults=True):
+    """Who holds a data folder, as the file of the lock says. It may be out of date; the lock is what counts."""
+
+    pid: int
+    doing: str
+    """The command, such as ``jikko serve``."""
+    address: str = ""
+    """Where it serves."""
+    workers: list[int] = []
+    """Process ids of those that hold the folder with it, and after it if it is killed."""
+    grace: float = 0.0
+    """Seconds that they then have to end."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is no such process, as far as can be told: in another container there may be."""
+        if self.pid == os.getpid():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def __str__(self) -> str:
+        if self.workers and self.has_ended:
+            pids = ", ".join(map(str, self.workers))
+            return f"the workers {pids} of {self.doing}, process {self.pid}, which has ended"
+        return f"{self.doing}, process {self.pid}" + (f", {self.address}" if self.address else "")
+
+
+class Hold:
+    """A data folder that is held."""
+
+    def __init__(self, file: TextIO, doing: str) -> None:
+        self._file = file
+        self._owner = Owner(os.getpid(), doing)
+
+    def fileno(self) -> int:
+        """The lock. The operating system lets go of it when the last process dies that has it."""
+        return self._file.fileno()
+
+    def say(
+        self, *, address: str | None = None, workers: Sequence[int] | None = None, grace: float | None = None
+    ) -> None:
+        """Tell whoever finds the folder held; see ``Owner``. What is not given stays as it was said."""
+        given = {"address": address, "workers": None if workers is None else list(workers), "grace": grace}
+        self._owner = msgspec.structs.replace(
+            self._owner, **{name: value for name, value in given.items() if value is not None}
+        )
+        # It helps to read an error, no more: a full disk keeps nobody from serving.
+        with contextlib.suppress(OSError):
+            self._file.truncate(0)
+            self._file.write(msgspec.json.encode(self._owner).decode())
+            self._file.flush()
 
 
 @contextlib.contextmanager
-def sole_owner(home: Path) -> Iterator[TextIO]:
-    """Hold the data folder, which is made if it is missing, while the block lasts.
+def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATIENCE) -> Iterator[Hold]:
+    """Hold the data folder, which is made if it is missing, while the block lasts. Blocks.
 
-    Yields the lock. The operating system lets go of it when the last process dies that has it.
+    Args:
+        doing: The command that holds it, for errors of others.
+        patience: Seconds to wait for it. The workers of a server that was killed have as long as they need to end in
+            good order, if that is more.
 
     Raises:
-        InvalidSettings: Another server holds it, or it cannot be written.
+        FolderInUse: Another process holds it.
+        InvalidSettings: It cannot be written or locked.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (home / "serve.lock").open("a")
+        make_folder(home)
+        path = home / "serve.lock"
+        tighten(path)
+        file = open(path, "a", encoding="utf-8", opener=opener)  # noqa: SIM115
     except OSError as error:
         raise InvalidSettings(
             f"The data folder {home} cannot be used: {error.strerror}. Check that it may be written, or choose another "
             "(JIKKO_HOME)."
         ) from None
-    with file as lock:
-        _lock(lock, home)
-        yield lock
+    with file:
+        _wait_for_lock(file, home, patience)
+        hold = Hold(file, doing)
+        hold.say()
+        try:
+            yield hold
+        finally:
+            with contextlib.suppress(OSError):
+                file.truncate(0)
 
 
-def _lock(lock: TextIO, home: Path) -> None:
+def _wait_for_lock(file: TextIO, home: Path, patience: float) -> None:
+    began, told = time.monotonic(), False
+    while not _lock(file, home):
+        owner = _owner(home)
+        are_left = owner is not None and bool(owner.workers) and owner.has_ended
+        bound = max(patience, owner.grace) if owner is not None and are_left else patience
+        if time.monotonic() - began >= bound:
+            raise FolderInUse(home, "" if owner is None else str(owner))
+        if are_left and not told:
+            told = True
+            log.warning("%s, use the data folder %s; they may take up to %.0f s to end", owner, home, bound)
+        time.sleep(_LOOK_AGAIN)
+
+
+def _lock(file: TextIO, home: Path) -> bool:
+    """Take the lock, if nobody has it."""
     try:
         import fcntl
     except ImportError:
         # Windows; there the operator sees to it.
-        return
+        return True
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
         raise InvalidSettings(
-            f"Another server uses the data folder {home}. Stop it, or give this one a folder of its own (JIKKO_HOME)."
+            f"The data folder {home} cannot be locked: {error.strerror}. Choose one on a file system that has locks "
+            "(JIKKO_HOME)."
         ) from None
+    return True
+
+
+def _owner(home: Path) -> Owner | None:
+    """``None`` if the file does not say: that of an earlier version, or one that is being written."""
+    try:
+        return msgspec.json.decode((home / "serve.lock").read_bytes(), type=Owner)
+    except (OSError, msgspec.DecodeError):
+        return None

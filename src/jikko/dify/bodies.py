@@ -14,7 +14,6 @@ from jikko.dify.run_fields import Run, RunState, state
 from jikko.events import FormRequested
 from jikko.record import NodeExecution, RunRecord
 from jikko.record import RunDetail as DetailRow
-from jikko.runs.secrets import masked
 from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()
@@ -102,7 +101,7 @@ def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
     body = _answer(record, outputs)
     if b"null" in record.outputs and _has_nan(outputs):
         # Dify writes NaN into this one body, which is no JSON. Source: spec/observed.md.
-        return masked(json.dumps(msgspec.to_builtins(body), ensure_ascii=False).encode("utf-8", "replace"))
+        return json.dumps(msgspec.to_builtins(body), ensure_ascii=False).encode("utf-8", "replace")
     return encode(body)
 
 

@@ -28,7 +28,6 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.record import NodeState, RunOwner, RunRecord, execution_metadata, files_in
-from jikko.runs.secrets import masked
 from jikko.values import Json, encode_json
 
 _LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
@@ -37,8 +36,8 @@ _CONTAINERS = ("iteration", "loop")
 
 
 def encode(value: Any) -> bytes:
-    """Compact JSON in UTF-8, secrets masked. NaN and infinities become null."""
-    return masked(encode_json(value))
+    """Compact JSON in UTF-8. NaN and infinities become null."""
+    return encode_json(value)
 
 
 def event_message(record: RunRecord, event: Event) -> Message | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
 from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
@@ -29,6 +30,11 @@ class NodeContext:
     @property
     def variables(self) -> Variables:
         return self._frame.scope
+
+    @property
+    def recorded(self) -> Variables:
+        scope, secrets = self._frame.scope, self._runner.state.graph.secrets
+        return MaskedVariables(scope, secrets) if secrets else scope
 
     @property
     def run(self) -> RunInfo:

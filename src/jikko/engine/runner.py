@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 import msgspec
@@ -21,14 +21,7 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.rounds import BodyRun
 from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
-from jikko.events import (
-    Event,
-    FormClosed,
-    NodeFinished,
-    NodeStarted,
-    RunFinished,
-    RunPaused,
-)
+from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
@@ -137,7 +130,8 @@ class Runner:
         self._queue.append((frame, frame.open[execution_id], None, state.starts[execution_id]))
         if state.waiting.keys() <= self._answers.keys():
             self._pausing = False
-            self._take_due(frame)
+            # What waits for a place is due as well, and is in the queue already.
+            self._take_due(frame, but={position for other, position, _, _ in self._queue if other is frame})
         self.burst()
         return True
 
@@ -163,9 +157,10 @@ class Runner:
             self._queue.append((frame, position, None, self.state.starts[execution_id]))
         self._take_due(frame)
 
-    def _take_due(self, frame: Frame) -> None:
+    def _take_due(self, frame: Frame, but: Container[int] = ()) -> None:
         for position, predecessor in frame.due:
-            self._queue.append((frame, position, predecessor, None))
+            if position not in but:
+                self._queue.append((frame, position, predecessor, None))
 
     def burst(self) -> None:
         """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""
@@ -236,7 +231,7 @@ class Runner:
         except StopIteration as stop:
             self._node_ended(frame, node, self._succeeded(node, started, stop.value, began))
         except NodePaused as pause:
-            self._suspended(started, pause)
+            self._suspended(frame, node, started, pause, began)
         except NodeFailure as failure:
             self._node_ended(frame, node, self._failed(node, started, failure, began))
         except Exception as error:
@@ -260,6 +255,10 @@ class Runner:
         while True:
             try:
                 result = await node.node.run(context)
+            except NodePaused as pause:
+                self._running -= node.body is None
+                self._suspended(frame, node, started, pause, began)
+                break
             except NodeFailure as error:
                 failure = error
             except Exception as error:
@@ -311,8 +310,16 @@ class Runner:
             self.state.release.restarted(started.node_id)
         self.recorder.flush()
 
-    def _suspended(self, started: NodeStarted, pause: NodePaused) -> None:
+    def _suspended(
+        self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
+    ) -> None:
         """A node waits for a human: nothing that becomes ready from now on starts before the run is resumed."""
+        if self._ended or frame.closed:
+            return
+        if started.rounds:
+            failure = NodeFailure("A node inside an iteration or a loop cannot wait for a human.")
+            self._node_ended(frame, node, self._failed(node, started, failure, began))
+            return
         self._pausing = True
         if started.execution_id not in self.state.waiting:
             self.recorder.emit(outcomes.suspended(started, pause, self._clock()))
@@ -368,23 +375,16 @@ class Runner:
             # at the same time.
             self._end("failed", top.failure)
         elif self.state.waiting and not self._running and top.open.keys() <= self.state.waiting.keys():
-            self._pause()
+            self._finish(outcomes.paused(self.state, self._clock()))
         elif not (top.due or top.open):
-            status: Literal["succeeded", "partial-succeeded"]
-            status = "partial-succeeded" if self.state.exceptions else "succeeded"
-            self._end(status, None)
+            self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
-        event = outcomes.ended(self.state, status, error, self._clock())
-        self.recorder.emit(event)
-        self._finish(event)
-
-    def _pause(self) -> None:
-        event = outcomes.paused(self.state, self._clock())
-        self.recorder.emit(event)
-        self._finish(event)
+        self._finish(outcomes.ended(self.state, status, error, self._clock()))
 
     def _finish(self, event: RunFinished | RunPaused | None) -> None:
+        if event is not None:
+            self.recorder.emit(event)
         self._ended = True
         self._last = event
         self._queue.clear()

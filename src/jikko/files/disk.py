@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.files import Blob, FileMissing, FileTooLarge
+from jikko.private import make_folder, opener
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _PIECE: Final = 256 * 1024
@@ -26,7 +27,8 @@ _OLDEST_PART: Final = 24 * 3600
 class DiskBlobs:
     """A ``BlobStore`` in a folder: ``<root>/ab/cd/abcd…``. What is being written is in ``<root>/incoming``.
 
-    Any number of processes may share the folder. The disk is waited for on threads, never on the event loop.
+    Any number of processes may share the folder; nobody but its owner reads what is put into it. The disk is waited for
+    on threads, never on the event loop.
     """
 
     def __init__(self, root: Path) -> None:
@@ -59,11 +61,11 @@ class DiskBlobs:
         return Blob(digest, size)
 
     def _create(self, part: Path) -> BinaryIO:
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        make_folder(self._incoming)
         if not self._is_swept:
             self._is_swept = True
             self._sweep()
-        return part.open("xb")
+        return open(part, "xb", opener=opener)
 
     def _sweep(self) -> None:
         """Remove what a process that died left half-written. Uploads that still go on are younger."""
@@ -78,7 +80,7 @@ class DiskBlobs:
         file.close()
         target = self._path(digest)
         # Replaced even if it is there: its time says since when somebody wants it, see `delete`.
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         os.replace(part, target)
         for folder in (target.parent, target.parent.parent):
             _sync_folder(folder)

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from jikko.errors import InvalidSettings
 from jikko.ports.clock import Clock
 from jikko.ports.files import StoredFile
+from jikko.private import make_folder
 
 _KEY_BYTES: Final = 32
 
@@ -91,7 +92,7 @@ def load_or_create_key(path: Path) -> bytes:
         InvalidSettings: The file cannot be read or written, or does not hold a key.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             key = path.read_bytes()
         except FileNotFoundError:

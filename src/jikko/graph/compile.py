@@ -72,11 +72,9 @@ class _Compiler:
             environment={variable.name: variable.value for variable in document.environment},
             conversation={variable.name: variable.value for variable in document.conversation},
             declared=declared,
-            secrets={
-                variable.name: str(variable.value)
-                for variable in document.environment
-                if variable.value_type == "secret" and variable.value
-            },
+            secrets=frozenset(
+                variable.name for variable in document.environment if variable.value_type == "secret" and variable.value
+            ),
             features=document.features,
         )
 

@@ -89,6 +89,6 @@ class CompiledGraph:
     conversation: Mapping[str, Json] = field(default_factory=dict)
     declared: Mapping[Selector, str] = field(default_factory=dict)
     """Types of variables that are declared with one: loop and conversation variables."""
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """The secret environment variables, to be masked wherever a value leaves the process."""
+    secrets: frozenset[str] = frozenset()
+    """The names of the secret environment variables that have a value. Records show masks in their place."""
     features: Mapping[str, Any] = field(default_factory=dict)

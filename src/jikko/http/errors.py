@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.dify.events import encode
 from jikko.errors import JikkoError
 from jikko.http.responses import Response
-from jikko.values import Uuid
+from jikko.values import Json, Uuid
 
 _NOT_FOUND_PAGE = (
     b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
@@ -27,6 +27,9 @@ class Error(Struct):
     task_id: Uuid | UnsetType = UNSET
     workflow_run_id: Annotated[
         Uuid | UnsetType, Meta(description="The run that was accepted though the answer is an error.")
+    ] = UNSET
+    data: Annotated[
+        list[dict[str, Json]] | UnsetType, Meta(description="Of a run whose log is damaged: what can be read of it.")
     ] = UNSET
 
 

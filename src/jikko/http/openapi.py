@@ -44,7 +44,8 @@ def openapi(version: str) -> dict[str, Any]:
             "title": "Jikko",
             "version": version,
             "description": "Dify's workflow Service API, and what Jikko adds to it. Every error is an object with "
-            "code, message and status.",
+            "code, message and status. Of any request: 414, 431 and 408 for a URL or headers that are too long or "
+            "too slow, 405 with the header Allow, 505 for other versions of HTTP than 1.1 and 1.0.",
         },
         "paths": paths,
         "components": {

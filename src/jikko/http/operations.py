@@ -93,7 +93,7 @@ OPERATIONS: tuple[Operation, ...] = (
         records.node_executions,
         "Read every node of a run, in order of start",
         {200: NodeExecutions},
-        (401, 404),
+        (401, 404, 503),
     ),
     Operation(
         "GET",
@@ -101,7 +101,7 @@ OPERATIONS: tuple[Operation, ...] = (
         records.node_execution,
         "Read one node execution",
         {200: NodeExecution},
-        (401, 404),
+        (401, 404, 503),
     ),
     Operation(
         "GET",
@@ -109,7 +109,7 @@ OPERATIONS: tuple[Operation, ...] = (
         records.run_events,
         "Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID)",
         {200: records.EventLog},
-        (400, 401, 404),
+        (400, 401, 404, 503),
         streams=True,
     ),
     Operation(
@@ -137,7 +137,7 @@ OPERATIONS: tuple[Operation, ...] = (
         runs.stop_run,
         "Stop a run by its id",
         {200: runs.Stopped},
-        (400, 401, 404, 413, 415),
+        (400, 401, 404, 413, 415, 503),
         body=UserRequest,
     ),
     Operation(
@@ -146,7 +146,7 @@ OPERATIONS: tuple[Operation, ...] = (
         runs.stop_task,
         "Stop a run by its task id",
         {200: runs.Stopped},
-        (400, 401, 413, 415),
+        (400, 401, 413, 415, 503),
         body=UserRequest,
     ),
     Operation(
@@ -212,7 +212,7 @@ OPERATIONS: tuple[Operation, ...] = (
         forms.read_form,
         "Read a form that a run waits for",
         {200: forms.Form},
-        (401, 404, 412),
+        (401, 404, 412, 503),
         tag="Human Input",
     ),
     Operation(

@@ -44,7 +44,7 @@ class Response:
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """An answer in JSON, secrets masked."""
+    """An answer in JSON."""
     return Response(encode(body), status)
 
 

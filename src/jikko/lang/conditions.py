@@ -4,6 +4,7 @@ Source: Dify 1.15, spec/nodes.md (if-else), spec/observed.md.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -118,25 +119,53 @@ class CaseOutcome(msgspec.Struct, frozen=True):
     """The comparisons made, as Dify records them: ``actual_value``, ``expected_value``, ``comparison_operator``."""
 
 
-def evaluate_case(case: Case, variables: Readable) -> CaseOutcome:
+def evaluate_case(case: Case, variables: Readable, recorded: Readable | None = None) -> CaseOutcome:
     """Whether a case holds. Conditions behind the one that decides are not looked at.
+
+    Args:
+        recorded: The variables as the recorded comparisons and the messages show them, if not as they are.
 
     Raises:
         ConditionError: A variable does not exist (``VariableNotFound``), or cannot be compared in that way.
     """
+    recorded = variables if recorded is None else recorded
     results: list[bool] = []
     inputs: list[dict[str, Json]] = []
     decisive = case.logical_operator == "or"
     final = not decisive
     for condition in case.conditions:
-        final = _evaluate(condition, variables, inputs)
+        final = _evaluate(condition, variables, recorded, inputs)
         results.append(final)
         if final is decisive:
             break
     return CaseOutcome(tuple(results), final, tuple(inputs))
 
 
-def _evaluate(condition: Condition, variables: Readable, inputs: list[dict[str, Json]]) -> bool:
+def _evaluate(condition: Condition, variables: Readable, recorded: Readable, inputs: list[dict[str, Json]]) -> bool:
+    if recorded is variables:
+        return _compare(condition, variables, inputs)
+    made: list[dict[str, Json]] = []
+    shown: list[dict[str, Json]] = []
+    try:
+        final = _compare(condition, variables, made)
+    except ConditionError:
+        # The message may quote what was compared.
+        _compare(condition, recorded, shown)
+        raise ConditionError(f"A secret cannot be compared by {condition.operator!r} here") from None
+    with suppress(ConditionError):
+        _compare(condition, recorded, shown)
+    # A mask reads as no boolean, whatever the secret reads as.
+    inputs += shown if len(shown) == len(made) else [_comparison(condition, recorded)]
+    return final
+
+
+def _comparison(condition: Condition, recorded: Readable) -> dict[str, Json]:
+    expected = condition.value if condition.template is None else condition.template.to_text(recorded)
+    actual = recorded.get(condition.selector)
+    return {"actual_value": actual, "expected_value": expected, "comparison_operator": condition.operator}
+
+
+def _compare(condition: Condition, variables: Readable, inputs: list[dict[str, Json]]) -> bool:
     actual = variables.get(condition.selector)
     if actual is UNSET:
         raise VariableNotFound(condition.selector)

@@ -10,10 +10,11 @@ from jikko.events import Event, Round, RunFinished, RunStarted, Usage
 from jikko.ids import is_uuid
 from jikko.ports.run_store import Append
 from jikko.record import RunOwner, folded, node_executions
+from jikko.store.sqlite.secret_marks import without_marks
 from jikko.values import encode_json
 
-FORMAT: Final = 1
-"""Of a line. A later one may add fields."""
+FORMAT: Final = 2
+"""Of a line. A later one may add fields. In lines of format 1, marks stand for secrets."""
 _LEAST, _MOST = -62_135_596_800, 253_402_300_800
 """Seconds between which lie the years 1 to 9999; nothing that events count comes near."""
 
@@ -53,6 +54,8 @@ def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
         line = _decode(text)
         if not 1 <= line.format <= FORMAT:
             raise ValueError(f"it has format {line.format}; this version of Jikko reads up to {FORMAT}")
+        if line.format == 1:
+            line.events = msgspec.convert(without_marks(msgspec.to_builtins(line.events)), list[Event])
         _check(line)
         owner, events = _owner(line.owner), line.events
         if app_id is not None and app_id != owner.app_id:

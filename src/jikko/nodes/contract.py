@@ -61,7 +61,10 @@ class NodeFailure(Exception):
 
 
 class NodePaused(Exception):
-    """A node waits for a human. Raised by ``Node.run``; the node runs again once its form is closed."""
+    """A node waits for a human. Raised by ``Node.run``; the node runs again once its form is closed.
+
+    In the body of a container it fails the node: only a run as a whole can wait.
+    """
 
     def __init__(self, form: Mapping[str, Json], *, source: str, expires_at: float) -> None:
         """Args:
@@ -122,6 +125,16 @@ class Context(Protocol):
 
     @property
     def variables(self) -> Variables: ...
+
+    @property
+    def recorded(self) -> Variables:
+        """The variables as inputs, process data and messages show them: secret environment variables as their masks.
+
+        What a node records of its configuration, it renders from these; what it does, and hands on, from
+        ``variables``. The same object where the workflow has no secrets.
+        """
+        ...
+
     @property
     def run(self) -> RunInfo: ...
     @property
@@ -182,7 +195,8 @@ class ContainerContext(Context, Protocol):
         variables: Mapping[str, Json] | None = None,
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        """Announce the container. ``variables`` are written under the container's id, for all its rounds.
+        """Announce the container. ``variables`` are written under the container's id, for all its rounds; ``inputs``
+        are recorded.
 
         Returns:
             The inputs that the container began with: ``inputs``, or those in the log.

@@ -58,13 +58,17 @@ class AppStore(Protocol):
 
         Returns:
             The version with its ``number``.
+
+        Raises:
+            NameTaken: Another app has the name. Nothing was written.
+            Conflict: The app has a version of that id already. Nothing was written.
         """
         ...
 
     async def app(self, app_id: str) -> App | None: ...
 
     async def app_named(self, name: str) -> App | None:
-        """The app with exactly that name; the oldest, if there are several."""
+        """The app with exactly that name."""
         ...
 
     async def apps(self) -> list[App]:

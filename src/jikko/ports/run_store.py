@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import getrandbits
 from typing import Literal, Protocol
 
 import msgspec
@@ -45,6 +46,15 @@ class Append(msgspec.Struct, frozen=True):
     is closed: kept as one compressed piece. The store is done with the object when ``append`` returns."""
     acceptance: StartOptions | None = None
     """For an append at 0."""
+    mark: int = 0
+    """By which the store knows this append when it is offered again: drawn anew for each, see ``new_mark``. Chance must
+    not make two alike: processes that go on with one run may offer the same events, of the same moment. 0: the append
+    is offered once."""
+
+
+def new_mark() -> int:
+    """A mark that no other append has: one of 2^53 - 1, so that any database can keep it as a number."""
+    return getrandbits(53) or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +95,15 @@ class RunStore(Protocol):
 
         Appends of one run are applied in the order of the calls.
 
+        The answer to a write may be lost, though not the write. So the same append, offered again, is done if it is
+        there: if its mark is that of the last append to the log, which ended where this one ends, in the same epoch.
+
         The future raises:
             KeyTaken: The run's idempotency key has a run already. Nothing was written.
             LogConflict: The log does not end at ``batch.at``, is closed, or its record has a later epoch. Nothing was
                 written.
-            StoreUnavailable: The database could not be written. Nothing was written.
+            StoreUnavailable: The database could not be written, or did not say whether it was. Offer the same append
+                again; another one at that position is refused if this one is there.
         """
         ...
 
@@ -117,6 +131,10 @@ class RunStore(Protocol):
         Raises:
             LogDamaged: They are not as they were written.
         """
+        ...
+
+    async def log_end(self, run_id: str) -> int:
+        """How many events the log of a run has, be they readable or not: where the next append goes. 0: no such run."""
         ...
 
     async def open_runs(self) -> list[RunRecord]:

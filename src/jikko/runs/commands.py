@@ -27,7 +27,7 @@ async def run_errand(question: Question, find: Callable[[str], Held | None]) -> 
     match question:
         case Stop(run_id=run_id, error=error):
             held = find(run_id)
-            return None if held is None else held[1].stop(error)
+            return None if held is None else stop_here(*held, error)
         case HandIn(run_id=run_id, closed=closed):
             held = find(run_id)
             return None if held is None or held[1].has_ended else await hand_in(*held, closed)
@@ -43,6 +43,16 @@ async def run_errand(question: Question, find: Callable[[str], Held | None]) -> 
             return True
         case _:
             return None
+
+
+def stop_here(live: RunLog, runner: Runner | QueuedRun, error: str) -> bool | None:
+    """Stop a run that this process executes.
+
+    Returns:
+        Whether it was still going on. ``None``: it has just paused, and can be stopped once that is written.
+    """
+    stopped = runner.stop(error)
+    return None if not stopped and live.record.is_open and not live.is_settled else stopped
 
 
 async def hand_in(live: RunLog, runner: Runner | QueuedRun, closed: FormClosed) -> bool:

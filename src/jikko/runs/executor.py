@@ -17,7 +17,6 @@ from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
-from jikko.runs.secrets import HidingJournal
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +36,8 @@ class Executor:
         self._limits = limits
         self._clock = clock
         self._live: dict[str, tuple[RunLog, Runner | QueuedRun]] = {}
+        self._run_of_task: dict[str, str] = {}
+        """Ids of the same runs, by task id."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -44,13 +45,11 @@ class Executor:
         """A run of this process."""
         return self._live.get(run_id)
 
-    def stop(self, app_id: str, task_id: str, error: str) -> bool:
-        """Stop a run by its task id, or by its own. Returns whether one was stopped."""
-        for live, runner in list(self._live.values()):
-            owner = live.record.owner
-            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
-                return runner.stop(error)
-        return False
+    def find_task(self, app_id: str, task_id: str) -> tuple[RunLog, Runner | QueuedRun] | None:
+        """A run of this process by its task id, or by its own."""
+        wanted = task_id.lower()
+        found = self._live.get(self._run_of_task.get(wanted, wanted))
+        return None if found is None or found[0].record.owner.app_id != app_id else found
 
     def require_open(self) -> None:
         """Raises:
@@ -78,7 +77,7 @@ class Executor:
         waiting.on_ended = lambda: self._task(self._settle(live, waiting))
         live.on_lost = waiting.lost
         self._hold(live, waiting)
-        live.append(map(workflow.secrets.hide, events) if workflow.secrets else events)
+        live.append(events)
         waiting.queue_up()
 
     async def _begin(self, live: RunLog, waiting: QueuedRun, workflow: Workflow) -> None:
@@ -87,7 +86,7 @@ class Executor:
             self.admission.leave(live.record.owner.app_id)
             return
         state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in live.events)
+        state.replay(live.events)
         self.launch(live, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, live: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
@@ -104,7 +103,7 @@ class Executor:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
         runner = Runner(
             state,
-            HidingJournal(live, workflow.secrets) if workflow.secrets else live,
+            live,
             info=live.record.owner,
             services=self._services,
             limits=self._limits,
@@ -139,7 +138,9 @@ class Executor:
 
     def _hold(self, live: RunLog, runner: Runner | QueuedRun) -> None:
         live.record.holder = self._holder
-        self._live[live.record.owner.run_id] = (live, runner)
+        owner = live.record.owner
+        self._live[owner.run_id] = (live, runner)
+        self._run_of_task[owner.task_id] = owner.run_id
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -170,3 +171,4 @@ class Executor:
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
+                self._run_of_task.pop(live.record.owner.task_id, None)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from jikko.errors import RunLeft
+from jikko.errors import LogDamaged, RunLeft
 from jikko.ports.peers import Peers
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
@@ -74,6 +74,7 @@ async def follow(
     idle: float | None,
     through_pauses: bool,
     departure: DrainGate,
+    give_up: Callable[[str, LogDamaged], Awaitable[None]],
 ) -> AsyncIterator[Batch]:
     """See ``Runs.follow``.
 
@@ -82,12 +83,13 @@ async def follow(
         live_run: The run, if this process executes it.
         peers: The processes that may execute it instead.
         departure: The end of this process.
+        give_up: Called when the log of the run cannot be read.
     """
     loop = asyncio.get_running_loop()
     heard = loop.time()
     myself = object()
-    if after >= 0 and live_run(run_id) is None and not await store.events(run_id, after=after - 1):
-        after = len(await store.events(run_id)) - 1  # it lies behind the end, which it stands for
+    if after >= 0 and live_run(run_id) is None:
+        after = min(after, await store.log_end(run_id) - 1)
     try:
         while True:
             live = live_run(run_id)
@@ -98,7 +100,13 @@ async def follow(
                 heard = loop.time()
             # In this order: what the record says is in the log by then.
             record = await store.record(run_id)
-            events = await store.events(run_id, after=after)
+            try:
+                events = await store.events(run_id, after=after)
+            except LogDamaged as damage:
+                if damage.readable:
+                    yield list(enumerate(damage.readable, after + 1))
+                await give_up(run_id, damage)
+                raise
             if events:
                 heard = loop.time()
                 after += len(events)

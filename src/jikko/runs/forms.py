@@ -142,7 +142,7 @@ class Forms:
         raise NotFound("Form not found.")
 
     async def _forms(self, record: RunRecord) -> list[Form]:
-        return forms_of(record, await self._runs.records.events(record))
+        return forms_of(record, await self._runs.log(record))
 
     async def _filled(self, form: Form, inputs: Mapping[str, Json], base_url: str) -> dict[str, Json]:
         definitions = form.requested.form["inputs"]

@@ -2,11 +2,16 @@
 
 from collections.abc import Awaitable
 
-from jikko.errors import NotFound
+from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
 from jikko.ports.run_store import LogPage, LogQuery, RunStore
 from jikko.record import NodeExecution, RunDetail, RunRecord, node_executions
+
+
+def readable_executions(record: RunRecord, damage: LogDamaged) -> list[NodeExecution]:
+    """The node executions of a run, as far as its log can be read."""
+    return node_executions(damage.readable, status=record.status, error=record.error)
 
 
 class History:
@@ -49,11 +54,19 @@ class History:
         return record
 
     async def events(self, record: RunRecord, after: int = -1) -> list[Event]:
-        """The durable log of a run behind a position."""
+        """The durable log of a run behind a position.
+
+        Raises:
+            LogDamaged: It cannot be read.
+        """
         return await self._store.events(record.owner.run_id, after=after)
 
     async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
-        """The node executions of a run, in order of start."""
+        """The node executions of a run, in order of start.
+
+        Raises:
+            LogDamaged: Its log cannot be read. See ``readable_executions``.
+        """
         return node_executions(await self.events(record), status=record.status, error=record.error)
 
     async def find(self, query: LogQuery) -> LogPage:

@@ -5,14 +5,15 @@ from weakref import WeakValueDictionary
 
 from jikko.apps.versions import Workflows
 from jikko.cluster.peers import while_it_moves
-from jikko.engine.state import RunState
-from jikko.events import FormClosed, RunFinished, RunResumed
+from jikko.errors import LogDamaged
+from jikko.events import FormClosed, RunResumed
 from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.peers import HolderGone, Peers
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.commands import hand_in, has_taken_in
+from jikko.runs.damaged_runs import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.recovery import workflow_of
 from jikko.runs.run_log import RunLog
@@ -48,6 +49,7 @@ class PausedRuns:
 
         Raises:
             TooManyRequests: The process is about to end; the form is as it was.
+            LogDamaged: The log of the run cannot be read. The run has failed.
         """
         run_id = record.owner.run_id
         async with self._lock(run_id):
@@ -65,14 +67,20 @@ class PausedRuns:
             return False
         if record.status == "running":
             return await self._peers.answer(record, closed)
-        events = await self._store.events(run_id)
+        try:
+            return await self._go_on(record, closed)
+        except LogDamaged as damage:
+            await end_damaged(self._store, record, damage, self._clock())
+            raise
+
+    async def _go_on(self, record: RunRecord, closed: FormClosed) -> bool:
+        events = await self._store.events(record.owner.run_id)
         live = RunLog(self._store, record, events)
         workflow = await workflow_of(live, apps=self._apps, workflows=self._workflows, clock=self._clock)
         if workflow is None:
             await live.committed()
             return False
-        state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in events)
+        state = replayed(workflow, events, record.owner.run_id)
         if closed.execution_id not in state.waiting:
             return False
         self._executions.go_on(live, workflow, state, RunResumed(at=self._clock()), closed)
@@ -83,6 +91,7 @@ class PausedRuns:
 
         Raises:
             HolderGone, LogConflict: It has just gone on.
+            StoreUnavailable: The database could not be written.
         """
         run_id = record.owner.run_id
         async with self._lock(run_id):
@@ -91,17 +100,7 @@ class PausedRuns:
                 return False
             if current.status != "paused" or self._executions.find(run_id) is not None:
                 raise HolderGone
-            end = RunFinished(
-                at=self._clock(),
-                status="stopped",
-                error=error,
-                elapsed=current.elapsed,
-                total_tokens=current.total_tokens,
-                total_steps=current.total_steps,
-            )
-            live = RunLog(self._store, current, await self._store.events(run_id))
-            live.append([end])
-            await live.committed()
+            await append_end(self._store, current, "stopped", error, self._clock())
         return True
 
     def _lock(self, run_id: str) -> asyncio.Lock:

@@ -8,12 +8,12 @@ from functools import partial
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.engine.state import RunState
-from jikko.errors import InvalidDocument, NotFound, TooManyRequests
+from jikko.errors import InvalidDocument, LogDamaged, NotFound, TooManyRequests
 from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.runs.damaged_runs import end_damaged, replayed
 from jikko.runs.endings import given_up
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
@@ -40,7 +40,8 @@ class TakenOver:
     """Open runs that a process found."""
 
     count: int
-    """How many there were. One that cannot be taken over is logged, and stays open."""
+    """How many there were. One whose log is damaged has failed. One that cannot be taken over for another reason is
+    logged, and stays open."""
     _told: Sequence[tuple[RunLog, int]]
     """Those that go on, or were ended, with how long the log of each is once it says so."""
 
@@ -68,14 +69,14 @@ async def recover(
     """
 
     async def take_over(record: RunRecord) -> None:
-        events = await store.events(record.owner.run_id)
+        run_id = record.owner.run_id
+        events = await store.events(run_id)
         live = RunLog(store, record, events)
         workflow = await workflow_of(live, apps=apps, workflows=workflows, clock=clock)
         if workflow is None:
             told.append((live, len(events) + 1))
             return
-        state = RunState(workflow.graph)
-        state.replay(workflow.secrets.reveal(event) for event in events)
+        state = replayed(workflow, events, run_id)
         event = recovered(state, record.epoch + 1, clock(), events[-1].at)
         if has_begun(events):
             executions.go_on(live, workflow, state, event)
@@ -88,7 +89,10 @@ async def recover(
     told: list[tuple[RunLog, int]] = []
     for record in records:
         try:
-            await take_over(record)
+            try:
+                await take_over(record)
+            except LogDamaged as damage:
+                await end_damaged(store, record, damage, clock())
         except TooManyRequests:
             # This process ends; whoever comes next takes over what is left.
             raise

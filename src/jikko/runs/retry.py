@@ -7,15 +7,15 @@ from typing import Final
 
 from jikko.apps.versions import Workflows
 from jikko.engine.retry_log import CannotRepeat, nodes_to_repeat, prefix
-from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.events import NodeStarted, RunRetried, RunStarted
+from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
+from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.ports.files import FileStore
 from jikko.ports.run_store import RunStore, StartOptions
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 
@@ -55,7 +55,7 @@ class Retries:
 
         Args:
             from_node: The node that runs again, with everything behind it; one inside a container stands for the
-                outermost container. By default the nodes that failed.
+                outermost container. By default the nodes that failed; all, if the log of the run cannot be read.
 
         Raises:
             NotFound: The app has no such run, or its version is gone.
@@ -68,18 +68,16 @@ class Retries:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
         other = record.owner
         workflow = await self._workflows.get(app, other.workflow_id)
-        log = await self._store.events(other.run_id)
+        log, is_damaged = await self._log(record, from_node)
         if not log:  # pruned meanwhile
             raise NotFound("Workflow run not found.")
-        if workflow.secrets:
-            log = [workflow.secrets.reveal(event) for event in log]
         began = log[0]
         assert isinstance(began, RunStarted)
         try:
             from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
         except CannotRepeat as error:
             raise InvalidParam(f"from_node_id: {error}") from None
-        if record.status == "succeeded" and not from_nodes:
+        if record.status == "succeeded" and not from_nodes and not is_damaged:
             raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
         owner = RunOwner(
             run_id=new_id(),
@@ -105,6 +103,18 @@ class Retries:
         await self._runs.accept(live, workflow, events)
         return live
 
+    async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
+        """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""
+        try:
+            return await self._store.events(record.owner.run_id), False
+        except LogDamaged as damage:
+            if from_node is None:
+                return [beginning(record)], True
+            raise InvalidParam(
+                f"from_node_id: the log of the run is damaged: {damage.what}. It can only be repeated from its inputs: "
+                "leave from_node_id out."
+            ) from None
+
     async def lineage(self, record: RunRecord) -> Lineage:
         """What a run has to do with others."""
         run_id = record.owner.run_id
@@ -112,7 +122,11 @@ class Retries:
         if record.owner.retry_of is None:
             return Lineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
         taken_over: list[str] = []
-        for event in await self._store.events(run_id):
+        try:
+            log = await self._store.events(run_id)
+        except LogDamaged as damage:
+            log = damage.readable
+        for event in log:
             if isinstance(event, RunRetried):
                 return Lineage(
                     retry_of=event.run_id, from_nodes=event.from_nodes, taken_over=taken_over, retries=retries

@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+import msgspec
+
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
-from jikko.ports.run_store import Append, RunStore, StartOptions
+from jikko.ports.run_store import Append, RunStore, StartOptions, new_mark
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
 
@@ -50,6 +52,10 @@ class RunLog:
         self._sent = self._committed
         """How many events the store has been given."""
         self._waiting: list[asyncio.Future[None]] = []
+        self._writing = False
+        """Whether the store is about to answer."""
+        self._unanswered: Append | None = None
+        """What the store was given and may have written, though it did not say so."""
         self._retry: asyncio.TimerHandle | None = None
         """The next try, while the database refuses to write."""
         self._refused = False
@@ -199,16 +205,20 @@ class RunLog:
                     yield []
 
     def _write(self) -> None:
-        under_way = self._sent > self._committed
-        if under_way or self._retry is not None or self.is_settled or self._abandoned is not None:
+        if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
-        at, events = self._committed, self._events[self._committed :]
-        acceptance = self._acceptance if at == 0 else None
-        self._sent = at + len(events)
+        append = self._unanswered
+        if append is None:
+            at, record = self._committed, msgspec.structs.replace(self.record)
+            acceptance = self._acceptance if at == 0 else None
+            append = Append(record.owner.run_id, at, self._events[at:], record, acceptance, new_mark())
+        at = append.at
+        self._sent = at + len(append.events)
+        self._unanswered, self._writing = append, True
         try:
-            write = self._store.append(Append(self.record.owner.run_id, at, events, self.record, acceptance))
+            write = self._store.append(append)
         except Exception as error:
-            self._sent = at
+            self._sent, self._unanswered, self._writing = at, None, False
             self._cut(error)
         else:
             write.add_done_callback(self._written)
@@ -219,15 +229,16 @@ class RunLog:
 
     def _written(self, done: "asyncio.Future[None]") -> None:
         error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
+        self._writing = False
         if error is None:
-            self._committed = self._sent
+            self._committed, self._unanswered = self._sent, None
             self._refused = False
             self._write()
             self._show()
             return
-        self._sent = self._committed
         if isinstance(error, StoreUnavailable):
-            # Nothing is lost: it is all in memory. The run goes on, and nobody is told a result meanwhile.
+            # Nothing is lost: it is all in memory, and maybe on the disk. So the very same is offered again; what has
+            # come since follows behind it. The run goes on, and nobody is told a result meanwhile.
             # Told once: the log may be on the disk that is full.
             level = logging.DEBUG if self._refused else logging.ERROR
             log.log(level, "run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
@@ -238,6 +249,7 @@ class RunLog:
             if self.on_lost is not None:
                 self.on_lost()
         else:
+            self._sent, self._unanswered = self._committed, None
             self._cut(error)
 
     def _cut(self, error: BaseException) -> None:

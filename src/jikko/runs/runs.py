@@ -1,5 +1,6 @@
 """Runs: starting, following, stopping them, and taking over those whose process died."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from jikko.cluster.messages import Question
 from jikko.cluster.peers import Alone, while_it_moves
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
+from jikko.errors import LogConflict, LogDamaged
 from jikko.events import Event, FormClosed, RunStarted
 from jikko.ids import is_uuid, new_id
 from jikko.inputs.file_inputs import FileInputs
@@ -19,11 +21,12 @@ from jikko.inputs.variables import prepare
 from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.peers import Peers
+from jikko.ports.peers import HolderGone, Peers
 from jikko.ports.run_store import RunStore, StartOptions
 from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
-from jikko.runs.commands import run_errand
+from jikko.runs.commands import run_errand, stop_here
+from jikko.runs.damaged_runs import append_end, end_damaged
 from jikko.runs.executor import Executor
 from jikko.runs.following import DrainGate, follow
 from jikko.runs.history import History
@@ -154,23 +157,68 @@ class Runs:
             Whether one was stopped.
         """
         error = f"Workflow run was stopped by user {user}."
-        return await while_it_moves(lambda: self._stop(app_id, task_id, error))
+        if await while_it_moves(lambda: self._stop(app_id, task_id, error)):
+            return True
+        record = await self._find(app_id, task_id)
+        if record is None or not record.is_open or not await self._is_stranded(record):
+            return False
+        await append_end(self._store, record, "stopped", error, self._clock())
+        return True
 
     async def asked(self, question: Question) -> int | None:
         """Do something for another process. ``None``: the run is not here."""
         return await run_errand(question, self._executions.find)
 
     async def _stop(self, app_id: str, task_id: str, error: str) -> bool:
-        if self._executions.stop(app_id, task_id, error):
+        held = self._executions.find_task(app_id, task_id)
+        stopped = False if held is None else stop_here(*held, error)
+        if stopped is None:
+            raise HolderGone
+        if stopped:
             return True
-        record = await self._store.find_task(app_id, task_id)
-        if record is None and is_uuid(task_id):
-            record = await self._store.record(task_id, app_id)
+        record = await self._find(app_id, task_id)
         if record is None or not record.is_open:
             return False
         if record.status == "paused":
             return await self._paused.stop(record, error)
+        if self._executions.find(record.owner.run_id) is not None:
+            raise HolderGone  # It has gone on here while it was looked for.
         return await self._peers.stop(record, error)
+
+    async def _find(self, app_id: str, task_id: str) -> RunRecord | None:
+        record = await self._store.find_task(app_id, task_id)
+        if record is None and is_uuid(task_id):
+            record = await self._store.record(task_id, app_id)
+        return record
+
+    async def _is_stranded(self, record: RunRecord) -> bool:
+        """Whether a run is nowhere because nobody can go on with it: its log cannot be read."""
+        if self.live(record.owner.run_id) is not None:
+            return False
+        try:
+            await self._store.events(record.owner.run_id)
+        except LogDamaged:
+            return True
+        return False
+
+    async def log(self, record: RunRecord) -> list[Event]:
+        """The durable log of a run.
+
+        Raises:
+            LogDamaged: It cannot be read. If the run waits for humans, it has failed: it could not go on.
+        """
+        try:
+            return await self._store.events(record.owner.run_id)
+        except LogDamaged as damage:
+            await self._give_up(record.owner.run_id, damage)
+            raise
+
+    async def _give_up(self, run_id: str, damage: LogDamaged) -> None:
+        record = await self._store.record(run_id)
+        if record is not None and record.status == "paused" and self.live(run_id) is None:
+            # If somebody was faster, it has ended already, or goes on.
+            with contextlib.suppress(LogConflict):
+                await end_damaged(self._store, record, damage, self._clock())
 
     async def answer(self, record: RunRecord, closed: FormClosed) -> bool:
         """Hand in a form of a run; a paused run goes on. Durable when this returns.
@@ -206,6 +254,7 @@ class Runs:
         Raises:
             RunLeft: This process ends, whichever executes the run.
             LogUnwritable: This process executes it, and cannot write its log.
+            LogDamaged: Behind what was yielded, the log cannot be read. A run that waits for humans has failed then.
         """
         return follow(
             self._store,
@@ -217,6 +266,7 @@ class Runs:
             idle=idle,
             through_pauses=through_pauses,
             departure=self._departure,
+            give_up=self._give_up,
         )
 
     async def close(self, grace: float) -> int:

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from jikko.errors import NotFound
+from jikko.errors import LogDamaged, NotFound
 from jikko.events import RunFinished, RunPaused
-from jikko.record import RunRecord
+from jikko.record import RunRecord, ending
 from jikko.runs.run_log import Batch
 from jikko.runs.runs import Runs
 
@@ -24,12 +24,21 @@ class StoredRun:
 
         Raises:
             NotFound: The run was removed meanwhile.
+            LogDamaged: Its log cannot be read, and it has not ended.
         """
         last: RunFinished | RunPaused | None = None
-        async for batch in self.follow():
-            for _, event in batch:
-                last = event if isinstance(event, (RunFinished, RunPaused)) else last
+        damage: LogDamaged | None = None
+        try:
+            async for batch in self.follow():
+                for _, event in batch:
+                    last = event if isinstance(event, (RunFinished, RunPaused)) else last
+        except LogDamaged as error:
+            damage = error
         self.record = await self._runs.records.any_record(self.record.owner.run_id)
+        if damage is not None:
+            if (end := ending(self.record)) is None:
+                raise damage
+            return end
         if last is None:
             raise NotFound("Workflow run not found.")
         return last

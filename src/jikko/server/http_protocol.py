@@ -1,113 +1,259 @@
-"""HTTP/1.1 on a connection: uvicorn's, with fewer system calls."""
+"""HTTP/1.1 on a connection: uvicorn's, with fewer system calls, and with bounds to what comes before a body."""
 
 import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_MOST: Final = 65_536
-"""Bytes of one answer that are held back at most, so that a slow client is still noticed by how much waits for it."""
+from jikko.dify.events import encode
+from jikko.server.outbox import JoiningTransport, Outbox
+
+_MOST_HEADERS: Final = 256
+_LINGER: Final = 1.0
+"""Seconds for which a client that was refused may send on. If it could not, the system would take the answer back."""
+_OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
+"""What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
 
 
-class Outbox:
-    """Answers that can be given as soon as they are asked for leave together, at the end of the event loop's turn.
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """How large the head of a request may be, and how long it may take."""
 
-    A client on the same machine, a proxy say, wakes up for what it is sent, which costs the server more than sending.
-    An answer that took longer leaves at once if no request has just come, so that its client goes on.
-    """
+    bytes: int = 65_536
+    """Request line and headers; a quarter of it for the URL alone. Also of what stands between two pieces of a body,
+    and of trailers."""
+    seconds: float = 30.0
+    """From its first byte, or from the beginning of the connection, to its last; 0 for no limit."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._waiting: list[JoiningTransport] = []
-        self._came = False
-        self._planned = False
-        self.holding = False
-        """Whether requests that have just come are being answered."""
 
-    def request_came(self) -> None:
-        """To be called before the request is handled."""
-        self._came = True
-        if not self._planned:
-            self._planned = True
-            self._loop.call_soon(self._turn)
-
-    def _turn(self) -> None:
-        """Before the requests that came are handled, and behind those of the turn before."""
-        waiting, self._waiting = self._waiting, []
-        self.holding = self._planned = self._came
-        self._came = False
-        if self.holding:
-            self._loop.call_soon(self._turn)
-        for transport in waiting:
-            transport.flush()
-
-    def add(self, transport: "JoiningTransport") -> None:
-        """Have a transport flushed at the end of the turn."""
-        if self.holding:
-            self._waiting.append(transport)
-        else:
-            self._loop.call_soon(transport.flush)
+class _Refused(Exception):
+    """The head of a request is refused. ``args``: status, code, message."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Sends head and body of an answer in one piece.
+    """Sends head and body of an answer in one piece, and refuses heads that are too large or too slow.
 
-    uvicorn writes them one after the other, and each write is a system call, a segment, and a client that wakes up.
+    uvicorn writes head and body one after the other, and each write is a system call, a segment, and a client that
+    wakes up.
+
+    The parser puts together what it gets of a header, however much that is, in time that grows with the square of it.
+    So bytes are counted before it gets them. What is refused comes behind the answers to earlier requests of the
+    connection, which is then closed. Trailers are read and dropped.
     """
 
-    def __init__(self, outbox: Outbox, **rest: Any) -> None:
+    def __init__(self, outbox: Outbox, limits: HeadLimits | None = None, **rest: Any) -> None:
         super().__init__(**rest)
         self._outbox = outbox
+        self._limits = limits or HeadLimits()
+        self._unfinished = 0
+        """Bytes that the parser got since it last told of the end of a head, of a piece of a body, or of a request."""
+        self._before_body = True
+        """Whether what comes next is a head, or the rest of one."""
+        self._head_began = False
+        self._fault: _Refused | None = None
+        """Why the parser was broken off."""
+        self._refusal: bytes | None = None
+        """What is answered to the last request; then nothing more is read."""
+        self._half_closed = False
+        """Whether the client has nothing more to say, and waits for answers."""
+        self._timer: asyncio.TimerHandle | None = None
+        """The time that a head has, or that a client which was refused still has."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._joining = JoiningTransport(transport, self._outbox)
         super().connection_made(self._joining)  # type: ignore[arg-type]
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         self._outbox.request_came()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        most = self._limits.bytes
+        while data and self._refusal is None:
+            room = most - self._unfinished
+            piece, data = data[:room], data[room:]
+            self._unfinished += len(piece)
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade:
+                self._upgrade()
+                break
+            except httptools.HttpParserError as error:
+                self._refuse(self._fault or _fault(error))
+            else:
+                if self._unfinished >= most:
+                    self._refuse(self._too_large())
+        if self._before_body and (self._head_began or self._unfinished):
+            self._wait_for_head()
 
-    def eof_received(self) -> None:
-        # The other side may read on, but the transport is closed behind this.
+    def eof_received(self) -> bool:  # type: ignore[override]  # that is what asyncio asks for
         self._joining.flush()
-        super().eof_received()
+        waits = self.cycle is not None and not self.cycle.response_complete and self._before_body
+        if not waits:
+            # Closed: also amid a body, which will not be whole.
+            return False
+        self._half_closed = True
+        if self._refusal is None:
+            self.cycle.keep_alive = False
+        return True
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        self._head_began = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        most = self._limits.bytes // 4
+        if len(self.url) + len(url) > most:
+            message = f"The URL of the request has more than {most} bytes, a quarter of JIKKO_MAX_HEAD."
+            self._break_off(_Refused(414, "uri_too_long", message))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._before_body:
+            return
+        if len(self.headers) >= _MOST_HEADERS:
+            message = f"The request has more than {_MOST_HEADERS} headers."
+            self._break_off(_Refused(431, "request_header_fields_too_large", message))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() not in ("1.1", "1.0"):
+            self._break_off(_other_version())
+        self._before_body = self._head_began = False
+        self._unfinished = 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._before_body = True
+        self._unfinished = 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         if not self._outbox.holding:
             self._joining.flush()
+        is_last = not self.pipeline
         super().on_response_complete()
+        if self._head_began:
+            # Of the next request: it has the time of a head, not that of a connection at rest.
+            self._unset_keepalive_if_required()
+        if is_last and self._refusal is not None:
+            self._say_refusal()
+
+    # Refusing.
+
+    def _break_off(self, fault: _Refused) -> None:
+        """Have the parser stop: it tells no more than that it did."""
+        self._fault = fault
+        raise fault
+
+    def _upgrade(self) -> None:
+        if self._should_upgrade():
+            self.handle_websocket_upgrade()
+        else:
+            self._unsupported_upgrade_warning()
+
+    def _too_large(self) -> _Refused:
+        most = self._limits.bytes
+        if self._before_body:
+            message = f"The head of the request has more than {most} bytes (the limit is set by JIKKO_MAX_HEAD)."
+        else:
+            message = f"More than {most} bytes stand between two pieces of the body, or in its trailers."
+        return _Refused(431, "request_header_fields_too_large", message)
+
+    def _refuse(self, fault: _Refused) -> None:
+        """Read no more requests, and say why, behind the answers that are still owed."""
+        status, code, message = fault.args
+        self.logger.warning("A request was refused: %s", message)
+        self._refusal = _answer(status, code, message)
+        self._stop_timer()
+        cycle = self.cycle
+        if cycle is None or (self._before_body and cycle.response_complete):
+            self._say_refusal()
+        elif self._before_body:
+            pass  # behind the answer that is under way
+        elif self.pipeline and self.pipeline[0][0] is cycle:
+            # Its body is wrong, and it has not been begun.
+            self.pipeline.popleft()
+        else:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self._leave()
+            else:
+                self._say_refusal()
+
+    def _say_refusal(self) -> None:
+        if self._refusal and not self._joining.is_closing():
+            self._joining.write(self._refusal)
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close the connection, in such a way that what was answered can be read."""
+        self._unset_keepalive_if_required()
+        self._joining.flush()
+        if self._half_closed or not self._joining.can_write_eof():
+            self._joining.close()
+            return
+        self._joining.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(_LINGER, self._joining.close)
+
+    # Time.
+
+    def _wait_for_head(self) -> None:
+        if self._timer is None and self._limits.seconds and self._refusal is None:
+            self._timer = self.loop.call_later(self._limits.seconds, self._head_is_late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        if self.flow.read_paused:
+            # We are late: it may have come, and is not read before earlier requests are answered.
+            self._wait_for_head()
+        elif self._head_began or self._unfinished:
+            seconds = self._limits.seconds
+            message = f"The head of the request took more than {seconds:g} seconds (JIKKO_HEAD_SECONDS)."
+            self._refuse(_Refused(408, "request_timeout", message))
+        else:
+            self._joining.close()
 
 
-class JoiningTransport:
-    """A transport in front of another: what is written in one turn of the event loop leaves together."""
+def _fault(error: httptools.HttpParserError) -> _Refused:
+    """What the parser objects to."""
+    if str(error) in _OTHER_VERSIONS:
+        return _other_version()
+    return _Refused(400, "bad_request", "Invalid HTTP request received.")
 
-    def __init__(self, transport: Any, outbox: Outbox) -> None:
-        self._transport = transport
-        self._outbox = outbox
-        # Asked for with each request, and not worth the way through `__getattr__`.
-        self.is_closing = transport.is_closing
-        self._held: list[bytes] = []
-        self._size = 0
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+def _other_version() -> _Refused:
+    message = "The version of HTTP in the request line is not one that is spoken here: HTTP/1.1 and HTTP/1.0."
+    return _Refused(505, "http_version_not_supported", message)
 
-    def write(self, data: bytes) -> None:
-        """Send, at the end of this turn at the latest."""
-        if not self._held:
-            self._outbox.add(self)
-        self._held.append(data)
-        self._size += len(data)
-        if self._size >= _MOST:
-            self.flush()
 
-    def flush(self) -> None:
-        """Send what is held back, if somebody is there to read it. Never raises."""
-        held, self._held, self._size = self._held, [], 0
-        if held and not self.is_closing():
-            self._transport.write(b"".join(held))
-
-    def close(self) -> None:
-        """Send what is held back, then close."""
-        self.flush()
-        self._transport.close()
+def _answer(status: int, code: str, message: str) -> bytes:
+    """A whole answer behind which the connection is closed."""
+    body = encode({"code": code, "message": message, "status": status})
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body

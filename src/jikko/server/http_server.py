@@ -10,7 +10,8 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from jikko.server.http_protocol import HttpProtocol, Outbox
+from jikko.server.http_protocol import HeadLimits, HttpProtocol
+from jikko.server.outbox import Outbox
 
 
 class _Server(uvicorn.Server):
@@ -36,6 +37,7 @@ async def serve(
     ready: Callable[[], Awaitable[None]],
     stopping: Callable[[bool], Awaitable[None]],
     told: asyncio.Event | None = None,
+    heads: HeadLimits | None = None,
     log_level: str = "info",
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until told; a second signal ends at once.
@@ -46,6 +48,7 @@ async def serve(
         stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
             behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time.
         told: Set by whoever wants it to stop as at a first signal.
+        heads: What the head of a request may be.
     """
     server = _Server(
         uvicorn.Config(
@@ -54,7 +57,7 @@ async def serve(
             access_log=False,
             server_header=False,
             lifespan="off",
-            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop())),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )
     )

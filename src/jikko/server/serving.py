@@ -7,7 +7,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -15,10 +15,15 @@ from typing import Any, TypeAlias
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.dsl_file import read_dsl_file, readable
+from jikko.cluster.data_folder_lock import Hold, sole_owner
+from jikko.errors import JikkoError
+from jikko.maintenance.backup_target import unmark
 
 log = logging.getLogger(__name__)
 
+_TO_END = 5.0
+"""Seconds that workers whose server was killed have to end, beyond those that their runs have."""
 _TRY_AGAIN = 5.0
 """Seconds until what failed is tried again."""
 
@@ -48,6 +53,24 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+@contextlib.contextmanager
+def holding(settings: Any) -> Iterator[Hold]:
+    """Hold the data folder while the block lasts. One that cannot be held ends the command.
+
+    Outside of the event loop, since it may wait for the workers of a server that was killed.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            hold = held.enter_context(sole_owner(settings.home))
+            unmark(settings.home)
+        except JikkoError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
+        hold.say(grace=settings.shutdown_seconds + _TO_END)
+        yield hold
+
+
 async def serve_assembly(
     assembly: Any,
     listening: socket,
@@ -66,6 +89,7 @@ async def serve_assembly(
     from jikko import __version__
     from jikko.http.api import Api
     from jikko.http.app import create_app
+    from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
 
     settings = assembly.settings
@@ -92,7 +116,15 @@ async def serve_assembly(
         if parked:
             click.echo(f"{parked} runs were parked; they go on at the next start.")
 
-    await serve(create_app(api), listening, ready=ready, stopping=stopping, told=told, log_level=settings.log_level)
+    await serve(
+        create_app(api),
+        listening,
+        ready=ready,
+        stopping=stopping,
+        told=told,
+        heads=HeadLimits(settings.max_head, settings.head_seconds),
+        log_level=settings.log_level,
+    )
 
 
 async def duties(assembly: Any) -> None:
@@ -126,8 +158,14 @@ Issued: TypeAlias = tuple[str, dict[str, Any]]
 """A new API key, and inputs to try it with."""
 
 
-async def publish(assembly: Any, files: Iterable[Path]) -> list[Issued]:
-    """Publish files that are new or changed. Returns the keys that were made for apps without one."""
+async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
+    """Publish files that are new or changed. Returns the keys that were made for apps without one.
+
+    Raises:
+        Conflict: Two files are of one app; nothing was published.
+    """
+    if len(files) > 1:  # a single one may be a pipe, which is read once
+        assembly.apps.require_names_of_their_own(readable(files))
     issued = []
     for file in files:
         published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)

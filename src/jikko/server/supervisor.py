@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from jikko.cluster.data_folder_lock import sole_owner
+from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.membership import Membership, Said
 from jikko.cluster.messages import (
     SUPERVISOR,
@@ -61,16 +61,16 @@ class _Child:
 class Supervisor:
     """Keeps so many workers going until told to stop."""
 
-    def __init__(self, settings: Settings, sockets: Sequence[socket.socket], lock: int, files: Sequence[Path]) -> None:
+    def __init__(self, settings: Settings, sockets: Sequence[socket.socket], hold: Hold, files: Sequence[Path]) -> None:
         """Args:
         sockets: One that listens for each worker; closed once the workers are told to stop.
-        lock: The file that says that the data folder is in use: workers keep it open, so that it is for as long as
-            any of them lives.
+        hold: That on the data folder: workers keep its lock open, so that it is in use for as long as any of them
+            lives.
         files: To be published by the first worker.
         """
         self._settings = settings
         self._sockets = list(sockets)
-        self._lock = lock
+        self._hold = hold
         self._files = list(files)
         self._server = secrets.token_hex(4)
         self._names = 0
@@ -138,6 +138,7 @@ class Supervisor:
             await hearing
             child.line.close()
             del self._children[child.name]
+            self._say_who()
             self._died(child, code)
             if not (child.served or code < 0):
                 self._leave_to_others(slot)
@@ -178,7 +179,7 @@ class Supervisor:
                     *(str(number) for number in handles),
                     self._settings.log_level,
                     stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=(*handles, self._lock),
+                    pass_fds=(*handles, self._hold.fileno()),
                     # Control-C at the terminal is for this process alone, which tells the workers.
                     start_new_session=True,
                 )
@@ -186,6 +187,7 @@ class Supervisor:
                 line.close()
                 raise
         child = self._children[name] = _Child(name, process, line)
+        self._say_who()
         if self._told.is_set():
             self._signal(child, signal.SIGTERM)
         return child
@@ -227,6 +229,9 @@ class Supervisor:
             case Reply(to=to):
                 self._say([(to, message)])
 
+    def _say_who(self) -> None:
+        self._hold.say(workers=[child.process.pid for child in self._children.values()])
+
     def _say(self, said: Said) -> None:
         for name, message in said:
             if (child := self._children.get(name)) is not None:
@@ -253,15 +258,14 @@ class Supervisor:
         click.echo(f"Worker {child.process.pid} {how}; {then}.", err=True)
 
 
-async def supervise(settings: Any, workers: int, files: Sequence[Path]) -> None:
+async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:
     """Serve with so many processes until told to stop."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
-    with sole_owner(settings.home) as lock:
-        try:
-            sockets = listen(settings.host, settings.port, workers)
-        except OSError as error:
-            raise InvalidSettings(str(error)) from None
-        supervisor = Supervisor(settings, sockets, lock.fileno(), files)
-        if not await supervisor.run():
-            raise click.exceptions.Exit(1)
+    try:
+        sockets = listen(settings.host, settings.port, workers)
+    except OSError as error:
+        raise InvalidSettings(str(error)) from None
+    hold.say(address=base_of(settings, sockets[0]))
+    if not await Supervisor(settings, sockets, hold, files).run():
+        raise click.exceptions.Exit(1)

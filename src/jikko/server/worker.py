@@ -131,9 +131,9 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         return
     settings = settings_from_json(begin.settings)
     peers = PeersOverLine(begin.name, line, begin.workers)
-    async with assemble(settings, peers=peers) as assembly:
+    async with assemble(settings, owned=True, peers=peers) as assembly:
         base = base_of(settings, listening)
-        line.send(Assembled(said=to_try(base, await publish(assembly, map(Path, begin.files)))))
+        line.send(Assembled(said=to_try(base, await publish(assembly, [Path(file) for file in begin.files]))))
         worker = Worker(assembly, peers, line)
         obeying = asyncio.get_running_loop().create_task(worker.obey(messages))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from jikko.dify import bodies as run_bodies
 from jikko.dify import events as wire
 from jikko.dify.stream import Messages
-from jikko.errors import LogUnwritable, RunLeft
+from jikko.errors import JikkoError, RunLeft
 from jikko.events import RunFinished
 from jikko.http.api import Api
 from jikko.http.errors import Error, refusal
@@ -36,7 +36,7 @@ async def answer(api: Api, start: Start, mode: Mode) -> Answer:
         return refusal(error, {**headers, "Location": location})
     if isinstance(end, RunFinished):
         return Response(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
-    forms = forms_of(run.record, await api.runs.records.events(run.record))
+    forms = forms_of(run.record, await api.runs.log(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
     return Response(run_bodies.paused_body(run.record, waiting), headers=headers)
 
@@ -50,5 +50,5 @@ async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
                 yield piece
             elif not batch:
                 yield PING
-    except (RunLeft, LogUnwritable) as error:
+    except JikkoError as error:
         yield wire.error_frame(run.record.owner, error)

@@ -14,16 +14,18 @@ from jikko.dify import events as wire
 from jikko.dify.messages import Message
 from jikko.dify.snapshot import snapshot as told_so_far
 from jikko.dify.stream import Messages
-from jikko.errors import InvalidParam, LogUnwritable, NotFound, RunLeft
+from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
+from jikko.http.errors import Error, refusal
 from jikko.http.fields import user_of
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.sse import PING, EventStream
 from jikko.ports.run_store import LogQuery
 from jikko.record import NodeExecution, RunRecord, folded
+from jikko.runs.history import readable_executions
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -68,19 +70,27 @@ async def logs(request: Request) -> Answer:
 async def node_executions(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
     api, record = await _record(request)
-    executions = await api.runs.records.node_executions(record)
-    body = run_bodies.NodeExecutions([_fresh(execution, request) for execution in executions])
-    return json_response(body)
+    try:
+        executions = await api.runs.records.node_executions(record)
+    except LogDamaged as damage:
+        found = [_fresh(execution, request) for execution in readable_executions(record, damage)]
+        return _damaged(damage, msgspec.to_builtins(found))
+    return json_response(run_bodies.NodeExecutions([_fresh(execution, request) for execution in executions]))
 
 
 async def node_execution(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
     api, record = await _record(request)
     wanted = request.path_params["node_execution_id"].lower()
-    for execution in await api.runs.records.node_executions(record):
+    damaged: LogDamaged | None = None
+    try:
+        executions = await api.runs.records.node_executions(record)
+    except LogDamaged as damage:
+        executions, damaged = readable_executions(record, damage), damage
+    for execution in executions:
         if execution.id == wanted:
             return json_response(_fresh(execution, request))
-    raise NotFound("Node execution not found.")
+    raise damaged or NotFound("Node execution not found.")
 
 
 async def run_events(request: Request) -> Answer:
@@ -92,7 +102,10 @@ async def run_events(request: Request) -> Answer:
     """
     api, record = await _record(request)
     if "text/event-stream" not in (request.header(b"accept") or ""):
-        events = await api.runs.records.events(record)
+        try:
+            events = await api.runs.records.events(record)
+        except LogDamaged as damage:
+            return _damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
         return json_response(EventLog([_numbered(position, event) for position, event in enumerate(events)]))
     after = _last_event_id(request)
     return EventStream(_log_frames(api, record, after))
@@ -124,8 +137,7 @@ def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
     follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
-    # Parked: the client comes again with the last id that it saw.
-    with contextlib.suppress(RunLeft, LogUnwritable):
+    try:
         async for batch in follow:
             yield (
                 b"".join(
@@ -134,6 +146,15 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
                 )
                 or PING
             )
+    except (RunLeft, LogUnwritable):
+        pass  # the client comes again with the last id that it saw
+    except JikkoError as error:
+        yield wire.error_frame(record.owner, error)
+
+
+def _damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> Answer:
+    """What can be read of a log, in an answer that nobody takes for the whole."""
+    return refusal(Error(damage.code, str(damage), damage.status, data=readable))
 
 
 async def _attached(
@@ -144,7 +165,11 @@ async def _attached(
         return
     yield PING
     live = None if snapshot else api.runs.live(record.owner.run_id)
-    log = await api.runs.records.events(record) if live is None else live.shown
+    try:
+        log = await api.runs.log(record) if live is None else live.shown
+    except JikkoError as error:
+        yield wire.error_frame(record.owner, error)
+        return
     # The run may have gone on since its record was read: what the client is told, and what it will be, part at one
     # position of the log.
     record = folded(record.owner, log)
@@ -167,7 +192,7 @@ async def _attached(
             last = batch[-1][1] if batch else last
             if isinstance(last, RunPaused) and not stay:
                 return
-    except (RunLeft, LogUnwritable) as error:
+    except JikkoError as error:
         yield wire.error_frame(record.owner, error)
         return
     if not isinstance(last, RunFinished):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+import msgspec
+
 from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Update
@@ -125,9 +127,15 @@ class Assigner:
         return tuple(assignment.target for assignment in self.assignments)
 
     async def run(self, ctx: Context) -> Result:
-        pool = _Pool(ctx.variables)
+        if ctx.recorded is ctx.variables:
+            return self._changed(ctx, _Pool(ctx.variables))
+        # First as it is recorded, so that what a refusal quotes is that. What is refused depends on no text.
+        recorded = self._changed(ctx, _Pool(ctx.recorded))
+        return msgspec.structs.replace(recorded, updates=self._changed(ctx, _Pool(ctx.variables)).updates)
+
+    def _changed(self, ctx: Context, pool: _Pool) -> Result:
         if self.recorded is None:
-            return self._run_version_1(pool)
+            return self._changed_by_version_1(pool)
         try:
             for assignment in self.assignments:
                 _assign(pool, assignment, max_number=ctx.services.limits.max_number)
@@ -144,7 +152,7 @@ class Assigner:
             updates=pool.updates(),
         )
 
-    def _run_version_1(self, pool: _Pool) -> Result:
+    def _changed_by_version_1(self, pool: _Pool) -> Result:
         (assignment,) = self.assignments
         try:
             value = _assign_unchecked(pool, assignment)

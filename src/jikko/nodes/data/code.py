@@ -44,13 +44,14 @@ class Code:
 
     async def run(self, ctx: Context) -> Result:
         arguments = values_of(self.variables, ctx.variables)
+        recorded = arguments if ctx.recorded is ctx.variables else values_of(self.variables, ctx.recorded)
         try:
             result = await ctx.services.sandbox.run_code(self.language, self.code, arguments, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
-            raise NodeFailure(str(failure), kind=failure.kind, inputs=arguments) from None
+            raise NodeFailure(str(failure), kind=failure.kind, inputs=recorded) from None
         try:
             outputs = OutputCheck(ctx.services.limits).declared(floats_from_scientific(result), self.outputs)
         except NodeFailure as failure:
-            failure.inputs = arguments
+            failure.inputs = recorded
             raise
-        return Result(outputs=outputs, inputs=arguments)
+        return Result(outputs=outputs, inputs=recorded)

@@ -67,10 +67,21 @@ class ListOperator:
         try:
             return _result(self._worked(value, kind, ctx.variables), recorded)
         except ListRefused as refusal:
-            raise NodeFailure(str(refusal), inputs=recorded, process_data=recorded) from None
+            told = self._told(refusal, value, kind, ctx)
+            raise NodeFailure(told, inputs=recorded, process_data=recorded) from None
         except (ValueError, TypeError, AttributeError) as error:
             # Dify foresees these no more than that. The last: elements that are not of the declared type.
-            raise NodeFailure(str(error), kind="WorkflowNodeError") from None
+            raise NodeFailure(self._told(error, value, kind, ctx), kind="WorkflowNodeError") from None
+
+    def _told(self, error: Exception, items: list[Json], kind: str, ctx: Context) -> str:
+        """The message of an error. It may quote the configuration: with secrets, it is that which their masks make."""
+        if ctx.recorded is ctx.variables:
+            return str(error)
+        try:
+            self._worked(items, kind, ctx.recorded)
+        except (ListRefused, ValueError, TypeError, AttributeError) as masked:
+            return str(masked)
+        return "A secret environment variable does not suit what is done with the list."
 
     def _worked(self, items: list[Json], kind: str, variables: Variables) -> list[Json]:
         for condition in self.conditions:

@@ -33,16 +33,17 @@ class TemplateTransform:
 
     async def run(self, ctx: Context) -> Result:
         values = values_of(self.variables, ctx.variables)
+        recorded = values if ctx.recorded is ctx.variables else values_of(self.variables, ctx.recorded)
         if any(is_file(value) for value in values.values()):
             # As recorded: Dify 1.15 cannot hand a file to a template, only a list of files.
             raise NodeFailure("Type is not JSON serializable: File")
         try:
             text = await ctx.services.sandbox.render(self.template, values, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
-            raise NodeFailure(str(failure), inputs=values) from None
+            raise NodeFailure(str(failure), inputs=recorded) from None
         limit = ctx.services.limits.max_text
         if len(text) > limit:
             raise NodeFailure(
-                f"Output length exceeds the limit of {limit} characters (set by JIKKO_MAX_TEXT).", inputs=values
+                f"Output length exceeds the limit of {limit} characters (set by JIKKO_MAX_TEXT).", inputs=recorded
             )
-        return Result(outputs={"output": text}, inputs=values)
+        return Result(outputs={"output": text}, inputs=recorded)

@@ -48,14 +48,15 @@ class VariableAggregator:
             for selector in self.candidates:
                 value = ctx.variables.get(selector)
                 if value is not UNSET:
-                    return Result(outputs={"output": value}, inputs={".".join(selector[1:]): value})
+                    recorded = ctx.recorded.get(selector)
+                    return Result(outputs={"output": value}, inputs={".".join(selector[1:]): recorded})
             return Result()
         for name, candidates in self.groups:
             for selector in candidates:
                 value = ctx.variables.get(selector)
                 if value is not UNSET:
                     outputs[name] = {"output": value}
-                    inputs[".".join(selector[1:])] = value
-                    updates.append(Update((ctx.node_id, described_name(name)), described(selector, value)))
+                    recorded = inputs[".".join(selector[1:])] = ctx.recorded.get(selector)
+                    updates.append(Update((ctx.node_id, described_name(name)), described(selector, recorded)))
                     break
         return Result(outputs=outputs, inputs=inputs, updates=tuple(updates))

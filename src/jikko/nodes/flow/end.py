@@ -44,8 +44,12 @@ class End:
         return Result(outputs=values, inputs=self._recorded(ctx, values))
 
     def _recorded(self, ctx: Context, values: dict[str, Json]) -> dict[str, Json]:
-        """The inputs: the values, but of a group of an aggregator what Dify records of it."""
-        recorded = values
+        """The inputs: the values as records show them, but of a group of an aggregator what Dify records of it.
+
+        A secret that the node hands on stands in its outputs. Its inputs show the mask all the same, as those of all
+        nodes do: so nobody who reads inputs has to know of which node they are.
+        """
+        recorded = values if ctx.recorded is ctx.variables else values_of(self.outputs, ctx.recorded)
         for name, selector in self.outputs:
             if len(selector) == 2 and isinstance(values[name], dict):
                 described = ctx.variables.get((selector[0], described_name(selector[1])))

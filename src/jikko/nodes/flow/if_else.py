@@ -39,7 +39,7 @@ class IfElse:
         selected, holds = ELSE, False
         for case in self.cases:
             try:
-                outcome = evaluate_case(case, ctx.variables)
+                outcome = evaluate_case(case, ctx.variables, ctx.recorded)
             except ConditionError as error:
                 raise NodeFailure(
                     str(error), inputs={"conditions": conditions}, process_data={"condition_results": results}

@@ -99,6 +99,7 @@ class Loop:
 
     async def run(self, ctx: ContainerContext) -> Result:
         first: dict[str, Json] = {}
+        recorded: dict[str, Json] = {}
         for variable in self.variables:
             value: Json = variable.constant
             if not variable.fits:
@@ -110,10 +111,11 @@ class Loop:
                         f"Variable {list(variable.selector)} of loop variable {variable.label} not found."
                     )
             first[variable.label] = value
-        begun = ctx.begin({"loop_count": self.count, **first}, length=self.count, variables=first)
+            recorded[variable.label] = value if variable.selector is None else ctx.recorded.get(variable.selector)
+        begun = ctx.begin({"loop_count": self.count, **recorded}, length=self.count, variables=first)
         inputs = dict(begun)
         # After a crash the variables have the values of the last round; that there was one answers the question.
-        if not ctx.has_rounds and self._breaks_at_once(ctx.variables):
+        if not ctx.has_rounds and self._breaks_at_once(ctx):
             return self._result(inputs, {}, [], "loop_break", 0)
         outputs: dict[str, Json] = {}
         outcomes: list[RoundOutcome] = []
@@ -123,7 +125,8 @@ class Loop:
             return {variable.label: variables.get((ctx.node_id, variable.label)) for variable in self.variables}
 
         def is_last(variables: Variables, ended: bool) -> bool:
-            return ended or self._breaks(variables)
+            # These are the variables around the loop, which its rounds share.
+            return ended or self._breaks(ctx)
 
         for index in range(self.count):
             outcome = await ctx.run_round(index, None, collect, is_last)
@@ -144,20 +147,20 @@ class Loop:
                 break
         return self._result(inputs, outputs, outcomes, reason, self.count)
 
-    def _breaks_at_once(self, variables: Variables) -> bool:
+    def _breaks_at_once(self, ctx: ContainerContext) -> bool:
         """Whether the loop ends before its first round. Missing variables are forgiven here."""
         try:
-            return self._breaks(variables)
+            return self._breaks(ctx)
         except NodeFailure as failure:
             if isinstance(failure.__cause__, VariableNotFound):
                 return False
             raise
 
-    def _breaks(self, variables: Variables) -> bool:
+    def _breaks(self, ctx: ContainerContext) -> bool:
         if not self.until.conditions:
             return False
         try:
-            return evaluate_case(self.until, variables).final
+            return evaluate_case(self.until, ctx.variables, ctx.recorded).final
         except ConditionError as error:
             raise NodeFailure(str(error), kind="LoopNodeError") from error
 

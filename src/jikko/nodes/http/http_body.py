@@ -11,6 +11,7 @@ from jikko.lang.templates import Template
 from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
 from jikko.nodes.contract import Context, NodeFailure
 from jikko.nodes.files.file_content import read_content
+from jikko.nodes.rendered import Rendered
 from jikko.ports.http import FormFile, Multipart
 from jikko.values import UNSET, Json, Selector, is_file
 
@@ -84,9 +85,9 @@ class Body:
         try:
             match self.type:
                 case "raw-text":
-                    return self._text(self._only_item().value.to_text(ctx.variables))
+                    return self._text(Rendered.of(self._only_item().value, ctx))
                 case "json":
-                    return await self._json(self._only_item().value.to_text(ctx.variables))
+                    return await self._json(Rendered.of(self._only_item().value, ctx))
                 case "binary":
                     return await self._binary(ctx)
                 case "x-www-form-urlencoded":
@@ -103,12 +104,12 @@ class Body:
             raise NodeFailure(f"{self.type} body type should have exactly one item", kind="RequestBodyError")
         return self.items[0]
 
-    def _text(self, text: str) -> PreparedBody:
-        return PreparedBody(text.encode(), text, _CONTENT_TYPES[self.type])
+    def _text(self, text: Rendered) -> PreparedBody:
+        return PreparedBody(text.used.encode(), text.recorded, _CONTENT_TYPES[self.type])
 
-    async def _json(self, text: str) -> PreparedBody:
+    async def _json(self, text: Rendered) -> PreparedBody:
         try:
-            value = await _lenient_json(text)
+            value = await _lenient_json(text.used)
             sent = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except UnicodeEncodeError:
             raise
@@ -118,10 +119,10 @@ class Body:
                 kind="RequestBodyError",
             ) from None
         except (ValueError, RecursionError):
-            shown = text if len(text) <= 200 else f"{text[:200]}…"
+            shown = text.recorded if len(text.recorded) <= 200 else f"{text.recorded[:200]}…"
             raise NodeFailure(f"Failed to parse JSON: {shown}", kind="RequestBodyError") from None
-        # An empty value is sent and not recorded. Source: Dify 1.15.
-        return PreparedBody(sent, json.dumps(value) if value else "", _CONTENT_TYPES[self.type])
+        shown = await _recorded_json(text.recorded) if text.is_masked else _dumped(value)
+        return PreparedBody(sent, shown, _CONTENT_TYPES[self.type])
 
     async def _binary(self, ctx: Context) -> PreparedBody:
         selector = self._only_item().file
@@ -133,8 +134,11 @@ class Body:
 
     def _urlencoded(self, ctx: Context) -> PreparedBody:
         fields = self._fields(ctx)
-        text = urlencode(fields)
-        return PreparedBody(text.encode(), text, _CONTENT_TYPES[self.type])
+        sent = urlencode([(name.used, value.used) for name, value in fields])
+        recorded = sent
+        if ctx.recorded is not ctx.variables:
+            recorded = urlencode([(name.recorded, value.recorded) for name, value in fields])
+        return PreparedBody(sent.encode(), recorded, _CONTENT_TYPES[self.type])
 
     async def _form(self, ctx: Context) -> PreparedBody:
         fields = self._fields(ctx)
@@ -143,42 +147,56 @@ class Body:
         shown = "".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
             # With files, only they are recorded. Source: Dify 1.15.
-            for name, text in ([(file.name, _summary(file)) for file in files] if files else fields.items())
+            for name, text in (
+                [(name, _summary(file)) for name, file in files]
+                if files
+                else [(name.recorded, value.recorded) for name, value in fields]
+            )
         )
         return PreparedBody(
-            content=Multipart(boundary, tuple(fields.items()), files or (_PLACEHOLDER,)),
+            content=Multipart(
+                boundary,
+                tuple((name.used, value.used) for name, value in fields),
+                tuple(file for _, file in files) or (_PLACEHOLDER,),
+            ),
             shown=f"{shown}--{boundary}--\r\n" if shown else "",
             content_type=f"multipart/form-data; boundary={boundary}",
         )
 
-    def _fields(self, ctx: Context) -> dict[str, str]:
-        """The texts by name; the last one of a name counts."""
-        fields = {}
+    def _fields(self, ctx: Context) -> list[tuple[Rendered, Rendered]]:
+        """Names and texts; the last text of a name counts."""
+        fields: dict[str, tuple[Rendered, Rendered]] = {}
         for item in self.items:
             if not item.is_file or self.type != "form-data":
-                fields[item.key.to_text(ctx.variables)] = item.value.to_text(ctx.variables)
-        return fields
+                name = Rendered.of(item.key, ctx)
+                fields[name.used] = name, Rendered.of(item.value, ctx)
+        return list(fields.values())
 
-    async def _files(self, ctx: Context) -> tuple[FormFile, ...]:
-        """The files that there are. Selectors without one are passed over."""
-        selectors = {item.key.to_text(ctx.variables): item.file for item in self.items if item.is_file}
+    async def _files(self, ctx: Context) -> list[tuple[str, FormFile]]:
+        """The files that there are, each with its name as it is recorded. Selectors without one are passed over."""
+        selectors: dict[str, tuple[Rendered, Selector]] = {}
+        for item in self.items:
+            if item.is_file:
+                name = Rendered.of(item.key, ctx)
+                selectors[name.used] = name, item.file
         found = []
-        for name, selector in selectors.items():
+        for name, selector in selectors.values():
             value = ctx.variables.get(selector)
             candidates = [] if value is UNSET else value if isinstance(value, list) else [value]
             if candidates and all(map(is_file, candidates)):
                 found += [(name, file) for file in candidates if file.get("related_id") or file.get("remote_url")]
-        return tuple(
-            [
+        return [
+            (
+                name.recorded,
                 FormFile(
-                    name=name,
+                    name=name.used,
                     filename=file.get("filename") or "",
                     content=await _content(ctx, file),
                     content_type=file.get("mime_type") or "application/octet-stream",
-                )
-                for name, file in found
-            ]
-        )
+                ),
+            )
+            for name, file in found
+        ]
 
 
 async def _content(ctx: Context, file: dict[str, Json]) -> bytes:
@@ -192,6 +210,19 @@ async def _content(ctx: Context, file: dict[str, Json]) -> bytes:
 def _summary(file: FormFile) -> str:
     name = file.filename or "unknown"
     return f"<file_content_binary: '{name}', type='{file.content_type}', size={len(file.content)} bytes>"
+
+
+def _dumped(value: Json) -> str:
+    # An empty value is sent and not recorded. Source: Dify 1.15.
+    return json.dumps(value) if value else ""
+
+
+async def _recorded_json(text: str) -> str:
+    """What is recorded of JSON with masks in it, which may be no JSON because of them."""
+    try:
+        return _dumped(await _lenient_json(text))
+    except (TooLong, ValueError, RecursionError):
+        return text
 
 
 async def _lenient_json(text: str) -> Json:

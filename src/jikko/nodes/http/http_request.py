@@ -1,13 +1,14 @@
 """The HTTP Request node: asks another server."""
 
 import base64
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeFailure, Result, Variables
 from jikko.nodes.http.http_body import Body, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
@@ -23,6 +24,19 @@ _KINDS: Final[Mapping[FailureKind, str]] = {
     "body": "RequestBodyError",
     "too_large": "ResponseSizeError",
 }
+_FAILED: Final[Mapping[FailureKind, str]] = {
+    "url": "its URL cannot be used",
+    "body": "its body cannot be sent",
+    "request": "one of its headers cannot be sent",
+    "address": "the address may not be reached",
+    "connect": "there is no such host, no connection, or no trust in its certificate",
+    "timeout": "it took too long",
+    "redirect": "it was redirected too often, or to nowhere",
+    "protocol": "what came back is not a complete answer",
+    "too_large": "the answer is too large",
+}
+"""What is told of a failure where its own message would name what is secret."""
+_END_OF_HOST: Final = re.compile(r"[/?#\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +61,13 @@ class ApiKey:
             header=config.text("header").strip() or "Authorization",
         )
 
-    def value(self, ctx: Context) -> str:
+    def value(self, variables: Variables) -> str:
         """The value of the header.
 
         Raises:
             NodeFailure: The key is blank, or cannot be encoded.
         """
-        key = self.key.to_text(ctx.variables)
+        key = self.key.to_text(variables)
         if not key.strip():
             raise NodeFailure(
                 "API key is required for authorization but was empty. Please provide a valid API key.",
@@ -66,6 +80,21 @@ class ApiKey:
                 return f"Basic {_encoded(key) if ':' in key else key}"
             case _:
                 return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What goes ahead of the body: as it is sent, or as it is recorded."""
+
+    url: str
+    params: Pairs
+    headers: dict[str, str]
+    """With that of the API key."""
+
+    @property
+    def host(self) -> str:
+        """Host and port, as far as they can be told from the rest."""
+        return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +148,16 @@ class HttpRequest:
         )
 
     async def run(self, ctx: Context) -> Result:
-        key = None if self.api_key is None else self.api_key.value(ctx)
-        url = self._expanded_url(ctx)
-        params = tuple((name.to_text(ctx.variables), value.to_text(ctx.variables)) for name, value in self.params)
-        headers = _parsed_headers(self.headers.to_text(ctx.variables))
+        sent = self._head(ctx.variables)
+        recorded = sent if ctx.recorded is ctx.variables else self._head(ctx.recorded)
+        _check_url(sent.url)
         body = await self.body.prepare(ctx)
-        pairs = self._headers(headers, key, body)
-        process_data = {"request": self._record(url, params, pairs, body)}
+        headers = self._headers(sent, body)
+        _check_headers(headers, recorded.headers)
+        process_data = {"request": self._record(sent, headers, recorded, body)}
         try:
-            response = await self._send(ctx, url, params, pairs, body)
-            outputs = await self._outputs(ctx, url, response)
+            response = await self._send(ctx, sent, headers, recorded, body)
+            outputs = await self._outputs(ctx, sent.url, response)
         except NodeFailure as failure:
             failure.process_data = process_data
             raise
@@ -141,50 +170,69 @@ class HttpRequest:
             )
         return Result(outputs=outputs, process_data=process_data)
 
-    def _expanded_url(self, ctx: Context) -> str:
-        url = self.url.to_text(ctx.variables)
-        if not url:
-            raise NodeFailure("url is required", kind="InvalidURLError")
-        if not url.startswith(("http://", "https://")):
-            raise NodeFailure("url should start with http:// or https://", kind="InvalidURLError")
-        return url
-
-    def _headers(self, headers: dict[str, str], key: str | None, body: PreparedBody) -> Pairs:
+    def _head(self, variables: Variables) -> _Head:
+        key = None if self.api_key is None else self.api_key.value(variables)
+        headers = _parsed_headers(self.headers.to_text(variables))
         if self.api_key is not None and key is not None:
             headers[self.api_key.header] = key
+        return _Head(
+            url=self.url.to_text(variables),
+            params=tuple((name.to_text(variables), value.to_text(variables)) for name, value in self.params),
+            headers=headers,
+        )
+
+    def _headers(self, head: _Head, body: PreparedBody) -> Pairs:
+        headers = head.headers
         if self.body.type == "form-data":
             # One of the user's would lack the boundary.
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         if body.content_type is not None and "content-type" not in map(str.lower, headers):
-            headers["Content-Type"] = body.content_type
-        for name, value in headers.items():
-            if not name.isascii() or not value.isascii():
-                # The value may be a secret.
-                raise NodeFailure(
-                    f"The header {name!r} cannot be sent: names and values of headers must be ASCII.",
-                    kind="WorkflowNodeError",
-                )
+            headers = {**headers, "Content-Type": body.content_type}
         return tuple(headers.items())
 
-    def _record(self, url: str, params: Pairs, headers: Pairs, body: PreparedBody) -> str:
-        masked = None if self.api_key is None else self.api_key.header
+    def _record(self, sent: _Head, headers: Pairs, recorded: _Head, body: PreparedBody) -> str:
+        """What is recorded of the request.
+
+        Raises:
+            NodeFailure: It cannot be sent.
+        """
         try:
-            return request_text(self.method, url, params=params, headers=headers, masked_header=masked, body=body.shown)
+            text = self._text(sent, headers, body)
         except UnicodeEncodeError:
             raise NodeFailure("The parameters hold characters that cannot be sent.", kind="InvalidURLError") from None
         except ValueError:
             # Not the text of the error: it may hold user and password.
             raise NodeFailure("The URL cannot be used: its host is malformed.", kind="InvalidURLError") from None
+        if recorded is sent:
+            return text
+        headers = self._headers(recorded, body)
+        try:
+            return self._text(recorded, headers, body)
+        except ValueError:
+            # With a mask in it, a URL may be none any more.
+            return self._text(replace(recorded, url=""), headers, body)
 
-    async def _send(self, ctx: Context, url: str, params: Pairs, headers: Pairs, body: PreparedBody) -> HttpResponse:
+    def _text(self, head: _Head, headers: Pairs, body: PreparedBody) -> str:
+        return request_text(
+            self.method,
+            head.url,
+            params=head.params,
+            headers=headers,
+            masked_header=None if self.api_key is None else self.api_key.header,
+            body=body.shown,
+        )
+
+    async def _send(
+        self, ctx: Context, sent: _Head, headers: Pairs, recorded: _Head, body: PreparedBody
+    ) -> HttpResponse:
         if self.method.lower() == "options":
             raise NodeFailure(f"Invalid http method {self.method}", kind="InvalidHttpMethodError")
         limits = ctx.services.limits
         request = OutgoingRequest(
             method=self.method,
-            url=url,
+            url=sent.url,
             headers=headers,
-            params=params,
+            params=sent.params,
             body=body.content,
             timeouts=self.timeouts,
             ssl_verify=self.ssl_verify,
@@ -195,10 +243,11 @@ class HttpRequest:
         try:
             response = await ctx.services.http.send(request)
         except HttpFailure as failure:
-            raise NodeFailure(str(failure), kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
+            told = _told(failure, sent, recorded)
+            raise NodeFailure(told, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
         if response.status in _GIVEN_UP:
             raise NodeFailure(
-                f"Reached maximum retries for URL {_without_userinfo(url)} (status {response.status})",
+                f"Reached maximum retries for URL {_without_userinfo(recorded.url)} (status {response.status})",
                 kind="HttpRequestNodeError",
             )
         return response
@@ -242,6 +291,30 @@ def _encoded(key: str) -> str:
         raise NodeFailure(
             "The API key holds characters that cannot be sent.", kind="AuthorizationConfigError"
         ) from None
+
+
+def _check_url(url: str) -> None:
+    if not url:
+        raise NodeFailure("url is required", kind="InvalidURLError")
+    if not url.startswith(("http://", "https://")):
+        raise NodeFailure("url should start with http:// or https://", kind="InvalidURLError")
+
+
+def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
+    for name, value in sent:
+        if not name.isascii() or not value.isascii():
+            # The value may be a secret, and so may the name.
+            which = f"The header {name!r}" if name in recorded else "A header"
+            raise NodeFailure(
+                f"{which} cannot be sent: names and values of headers must be ASCII.", kind="WorkflowNodeError"
+            )
+
+
+def _told(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
+    """The message of a failure. It may name the host, or a header, and these may come from secrets."""
+    if sent.host == recorded.host and sent.headers.keys() == recorded.headers.keys():
+        return str(failure)
+    return f"The request to {recorded.host or 'a secret host'} failed: {_FAILED[failure.kind]}."
 
 
 def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:

@@ -13,6 +13,7 @@ from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.prompt import Prompt
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
+from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Abilities, Completion, Message, ModelFailure, ModelRequest
 from jikko.values import Json, Selector
 
@@ -69,14 +70,17 @@ class Llm:
         files = self.vision.files(ctx.variables)
         if files:
             inputs["#files#"] = files
-        context = context_text(ctx.variables.get(self.context)) if self.context else ""
-        if context:
-            inputs["#context#"] = context
+        context = self._context(ctx)
+        if context.used:
+            inputs["#context#"] = context.recorded
         inputs |= {"model_provider": self.model.provider, "model_name": self.model.name}
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
-        prompt = await self.prompt.messages(ctx, context, files, self.vision.detail)
-        messages = without_unsupported(prompt, able)
+        prompt = await self.prompt.drafts(ctx, context, files, self.vision.detail)
+        messages = without_unsupported([draft.sent for draft in prompt], able)
+        recorded = messages
+        if ctx.recorded is not ctx.variables:
+            recorded = without_unsupported([draft.recorded for draft in prompt], able)
         if not messages:
             raise NodeFailure(
                 "The prompt is empty: write at least one message that has a text.", kind="NoPromptFoundError"
@@ -96,10 +100,16 @@ class Llm:
         completion = await self._call(ctx, request, able, stream)
         stream.finish()
         try:
-            return await self._result(ctx, completion, stream, inputs, messages, mode)
+            return await self._result(ctx, completion, stream, inputs, recorded, mode)
         except NodeFailure as failure:
             failure.usage = completion.usage.as_usage()
             raise
+
+    def _context(self, ctx: Context) -> Rendered:
+        if not self.context:
+            return NOTHING
+        used = context_text(ctx.variables.get(self.context))
+        return Rendered(used, used if ctx.recorded is ctx.variables else context_text(ctx.recorded.get(self.context)))
 
     async def _call(self, ctx: Context, request: ModelRequest, able: Abilities, stream: TextStream) -> Completion:
         structured = self.structured_output
@@ -119,7 +129,7 @@ class Llm:
         completion: Completion,
         stream: TextStream,
         inputs: dict[str, Json],
-        messages: tuple[Message, ...],
+        prompt: tuple[Message, ...],
         mode: str,
     ) -> Result:
         text, reasoning = stream.answer(completion)
@@ -144,7 +154,7 @@ class Llm:
             outputs=outputs,
             process_data={
                 "model_mode": mode,
-                "prompts": recorded_prompts(messages, mode),
+                "prompts": recorded_prompts(prompt, mode),
                 "usage": outputs["usage"],
                 "finish_reason": completion.finish_reason,
                 "model_provider": self.model.provider,

@@ -1,10 +1,10 @@
 """The Parameter Extractor node: a model finds values in a text."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
-from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.model.extracted_values import Misfit, Parameter, check_values, schema_of
@@ -13,8 +13,9 @@ from jikko.nodes.model.json_in_text import first_object
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.ports.models import Abilities, Completion, Media, Mode, ModelFailure, ModelRequest, Tool, ToolCall
-from jikko.values import UNSET, Json, Selector
+from jikko.nodes.rendered import Rendered
+from jikko.ports.models import Abilities, Completion, Media, Message, Mode, ModelFailure, ModelRequest, Tool, ToolCall
+from jikko.values import Json, Selector
 
 _NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
 
@@ -56,9 +57,9 @@ class ParameterExtractor:
         )
 
     async def run(self, ctx: Context) -> Result:
-        query = ctx.variables.get(self.query) if self.query else UNSET
+        query = Rendered.of_value(self.query, ctx)
         inputs: dict[str, Json] = {
-            "query": "" if query is UNSET else to_text(query),
+            "query": query.recorded,
             "files": self.vision.files(ctx.variables),
             "parameters": [parameter.as_json() for parameter in self.parameters],
             "instruction": self.instruction.source,
@@ -67,7 +68,7 @@ class ParameterExtractor:
         }
         process_data: dict[str, Json] = {}
         try:
-            return await self._run(ctx, inputs, process_data)
+            return await self._run(ctx, query, inputs, process_data)
         except NodeFailure as failure:
             failure.inputs = inputs
             failure.process_data = process_data
@@ -75,18 +76,20 @@ class ParameterExtractor:
             failure.kind = failure.kind if failure.kind == "ModelNotExistError" else ""
             raise
 
-    async def _run(self, ctx: Context, inputs: dict[str, Json], process_data: dict[str, Json]) -> Result:
+    async def _run(
+        self, ctx: Context, query: Rendered, inputs: dict[str, Json], process_data: dict[str, Json]
+    ) -> Result:
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
         media = await all_media(ctx, inputs["files"], self.vision.detail)
-        request = self._request(ctx, mode, inputs["query"], media, able, by_tool=self.by_tool and able.tools)
-        self._record(process_data, request)
+        request, recorded = self._request(ctx, mode, query, media, able, by_tool=self.by_tool and able.tools)
+        self._record(process_data, request, recorded)
         try:
             completion = await call(ctx, request)
         except ModelFailure:
             able = replace(abilities(ctx, self.model), tools=False)
-            request = self._request(ctx, mode, inputs["query"], media, able, by_tool=False)
-            self._record(process_data, request)
+            request, recorded = self._request(ctx, mode, query, media, able, by_tool=False)
+            self._record(process_data, request, recorded)
             completion = await call(ctx, request)
         tool_call = completion.tool_calls[0] if completion.tool_calls else None
         usage = completion.usage.as_json()
@@ -100,17 +103,23 @@ class ParameterExtractor:
         )
 
     def _request(
-        self, ctx: Context, mode: Mode, query: str, media: list[Media], able: Abilities, *, by_tool: bool
-    ) -> ModelRequest:
+        self, ctx: Context, mode: Mode, query: Rendered, media: list[Media], able: Abilities, *, by_tool: bool
+    ) -> tuple[ModelRequest, tuple[Message, ...]]:
+        """What the model is asked, and the prompt as it is recorded."""
         by_tool = by_tool and mode == "chat"
         schema = schema_of(self.parameters)
-        instruction = self.instruction.to_text(ctx.variables)
-        messages = extractor_messages(query, instruction, media, schema, by_tool=by_tool)
-        return ModelRequest(
+        instruction = Rendered.of(self.instruction, ctx)
+
+        def prompt(text: str, told: str) -> tuple[Message, ...]:
+            return without_unsupported(extractor_messages(text, told, media, schema, by_tool=by_tool), able)
+
+        sent = prompt(query.used, instruction.used)
+        recorded = sent if ctx.recorded is ctx.variables else prompt(query.recorded, instruction.recorded)
+        request = ModelRequest(
             provider=self.model.provider,
             model=self.model.name,
             mode=mode,
-            messages=without_unsupported(messages, able),
+            messages=sent,
             parameters=self.model.resolved(ctx.variables),
             tools=(extractor_tool(schema),) if by_tool else (),
             schema=schema if able.structured_output and mode == "chat" and not by_tool else None,
@@ -119,11 +128,12 @@ class ParameterExtractor:
             run_id=ctx.run.run_id,
             key=ctx.idempotency_key,
         )
+        return request, recorded
 
-    def _record(self, process_data: dict[str, Json], request: ModelRequest) -> None:
+    def _record(self, process_data: dict[str, Json], request: ModelRequest, prompt: Iterable[Message]) -> None:
         process_data |= {
             "model_mode": request.mode,
-            "prompts": recorded_prompts(request.messages, request.mode),
+            "prompts": recorded_prompts(prompt, request.mode),
             "usage": None,
             "function": _function(request.tools[0]) if request.tools else {},
             "tool_call": None,

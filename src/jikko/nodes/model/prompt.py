@@ -10,7 +10,8 @@ from jikko.lang.templates import Template
 from jikko.nodes.contract import Context, NodeFailure, Variables
 from jikko.nodes.model.vision import all_media, files_in
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
-from jikko.ports.models import Message, Role
+from jikko.nodes.rendered import NOTHING, Rendered
+from jikko.ports.models import Media, Message, Role
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import UNSET, Json, Selector
 
@@ -44,13 +45,37 @@ class PromptText:
         for segment in self.segments:
             yield from segment.selectors
 
-    def text(self, variables: Variables, context: str) -> str:
+    def text(self, ctx: Context, context: Rendered) -> Rendered:
         """The text of a basic message."""
-        return context.join(segment.to_text(variables) for segment in self.segments)
+        segments = [Rendered.of(segment, ctx) for segment in self.segments]
+        return Rendered(
+            context.used.join(segment.used for segment in segments),
+            context.recorded.join(segment.recorded for segment in segments),
+        )
 
     def files(self, variables: Variables) -> list[Json]:
         """The files that the text of a basic message refers to."""
         return [file for selector in self.selectors for file in files_in(variables.get(selector))]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message, with its text as it is sent and as it is recorded."""
+
+    role: Role
+    text: Rendered | None
+    media: tuple[Media, ...] = ()
+    """Stands before the text."""
+
+    @property
+    def sent(self) -> Message:
+        """The message for the model."""
+        return Message(self.role, self.media if self.text is None else (*self.media, self.text.used))
+
+    @property
+    def recorded(self) -> Message:
+        """The message for the record."""
+        return Message(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +121,8 @@ class Prompt:
             if variables.get(selector) is UNSET:
                 raise NodeFailure(f"Variable {name} not found", kind="VariableNotFoundError")
 
-    async def messages(self, ctx: Context, context: str, files: list[Json], detail: str) -> list[Message]:
-        """The messages that are sent, before those are dropped that the model cannot read.
+    async def drafts(self, ctx: Context, context: Rendered, files: list[Json], detail: str) -> list[Draft]:
+        """The messages, before those are dropped that the model cannot read.
 
         Args:
             files: Shown to the model ahead of the last user message.
@@ -106,62 +131,72 @@ class Prompt:
         Raises:
             NodeFailure: A template or a file cannot be used.
         """
-        query = self._query(ctx.variables)
-        messages = (
+        query = self._query(ctx)
+        drafts = (
             await self._chat(ctx, context, query, detail)
             if self.is_chat
-            else [await self._completion(ctx, context, query)]
+            else [Draft("user", await self._completion(ctx, context, query))]
         )
         shown = await all_media(ctx, files, detail)
         if shown:
-            if messages and messages[-1].role == "user":
-                messages[-1] = Message("user", (*shown, *messages[-1].parts))
+            if drafts and drafts[-1].role == "user":
+                drafts[-1] = Draft("user", drafts[-1].text, (*shown, *drafts[-1].media))
             else:
-                messages.append(Message("user", tuple(shown)))
-        return messages
+                drafts.append(Draft("user", None, tuple(shown)))
+        return drafts
 
-    async def _chat(self, ctx: Context, context: str, query: str, detail: str) -> list[Message]:
-        messages: list[Message] = []
+    async def _chat(self, ctx: Context, context: Rendered, query: Rendered, detail: str) -> list[Draft]:
+        drafts: list[Draft] = []
         for entry in self.texts:
             if entry.jinja is not None:
                 text = await self._rendered(ctx, entry.jinja)
-                if text:
-                    messages.append(Message(entry.role, (text,)))
+                if text.used:
+                    drafts.append(Draft(entry.role, text))
                 continue
-            text = entry.text(ctx.variables, context)
-            if text:
-                messages.append(Message(entry.role, (text,)))
+            text = entry.text(ctx, context)
+            if text.used:
+                drafts.append(Draft(entry.role, text))
             media = await all_media(ctx, entry.files(ctx.variables), detail)
             if media:
-                messages.append(Message(entry.role, tuple(media)))
-        if query:
-            messages.append(Message("user", (query,)))
-        return messages
+                drafts.append(Draft(entry.role, None, tuple(media)))
+        if query.used:
+            drafts.append(Draft("user", query))
+        return drafts
 
-    async def _completion(self, ctx: Context, context: str, query: str) -> Message:
+    async def _completion(self, ctx: Context, context: Rendered, query: Rendered) -> Rendered:
         entry = self.texts[0]
-        if entry.jinja is not None:
-            text = await self._rendered(ctx, entry.jinja)
-        else:
-            text = entry.text(ctx.variables, context)
-        # Without a conversation the history is empty, and leaves its line break all the same.
-        # Source: Dify 1.15, spec/nodes.md, llm.
-        text = text.replace(_HISTORIES, "") if _HISTORIES in text else f"\n{text}"
-        return Message("user", (text.replace(_QUERY, query) if query else text,))
+        text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
+        return Rendered(_completed(text.used, query.used), _completed(text.recorded, query.recorded))
 
-    def _query(self, variables: Variables) -> str:
+    def _query(self, ctx: Context) -> Rendered:
         if not self.has_memory:
-            return ""
+            return NOTHING
         if self.query.source:
-            return self.query.to_text(variables)
-        query = variables.get(_SYS_QUERY)
-        return "" if query is UNSET else to_text(query)
+            return Rendered.of(self.query, ctx)
+        query = ctx.variables.get(_SYS_QUERY)
+        return NOTHING if query is UNSET else Rendered.same(to_text(query))
 
-    async def _rendered(self, ctx: Context, template: str) -> str:
+    async def _rendered(self, ctx: Context, template: str) -> Rendered:
         if not template:
-            return ""
+            return NOTHING
         values = values_of(self.jinja_variables, ctx.variables)
+        recorded = values if ctx.recorded is ctx.variables else values_of(self.jinja_variables, ctx.recorded)
         try:
-            return await ctx.services.sandbox.render(template, values, app_id=ctx.run.app_id)
+            text = await ctx.services.sandbox.render(template, values, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), kind=failure.kind) from None
+        if recorded == values:
+            return Rendered.same(text)
+        try:
+            shown = await ctx.services.sandbox.render(template, recorded, app_id=ctx.run.app_id)
+        except SandboxFailure:
+            # What the template does with the secret cannot be done with a mask: the record keeps the template.
+            shown = template
+        return Rendered(text, shown)
+
+
+def _completed(text: str, query: str) -> str:
+    # Without a conversation the history is empty, and leaves its line break all the same.
+    # Source: Dify 1.15, spec/nodes.md, llm.
+    text = text.replace(_HISTORIES, "") if _HISTORIES in text else f"\n{text}"
+    return text.replace(_QUERY, query) if query else text

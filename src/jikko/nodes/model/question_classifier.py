@@ -6,14 +6,14 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
-from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.contract import Context, NodeFailure, Result, Variables
 from jikko.nodes.model.classifier_prompt import classifier_messages, classifier_schema
 from jikko.nodes.model.json_in_text import fenced_object
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.vision import Vision, all_media
-from jikko.ports.models import Completion, ModelFailure, ModelRequest, ModelUsage
+from jikko.ports.models import Completion, Media, Message, ModelFailure, ModelRequest, ModelUsage
 from jikko.values import UNSET, Json, Selector
 
 
@@ -67,7 +67,7 @@ class QuestionClassifier:
     async def run(self, ctx: Context) -> Result:
         query = ctx.variables.get(self.query) if self.query else UNSET
         inputs: dict[str, Json] = {
-            "query": None if query is UNSET else query,
+            "query": None if query is UNSET else ctx.recorded.get(self.query),
             "model_provider": self.model.provider,
             "model_name": self.model.name,
         }
@@ -86,15 +86,10 @@ class QuestionClassifier:
         media = await all_media(ctx, self.vision.files(ctx.variables), self.vision.detail)
         names = [category.name.to_text(ctx.variables) for category in self.categories]
         ids = [category.id for category in self.categories]
-        messages = without_unsupported(
-            classifier_messages(
-                to_text(inputs["query"]),
-                list(zip(ids, names, strict=True)),
-                self.instruction.to_text(ctx.variables),
-                media,
-            ),
-            able,
-        )
+        messages = without_unsupported(self._messages(ctx.variables, media), able)
+        recorded = messages
+        if ctx.recorded is not ctx.variables:
+            recorded = without_unsupported(self._messages(ctx.recorded, media), able)
         request = ModelRequest(
             provider=self.model.provider,
             model=self.model.name,
@@ -120,7 +115,7 @@ class QuestionClassifier:
             },
             process_data={
                 "model_mode": mode,
-                "prompts": recorded_prompts(messages, mode),
+                "prompts": recorded_prompts(recorded, mode),
                 "usage": usage,
                 "finish_reason": completion.finish_reason,
                 "model_provider": self.model.provider,
@@ -128,6 +123,15 @@ class QuestionClassifier:
             },
             handle=category.id,
             usage=completion.usage.as_usage(),
+        )
+
+    def _messages(self, variables: Variables, media: list[Media]) -> tuple[Message, ...]:
+        query = variables.get(self.query) if self.query else UNSET
+        return classifier_messages(
+            "" if query is UNSET else to_text(query),
+            [(category.id, category.name.to_text(variables)) for category in self.categories],
+            self.instruction.to_text(variables),
+            media,
         )
 
     async def _call(self, ctx: Context, request: ModelRequest) -> Completion:

@@ -102,8 +102,7 @@ class Parameters:
                 }
             except (ValueError, RecursionError):
                 raise ModelFailure(
-                    f"The completion parameter json_schema is no JSON: {str(schema)[:100]!r}",
-                    kind="InvokeBadRequestError",
+                    "The completion parameter json_schema is no JSON.", kind="InvokeBadRequestError"
                 ) from None
         elif kind.lower() in ("json_object", "json"):
             body["response_format"] = {"type": "json_object"}

@@ -1,10 +1,11 @@
 """Apps in memory: for tests, for ``jikko run``, and as the plainest statement of the contract."""
 
+import threading
 from collections import defaultdict
 
 import msgspec
 
-from jikko.errors import Conflict
+from jikko.errors import Conflict, NameTaken
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 
 
@@ -15,13 +16,21 @@ class MemoryAppStore:
         self._apps: dict[str, App] = {}
         self._versions: defaultdict[str, list[WorkflowVersion]] = defaultdict(list)
         self._keys: dict[bytes, ApiKey] = {}
+        self._publishing = threading.Lock()
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
-        versions = self._versions[app.id]
+        # Loops of several threads may share a store, as processes share a database.
+        with self._publishing:
+            return self._publish(app, version)
+
+    def _publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
+        versions = self._versions.get(app.id, [])
         if any(known.id.lower() == version.id.lower() for known in versions):
             raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+        if any(known.name == app.name and known.id != app.id for known in self._apps.values()):
+            raise NameTaken(app.name)
         numbered = msgspec.structs.replace(version, app_id=app.id, number=len(versions) + 1)
-        versions.append(numbered)
+        self._versions[app.id].append(numbered)
         self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id)
         return numbered
 

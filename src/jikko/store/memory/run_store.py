@@ -27,6 +27,8 @@ class MemoryRunStore:
         self._apps = apps or MemoryAppStore()
         self._records: dict[str, RunRecord] = {}
         self._logs: dict[str, list[Event]] = {}
+        self._marks: dict[str, int] = {}
+        """Of the last append to each log."""
         self._keys: dict[tuple[str, str], tuple[str, KeyClaim]] = {}
         self.callbacks: dict[str, Callback] = {}
         """For ``MemoryCallbackStore``."""
@@ -44,6 +46,10 @@ class MemoryRunStore:
     def _append(self, batch: Append) -> None:
         log = self._logs.get(batch.run_id, [])
         known = self._records.get(batch.run_id)
+        if known is not None and batch.mark:
+            offered = batch.mark, batch.at + len(batch.events), batch.record.epoch
+            if offered == (self._marks[batch.run_id], len(log), known.epoch):
+                return
         if len(log) != batch.at or (batch.at == 0 and known is not None):
             raise LogConflict(f"The log of run {batch.run_id} has {len(log)} events, not {batch.at}.")
         if known is not None and not known.is_open:
@@ -65,6 +71,7 @@ class MemoryRunStore:
             )
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
+        self._marks[batch.run_id] = batch.mark
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._owner_of_key(app_id, key, now)
@@ -88,6 +95,9 @@ class MemoryRunStore:
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
+
+    async def log_end(self, run_id: str) -> int:
+        return len(self._logs.get(run_id.lower(), []))
 
     async def open_runs(self) -> list[RunRecord]:
         found = [record for record in self._records.values() if record.status == "running"]
@@ -140,7 +150,7 @@ class MemoryRunStore:
             if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
         ][:limit]
         for run_id in old:
-            del self._records[run_id], self._logs[run_id]
+            del self._records[run_id], self._logs[run_id], self._marks[run_id]
             self.callbacks.pop(run_id, None)
         return len(old)
 

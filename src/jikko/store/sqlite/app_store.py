@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.errors import Conflict
+from jikko.errors import Conflict, NameTaken
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import storable
@@ -26,9 +26,10 @@ ON CONFLICT (app_id) DO UPDATE SET
 """
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = ?"
 _APP: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = ?"
-_APP_NAMED: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE name = ? ORDER BY created_at, key LIMIT 1"
+_APP_NAMED: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE name = ?"
 _APPS: Final = f"SELECT {_APP_COLUMNS} FROM apps ORDER BY created_at, key"
 _APP_OF_KEY: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = ?)"
+_HAS_NAMESAKE: Final = "SELECT 1 FROM apps WHERE name = ? AND app_id <> ?"
 _DELETE_APP: Final = "DELETE FROM apps WHERE app_id = ?"
 
 _NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows WHERE app_id = ?"
@@ -114,6 +115,8 @@ class SqliteAppStore:
 def _publish(app: App, version: WorkflowVersion, source: bytes, connection: sqlite3.Connection) -> int:
     if connection.execute(_VERSION, (app.id, version.id)).fetchone() is not None:
         raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
+    if connection.execute(_HAS_NAMESAKE, (storable(app.name), app.id)).fetchone() is not None:
+        raise NameTaken(app.name)
     number: int = connection.execute(_NEXT_NUMBER, (app.id,)).fetchone()[0]
     values = (
         app.id,

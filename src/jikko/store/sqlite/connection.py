@@ -52,8 +52,8 @@ def connect(path: Path, *, busy_timeout: float, query_only: bool = False) -> sql
         path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
-        if not query_only:
-            # Only has an effect before the first table, and gives retention a way to make the file smaller.
+        if not query_only and connection.execute("PRAGMA page_count").fetchone() == (0,):
+            # Gives retention a way to make the file smaller. Later it has no effect, but writes.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_wal(connection, busy_timeout)
         # FULL: a commit is on the disk when it returns, also if the machine loses power.

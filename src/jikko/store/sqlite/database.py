@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
+from jikko.private import make_file, make_folder
 from jikko.store.sqlite.connection import connect, unavailable
-from jikko.store.sqlite.migrate import Migration, copy_database, migrate, migrations
+from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
 from jikko.store.sqlite.write_lock import Turn
 from jikko.store.sqlite.writer import Operation, Participant, Writer
@@ -43,24 +44,37 @@ class Database:
 
     @classmethod
     def open(
-        cls, path: Path, *, busy_timeout: float = 10.0, shared: bool = False, steps: Sequence[Migration] | None = None
+        cls,
+        path: Path,
+        *,
+        busy_timeout: float = 10.0,
+        shared: bool = False,
+        alone: Alone = nullcontext,
+        steps: Sequence[Migration] | None = None,
     ) -> "Database":
         """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
+
+        Nobody but its owner reads a file that is created.
 
         Args:
             busy_timeout: Seconds that a write waits for another process's lock.
             shared: Whether other processes write as much as this one. Then they take turns.
+            alone: Makes a block in which no server uses the file. It is entered around a change of the schema.
             steps: The schema; for tests.
 
         Raises:
             StoreUnavailable: The file cannot be opened, read or written.
-            InvalidSettings: It was written by a later version of the schema.
+            InvalidSettings: It was written by a later version of the schema; or by an earlier one, and a server uses
+                it.
         """
         with ExitStack() as opened:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
+                # What SQLite puts beside it is as closed as the file. Where it cannot be made, SQLite says why.
+                with suppress(OSError):
+                    make_file(path)
                 owned = opened.enter_context(closing(connect(path, busy_timeout=busy_timeout)))
-                migrate(owned, path, migrations() if steps is None else steps)
+                migrate(owned, path, migrations() if steps is None else steps, alone)
                 # The event loop must not stand still for as long as a writer may wait.
                 brief = min(busy_timeout, 1.0)
                 quick = opened.enter_context(closing(connect(path, busy_timeout=brief, query_only=True)))
@@ -159,6 +173,12 @@ class Database:
     def _copy(self, target: Path) -> None:
         with closing(connect(self.path, busy_timeout=10.0, query_only=True)) as source:
             copy_database(source, target)
+
+    def end_quick_reads(self) -> None:
+        """Refuse them from now on: on their event loop, before another thread closes the connection under them."""
+        if not self._closed:
+            self._end_snapshot()
+            self._closed = True
 
     def close(self) -> None:
         """Commit what was submitted, then release everything. May be called twice; blocks."""

@@ -7,13 +7,16 @@ The files in ``migrations`` are numbered without gaps. Each runs once, in order,
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TypeAlias
 
-from jikko.errors import InvalidSettings
+from jikko.errors import FolderInUse, InvalidSettings
+from jikko.private import make_file
+from jikko.store.sqlite.secret_marks import replace_marks
 
 _CREATE_VERSIONS = """
 CREATE TABLE IF NOT EXISTS schema_version (
@@ -23,7 +26,18 @@ CREATE TABLE IF NOT EXISTS schema_version (
 """
 _HAS_VERSIONS = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'"
 _READ_VERSION = "SELECT coalesce(max(version), 0) FROM schema_version"
+_HAS_ID = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'data_folder'"
+_READ_ID = "SELECT id FROM data_folder"
 _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
+
+
+_PATIENCE = 2.0
+"""Seconds that whoever holds the database has to bring it up to date: a server that starts does so at once."""
+_LOOK_AGAIN = 0.05
+"""Seconds until it is looked at again."""
+
+Alone: TypeAlias = Callable[[], AbstractContextManager[object]]
+"""Makes a block in which no server uses the database. Raises ``FolderInUse`` if one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +47,59 @@ class Migration:
     version: int
     """Counted from 1."""
     script: str
+    rewrite: Callable[[sqlite3.Connection], None] | None = None
+    """What the step does besides, behind the script and in the same transaction, where SQL cannot."""
 
 
 def migrations() -> list[Migration]:
     """All migrations, in order."""
     files = [file for file in resources.files(f"{__package__}.migrations").iterdir() if file.name.endswith(".sql")]
     return sorted(
-        (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files),
+        (_migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files),
         key=lambda migration: migration.version,
     )
 
 
-def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration]) -> None:
+def _migration(version: int, script: str) -> Migration:
+    return Migration(version, script, replace_marks if version == 7 else None)
+
+
+def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration], alone: Alone) -> None:
     """Apply the steps that the database has not seen. Any number of processes may call this at once.
 
     A database that already has a schema is copied first, to ``<name>.before-<version>`` beside it.
 
+    Args:
+        alone: Entered around what changes the schema, if anything does.
+
     Raises:
-        InvalidSettings: The database is of a later version than ``steps``.
+        InvalidSettings: The database is of a later version than ``steps``, or of an earlier one and ``alone`` is not
+            to be had: a server of that version would write on in a schema that it does not know.
         sqlite3.Error: It cannot be read or written; nothing was changed.
     """
+    newest, began = steps[-1].version, time.monotonic()
+    while (current := _version(connection, path, newest)) < newest:
+        try:
+            with alone():
+                _apply(connection, path, steps)
+        except FolderInUse as error:
+            if time.monotonic() - began < _PATIENCE:
+                time.sleep(_LOOK_AGAIN)
+                continue
+            raise InvalidSettings(
+                f"The database {path} has schema version {current}, and this version of Jikko needs {newest}. It is "
+                f"not brought up to date while another process uses it ({error.owner}); nothing was changed. Stop that "
+                "server and start it in this version, or use the commands of the version that it has."
+            ) from None
+
+
+def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration]) -> None:
     newest = steps[-1].version
-    if _version(connection, path, newest) == newest:
-        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Read again under the lock: another process may have been faster.
         current = _version(connection, path, newest)
-        if current:
+        if 0 < current < newest:
             # The lock keeps other writers out, so the copy has all that the migration starts from.
             with closing(sqlite3.connect(path)) as source:
                 copy_database(source, path.with_name(f"{path.name}.before-{newest:04d}"))
@@ -69,12 +108,26 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
             if step.version > current:
                 for statement in statements(step.script):
                     connection.execute(statement)
+                if step.rewrite is not None:
+                    step.rewrite(connection)
                 connection.execute(_ADD_VERSION, (step.version, time.time()))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def folder_id(connection: sqlite3.Connection) -> str:
+    """What the data folder of a database is known by, in all its copies; empty before version 6 of the schema.
+
+    Raises:
+        sqlite3.Error: It cannot be read.
+    """
+    if connection.execute(_HAS_ID).fetchone() is None:
+        return ""
+    row = connection.execute(_READ_ID).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
@@ -102,6 +155,8 @@ def statements(script: str) -> Iterator[str]:
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
     """Copy a live database, as it is at one moment, to a file. The file is complete or does not appear at all.
 
+    Nobody but its owner reads it.
+
     Raises:
         sqlite3.Error: One of the two cannot be read or written.
         OSError: The file cannot be put in place.
@@ -109,6 +164,7 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     try:
+        make_file(part)
         with closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
             # The copy took over the mode of the original; one file is easier to carry than three.

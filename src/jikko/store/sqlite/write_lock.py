@@ -7,6 +7,8 @@ processes that write all the time keep each other out for tens of milliseconds. 
 import sys
 from pathlib import Path
 
+from jikko.private import opener
+
 if sys.platform != "win32":
     import fcntl
 
@@ -18,7 +20,7 @@ class Turn:
         """Raises:
         OSError: The file of the lock, beside the database, cannot be made.
         """
-        self._file = database.with_name(f"{database.name}-turn").open("ab")
+        self._file = open(database.with_name(f"{database.name}-turn"), "ab", opener=opener)  # noqa: SIM115
 
     def try_to_take(self) -> bool:
         """Take it if nobody has it. Returns whether it was taken.

@@ -3,6 +3,7 @@
 The first byte of a compressed log says how to read it, so that formats can be added and old logs stay readable.
 """
 
+import json
 import zlib
 from collections.abc import Sequence
 from importlib import resources
@@ -14,6 +15,7 @@ from jikko.events import Event
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[Event])
+_EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 PLAIN: Final = b"\x00"
 """Format: JSON as it is."""
@@ -26,6 +28,9 @@ _LEVEL = 3
 
 class DamagedLog(Exception):
     """Bytes in the database are no log of events. The message says what is wrong with them."""
+
+    readable: Sequence[Event] = ()
+    """The events that were asked for, up to the damage."""
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
@@ -61,6 +66,24 @@ def decode_events(log: bytes) -> list[Event]:
         raise DamagedLog(str(error)) from error
 
 
+def beginning(log: bytes) -> list[Event]:
+    """The first events of a JSON array that is damaged: up to the first that is none, or unknown here."""
+    try:
+        text = log.decode()
+    except UnicodeDecodeError as error:
+        text = log[: error.start].decode()
+    events: list[Event] = []
+    decoder, at = json.JSONDecoder(), 1
+    while at < len(text):
+        try:
+            _, end = decoder.raw_decode(text, at)
+            events.append(_EVENT.decode(text[at:end]))
+        except (ValueError, RecursionError):
+            break
+        at = end + 1
+    return events
+
+
 def join(arrays: Sequence[bytes]) -> bytes:
     """One JSON array with the items of all."""
     if len(arrays) == 1:
@@ -93,3 +116,19 @@ def decompress(blob: bytes) -> bytes:
     if not stream.eof:
         raise DamagedLog("the compressed bytes end too early")
     return log
+
+
+def decompress_beginning(blob: bytes) -> bytes:
+    """What can be read of the JSON array that ``compress`` was given, if the bytes are damaged: its beginning."""
+    if blob[:1] == PLAIN:
+        return blob[1:]
+    if blob[:1] != DEFLATE_1:
+        return b""
+    stream, found = zlib.decompressobj(-15, _DICTIONARY_1), bytearray()
+    for at in range(1, len(blob)):
+        # One by one: what is told of an error is told instead of what came before it.
+        try:
+            found += stream.decompress(blob[at : at + 1])
+        except zlib.error:
+            break
+    return bytes(found)

@@ -3,18 +3,27 @@
 import asyncio
 import math
 import sqlite3
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from jikko.errors import LogDamaged
-from jikko.events import Event
+from jikko.events import Event, RunStarted
 from jikko.ports.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
-from jikko.store.sqlite.runs.event_codec import DamagedLog, decode_events, decompress, encode_events, join
+from jikko.store.sqlite.runs.event_codec import (
+    DamagedLog,
+    beginning,
+    decode_events,
+    decompress,
+    decompress_beginning,
+    encode_events,
+    join,
+)
 from jikko.store.sqlite.runs.retention import Retention
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
@@ -101,12 +110,12 @@ class SqliteRunStore:
                 record.finished_at,
                 record.wake_at,
                 record.holder or None,
+                float(batch.mark) or None,
             ),
         )
-        operation = partial(self._writes.append, write)
         if batch.acceptance is None:
-            return self._database.submit(operation)
-        return self._database.submit(accepting(record, batch.acceptance, operation))
+            return self._database.submit(partial(self._writes.append, write))
+        return self._database.submit(accepting(record, batch.acceptance, partial(self._writes.adds, write)))
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
@@ -154,8 +163,14 @@ class SqliteRunStore:
             return await self._database.read(partial(_events, stored_id(run_id.lower()), max(after + 1, 0)))
         except DamagedLog as error:
             raise LogDamaged(
-                f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it."
+                f"The log of run {run_id} in {self._database.path} is damaged: {error}. Restore a backup to read it, "
+                "or retry the run: it begins again at its inputs.",
+                what=str(error),
+                readable=error.readable,
             ) from error
+
+    async def log_end(self, run_id: str) -> int:
+        return self._database.quick(partial(_log_end, stored_id(run_id.lower())))
 
     async def created_before(self, before: float) -> list[str]:
         return await self._database.read(partial(created_before, before))
@@ -177,6 +192,7 @@ class SqliteRunStore:
         await self._database.backup(path)
 
     async def close(self) -> None:
+        self._database.end_quick_reads()
         # On a thread: what is still to be committed is settled on this loop.
         await asyncio.to_thread(self._database.close)
 
@@ -198,10 +214,41 @@ def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> lis
         archived = connection.execute(_ARCHIVED, (key,)).fetchone()
         if archived is None:
             raise DamagedLog("it is missing")
-        start, events = 0, decode_events(decompress(archived[0]))
-    else:
-        pieces = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
-        start, events = (pieces[0][0], decode_events(join([piece for _, piece in pieces]))) if pieces else (0, [])
+        try:
+            return _whole(decode_events(decompress(archived[0])), 0, log_end)[first:]
+        except DamagedLog as damage:
+            found = beginning(decompress_beginning(archived[0]))
+            # Pieces may have been missing when they were put together; without the first, no position is known.
+            damage.readable = found[first:] if found and isinstance(found[0], RunStarted) else []
+            raise
+    pieces = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
+    start = pieces[0][0] if pieces else 0
+    try:
+        events = decode_events(join([piece for _, piece in pieces])) if pieces else []
+        return _whole(events, start, log_end)[first - start :]
+    except DamagedLog as damage:
+        damage.readable = _beginning_of(pieces, first)
+        raise
+
+
+def _log_end(run_id: StoredId, connection: sqlite3.Connection) -> int:
+    run = connection.execute(_LOG_OF, (run_id,)).fetchone()
+    return 0 if run is None else int(run[1])
+
+
+def _whole(events: list[Event], start: int, log_end: int) -> list[Event]:
     if start + len(events) != log_end:
         raise DamagedLog(f"it has {start + len(events)} events, not {log_end}")
+    return events
+
+
+def _beginning_of(pieces: Sequence[tuple[int, bytes]], first: int) -> list[Event]:
+    """The events from position ``first`` on, up to what is damaged or missing."""
+    if not pieces or pieces[0][0] > first:
+        return []
+    start, events = pieces[0][0], list[Event]()
+    for position, piece in pieces:
+        if position != start + len(events):
+            break
+        events += beginning(piece)
     return events[first - start :]

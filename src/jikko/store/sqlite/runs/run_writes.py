@@ -1,7 +1,8 @@
 """Appending to the log of a run, as an operation of the writer."""
 
 import sqlite3
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -17,28 +18,29 @@ _INSERT: Final = """
 INSERT INTO runs (
   run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
   status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
-  wake_at, lease_owner
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  wake_at, lease_owner, lease_until
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO NOTHING
 """
 # The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
 _ADVANCE: Final = """
 UPDATE runs SET
   status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
-  exceptions_count = ?, finished_at = ?, wake_at = ?, lease_owner = ?
+  exceptions_count = ?, finished_at = ?, wake_at = ?, lease_owner = ?, lease_until = ?
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
-_FIND: Final = "SELECT key, app, status, log_end, epoch, created_at FROM runs WHERE run_id = ?"
+_FIND: Final = "SELECT key, app, status, log_end, epoch, created_at, lease_until FROM runs WHERE run_id = ?"
 _ADD_TO_LOG: Final = "INSERT INTO run_log (run, position, events) VALUES (?, ?, ?)"
 _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
 Projection: TypeAlias = tuple[
-    int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None
+    int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None, float | None
 ]
 """The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
-exceptions_count, finished_at, wake_at, lease_owner``."""
+exceptions_count, finished_at, wake_at, lease_owner, lease_until``. The last is the mark of the append: no lease runs
+out, and the column was there."""
 
 
 class LogWrite(msgspec.Struct, frozen=True, gc=False):
@@ -73,17 +75,18 @@ class RunWrites:
         self._owners.forget()
 
     def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:
-        """Add to a log, and bring its record up to date.
+        """Add to a log, and bring its record up to date, unless that was done and its answer was lost.
 
         Raises:
             LogConflict: The log is not as the writer of the events believes. Nothing was changed.
         """
-        if write.at == 0:
-            self._create(write, connection)
-        else:
-            self._advance(write, connection)
+        self.adds(write, connection)
 
-    def _create(self, write: LogWrite, connection: sqlite3.Connection) -> None:
+    def adds(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
+        """``append``. Returns whether it was still to be done."""
+        return self._create(write, connection) if write.at == 0 else self._advance(write, connection)
+
+    def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         owner = self._owners.of(connection, write.owner)
         values = (
             write.run_id,
@@ -96,24 +99,26 @@ class RunWrites:
         )
         cursor = connection.execute(_INSERT, values)
         if cursor.rowcount == 0:
-            raise self._conflict(write, connection)
+            self._require_own(write, connection.execute(_FIND, (write.run_id,)).fetchone())
+            return False
         key, status = cursor.lastrowid, write.projection[0]
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, 0, write.events))
         else:
             connection.execute(_ARCHIVE, (key, compress(write.events)))
         self._totals.change(owner[0], status, write.created_at, 1)
+        return True
 
-    def _advance(self, write: LogWrite, connection: sqlite3.Connection) -> None:
+    def _advance(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         found = connection.execute(_FIND, (write.run_id,)).fetchone()
         if found is None:
             raise LogConflict(f"The log of run {id_text(write.run_id)} has 0 events, not {write.at}.")
-        key, app, before, _, _, created_at = found
-        if before > 1:
-            raise self._conflict(write, connection)
+        key, app, before, _, _, created_at, _ = found
         status, epoch = write.projection[:2]
-        if connection.execute(_ADVANCE, (*write.projection, key, write.at, before, epoch)).rowcount == 0:
-            raise self._conflict(write, connection)
+        values = (*write.projection, key, write.at, before, epoch)
+        if before > 1 or connection.execute(_ADVANCE, values).rowcount == 0:
+            self._require_own(write, found)
+            return False
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, write.at, write.events))
         else:
@@ -124,12 +129,18 @@ class RunWrites:
         if status != before:
             self._totals.change(app, before, created_at, -1)
             self._totals.change(app, status, created_at, 1)
+        return True
 
-    def _conflict(self, write: LogWrite, connection: sqlite3.Connection) -> LogConflict:
+    def _require_own(self, write: LogWrite, found: Sequence[Any]) -> None:
+        """Raises:
+        LogConflict: What the log ends with is not this very append.
+        """
         run_id = id_text(write.run_id)
-        _, _, status, log_end, epoch, _ = connection.execute(_FIND, (write.run_id,)).fetchone()
+        _, _, status, log_end, epoch, _, mark = found
+        if mark is not None and (epoch, log_end, mark) == (*write.projection[1:3], write.projection[-1]):
+            return
         if log_end != write.at:
-            return LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
+            raise LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
         if status > 1:
-            return LogConflict(f"The log of run {run_id} is closed: the run has {STATUSES[status]}.")
-        return LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.projection[1]}.")
+            raise LogConflict(f"The log of run {run_id} is closed: the run has {STATUSES[status]}.")
+        raise LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.projection[1]}.")

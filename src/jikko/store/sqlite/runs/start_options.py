@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from jikko.errors import KeyTaken
 from jikko.ports.callback_store import receiver_of
@@ -38,21 +38,24 @@ def owner_of_key(app_id: str, key: str, now: float, connection: sqlite3.Connecti
 
 
 def accepting(
-    record: RunRecord, acceptance: StartOptions, create: Callable[[sqlite3.Connection], Any]
+    record: RunRecord, acceptance: StartOptions, create: Callable[[sqlite3.Connection], bool]
 ) -> Callable[[sqlite3.Connection], None]:
     """An operation that creates a run and keeps what was promised with it; or refuses, and changes nothing.
 
     Args:
         record: The run. Not looked at any more when this returns.
+        create: Returns whether the run was still to be created; if not, all this was done with it.
     """
     app_id, run_id = record.owner.app_id, record.owner.run_id
     created_at, state = record.created_at, RUN_GOES_ON if record.is_open else PENDING
 
     def operation(connection: sqlite3.Connection) -> None:
         claim = acceptance.claim
-        if claim is not None and (owner := owner_of_key(app_id, claim.key, claim.at, connection)) is not None:
+        owner = None if claim is None else owner_of_key(app_id, claim.key, claim.at, connection)
+        if owner is not None and owner[0] != run_id:
             raise KeyTaken(*owner)
-        create(connection)
+        if not create(connection):
+            return
         if claim is not None:
             _claim(app_id, run_id, claim, connection)
         if acceptance.callback_url is not None:

@@ -1,0 +1,129 @@
+"""Copies of the working tree, in which tests run against code that was changed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from scripts.mutation import Mutant
+
+ROOT: Final = Path(__file__).parents[1]
+_COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src")
+_FEW: Final = 5
+
+Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Suite that are run together."""
+
+    options: tuple[str, ...]
+    """Of pytest."""
+    seconds: float = 7200
+    """What they may take. Several times as much as without a change, which may make them wait."""
+
+
+class Copy:
+    """One copy. The tree itself is never changed, whatever becomes of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Copy what is or could be in the repository, with whatever was changed and not committed.
+
+        Args:
+            folder: Made here.
+        """
+        self._folder = folder
+        self._failed = folder / "cache" / "v" / "cache" / "lastfailed"
+        listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        # Python takes a compiled file for current if time and size agree, which a change of one character may not
+        # alter. Those that are compiled so are compared by their content.
+        subprocess.run([sys.executable, *_COMPILE], cwd=folder, check=True)
+
+    @contextmanager
+    def changed(self, mutants: Iterable[Mutant]) -> Iterator[None]:
+        """Have changes in the copy, each of another file."""
+        before = {self._folder / mutant.path: (self._folder / mutant.path).read_text("utf-8") for mutant in mutants}
+        for mutant in mutants:
+            (self._folder / mutant.path).write_text(mutant.text, "utf-8")
+        try:
+            yield
+        finally:
+            for file, text in before.items():
+                file.write_text(text, "utf-8")
+
+    def measured(self, options: Sequence[str]) -> Suite:
+        """Run tests without a change. A few that fail, as some do on a busy machine, are left out, and named.
+
+        Raises:
+            SystemExit: More than a few fail, or pytest does not start: nothing could be learnt from them.
+        """
+        began = time.monotonic()
+        failing = self.failing(Suite(tuple(options)))
+        took = time.monotonic() - began
+        if failing is None or len(failing) > _FEW:
+            raise SystemExit("Without any change, these fail already:\n" + "\n".join(failing or ["pytest itself"]))
+        for test in failing:
+            print(f"left out, since it fails without any change: {test}", flush=True)
+        left_out = [part for test in failing for part in ("--deselect", test)]
+        return Suite((*options, *left_out), 30 + 4 * took)
+
+    def outcome(self, mutant: Mutant, tests: Suite) -> Outcome:
+        """What tests say to a change, up to the first that fails."""
+        with self.changed([mutant]):
+            code = self._run(("-x", "-p", "no:cacheprovider", *tests.options), tests.seconds)
+        return "hung" if code is None else "survived" if code == 0 else "noticed"
+
+    def failing(self, tests: Suite) -> list[str] | None:
+        """The tests that fail with the code as it is; ``None`` if that cannot be told, as they hang or do not start."""
+        self._failed.unlink(missing_ok=True)
+        code = self._run(("-o", f"cache_dir={self._folder / 'cache'}", *tests.options), tests.seconds)
+        if code not in (0, 1):
+            return None
+        return list(json.loads(self._failed.read_text("utf-8"))) if self._failed.exists() else []
+
+    def _run(self, options: Sequence[str], seconds: float) -> int | None:
+        """The exit code of pytest; ``None`` if it took too long."""
+        scratch = self._folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(exist_ok=True)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self._folder / "src"),
+            "TMPDIR": str(scratch),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
+        }
+        command = [sys.executable, "-m", "pytest", "--tb=no", "--no-header", *options]
+        nothing = subprocess.DEVNULL
+        with subprocess.Popen(
+            command, cwd=self._folder, env=environment, stdin=nothing, stdout=nothing, stderr=nothing
+        ) as process:
+            try:
+                return process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                self.end_all()
+
+    def end_all(self) -> None:
+        """End the tests under way, and whatever tests started and left running."""
+        mark = f"PYTHONPATH={self._folder}/".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (entry / "environ").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:  # it has ended, or is none of ours
+                continue

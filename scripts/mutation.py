@@ -1,0 +1,172 @@
+"""Small changes of the kind that a tired developer makes, one at a time. Decides only; nothing is written here.
+
+Most are those of mutmut: comparisons, arithmetic, ``and`` and ``or``, numbers, ``not``, ``break``, cases of ``match``.
+Some are our own, as mutmut has none like them, or too many that every test notices: an argument or a statement left
+out, a guard that never holds, a key misspelled, a condition of SQL.
+"""
+
+import ast
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation import mutators
+
+Operator: TypeAlias = Callable[[Any], Iterable[cst.CSTNode]]
+"""All changes of one kind that a node allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of one file."""
+
+    path: str
+    """From the root of the repository."""
+    line: int
+    """Counted from 1."""
+    text: str
+    """The whole file with the change in it."""
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A change that could be made. Cheap: the text is only written for those that are wanted."""
+
+    path: str
+    line: int
+    module: cst.Module
+    node: cst.CSTNode
+    instead: cst.CSTNode
+
+    def mutant(self) -> Mutant | None:
+        """The change made; ``None`` if what comes of it is no Python, or the same Python."""
+        before = self.module.code
+        changed = self.module.deep_replace(self.node, self.instead)
+        assert isinstance(changed, cst.Module)
+        after = changed.code
+        try:
+            if ast.dump(ast.parse(after)) == ast.dump(ast.parse(before)):
+                return None
+            compile(after, self.path, "exec", dont_inherit=True)
+        except SyntaxError:
+            return None
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), self.path, self.path, n=2, lineterm="")
+        return Mutant(self.path, self.line, after, "\n".join(lines))
+
+
+def places(path: str, text: str) -> list[Place]:
+    """Where a file can be changed, from its start to its end."""
+    wrapper = MetadataWrapper(cst.parse_module(text))
+    visitor = _Places(path, wrapper.module)
+    wrapper.visit(visitor)
+    return visitor.found
+
+
+def _shorter_call(node: cst.Call) -> Iterator[cst.CSTNode]:
+    """A keyword argument, or the last of all, left out. Without an earlier one most calls fail at once."""
+    for number, argument in enumerate(node.args):
+        last = number == len(node.args) - 1
+        if argument.star == "" and (argument.keyword is not None or (last and number > 0)):
+            rest = [*node.args[:number], *node.args[number + 1 :]]
+            if last and rest:
+                rest[-1] = rest[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+            yield node.with_changes(args=rest)
+
+
+def _left_out(node: cst.Expr) -> Iterator[cst.CSTNode]:
+    if isinstance(node.value, cst.Call | cst.Await):
+        yield cst.Pass()
+
+
+def _never(node: cst.If) -> Iterator[cst.CSTNode]:
+    yield node.with_changes(test=cst.Name("False"), whitespace_before_test=cst.SimpleWhitespace(" "))
+
+
+_NAME: Final = re.compile(r"""["'][\w./:-]+["']""")
+
+
+def _misspelled(node: cst.SimpleString) -> Iterator[cst.CSTNode]:
+    """A key or a name. Sentences are left alone: their words are no behaviour."""
+    if _NAME.fullmatch(node.value):
+        yield node.with_changes(value=f"{node.value[0]}XX{node.value[1:]}")
+
+
+_SQL: Final = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|ORDER BY)\b")
+_CLAUSES: Final = ((" AND ", " OR "), (" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "), (" DESC", ""))
+
+
+def _other_clause(node: cst.SimpleString | cst.FormattedStringText) -> Iterator[cst.CSTNode]:
+    if _SQL.search(node.value):
+        for clause, instead in _CLAUSES:
+            for match in re.finditer(re.escape(clause), node.value):
+                yield node.with_changes(value=node.value[: match.start()] + instead + node.value[match.end() :])
+
+
+OPERATORS: Final[tuple[tuple[type[cst.CSTNode] | tuple[type[cst.CSTNode], ...], Operator], ...]] = (
+    (cst.BaseNumber, mutators.operator_number),
+    (cst.Name, mutators.operator_name),
+    (cst.AugAssign, mutators.operator_augmented_assignment),
+    (cst.UnaryOperation, mutators.operator_remove_unary_ops),
+    (cst.Call, mutators.operator_symmetric_string_methods_swap),
+    (cst.Call, mutators.operator_unsymmetrical_string_methods_swap),
+    (cst.Call, _shorter_call),
+    (cst.CSTNode, mutators.operator_keywords),
+    (cst.CSTNode, mutators.operator_swap_op),
+    (cst.Match, mutators.operator_match),
+    (cst.IfExp, mutators.operator_if_exp),
+    (cst.Expr, _left_out),
+    (cst.If, _never),
+    (cst.SimpleString, _misspelled),
+    ((cst.SimpleString, cst.FormattedStringText), _other_clause),
+)
+_LOGS: Final = frozenset({"log", "_log", "_LOG", "logger"})
+_NOT_CHANGED: Final = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.Assert)
+
+
+class _Places(cst.CSTVisitor):
+    METADATA_DEPENDENCIES = (PositionProvider,)
+
+    def __init__(self, path: str, module: cst.Module) -> None:
+        super().__init__()
+        self.found: list[Place] = []
+        self._path = path
+        self._module = module
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, _NOT_CHANGED) or _is_text_or_log(node) or _is_type(node):
+            return False
+        for kind, operator in OPERATORS:
+            if isinstance(node, kind):
+                for instead in operator(node):
+                    line = self.get_metadata(PositionProvider, node).start.line
+                    self.found.append(Place(self._path, line, self._module, node, instead))
+        return True
+
+
+def _is_text_or_log(node: cst.CSTNode) -> bool:
+    """Whether a statement is a docstring, or writes to the program's log."""
+    if not isinstance(node, cst.Expr):
+        return False
+    match node.value:
+        case cst.SimpleString() | cst.ConcatenatedString():
+            return True
+        case cst.Call(func=cst.Attribute(value=cst.Name(value=name))):
+            return name in _LOGS
+    return False
+
+
+def _is_type(node: cst.CSTNode) -> bool:
+    """Whether it is only there for the type checker."""
+    match node:
+        case cst.AnnAssign(annotation=cst.Annotation(annotation=cst.Name(value="TypeAlias"))):
+            return True
+        case cst.Assign(value=cst.Call(func=cst.Name(value="TypeVar"))):
+            return True
+        case cst.If(test=cst.Name(value="TYPE_CHECKING")):
+            return True
+    return False

@@ -1,0 +1,29 @@
+"""The data folder is its owner's: nobody else reads what is in it."""
+
+import stat
+from pathlib import Path
+from typing import Final
+
+from jikko.private import make_folder, tighten, tighten_tree
+
+_FILES: Final = ("jikko.db*", "signing.key*", "serve.lock", "backup.json")
+"""Besides those of uploads: the database with what SQLite, upgrades and workers put beside it, keys, and locks."""
+
+
+def keep_private(home: Path) -> None:
+    """Make the folder if it is missing, and close it, and what of Jikko's is in it, to everybody but the owner.
+
+    A folder that is used for the first time and was there before, with other things in it, stays as open as it was; so
+    does one that everybody may write to (``/tmp``). The files in it are closed all the same. Blocks.
+
+    Raises:
+        OSError: It cannot be made or read.
+    """
+    make_folder(home)
+    is_ours = (home / "jikko.db").exists() or not any(home.iterdir())
+    if is_ours and not home.stat().st_mode & stat.S_ISVTX:
+        tighten(home)
+    for pattern in _FILES:
+        for file in home.glob(pattern):
+            tighten(file)
+    tighten_tree(home / "files")

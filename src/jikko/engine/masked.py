@@ -1,0 +1,45 @@
+"""The variables of a run as its record shows them."""
+
+from collections.abc import Set as AbstractSet
+
+from jikko.nodes.contract import Variables
+from jikko.values import UNSET, Json, Selector, Unset
+
+
+class MaskedVariables:
+    """``Variables`` in which secret environment variables read as their masks. All others read as they are.
+
+    Masking is a matter of where a value stands, not of what it says: a text that happens to be the value of a secret
+    is left alone, and so is a secret that the author has put into another variable.
+    """
+
+    __slots__ = ("_secrets", "_variables")
+
+    def __init__(self, variables: Variables, secrets: AbstractSet[str]) -> None:
+        """Args:
+        secrets: The names of the secret environment variables.
+        """
+        self._variables = variables
+        self._secrets = secrets
+
+    def get(self, selector: Selector) -> Json | Unset:
+        """See ``Variables.get``."""
+        value = self._variables.get(selector)
+        if value is UNSET or selector[0] != "env" or selector[1] not in self._secrets:
+            return value
+        # An assigner of the first version may have put anything there.
+        return mask(value) if isinstance(value, str) else value
+
+    def declared_type(self, selector: Selector) -> str | None:
+        """See ``Variables.declared_type``."""
+        return self._variables.declared_type(selector)
+
+
+def mask(value: str) -> str:
+    """What is shown of a secret: nothing of an empty one, 20 asterisks for up to 8 characters, else both ends.
+
+    Source: Dify 1.15, spec/variables.md §7.
+    """
+    if not value:
+        return ""
+    return "*" * 20 if len(value) <= 8 else f"{value[:6]}{'*' * 12}{value[-2:]}"

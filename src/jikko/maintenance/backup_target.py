@@ -1,0 +1,101 @@
+"""The folder that a backup is written to: nothing that is not an earlier backup of the same data folder is replaced."""
+
+import json
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from jikko.private import opener
+from jikko.store.sqlite.migrate import folder_id
+
+MARK: Final = "backup.json"
+"""Says in a backup which data folder it is of. Whoever serves the folder removes it: then it is no copy any more."""
+_UNTOLD: Final = {"serve.lock"}
+"""What may be in an empty folder."""
+
+
+class NotABackup(Exception):
+    """The folder holds something else. The message says what, and what to do."""
+
+
+def require_free(folder: Path, source_id: str) -> None:
+    """See that a backup may be written to a folder: it is new, empty, or an earlier backup of the same data folder.
+
+    Args:
+        source_id: What the data folder is known by; empty if its database does not say yet.
+
+    Raises:
+        NotABackup: The folder holds something else.
+        OSError: It cannot be read.
+    """
+    try:
+        names = sorted(set(os.listdir(folder)) - _UNTOLD)
+    except FileNotFoundError:
+        return
+    if not names:
+        return
+    if why := _objection(folder, names, source_id):
+        raise NotABackup(
+            f"{folder} {why}; nothing was written. Name a folder that is new or empty, or one that `jikko backup` made "
+            "of this data folder and that was not served since."
+        )
+
+
+def mark(folder: Path, source_id: str) -> None:
+    """Say that a folder is a backup, also if it is not finished.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with open(folder / MARK, "w", encoding="utf-8", opener=opener) as file:
+        json.dump({"backup_of": source_id}, file)
+
+
+def unmark(home: Path) -> None:
+    """What is served from now on is a data folder of its own, and no backup replaces it.
+
+    Raises:
+        OSError: The mark is there and cannot be removed.
+    """
+    (home / MARK).unlink(missing_ok=True)
+
+
+def _objection(folder: Path, names: list[str], source_id: str) -> str:
+    """What speaks against writing to a folder that has these things in it; empty if nothing does."""
+    database = folder / "jikko.db"
+    marked = _marked(folder)
+    if not marked:
+        if database.exists():
+            return "is a data folder, or a backup of an earlier version, which does not say what it is a copy of"
+        return f"holds other things ({_some(names)})"
+    if not source_id:
+        return "is a backup, and the database here is of an earlier version, which does not say whether it is of this"
+    # A damaged copy says nothing, and is replaced: its mark is enough.
+    found = _id_of(database)
+    if marked != source_id or (found and found != source_id):
+        return "is a backup of another data folder"
+    return ""
+
+
+def _marked(folder: Path) -> str:
+    """Which data folder a folder is a backup of; empty if it does not say."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return str(json.loads((folder / MARK).read_bytes())["backup_of"])
+    return ""
+
+
+def _id_of(database: Path) -> str:
+    """What the data folder of a database is known by; empty if it does not say, or cannot be read."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"file:{quote(str(database.resolve()))}?mode=ro", uri=True)) as connection,
+    ):
+        return folder_id(connection)
+    return ""
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

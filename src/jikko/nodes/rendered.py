@@ -1,0 +1,41 @@
+"""Texts of a node's configuration with values in them: once for use, and once for the record."""
+
+from typing import Final, NamedTuple, Self
+
+from jikko.lang.render import to_text
+from jikko.lang.templates import Template
+from jikko.nodes.contract import Context
+from jikko.values import UNSET, Selector
+
+
+class Rendered(NamedTuple):
+    """A text, and the same text as records and messages show it: with masks where secrets stand."""
+
+    used: str
+    recorded: str
+
+    @classmethod
+    def of(cls, template: Template, ctx: Context) -> Self:
+        """A template in its plain rendering."""
+        used = template.to_text(ctx.variables)
+        return cls(used, used if ctx.recorded is ctx.variables else template.to_text(ctx.recorded))
+
+    @classmethod
+    def of_value(cls, selector: Selector, ctx: Context) -> Self:
+        """A variable in its plain rendering; ``""`` if there is none."""
+        used, recorded = (variables.get(selector) for variables in (ctx.variables, ctx.recorded))
+        text = "" if used is UNSET else to_text(used)
+        return cls(text, text if recorded is used else to_text(recorded))
+
+    @classmethod
+    def same(cls, text: str) -> Self:
+        """A text in which no secret can stand."""
+        return cls(text, text)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether the record shows another text."""
+        return self.used != self.recorded
+
+
+NOTHING: Final = Rendered("", "")

@@ -1,0 +1,3 @@
+-- Logs without marks for secrets ---------------------------------------------------------------------------------------
+-- Nothing of the schema changes: `secret_marks.py` rewrites what earlier versions have written into
+-- `runs (inputs, outputs, error)`, `run_log (events)` and `run_archive (events)`.

@@ -1,0 +1,130 @@
+"""Imports: which app a file belongs to."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from jikko.apps.publishing import Apps
+from jikko.errors import Conflict, InvalidDocument
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.app_store import App, AppStore
+from jikko.store.memory import MemoryAppStore
+from jikko.store.sqlite import Database, SqliteAppStore
+from tests.acceptance.workflows import app, end, node, start
+
+pytestmark = pytest.mark.anyio
+
+AT_ONCE = 4
+
+
+def a_file(name: str, text: str = "x", mode: str = "workflow") -> bytes:
+    if mode == "workflow":
+        return app(name, [start("q"), end(**{f"said_{text}": "start.q"})], "start>end").encode()
+    return app(name, [start("q"), node("answer", "answer", answer=text)], "start>answer", mode=mode).encode()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def another(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], AppStore]]:
+    """Makes stores of the same apps, as processes that share a data folder have them."""
+    with ExitStack() as opened:
+        if request.param == "memory":
+            store = MemoryAppStore()
+            yield lambda: store
+            return
+
+        def open_() -> AppStore:
+            database = Database.open(tmp_path / "jikko.db")
+            opened.callback(database.close)
+            return SqliteAppStore(database)
+
+        yield open_
+
+
+@pytest.fixture
+async def apps(another: Callable[[], AppStore]) -> Apps:
+    return Apps(another(), BY_TYPE)
+
+
+class Together:
+    """A store of which several look for an app before any makes it."""
+
+    def __init__(self, store: AppStore, barrier: threading.Barrier) -> None:
+        self._store = store
+        self._barrier: threading.Barrier | None = barrier
+
+    async def app_named(self, name: str) -> App | None:
+        found = await self._store.app_named(name)
+        if self._barrier is not None:
+            await asyncio.to_thread(self._barrier.wait, 30)
+            self._barrier = None
+        return found
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+async def test_imports_at_once_of_a_new_app_make_one_app(another: Callable[[], AppStore]) -> None:
+    barrier = threading.Barrier(AT_ONCE)
+    stores = [another() for _ in range(AT_ONCE)]
+
+    async def import_(store: AppStore, text: str) -> int:
+        together: AppStore = Together(store, barrier)  # type: ignore[assignment]
+        published = await Apps(together, BY_TYPE).publish(a_file("経費精算 🧾", text), source="a")
+        return published.version.number
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        begun = [
+            threads.submit(lambda at, store: asyncio.run(import_(store, str(at))), at, store)
+            for at, store in enumerate(stores)
+        ]
+        numbers = await asyncio.gather(*[asyncio.wrap_future(each) for each in begun])
+
+    [made] = await stores[0].apps()
+    assert made.name == "経費精算 🧾"
+    assert sorted(numbers) == [1, 2, 3, 4]
+    assert len(await stores[0].versions(made.id)) == AT_ONCE
+
+
+async def test_a_file_of_another_mode_is_no_version_of_an_app(apps: Apps) -> None:
+    first = await apps.publish(a_file("Both"), source="a")
+
+    with pytest.raises(Conflict, match=r"'Both' is of mode workflow; a file of mode advanced-chat .* --name"):
+        await apps.publish(a_file("Both", mode="advanced-chat"), source="b")
+
+    assert await apps.all() == [first.app]
+
+
+async def test_a_file_may_be_imported_under_another_name(apps: Apps) -> None:
+    plain = await apps.publish(a_file("Plain"), source="a")
+    named = await apps.publish(a_file("Plain"), source="a", name="請求 🌸")
+    again = await apps.publish(a_file("Plain", "more"), source="a", name="請求 🌸")
+
+    assert [(app.id, app.name) for app in await apps.all()] == [(plain.app.id, "Plain"), (named.app.id, "請求 🌸")]
+    assert (again.app.id, again.version.number) == (named.app.id, 2)
+
+
+async def test_two_files_of_one_name_are_refused_by_both_names(apps: Apps) -> None:
+    files = [(path, "x", a_file(name)) for path, name in (("a.yml", "一つ"), ("b.yml", "Two"), ("c.yml", "一つ"))]
+
+    with pytest.raises(Conflict, match=r"^a\.yml and c\.yml are both called '一つ'.* Nothing was imported\..*--name"):
+        apps.require_names_of_their_own(files)
+    apps.require_names_of_their_own(files[:2])
+
+
+async def test_files_without_a_name_are_called_after_the_file(apps: Apps) -> None:
+    one, other = (a_file("") for _ in range(2))
+
+    apps.require_names_of_their_own([("x/a.yml", "a", one), ("x/b.yml", "b", other)])
+    with pytest.raises(Conflict, match=r"x/a\.yml and y/a\.yml"):
+        apps.require_names_of_their_own([("x/a.yml", "a", one), ("y/a.yml", "a", other)])
+
+
+async def test_a_file_that_cannot_be_imported_has_no_name(apps: Apps) -> None:
+    apps.require_names_of_their_own([("a", "a", b"- 1"), ("b", "b", b"- 1")])
+    with pytest.raises(InvalidDocument):
+        await apps.publish(b"- 1", source="a")

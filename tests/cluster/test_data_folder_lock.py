@@ -1,0 +1,112 @@
+"""Who holds a data folder, and who waits for it."""
+
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.errors import FolderInUse
+
+HOLD = """
+import sys, pathlib
+from jikko.cluster.data_folder_lock import sole_owner
+with sole_owner(pathlib.Path(sys.argv[1])) as hold:
+    hold.say(address="http://127.0.0.1:8123")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+LEAVE_A_WORKER = """
+import os, subprocess, sys, pathlib
+from jikko.cluster.data_folder_lock import sole_owner
+with sole_owner(pathlib.Path(sys.argv[1])) as hold:
+    worker = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], pass_fds=[hold.fileno()])
+    hold.say(workers=[worker.pid], grace=float(sys.argv[2]))
+    print(worker.pid, flush=True)
+    os._exit(9)
+"""
+
+
+def begin(program: str, *arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def line_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
+    with begin(HOLD, str(tmp_path)) as process:
+        assert line_of(process) == "held"
+        yield process
+        process.kill()
+
+
+def test_whoever_finds_the_folder_held_is_told_by_whom(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    with pytest.raises(FolderInUse) as refused, sole_owner(tmp_path, patience=0):
+        pass
+
+    told = f"Another process uses the data folder {tmp_path} (jikko serve, process {holder.pid}, http://127.0.0.1:8123)"
+    assert str(refused.value).startswith(told)
+
+
+def test_a_folder_that_is_let_go_of_is_waited_for(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    threading.Timer(0.2, holder.kill).start()
+
+    with sole_owner(tmp_path, patience=60) as hold:
+        assert hold.fileno()
+
+
+def test_a_lock_of_an_earlier_version_does_not_say_whose_it_is(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    (tmp_path / "serve.lock").write_text("")
+
+    with pytest.raises(FolderInUse, match="it does not say which"), sole_owner(tmp_path, patience=0):
+        pass
+
+
+def test_workers_whose_server_was_killed_are_waited_for_as_long_as_they_may_take(tmp_path: Path) -> None:
+    with begin(LEAVE_A_WORKER, str(tmp_path), "60") as server:
+        worker = int(line_of(server))
+        assert server.wait(60) == 9
+        # It ends once nobody can write to it any more.
+        assert server.stdin is not None
+        threading.Timer(0.2, server.stdin.close).start()
+
+        with sole_owner(tmp_path, patience=0):
+            assert not _is_there(worker)
+
+
+def test_workers_that_do_not_end_are_named(tmp_path: Path) -> None:
+    with begin(LEAVE_A_WORKER, str(tmp_path), "0.2") as server:
+        worker = int(line_of(server))
+        server.wait(60)
+
+        with pytest.raises(FolderInUse) as refused, sole_owner(tmp_path, patience=0):
+            pass
+
+    assert f"the workers {worker} of jikko serve, process {server.pid}, which has ended" in str(refused.value)
+
+
+def test_a_folder_that_was_let_go_of_is_held_by_nobody(tmp_path: Path) -> None:
+    with sole_owner(tmp_path) as hold:
+        hold.say(address="http://127.0.0.1:8123")
+    with sole_owner(tmp_path, patience=0):
+        pass
+
+    assert (tmp_path / "serve.lock").read_text() == ""
+    assert stat.S_IMODE((tmp_path / "serve.lock").stat().st_mode) == 0o600
+
+
+def _is_there(pid: int) -> bool:
+    """Whether a process runs: one that has ended may still be in the table until its parent looks."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,34 @@
+"""Bounds that hold on any machine, however busy it is: ratios of CPU time, and patience with what hangs."""
+
+import gc
+import math
+import time
+from collections.abc import Callable
+
+PATIENCE = 60.0
+"""Seconds after which a test gives up waiting: enough for the busiest machine. It bounds no speed, only what hangs."""
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The CPU time that this thread spends on it, in seconds: what other processes do is not in it."""
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
+
+
+def growth(work: Callable[[int], object], count: int, *, times: int = 10) -> float:
+    """How many times as much CPU time is spent on ``times * count`` as on ``count``.
+
+    Near ``times`` where time is in proportion, near its square where it goes with the square. Of each the quickest of
+    five counts, in which they take turns. The garbage collector rests: it would walk through what other tests left.
+    """
+    least = {count: math.inf, count * times: math.inf}
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            for size in least:
+                least[size] = min(least[size], cpu_seconds(lambda size=size: work(size)))  # type: ignore[misc]
+    finally:
+        gc.enable()
+    return least[count * times] / least[count]

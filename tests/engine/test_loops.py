@@ -1,0 +1,95 @@
+"""Loops whose rounds depend on what the rounds before them did, also after a crash."""
+
+from typing import Any
+
+import pytest
+
+from jikko.events import NodeFinished, RoundStarted
+from jikko.graph.compiled import CompiledGraph
+from tests.engine.graphs import Log, edges, graph, node, resume, run
+
+pytestmark = pytest.mark.anyio
+
+
+def is_number(value: int) -> dict[str, Any]:
+    return {
+        "variable_selector": ["each", "n"],
+        "comparison_operator": "=",
+        "value": str(value),
+        "varType": "number",
+    }
+
+
+def loop(count: int, until: int) -> CompiledGraph:
+    """A loop that sets its variable ``n`` to 1 in its first round, and does something more only in that."""
+    return graph(
+        [
+            node(
+                "each",
+                "loop",
+                start_node_id="each-start",
+                loop_count=count,
+                break_conditions=[is_number(until)],
+                logical_operator="and",
+                loop_variables=[{"label": "n", "var_type": "number", "value_type": "constant", "value": 0}],
+            ),
+            node("each-start", "loop-start", container="each"),
+            node(
+                "if",
+                "if-else",
+                container="each",
+                cases=[{"case_id": "true", "logical_operator": "and", "conditions": [is_number(0)]}],
+            ),
+            node("first", container="each", value="一", pauses=2),
+            node(
+                "set",
+                "assigner",
+                container="each",
+                version="2",
+                items=[
+                    {
+                        "variable_selector": ["each", "n"],
+                        "operation": "set",
+                        "input_type": "constant",
+                        "value": 1,
+                    }
+                ],
+            ),
+            node("slow", container="each", pauses=2),
+            node("end", "end", container="each", outputs=[{"variable": "x", "value_selector": ["first", "value"]}]),
+        ],
+        edges(
+            "start --> each",
+            "each-start --> if",
+            "if --true--> first",
+            "if --false--> set",
+            "first --> set",
+            "set --> slow",
+            "slow --> end",
+        ),
+    )
+
+
+def result(log: Log) -> Any:
+    [each] = [event for event in log.events if isinstance(event, NodeFinished) and event.node_id == "each"]
+    rounds = [event.round for event in log.events if isinstance(event, RoundStarted)]
+    return log.end.status, each.outputs, rounds, log.end.outputs
+
+
+@pytest.mark.parametrize(
+    ("until", "rounds", "last"),
+    [
+        pytest.param(1, [0], "一", id="the condition holds after the first round"),
+        pytest.param(7, [0, 1, 2], None, id="it never holds"),
+    ],
+)
+async def test_a_round_sees_the_variables_of_the_loop_and_not_the_nodes_of_the_round_before(
+    until: int, rounds: list[int], last: str | None
+) -> None:
+    compiled = loop(3, until)
+
+    whole = await run(compiled)
+
+    assert result(whole) == ("succeeded", {"n": 1, "loop_round": len(rounds)}, rounds, {"x": last})
+    for border in range(1, len(whole.events)):
+        assert result(await resume(compiled, whole.events[:border])) == result(whole)

@@ -1,0 +1,177 @@
+"""Text that is shown while a run goes on, where branches, failures and crashes come between. See spec/events.md §4."""
+
+import pytest
+
+from jikko.dsl.document import NodeEntry
+from jikko.events import NodeStarted, TextChunk
+from tests.engine.graphs import Log, edges, graph, node, resume, run
+
+pytestmark = pytest.mark.anyio
+
+
+def end(*sources: str, node_id: str = "end") -> NodeEntry:
+    return node(node_id, "end", outputs=[{"variable": name, "value_selector": [name, "value"]} for name in sources])
+
+
+def before(log: Log, node_id: str) -> str:
+    """What had been shown when a node started."""
+    place = next(i for i, event in enumerate(log.events) if isinstance(event, NodeStarted) and event.node_id == node_id)
+    return "".join(event.text for event in log.events[:place] if isinstance(event, TextChunk))
+
+
+async def test_a_branch_that_is_not_taken_does_not_hold_up_the_text_behind_it() -> None:
+    log = await run(
+        graph(
+            [
+                node("if", "question-classifier", handle="yes"),
+                node("taken", value="東京 🗼"),
+                node("not", value="never"),
+                node("last", pauses=3),
+                end("not", "taken"),
+            ],
+            edges(
+                "start --> if", "if --yes--> taken", "if --no--> not", "taken --> last", "not --> last", "last --> end"
+            ),
+        )
+    )
+
+    assert (before(log, "end"), log.text) == ("\n東京 🗼", "\n東京 🗼")
+
+
+async def test_nodes_behind_one_another_in_such_a_branch_do_not_either() -> None:
+    chain = [node(f"n{number}") for number in range(5)]
+    log = await run(
+        graph(
+            [node("if", "question-classifier", handle="yes"), *chain, node("last", value="z"), end("n4", "last")],
+            edges(
+                "start --> if",
+                "if --yes--> last",
+                "if --no--> n0",
+                *(f"n{number} --> n{number + 1}" for number in range(4)),
+                "n4 --> last",
+                "last --> end",
+            ),
+        )
+    )
+
+    assert log.end.status == "succeeded"
+    assert (before(log, "end"), log.text) == ("\nz", "\nz")
+
+
+async def test_a_node_that_is_tried_again_shows_its_new_text_from_the_start() -> None:
+    retry = {"retry_enabled": True, "max_retries": 2}
+    says = ["a", "b\ue000", "🙂"]
+    log = await run(
+        graph(
+            [node("talks", "code", says=says, value="ab\ue000🙂", fails=2, retry_config=retry), end("talks")],
+            edges("start --> talks", "talks --> end"),
+        )
+    )
+
+    assert (log.end.status, log.text) == ("partial-succeeded", "ab\ue000🙂" * 3)
+
+
+async def test_text_that_is_not_yet_its_turn_is_that_of_the_last_attempt() -> None:
+    retry = {"retry_enabled": True, "max_retries": 1}
+    log = await run(
+        graph(
+            [
+                node("slow", pauses=20, value="first "),
+                node("talks", says=["second"], value="second", fails=1, retry_config=retry),
+                end("slow", "talks"),
+            ],
+            edges("start --> slow", "start --> talks", "slow --> end", "talks --> end"),
+        )
+    )
+
+    assert log.text == "first \nsecond"
+
+
+async def test_text_of_a_node_that_failed_for_good_is_followed_by_that_of_others() -> None:
+    log = await run(
+        graph(
+            [
+                node("talks", says=["half"], fails=-1, error_strategy="fail-branch"),
+                node("other", value="whole"),
+                end("talks", "other"),
+            ],
+            edges("start --> talks", "talks --fail-branch--> other", "talks --> end", "other --> end"),
+        )
+    )
+
+    assert log.end.status == "partial-succeeded"
+    assert log.text == "half\nwhole"
+
+
+async def test_wherever_a_crash_comes_every_result_is_shown_once() -> None:
+    compiled = graph(
+        [node("a", value="東"), node("b", value="京"), node("c", value="!"), end("a", "b", "c")],
+        edges("start --> a", "a --> b", "b --> c", "c --> end"),
+    )
+    whole = await run(compiled)
+    assert whole.text == "東\n京\n!"
+
+    assert len(whole.borders) > 3
+    for border in whole.borders[:-1]:  # what is written together is there together
+        assert (await resume(compiled, whole.events[:border])).text == whole.text
+
+
+async def test_a_text_that_waits_for_what_never_comes_does_not_hold_up_the_next_one() -> None:
+    first = node(
+        "a-end",
+        "end",
+        outputs=[
+            {"variable": "x", "value_selector": ["a", "value"]},
+            {"variable": "y", "value_selector": ["a", "never"]},
+            {"variable": "z", "value_selector": ["a", "value"]},
+        ],
+    )
+    log = await run(
+        graph(
+            [node("a", value="一"), node("b", value="二", pauses=20), first, end("b", node_id="b-end")],
+            edges("start --> a", "start --> b", "a --> a-end", "b --> b-end"),
+        )
+    )
+
+    assert (log.end.status, log.text) == ("succeeded", "一\n二")
+
+
+async def test_texts_that_begin_together_are_shown_in_the_order_of_the_ids_of_their_nodes() -> None:
+    names = ["e", "b", "d", "a", "c"]
+    ends = [end(name, node_id=f"{name}-end") for name in names]
+    log = await run(
+        graph(
+            [*(node(name, value=name.upper(), pauses=place) for place, name in enumerate(names)), *ends],
+            edges(*(f"start --> {name}" for name in names), *(f"{name} --> {name}-end" for name in names)),
+        )
+    )
+
+    assert log.text == "ABCDE"
+
+
+async def test_text_of_a_node_in_a_container_is_not_shown_as_it_comes() -> None:
+    inside = [
+        node("items", value=["x", "y"]),
+        node(
+            "each",
+            "iteration",
+            start_node_id="each-start",
+            iterator_selector=["items", "value"],
+            output_selector=["inner", "value"],
+        ),
+        node("each-start", "iteration-start", container="each"),
+        node("inner", container="each", says=["東", "京"], value="東京"),
+    ]
+    outputs = [
+        {"variable": "x", "value_selector": ["inner", "value"]},
+        {"variable": "y", "value_selector": ["each", "output"]},
+    ]
+    log = await run(
+        graph(
+            [*inside, node("end", "end", outputs=outputs)],
+            edges("start --> items", "items --> each", "each-start --> inner", "each --> end"),
+        )
+    )
+
+    assert log.end.outputs == {"x": None, "y": ["東京", "東京"]}
+    assert [event.selector for event in log.events if isinstance(event, TextChunk) and event.text in "東京"] == []

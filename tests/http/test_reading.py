@@ -1,0 +1,65 @@
+"""Reading a run: limits count it, and the files that it shows can be fetched."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from jikko.values import FILE_IDENTITY
+from tests.http.scene import RUN, body, client_of
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_reading_a_run_counts_as_any_request_does(world: World) -> None:
+    app = await world.chain()
+    async with client_of(world, app, requests_per_minute=3) as client:
+        path = f"{RUN}/{(await client.post(RUN, json=body())).json()['workflow_run_id']}"
+        answers = [await client.get(path) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def uploaded(client: httpx.AsyncClient) -> dict[str, Any]:
+    """A file as nodes put it out."""
+    part = ("山.txt", "秘密".encode(), "text/plain")
+    file = (await client.post("/v1/files/upload", files={"file": part}, data={"user": "anna"})).json()
+    return {
+        "dify_model_identity": FILE_IDENTITY,
+        "type": "document",
+        "transfer_method": "local_file",
+        "related_id": file["id"],
+        "url": file["source_url"],
+    }
+
+
+def urls_in(value: Any) -> list[str]:
+    match value:
+        case {"url": str(url)}:
+            return [url]
+        case dict():
+            return [url for item in value.values() for url in urls_in(item)]
+        case list():
+            return [url for item in value for url in urls_in(item)]
+        case _:
+            return []
+
+
+@pytest.mark.parametrize(
+    "path", [f"{RUN}/{{}}", f"{RUN}/{{}}/node-executions", "/v1/workflow/{}/events?user=anna"], ids=lambda path: path
+)
+async def test_what_a_run_put_out_long_ago_shows_files_that_can_be_fetched(
+    client: httpx.AsyncClient, world: World, path: str
+) -> None:
+    world.script.values["c"] = {"deep": [await uploaded(client)]}
+    run = (await client.post(RUN, json=body())).json()["workflow_run_id"]
+    world.now += 30 * 86400
+
+    answer = await client.get(path.format(run))
+
+    text = answer.text.partition("data: ")[2] or answer.text
+    urls = urls_in(json.loads(text))
+    assert urls
+    assert [(await client.get(url)).text for url in urls] == ["秘密"] * len(urls)

@@ -1,0 +1,38 @@
+"""A store that writes and does not say so, as one over a network does when its connection breaks."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from jikko.errors import StoreUnavailable
+from jikko.ports.run_store import Append
+
+
+class ForgetfulStore:
+    """A ``RunStore`` in front of another, which loses the answers to some appends that were written."""
+
+    def __init__(self, store: Any, loses: Iterator[bool]) -> None:
+        """Args:
+        loses: For each append, whether its answer is lost.
+        """
+        self._store = store
+        self._loses = loses
+        self.offered: list[Append] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        self.offered.append(batch)
+        written = self._store.append(batch)
+        if not next(self._loses):
+            future: asyncio.Future[None] = written
+            return future
+        lost = asyncio.get_running_loop().create_future()
+
+        def lose(done: "asyncio.Future[None]") -> None:
+            done.result()
+            lost.set_exception(StoreUnavailable("the connection broke"))
+
+        written.add_done_callback(lose)
+        return lost

@@ -1,0 +1,55 @@
+"""A store whose disk is as slow as a test wants it."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from jikko.ports.run_store import Append
+from jikko.store.memory import MemoryRunStore
+
+
+class HeldStore(MemoryRunStore):
+    """Writes at once, or, while ``hold`` is called, once the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._holds = False
+        self.given: Callable[[Append], None] = lambda batch: None
+        """Told of each write as it is asked for."""
+        self._held: list[tuple[Append, asyncio.Future[None]]] = []
+
+    def hold(self) -> None:
+        """Let writes wait from now on."""
+        self._holds = True
+
+    @property
+    def held(self) -> int:
+        """Writes that wait."""
+        return len(self._held)
+
+    def let_go(self) -> None:
+        """Do what waits, in the order of the calls, and hold nothing any more."""
+        self._holds = False
+        held, self._held = self._held, []
+        for batch, done in held:
+            self._write(batch, done)
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        self.given(batch)
+        if not self._holds:
+            return super().append(batch)
+        done = asyncio.get_running_loop().create_future()
+        # The store is done with the record when this returns.
+        kept = msgspec.structs.replace(batch, events=list(batch.events), record=msgspec.structs.replace(batch.record))
+        self._held.append((kept, done))
+        return done
+
+    def _write(self, batch: Append, done: "asyncio.Future[None]") -> None:
+        written = super().append(batch)
+        if done.done():
+            return
+        if (error := written.exception()) is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
