@@ -12,8 +12,8 @@ from typing import NamedTuple
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
-from jikko.cluster.peers import PeersOverLine
-from jikko.concurrency.rate_limit import Rate, RequestRate, SharedRequestRate
+from jikko.cluster.alone import Alone
+from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidSettings
@@ -26,12 +26,14 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
+from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
 from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
+from jikko.ports.cluster import Cluster
 from jikko.ports.end_user_store import EndUserStore
 from jikko.ports.files import BlobStore, FileIndex
 from jikko.ports.node_ports import NodePorts, ValueLimits
@@ -44,6 +46,7 @@ from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.retry import Retries
+from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
@@ -63,6 +66,7 @@ class Assembly:
     """The object graph of one process."""
 
     settings: Settings
+    cluster: Cluster
     apps: Apps
     workflows: Workflows
     runs: Runs
@@ -70,6 +74,7 @@ class Assembly:
     starts: IdempotentStarts
     retention: Retention
     keyword_indexing: KeywordIndexing
+    orphans: Orphans
     callbacks: Callbacks
     retries: Retries
     end_users: EndUsers
@@ -96,7 +101,9 @@ async def assemble(
     *,
     in_memory: bool = False,
     environment: Mapping[str, str] = os.environ,
-    peers: PeersOverLine | None = None,
+    cluster: Cluster | None = None,
+    workers: int = 1,
+    look_seconds: float = LOOK_SECONDS,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -104,7 +111,9 @@ async def assemble(
     Args:
         in_memory: Keep nothing on disk: for one run of the command line.
         environment: What ``${NAME}`` in the providers file stands for.
-        peers: The other processes that use the data folder, if there are any.
+        cluster: The other processes that execute runs of the data folder; by default there are none.
+        workers: How many there are on this machine, this one included.
+        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
         clock: The time of day.
 
     Raises:
@@ -112,10 +121,10 @@ async def assemble(
         StoreUnavailable: The database cannot be opened.
     """
     providers = read_providers(settings.providers, environment)
-    workers = 1 if peers is None else peers.workers
+    cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = _in_memory() if in_memory else _on_disk(settings, stack, shared=peers is not None)
+        stores = _in_memory() if in_memory else _on_disk(settings, stack, shared=workers > 1)
         stack.push_async_callback(stores.runs.close)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -175,17 +184,20 @@ async def assemble(
                 )
             ),
             clock=clock,
-            peers=peers,
+            cluster=cluster,
+            look_seconds=look_seconds,
         )
         yield Assembly(
             settings=settings,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=_rate(settings, peers)),
+            cluster=cluster,
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=SharedRequestRate(settings.requests_per_minute, cluster.count)),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
             starts=IdempotentStarts(runs, stores.runs),
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
+            orphans=Orphans(stores.runs, cluster),
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
@@ -234,12 +246,6 @@ def _http_client(settings: Settings) -> AiohttpClient:
         )
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
-
-
-def _rate(settings: Settings, peers: PeersOverLine | None) -> Rate:
-    if peers is None:
-        return RequestRate(settings.requests_per_minute)
-    return SharedRequestRate(settings.requests_per_minute, peers.take)
 
 
 def _on_disk(settings: Settings, stack: AsyncExitStack, *, shared: bool) -> _Stores:

@@ -43,7 +43,7 @@ class Follower:
 
     async def _follow(self) -> None:
         record = await self._process.runs.records.any_record(self._run_id)
-        async for batch in self._process.runs.follow(record, through_pauses=True):
+        async for batch in self._process.runs.control.reader(record).follow(through_pauses=True):
             self.seen += [event for _, event in batch]
 
 
@@ -127,11 +127,11 @@ async def test_a_position_behind_the_end_of_a_log_is_its_end(world: World, where
     follower = process if where == "here" else world.process()
     known = len(run.events)
 
-    stream = follower.runs.follow(run.record, BEYOND, durable=durable, idle=0.01)
+    stream = follower.runs.control.reader(run.record).follow(BEYOND, durable=durable, idle=0.01)
     async with asyncio.timeout(PATIENCE):
         assert await anext(stream) == []  # it waits for more
         world.script.let_go("b")
         shown = [entry async for batch in stream for entry in batch]
 
     assert shown == list(enumerate(run.events))[known:]
-    assert await rest(follower.runs.follow(run.record, BEYOND, durable=durable)) == []
+    assert await rest(follower.runs.control.reader(run.record).follow(BEYOND, durable=durable)) == []

@@ -85,7 +85,7 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
     first = await start(world, process, app, "key")
     await process.die()
     heir = world.process()
-    await heir.runs.recover()
+    await heir.runs.control.take_over()
 
     again = await start(world, heir, app, "key")
 

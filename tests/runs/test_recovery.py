@@ -25,7 +25,7 @@ async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World)
         await until(lambda times=restart: world.script.ran["b"] == times + 1)  # type: ignore[misc]
         assert await process.runs.close(0) == 1
         process = world.process()
-        await process.runs.recover()
+        await process.runs.control.take_over()
     world.script.let_go("b")
 
     assert (await world.ended(run_id)).status == "succeeded"
@@ -39,7 +39,7 @@ async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: Wo
     run_id = (await process.start(app)).record.owner.run_id
     await process.runs.close(0)
 
-    await world.process().runs.recover()
+    await world.process().runs.control.take_over()
 
     # Nobody was told of it, if it is not there.
     record = await world.store.record(run_id)
@@ -55,7 +55,7 @@ async def test_the_time_before_a_restart_counts_and_the_time_without_a_process_d
     await process.runs.close(0)
     world.now += 1000
     process = world.process()
-    await process.runs.recover()
+    await process.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.now += 5
     world.script.let_go("b")
@@ -74,7 +74,7 @@ async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world:
     world.now += 100
     await process.die()
     process = world.process()
-    await process.runs.recover()
+    await process.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.now += 5
     world.script.let_go("b")

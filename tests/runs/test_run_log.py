@@ -87,7 +87,7 @@ async def test_who_waits_for_what_is_not_to_be_is_told(picky: PickyStore) -> Non
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(LogUnwritable):
             await live.committed(5)
-        assert not await live.takes_in(lambda event: isinstance(event, NodeFinished))
+        assert not await live.wait_for(lambda event: isinstance(event, NodeFinished))
 
 
 @pytest.mark.parametrize("at_once", [True, False])

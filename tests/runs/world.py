@@ -184,11 +184,11 @@ class Process:
 
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
-        lives = self.runs._executions._live
+        lives = self.runs._executor._live
         while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
-        for live, runner in list(self.runs._executions._live.values()):
+        for live, runner in list(self.runs._executor._live.values()):
             live.abandon(JikkoError("the process died"))
             if isinstance(runner, Runner):
                 runner.lost()

@@ -1,6 +1,5 @@
 """``jikko serve``: the server."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,8 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
     from jikko.cluster.data_folder_lock import sole_owner
     from jikko.errors import InvalidSettings
     from jikko.server.listening import listen
-    from jikko.server.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
+    from jikko.server.member import ServerMember
+    from jikko.server.serving import base_of, publish, say_ready, say_recovered, serve_assembly, to_try
 
     with sole_owner(settings.home):
         try:
@@ -69,18 +69,17 @@ async def _serve(settings: Any, files: tuple[Path, ...]) -> None:
             raise InvalidSettings(str(error)) from None
         async with assemble(settings) as assembly:
             issued = await publish(assembly, files)
-            say_recovered((await assembly.runs.recover()).count)
+            await assembly.cluster.join(ServerMember(assembly, say_recovered))
             base = base_of(settings, listening)
-            working = asyncio.ensure_future(duties(assembly))
 
             async def ready() -> None:
                 say_ready(settings, base, to_try(base, issued))
 
             def at_end(at_once: bool) -> None:
                 click.echo("Stopping at once …" if at_once else "Stopping …")
-                working.cancel()
+                assembly.cluster.leave()
 
             try:
                 await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
             finally:
-                working.cancel()
+                await assembly.cluster.close()

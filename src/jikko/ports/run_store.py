@@ -119,8 +119,16 @@ class RunStore(Protocol):
         """
         ...
 
-    async def open_runs(self) -> list[RunRecord]:
-        """All runs with status ``running``, oldest first."""
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        """The runs with status ``running``, oldest first.
+
+        Args:
+            holder: Only those whose record names this one.
+        """
+        ...
+
+    async def holders(self) -> set[str]:
+        """Which holders the records of runs with status ``running`` name. Empty ones are left out."""
         ...
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
@@ -129,6 +137,10 @@ class RunStore(Protocol):
         Args:
             after: Only those behind this one.
         """
+        ...
+
+    async def next_wake(self, after: float) -> float | None:
+        """When, behind a moment, the next paused run goes on by itself; ``None`` if none does."""
         ...
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from jikko.apps.versions import Workflow
 from jikko.engine.limits import RunLimits
@@ -22,6 +22,13 @@ from jikko.runs.secrets import HidingJournal
 log = logging.getLogger(__name__)
 
 
+class HeldRun(NamedTuple):
+    """A run of this process: under way, or waiting for its turn."""
+
+    log: RunLog
+    runner: Runner | QueuedRun
+
+
 class Executor:
     """Runs under way and runs that wait, by run id."""
 
@@ -36,21 +43,24 @@ class Executor:
         self._services = services
         self._limits = limits
         self._clock = clock
-        self._live: dict[str, tuple[RunLog, Runner | QueuedRun]] = {}
+        self._live: dict[str, HeldRun] = {}
+        self._run_of_task: dict[str, str] = {}
+        """Ids of the same runs, by task id."""
+        self.on_settled: Callable[[RunLog], None] = lambda log: None
+        """Called once everything that happened in a run is durable, and nothing more will in this process."""
+        self.on_moved: Callable[[str], None] = lambda run_id: None
+        """Called with the id of a run that has come to this process, or left it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    def find(self, run_id: str) -> tuple[RunLog, Runner | QueuedRun] | None:
+    def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""
         return self._live.get(run_id)
 
-    def stop(self, app_id: str, task_id: str, error: str) -> bool:
-        """Stop a run by its task id, or by its own. Returns whether one was stopped."""
-        for live, runner in list(self._live.values()):
-            owner = live.record.owner
-            if owner.app_id == app_id and task_id.lower() in (owner.task_id, owner.run_id):
-                return runner.stop(error)
-        return False
+    def run_of(self, app_id: str, run_or_task_id: str) -> str | None:
+        """The id of a run of this process, by its task id or by its own, both in lower case."""
+        held = self._live.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
+        return held.log.record.owner.run_id if held is not None and held.log.record.owner.app_id == app_id else None
 
     def require_open(self) -> None:
         """Raises:
@@ -139,7 +149,10 @@ class Executor:
 
     def _hold(self, live: RunLog, runner: Runner | QueuedRun) -> None:
         live.record.holder = self._holder
-        self._live[live.record.owner.run_id] = (live, runner)
+        owner = live.record.owner
+        self._live[owner.run_id] = HeldRun(live, runner)
+        self._run_of_task[owner.task_id] = owner.run_id
+        self.on_moved(owner.run_id)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -162,6 +175,7 @@ class Executor:
         run_id = live.record.owner.run_id
         try:
             await live.committed()
+            self.on_settled(live)
         except JikkoError as error:
             log.warning("run %s: %s", run_id, error)
         finally:
@@ -170,3 +184,5 @@ class Executor:
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
+                self._run_of_task.pop(live.record.owner.task_id, None)
+                self.on_moved(run_id)

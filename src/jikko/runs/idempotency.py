@@ -10,14 +10,14 @@ from jikko.errors import Conflict, InvalidParam, KeyTaken
 from jikko.ports.app_store import App
 from jikko.ports.run_store import RunStore, StartOptions
 from jikko.runs.run_log import RunLog
+from jikko.runs.run_reader import RunReader
 from jikko.runs.runs import Runs
-from jikko.runs.stored_run import StoredRun
 from jikko.values import Json
 
 _KEY_LENGTH = 255
 _encode = msgspec.json.Encoder(order="sorted").encode
 
-Started: TypeAlias = RunLog | StoredRun
+Started: TypeAlias = RunLog | RunReader
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -60,8 +60,8 @@ class IdempotentStarts:
         run_id, fingerprint = owner
         if fingerprint != claim.fingerprint:
             raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
-        live = self._runs.live(run_id)
-        return Start(live or StoredRun(self._runs, await self._runs.records.record(app.id, run_id)), repeated=True)
+        record = await self._runs.records.record(app.id, run_id)
+        return Start(self._runs.control.reader(record), repeated=True)
 
 
 def fingerprint(operation: str, body: Json) -> bytes:

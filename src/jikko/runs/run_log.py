@@ -49,6 +49,8 @@ class RunLog:
         self._visible = self._committed
         self._sent = self._committed
         """How many events the store has been given."""
+        self.begin = self._committed
+        """The position of the first event that this process adds."""
         self._waiting: list[asyncio.Future[None]] = []
         self._retry: asyncio.TimerHandle | None = None
         """The next try, while the database refuses to write."""
@@ -58,6 +60,11 @@ class RunLog:
         """Why the log takes no more events."""
         self.on_lost: Callable[[], None] | None = None
         """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
+
+    @property
+    def may_have_callback(self) -> bool:
+        """Whether the end of the run may have to be reported; not known of one that another process accepted."""
+        return self.begin > 0 or (self._acceptance is not None and self._acceptance.callback_url is not None)
 
     @property
     def is_settled(self) -> bool:
@@ -127,7 +134,7 @@ class RunLog:
                 raise self._cut_short
             await self._change()
 
-    async def takes_in(self, is_wanted: Callable[[Event], bool]) -> bool:
+    async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
         """Wait until such an event is durable. Returns whether it is: ``False`` if the run ended without.
 
         Raises:

@@ -99,7 +99,7 @@ async def _record(request: Request) -> tuple[Api, RunRecord]:
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
-    follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
+    follow = api.runs.control.reader(record).follow(after, durable=True, idle=api.ping_seconds, through_pauses=True)
     # Parked: the client comes again with the last id that it saw.
     with contextlib.suppress(RunLeft, LogUnwritable):
         async for batch in follow:
@@ -119,8 +119,7 @@ async def _attached(
         yield _end(record, fresh)
         return
     yield PING
-    live = None if snapshot else api.runs.live(record.owner.run_id)
-    log = await api.runs.records.events(record) if live is None else live.shown
+    log = await (api.runs.records.events(record) if snapshot else api.runs.control.shown(record))
     # The run may have gone on since its record was read: what the client is told, and what it will be, part at one
     # position of the log.
     record = folded(record.owner, log)
@@ -133,7 +132,7 @@ async def _attached(
             return
     last: Event | None = None
     messages = Messages(record, log)
-    follow = api.runs.follow(record, len(log) - 1, durable=False, idle=api.ping_seconds, through_pauses=True)
+    follow = api.runs.control.reader(record).follow(len(log) - 1, idle=api.ping_seconds, through_pauses=True)
     try:
         async for batch in follow:
             if piece := messages.frames(event for _, event in batch):

@@ -48,7 +48,7 @@ async def stop_task(request: Request) -> Response:
     api, app = await authenticated(request)
     user = user_of(await read_json(request, api.max_body))
     _require_workflow(app)
-    stopped = await api.runs.stop(app.id, request.path_params["task_id"], user)
+    stopped = await api.runs.control.stop(app.id, request.path_params["task_id"], user)
     return JsonResponse(wire.encode({"result": "success", **({"stopped": True} if stopped else {})}))
 
 
@@ -57,7 +57,7 @@ async def stop_run(request: Request) -> Response:
     api, app = await authenticated(request)
     user = user_of(await read_json(request, api.max_body))
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    stopped = await api.runs.stop(app.id, record.owner.run_id, user)
+    stopped = await api.runs.control.stop(app.id, record.owner.run_id, user)
     return JsonResponse(wire.encode({"result": "success", "stopped": stopped}))
 
 

@@ -88,9 +88,20 @@ class MemoryRunStore:
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
 
-    async def open_runs(self) -> list[RunRecord]:
-        found = [record for record in self._records.values() if record.status == "running"]
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        found = [
+            record
+            for record in self._records.values()
+            if record.status == "running" and holder in (None, record.holder)
+        ]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
+
+    async def holders(self) -> set[str]:
+        return {record.holder for record in self._records.values() if record.status == "running" and record.holder}
+
+    async def next_wake(self, after: float) -> float | None:
+        times = (record.wake_at for record in self._records.values() if record.status == "paused")
+        return min((at for at in times if at is not None and at > after), default=None)
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         keys = {run_id: key for key, run_id in enumerate(self._records)}

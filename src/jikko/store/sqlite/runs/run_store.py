@@ -25,8 +25,13 @@ from jikko.store.sqlite.runs.start_options import accepting, owner_of_key
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
 _OPEN: Final = (
-    f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
+    f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 "
+    "AND (:holder IS NULL OR lease_owner = :holder) ORDER BY created_at, key"
 )
+_HOLDERS: Final = (
+    "SELECT DISTINCT lease_owner FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 AND lease_owner > ''"
+)
+_NEXT_WAKE: Final = "SELECT min(wake_at) FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at > ?"
 _DUE: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_waking
 WHERE status = 1 AND wake_at <= :now
@@ -125,11 +130,22 @@ class SqliteRunStore:
         row = connection.execute(sql, values).fetchone()
         return None if row is None else self._rows.record(connection, row)
 
-    async def open_runs(self) -> list[RunRecord]:
-        return await self._database.read(self._open_runs)
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        values = {"holder": holder}
+        return await self._database.read(
+            lambda connection: [
+                self._rows.record(connection, row) for row in connection.execute(_OPEN, values).fetchall()
+            ]
+        )
 
-    def _open_runs(self, connection: sqlite3.Connection) -> list[RunRecord]:
-        return [self._rows.record(connection, row) for row in connection.execute(_OPEN).fetchall()]
+    async def holders(self) -> set[str]:
+        return await self._database.read(lambda connection: {row[0] for row in connection.execute(_HOLDERS)})
+
+    async def next_wake(self, after: float) -> float | None:
+        at: float | None = self._database.quick(
+            lambda connection: connection.execute(_NEXT_WAKE, (after,)).fetchone()[0]
+        )
+        return at
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.owner.run_id))
