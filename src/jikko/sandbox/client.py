@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _LANGUAGES: Final = ("python3", "javascript")
 _KINDS: Final = (CODE_ERROR, LIMIT_ERROR, RESULT_ERROR)
 _BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
+_READ_SECONDS: Final = 1.0
+"""To read an answer that was there when the time was up."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
 
@@ -127,14 +129,20 @@ class ForkServerSandbox:
 
     async def _supervise(self, server: ForkServer, child: Child, kind: str, job: bytes) -> Reply:
         done = False
+        exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes))
+        # Nobody may be left to ask how it ended.
+        exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
         try:
-            async with asyncio.timeout(self._limits.wall_seconds):
-                reply = await child.exchange(job, output_bytes=self._limits.output_bytes)
+            await asyncio.wait((exchange,), timeout=self._limits.wall_seconds)
+            if not exchange.done() and child.has_answered:
+                # Where this process stood still, the clock says nothing of the program, whose answer is there.
+                await asyncio.wait((exchange,), timeout=_READ_SECONDS)
+            if not exchange.done():
+                limit = f"wall time limit of {self._limits.wall_seconds:g} s"
+                raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT_ERROR)
+            reply = exchange.result()
             done = True
             return reply
-        except TimeoutError:
-            limit = f"wall time limit of {self._limits.wall_seconds:g} s"
-            raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT_ERROR) from None
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         except EOFError:
@@ -143,6 +151,7 @@ class ForkServerSandbox:
                 raise ForkServerGone from None
             raise self._explain(ended) from None
         finally:
+            exchange.cancel()
             server.release(child, kind, done=done)
 
     def _explain(self, ended: Ended | None) -> SandboxFailure:
