@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from jikko.ports.callback_store import Callback, CallbackStore
-from jikko.ports.run_store import RunStore, StartOptions
+from jikko.ports.projections import CallbackRequest
+from jikko.ports.run_store import RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
@@ -36,7 +37,7 @@ async def accepted(runs: RunStore, *, ended: bool = False, app: str = APP, at: f
     """A run with a call-back."""
     run = Draft(app=app)
     append = run.step(started(at))
-    append = type(append)(append.run_id, append.at, append.events, append.record, StartOptions(callback_url=url))
+    append = type(append)(append.run_id, append.at, append.events, append.record, (CallbackRequest(url=url),))
     await runs.append(append)
     if ended:
         await runs.append(run.step(finished(at + 1)))
@@ -62,7 +63,7 @@ async def test_a_run_that_ends_as_soon_as_it_begins_has_its_callback_due(
 ) -> None:
     runs, callbacks = stores
     run = Draft()
-    await runs.append(msgspec.structs.replace(run.whole(), acceptance=StartOptions(callback_url=URL)))
+    await runs.append(msgspec.structs.replace(run.whole(), projections=(CallbackRequest(url=URL),)))
 
     assert [entry.run_id for entry in await callbacks.due(5000.0)] == [run.id]
 

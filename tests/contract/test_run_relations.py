@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import KeyTaken
-from jikko.ports.run_store import Append, KeyClaim, RunStore, StartOptions
+from jikko.ports.projections import KeyClaim
+from jikko.ports.run_store import Append, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 
@@ -28,7 +29,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def _claimed(run: Draft, key: str, fingerprint: bytes = b"one", at: float = 1000.0) -> Append:
     append = run.whole(at)
     claim = KeyClaim(key=key, fingerprint=fingerprint, at=at)
-    return Append(append.run_id, append.at, append.events, append.record, StartOptions(claim=claim))
+    return Append(append.run_id, append.at, append.events, append.record, (claim,))
 
 
 async def test_a_key_is_claimed_with_its_run(store: RunStore) -> None:

@@ -14,9 +14,9 @@ from jikko.maintenance.callbacks import Callbacks, checked_url, signature
 from jikko.ports.app_store import App
 from jikko.ports.callback_store import Callback
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.run_store import StartOptions
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from tests.runs.world import Process, World, end_of, until
 
@@ -60,7 +60,7 @@ class Scene:
 
     async def run(self, app: App, process: Process, url: str = URL) -> str:
         """A run with a call-back, which has ended."""
-        request = StartRequest(inputs={}, user="anna", acceptance=StartOptions(callback_url=url))
+        request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=url))
         run = await process.runs.start(app, request)
         await end_of(run)
         self.callbacks.alarm.set(self.world.now)
@@ -127,7 +127,7 @@ def test_the_signature_is_that_of_the_specifications_example() -> None:
 async def test_a_run_that_goes_on_is_not_posted(scene: Scene) -> None:
     app, process = await scene.world.chain(), scene.world.process()
     scene.world.script.held = {"a"}
-    request = StartRequest(inputs={}, user="anna", acceptance=StartOptions(callback_url=URL))
+    request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
     await process.runs.start(app, request)
 
     assert await scene.callbacks.deliver(render) == 0
@@ -206,7 +206,7 @@ async def test_a_run_without_a_callback_has_nothing_to_resend(scene: Scene) -> N
 async def test_after_a_crash_the_run_and_its_callback_go_on(scene: Scene) -> None:
     app, process = await scene.world.chain(), scene.world.process()
     scene.world.script.held = {"a"}
-    request = StartRequest(inputs={}, user="anna", acceptance=StartOptions(callback_url=URL))
+    request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
     run_id = (await process.runs.start(app, request)).record.owner.run_id
     await process.die()
     heir = scene.world.process()

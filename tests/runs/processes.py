@@ -22,6 +22,7 @@ from jikko.ports.app_store import App
 from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.run_store import Append, RunStore
+from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
 from jikko.runs.recovery import TakenOver
@@ -80,13 +81,21 @@ class Case:
 
 
 class CountingStore(MemoryRunStore):
-    """Counts how often logs were read."""
+    """Counts how often logs, records and lists of runs that are due were read."""
 
     reads = 0
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         self.reads += 1
         return await super().events(run_id, after=after)
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        self.reads += 1
+        return await super().record(run_id, app_id)
+
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        self.reads += 1
+        return await super().due_runs(now, after=after, limit=limit)
 
 
 class Process:

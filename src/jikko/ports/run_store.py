@@ -8,29 +8,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from jikko.events import Event
+from jikko.ports.projections import Projection
 from jikko.record import RunDetail, RunRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyClaim:
-    """The idempotency key of a request, and what the request was."""
-
-    key: str
-    fingerprint: bytes
-    """The same for the same request, and for no other."""
-    at: float
-    """When it came, in seconds since the Unix epoch."""
-    lifetime: float = 86_400.0
-    """Seconds for which a key is remembered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
-    """What is promised to the client by accepting a run: written with the run, or not at all."""
-
-    claim: KeyClaim | None = None
-    callback_url: str | None = None
-    """Where the run is reported to once it has ended."""
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -43,8 +22,8 @@ class Append(msgspec.Struct, frozen=True):
     record: RunRecord
     """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
     is closed: kept as one compressed piece. The store is done with the object when ``append`` returns."""
-    acceptance: StartOptions | None = None
-    """For an append at 0."""
+    projections: Sequence[Projection] = ()
+    """Rows that follow from the same events, written in the same transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
-from jikko.ports.run_store import Append, RunStore, StartOptions
+from jikko.ports.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
+from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +35,15 @@ class RunLog:
         record: RunRecord,
         events: list[Event] | None = None,
         *,
-        acceptance: StartOptions | None = None,
+        options: StartOptions | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
-        acceptance: What is to be written with the first event.
+        options: What is promised with the run, to be written with its first event.
         """
         self.record = record
-        self._acceptance = acceptance
+        self._options = options
         self._store = store
         self._events: list[Event] = events or []
         self._committed = len(self._events)
@@ -64,7 +65,7 @@ class RunLog:
     @property
     def may_have_callback(self) -> bool:
         """Whether the end of the run may have to be reported; not known of one that another process accepted."""
-        return self.begin > 0 or (self._acceptance is not None and self._acceptance.callback_url is not None)
+        return self.begin > 0 or (self._options is not None and self._options.callback_url is not None)
 
     @property
     def is_settled(self) -> bool:
@@ -210,10 +211,10 @@ class RunLog:
         if under_way or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
         at, events = self._committed, self._events[self._committed :]
-        acceptance = self._acceptance if at == 0 else None
+        projections = self._options.projections if at == 0 and self._options is not None else ()
         self._sent = at + len(events)
         try:
-            write = self._store.append(Append(self.record.owner.run_id, at, events, self.record, acceptance))
+            write = self._store.append(Append(self.record.owner.run_id, at, events, self.record, projections))
         except Exception as error:
             self._sent = at
             self._cut(error)

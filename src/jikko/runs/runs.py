@@ -19,7 +19,7 @@ from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.run_store import RunStore, StartOptions
+from jikko.ports.run_store import RunStore
 from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
@@ -28,6 +28,7 @@ from jikko.runs.history import History
 from jikko.runs.queued_run import opening
 from jikko.runs.run_log import RunLog
 from jikko.runs.run_tail import LOOK_SECONDS
+from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 
@@ -42,7 +43,7 @@ class StartRequest:
     """A version; by default the current one."""
     base_url: str = ""
     """The address under which the client reached the server, for links to files."""
-    acceptance: StartOptions | None = None
+    options: StartOptions | None = None
     """What is promised to the client by accepting the run."""
 
 
@@ -118,9 +119,9 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        live = RunLog(self._store, RunRecord(owner=owner), acceptance=request.acceptance)
+        live = RunLog(self._store, RunRecord(owner=owner), options=request.options)
         started = RunStarted(at=now, inputs=inputs, system=system)
-        if request.acceptance is None and self._executor.admission.take(app.id):
+        if request.options is None and self._executor.admission.take(app.id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
         else:
             await self._executor.accept(live, workflow, opening(workflow.graph, started))

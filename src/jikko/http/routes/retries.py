@@ -12,7 +12,7 @@ from jikko.http.api import authenticated
 from jikko.http.errors import JsonResponse
 from jikko.http.requests import mode_of, read_json, user_of
 from jikko.http.responses import answer
-from jikko.http.start_options import acceptance_of
+from jikko.http.start_options import start_options_of
 from jikko.record import RunRecord
 
 
@@ -31,9 +31,9 @@ async def retry_run(request: Request) -> Response | ASGIApp:
         raise InvalidParam("from_node_id: must be the id of a node")
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.owner.run_id
-    acceptance = acceptance_of(api, request, f"retry {run_id}", body)
-    retry = partial(api.retries.retry, app, run_id, from_node=from_node, acceptance=acceptance)
-    return await answer(api, await api.starts.start(app, acceptance, retry), mode)
+    options = start_options_of(api, request, f"retry {run_id}", body)
+    retry = partial(api.retries.retry, app, run_id, from_node=from_node, options=options)
+    return await answer(api, await api.starts.start(app, options, retry), mode)
 
 
 async def lineage(request: Request) -> Response:

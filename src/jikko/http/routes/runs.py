@@ -16,7 +16,7 @@ from jikko.http.errors import JsonResponse
 from jikko.http.requests import check_trace_session, read_json, start_request, user_of
 from jikko.http.responses import answer
 from jikko.http.sse import PING, EventStream
-from jikko.http.start_options import acceptance_of
+from jikko.http.start_options import start_options_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
 from jikko.runs.idempotency import Start
@@ -71,9 +71,9 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
     check_trace_session(request, body)
     start, mode = start_request(body, workflow_id, base_url_of(api, request))
     operation = "run" if workflow_id is None else f"run {workflow_id.lower()}"
-    acceptance = acceptance_of(api, request, operation, body)
-    if acceptance is not None:
-        start = replace(start, acceptance=acceptance)
+    options = start_options_of(api, request, operation, body)
+    if options is not None:
+        start = replace(start, options=options)
     if mode != "streaming":
         return await answer(api, await _started(api, app, start), mode)
     # Whether there is such a version is found out before the stream begins; all else is told in the stream.
@@ -86,7 +86,7 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
 
 
 async def _started(api: Api, app: App, start: StartRequest) -> Start:
-    return await api.starts.start(app, start.acceptance, partial(api.runs.start, app, start))
+    return await api.starts.start(app, start.options, partial(api.runs.start, app, start))
 
 
 async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:

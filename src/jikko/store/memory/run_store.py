@@ -8,7 +8,8 @@ import msgspec
 from jikko.errors import KeyTaken, LogConflict
 from jikko.events import Event
 from jikko.ports.callback_store import Callback
-from jikko.ports.run_store import Append, KeyClaim, LogPage, LogQuery
+from jikko.ports.projections import CallbackRequest, KeyClaim
+from jikko.ports.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.memory.app_store import MemoryAppStore
 
@@ -49,19 +50,21 @@ class MemoryRunStore:
             raise LogConflict(f"The log of run {batch.run_id} is closed: the run has {known.status}.")
         if known is not None and known.epoch > batch.record.epoch:
             raise LogConflict(f"Run {batch.run_id} was taken over: epoch {known.epoch}, not {batch.record.epoch}.")
-        claim = None if batch.acceptance is None else batch.acceptance.claim
-        if claim is not None:
-            app_id = batch.record.owner.app_id
-            if (owner := self._owner_of_key(app_id, claim.key, claim.at)) is not None:
-                raise KeyTaken(*owner)
-            self._keys[app_id, claim.key] = batch.run_id, claim
-        if batch.acceptance is not None and (url := batch.acceptance.callback_url) is not None:
-            self.callbacks[batch.run_id] = Callback(
-                run_id=batch.run_id,
-                app_id=batch.record.owner.app_id,
-                url=url,
-                created_at=batch.record.created_at,
-            )
+        owner = batch.record.owner
+        for projection in batch.projections:
+            if isinstance(projection, KeyClaim) and (
+                taken := self._owner_of_key(owner.app_id, projection.key, projection.at)
+            ):
+                raise KeyTaken(*taken)
+        for projection in batch.projections:
+            match projection:
+                case KeyClaim(key=key):
+                    self._keys[owner.app_id, key] = batch.run_id, projection
+                case CallbackRequest(url=url):
+                    created_at = batch.record.created_at
+                    self.callbacks[batch.run_id] = Callback(
+                        run_id=batch.run_id, app_id=owner.app_id, url=url, created_at=created_at
+                    )
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
 

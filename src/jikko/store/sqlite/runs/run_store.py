@@ -15,12 +15,13 @@ from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
 from jikko.store.sqlite.runs.event_codec import DamagedLog, decode_events, decompress, encode_events, join
+from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
 from jikko.store.sqlite.runs.retention import Retention
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
-from jikko.store.sqlite.runs.start_options import accepting, owner_of_key
+from jikko.store.sqlite.runs.totals import Totals
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
@@ -77,10 +78,11 @@ class SqliteRunStore:
         self._index = KeywordIndex(usable=self._indexed)
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
-        self._writes = RunWrites()
-        self._retention = Retention(self._index)
+        projections = Projections((Totals(), DueCallbacks(), self._index))
+        self._writes = RunWrites(projections)
+        self._retention = Retention(projections)
         database.join(self._writes)
-        database.join(self._retention)
+        database.join(projections)
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         record, owner = batch.record, batch.record.owner
@@ -93,7 +95,8 @@ class SqliteRunStore:
             retry_of=None if owner.retry_of is None else stored_id(owner.retry_of),
             created_at=record.created_at,
             inputs=storable(record.inputs),
-            projection=(
+            projections=tuple(batch.projections),
+            columns=(
                 STATUS_NUMBERS[record.status],
                 record.epoch,
                 batch.at + len(batch.events),
@@ -108,10 +111,7 @@ class SqliteRunStore:
                 record.holder or None,
             ),
         )
-        operation = partial(self._writes.append, write)
-        if batch.acceptance is None:
-            return self._database.submit(operation)
-        return self._database.submit(accepting(record, batch.acceptance, operation))
+        return self._database.submit(partial(self._writes.append, write))
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
