@@ -298,7 +298,7 @@ class Control:
         current = await self._store.record(record.owner.run_id)
         if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
             raise LogConflict(f"Run {record.owner.run_id} is not paused any more.")
-        return RunLog(self._store, current, events)
+        return self._executor.log_of(current, events)
 
     def _log(self, run_id: str) -> RunLog | None:
         held = self._executor.find(run_id)

@@ -13,11 +13,15 @@ from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up
+from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 from jikko.runs.secrets import HidingJournal
+from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +37,24 @@ class Executor:
     """Runs under way and runs that wait, by run id."""
 
     def __init__(
-        self, services: NodePorts, limits: RunLimits, admission: Admission, clock: Clock, *, holder: str = ""
+        self,
+        store: RunStore,
+        services: NodePorts,
+        limits: RunLimits,
+        admission: Admission,
+        clock: Clock,
+        *,
+        holder: str = "",
+        observer: RunObserver | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
+        observer: For the logs of all runs that come to this process.
         """
         self.admission = admission
         self._holder = holder
+        self._store = store
+        self._observer = observer
         self._services = services
         self._limits = limits
         self._clock = clock
@@ -52,6 +67,12 @@ class Executor:
         """Called with the id of a run that has come to this process, or left it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+
+    def log_of(
+        self, record: RunRecord, events: list[Event] | None = None, *, options: StartOptions | None = None
+    ) -> RunLog:
+        """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
+        return RunLog(self._store, record, events, options=options, observer=self._observer)
 
     def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""

@@ -143,7 +143,7 @@ class Recovery:
         record = await self._store.record(seen.owner.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
             return None
-        log = RunLog(self._store, record, events)
+        log = self._executor.log_of(record, events)
         workflow = await self.workflow_of(log)
         if workflow is None:
             return log

@@ -102,9 +102,7 @@ class Retries:
                 # There may be any number of them, and no look-up waits for anything.
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
-        live = RunLog(self._store, RunRecord(owner=owner), options=options)
-        await self._runs.accept(live, workflow, events)
-        return live
+        return await self._runs.accept(owner, workflow, events, options)
 
     async def lineage(self, record: RunRecord) -> Lineage:
         """What a run has to do with others."""

@@ -9,6 +9,7 @@ from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
+from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,17 @@ class RunLog:
         events: list[Event] | None = None,
         *,
         options: StartOptions | None = None,
+        observer: RunObserver | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
         options: What is promised with the run, to be written with its first event.
+        observer: Sees what is durable.
         """
         self.record = record
         self._options = options
+        self._observer = observer
         self._store = store
         self._events: list[Event] = events or []
         self._committed = len(self._events)
@@ -228,7 +232,9 @@ class RunLog:
     def _written(self, done: "asyncio.Future[None]") -> None:
         error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
         if error is None:
-            self._committed = self._sent
+            at, self._committed = self._committed, self._sent
+            if self._observer is not None:
+                observe(self._observer, self.record.owner, at, self._events[at : self._committed])
             self._refused = False
             self._write()
             self._show()

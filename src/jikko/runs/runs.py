@@ -25,6 +25,7 @@ from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.history import History
+from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening
 from jikko.runs.run_log import RunLog
 from jikko.runs.run_tail import LOOK_SECONDS
@@ -63,14 +64,21 @@ class Runs:
         clock: Clock = time.time,
         cluster: Cluster | None = None,
         look_seconds: float = LOOK_SECONDS,
+        observer: RunObserver | None = None,
     ) -> None:
-        self._store = store
+        """Args:
+        cluster: The other processes; by default there are none.
+        look_seconds: See ``RunTail``.
+        observer: Sees what happens in the runs of this process.
+        """
         self._apps = apps
         self._workflows = workflows
         self._file_inputs = file_inputs
         self._clock = clock
         cluster = cluster or Alone()
-        self._executor = Executor(services, limits, admission or Admission(), clock, holder=cluster.name)
+        self._executor = Executor(
+            store, services, limits, admission or Admission(), clock, holder=cluster.name, observer=observer
+        )
         self.control = Control(
             store=store,
             apps=apps,
@@ -119,7 +127,7 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        live = RunLog(self._store, RunRecord(owner=owner), options=request.options)
+        live = self._executor.log_of(RunRecord(owner=owner), options=request.options)
         started = RunStarted(at=now, inputs=inputs, system=system)
         if request.options is None and self._executor.admission.take(app.id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
@@ -127,9 +135,13 @@ class Runs:
             await self._executor.accept(live, workflow, opening(workflow.graph, started))
         return live
 
-    async def accept(self, live: RunLog, workflow: Workflow, events: list[Event]) -> None:
+    async def accept(
+        self, owner: RunOwner, workflow: Workflow, events: list[Event], options: StartOptions | None = None
+    ) -> RunLog:
         """Accept a run whose log begins with these events. See ``Executor.accept``."""
-        await self._executor.accept(live, workflow, events)
+        log = self._executor.log_of(RunRecord(owner=owner), options=options)
+        await self._executor.accept(log, workflow, events)
+        return log
 
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
