@@ -45,6 +45,7 @@ from jikko.providers.models import ProviderModels
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
@@ -104,6 +105,7 @@ async def assemble(
     cluster: Cluster | None = None,
     workers: int = 1,
     look_seconds: float = LOOK_SECONDS,
+    observer: RunObserver | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -114,6 +116,7 @@ async def assemble(
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
         look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        observer: Sees what happens in the runs of this process.
         clock: The time of day.
 
     Raises:
@@ -186,6 +189,7 @@ async def assemble(
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
+            observer=observer,
         )
         yield Assembly(
             settings=settings,

@@ -1,4 +1,29 @@
-"""A run under way in this process: its log in memory, on its way to the store and to those who follow."""
+"""A run under way in this process: its log in memory, on its way to the store and to those who follow.
+
+A log is a list of events that only grows. Three positions cut it into what is durable, what the store has been given,
+and what has only happened; a fourth says how much may be shown::
+
+    0 ........ committed ........ sent ........ len(events)      committed <= sent <= len(events)
+               committed <= visible <= len(events)
+
+What moves them:
+
+- ``append``: ``len(events)`` grows. If no write is under way, all behind ``committed`` is sent as one write.
+- a write succeeds: ``committed`` becomes ``sent``; what has happened meanwhile is the next write.
+- a write is refused for now (``StoreUnavailable``): ``sent`` falls back to ``committed``; the same again after a while,
+  with what has happened meanwhile. Nothing is lost while the process lives.
+- a write is refused for good (``LogConflict``): the run is another process's. The log is *abandoned*: nothing more is
+  sent, and whoever waits gets the error.
+- events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
+  takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
+- ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
+  that tells a result.
+
+Invariants: one write is under way at a time, so appends of a run reach the store in order, each at the position where
+the last one ended. An event that tells a result is shown only once it is durable, and so is everything behind it. What
+was shown or sent is never dropped. Each event is observed once, when it becomes durable. Whoever waits for a position
+is told when it is reached, or why it never will be.
+"""
 
 import asyncio
 import logging
@@ -22,13 +47,7 @@ Batch = list[tuple[int, Event]]
 
 
 class RunLog:
-    """The ``Journal`` of one run.
-
-    One write is under way at a time; what happens meanwhile goes into the next. An event that tells a result is shown
-    once it is durable, and so is everything behind it; others are shown at once.
-
-    A log that cannot be written, however often it is tried, is cut short, and ends with the failure of the run.
-    """
+    """The ``Journal`` of one run."""
 
     def __init__(
         self,
