@@ -1,10 +1,13 @@
 """Runs that go on in another process: what counts as a death, and how long they took."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from jikko.events import RunFinished, RunParked, RunRecovered
+from jikko.events import Event, RunFinished, RunParked, RunRecovered
+from jikko.ports.cluster import OrphanedRuns
+from jikko.store.memory import MemoryRunStore
 from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
@@ -83,3 +86,79 @@ async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world:
     end = (await world.store.events(run_id))[-1]
     assert isinstance(end, RunFinished)
     assert record.elapsed == end.elapsed == pytest.approx(15)
+
+
+async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(world: World) -> None:
+    app, killed = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await killed.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    await killed.die()
+    process = world.process()
+
+    for taken in await asyncio.gather(*(process.runs.control.take_over() for _ in range(3))):
+        await taken.durable()
+
+    await until(lambda: world.script.ran["b"] >= 2)
+    assert process.runs.control.executes(run_id)
+    assert process.admission.running == 1
+    assert await process.runs.control.stop(app.id, run_id, "anna")
+    assert (await world.ended(run_id)).status == "stopped"
+    assert world.script.ran["b"] == 2
+
+
+async def test_one_that_was_taken_for_dead_may_take_its_run_over_from_the_one_that_died_with_it(world: World) -> None:
+    app, slow = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await slow.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    other = world.process()
+    await (await other.runs.control.take_over()).durable()
+    await until(lambda: world.script.ran["b"] == 2)
+    await other.die()
+
+    await (await slow.runs.control.take_over(OrphanedRuns(holder=other.cluster.name))).durable()
+
+    record = await world.store.record(run_id)
+    assert record is not None
+    assert (record.holder, record.epoch) == (slow.cluster.name, 3)
+    world.script.let_go("b")
+    assert (await world.ended(run_id)).status == "succeeded"
+    assert world.script.ran["a"] == 1
+
+
+class Slow(MemoryRunStore):
+    """A store that takes its time to read a log, while others go on."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        act, self.meanwhile = self.meanwhile, None
+        if act is not None:
+            await act()
+        return await super().events(run_id, after=after)
+
+
+async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:
+    store = Slow()
+    world = World(store)
+    app, killed = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await killed.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    await killed.die()
+    quick, late = world.process(), world.process()
+
+    async def take_over() -> None:
+        await (await quick.runs.control.take_over()).durable()
+
+    store.meanwhile = take_over
+    taken = await late.runs.control.take_over()
+
+    assert taken.count == 0
+    assert not late.runs.control.executes(run_id)
+    world.script.let_go("b")
+    await world.ended(run_id)
+    epochs = [event.epoch for event in await store.events(run_id) if isinstance(event, RunRecovered)]
+    assert epochs == [2]
+    await world.close()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.cluster.alone import Alone
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
@@ -164,6 +165,7 @@ class Process:
         services: Any = NodePorts.__new__(NodePorts)
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
+        self.cluster = Alone()
         self.workflows = Workflows(world.app_store, world.classes)
         self.runs = Runs(
             store=world.store,
@@ -175,6 +177,7 @@ class Process:
             admission=self.admission,
             clock=lambda: world.now,
             observer=observer,
+            cluster=self.cluster,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
         self.retries = Retries(self.runs, world.store, self.workflows, world.files, lambda: world.now)

@@ -435,11 +435,8 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("length", [1, 1_000_000])
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_program_that_answered_in_time_while_its_server_stood_still_has_not_failed(length: int, loop: str) -> None:
-    """1 MB does not fit into the connection: the program waits until its answer is read."""
-    code = f"import time\ndef main():\n    time.sleep(0.2)\n    return {{'text': 'x' * {length}}}"
+def after_standing_still(code: str, loop: str) -> str:
+    """What comes of a program whose server stands still from its beginning until its time is up."""
     script = STANDING_STILL if loop == "asyncio" else f"import uvloop; uvloop.install()\n{STANDING_STILL}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
@@ -453,4 +450,17 @@ def test_a_program_that_answered_in_time_while_its_server_stood_still_has_not_fa
         while time.monotonic() < begun + 4:
             time.sleep(0.1)
         server.send_signal(signal.SIGCONT)
-        assert server.stdout.read() == f"{length}\n"
+        return server.stdout.read()
+
+
+@pytest.mark.parametrize("length", [1, 1_000_000])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_program_that_answered_in_time_while_its_server_stood_still_has_not_failed(length: int, loop: str) -> None:
+    """1 MB does not fit into the connection: the program waits until its answer is read."""
+    code = f"import time\ndef main():\n    time.sleep(0.2)\n    return {{'text': 'x' * {length}}}"
+
+    assert after_standing_still(code, loop) == f"{length}\n"
+
+
+def test_one_that_does_not_end_has_no_more_time_than_its_server_stood_still() -> None:
+    assert after_standing_still(SLEEP, "uvloop") == "The run broke the wall time limit of 3 s\n"

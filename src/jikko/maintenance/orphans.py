@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 
 from jikko.errors import JikkoError
 from jikko.ports.cluster import Cluster, OrphanedRuns
@@ -14,7 +15,10 @@ _LOOK_SECONDS = 30.0
 
 
 class Orphans:
-    """Offers the runs of holders that were no members twice in a row: one that has just come may not be known yet."""
+    """Offers the runs of holders that were no members twice in a row: one that has just come may not be known yet.
+
+    What is not taken over then is offered again at growing intervals.
+    """
 
     def __init__(self, store: RunStore, cluster: Cluster, *, look_seconds: float = _LOOK_SECONDS) -> None:
         self._store = store
@@ -23,7 +27,8 @@ class Orphans:
 
     async def watch(self) -> None:
         """Look again and again, until cancelled. Any number of processes may."""
-        gone: set[str] = set()
+        looks: Counter[str] = Counter()
+        """How often in a row each holder was no member."""
         while True:
             await asyncio.sleep(self._look_seconds)
             try:
@@ -32,6 +37,8 @@ class Orphans:
                 logger.error("runs without a process cannot be looked for, trying again: %s", error)
                 continue
             missing = holders.difference(self._cluster.members())
-            for holder in sorted(missing & gone):
-                self._cluster.offer(OrphanedRuns(holder=holder))
-            gone = missing
+            looks = Counter({holder: looks[holder] + 1 for holder in missing})
+            for holder in sorted(missing):
+                # At the 2nd, 4th, 8th … look: what is still there then cannot be taken over, and the log says why.
+                if (count := looks[holder]) > 1 and count & (count - 1) == 0:
+                    self._cluster.offer(OrphanedRuns(holder=holder))

@@ -20,6 +20,7 @@ for those who follow it once a look found no event behind those that they know.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from jikko.errors import JikkoError
@@ -27,6 +28,8 @@ from jikko.events import Event
 from jikko.ports.cluster import Cluster, WaitForEvents
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 """Seconds after which a run is looked at though nobody told that it changed."""
@@ -85,7 +88,7 @@ class RunTail:
                 except BaseException:
                     self._is_stale = True
                     raise
-        if self._watching is None:
+        if self._watching is None or self._watching.done():
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def events(self, after: int) -> Sequence[Event]:
@@ -144,6 +147,14 @@ class RunTail:
         self._has_looked = self.is_settled = True
 
     async def _watch(self) -> None:
+        try:
+            await self._watch_until_over()
+        except Exception:
+            # Those who follow look for themselves, and are told.
+            logger.exception("run %s cannot be followed", self._run_id)
+            self.wake()
+
+    async def _watch_until_over(self) -> None:
         looks = 0
         while self.record is not None and self.record.is_open:
             known = self.end, self.record.status
