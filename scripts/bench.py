@@ -22,6 +22,7 @@ BENCHMARKS = (
     "store",
     "sandbox",
     "streaming_models",
+    "idle_streams",
     "footprint",
     "workers",
     "growth",

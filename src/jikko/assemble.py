@@ -13,10 +13,10 @@ from typing import NamedTuple
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.cluster.alone import Alone
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
-from jikko.cluster.peers import PeersOverLine
-from jikko.concurrency.rate_limit import Rate, RequestRate, SharedRequestRate
+from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidSettings
@@ -29,12 +29,14 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
+from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
 from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
+from jikko.ports.cluster import Cluster
 from jikko.ports.end_user_store import EndUserStore
 from jikko.ports.files import BlobStore, FileIndex
 from jikko.ports.node_ports import NodePorts, ValueLimits
@@ -46,7 +48,9 @@ from jikko.providers.models import ProviderModels
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
+from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
@@ -66,6 +70,7 @@ class Assembly:
     """The object graph of one process."""
 
     settings: Settings
+    cluster: Cluster
     apps: Apps
     workflows: Workflows
     runs: Runs
@@ -73,6 +78,7 @@ class Assembly:
     starts: IdempotentStarts
     retention: Retention
     keyword_indexing: KeywordIndexing
+    orphans: Orphans
     callbacks: Callbacks
     retries: Retries
     end_users: EndUsers
@@ -100,7 +106,10 @@ async def assemble(
     in_memory: bool = False,
     owned: bool = False,
     environment: Mapping[str, str] = os.environ,
-    peers: PeersOverLine | None = None,
+    cluster: Cluster | None = None,
+    workers: int = 1,
+    look_seconds: float = LOOK_SECONDS,
+    observer: RunObserver | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[Assembly]:
     """Build everything, and release it at the end of the block.
@@ -110,7 +119,10 @@ async def assemble(
         owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
             use it too, but brings an older database up to date only while no server has it.
         environment: What ``${NAME}`` in the providers file stands for.
-        peers: The other processes that use the data folder, if there are any.
+        cluster: The other processes that execute runs of the data folder; by default there are none.
+        workers: How many there are on this machine, this one included.
+        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        observer: Sees what happens in the runs of this process.
         clock: The time of day.
 
     Raises:
@@ -118,10 +130,10 @@ async def assemble(
         StoreUnavailable: The database cannot be opened.
     """
     providers = read_providers(settings.providers, environment)
-    workers = 1 if peers is None else peers.workers
+    cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = _in_memory() if in_memory else _on_disk(settings, stack, owned, peers)
+        stores = _in_memory() if in_memory else _on_disk(settings, stack, owned, shared=workers > 1)
         stack.push_async_callback(stores.runs.close)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -181,17 +193,21 @@ async def assemble(
                 )
             ),
             clock=clock,
-            peers=peers,
+            cluster=cluster,
+            look_seconds=look_seconds,
+            observer=observer,
         )
         yield Assembly(
             settings=settings,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=_rate(settings, peers)),
+            cluster=cluster,
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=SharedRequestRate(settings.requests_per_minute, cluster.count)),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
             starts=IdempotentStarts(runs, stores.runs),
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
+            orphans=Orphans(stores.runs, cluster),
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
@@ -242,19 +258,13 @@ def _http_client(settings: Settings) -> AiohttpClient:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
 
 
-def _rate(settings: Settings, peers: PeersOverLine | None) -> Rate:
-    if peers is None:
-        return RequestRate(settings.requests_per_minute)
-    return SharedRequestRate(settings.requests_per_minute, peers.take)
-
-
-def _on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, peers: PeersOverLine | None) -> _Stores:
+def _on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> _Stores:
     try:
         keep_private(settings.home)
     except OSError as error:
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
-    database = Database.open(settings.database, shared=peers is not None, alone=alone)
+    database = Database.open(settings.database, shared=shared, alone=alone)
     stack.callback(database.close)
     return _Stores(
         SqliteAppStore(database),

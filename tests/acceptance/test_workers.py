@@ -202,6 +202,27 @@ def test_a_run_of_a_process_that_is_killed_goes_on_in_another_one(mortal: Severa
     assert mortal.server.stop() == 0
 
 
+@pytest.mark.slow
+def test_a_run_of_a_process_that_hangs_goes_on_in_another_one(mortal: SeveralWorkers, echo: EchoServer) -> None:
+    one, other = mortal.pair("held")
+    runs = [one.run("async", q=str(number))["workflow_run_id"] for number in range(5)]
+    for run in runs:
+        echo.wait_for_calls(f"/hold/{run}")
+        while "wait" not in [node["node_id"] for node in other.node_executions(run)]:
+            pass
+
+    # It is killed once it has missed its heartbeats; until then its runs wait.
+    hangs = process_of(one)
+    os.kill(hangs, signal.SIGSTOP)
+    for run in runs:
+        echo.wait_for_calls(f"/hold/{run}", 2, timeout=60)
+        echo.release(f"/hold/{run}")
+        assert other.finished(run)["status"] == "succeeded"
+        assert len(echo.calls(f"/{run}/first")) == 1, "a node that had finished ran again"
+    assert not is_there(hangs)
+    assert mortal.server.stop() == 0
+
+
 def test_whoever_dies_meanwhile_a_stop_reaches_the_run(mortal: SeveralWorkers, echo: EchoServer) -> None:
     one, other = mortal.pair("held")
     run = one.run("async", q="x")["workflow_run_id"]

@@ -1,110 +1,131 @@
-"""Who takes over the runs of workers that died, and who is on duty."""
+"""Which worker takes over the runs of workers that died, and which leads."""
 
-from jikko.cluster.membership import Membership, Said
-from jikko.cluster.messages import Estate, Gone, Inherit, Message, OnDuty
-
-
-def told(said: Said, kind: type[Message]) -> list[tuple[str, Message]]:
-    return [(name, message) for name, message in said if isinstance(message, kind)]
+from jikko.cluster.membership import Membership, Outbox
+from jikko.cluster.messages import Lead, Members, Message, TakeOver
+from jikko.ports.cluster import OrphanedRuns
 
 
-def estates(said: Said) -> dict[str, list[Estate]]:
-    return {name: message.estates for name, message in said if isinstance(message, Inherit)}
+def told(outbox: Outbox, kind: type[Message]) -> list[tuple[str, Message]]:
+    return [(name, message) for name, message in outbox if isinstance(message, kind)]
 
 
-def serve(roster: Membership, *names: str) -> Said:
+def orphans(outbox: Outbox) -> dict[str, list[OrphanedRuns]]:
+    return {name: message.orphans for name, message in outbox if isinstance(message, TakeOver)}
+
+
+def serve(membership: Membership, *names: str) -> Outbox:
     """Workers come and take over what they are told to."""
-    said: Said = []
+    outbox: Outbox = []
     for name in names:
-        taken = estates(roster.assembled(name))[name]
-        said += roster.serves(name)
-        roster.inherited(name, taken)
-    return said
+        taken = orphans(membership.assembled(name))[name]
+        outbox += membership.serves(name)
+        membership.took_over(name, taken)
+    return outbox
 
 
 def test_the_runs_of_earlier_servers_are_shared_out() -> None:
-    roster = Membership(2)
+    membership = Membership(2)
 
-    first, second = roster.assembled("a"), roster.assembled("b")
+    first, second = membership.assembled("a"), membership.assembled("b")
 
-    assert first == [("a", Inherit([Estate(left_by="", share=0, of=2)]))]
-    assert second == [("b", Inherit([Estate(left_by="", share=1, of=2)]))]
-
-
-def test_one_that_serves_is_on_duty() -> None:
-    roster = Membership(2)
-
-    assert serve(roster, "a", "b") == [("a", OnDuty())]
-    assert roster.serving == ["a", "b"]
+    assert orphans(first) == {"a": [OrphanedRuns(share=0, of=2)]}
+    assert orphans(second) == {"b": [OrphanedRuns(share=1, of=2)]}
 
 
-def test_those_that_are_left_share_what_one_leaves_and_one_takes_its_duty() -> None:
-    roster = Membership(3)
-    serve(roster, "a", "b", "c")
+def test_one_is_told_who_there_is_before_what_it_is_to_take_over() -> None:
+    membership = Membership(2)
+    membership.assembled("a")
 
-    said = roster.died("a")
+    members = Members(["a", "b"])
+    assert membership.assembled("b")[:-1] == [("a", members), ("b", members)]
 
-    assert told(said, Gone) == [("b", Gone("a")), ("c", Gone("a"))]
-    assert estates(said) == {
-        "b": [Estate(left_by="a", share=0, of=2)],
-        "c": [Estate(left_by="a", share=1, of=2)],
+
+def test_what_is_offered_goes_to_those_that_serve_unless_it_is_cared_for() -> None:
+    membership = Membership(2)
+    serve(membership, "a", "b")
+    gone = OrphanedRuns(holder="gone/1")
+
+    assert orphans(membership.offered(gone)) == {"a": [gone]}
+    assert membership.offered(gone) == []
+    assert membership.offered(OrphanedRuns(holder="b")) == []
+    membership.took_over("a", [gone])
+    assert orphans(membership.offered(gone)) == {"a": [gone]}
+
+
+def test_one_that_serves_leads() -> None:
+    membership = Membership(2)
+
+    assert serve(membership, "a", "b") == [("a", Lead())]
+    assert membership.serving == ["a", "b"]
+
+
+def test_those_that_are_left_share_what_one_leaves_and_another_leads() -> None:
+    membership = Membership(3)
+    serve(membership, "a", "b", "c")
+
+    outbox = membership.died("a")
+
+    assert told(outbox, Members) == [("b", Members(["b", "c"])), ("c", Members(["b", "c"]))]
+    assert orphans(outbox) == {
+        "b": [OrphanedRuns(holder="a", share=0, of=2)],
+        "c": [OrphanedRuns(holder="a", share=1, of=2)],
     }
-    assert told(said, OnDuty) == [("b", OnDuty())]
-    assert "a" not in roster
+    assert told(outbox, Lead) == [("b", Lead())]
+    assert "a" not in membership
 
 
 def test_what_an_heir_had_not_taken_over_goes_on_to_the_next() -> None:
-    roster = Membership(3)
-    serve(roster, "a", "b", "c")
-    [from_a] = estates(roster.died("a"))["b"]
+    membership = Membership(3)
+    serve(membership, "a", "b", "c")
+    [from_a] = orphans(membership.died("a"))["b"]
 
-    left = estates(roster.died("b"))["c"]
+    left = orphans(membership.died("b"))["c"]
 
-    assert sorted(left, key=lambda estate: estate.left_by) == [from_a, Estate(left_by="b")]
+    assert sorted(left, key=lambda entry: entry.holder) == [from_a, OrphanedRuns(holder="b")]
 
 
 def test_what_an_heir_has_taken_over_is_not_handed_on_again() -> None:
-    roster = Membership(3)
-    serve(roster, "a", "b", "c")
-    roster.inherited("b", estates(roster.died("a"))["b"])
+    membership = Membership(3)
+    serve(membership, "a", "b", "c")
+    membership.took_over("b", orphans(membership.died("a"))["b"])
 
-    assert estates(roster.died("b")) == {"c": [Estate(left_by="b")]}
+    assert orphans(membership.died("b")) == {"c": [OrphanedRuns(holder="b")]}
 
 
 def test_when_nobody_is_left_the_next_ones_take_over() -> None:
-    roster = Membership(2)
-    serve(roster, "a", "b")
-    share = estates(roster.died("a"))["b"]
-    assert estates(roster.died("b")) == {}
+    membership = Membership(2)
+    serve(membership, "a", "b")
+    share = orphans(membership.died("a"))["b"]
+    assert orphans(membership.died("b")) == {}
 
-    taken = [estate for name in ("c", "d") for estate in estates(roster.assembled(name))[name]]
+    taken = [entry for name in ("c", "d") for entry in orphans(membership.assembled(name))[name]]
 
-    assert sorted(taken, key=lambda estate: estate.left_by) == [*share, Estate(left_by="b")]
+    assert sorted(taken, key=lambda entry: entry.holder) == [*share, OrphanedRuns(holder="b")]
 
 
 def test_one_that_dies_before_it_served_leaves_its_share() -> None:
-    roster = Membership(1)
-    roster.assembled("a")
-    roster.died("a")
+    membership = Membership(1)
+    membership.assembled("a")
+    membership.died("a")
 
-    assert Estate(left_by="", share=0, of=1) in estates(roster.assembled("b"))["b"]
+    assert OrphanedRuns(share=0, of=1) in orphans(membership.assembled("b"))["b"]
 
 
 def test_one_that_dies_before_it_served_leaves_what_it_had_taken_over() -> None:
-    roster = Membership(2)
-    serve(roster, "a")
-    roster.inherited("b", estates(roster.assembled("b"))["b"])
+    membership = Membership(2)
+    serve(membership, "a")
+    membership.took_over("b", orphans(membership.assembled("b"))["b"])
 
-    assert estates(roster.died("b")) == {"a": [Estate(left_by="b")]}
+    assert orphans(membership.died("b")) == {"a": [OrphanedRuns(holder="b")]}
 
 
 def test_one_that_serves_before_it_has_taken_over_leaves_that_too() -> None:
-    roster = Membership(2)
-    serve(roster, "a")
-    [share] = estates(roster.assembled("b"))["b"]
-    roster.serves("b")
+    membership = Membership(2)
+    serve(membership, "a")
+    [share] = orphans(membership.assembled("b"))["b"]
+    membership.serves("b")
 
-    assert estates(roster.died("b")) == {"a": [share, Estate(left_by="b")]}
+    assert orphans(membership.died("b")) == {"a": [share, OrphanedRuns(holder="b")]}
 
 
 def test_one_that_was_never_there_leaves_nothing() -> None:
@@ -112,8 +133,8 @@ def test_one_that_was_never_there_leaves_nothing() -> None:
 
 
 def test_nothing_is_handed_on_when_the_server_ends() -> None:
-    roster = Membership(2)
-    serve(roster, "a", "b")
-    roster.close()
+    membership = Membership(2)
+    serve(membership, "a", "b")
+    membership.close()
 
-    assert roster.died("a") == [("b", Gone("a"))]
+    assert membership.died("a") == [("b", Members(["b"]))]

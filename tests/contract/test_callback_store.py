@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from jikko.ports.callback_store import Callback, CallbackStore
-from jikko.ports.run_store import RunStore, StartOptions
+from jikko.ports.projections import CallbackRequest
+from jikko.ports.run_store import RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
@@ -36,7 +37,7 @@ async def accepted(runs: RunStore, *, ended: bool = False, app: str = APP, at: f
     """A run with a call-back."""
     run = Draft(app=app)
     append = run.step(started(at))
-    append = type(append)(append.run_id, append.at, append.events, append.record, StartOptions(callback_url=url))
+    append = type(append)(append.run_id, append.at, append.events, append.record, (CallbackRequest(url=url),))
     await runs.append(append)
     if ended:
         await runs.append(run.step(finished(at + 1)))
@@ -48,12 +49,12 @@ async def test_a_callback_is_made_with_its_run_and_is_due_once_the_run_has_ended
 ) -> None:
     runs, callbacks = stores
     run = await accepted(runs)
-    assert not await callbacks.has_pending()
+    assert await callbacks.next_due(-1.0) is None
     assert await callbacks.due(5000.0) == []
 
     await runs.append(run.step(finished()))
 
-    assert await callbacks.has_pending()
+    assert await callbacks.next_due(-1.0) == 0.0
     assert await callbacks.due(5000.0) == [Callback(run_id=run.id, app_id=APP, url=URL, created_at=1000.0)]
 
 
@@ -62,7 +63,7 @@ async def test_a_run_that_ends_as_soon_as_it_begins_has_its_callback_due(
 ) -> None:
     runs, callbacks = stores
     run = Draft()
-    await runs.append(msgspec.structs.replace(run.whole(), acceptance=StartOptions(callback_url=URL)))
+    await runs.append(msgspec.structs.replace(run.whole(), projections=(CallbackRequest(url=URL),)))
 
     assert [entry.run_id for entry in await callbacks.due(5000.0)] == [run.id]
 
@@ -77,7 +78,7 @@ async def test_a_paused_run_makes_nobody_look_for_what_is_due(stores: tuple[RunS
     await callbacks.save(entry)
 
     assert entry.state == "pending"
-    assert not await callbacks.has_pending()
+    assert await callbacks.next_due(-1.0) is None
     assert await callbacks.due(5000.0) == []
 
 
@@ -105,7 +106,7 @@ async def test_a_run_without_a_callback_has_none(stores: tuple[RunStore, Callbac
     await runs.append(run.whole())
 
     assert await callbacks.find(run.id) is None
-    assert not await callbacks.has_pending()
+    assert await callbacks.next_due(-1.0) is None
 
 
 async def test_what_became_of_an_attempt_is_kept(stores: tuple[RunStore, CallbackStore]) -> None:
@@ -121,6 +122,19 @@ async def test_what_became_of_an_attempt_is_kept(stores: tuple[RunStore, Callbac
     assert await callbacks.due(5005.0) == [later]
 
 
+async def test_the_next_one_that_will_be_due_is_known_whosever_it_is(stores: tuple[RunStore, CallbackStore]) -> None:
+    runs, callbacks = stores
+    for number, next_at in enumerate((7000.0, 6000.0, 8000.0)):
+        run = await accepted(runs, ended=True, url=f"http://{number}.example")
+        entry = await callbacks.find(run.id)
+        assert entry is not None
+        await callbacks.save(msgspec.structs.replace(entry, next_at=next_at))
+
+    times = [await callbacks.next_due(after) for after in (0.0, 6000.0, 7500.0, 8000.0)]
+
+    assert times == [6000.0, 7000.0, 8000.0, None]
+
+
 async def test_what_is_delivered_is_neither_due_nor_undelivered(stores: tuple[RunStore, CallbackStore]) -> None:
     runs, callbacks = stores
     await accepted(runs, ended=True)
@@ -130,7 +144,7 @@ async def test_what_is_delivered_is_neither_due_nor_undelivered(stores: tuple[Ru
 
     assert await callbacks.due(9000.0) == []
     assert await callbacks.undelivered() == []
-    assert not await callbacks.has_pending()
+    assert await callbacks.next_due(-1.0) is None
 
 
 async def test_undelivered_are_those_that_are_tried_or_given_up_oldest_first(

@@ -11,9 +11,11 @@ import pytest
 
 from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import RunFinished, RunRecovered
-from jikko.ports.run_store import Append, KeyClaim, LogQuery, StartOptions, new_mark
+from jikko.ports.projections import KeyClaim
+from jikko.ports.run_store import Append, LogQuery, new_mark
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
+from jikko.runs.start_options import StartOptions
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, Draft, finished, node, paused, started
@@ -34,9 +36,9 @@ async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     await store.close()
 
 
-def marked(append: Append, acceptance: StartOptions | None = None) -> Append:
+def marked(append: Append, options: StartOptions | None = None) -> Append:
     """The append, as it can be offered again."""
-    return msgspec.structs.replace(append, mark=new_mark(), acceptance=acceptance)
+    return msgspec.structs.replace(append, mark=new_mark(), projections=() if options is None else options.projections)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +99,13 @@ async def test_an_append_that_others_followed_is_not_known_again(kept: Any) -> N
 
 async def test_a_run_is_accepted_once_with_its_key_and_its_callback(kept: Any) -> None:
     run, other = Draft(), Draft()
-    acceptance = StartOptions(claim=CLAIM, callback_url="http://x/")
-    append = marked(run.step(started()), acceptance)
+    options = StartOptions(claim=CLAIM, callback_url="http://x/")
+    append = marked(run.step(started()), options)
 
     for _ in range(2):
         await kept.append(append)
     with pytest.raises(KeyTaken) as taken:
-        await kept.append(marked(other.step(started()), acceptance))
+        await kept.append(marked(other.step(started()), options))
 
     assert taken.value.run_id == run.id
     assert await kept.claimed(APP, CLAIM.key, now=1001.0) == (run.id, CLAIM.fingerprint)
@@ -112,7 +114,7 @@ async def test_a_run_is_accepted_once_with_its_key_and_its_callback(kept: Any) -
 
 async def test_a_run_whose_every_other_answer_is_lost_is_written_once_and_whole(kept: Any) -> None:
     store, run = ForgetfulStore(kept, cycle([True, False])), Draft()
-    live = RunLog(store, run.record, acceptance=StartOptions(claim=CLAIM))
+    live = RunLog(store, run.record, options=StartOptions(claim=CLAIM))
     live.on_lost = lambda: pytest.fail("the run was taken for another's")
 
     async with asyncio.timeout(20):

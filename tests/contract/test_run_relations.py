@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import KeyTaken
-from jikko.ports.run_store import Append, KeyClaim, RunStore, StartOptions
+from jikko.ports.projections import KeyClaim
+from jikko.ports.run_store import Append, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 
@@ -28,7 +29,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def _claimed(run: Draft, key: str, fingerprint: bytes = b"one", at: float = 1000.0) -> Append:
     append = run.whole(at)
     claim = KeyClaim(key=key, fingerprint=fingerprint, at=at)
-    return Append(append.run_id, append.at, append.events, append.record, StartOptions(claim=claim))
+    return Append(append.run_id, append.at, append.events, append.record, (claim,))
 
 
 async def test_a_key_is_claimed_with_its_run(store: RunStore) -> None:
@@ -97,3 +98,13 @@ async def test_runs_that_were_created_before_a_time_are_found_in_whatever_state(
     await store.append(Draft().whole(2000.0))
 
     assert sorted(await store.created_before(2000.0)) == sorted(run.id for run in old)
+
+
+async def test_closing_finishes_what_was_appended(store: RunStore) -> None:
+    runs = [Draft() for _ in range(50)]
+    appended = [store.append(run.whole()) for run in runs]
+
+    await store.close()
+    await store.close()
+
+    assert await asyncio.gather(*appended) == [None] * 50

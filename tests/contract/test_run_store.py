@@ -241,6 +241,20 @@ async def test_open_runs_are_those_that_run_oldest_first(store: RunStore) -> Non
     assert await store.open_runs() == [drafts[name].record for name in ("first", "second", "resumed")]
 
 
+async def test_open_runs_are_found_by_their_holder(store: RunStore) -> None:
+    drafts = [Draft() for _ in range(4)]
+    for draft, holder in zip(drafts, ("s/1", "s/2", "s/1", ""), strict=True):
+        draft.record.holder = holder
+        await store.append(draft.step(started()))
+    ended = Draft()
+    ended.record.holder = "s/3"
+    await store.append(ended.whole())
+
+    assert await store.holders() == {"s/1", "s/2"}
+    assert await store.open_runs("s/1") == [drafts[0].record, drafts[2].record]
+    assert await store.open_runs("s/3") == []
+
+
 async def test_paused_runs_that_are_due_are_told_the_longest_overdue_first(store: RunStore) -> None:
     drafts = {name: Draft() for name in ("later", "sooner", "not yet", "never", "resumed", "over")}
     for name, wake_at in (("later", 200.0), ("sooner", 100.0), ("not yet", 300.5), ("never", None)):
@@ -254,6 +268,7 @@ async def test_paused_runs_that_are_due_are_told_the_longest_overdue_first(store
     assert await store.due_runs(300.0, after=drafts["sooner"].record) == [drafts["later"].record]
     assert await store.due_runs(300.0, after=drafts["later"].record) == []
     assert await store.due_runs(99.9) == []
+    assert [await store.next_wake(after) for after in (0.0, 100.0, 200.0, 300.5)] == [100.0, 200.0, 300.5, None]
 
 
 async def test_a_task_is_found_in_its_app_while_its_run_is_open(store: RunStore) -> None:
@@ -481,13 +496,3 @@ async def test_pruning_goes_in_steps_of_a_limited_size(store: RunStore) -> None:
 
     assert [await store.prune(2000, limit=2) for _ in range(4)] == [2, 2, 1, 0]
     assert await listed(store) == (0, [])
-
-
-async def test_closing_finishes_what_was_appended(store: RunStore) -> None:
-    runs = [Draft() for _ in range(50)]
-    appended = [store.append(run.whole()) for run in runs]
-
-    await store.close()
-    await store.close()
-
-    assert await asyncio.gather(*appended) == [None] * 50

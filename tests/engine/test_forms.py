@@ -80,7 +80,7 @@ async def test_a_form_that_is_handed_in_twice_beside_a_running_branch_counts_onc
     scene = Scene(compiled, RunLimits(max_parallel_nodes=places))
     [requested] = await scene.forms()
 
-    taken = [scene.runner.answer(closed(requested, comment)) for comment in ("一つ目", "二つ目")]
+    taken = [scene.runner.submit(closed(requested, comment)) for comment in ("一つ目", "二つ目")]
 
     log = await scene.ended()
     assert (taken, log.end.status, log.end.outputs) == ([True, False], "succeeded", {"ask": "一つ目"})
@@ -103,7 +103,7 @@ async def test_what_waits_for_a_place_when_a_form_is_handed_in_runs_once(places:
     scene = Scene(compiled, RunLimits(max_parallel_nodes=places))
     [requested] = await scene.forms()
 
-    assert scene.runner.answer(closed(requested, "yes"))
+    assert scene.runner.submit(closed(requested, "yes"))
 
     log = await scene.ended()
     assert (log.end.status, log.end.outputs, log.end.total_steps) == ("succeeded", {"ask": "yes"}, 10)
@@ -121,7 +121,7 @@ async def resumed(answers: list[str]) -> tuple[list[bool], Log]:
     state.replay(before.log.events)
     runs = runner(state, log)
 
-    taken = [runs.answer(closed(requested, comment)) for comment in answers]
+    taken = [runs.submit(closed(requested, comment)) for comment in answers]
     async with asyncio.timeout(20):
         await runs.run([RunResumed(at=2.0)])
     return taken, log
@@ -150,7 +150,7 @@ async def test_a_form_of_a_run_that_has_ended_or_paused_is_not_taken() -> None:
     await paused.ended()
 
     runners: list[Runner] = [stopped.runner, paused.runner]
-    assert [runs.answer(closed(each, "x")) for runs, each in zip(runners, (one, other), strict=True)] == [False, False]
+    assert [runs.submit(closed(each, "x")) for runs, each in zip(runners, (one, other), strict=True)] == [False, False]
 
 
 @pytest.mark.parametrize("kind", ["code", "template-transform"])
@@ -211,11 +211,11 @@ async def test_nothing_new_starts_until_the_last_of_two_forms_is_handed_in() -> 
     scene = Scene(compiled)
     first, second = await scene.forms(2)
 
-    assert scene.runner.answer(closed(first, "1"))
+    assert scene.runner.submit(closed(first, "1"))
     await asyncio.sleep(0)
     assert of(scene.log.events, NodeFinished, "a") != []
     assert of(scene.log.events, NodeFinished, "end") == []
-    assert scene.runner.answer(closed(second, "2"))
+    assert scene.runner.submit(closed(second, "2"))
 
     log = await scene.ended()
     assert (log.end.status, log.end.outputs) == ("succeeded", {"a": "1", "b": "2"})

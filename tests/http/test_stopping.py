@@ -60,7 +60,7 @@ async def test_what_it_costs_to_find_a_run_does_not_grow_with_the_runs_of_the_pr
     world.script.held = {"a"}
 
     async def stop_nothing() -> bytes:
-        assert not await process.runs.stop(app.id, NOTHING, "anna")
+        assert not await process.runs.control.stop(app.id, NOTHING, "anna")
         return b""
 
     await process.start(app)

@@ -8,6 +8,7 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.store.memory import MemoryRunStore
+from tests.virtual_time import run
 
 pytestmark = pytest.mark.anyio
 
@@ -61,11 +62,23 @@ async def test_what_is_there_is_prepared_up_to_less_than_a_batch() -> None:
     assert store.batches >= 15
 
 
-async def test_it_goes_on_when_there_is_more() -> None:
-    store = Backlog(0)
-    await watched(store, lambda: store.looks == 3)
-    store.left = 500
-    await watched(store, lambda: store.left < 64)
+def test_it_rests_until_it_is_told_of_more() -> None:
+    async def looks() -> list[int]:
+        store, seen = Backlog(0), []
+        indexing = KeywordIndexing(store, lambda: 0.0)
+        watching = asyncio.create_task(indexing.watch())
+        await asyncio.sleep(25)
+        seen.append(store.looks)
+        indexing.alarm.set(0.0)
+        await asyncio.sleep(2)
+        seen.append(store.looks)
+        await asyncio.sleep(40)
+        seen.append(store.looks)
+        watching.cancel()
+        return seen
+
+    # The last one is in case that what was told has been lost.
+    assert run(looks()) == [1, 2, 3]
 
 
 async def test_a_server_with_many_new_runs_is_left_alone() -> None:

@@ -72,7 +72,7 @@ async def test_a_stop_reaches_the_provider_at_once(tmp_path: Path) -> None:
         live = await begun(assembly, SOURCE)
         await fake.requests(1)
         owner = live.record.owner
-        assert await assembly.runs.stop(owner.app_id, owner.task_id, "tester")
+        assert await assembly.runs.control.stop(owner.app_id, owner.task_id, "tester")
         async with asyncio.timeout(PATIENCE):
             await fake.exchanges[0].gone.wait()
         outcome = await finished(live)
@@ -89,10 +89,9 @@ async def test_after_a_crash_the_node_calls_again_and_says_so(tmp_path: Path) ->
             # Without time to finish, runs are parked: as a crash leaves them, but for what was not written yet.
         fake.answer = streamed("again")
         async with assembled(tmp_path, entry(fake), in_memory=False, environment=ENVIRONMENT) as assembly:
-            await assembly.runs.recover()
-            recovered = assembly.runs.live(run_id)
-            assert recovered is not None
-            outcome = await finished(recovered)
+            await assembly.runs.control.take_over()
+            record = await assembly.runs.records.record(app_id, run_id)
+            outcome = await finished(assembly.runs.control.reader(record))
             record = await assembly.runs.records.record(app_id, run_id)
             executions = await assembly.runs.records.node_executions(record)
 

@@ -11,6 +11,7 @@ import yaml
 from jikko.assemble import Assembly, assemble
 from jikko.events import Event, NodeAttempted, NodeFinished, RunFinished, TextChunk
 from jikko.runs.run_log import RunLog
+from jikko.runs.run_reader import RunReader
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from jikko.values import Json
@@ -88,7 +89,7 @@ async def begun(assembly: Assembly, source: bytes, text: str = "hello") -> RunLo
     return await assembly.runs.start(published.app, StartRequest(inputs={"s": text}, user="tester"))
 
 
-async def finished(live: RunLog) -> "Outcome":
+async def finished(live: RunLog | RunReader) -> "Outcome":
     """The whole run."""
     return Outcome([event async for batch in live.follow() for _, event in batch])
 

@@ -10,9 +10,10 @@ from jikko.assemble import Assembly, assemble
 from jikko.errors import InvalidParam, LogDamaged
 from jikko.events import FormRequested, RunPaused, RunRetried, RunStarted
 from jikko.ports.app_store import App
-from jikko.ports.run_store import LogQuery, StartOptions
+from jikko.ports.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
 from jikko.settings import Settings
 from tests.runs.damage import WAYS, Damage, damage
 from tests.runs.workflows import dsl, end, form, start
@@ -52,7 +53,7 @@ async def queued(world: World, app: App) -> str:
     process = world.process(at_once=1)
     world.script.held = {"a"}
     await process.start(app)
-    waiting = await process.runs.start(app, StartRequest(inputs={"q": TEXT}, user="anna", acceptance=StartOptions()))
+    waiting = await process.runs.start(app, StartRequest(inputs={"q": TEXT}, user="anna", options=StartOptions()))
     run_id = waiting.record.owner.run_id
     await process.die()
     world.script.held = set()
@@ -93,7 +94,7 @@ async def test_an_open_run_fails_at_the_next_start(
     damage(tmp_path, run_id, way)
     process = world.process()
 
-    await process.runs.recover()
+    await process.runs.control.take_over()
 
     record = await world.store.record(run_id)
     assert record is not None
@@ -111,7 +112,7 @@ async def test_an_open_run_whose_events_do_not_follow_from_one_another_fails_at_
     run_id = await left(world, app, "b")
     damage(tmp_path, run_id, lambda log: log.replace(b'"node_id":"', b'"node_id":"no'))
 
-    await world.process().runs.recover()
+    await world.process().runs.control.take_over()
 
     record = await world.store.record(run_id)
     assert record is not None
@@ -124,12 +125,12 @@ async def test_an_open_run_that_no_process_has_can_be_stopped(world: World, tmp_
     damage(tmp_path, run_id, way)
     process = world.process()
 
-    assert await process.runs.stop(app.id, run_id, "anna")
+    assert await process.runs.control.stop(app.id, run_id, "anna")
 
     record = await world.store.record(run_id)
     assert record is not None
     assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user anna.")
-    assert not await process.runs.stop(app.id, run_id, "anna")
+    assert not await process.runs.control.stop(app.id, run_id, "anna")
     await can_be_repeated(world, process, app, record)
 
 
@@ -140,7 +141,7 @@ async def test_a_run_that_has_ended_stays_what_it_is(world: World, tmp_path: Pat
     record = await world.ended(run.record.owner.run_id)
     damage(tmp_path, record.owner.run_id, way)
 
-    await process.runs.recover()
+    await process.runs.control.take_over()
 
     assert await world.store.record(record.owner.run_id) == record
     assert record.status == "succeeded"
@@ -164,7 +165,9 @@ async def test_a_run_that_goes_on_here_is_not_concerned(world: World, tmp_path: 
 
 async def _events(process: Process, record: RunRecord) -> list[str]:
     async with asyncio.timeout(PATIENCE):
-        return [type(event).__name__ async for batch in process.runs.follow(record) for _, event in batch]
+        return [
+            type(event).__name__ async for batch in process.runs.control.reader(record).follow() for _, event in batch
+        ]
 
 
 # --- Runs that wait for humans ---
@@ -184,7 +187,7 @@ async def paused(assembly: Assembly, folder: Path, way: Damage) -> tuple[App, Ru
     assert isinstance(await live.ended(), RunPaused)
     (requested,) = [event for event in live.events if isinstance(event, FormRequested)]
     record = live.record
-    await until(lambda: assembly.runs.live(record.owner.run_id) is None)
+    await until(lambda: not assembly.runs.control.executes(record.owner.run_id))
     damage(folder, record.owner.run_id, way)
     return published.app, await assembly.runs.records.any_record(record.owner.run_id), requested.form["form_token"]
 
@@ -219,7 +222,7 @@ async def test_a_paused_run_fails_when_the_time_of_its_form_is_up(tmp_path: Path
 async def test_a_paused_run_can_be_stopped(assembly: Assembly, tmp_path: Path, way: Damage) -> None:
     app, record, _ = await paused(assembly, tmp_path, way)
 
-    assert await assembly.runs.stop(app.id, record.owner.run_id, "u")
+    assert await assembly.runs.control.stop(app.id, record.owner.run_id, "u")
 
     assert (await _ended(assembly, record)).status == "stopped"
 
@@ -229,7 +232,7 @@ async def test_a_paused_run_fails_when_somebody_follows_it(assembly: Assembly, t
     seen: list[int] = []
 
     async def follow() -> None:
-        async for batch in assembly.runs.follow(record, through_pauses=True):
+        async for batch in assembly.runs.control.reader(record).follow(through_pauses=True):
             seen.extend(position for position, _ in batch)
 
     with pytest.raises(LogDamaged):

@@ -138,7 +138,7 @@ async def test_a_run_goes_on_in_the_next_process_though_the_clock_jumped_between
     world.now += jump
     world.script.let_go("b")
 
-    assert (await world.process().runs.recover()).count == 1
+    assert (await world.process().runs.control.take_over()).count == 1
 
     record = await world.ended(run.record.owner.run_id)
     assert (record.status, world.script.ran["a"]) == ("succeeded", 1)

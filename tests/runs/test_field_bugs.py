@@ -104,7 +104,7 @@ async def test_a_crash_between_the_end_of_all_children_and_that_of_their_parent(
     [at] = [at for at, event in enumerate(events) if isinstance(event, NodeFinished) and event.node_id == "each"]
     left = await copied(world, run.record, events[:at])
 
-    await world.process().runs.recover()
+    await world.process().runs.control.take_over()
 
     assert (await world.ended(left)).status == "succeeded"
     last = (await world.store.events(left))[-1]
@@ -119,13 +119,13 @@ async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and
     run_id = (await slow.start(app)).record.owner.run_id
     await until(lambda: world.script.ran["b"] == 1)
     other = world.process()
-    await other.runs.recover()
+    await other.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
 
     world.script.let_go("b")
 
     record = await world.ended(run_id)
-    await until(lambda: slow.runs.live(run_id) is None and other.runs.live(run_id) is None)
+    await until(lambda: not slow.runs.control.executes(run_id) and not other.runs.control.executes(run_id))
     events = await world.store.events(run_id)
     assert record.status == "succeeded"
     assert await world.store.record(run_id) == record
@@ -138,8 +138,8 @@ class Stale(MemoryRunStore):
 
     seen: list[RunRecord] | None = None
 
-    async def open_runs(self) -> list[RunRecord]:
-        return await super().open_runs() if self.seen is None else self.seen
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        return await super().open_runs(holder) if self.seen is None else self.seen
 
 
 async def test_recovery_overwrites_a_success_with_crashed() -> None:
@@ -157,9 +157,9 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
     ran, events = dict(world.script.ran), await store.events(run_id)
 
     late = world.process()
-    await late.runs.recover()
+    await late.runs.control.take_over()
 
-    await until(lambda: late.runs.live(run_id) is None)
+    await until(lambda: not late.runs.control.executes(run_id))
     assert await store.record(run_id) == record
     assert await store.events(run_id) == events
     assert record.status == "succeeded"
@@ -175,7 +175,7 @@ async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None
     assert killed.admission.queued() == 0
     await killed.die()
 
-    assert (await world.process(at_once=1).runs.recover()).count == 1
+    assert (await world.process(at_once=1).runs.control.take_over()).count == 1
 
     world.script.let_go("b")
     assert (await world.ended(run_id)).status == "succeeded"
@@ -189,13 +189,13 @@ async def test_a_run_whose_worker_was_killed_stays_running_and_cancel_says_200_a
     await until(lambda: world.script.ran["b"] == 1)
     await killed.die()
     process = world.process()
-    await process.runs.recover()
+    await process.runs.control.take_over()
 
-    stopped = await process.runs.stop(app.id, run_id, "anna")
+    stopped = await process.runs.control.stop(app.id, run_id, "anna")
 
     assert stopped
     assert (await world.ended(run_id)).status == "stopped"
-    assert not await process.runs.stop(app.id, run_id, "anna")
+    assert not await process.runs.control.stop(app.id, run_id, "anna")
 
 
 async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -> None:
@@ -206,10 +206,10 @@ async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -
     run_id = (await process.start(app)).record.owner.run_id
     await until(lambda: world.script.ran["bad"] == 1)
 
-    assert await process.runs.stop(app.id, run_id, "anna")
+    assert await process.runs.control.stop(app.id, run_id, "anna")
 
     assert (await world.ended(run_id)).status == "stopped"
-    await until(lambda: process.runs.live(run_id) is None)
+    await until(lambda: not process.runs.control.executes(run_id))
     assert world.script.ran["bad"] == 1
     assert isinstance((await world.store.events(run_id))[-1], RunFinished)
 
@@ -238,7 +238,7 @@ async def test_retention_deletes_the_children_of_a_run_that_goes_on(world: World
     assert (await retention(world, 1).prune(world.now + YEAR)).runs == 0
 
     await process.die()
-    await world.process().runs.recover()
+    await world.process().runs.control.take_over()
     world.script.let_go("after")
     assert (await world.ended(run_id)).status == "succeeded"
     last = (await world.store.events(run_id))[-1]
@@ -319,7 +319,7 @@ async def test_a_checkpoint_of_the_old_version_is_loaded_by_the_new_one(world: W
     world.script.ran.clear()
     left = await copied(world, draft.record, decode_events(OLD_LOG.encode()))
 
-    await world.process().runs.recover()
+    await world.process().runs.control.take_over()
 
     assert (await world.ended(left)).status == "succeeded"
     events = await world.store.events(left)

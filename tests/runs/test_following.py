@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from jikko.cluster.peers import Alone
+from jikko.cluster.alone import Alone
 from jikko.errors import LogDamaged, RunLeft
 from jikko.events import Event, RunPaused, RunRecovered
-from jikko.record import RunRecord
-from jikko.runs.following import DrainGate, follow
+from jikko.ports.cluster import Command, WaitForEvents
 from jikko.runs.run_log import Batch, RunLog
+from jikko.runs.run_reader import RunReader
+from jikko.runs.run_tail import RunTails
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import PATIENCE, Process, World, end_of, until
@@ -47,7 +48,7 @@ class Follower:
 
     async def _follow(self) -> None:
         record = await self._process.runs.records.any_record(self._run_id)
-        async for batch in self._process.runs.follow(record, through_pauses=True):
+        async for batch in self._process.runs.control.reader(record).follow(through_pauses=True):
             self.seen += [event for _, event in batch]
 
 
@@ -131,14 +132,14 @@ async def test_a_position_behind_the_end_of_a_log_is_its_end(world: World, where
     follower = process if where == "here" else world.process()
     known = len(run.events)
 
-    stream = follower.runs.follow(run.record, BEYOND, durable=durable, idle=0.01)
+    stream = follower.runs.control.reader(run.record).follow(BEYOND, durable=durable, idle=0.01)
     async with asyncio.timeout(PATIENCE):
         assert await anext(stream) == []  # it waits for more
         world.script.let_go("b")
         shown = [entry async for batch in stream for entry in batch]
 
     assert shown == list(enumerate(run.events))[known:]
-    assert await rest(follower.runs.follow(run.record, BEYOND, durable=durable)) == []
+    assert await rest(follower.runs.control.reader(run.record).follow(BEYOND, durable=durable)) == []
 
 
 class Looked(MemoryRunStore):
@@ -170,7 +171,7 @@ async def test_the_end_that_comes_between_two_looks_at_a_run_is_not_missed() -> 
 
     store.meanwhile = ends
     shown = [type(event) for event in run.events]
-    seen = await rest(world.process().runs.follow(run.record))
+    seen = await rest(world.process().runs.control.reader(run.record).follow())
 
     assert store.meanwhile is None
     assert len(seen) > len(shown)
@@ -187,27 +188,19 @@ async def test_who_follows_waits_until_there_is_more_than_was_seen_and_no_longer
     class Elsewhere(Alone):
         """The process that executes the run, as another one reaches it."""
 
-        async def grown(self, record: RunRecord, count: int, seconds: float) -> None:
-            asked.append(count)
+        async def request(self, to: str, command: Command) -> bool | None:
+            assert isinstance(command, WaitForEvents)
+            asked.append(command.count)
             world.script.let_go("b")
-            await run.committed(count + 1)
+            await run.committed(command.count + 1)
+            return True
 
-    async def is_readable(run_id: str, damage: LogDamaged) -> None:
+    async def give_up(run_id: str, damage: LogDamaged) -> None:
         raise AssertionError(run_id) from damage
 
     known = len(run.events)
-    batches = follow(
-        world.store,
-        lambda run_id: None,
-        Elsewhere(),
-        run.record.owner.run_id,
-        -1,
-        durable=True,
-        idle=None,
-        through_pauses=False,
-        give_up=is_readable,
-        departure=DrainGate(),
-    )
+    tails = RunTails(world.store, Elsewhere(), lambda run_id: False)
+    batches = RunReader(run.record, world.store, lambda run_id: None, tails, give_up).follow()
 
     assert await rest(batches) == [type(event) for event in run.events]
     assert asked[0] == known
@@ -219,7 +212,7 @@ async def test_who_is_told_that_nothing_comes_goes_on_where_the_log_was(world: W
     run = await process.start(await world.chain())
     await until(lambda: world.script.ran["b"] == 1)
     await run.committed()
-    stream = process.runs.follow(run.record, idle=0.01)
+    stream = process.runs.control.reader(run.record).follow(idle=0.01)
     seen: list[tuple[int, Event]] = []
     async with asyncio.timeout(PATIENCE):
         while (batch := await anext(stream)) != []:
@@ -237,13 +230,13 @@ async def test_a_stream_that_began_here_goes_on_where_it_was_once_another_proces
     run = await process.start(await world.chain())
     await until(lambda: world.script.ran["b"] == 1)
     await run.committed()
-    stream = process.runs.follow(run.record, idle=0.01)
+    stream = process.runs.control.reader(run.record).follow(idle=0.01)
     seen: list[tuple[int, Event]] = []
     async with asyncio.timeout(PATIENCE):
         while (batch := await anext(stream)) != []:
             seen += batch
         await process.die()
-        await world.process().runs.recover()
+        await world.process().runs.control.take_over()
         world.script.let_go("b")
         async for batch in stream:
             seen += batch

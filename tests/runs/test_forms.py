@@ -68,7 +68,7 @@ async def settled(assembly: Assembly, run_id: str) -> RunRecord:
     async with asyncio.timeout(PATIENCE):
         while True:
             record = await assembly.runs.records.any_record(run_id)
-            if record.status != "running" and assembly.runs.live(run_id) is None:
+            if record.status != "running" and not assembly.runs.control.executes(run_id):
                 return record
             await asyncio.sleep(0.005)
 
@@ -160,7 +160,7 @@ async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: 
     clock.now += 86_400
 
     async with assemble(Settings(home=tmp_path), clock=clock) as after:
-        assert (await after.runs.recover()).count == 0
+        assert (await after.runs.control.take_over()).count == 0
         await after.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
         record = await settled(after, live.record.owner.run_id)
 
@@ -259,8 +259,8 @@ async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
     app, live, (requested,) = await paused(assembly, branching())
     owner = live.record.owner
 
-    assert await assembly.runs.stop(app.id, getattr(owner, by), "u")
-    assert not await assembly.runs.stop(app.id, getattr(owner, by), "u"), "it is stopped already"
+    assert await assembly.runs.control.stop(app.id, getattr(owner, by), "u")
+    assert not await assembly.runs.control.stop(app.id, getattr(owner, by), "u"), "it is stopped already"
 
     record = await settled(assembly, owner.run_id)
     assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user u.")

@@ -9,9 +9,11 @@ import pytest
 
 from jikko.errors import Conflict, InvalidParam
 from jikko.ports.app_store import App
-from jikko.ports.run_store import KeyClaim, LogQuery, StartOptions
+from jikko.ports.projections import KeyClaim
+from jikko.ports.run_store import LogQuery
 from jikko.runs.idempotency import Start, checked_key, fingerprint
 from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
 from tests.runs.world import Process, World, end_of
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +28,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def start(world: World, process: Process, app: App, key: str, **inputs: str) -> Start:
     claim = KeyClaim(key=key, fingerprint=fingerprint("run", inputs), at=world.now)
-    request = StartRequest(inputs=inputs, user="anna", acceptance=StartOptions(claim=claim))
-    return await process.starts.start(app, request.acceptance, partial(process.runs.start, app, request))
+    request = StartRequest(inputs=inputs, user="anna", options=StartOptions(claim=claim))
+    return await process.starts.start(app, request.options, partial(process.runs.start, app, request))
 
 
 async def test_the_same_request_gives_the_same_run(world: World) -> None:
@@ -85,7 +87,7 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
     first = await start(world, process, app, "key")
     await process.die()
     heir = world.process()
-    await heir.runs.recover()
+    await heir.runs.control.take_over()
 
     again = await start(world, heir, app, "key")
 
@@ -118,9 +120,9 @@ async def test_the_keys_of_each_app_are_its_own(world: World) -> None:
 async def test_a_request_that_was_refused_leaves_its_key_free(world: World) -> None:
     app, process = await world.chain(), world.process()
     claim = KeyClaim(key="key", fingerprint=fingerprint("run", {}), at=world.now)
-    request = StartRequest(inputs={"q": 1}, user="anna", acceptance=StartOptions(claim=claim))
+    request = StartRequest(inputs={"q": 1}, user="anna", options=StartOptions(claim=claim))
     with pytest.raises(InvalidParam):
-        await process.starts.start(app, request.acceptance, partial(process.runs.start, app, request))
+        await process.starts.start(app, request.options, partial(process.runs.start, app, request))
 
     assert not (await start(world, process, app, "key", q="x")).repeated
 

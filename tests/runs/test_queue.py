@@ -81,14 +81,14 @@ async def test_a_run_that_waits_can_be_stopped_by_either_id(world: World) -> Non
     await process.start(app)
     one, other = await process.start(app), await process.start(app)
 
-    assert await process.runs.stop(app.id, one.record.owner.task_id, "anna")
-    assert await process.runs.stop(app.id, other.record.owner.run_id, "anna")
+    assert await process.runs.control.stop(app.id, one.record.owner.task_id, "anna")
+    assert await process.runs.control.stop(app.id, other.record.owner.run_id, "anna")
 
     for run in (one, other):
         assert (await end_of(run)).status == "stopped"
         assert (await world.ended(run.record.owner.run_id)).status == "stopped"
     assert process.admission.queued() == 0
-    assert not await process.runs.stop(app.id, one.record.owner.task_id, "anna")
+    assert not await process.runs.control.stop(app.id, one.record.owner.task_id, "anna")
     assert world.script.ran["a"] <= 1
 
 
@@ -126,7 +126,7 @@ async def test_after_a_crash_runs_that_waited_wait_again_and_all_end(world: Worl
     await process.die()
 
     heir = world.process(at_once=1)
-    assert (await heir.runs.recover()).count == 5
+    assert (await heir.runs.control.take_over()).count == 5
 
     assert heir.admission.queued() == 4
     world.script.let_go("a")
@@ -143,7 +143,7 @@ async def test_a_run_that_waited_through_many_crashes_is_no_poison(world: World)
     for _ in range(3):
         await process.die()
         process = world.process(at_once=1)
-        await process.runs.recover()
+        await process.runs.control.take_over()
 
     world.script.let_go("a")
 
@@ -159,7 +159,7 @@ async def test_a_shutdown_parks_runs_that_wait(world: World) -> None:
     assert await process.runs.close(0) == 2
 
     heir = world.process(at_once=1)
-    await heir.runs.recover()
+    await heir.runs.control.take_over()
     world.script.let_go("a")
     assert (await world.ended(waiting)).status == "succeeded"
 
@@ -173,7 +173,7 @@ async def test_a_run_that_waits_does_so_after_several_deaths(world: World) -> No
         await until(lambda deaths=deaths: world.script.ran["a"] == deaths)  # type: ignore[misc]
         await process.die()
         process = world.process(at_once=1)
-        await (await process.runs.recover()).durable()
+        await (await process.runs.control.take_over()).durable()
         assert (process.admission.queued(), process.admission.running) == (1, 1)
 
     world.script.let_go("a")
@@ -192,8 +192,8 @@ async def test_a_run_of_another_app_cannot_be_stopped_by_any_of_its_ids(world: W
 
     for run in (mine, waiting):
         for one_of in (run.record.owner.task_id, run.record.owner.run_id):
-            assert not await process.runs.stop(other.id, one_of, "stranger")
-    assert await process.runs.stop(other.id, theirs.record.owner.task_id, "stranger")
+            assert not await process.runs.control.stop(other.id, one_of, "stranger")
+    assert await process.runs.control.stop(other.id, theirs.record.owner.task_id, "stranger")
     world.script.let_go("a")
 
     assert [(await end_of(run)).status for run in (theirs, mine, waiting)] == ["stopped", "succeeded", "succeeded"]

@@ -1,13 +1,16 @@
 """Runs that go on in another process: what counts as a death, and how long they took."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
 
 from jikko.errors import LogConflict, TooManyRequests
-from jikko.events import NodeFinished, RunFinished, RunParked, RunRecovered, RunStarted
+from jikko.events import Event, NodeFinished, RunFinished, RunParked, RunRecovered, RunStarted
+from jikko.ports.cluster import OrphanedRuns
 from jikko.runs.run_log import RunLog
+from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, node, start
 from tests.runs.world import World, until
 
@@ -29,7 +32,7 @@ async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World)
         await until(lambda times=restart: world.script.ran["b"] == times + 1)  # type: ignore[misc]
         assert await process.runs.close(0) == 1
         process = world.process()
-        await process.runs.recover()
+        await process.runs.control.take_over()
     world.script.let_go("b")
 
     assert (await world.ended(run_id)).status == "succeeded"
@@ -43,7 +46,7 @@ async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: Wo
     run_id = (await process.start(app)).record.owner.run_id
     await process.runs.close(0)
 
-    await world.process().runs.recover()
+    await world.process().runs.control.take_over()
 
     # Nobody was told of it, if it is not there.
     record = await world.store.record(run_id)
@@ -61,7 +64,7 @@ async def test_the_time_before_a_restart_counts_and_the_time_without_a_process_d
     await process.runs.close(0)
     world.now += 1000
     process = world.process()
-    await process.runs.recover()
+    await process.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.now += 5
     world.script.let_go("b")
@@ -80,7 +83,7 @@ async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world:
     world.now += 100
     await process.die()
     process = world.process()
-    await process.runs.recover()
+    await process.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.now += 5
     world.script.let_go("b")
@@ -99,7 +102,7 @@ async def test_a_run_that_is_taken_over_has_the_next_epoch_and_its_old_holder_ma
     await old.committed()
     run_id = old.record.owner.run_id
     for epoch in (2, 3):
-        await (await world.process().runs.recover()).durable()
+        await (await world.process().runs.control.take_over()).durable()
         record = await world.store.record(run_id)
         assert record is not None
         assert record.epoch == epoch
@@ -129,7 +132,7 @@ async def test_a_process_that_is_about_to_end_takes_over_nothing(world: World) -
     await heir.runs.close(0)
 
     with pytest.raises(TooManyRequests):
-        await heir.runs.recover()
+        await heir.runs.control.take_over()
 
     record = await world.store.record(run.record.owner.run_id)
     assert record is not None
@@ -150,8 +153,8 @@ async def test_nodes_that_finished_beside_the_one_under_way_are_not_repeated_aft
         await run.committed()
         await process.die()
         process = world.process()
-        await process.runs.recover()
-        live = process.runs.live(run_id)
+        await process.runs.control.take_over()
+        live = process.log(run_id)
         if live is None:
             break
         run = live
@@ -163,3 +166,79 @@ async def test_nodes_that_finished_beside_the_one_under_way_are_not_repeated_aft
 
 def ended(run: RunLog) -> list[str]:
     return [event.node_id for event in run.events if isinstance(event, NodeFinished)]
+
+
+async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(world: World) -> None:
+    app, killed = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await killed.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    await killed.die()
+    process = world.process()
+
+    for taken in await asyncio.gather(*(process.runs.control.take_over() for _ in range(3))):
+        await taken.durable()
+
+    await until(lambda: world.script.ran["b"] >= 2)
+    assert process.runs.control.executes(run_id)
+    assert process.admission.running == 1
+    assert await process.runs.control.stop(app.id, run_id, "anna")
+    assert (await world.ended(run_id)).status == "stopped"
+    assert world.script.ran["b"] == 2
+
+
+async def test_one_that_was_taken_for_dead_may_take_its_run_over_from_the_one_that_died_with_it(world: World) -> None:
+    app, slow = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await slow.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    other = world.process()
+    await (await other.runs.control.take_over()).durable()
+    await until(lambda: world.script.ran["b"] == 2)
+    await other.die()
+
+    await (await slow.runs.control.take_over(OrphanedRuns(holder=other.cluster.name))).durable()
+
+    record = await world.store.record(run_id)
+    assert record is not None
+    assert (record.holder, record.epoch) == (slow.cluster.name, 3)
+    world.script.let_go("b")
+    assert (await world.ended(run_id)).status == "succeeded"
+    assert world.script.ran["a"] == 1
+
+
+class Slow(MemoryRunStore):
+    """A store that takes its time to read a log, while others go on."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        act, self.meanwhile = self.meanwhile, None
+        if act is not None:
+            await act()
+        return await super().events(run_id, after=after)
+
+
+async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:
+    store = Slow()
+    world = World(store)
+    app, killed = await world.chain(), world.process()
+    world.script.held = {"b"}
+    run_id = (await killed.start(app)).record.owner.run_id
+    await until(lambda: world.script.ran["b"] == 1)
+    await killed.die()
+    quick, late = world.process(), world.process()
+
+    async def take_over() -> None:
+        await (await quick.runs.control.take_over()).durable()
+
+    store.meanwhile = take_over
+    taken = await late.runs.control.take_over()
+
+    assert taken.count == 0
+    assert not late.runs.control.executes(run_id)
+    world.script.let_go("b")
+    await world.ended(run_id)
+    epochs = [event.epoch for event in await store.events(run_id) if isinstance(event, RunRecovered)]
+    assert epochs == [2]
+    await world.close()

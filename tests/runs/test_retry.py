@@ -178,7 +178,7 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(world: World) -> None
     world.script.held = {"b"}
     run = await process.start(app)
     await until(lambda: world.script.ran["b"] == 1)
-    await process.runs.stop(app.id, run.record.owner.run_id, "anna")
+    await process.runs.control.stop(app.id, run.record.owner.run_id, "anna")
     stopped = await world.ended(run.record.owner.run_id)
     world.script.let_go("b")
 
@@ -214,7 +214,7 @@ async def test_after_a_crash_a_retry_is_recovered_as_any_run(world: World) -> No
     await process.die()
 
     heir = world.process()
-    await heir.runs.recover()
+    await heir.runs.control.take_over()
     world.script.let_go("c")
 
     assert (await world.ended(run.record.owner.run_id)).status == "succeeded"
@@ -231,7 +231,7 @@ async def test_a_retry_waits_for_its_turn_and_survives_a_crash_while_it_waits(wo
     await process.die()
 
     heir = world.process(at_once=1)
-    await heir.runs.recover()
+    await heir.runs.control.take_over()
     assert heir.admission.queued() == 1
     world.script.let_go("a")
 
@@ -307,7 +307,7 @@ async def test_what_ran_again_after_a_crash_has_one_start_in_the_retry(world: Wo
         await run.committed()
         await process.die()
         process = world.process()
-        await process.runs.recover()
+        await process.runs.control.take_over()
     world.script.let_go("b")
     first = await world.ended(run.record.owner.run_id)
     assert (first.status, world.script.ran["b"]) == ("failed", 3)

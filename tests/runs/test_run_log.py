@@ -9,10 +9,10 @@ import pytest
 
 from jikko.errors import LogUnwritable
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
-from jikko.ports.run_store import StartOptions
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
 from tests.contract.runs import Draft, finished, node, started
 from tests.runs.picky_store import PickyStore, is_no_result
 from tests.runs.world import PATIENCE, World, end_of, until
@@ -86,7 +86,7 @@ async def test_who_waits_for_what_is_not_to_be_is_told(picky: PickyStore) -> Non
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(LogUnwritable):
             await live.committed(5)
-        assert not await live.takes_in(lambda event: isinstance(event, NodeFinished))
+        assert not await live.wait_for(lambda event: isinstance(event, NodeFinished))
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -155,7 +155,7 @@ async def test_nor_does_it_keep_a_slot_if_it_could_not_be_accepted(at_once: bool
     process, app = world.process(at_once=1), await world.chain()
     with pytest.raises(LogUnwritable):
         async with asyncio.timeout(PATIENCE):
-            await process.runs.start(app, StartRequest(inputs={}, user="anna", acceptance=StartOptions()))
+            await process.runs.start(app, StartRequest(inputs={}, user="anna", options=StartOptions()))
     store.takes = lambda event: True
 
     assert (await end_of(await process.start(app, q="x"))).status == "succeeded"

@@ -217,7 +217,7 @@ async def test_after_a_crash_a_loop_goes_on_with_the_secret_and_records_the_mask
     await until(lambda: world.script.ran["work"] == 1)
     await process.die()
     process = world.process()
-    await process.runs.recover()
+    await process.runs.control.take_over()
     await until(lambda: world.script.ran["work"] == 2)
     world.script.let_go("work")
 

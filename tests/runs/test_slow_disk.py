@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from jikko.cluster.messages import Stop
 from jikko.events import (
     Event,
     FormClosed,
@@ -19,10 +18,12 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.ports.app_store import App
-from jikko.ports.run_store import Append, StartOptions
+from jikko.ports.cluster import StopRun
+from jikko.ports.run_store import Append
 from jikko.record import RunRecord, folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
 from tests.acceptance.workflows import end, form, node, start
 from tests.contract.runs import Draft, finished, started
 from tests.contract.runs import node as executed
@@ -180,14 +181,16 @@ async def test_a_run_that_is_stopped_before_it_is_accepted_never_begins(world: W
     accepted: list[RunRecord] = []
     store.given = lambda batch: accepted.append(batch.record)
     store.hold()
-    request = StartRequest(inputs={}, user="anna", acceptance=StartOptions())
+    request = StartRequest(inputs={}, user="anna", options=StartOptions())
     starting = asyncio.ensure_future(process.runs.start(app, request))
     await until(lambda: len(accepted) == 1)
     await some_turns()
 
-    assert await process.runs.stop(app.id, accepted[0].owner.task_id, "anna")
+    stop = asyncio.ensure_future(process.runs.control.stop(app.id, accepted[0].owner.task_id, "anna"))
+    await some_turns()
     store.let_go()
 
+    assert await stop
     assert (await end_of(await starting)).status == "stopped"
     await until(lambda: process.admission.running == 0)
     assert world.script.ran == {}
@@ -221,7 +224,7 @@ async def test_a_form_that_is_handed_in_while_the_pause_is_being_written_counts(
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
     await some_turns()
 
-    answer = asyncio.ensure_future(process.runs.answer(run.record, filled(run)))
+    answer = asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run)))
     await some_turns()
     assert not answer.done()
     store.let_go()
@@ -250,7 +253,7 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
 
     def given(batch: Append) -> None:
         if isinstance(batch.events[-1], RunPaused):
-            answers.append(asyncio.ensure_future(process.runs.answer(run.record, filled(run))))
+            answers.append(asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run))))
 
     store.hold()
     store.given = given
@@ -262,9 +265,9 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
     await until(lambda: world.script.ran["b"] == 1)
     await some_turns()
 
-    live = process.runs.live(run.record.owner.run_id)
+    live = process.log(run.record.owner.run_id)
     assert live is not None
-    assert await process.runs.stop(app.id, run.record.owner.task_id, "anna")
+    assert await process.runs.control.stop(app.id, run.record.owner.task_id, "anna")
     assert (await end_of(live)).status == "stopped"
 
 
@@ -274,7 +277,7 @@ async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.owner.run_id) is None)
     read = store.events
 
     async def slowly(run_id: str, *, after: int = -1) -> list[Event]:
@@ -282,7 +285,7 @@ async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_
         return list(await read(run_id, after=after))
 
     monkeypatch.setattr(store, "events", slowly)
-    answers = [process.runs.answer(run.record, filled(run, comment)) for comment in ("one", "two")]
+    answers = [process.runs.control.submit(run.record.owner.run_id, filled(run, comment)) for comment in ("one", "two")]
 
     async with asyncio.timeout(PATIENCE):
         assert sorted(await asyncio.gather(*answers)) == [False, True]
@@ -297,14 +300,14 @@ async def test_a_form_that_was_closed_is_not_taken_again_while_the_run_waits_for
     app = await world.app("Two", nodes, "start>one one:yes>two two:yes>end")
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.owner.run_id) is None)
     first = filled(run)
-    assert await process.runs.answer(run.record, first)
+    assert await process.runs.control.submit(run.record.owner.run_id, first)
     record = await world.until(run.record.owner.run_id, lambda record: record.status == "paused")
-    await until(lambda: process.runs.live(record.owner.run_id) is None)
+    await until(lambda: process.log(record.owner.run_id) is None)
     log = await world.store.events(record.owner.run_id)
 
-    assert not await process.runs.answer(record, first)
+    assert not await process.runs.control.submit(record.owner.run_id, first)
 
     assert await world.store.events(record.owner.run_id) == log
 
@@ -313,10 +316,10 @@ async def test_a_form_of_an_app_that_is_gone_is_not_taken_and_the_run_ends(world
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.owner.run_id) is None)
     await world.apps.delete(app)
 
-    assert not await process.runs.answer(run.record, filled(run))
+    assert not await process.runs.control.submit(run.record.owner.run_id, filled(run))
 
     record = await world.ended(run.record.owner.run_id)
     assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
@@ -326,10 +329,10 @@ async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world:
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.owner.run_id) is None)
     store.hold()
 
-    answer = asyncio.ensure_future(process.runs.answer(run.record, filled(run)))
+    answer = asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run)))
     await until(lambda: store.held == 1)
     await some_turns()
     assert not answer.done()
@@ -349,7 +352,7 @@ async def test_nor_is_it_if_the_run_goes_on_beside_the_form(world: World, store:
     await run.committed()
     store.hold()
 
-    answer = asyncio.ensure_future(process.runs.answer(run.record, filled(run)))
+    answer = asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run)))
     await until(lambda: store.held == 1)
     await some_turns()
     assert not answer.done()
@@ -376,7 +379,7 @@ async def test_a_run_that_is_stopped_while_its_pause_is_being_written_is_stopped
     world.script.let_go("a")
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
 
-    stop = asyncio.ensure_future(process.runs.stop(app.id, getattr(run.record.owner, by), "anna"))
+    stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.owner, by), "anna"))
     await some_turns()
     store.let_go()
 
@@ -392,17 +395,17 @@ async def test_a_worker_that_is_asked_to_stop_such_a_run_says_that_it_is_to_be_l
     run_id = (run := await process.start(app)).record.owner.run_id
     store.hold()
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
-    assert await process.runs.asked(Stop(run_id=run_id, error="stop")) is None
+    assert await process.runs.control.handle_command(StopRun(run_id=run_id, error="stop")) is None
     store.let_go()
     await run.ended()
-    await process.runs.answer(run.record, filled(run))
+    await process.runs.control.submit(run.record.owner.run_id, filled(run))
     assert (await world.ended(run_id)).status == "succeeded"
 
     ended = await process.start(await world.chain())
     store.hold()
     await until(lambda: ended.record.status == "succeeded")
 
-    assert await process.runs.asked(Stop(run_id=ended.record.owner.run_id, error="stop")) == 0
+    assert await process.runs.control.handle_command(StopRun(run_id=ended.record.owner.run_id, error="stop")) is None
 
 
 @pytest.mark.parametrize("by", ["task_id", "run_id"])
@@ -412,7 +415,7 @@ async def test_a_run_that_is_resumed_while_it_is_looked_for_to_stop_it_is_stoppe
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.runs.live(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.owner.run_id) is None)
     world.script.held = {"b"}
     found, go_on = asyncio.Event(), asyncio.Event()
 
@@ -425,11 +428,11 @@ async def test_a_run_that_is_resumed_while_it_is_looked_for_to_stop_it_is_stoppe
         return there
 
     monkeypatch.setattr(store, "find_task", slow_task)
-    stop = asyncio.ensure_future(process.runs.stop(app.id, getattr(run.record.owner, by), "anna"))
+    stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.owner, by), "anna"))
     await found.wait()
-    assert await process.runs.answer(run.record, filled(run))
+    assert await process.runs.control.submit(run.record.owner.run_id, filled(run))
     await until(lambda: world.script.ran["b"] == 1)
-    resumed = process.runs.live(run.record.owner.run_id)
+    resumed = process.log(run.record.owner.run_id)
     assert resumed is not None
     go_on.set()
 

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Self
 
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.cluster.alone import Alone
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.errors import JikkoError
-from jikko.events import RunFinished, RunPaused
+from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -27,6 +28,7 @@ from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
@@ -136,9 +138,9 @@ class World:
         edges = " ".join(f"{one}>{other}" for one, other in pairwise(ids))
         return await self.app(name, nodes, edges)
 
-    def process(self, **limits: int) -> "Process":
+    def process(self, observer: RunObserver | None = None, **limits: int) -> "Process":
         """A server process on the stores."""
-        process = Process(self, AdmissionLimits(**limits))
+        process = Process(self, AdmissionLimits(**limits), observer)
         self.processes.append(process)
         return process
 
@@ -164,10 +166,11 @@ class World:
 class Process:
     """One server process."""
 
-    def __init__(self, world: World, limits: AdmissionLimits) -> None:
+    def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None = None) -> None:
         services: Any = NodePorts.__new__(NodePorts)
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
+        self.cluster = Alone()
         self.workflows = Workflows(world.app_store, world.classes)
         self.runs = Runs(
             store=world.store,
@@ -178,22 +181,45 @@ class Process:
             limits=RunLimits(),
             admission=self.admission,
             clock=lambda: world.now,
+            observer=observer,
+            cluster=self.cluster,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
         self.retries = Retries(self.runs, world.store, self.workflows, world.files, lambda: world.now)
         self._world = world
 
+    def log(self, run_id: str) -> RunLog | None:
+        """The log of a run that this process executes."""
+        held = self.runs._executor.find(run_id)
+        return None if held is None else held.log
+
     async def start(self, app: App, **inputs: Any) -> RunLog:
         """Start a run of an app."""
         return await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
 
+    async def submit(self, run: RunLog, action: str) -> None:
+        """Submit the one form of a run."""
+        [asked] = [event for event in run.events if isinstance(event, FormRequested)]
+        closed = FormClosed(
+            at=self._world.now,
+            execution_id=asked.execution_id,
+            node_id=asked.node_id,
+            title=asked.title,
+            form_id=asked.form_id,
+            action_id=action,
+            rendered_content="",
+            data={"comment": "良い"},
+            expiration_time=asked.form["expiration_time"],
+        )
+        assert await self.runs.control.submit(run.record.owner.run_id, closed)
+
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
-        lives = self.runs._executions._live
+        lives = self.runs._executor._live
         while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
-        for live, runner in list(self.runs._executions._live.values()):
+        for live, runner in list(self.runs._executor._live.values()):
             live.abandon(JikkoError("the process died"))
             if isinstance(runner, Runner):
                 runner.lost()

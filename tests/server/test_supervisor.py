@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,53 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         os.kill(os.getpid(), signal.SIGTERM)
         assert await running
         listening.close()
+
+
+async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_path: Path) -> None:
+    with sole_owner(tmp_path, doing="a test") as hold:
+        sockets = listen("127.0.0.1", 0, 2)
+        supervisor = Supervisor(Settings(home=tmp_path), sockets, hold, [], hung_after=2)
+        running = asyncio.get_running_loop().create_task(supervisor.run())
+        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
+
+        async def serving() -> int:
+            async with httpx.AsyncClient(timeout=60) as client:
+                number: int = (await client.get(url)).json()["process"]
+                return number
+
+        hangs = await serving()
+        os.kill(hangs, signal.SIGSTOP)
+        async with asyncio.timeout(60):
+            while is_there(hangs):  # noqa: ASYNC110 - the system tells nobody but its parent
+                await asyncio.sleep(0.05)
+            # Whatever waited at its door is served by the next one.
+            while await serving() == hangs:
+                pass
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await running
+
+
+async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_path: Path) -> None:
+    with sole_owner(tmp_path, doing="a test") as hold:
+        sockets = listen("127.0.0.1", 0, 1)
+        supervisor = Supervisor(Settings(home=tmp_path), sockets, hold, [], hung_after=2)
+        running = asyncio.get_running_loop().create_task(supervisor.run())
+        async with httpx.AsyncClient(timeout=60) as client:
+            url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
+            process = (await client.get(url)).json()["process"]
+            os.kill(process, signal.SIGSTOP)
+            time.sleep(5)  # noqa: ASYNC251 - this is what is tried: its loop stands still
+            os.kill(process, signal.SIGCONT)
+            await asyncio.sleep(0)
+            assert (await client.get(url)).json()["process"] == process
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await running
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

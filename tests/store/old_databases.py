@@ -21,7 +21,8 @@ from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.callback_store import Callback
 from jikko.ports.end_user_store import EndUser
 from jikko.ports.files import StoredFile
-from jikko.ports.run_store import Append, KeyClaim, StartOptions
+from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.run_store import Append
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
@@ -159,18 +160,19 @@ async def write(path: Path, version: int) -> Contents:
 
     runs, contents = drafts(version), Contents(app=app, versions=published, keys=keys, end_users=[], runs={})
     for name, run in runs.items():
-        acceptance = None
+        projections: tuple[Projection, ...] = ()
         if version >= 3 and name in ("succeeded", "paused"):
             claim = KeyClaim(key=f"鍵-{name}-🔑", fingerprint=name.encode(), at=BEGIN, lifetime=1e9)
-            acceptance = StartOptions(claim=claim, callback_url=f"https://example.com/{name}")
+            projections = claim, CallbackRequest(url=f"https://example.com/{name}")
             contents.claims.append(Claim(claim.key, run.id, claim.fingerprint))
             created = run.record.created_at
             callback = Callback(run_id=run.id, app_id=APP, url=f"https://example.com/{name}", created_at=created)
             contents.callbacks.append(callback)
         elif name == "queued":
-            acceptance = StartOptions(claim=KeyClaim(key="鍵-⏳", fingerprint=b"queued", at=BEGIN, lifetime=1e9))
+            claim = KeyClaim(key="鍵-⏳", fingerprint=b"queued", at=BEGIN, lifetime=1e9)
+            projections = (claim,)
             contents.claims.append(Claim("鍵-⏳", run.id, b"queued"))
-        await append(stores, run, acceptance)
+        await append(stores, run, projections)
         contents.runs[name] = Run(run.record, run.events)
         owner = run.record.owner
         if owner.user not in [user.user for user in contents.end_users]:
@@ -189,15 +191,15 @@ async def write(path: Path, version: int) -> Contents:
     return contents
 
 
-async def append(stores: Stores, run: Draft, acceptance: StartOptions | None) -> None:
+async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:
     """Append a run: the open ones event by event, the others at once."""
     events = run.events
     if not run.record.is_open:
-        return await stores.runs.append(Append(run.id, 0, events, run.record, acceptance))
+        return await stores.runs.append(Append(run.id, 0, events, run.record, projections))
     record = RunRecord(owner=run.record.owner, holder=run.record.holder)
     for at, event in enumerate(events):
         record.apply(event)
-        await stores.runs.append(Append(run.id, at, [event], record, acceptance if at == 0 else None))
+        await stores.runs.append(Append(run.id, at, [event], record, projections if at == 0 else ()))
 
 
 def file(name: str, end_user_id: str) -> StoredFile:

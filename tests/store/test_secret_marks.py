@@ -151,7 +151,7 @@ async def test_a_paused_run_shows_the_form_as_it_was_meant_and_goes_on_with_the_
 async def test_a_run_that_was_under_way_goes_on_with_the_secrets(assembly: Assembly) -> None:
     record = await run_of(assembly, "parked")
 
-    await assembly.runs.recover()
+    await assembly.runs.control.take_over()
 
     outputs = await outputs_of(assembly, record)
     assert (outputs["q"], outputs["text"]) == (f"parked {PEM}", TEXT)
@@ -160,7 +160,7 @@ async def test_a_run_that_was_under_way_goes_on_with_the_secrets(assembly: Assem
 async def test_a_run_that_queued_begins_with_what_the_client_sent(assembly: Assembly) -> None:
     record = await run_of(assembly, "queued")
 
-    await assembly.runs.recover()
+    await assembly.runs.control.take_over()
 
     paused = await ended(assembly, record, "paused")
     events = await assembly.runs.records.events(paused)
@@ -183,7 +183,7 @@ async def outputs_of(assembly: Assembly, record: RunRecord) -> Any:
 
 
 async def ended(assembly: Assembly, record: RunRecord, *statuses: str) -> RunRecord:
-    async for _ in assembly.runs.follow(record):
+    async for _ in assembly.runs.control.reader(record).follow():
         pass
     found = await assembly.runs.records.any_record(record.owner.run_id)
     assert found.status in statuses

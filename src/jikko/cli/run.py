@@ -88,7 +88,7 @@ async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settin
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(
             signal.SIGINT,
-            lambda: loop.create_task(assembly.runs.stop(published.app.id, live.record.owner.task_id, user)),
+            lambda: loop.create_task(assembly.runs.control.stop(published.app.id, live.record.owner.task_id, user)),
         )
         progress = Progress(as_json=as_json)
         end: RunFinished | None = None

@@ -12,6 +12,9 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LOOK_SECONDS = 0.1
+"""Between looks at a run that a server executes."""
+
 
 def _on_a_server(command: F) -> F:
     """The options of a command that asks a server."""
@@ -125,9 +128,10 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
     from jikko.cli.progress import Progress
 
     progress = Progress(as_json=as_json)
-    async with assemble(settings) as assembly:
+    # The process that executes the run does not know of this one, and tells it nothing.
+    async with assemble(settings, look_seconds=_LOOK_SECONDS) as assembly:
         record = await assembly.runs.records.any_record(run_id)
-        async for batch in assembly.runs.follow(record):
+        async for batch in assembly.runs.control.reader(record).follow():
             for _, event in batch:
                 progress.show(event)
         record = await assembly.runs.records.any_record(run_id)

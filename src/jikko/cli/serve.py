@@ -1,6 +1,5 @@
 """``jikko serve``: the server."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,8 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
     from jikko.server.listening import listen
-    from jikko.server.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
+    from jikko.server.member import ServerMember
+    from jikko.server.serving import base_of, publish, say_ready, say_recovered, serve_assembly, to_try
 
     try:
         # Before runs are taken over, which a run bears only so often.
@@ -70,17 +70,16 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
     hold.say(address=base)
     async with assemble(settings, owned=True) as assembly:
         issued = await publish(assembly, files)
-        say_recovered((await assembly.runs.recover()).count)
-        working = asyncio.ensure_future(duties(assembly))
+        await assembly.cluster.join(ServerMember(assembly, say_recovered))
 
         async def ready() -> None:
             say_ready(settings, base, to_try(base, issued))
 
         def at_end(at_once: bool) -> None:
             click.echo("Stopping at once …" if at_once else "Stopping …")
-            working.cancel()
+            assembly.cluster.leave()
 
         try:
             await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
         finally:
-            working.cancel()
+            await assembly.cluster.close()

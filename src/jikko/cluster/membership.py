@@ -1,19 +1,33 @@
-"""Which workers there are, who takes over the runs of those that died, and who is on duty. Decides; does no I/O."""
+"""Which workers a server has, which takes over the runs of those that died, and which leads. Decides; does no I/O.
+
+=================  ==================================================================================================
+a worker           what it is told, and what is known of it
+=================  ==================================================================================================
+assembled          ``TakeOver`` of its part of what nobody has, perhaps of nothing; all are told the ``Members``
+serving            it gets the orphaned runs of others; the oldest that serves is told to ``Lead``
+has taken over     nobody else is offered these runs again
+dead               all are told the ``Members``; its runs, and those that it had been told to take over and had not
+                   yet, go in equal parts to those that serve; if there are none, to the next ones that assemble
+=================  ==================================================================================================
+
+So every run without a process is some worker's to take over, until that worker says that it has, or dies.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from jikko.cluster.messages import Estate, Gone, Inherit, Message, OnDuty
+from jikko.cluster.messages import Lead, Members, Message, TakeOver
+from jikko.ports.cluster import OrphanedRuns
 
-Said: TypeAlias = list[tuple[str, Message]]
-"""Messages to be sent, each with the name of the worker it is for."""
+Outbox: TypeAlias = list[tuple[str, Message]]
+"""Messages to be sent, each with the name of the worker that it is for."""
 
 
 @dataclass(slots=True)
 class _Worker:
     serves: bool = False
-    inheriting: list[Estate] = field(default_factory=list)
+    taking_over: list[OrphanedRuns] = field(default_factory=list)
     """What it was told to take over and has not yet, durably."""
 
 
@@ -26,66 +40,90 @@ class Membership:
         """
         self._size = workers
         self._workers: dict[str, _Worker] = {}
-        self._on_duty: str | None = None
+        self._leader: str | None = None
         self._closed = False
         # Runs of earlier servers: a share for each of the first workers.
-        self._unclaimed = [Estate(left_by="", share=share, of=workers) for share in range(workers)]
+        self._unclaimed = [OrphanedRuns(share=share, of=workers) for share in range(workers)]
 
     def __contains__(self, name: object) -> bool:
         return name in self._workers
+
+    @property
+    def names(self) -> list[str]:
+        """Those that can be told something."""
+        return list(self._workers)
 
     @property
     def serving(self) -> list[str]:
         """Those that accept requests."""
         return [name for name, worker in self._workers.items() if worker.serves]
 
-    def assembled(self, name: str) -> Said:
-        """A worker can take over runs. It serves once it has."""
+    def assembled(self, name: str) -> Outbox:
+        """A worker can take over runs. It serves once it has begun to."""
         missing = self._size - len(self._workers)
         mine = -(-len(self._unclaimed) // max(1, missing))
-        estates, self._unclaimed = self._unclaimed[:mine], self._unclaimed[mine:]
-        self._workers[name] = _Worker(inheriting=estates)
-        return [(name, Inherit(estates))]
+        orphans, self._unclaimed = self._unclaimed[:mine], self._unclaimed[mine:]
+        self._workers[name] = _Worker(taking_over=orphans)
+        return [*self._members(), (name, TakeOver(orphans))]
 
-    def serves(self, name: str) -> Said:
+    def serves(self, name: str) -> Outbox:
         """A worker accepts requests."""
         self._workers[name].serves = True
-        return self._duty()
+        return self._lead()
 
-    def inherited(self, name: str, estates: Sequence[Estate]) -> None:
+    def took_over(self, name: str, orphans: Sequence[OrphanedRuns]) -> None:
         """A worker has taken these over, durably."""
         worker = self._workers[name]
-        worker.inheriting = [estate for estate in worker.inheriting if estate not in estates]
+        worker.taking_over = [entry for entry in worker.taking_over if entry not in orphans]
 
-    def died(self, name: str) -> Said:
-        """A worker is no more. What it had, and what it was about to take over, goes to those that serve."""
+    def offered(self, orphans: OrphanedRuns) -> Outbox:
+        """A worker has found runs without a process. Nothing, if they are being taken over, or their holder lives."""
+        being_taken = any(orphans.holder == entry.holder for _, entry in self._taking_over())
+        if orphans.holder in self._workers or being_taken:
+            return []
+        self._unclaimed.append(orphans)
+        return self._share_out()
+
+    def died(self, name: str) -> Outbox:
+        """A worker is no more."""
         worker = self._workers.pop(name, None)
         if worker is None:
             return []
-        said: Said = [(other, Gone(name)) for other in self._workers]
+        outbox = self._members()
         if self._closed:
-            return said
-        heirs = self.serving
-        parts = max(1, len(heirs))
-        self._unclaimed += worker.inheriting
-        self._unclaimed += [Estate(left_by=name, share=share, of=parts) for share in range(parts)]
-        if heirs:
-            shares = [self._unclaimed[index :: len(heirs)] for index in range(len(heirs))]
-            self._unclaimed = []
-            for heir, estates in zip(heirs, shares, strict=True):
-                if estates:
-                    self._workers[heir].inheriting += estates
-                    said.append((heir, Inherit(estates)))
-        if self._on_duty == name:
-            self._on_duty = None
-        return said + self._duty()
+            return outbox
+        parts = max(1, len(self.serving))
+        self._unclaimed += worker.taking_over
+        self._unclaimed += [OrphanedRuns(holder=name, share=share, of=parts) for share in range(parts)]
+        outbox += self._share_out()
+        if self._leader == name:
+            self._leader = None
+        return outbox + self._lead()
 
     def close(self) -> None:
         """The server is about to end: what workers leave behind is for the next one."""
         self._closed = True
 
-    def _duty(self) -> Said:
-        if self._on_duty is not None or not self.serving:
+    def _share_out(self) -> Outbox:
+        outbox: Outbox = []
+        if serving := self.serving:
+            shares = [self._unclaimed[index :: len(serving)] for index in range(len(serving))]
+            self._unclaimed = []
+            for name, orphans in zip(serving, shares, strict=True):
+                if orphans:
+                    self._workers[name].taking_over += orphans
+                    outbox.append((name, TakeOver(orphans)))
+        return outbox
+
+    def _taking_over(self) -> list[tuple[str, OrphanedRuns]]:
+        return [(name, entry) for name, worker in self._workers.items() for entry in worker.taking_over]
+
+    def _members(self) -> Outbox:
+        members = Members(self.names)
+        return [(name, members) for name in self._workers]
+
+    def _lead(self) -> Outbox:
+        if self._leader is not None or not self.serving:
             return []
-        self._on_duty = self.serving[0]
-        return [(self._on_duty, OnDuty())]
+        self._leader = self.serving[0]
+        return [(self._leader, Lead())]

@@ -42,12 +42,19 @@ class KeyedLimiter:
         if not self._receivers[receiver]:
             del self._receivers[receiver]
 
-    async def moved(self, seconds: float | None = None) -> None:
-        """Wait until something ends, but no longer than that."""
+    async def moved(self) -> None:
+        """Wait until something ends that is under way, if anything is."""
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        elif seconds is not None:
-            await asyncio.sleep(seconds)
+            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def moved_or(self, other: Coroutine[Any, Any, None]) -> None:
+        """Wait until something ends that is under way, or something else does, which is cancelled otherwise."""
+        task = asyncio.get_running_loop().create_task(other)
+        try:
+            await asyncio.wait((task, *self._tasks.values()), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
         """Cancel what is under way, and wait for its end."""

@@ -117,8 +117,8 @@ class Runner:
         self._end("stopped", error)
         return True
 
-    def answer(self, closed: FormClosed) -> bool:
-        """Hand in a form while the run is still going on beside it. Returns whether the run was waiting for it."""
+    def submit(self, closed: FormClosed) -> bool:
+        """Submit a form while the run is still going on beside it. Returns whether the run was waiting for it."""
         state = self.state
         execution_id = closed.execution_id
         if self._ended or execution_id not in state.waiting or execution_id in self._answers:

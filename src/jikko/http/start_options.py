@@ -4,14 +4,15 @@ from typing import Any
 
 from jikko.http.requests import Request
 from jikko.maintenance.callbacks import checked_url
-from jikko.ports.run_store import KeyClaim, StartOptions
+from jikko.ports.projections import KeyClaim
 from jikko.runs.idempotency import checked_key, fingerprint
+from jikko.runs.start_options import StartOptions
 
 REPEATED = "Idempotency-Replayed"
 """Header of an answer about a run that an earlier request with the same key had started."""
 
 
-def acceptance_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
+def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
     """The promises that a request asks for; ``None`` if it asks for none.
 
     Args:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.keyed_limiter import KeyedLimiter
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.ports.callback_store import Callback, CallbackStore
@@ -36,8 +37,10 @@ _URL_LENGTH = 2000
 _DAY = 86_400.0
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 3600.0
 """Seconds until the second attempt, and between later ones."""
-_LOOK_EVERY = 0.25
-"""Seconds between looks for runs that have ended."""
+_LOOK_SECONDS = 10.0
+"""After which there is a look though nothing is due: ``jikko callbacks resend`` tells no server."""
+_TRY_AGAIN_SECONDS = 5.0
+"""Until call-backs are read again that could not be."""
 
 
 class Callbacks:
@@ -51,34 +54,38 @@ class Callbacks:
         clock: Clock = time.time,
         *,
         version: str = "1",
-        lanes: KeyedLimiter | None = None,
+        limiter: KeyedLimiter | None = None,
     ) -> None:
         self._store = store
         self._runs = runs
         self._http = http
         self._clock = clock
         self._version = version
-        self._lanes = lanes or KeyedLimiter()
+        self._limiter = limiter or KeyedLimiter()
+        self.alarm = Alarm(clock, look_seconds=_LOOK_SECONDS)
+        """To be set when a run with a call-back has ended."""
 
     async def watch(self, render: Render) -> None:
-        """Deliver what is due, until cancelled. Several processes may do so; then one may be delivered twice."""
+        """Deliver what is due when it is, until cancelled. If several processes do, one may be delivered twice."""
         try:
             while True:
+                now = self._clock()
                 try:
                     await self._begin(render)
+                    next_at = await self._store.next_due(now)
                 except JikkoError as error:
                     log.error("call-backs cannot be delivered, trying again later: %s", error)
-                    await asyncio.sleep(_LOOK_EVERY)
-                await self._lanes.moved(_LOOK_EVERY)
+                    next_at = now + _TRY_AGAIN_SECONDS
+                await self._limiter.moved_or(self.alarm.wait(next_at))
         finally:
-            await self._lanes.close()
+            await self._limiter.close()
 
     async def deliver(self, render: Render) -> int:
         """Try what is due, until nothing is. Returns how many attempts there were."""
         attempts = 0
-        while (begun := await self._begin(render)) or self._lanes.under_way:
+        while (begun := await self._begin(render)) or self._limiter.under_way:
             attempts += begun
-            await self._lanes.moved()
+            await self._limiter.moved()
         return attempts
 
     async def undelivered(self, app_id: str | None = None) -> AsyncIterator[Callback]:
@@ -114,14 +121,12 @@ class Callbacks:
 
     async def _begin(self, render: Render) -> int:
         """Begin to deliver what is due and finds room. Returns how many were begun."""
-        lanes = self._lanes
-        if not await self._store.has_pending():
-            return 0
+        limiter = self._limiter
         # Before the look: what ends during it may still be pending in what is seen.
-        under_way = lanes.under_way
-        due = await self._store.due(self._clock(), each=lanes.each, limit=lanes.in_all)
+        under_way = limiter.under_way
+        due = await self._store.due(self._clock(), each=limiter.each, limit=limiter.in_all)
         new = [entry for entry in due if entry.run_id not in under_way]
-        return sum(lanes.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
+        return sum(limiter.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
 
     async def _deliver(self, entry: Callback, render: Render) -> None:
         """Try once, and keep what became of it."""

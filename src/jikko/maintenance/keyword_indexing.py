@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from jikko.concurrency.alarm import Alarm
 from jikko.errors import JikkoError
 from jikko.ports.run_store import RunStore
 
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 _BATCH = 64
 """Runs that are prepared in one transaction. It takes some 5 ms."""
 _LOOK_EVERY = 1.0
-"""Seconds between looks for what there is to prepare."""
+"""Seconds between looks for what there is to prepare at least, while there is something."""
 _BUSY = 200
 """New runs between two looks from which on the server is left alone."""
 _MANY = 100_000
@@ -33,16 +34,22 @@ class KeywordIndexing:
         self._store = store
         self._clock = clock
         self._look_every = look_every
+        self.alarm = Alarm(time.time)
+        """To be set when there are some more runs."""
 
     async def watch(self) -> None:
-        """Prepare what is worth it, again and again, until cancelled."""
+        """Prepare what is worth it when there is something, until cancelled."""
         left = 0
         while True:
             try:
                 left = await self._look(left)
+                is_done = left < _BATCH
             except JikkoError as error:
                 log.error("runs cannot be prepared for searches, trying again later: %s", error)
+                is_done = False
             await asyncio.sleep(self._look_every)
+            if is_done:
+                await self.alarm.wait(None)
 
     async def catch_up(self) -> None:
         """Prepare all that there is now, for whoever has just added many runs."""

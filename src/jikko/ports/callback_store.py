@@ -53,8 +53,8 @@ class CallbackStore(Protocol):
         """
         ...
 
-    async def has_pending(self) -> bool:
-        """Whether there are any whose run has ended and that are neither delivered nor given up."""
+    async def next_due(self, after: float) -> float | None:
+        """When, behind a moment, the next pending one whose run has ended may be tried; ``None`` if there is none."""
         ...
 
     async def save(self, callback: Callback) -> None:

@@ -9,29 +9,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from jikko.events import Event
+from jikko.ports.projections import Projection
 from jikko.record import RunDetail, RunRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyClaim:
-    """The idempotency key of a request, and what the request was."""
-
-    key: str
-    fingerprint: bytes
-    """The same for the same request, and for no other."""
-    at: float
-    """When it came, in seconds since the Unix epoch."""
-    lifetime: float = 86_400.0
-    """Seconds for which a key is remembered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartOptions:
-    """What is promised to the client by accepting a run: written with the run, or not at all."""
-
-    claim: KeyClaim | None = None
-    callback_url: str | None = None
-    """Where the run is reported to once it has ended."""
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -44,8 +23,8 @@ class Append(msgspec.Struct, frozen=True):
     record: RunRecord
     """The record after the events: a projection, written in the same transaction. If it is no longer open, the log
     is closed: kept as one compressed piece. The store is done with the object when ``append`` returns."""
-    acceptance: StartOptions | None = None
-    """For an append at 0."""
+    projections: Sequence[Projection] = ()
+    """Rows that follow from the same events, written in the same transaction."""
     mark: int = 0
     """By which the store knows this append when it is offered again: drawn anew for each, see ``new_mark``. Chance must
     not make two alike: processes that go on with one run may offer the same events, of the same moment. 0: the append
@@ -137,8 +116,16 @@ class RunStore(Protocol):
         """How many events the log of a run has, be they readable or not: where the next append goes. 0: no such run."""
         ...
 
-    async def open_runs(self) -> list[RunRecord]:
-        """All runs with status ``running``, oldest first."""
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        """The runs with status ``running``, oldest first.
+
+        Args:
+            holder: Only those whose record names this one.
+        """
+        ...
+
+    async def holders(self) -> set[str]:
+        """Which holders the records of runs with status ``running`` name. Empty ones are left out."""
         ...
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
@@ -147,6 +134,10 @@ class RunStore(Protocol):
         Args:
             after: Only those behind this one.
         """
+        ...
+
+    async def next_wake(self, after: float) -> float | None:
+        """When, behind a moment, the next paused run goes on by itself; ``None`` if none does."""
         ...
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 from jikko.apps.versions import Workflow
 from jikko.engine.limits import RunLimits
@@ -13,43 +13,74 @@ from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up
+from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
+from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
+
+
+class HeldRun(NamedTuple):
+    """A run of this process: under way, or waiting for its turn."""
+
+    log: RunLog
+    runner: Runner | QueuedRun
 
 
 class Executor:
     """Runs under way and runs that wait, by run id."""
 
     def __init__(
-        self, services: NodePorts, limits: RunLimits, admission: Admission, clock: Clock, *, holder: str = ""
+        self,
+        store: RunStore,
+        services: NodePorts,
+        limits: RunLimits,
+        admission: Admission,
+        clock: Clock,
+        *,
+        holder: str = "",
+        observer: RunObserver | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
+        observer: For the logs of all runs that come to this process.
         """
         self.admission = admission
         self._holder = holder
+        self._store = store
+        self._observer = observer
         self._services = services
         self._limits = limits
         self._clock = clock
-        self._live: dict[str, tuple[RunLog, Runner | QueuedRun]] = {}
+        self._live: dict[str, HeldRun] = {}
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
+        self.on_settled: Callable[[RunLog], None] = lambda log: None
+        """Called once everything that happened in a run is durable, and nothing more will in this process."""
+        self.on_moved: Callable[[str], None] = lambda run_id: None
+        """Called with the id of a run that has come to this process, or left it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    def find(self, run_id: str) -> tuple[RunLog, Runner | QueuedRun] | None:
+    def log_of(
+        self, record: RunRecord, events: list[Event] | None = None, *, options: StartOptions | None = None
+    ) -> RunLog:
+        """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
+        return RunLog(self._store, record, events, options=options, observer=self._observer)
+
+    def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""
         return self._live.get(run_id)
 
-    def find_task(self, app_id: str, task_id: str) -> tuple[RunLog, Runner | QueuedRun] | None:
-        """A run of this process by its task id, or by its own."""
-        wanted = task_id.lower()
-        found = self._live.get(self._run_of_task.get(wanted, wanted))
-        return None if found is None or found[0].record.owner.app_id != app_id else found
+    def run_of(self, app_id: str, run_or_task_id: str) -> str | None:
+        """The id of a run of this process, by its task id or by its own, both in lower case."""
+        held = self._live.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
+        return held.log.record.owner.run_id if held is not None and held.log.record.owner.app_id == app_id else None
 
     def require_open(self) -> None:
         """Raises:
@@ -139,8 +170,9 @@ class Executor:
     def _hold(self, live: RunLog, runner: Runner | QueuedRun) -> None:
         live.record.holder = self._holder
         owner = live.record.owner
-        self._live[owner.run_id] = (live, runner)
+        self._live[owner.run_id] = HeldRun(live, runner)
         self._run_of_task[owner.task_id] = owner.run_id
+        self.on_moved(owner.run_id)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -163,6 +195,7 @@ class Executor:
         run_id = live.record.owner.run_id
         try:
             await live.committed()
+            self.on_settled(live)
         except JikkoError as error:
             log.warning("run %s: %s", run_id, error)
         finally:
@@ -172,3 +205,4 @@ class Executor:
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
                 self._run_of_task.pop(live.record.owner.task_id, None)
+                self.on_moved(run_id)

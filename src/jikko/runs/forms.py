@@ -3,7 +3,6 @@
 Source: Dify 1.15, spec/service-api.md §4.4, spec/execution.md §9.
 """
 
-import asyncio
 import contextlib
 import hmac
 import logging
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jikko.concurrency.alarm import Alarm
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
 from jikko.events import Event, FormClosed, FormRequested, RunFinished
@@ -23,9 +23,6 @@ from jikko.runs.runs import Runs
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
-
-_LOOK_EVERY = 1.0
-"""Seconds between looks for forms whose time is up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,8 @@ class Forms:
         self._store = store
         self._file_inputs = file_inputs
         self._clock = clock
+        self.alarm = Alarm(clock)
+        """To be set when a run pauses that goes on by itself later."""
 
     async def open_form(self, app_id: str, token: str) -> Form:
         """A form that can be submitted.
@@ -95,10 +94,11 @@ class Forms:
         )
 
     async def watch(self) -> None:
-        """Close forms whose time is up, until cancelled or until that fails."""
+        """Close forms when their time is up, until cancelled or until that fails."""
         while True:
+            now = self._clock()
             await self.close_expired()
-            await asyncio.sleep(_LOOK_EVERY)
+            await self.alarm.wait(await self._store.next_wake(now))
 
     async def close_expired(self) -> int:
         """Close the forms of paused runs whose time is up. Returns how many.
@@ -126,7 +126,7 @@ class Forms:
         return count
 
     async def _close(self, form: Form, closed: FormClosed) -> None:
-        if not await self._runs.answer(form.record, closed):
+        if not await self._runs.control.submit(form.record.owner.run_id, closed):
             raise TooLate(
                 f"This form has already been submitted by another user, form_id={form.requested.form_id}",
                 code="human_input_form_submitted",
@@ -142,7 +142,7 @@ class Forms:
         raise NotFound("Form not found.")
 
     async def _forms(self, record: RunRecord) -> list[Form]:
-        return forms_of(record, await self._runs.log(record))
+        return forms_of(record, await self._runs.control.events(record))
 
     async def _filled(self, form: Form, inputs: Mapping[str, Json], base_url: str) -> dict[str, Json]:
         definitions = form.requested.form["inputs"]

@@ -8,16 +8,17 @@ import msgspec
 
 from jikko.errors import Conflict, InvalidParam, KeyTaken
 from jikko.ports.app_store import App
-from jikko.ports.run_store import RunStore, StartOptions
+from jikko.ports.run_store import RunStore
 from jikko.runs.run_log import RunLog
+from jikko.runs.run_reader import RunReader
 from jikko.runs.runs import Runs
-from jikko.runs.stored_run import StoredRun
+from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 _KEY_LENGTH = 255
 _encode = msgspec.json.Encoder(order="sorted").encode
 
-Started: TypeAlias = RunLog | StoredRun
+Started: TypeAlias = RunLog | RunReader
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -39,16 +40,16 @@ class IdempotentStarts:
         self._runs = runs
         self._store = store
 
-    async def start(self, app: App, acceptance: StartOptions | None, begin: Callable[[], Awaitable[RunLog]]) -> Start:
+    async def start(self, app: App, options: StartOptions | None, begin: Callable[[], Awaitable[RunLog]]) -> Start:
         """Start a run, or find the one that the key has.
 
         Args:
-            begin: Starts it, with ``acceptance``.
+            begin: Starts it, with ``options``.
 
         Raises:
             Conflict: The key was used for another request.
         """
-        claim = None if acceptance is None else acceptance.claim
+        claim = None if options is None else options.claim
         if claim is None:
             return Start(await begin())
         owner = await self._store.claimed(app.id, claim.key, now=claim.at)
@@ -60,8 +61,8 @@ class IdempotentStarts:
         run_id, fingerprint = owner
         if fingerprint != claim.fingerprint:
             raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
-        live = self._runs.live(run_id)
-        return Start(live or StoredRun(self._runs, await self._runs.records.record(app.id, run_id)), repeated=True)
+        record = await self._runs.records.record(app.id, run_id)
+        return Start(self._runs.control.reader(record), repeated=True)
 
 
 def fingerprint(operation: str, body: Json) -> bytes:

@@ -57,7 +57,7 @@ class QueuedRun:
         if self._place is not None:
             self._admission.withdraw(self._place)
 
-    def answer(self, closed: FormClosed) -> bool:
+    def submit(self, closed: FormClosed) -> bool:
         """A run that has not begun waits for no form."""
         return False
 

@@ -1,16 +1,49 @@
-"""Taking over runs whose process died."""
+"""Taking over runs whose process is gone, and why a process that only seemed to be does no harm.
+
+A run that goes on names its holder in its record, and counts in ``epoch`` how often it was taken over. Taking over is
+no operation of its own: it is an append that begins with ``RunRecovered`` (or, of a paused run, ``RunResumed``).
+
+============  ==========================================  ==============================================
+the run       what is appended                            what becomes of it
+============  ==========================================  ==============================================
+new           ``RunStarted`` at 0                         held, epoch 1
+held          anything, by the holder                     held
+held          ``RunRecovered`` of epoch + 1, by another   held by the other; the old holder is a zombie
+held          ``RunPaused``, by the holder                paused, no holder
+paused        ``RunResumed``, by any                      held by that one
+held, paused  ``RunFinished``                             ended, no holder, no more appends
+============  ==========================================  ==============================================
+
+The store takes an append only at the very end of an open log, and only from an epoch that is not below the record's.
+From this follows, whatever members believe of each other, and however often and late they are told to take over:
+
+1. A log has one history. Of two that take over, or resume, at once, the one whose append comes first has the run; the
+   other is refused (``LogConflict``), forgets it, and nothing of what it did is in the log.
+   So that this holds for what was decided before the append, too, record and log are read in this order: the record,
+   to see that the run is an orphan; the log, which is folded; the record again, which must name the same holder and
+   epoch. A log that is older than what it is appended to is refused by its position.
+2. A zombie writes nothing: what it appends is refused, and at the first refusal it lets go of the run.
+3. What has finished in the log is never run again: the new holder folds the log as it is, and its append is refused if
+   anything came behind what it folded. What was under way runs again, with the same execution id.
+4. A node with effects begins only once what led to it is durable, the take-over included. So an effect happens twice
+   only if it was under way, or was about to begin in the process that was taken for dead.
+5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
+   offered until they name another (``maintenance/orphans.py``).
+"""
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
+from zlib import crc32
 
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
-from jikko.errors import InvalidDocument, LogDamaged, NotFound, TooManyRequests
+from jikko.errors import InvalidDocument, LogConflict, LogDamaged, NotFound, TooManyRequests
 from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
+from jikko.ports.cluster import OrphanedRuns, server_of
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import end_damaged, replayed
@@ -19,85 +52,128 @@ from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
 from jikko.runs.run_log import RunLog
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-async def workflow_of(live: RunLog, *, apps: AppStore, workflows: Workflows, clock: Clock) -> Workflow | None:
-    """The workflow of a run that is to go on. ``None``: it is not to be had any more, and the log has its end."""
-    owner = live.record.owner
-    try:
-        app = await apps.app(owner.app_id)
-        if app is None:
-            raise NotFound("The app of the run was deleted.")
-        return await workflows.get(app, owner.workflow_id)
-    except (NotFound, InvalidDocument) as error:
-        live.append([given_up(live.record, f"The run could not go on: {error}", clock())])
-        return None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TakenOver:
-    """Open runs that a process found."""
+    """Open runs that a process found, and that go on in it."""
 
-    count: int
+    on_durable: Callable[[RunLog], None]
+    """Called with the log of each once it is."""
+    count: int = 0
     """How many there were. One whose log is damaged has failed. One that cannot be taken over for another reason is
     logged, and stays open."""
-    _told: Sequence[tuple[RunLog, int]]
-    """Those that go on, or were ended, with how long the log of each is once it says so."""
+    logs: list[RunLog] = field(default_factory=list)
+    """Those that go on, or were ended."""
 
     async def durable(self) -> None:
         """Wait until the records name this process as the holder."""
-        for live, count in self._told:
+        for log in self.logs:
             # One that cannot be written was told of by then, or is another process's.
             with contextlib.suppress(Exception):
-                await live.committed(count)
+                await log.committed(log.begin + 1)
+                self.on_durable(log)
 
 
-async def recover(
-    *,
-    store: RunStore,
-    apps: AppStore,
-    workflows: Workflows,
-    executions: Executor,
-    clock: Clock,
-    concerned: Callable[[RunRecord], bool],
-) -> TakenOver:
-    """Go on with the open runs that are concerned. Those that had begun go on first, the others line up behind them.
+class Recovery:
+    """Lets runs go on in this process whose own is gone."""
 
-    Raises:
-        TooManyRequests: The process is about to end.
-    """
+    def __init__(
+        self, *, store: RunStore, apps: AppStore, workflows: Workflows, executor: Executor, clock: Clock
+    ) -> None:
+        self._store = store
+        self._apps = apps
+        self._workflows = workflows
+        self._executor = executor
+        self._clock = clock
 
-    async def take_over(record: RunRecord) -> None:
-        run_id = record.owner.run_id
-        events = await store.events(run_id)
-        live = RunLog(store, record, events)
-        workflow = await workflow_of(live, apps=apps, workflows=workflows, clock=clock)
-        if workflow is None:
-            told.append((live, len(events) + 1))
-            return
-        state = replayed(workflow, events, run_id)
-        event = recovered(state, record.epoch + 1, clock(), events[-1].at)
-        if has_begun(events):
-            executions.go_on(live, workflow, state, event)
-        else:
-            waiting.append(partial(executions.line_up, live, workflow, [event]))
-        told.append((live, len(events) + 1))
+    async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
+        """See ``Control.take_over``. Those that had begun go on first, the others line up behind them.
 
-    records = [record for record in await store.open_runs() if concerned(record)]
-    waiting: list[Callable[[], None]] = []
-    told: list[tuple[RunLog, int]] = []
-    for record in records:
-        try:
+        Args:
+            name: What this process is called.
+        """
+        taken = TakenOver(on_durable)
+        line_up: list[Callable[[], None]] = []
+        for record in await self._store.open_runs(orphans.holder or None):
+            if not is_among(record, orphans, name):
+                continue
             try:
-                await take_over(record)
+                if (log := self._known(record) or await self._take_over(record, line_up)) is None:
+                    continue
+                taken.logs.append(log)
             except LogDamaged as damage:
-                await end_damaged(store, record, damage, clock())
-        except TooManyRequests:
-            # This process ends; whoever comes next takes over what is left.
-            raise
+                await self._end_damaged(record, damage)
+            except TooManyRequests:
+                # This process ends; whoever comes next takes over what is left.
+                raise
+            except Exception:
+                logger.exception("run %s cannot be taken over", record.owner.run_id)
+            taken.count += 1
+        for begin in line_up:
+            begin()
+        return taken
+
+    async def workflow_of(self, log: RunLog) -> Workflow | None:
+        """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""
+        owner = log.record.owner
+        try:
+            app = await self._apps.app(owner.app_id)
+            if app is None:
+                raise NotFound("The app of the run was deleted.")
+            return await self._workflows.get(app, owner.workflow_id)
+        except (NotFound, InvalidDocument) as error:
+            log.append([given_up(log.record, f"The run could not go on: {error}", self._clock())])
+            return None
+
+    def _known(self, record: RunRecord) -> RunLog | None:
+        """The log of a run that this process is about to take over already, having been told twice."""
+        held = self._executor.find(record.owner.run_id)
+        if held is None or held.runner.has_ended:
+            return None
+        if held.log.record.epoch >= record.epoch:
+            return held.log
+        # It was taken over by the one that is gone now, and this process has not noticed yet.
+        held.log.abandon(LogConflict(f"Run {record.owner.run_id} was taken over."))
+        held.runner.lost()
+        return None
+
+    async def _end_damaged(self, record: RunRecord, damage: LogDamaged) -> None:
+        try:
+            await end_damaged(self._store, record, damage, self._clock())
         except Exception:
-            log.exception("run %s cannot be taken over", record.owner.run_id)
-    for line_up in waiting:
-        line_up()
-    return TakenOver(len(records), told)
+            logger.exception("run %s cannot be ended", record.owner.run_id)
+
+    async def _take_over(self, seen: RunRecord, line_up: list[Callable[[], None]]) -> RunLog | None:
+        """``None``: the run has moved since its record was seen."""
+        events = await self._store.events(seen.owner.run_id)
+        # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
+        record = await self._store.record(seen.owner.run_id)
+        if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
+            return None
+        log = self._executor.log_of(record, events)
+        workflow = await self.workflow_of(log)
+        if workflow is None:
+            return log
+        state = replayed(workflow, events, record.owner.run_id)
+        event = recovered(state, record.epoch + 1, self._clock(), events[-1].at)
+        if has_begun(events):
+            self._executor.go_on(log, workflow, state, event)
+        else:
+            line_up.append(partial(self._executor.line_up, log, workflow, [event]))
+        return log
+
+
+def is_among(record: RunRecord, orphans: OrphanedRuns, name: str) -> bool:
+    """Whether an open run is one of some orphaned runs.
+
+    Args:
+        name: The member that asks.
+    """
+    if orphans.holder:
+        if record.holder != orphans.holder:
+            return False
+    elif server_of(record.holder) == server_of(name):
+        return False
+    return crc32(record.owner.run_id.encode()) % orphans.of == orphans.share

@@ -14,10 +14,11 @@ from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.ports.files import FileStore
-from jikko.ports.run_store import RunStore, StartOptions
+from jikko.ports.run_store import RunStore
 from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
+from jikko.runs.start_options import StartOptions
 
 _AT_ONCE: Final = 64
 """Files that are looked up in one turn of the event loop."""
@@ -49,7 +50,7 @@ class Retries:
         self._clock = clock
 
     async def retry(
-        self, app: App, run_id: str, *, from_node: str | None = None, acceptance: StartOptions | None = None
+        self, app: App, run_id: str, *, from_node: str | None = None, options: StartOptions | None = None
     ) -> RunLog:
         """Start a run that repeats another one: the same version, inputs and user. Durable when this returns.
 
@@ -99,9 +100,7 @@ class Retries:
                 # There may be any number of them, and no look-up waits for anything.
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
-        live = RunLog(self._store, RunRecord(owner=owner), acceptance=acceptance)
-        await self._runs.accept(live, workflow, events)
-        return live
+        return await self._runs.accept(owner, workflow, events, options)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""

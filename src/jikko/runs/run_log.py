@@ -1,4 +1,29 @@
-"""A run under way in this process: its log in memory, on its way to the store and to those who follow."""
+"""A run under way in this process: its log in memory, on its way to the store and to those who follow.
+
+A log is a list of events that only grows. Three positions cut it into what is durable, what the store has been given,
+and what has only happened; a fourth says how much may be shown::
+
+    0 ........ committed ........ sent ........ len(events)      committed <= sent <= len(events)
+               committed <= visible <= len(events)
+
+What moves them:
+
+- ``append``: ``len(events)`` grows. If no write is under way, all behind ``committed`` is sent as one write.
+- a write succeeds: ``committed`` becomes ``sent``; what has happened meanwhile is the next write.
+- a write is refused for now (``StoreUnavailable``): ``sent`` falls back to ``committed``; the same again after a while,
+  with what has happened meanwhile. Nothing is lost while the process lives.
+- a write is refused for good (``LogConflict``): the run is another process's. The log is *abandoned*: nothing more is
+  sent, and whoever waits gets the error.
+- events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
+  takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
+- ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
+  that tells a result.
+
+Invariants: one write is under way at a time, so appends of a run reach the store in order, each at the position where
+the last one ended. An event that tells a result is shown only once it is durable, and so is everything behind it. What
+was shown or sent is never dropped. Each event is observed once, when it becomes durable. Whoever waits for a position
+is told when it is reached, or why it never will be.
+"""
 
 import asyncio
 import logging
@@ -8,9 +33,11 @@ import msgspec
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
-from jikko.ports.run_store import Append, RunStore, StartOptions, new_mark
+from jikko.ports.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
+from jikko.runs.observer import RunObserver, observe
+from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +49,7 @@ Batch = list[tuple[int, Event]]
 
 
 class RunLog:
-    """The ``Journal`` of one run.
-
-    One write is under way at a time; what happens meanwhile goes into the next. An event that tells a result is shown
-    once it is durable, and so is everything behind it; others are shown at once.
-
-    A log that cannot be written, however often it is tried, is cut short, and ends with the failure of the run.
-    """
+    """The ``Journal`` of one run."""
 
     def __init__(
         self,
@@ -36,21 +57,26 @@ class RunLog:
         record: RunRecord,
         events: list[Event] | None = None,
         *,
-        acceptance: StartOptions | None = None,
+        options: StartOptions | None = None,
+        observer: RunObserver | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
-        acceptance: What is to be written with the first event.
+        options: What is promised with the run, to be written with its first event.
+        observer: Sees what is durable.
         """
         self.record = record
-        self._acceptance = acceptance
+        self._options = options
+        self._observer = observer
         self._store = store
         self._events: list[Event] = events or []
         self._committed = len(self._events)
         self._visible = self._committed
         self._sent = self._committed
         """How many events the store has been given."""
+        self.begin = self._committed
+        """The position of the first event that this process adds."""
         self._waiting: list[asyncio.Future[None]] = []
         self._writing = False
         """Whether the store is about to answer."""
@@ -64,6 +90,11 @@ class RunLog:
         """Why the log takes no more events."""
         self.on_lost: Callable[[], None] | None = None
         """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
+
+    @property
+    def may_have_callback(self) -> bool:
+        """Whether the end of the run may have to be reported; not known of one that another process accepted."""
+        return self.begin > 0 or (self._options is not None and self._options.callback_url is not None)
 
     @property
     def is_settled(self) -> bool:
@@ -133,7 +164,7 @@ class RunLog:
                 raise self._cut_short
             await self._change()
 
-    async def takes_in(self, is_wanted: Callable[[Event], bool]) -> bool:
+    async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
         """Wait until such an event is durable. Returns whether it is: ``False`` if the run ended without.
 
         Raises:
@@ -210,8 +241,8 @@ class RunLog:
         append = self._unanswered
         if append is None:
             at, record = self._committed, msgspec.structs.replace(self.record)
-            acceptance = self._acceptance if at == 0 else None
-            append = Append(record.owner.run_id, at, self._events[at:], record, acceptance, new_mark())
+            projections = self._options.projections if at == 0 and self._options is not None else ()
+            append = Append(record.owner.run_id, at, self._events[at:], record, projections, new_mark())
         at = append.at
         self._sent = at + len(append.events)
         self._unanswered, self._writing = append, True
@@ -231,7 +262,9 @@ class RunLog:
         error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
         self._writing = False
         if error is None:
-            self._committed, self._unanswered = self._sent, None
+            at, self._committed, self._unanswered = self._committed, self._sent, None
+            if self._observer is not None:
+                observe(self._observer, self.record.owner, at, self._events[at : self._committed])
             self._refused = False
             self._write()
             self._show()

@@ -43,6 +43,8 @@ class Child:
     """The kind of job that it is warm for. It can do the others too, a millisecond slower."""
     ended: asyncio.Future[Ended | None]
     """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
+    has_begun_to_answer: bool = False
+    """Whether some of its answer was read."""
 
     @property
     def has_hung_up(self) -> bool:
@@ -53,6 +55,19 @@ class Child:
             return False
         except OSError:
             return True
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether its answer has begun to come, be it that its end of the connection is closed."""
+        if self.has_begun_to_answer:
+            return True
+        try:
+            self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
 
     async def exchange(self, job: bytes, *, output_bytes: int) -> Reply:
         """Send the job and read the reply.
@@ -79,6 +94,7 @@ class Child:
                 chunk = b""
             if not chunk:
                 raise EOFError
+            self.has_begun_to_answer = True
             received += chunk
             if text_length < 0 and len(received) >= HEAD.size:
                 text_length, block_length = HEAD.unpack_from(received)

@@ -26,6 +26,10 @@ _log = logging.getLogger(__name__)
 _LANGUAGES: Final = ("python3", "javascript")
 _KINDS: Final = (CODE_ERROR, LIMIT_ERROR, RESULT_ERROR)
 _BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
+_READ_SECONDS: Final = 1.0
+"""To read an answer that was there when the time was up."""
+_STOOD_STILL_SECONDS: Final = 0.5
+"""How late a timer is that says nothing of the program, but that this process was stopped."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
 
@@ -127,14 +131,19 @@ class ForkServerSandbox:
 
     async def _supervise(self, server: ForkServer, child: Child, kind: str, job: bytes) -> Reply:
         done = False
+        exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes))
+        # Nobody may be left to ask how it ended.
+        exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
         try:
-            async with asyncio.timeout(self._limits.wall_seconds):
-                reply = await child.exchange(job, output_bytes=self._limits.output_bytes)
+            await self._wait(exchange)
+            if not exchange.done() and child.has_answered:
+                await asyncio.wait((exchange,), timeout=_READ_SECONDS)
+            if not exchange.done():
+                limit = f"wall time limit of {self._limits.wall_seconds:g} s"
+                raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT_ERROR)
+            reply = exchange.result()
             done = True
             return reply
-        except TimeoutError:
-            limit = f"wall time limit of {self._limits.wall_seconds:g} s"
-            raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT_ERROR) from None
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         except EOFError:
@@ -143,7 +152,18 @@ class ForkServerSandbox:
                 raise ForkServerGone from None
             raise self._explain(ended) from None
         finally:
+            exchange.cancel()
             server.release(child, kind, done=done)
+
+    async def _wait(self, exchange: "asyncio.Future[Reply]") -> None:
+        """Wait for a reply for as long as the limit says, without the time in which this process stood still."""
+        deadline = time.monotonic() + self._limits.wall_seconds
+        while not exchange.done():
+            await asyncio.wait((exchange,), timeout=max(0.0, deadline - time.monotonic()))
+            late = time.monotonic() - deadline
+            if late < _STOOD_STILL_SECONDS:
+                return
+            deadline += late + min(late, self._limits.wall_seconds)
 
     def _explain(self, ended: Ended | None) -> SandboxFailure:
         if ended is None:

@@ -36,18 +36,18 @@ async def serve(
     *,
     ready: Callable[[], Awaitable[None]],
     stopping: Callable[[bool], Awaitable[None]],
-    told: asyncio.Event | None = None,
+    stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
     log_level: str = "info",
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or until told; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, or until requested; a second signal ends at once.
 
     Args:
         listening: See ``jikko.server.listening``.
         ready: Called once connections are accepted.
         stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
             behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time.
-        told: Set by whoever wants it to stop as at a first signal.
+        stop_requested: Set to have it stop as at a first signal.
         heads: What the head of a request may be.
     """
     server = _Server(
@@ -61,13 +61,13 @@ async def serve(
             timeout_graceful_shutdown=5,
         )
     )
-    told, told_again = told or asyncio.Event(), asyncio.Event()
+    stop_requested, end_requested = stop_requested or asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        if told.is_set():
-            told_again.set()
+        if stop_requested.is_set():
+            end_requested.set()
             server.force_exit = True
-        told.set()
+        stop_requested.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,8 +76,8 @@ async def serve(
     try:
         if await _comes_before(server.has_started.wait(), serving):
             await ready()
-            await _comes_before(told.wait(), serving)
-            if not await _comes_before(stopping(False), loop.create_task(told_again.wait())):
+            await _comes_before(stop_requested.wait(), serving)
+            if not await _comes_before(stopping(False), loop.create_task(end_requested.wait())):
                 await stopping(True)
             server.should_exit = True
         await serving

@@ -8,7 +8,6 @@ import logging
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any, TypeAlias
@@ -20,12 +19,8 @@ from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
 
-log = logging.getLogger(__name__)
-
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
-_TRY_AGAIN = 5.0
-"""Seconds until what failed is tried again."""
 
 
 def prepare_process(log_level: str) -> None:
@@ -77,14 +72,14 @@ async def serve_assembly(
     *,
     ready: Callable[[], Awaitable[None]],
     at_end: Callable[[bool], object],
-    told: asyncio.Event | None = None,
+    stop_requested: asyncio.Event | None = None,
 ) -> None:
     """Serve the API until the process is told to stop, then let runs finish or park them.
 
     Args:
         ready: Called once connections are accepted.
         at_end: Called when it is told to stop, before runs are parked; with ``True`` if that is to be at once.
-        told: Set by whoever wants it to stop, besides signals.
+        stop_requested: Set to stop it, besides signals.
     """
     from jikko import __version__
     from jikko.http.api import Api
@@ -121,37 +116,10 @@ async def serve_assembly(
         listening,
         ready=ready,
         stopping=stopping,
-        told=told,
+        stop_requested=stop_requested,
         heads=HeadLimits(settings.max_head, settings.head_seconds),
         log_level=settings.log_level,
     )
-
-
-async def duties(assembly: Any) -> None:
-    """Do what one process does for all, until cancelled."""
-    from jikko.dify.bodies import detail_body
-    from jikko.files.mapping import resign
-
-    def body(record: Any) -> bytes:
-        return detail_body(record, lambda outputs: resign(outputs, assembly.signer, ""))
-
-    days = assembly.settings.retention_days
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_again_and_again(assembly.forms.watch))
-        group.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
-        group.create_task(_again_and_again(assembly.keyword_indexing.watch))
-        if days:
-            group.create_task(_again_and_again(partial(assembly.retention.watch, days)))
-
-
-async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await watch()
-        except Exception:
-            # One that fails is no reason for the others to end.
-            log.exception("what the server does by itself failed; trying again")
-            await asyncio.sleep(_TRY_AGAIN)
 
 
 Issued: TypeAlias = tuple[str, dict[str, Any]]
@@ -204,12 +172,12 @@ def say_recovered(count: int) -> None:
         click.echo(f"{count} runs that were under way go on.")
 
 
-def say_ready(settings: Any, base: str, said: Sequence[str]) -> None:
+def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
     """Tell whoever started the server where it is."""
     from jikko import __version__
 
     click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
-    for line in said:
+    for line in lines:
         click.echo(line)
 
 

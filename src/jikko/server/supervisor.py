@@ -1,4 +1,4 @@
-"""The process that starts the workers of ``jikko serve --workers N``, and hands on what they say to each other."""
+"""The process that starts the workers of ``jikko serve --workers N``, and hands on what they tell each other."""
 
 import asyncio
 import contextlib
@@ -16,21 +16,11 @@ from typing import Any
 
 import click
 
+from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold
-from jikko.cluster.membership import Membership, Said
-from jikko.cluster.messages import (
-    SUPERVISOR,
-    Ask,
-    Assembled,
-    Begin,
-    Gone,
-    Inherited,
-    Line,
-    Message,
-    Reply,
-    Serving,
-    Take,
-)
+from jikko.cluster.hub import Hub
+from jikko.cluster.messages import Assembled, Begin, Message, Serving
+from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
 from jikko.server.listening import listen, reserve
@@ -45,6 +35,8 @@ _TOO_SOON = 5.0
 """A worker that ends within so many seconds is not started again at once."""
 _TRY_AGAIN = 1.0
 """Seconds until it is then."""
+HUNG_AFTER = 20
+"""Heartbeats that a worker may miss before it is killed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,20 +45,31 @@ class _Child:
 
     name: str
     process: Process
-    line: Line
+    channel: Channel
     began: float = field(default_factory=time.monotonic)
     served: bool = False
+    missed: int = 0
+    """Heartbeats that are due since it was heard last."""
 
 
 class Supervisor:
     """Keeps so many workers going until told to stop."""
 
-    def __init__(self, settings: Settings, sockets: Sequence[socket.socket], hold: Hold, files: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sockets: Sequence[socket.socket],
+        hold: Hold,
+        files: Sequence[Path],
+        *,
+        hung_after: int = HUNG_AFTER,
+    ) -> None:
         """Args:
         sockets: One that listens for each worker; closed once the workers are told to stop.
         hold: That on the data folder: workers keep its lock open, so that it is in use for as long as any of them
             lives.
         files: To be published by the first worker.
+        hung_after: Heartbeats that a worker may miss before it is killed, so that its runs go on elsewhere.
         """
         self._settings = settings
         self._sockets = list(sockets)
@@ -75,13 +78,14 @@ class Supervisor:
         self._server = secrets.token_hex(4)
         self._names = 0
         self._children: dict[str, _Child] = {}
-        self._roster = Membership(len(sockets))
-        self._rate = RequestRate(settings.requests_per_minute)
+        self._hung_after = hung_after
+        self._hub = Hub(len(sockets), RequestRate(settings.requests_per_minute).count)
         self._assembled = asyncio.Event()
         """Set once the first worker has brought the database up to date."""
-        self._said: list[str] = []
+        self._lines: list[str] = []
+        """To be printed once the server is ready."""
         self._is_ready = False
-        self._told = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._failed = False
 
     async def run(self) -> bool:
@@ -90,7 +94,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
-        await self._told.wait()
+        watching = loop.create_task(self._watch())
+        await self._stop_requested.wait()
+        watching.cancel()
         grace = self._settings.shutdown_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
@@ -103,12 +109,12 @@ class Supervisor:
         return not self._failed
 
     def _on_signal(self) -> None:
-        click.echo("Stopping at once …" if self._told.is_set() else "Stopping …")
+        click.echo("Stopping at once …" if self._stop_requested.is_set() else "Stopping …")
         self._stop()
 
     def _stop(self) -> None:
-        self._roster.close()
-        self._told.set()
+        self._hub.close()
+        self._stop_requested.set()
         self._assembled.set()
         for child in self._children.values():
             self._signal(child, signal.SIGTERM)
@@ -125,7 +131,7 @@ class Supervisor:
         """Keep one worker going."""
         if slot:
             await self._assembled.wait()
-        while not self._told.is_set():
+        while not self._stop_requested.is_set():
             try:
                 child = await self._start(slot)
             except OSError as error:
@@ -133,10 +139,10 @@ class Supervisor:
                 self._leave_to_others(slot)
                 await self._pause()
                 continue
-            hearing = asyncio.get_running_loop().create_task(self._hear(child))
+            listening = asyncio.get_running_loop().create_task(self._listen(child))
             code = await child.process.wait()
-            await hearing
-            child.line.close()
+            await listening
+            child.channel.close()
             del self._children[child.name]
             self._say_who()
             self._died(child, code)
@@ -148,7 +154,7 @@ class Supervisor:
     def _leave_to_others(self, slot: int) -> None:
         """Have no connections wait for a worker that could not start, and may not for long, while others serve."""
         listening = self._sockets[slot]
-        if self._told.is_set() or not self._roster.serving or self._sockets.count(listening) > 1:
+        if self._stop_requested.is_set() or not self._hub.serving or self._sockets.count(listening) > 1:
             return
         try:
             self._sockets[slot] = reserve(listening)
@@ -159,7 +165,7 @@ class Supervisor:
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), _TRY_AGAIN)
+            await asyncio.wait_for(self._stop_requested.wait(), _TRY_AGAIN)
 
     async def _start(self, slot: int) -> _Child:
         """Raises:
@@ -168,10 +174,10 @@ class Supervisor:
         name = f"{self._server}/{self._names}"
         self._names += 1
         ours, theirs = socket.socketpair()
-        # A copy: ours may be closed while the line is opened.
+        # A copy: ours may be closed while the channel is opened.
         with theirs, self._sockets[slot].dup() as listening:
             handles = (theirs.fileno(), listening.fileno())
-            line = await Line.open(ours)
+            channel = await Channel.open(ours)
             try:
                 process = await asyncio.create_subprocess_exec(
                     # Not with the current folder among the places of modules.
@@ -184,17 +190,30 @@ class Supervisor:
                     start_new_session=True,
                 )
             except OSError:
-                line.close()
+                channel.close()
                 raise
-        child = self._children[name] = _Child(name, process, line)
+        child = self._children[name] = _Child(name, process, channel)
+        self._hub.connect(name, channel)
         self._say_who()
-        if self._told.is_set():
+        if self._stop_requested.is_set():
             self._signal(child, signal.SIGTERM)
         return child
 
-    async def _hear(self, child: _Child) -> None:
+    async def _watch(self) -> None:
+        """Kill workers that hang: the system tells of those that end, and of no other."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            # Counted, not timed: a supervisor that stood still itself, with all of them, blames nobody.
+            for child in self._children.values():
+                child.missed += child.served
+                if child.missed > self._hung_after:
+                    child.missed = 0
+                    log.error("worker %d does not answer, and is killed", child.process.pid)
+                    self._signal(child, signal.SIGKILL)
+
+    async def _listen(self, child: _Child) -> None:
         publishes = not self._assembled.is_set()
-        child.line.send(
+        child.channel.send(
             Begin(
                 name=child.name,
                 workers=len(self._sockets),
@@ -203,49 +222,35 @@ class Supervisor:
             )
         )
         try:
-            async for message in child.line.messages():
-                self._heard(child, message)
+            async for message in child.channel.messages():
+                child.missed = 0
+                self._on_message(child, message)
         except Exception:
             # It would go on by itself, and reach nobody.
-            log.exception("what worker %d says cannot be understood", child.process.pid)
+            log.exception("a message of worker %d cannot be read", child.process.pid)
             self._signal(child, signal.SIGKILL)
 
-    def _heard(self, child: _Child, message: Message) -> None:
-        match message:
-            case Assembled(said=said):
-                self._said += said
-                self._assembled.set()
-                self._say(self._roster.assembled(child.name))
-            case Serving():
-                child.served = True
-                self._say(self._roster.serves(child.name))
-                self._look_whether_ready()
-            case Inherited(estates=estates):
-                self._roster.inherited(child.name, estates)
-            case Ask(to=to, sender=sender, number=number, question=Take(key=key)) if to == SUPERVISOR:
-                self._say([(sender, Reply(to=sender, number=number, answer=self._rate.count(key)))])
-            case Ask(to=to, sender=sender):
-                self._say([(to, message)] if to in self._roster else [(sender, Gone(to))])
-            case Reply(to=to):
-                self._say([(to, message)])
+    def _on_message(self, child: _Child, message: Message) -> None:
+        if isinstance(message, Assembled):
+            self._lines += message.lines
+            self._assembled.set()
+        self._hub.on_message(child.name, message)
+        if isinstance(message, Serving):
+            child.served = True
+            self._look_whether_ready()
 
     def _say_who(self) -> None:
         self._hold.say(workers=[child.process.pid for child in self._children.values()])
 
-    def _say(self, said: Said) -> None:
-        for name, message in said:
-            if (child := self._children.get(name)) is not None:
-                child.line.send(message)
-
     def _look_whether_ready(self) -> None:
-        if not self._is_ready and len(self._roster.serving) == len(self._sockets):
+        if not self._is_ready and len(self._hub.serving) == len(self._sockets):
             self._is_ready = True
             base = base_of(self._settings, self._sockets[0])
-            say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._said])
+            say_ready(self._settings, base, [f"  by {len(self._sockets)} processes", *self._lines])
 
     def _died(self, child: _Child, code: int) -> None:
-        self._say(self._roster.died(child.name))
-        if self._told.is_set():
+        self._hub.disconnect(child.name)
+        if self._stop_requested.is_set():
             self._failed = self._failed or code not in (0, -signal.SIGTERM)
             return
         if not (self._is_ready or child.served or code < 0):

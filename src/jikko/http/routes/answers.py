@@ -36,7 +36,7 @@ async def answer(api: Api, start: Start, mode: Mode) -> Answer:
         return refusal(error, {**headers, "Location": location})
     if isinstance(end, RunFinished):
         return Response(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
-    forms = forms_of(run.record, await api.runs.log(run.record))
+    forms = forms_of(run.record, await api.runs.control.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
     return Response(run_bodies.paused_body(run.record, waiting), headers=headers)
 

@@ -136,7 +136,7 @@ def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     yield PING
-    follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
+    follow = api.runs.control.reader(record).follow(after, durable=True, idle=api.ping_seconds, through_pauses=True)
     try:
         async for batch in follow:
             yield (
@@ -164,9 +164,8 @@ async def _attached(
         yield _end(record, fresh)
         return
     yield PING
-    live = None if snapshot else api.runs.live(record.owner.run_id)
     try:
-        log = await api.runs.log(record) if live is None else live.shown
+        log = await (api.runs.control.events(record) if snapshot else api.runs.control.shown(record))
     except JikkoError as error:
         yield wire.error_frame(record.owner, error)
         return
@@ -182,7 +181,7 @@ async def _attached(
             return
     last: Event | None = None
     messages = Messages(record, log)
-    follow = api.runs.follow(record, len(log) - 1, durable=False, idle=api.ping_seconds, through_pauses=True)
+    follow = api.runs.control.reader(record).follow(len(log) - 1, idle=api.ping_seconds, through_pauses=True)
     try:
         async for batch in follow:
             if piece := messages.frames(event for _, event in batch):

@@ -11,7 +11,7 @@ from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, checked, must, user
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.routes.answers import answer
-from jikko.http.start_options import acceptance_of
+from jikko.http.start_options import start_options_of
 from jikko.values import Seconds, Uuid
 
 
@@ -60,9 +60,9 @@ async def retry_run(request: Request) -> Answer:
     asked = checked(body, RetryRequest)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.owner.run_id
-    acceptance = acceptance_of(request, f"retry {run_id}", body)
-    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, acceptance=acceptance)
-    return await answer(api, await api.starts.start(app, acceptance, retry), asked.response_mode or "blocking")
+    options = start_options_of(request, f"retry {run_id}", body)
+    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, options=options)
+    return await answer(api, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 
 async def lineage(request: Request) -> Answer:

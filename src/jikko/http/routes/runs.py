@@ -16,7 +16,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.answers import answer
 from jikko.http.sse import PING, EventStream
-from jikko.http.start_options import acceptance_of
+from jikko.http.start_options import start_options_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
 from jikko.runs.idempotency import Start
@@ -84,7 +84,7 @@ async def stop_task(request: Request) -> Response:
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
     _require_workflow(app)
-    stopped = await api.runs.stop(app.id, request.path_params["task_id"], user)
+    stopped = await api.runs.control.stop(app.id, request.path_params["task_id"], user)
     return json_response(Stopped(True) if stopped else Stopped())
 
 
@@ -93,7 +93,7 @@ async def stop_run(request: Request) -> Response:
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    stopped = await api.runs.stop(app.id, record.owner.run_id, user)
+    stopped = await api.runs.control.stop(app.id, record.owner.run_id, user)
     return json_response(Stopped(stopped))
 
 
@@ -113,7 +113,7 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
         files=asked.files,
         workflow_id=workflow_id,
         base_url=request.base_url,
-        acceptance=acceptance_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body),
+        options=start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body),
     )
     if mode != "streaming":
         return await answer(api, await _started(api, app, start), mode)
@@ -127,7 +127,7 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
 
 
 async def _started(api: Api, app: App, start: StartRequest) -> Start:
-    return await api.starts.start(app, start.acceptance, partial(api.runs.start, app, start))
+    return await api.starts.start(app, start.options, partial(api.runs.start, app, start))
 
 
 async def _pieces(pieces: list[bytes]) -> AsyncIterator[bytes]:

@@ -23,8 +23,9 @@ class MemoryCallbackStore:
                 due.append(entry)
         return due[:limit]
 
-    async def has_pending(self) -> bool:
-        return any(entry.state == "pending" for entry in await self._ended())
+    async def next_due(self, after: float) -> float | None:
+        times = (entry.next_at for entry in await self._ended() if entry.state == "pending")
+        return min((at for at in times if at > after), default=None)
 
     async def save(self, callback: Callback) -> None:
         if callback.run_id in self._runs.callbacks:

@@ -9,7 +9,8 @@ from jikko.errors import KeyTaken, LogConflict
 from jikko.events import Event
 from jikko.ports.app_store import AppStore
 from jikko.ports.callback_store import Callback
-from jikko.ports.run_store import Append, KeyClaim, LogPage, LogQuery
+from jikko.ports.projections import CallbackRequest, KeyClaim
+from jikko.ports.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.memory.app_store import MemoryAppStore
 
@@ -56,19 +57,21 @@ class MemoryRunStore:
             raise LogConflict(f"The log of run {batch.run_id} is closed: the run has {known.status}.")
         if known is not None and known.epoch > batch.record.epoch:
             raise LogConflict(f"Run {batch.run_id} was taken over: epoch {known.epoch}, not {batch.record.epoch}.")
-        claim = None if batch.acceptance is None else batch.acceptance.claim
-        if claim is not None:
-            app_id = batch.record.owner.app_id
-            if (owner := self._owner_of_key(app_id, claim.key, claim.at)) is not None:
-                raise KeyTaken(*owner)
-            self._keys[app_id, claim.key] = batch.run_id, claim
-        if batch.acceptance is not None and (url := batch.acceptance.callback_url) is not None:
-            self.callbacks[batch.run_id] = Callback(
-                run_id=batch.run_id,
-                app_id=batch.record.owner.app_id,
-                url=url,
-                created_at=batch.record.created_at,
-            )
+        owner = batch.record.owner
+        for projection in batch.projections:
+            if isinstance(projection, KeyClaim) and (
+                taken := self._owner_of_key(owner.app_id, projection.key, projection.at)
+            ):
+                raise KeyTaken(*taken)
+        for projection in batch.projections:
+            match projection:
+                case KeyClaim(key=key):
+                    self._keys[owner.app_id, key] = batch.run_id, projection
+                case CallbackRequest(url=url):
+                    created_at = batch.record.created_at
+                    self.callbacks[batch.run_id] = Callback(
+                        run_id=batch.run_id, app_id=owner.app_id, url=url, created_at=created_at
+                    )
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
         self._marks[batch.run_id] = batch.mark
@@ -99,9 +102,20 @@ class MemoryRunStore:
     async def log_end(self, run_id: str) -> int:
         return len(self._logs.get(run_id.lower(), []))
 
-    async def open_runs(self) -> list[RunRecord]:
-        found = [record for record in self._records.values() if record.status == "running"]
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        found = [
+            record
+            for record in self._records.values()
+            if record.status == "running" and holder in (None, record.holder)
+        ]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
+
+    async def holders(self) -> set[str]:
+        return {record.holder for record in self._records.values() if record.status == "running" and record.holder}
+
+    async def next_wake(self, after: float) -> float | None:
+        times = (record.wake_at for record in self._records.values() if record.status == "paused")
+        return min((at for at in times if at is not None and at > after), default=None)
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         keys = {run_id: key for key, run_id in enumerate(self._records)}

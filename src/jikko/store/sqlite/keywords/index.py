@@ -13,6 +13,8 @@ import logging
 import sqlite3
 from typing import Final
 
+from jikko.store.sqlite.runs.projections import RunChange
+
 _LOG = logging.getLogger(__name__)
 
 BLOCK: Final = 4
@@ -95,6 +97,8 @@ class KeywordIndex:
         self._usable = usable
         self._looked_at = 0
         """The run after which to look next for runs that were left out and have ended."""
+        self._removed: list[int] = []
+        """The keys of runs that are removed in the transaction under way."""
 
     def fill(self, limit: int, connection: sqlite3.Connection) -> int:
         """Add ``limit`` runs to the index, rounded up to whole blocks; none if there are fewer.
@@ -179,8 +183,22 @@ class KeywordIndex:
             added.add(part)
         connection.execute(_ADD.format(part=part), (block, text))
 
-    def forget(self, runs: list[int], connection: sqlite3.Connection) -> None:
-        """Note that runs were removed, whose keys are given."""
+    def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
+        """See ``StandingProjection``: of runs that are added, ``fill`` takes care."""
+        if change.after is None:
+            self._removed.append(change.key)
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        """See ``Participant``."""
+        runs, self._removed = self._removed, []
+        if runs:
+            self._forget(runs, connection)
+
+    def rolled_back(self) -> None:
+        """See ``Participant``."""
+        self._removed.clear()
+
+    def _forget(self, runs: list[int], connection: sqlite3.Connection) -> None:
         connection.executemany(_NO_LONGER_LEFT_OUT, [(run,) for run in runs])
         newest = connection.execute(_NEWEST).fetchone()[0]
         # If the newest run was removed, the next one gets its key.

@@ -4,8 +4,7 @@ import sqlite3
 from typing import Final
 
 from jikko.store.sqlite.callback_states import PENDING
-from jikko.store.sqlite.keywords.index import KeywordIndex
-from jikko.store.sqlite.runs.totals import Totals
+from jikko.store.sqlite.runs.projections import Projections, RunChange
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 # A run may have been paused for long: it counts from when it finished, which is never before it was created.
@@ -17,7 +16,6 @@ ORDER BY created_at LIMIT ?
 """
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
-_REMOVE_CALLBACK: Final = "DELETE FROM callbacks WHERE run_id = ?"
 _UNUSED_PAGES: Final = "PRAGMA freelist_count"
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 
@@ -25,35 +23,24 @@ _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
 class Retention:
     """Removes finished runs within transactions of the writer, on its thread."""
 
-    def __init__(self, index: KeywordIndex) -> None:
-        self._index = index
-        self._totals = Totals()
-
-    def before_commit(self, connection: sqlite3.Connection) -> None:
-        """See ``Participant``."""
-        self._totals.before_commit(connection)
-
-    def rolled_back(self) -> None:
-        """See ``Participant``."""
-        self._totals.rolled_back()
+    def __init__(self, projections: Projections) -> None:
+        self._projections = projections
 
     def prune(self, before: float, limit: int, connection: sqlite3.Connection) -> int:
-        """Remove at most ``limit`` runs that finished before a time, with their logs and call-backs. Returns how many.
+        """Remove at most ``limit`` runs that finished before a time, with all that is theirs. Returns how many.
 
         A run whose call-back is still tried stays until that was delivered or given up.
         """
-        removed: list[int] = []
+        removed = 0
         for (app,) in connection.execute(_APPS).fetchall():
-            old = connection.execute(_OLD, (app, before, before, limit - len(removed))).fetchall()
+            old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
             for key, status, created_at, run_id in old:
-                connection.execute(_REMOVE_CALLBACK, (run_id,))
                 connection.execute(_REMOVE_LOG, (key,))
                 connection.execute(_REMOVE, (key,))
-                self._totals.change(app, status, created_at, -1)
-            removed += [key for key, _, _, _ in old]
+                self._projections.changed(RunChange(key, app, run_id, created_at, status, None), connection)
+            removed += len(old)
         if removed:
-            self._index.forget(removed, connection)
             # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
             for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
                 connection.execute(_GIVE_BACK).fetchall()
-        return len(removed)
+        return removed

@@ -24,18 +24,24 @@ from jikko.store.sqlite.runs.event_codec import (
     encode_events,
     join,
 )
+from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
 from jikko.store.sqlite.runs.retention import Retention
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
-from jikko.store.sqlite.runs.start_options import accepting, owner_of_key
+from jikko.store.sqlite.runs.totals import Totals
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
 _OPEN: Final = (
-    f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 ORDER BY created_at, key"
+    f"SELECT {COLUMNS} FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 "
+    "AND (:holder IS NULL OR lease_owner = :holder) ORDER BY created_at, key"
 )
+_HOLDERS: Final = (
+    "SELECT DISTINCT lease_owner FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 AND lease_owner > ''"
+)
+_NEXT_WAKE: Final = "SELECT min(wake_at) FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at > ?"
 _DUE: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_waking
 WHERE status = 1 AND wake_at <= :now
@@ -81,10 +87,11 @@ class SqliteRunStore:
         self._index = KeywordIndex(usable=self._indexed)
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
-        self._writes = RunWrites()
-        self._retention = Retention(self._index)
+        projections = Projections((Totals(), DueCallbacks(), self._index))
+        self._writes = RunWrites(projections)
+        self._retention = Retention(projections)
         database.join(self._writes)
-        database.join(self._retention)
+        database.join(projections)
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         record, owner = batch.record, batch.record.owner
@@ -97,7 +104,8 @@ class SqliteRunStore:
             retry_of=None if owner.retry_of is None else stored_id(owner.retry_of),
             created_at=record.created_at,
             inputs=storable(record.inputs),
-            projection=(
+            projections=tuple(batch.projections),
+            columns=(
                 STATUS_NUMBERS[record.status],
                 record.epoch,
                 batch.at + len(batch.events),
@@ -113,9 +121,7 @@ class SqliteRunStore:
                 float(batch.mark) or None,
             ),
         )
-        if batch.acceptance is None:
-            return self._database.submit(partial(self._writes.append, write))
-        return self._database.submit(accepting(record, batch.acceptance, partial(self._writes.adds, write)))
+        return self._database.submit(partial(self._writes.append, write))
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
@@ -134,11 +140,22 @@ class SqliteRunStore:
         row = connection.execute(sql, values).fetchone()
         return None if row is None else self._rows.record(connection, row)
 
-    async def open_runs(self) -> list[RunRecord]:
-        return await self._database.read(self._open_runs)
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        values = {"holder": holder}
+        return await self._database.read(
+            lambda connection: [
+                self._rows.record(connection, row) for row in connection.execute(_OPEN, values).fetchall()
+            ]
+        )
 
-    def _open_runs(self, connection: sqlite3.Connection) -> list[RunRecord]:
-        return [self._rows.record(connection, row) for row in connection.execute(_OPEN).fetchall()]
+    async def holders(self) -> set[str]:
+        return await self._database.read(lambda connection: {row[0] for row in connection.execute(_HOLDERS)})
+
+    async def next_wake(self, after: float) -> float | None:
+        at: float | None = self._database.quick(
+            lambda connection: connection.execute(_NEXT_WAKE, (after,)).fetchone()[0]
+        )
+        return at
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.owner.run_id))

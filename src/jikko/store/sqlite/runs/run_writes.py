@@ -2,17 +2,17 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
 from jikko.errors import LogConflict
+from jikko.ports.projections import Projection
 from jikko.record import RunOwner
-from jikko.store.sqlite.identifiers import StoredId, id_text
+from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
 from jikko.store.sqlite.runs.event_codec import compress, join
+from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
 from jikko.store.sqlite.runs.run_rows import STATUSES, OwnerColumns
-from jikko.store.sqlite.runs.start_options import release_callback
-from jikko.store.sqlite.runs.totals import Totals
 
 _INSERT: Final = """
 INSERT INTO runs (
@@ -35,7 +35,7 @@ _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
-Projection: TypeAlias = tuple[
+ChangingColumns: TypeAlias = tuple[
     int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None, float | None
 ]
 """The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
@@ -55,38 +55,43 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     retry_of: StoredId | None
     created_at: float
     inputs: str
-    projection: Projection
+    projections: tuple[Projection, ...]
+    columns: ChangingColumns
 
 
 class RunWrites:
     """Performs appends within transactions of the writer, on its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, projections: Projections) -> None:
         self._owners = OwnerColumns()
-        self._totals = Totals()
+        self._projections = projections
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
         """See ``Participant``."""
-        self._totals.before_commit(connection)
 
     def rolled_back(self) -> None:
         """See ``Participant``."""
-        self._totals.rolled_back()
         self._owners.forget()
 
     def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:
-        """Add to a log, and bring its record up to date, unless that was done and its answer was lost.
+        """Add to a log, bring its record up to date, and write what goes with it, unless that was done and its answer
+        was lost.
 
         Raises:
             LogConflict: The log is not as the writer of the events believes. Nothing was changed.
+            KeyTaken: See ``KeyClaim``. Nothing was changed.
         """
-        self.adds(write, connection)
-
-    def adds(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
-        """``append``. Returns whether it was still to be done."""
-        return self._create(write, connection) if write.at == 0 else self._advance(write, connection)
+        step = self._create if write.at == 0 else self._advance
+        if not write.projections:
+            step(write, connection)
+            return
+        target = Target(write.run_id, stored_id(write.owner.app_id), write.created_at, write.columns[0] < 2)
+        self._projections.check(write.projections, target, connection)
+        if step(write, connection):
+            self._projections.write(write.projections, target, connection)
 
     def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
+        """Returns whether it was still to be done; so does ``_advance``."""
         owner = self._owners.of(connection, write.owner)
         values = (
             write.run_id,
@@ -95,18 +100,20 @@ class RunWrites:
             *owner,
             write.created_at,
             write.inputs,
-            *write.projection,
+            *write.columns,
         )
         cursor = connection.execute(_INSERT, values)
         if cursor.rowcount == 0:
             self._require_own(write, connection.execute(_FIND, (write.run_id,)).fetchone())
             return False
-        key, status = cursor.lastrowid, write.projection[0]
+        key, status = cursor.lastrowid, write.columns[0]
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, 0, write.events))
         else:
             connection.execute(_ARCHIVE, (key, compress(write.events)))
-        self._totals.change(owner[0], status, write.created_at, 1)
+        self._projections.changed(
+            RunChange(cast(int, key), owner[0], write.run_id, write.created_at, None, status), connection
+        )
         return True
 
     def _advance(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
@@ -114,8 +121,8 @@ class RunWrites:
         if found is None:
             raise LogConflict(f"The log of run {id_text(write.run_id)} has 0 events, not {write.at}.")
         key, app, before, _, _, created_at, _ = found
-        status, epoch = write.projection[:2]
-        values = (*write.projection, key, write.at, before, epoch)
+        status, epoch = write.columns[:2]
+        values = (*write.columns, key, write.at, before, epoch)
         if before > 1 or connection.execute(_ADVANCE, values).rowcount == 0:
             self._require_own(write, found)
             return False
@@ -125,10 +132,8 @@ class RunWrites:
             arrays = [row[0] for row in connection.execute(_READ_LOG, (key,))]
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
-            release_callback(write.run_id, connection)
         if status != before:
-            self._totals.change(app, before, created_at, -1)
-            self._totals.change(app, status, created_at, 1)
+            self._projections.changed(RunChange(key, app, write.run_id, created_at, before, status), connection)
         return True
 
     def _require_own(self, write: LogWrite, found: Sequence[Any]) -> None:
@@ -137,10 +142,10 @@ class RunWrites:
         """
         run_id = id_text(write.run_id)
         _, _, status, log_end, epoch, _, mark = found
-        if mark is not None and (epoch, log_end, mark) == (*write.projection[1:3], write.projection[-1]):
+        if mark is not None and (epoch, log_end, mark) == (*write.columns[1:3], write.columns[-1]):
             return
         if log_end != write.at:
             raise LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
         if status > 1:
             raise LogConflict(f"The log of run {run_id} is closed: the run has {STATUSES[status]}.")
-        raise LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.projection[1]}.")
+        raise LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.columns[1]}.")

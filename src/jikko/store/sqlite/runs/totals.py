@@ -3,6 +3,8 @@
 import sqlite3
 from typing import Any, Final
 
+from jikko.store.sqlite.runs.projections import RunChange
+
 HOUR: Final = 3600.0
 """Seconds."""
 
@@ -17,15 +19,18 @@ ON CONFLICT (app, hour, status) DO UPDATE SET runs = runs + excluded.runs
 
 
 class Totals:
-    """Collects the changes of one transaction, and writes them as few rows at its end. For the writer's thread."""
+    """A ``StandingProjection``: collects the changes of one transaction, and writes them as few rows at its end."""
 
     def __init__(self) -> None:
         self._changes: dict[tuple[int, int, int], int] = {}
 
-    def change(self, app: int, status: int, created_at: float, by: int) -> None:
-        """Note that an app has ``by`` more runs, created at a time, in a status."""
-        key = (app, int(created_at // HOUR), status)
-        self._changes[key] = self._changes.get(key, 0) + by
+    def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
+        """See ``StandingProjection``."""
+        hour = int(change.created_at // HOUR)
+        for status, by in ((change.before, -1), (change.after, 1)):
+            if status is not None:
+                key = (change.app, hour, status)
+                self._changes[key] = self._changes.get(key, 0) + by
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
         """Write what was noted."""

@@ -1,0 +1,58 @@
+"""The ``Cluster`` of a process that serves alone."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns
+
+
+class Alone:
+    """Every open run that the store had before is an orphan, and its one member leads from the start."""
+
+    def __init__(self, count: Callable[[bytes], int] | None = None) -> None:
+        """Args:
+        count: See ``RequestRate.count``; by default, every request is let through.
+        """
+        self.name = f"{secrets.token_hex(4)}/0"
+        self._count = count
+        self._member: Member | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def members(self) -> Collection[str]:
+        return (self.name,)
+
+    async def join(self, member: Member) -> None:
+        self._member = member
+        await member.take_over(OrphanedRuns())
+        self._start(member.lead())
+
+    def leave(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        self.leave()
+        self._member = None
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def request(self, holder: str, command: Command) -> bool | None:
+        return None
+
+    def offer(self, orphans: OrphanedRuns) -> None:
+        if self._member is not None:
+            self._start(self._member.take_over(orphans))
+
+    async def count(self, key: bytes) -> int:
+        return 0 if self._count is None else self._count(key)
+
+    def hint(self, hint: Hint) -> None:
+        if self._member is not None:
+            # Not at once: whoever tells is in the middle of something.
+            asyncio.get_running_loop().call_soon(self._member.on_hint, hint)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

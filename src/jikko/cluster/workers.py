@@ -1,0 +1,188 @@
+"""The ``Cluster`` of one of several workers on one machine: its channel to the supervisor reaches all others."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Coroutine
+from itertools import count
+from typing import Any
+
+from jikko.cluster.channel import Channel
+from jikko.cluster.messages import (
+    SUPERVISOR,
+    Broadcast,
+    CountRequest,
+    Heartbeat,
+    Lead,
+    Members,
+    Message,
+    Offer,
+    Request,
+    Response,
+    TakeOver,
+    TookOver,
+)
+from jikko.errors import JikkoError
+from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+"""Between heartbeats of a worker."""
+_PATIENCE_SECONDS = 10.0
+"""After which a process that does not answer counts as one that is gone."""
+_ON_THE_WAY_SECONDS = 1.0
+"""What an answer may take beyond the time for which it was to be waited."""
+_TRY_AGAIN_SECONDS = 0.5
+"""Until runs that could not be read are looked at again."""
+
+
+class WorkerCluster:
+    """Without the supervisor there is nobody to reach: then ``is_over`` is set, and the worker is to end."""
+
+    def __init__(
+        self, name: str, channel: Channel, messages: AsyncIterator[Message], *, patience: float = _PATIENCE_SECONDS
+    ) -> None:
+        """Args:
+        messages: What comes over the channel, behind ``Begin``.
+        patience: Seconds after which a process that does not answer counts as one that is gone.
+        """
+        self.name = name
+        self.is_over = asyncio.Event()
+        """Set once the supervisor is gone."""
+        self._channel = channel
+        self._messages = messages
+        self._patience = patience
+        self._members: Collection[str] = (name,)
+        self._numbers = count()
+        self._requests: dict[int, tuple[str, asyncio.Future[int | None]]] = {}
+        """Those without a response: to whom they were sent."""
+        self._listening: set[asyncio.Task[None]] = set()
+        """What goes on until the end."""
+        self._working: set[asyncio.Task[None]] = set()
+        """What goes on until the member leaves."""
+        self._has_begun = asyncio.Event()
+        """Set once it was begun to take over the first runs, or there is nothing to be done any more."""
+
+    def members(self) -> Collection[str]:
+        return self._members
+
+    async def join(self, member: Member) -> None:
+        _start(self._listen(member), self._listening)
+        _start(self._beat(), self._listening)
+        await self._has_begun.wait()
+
+    def leave(self) -> None:
+        for task in self._working:
+            task.cancel()
+
+    async def close(self) -> None:
+        self.leave()
+        tasks = [*self._working, *self._listening]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def request(self, holder: str, command: Command) -> bool | None:
+        seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
+        answer = None if holder == self.name else await self._request(holder, command, seconds)
+        return None if answer is None else bool(answer)
+
+    def offer(self, orphans: OrphanedRuns) -> None:
+        self._channel.send(Offer(orphans))
+
+    async def count(self, key: bytes) -> int:
+        return await self._request(SUPERVISOR, CountRequest(key=key), self._patience) or 0
+
+    def hint(self, hint: Hint) -> None:
+        self._channel.send(Broadcast(hint))
+
+    async def _listen(self, member: Member) -> None:
+        try:
+            async for message in self._messages:
+                self._on_message(message, member)
+        finally:
+            self._disconnected()
+
+    def _on_message(self, message: Message, member: Member) -> None:
+        match message:
+            case Request():
+                _start(self._respond(message, member), self._listening)
+            case Response():
+                _, future = self._requests.get(message.number, ("", None))
+                if future is not None and not future.done():
+                    future.set_result(message.answer)
+            case Broadcast(hint=hint):
+                member.on_hint(hint)
+            case Members(names=names):
+                self._members = frozenset(names)
+                self._give_up(lambda name: name != SUPERVISOR and name not in self._members)
+            case TakeOver(orphans=orphans):
+                _start(self._take_over(orphans, member), self._working)
+            case Lead():
+                _start(member.lead(), self._working)
+            case _:
+                pass
+
+    def _disconnected(self) -> None:
+        self.is_over.set()
+        self._has_begun.set()
+        self._give_up(lambda name: True)
+
+    def _give_up(self, is_gone: Any) -> None:
+        for name, future in self._requests.values():
+            if is_gone(name) and not future.done():
+                future.set_result(None)
+
+    async def _request(self, to: str, command: Command | CountRequest, seconds: float) -> int | None:
+        if self.is_over.is_set():
+            return None
+        number = next(self._numbers)
+        future: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._requests[number] = to, future
+        try:
+            self._channel.send(Request(to=to, sender=self.name, number=number, command=command))
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            del self._requests[number]
+
+    async def _respond(self, request: Request, member: Member) -> None:
+        answer: int | None = None
+        try:
+            if not isinstance(request.command, CountRequest):
+                answered = await member.handle_command(request.command)
+                # JSON tells truth values from numbers.
+                answer = None if answered is None else int(answered)
+        except Exception:
+            logger.exception("a request of %s failed", request.sender)
+        self._channel.send(Response(to=request.sender, number=request.number, answer=answer))
+
+    async def _take_over(self, orphans: list[OrphanedRuns], member: Member) -> None:
+        for entry in orphans:
+            while True:
+                try:
+                    taken = await member.take_over(entry)
+                    break
+                except JikkoError as error:
+                    logger.error("runs of another process cannot be read, trying again: %s", error)
+                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            _start(self._tell_once_durable(entry, taken), self._working)
+        self._has_begun.set()
+
+    async def _tell_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
+        # Not before: if this process died, nobody would look for runs that still name who left them behind.
+        await taken.durable()
+        self._channel.send(TookOver([orphans]))
+
+    async def _beat(self) -> None:
+        while True:
+            self._channel.send(Heartbeat())
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _start(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    among.add(task)
+    task.add_done_callback(among.discard)

@@ -1,0 +1,164 @@
+"""The other processes that execute runs of the same store: all that they ask and tell each other.
+
+Every message is a hint. It may be lost, come twice, or come late, and the sender may be dead by then: what a run is,
+and whose, is in its log and record alone, whose appends are fenced (see ``runs/recovery.py``). So an implementation
+owes no delivery, only a good try; and whoever waits for a message also looks by itself, slowly.
+
+What an implementation must do is written down as tests, in ``tests/contract/test_cluster.py``.
+"""
+
+from collections.abc import Collection
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from jikko.events import FormClosed
+
+# Requests to the holder of a run -------------------------------------------------------------------------------------
+
+
+class StopRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Stop a run. Answered by whether it was still to be stopped; then its end is durable."""
+
+    run_id: str
+    error: str
+
+
+class SubmitForm(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Submit a form of a run. Answered by whether the run waited for it; then it is durable."""
+
+    run_id: str
+    closed: FormClosed
+
+
+class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed."""
+
+    run_id: str
+    count: int
+    seconds: float
+
+
+Command: TypeAlias = StopRun | SubmitForm | WaitForEvents
+
+# Hints to all --------------------------------------------------------------------------------------------------------
+
+
+class RunChanged(msgspec.Struct, frozen=True, tag=True):
+    """A run went on, or ended, without a holder that those who follow it could have asked."""
+
+    run_id: str
+
+
+Job: TypeAlias = Literal["forms", "callbacks", "keywords"]
+"""The background jobs that can be told of what is due."""
+
+
+class JobDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The leader has something to do, earlier than it may know."""
+
+    job: Job
+    at: float
+    """When, in seconds since the Unix epoch."""
+
+
+Hint: TypeAlias = RunChanged | JobDue
+
+# What must move ------------------------------------------------------------------------------------------------------
+
+
+class OrphanedRuns(msgspec.Struct, frozen=True, kw_only=True):
+    """Open runs without a process to execute them, for one member to take over."""
+
+    holder: str = ""
+    """The process that is gone; empty: every process of an earlier server."""
+    share: int = 0
+    """Which of the parts into which the runs are divided by their ids, counted from 0 …"""
+    of: int = 1
+    """… and how many parts there are."""
+
+
+class TakenOver(Protocol):
+    """Runs that go on in this process, as far as they could be read."""
+
+    async def durable(self) -> None:
+        """Wait until their records name this process as the holder."""
+        ...
+
+
+class Member(Protocol):
+    """What a process does when its cluster tells it something. All may be called several times, and at once."""
+
+    async def handle_command(self, command: Command) -> bool | None:
+        """Do what another member asks for. ``None``: the run is not here."""
+        ...
+
+    def on_hint(self, hint: Hint) -> None:
+        """Take note of a hint; those of this member itself come too."""
+        ...
+
+    async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
+        """Take over runs. Those that this process has already stay as they are."""
+        ...
+
+    async def lead(self) -> None:
+        """Do what one process does for all, until cancelled: the member does not lead any more."""
+        ...
+
+
+class Cluster(Protocol):
+    """The processes that serve together, as one of them sees the others."""
+
+    @property
+    def name(self) -> str:
+        """What this process is called in the records of the runs that it holds: ``server/number``.
+
+        No process is ever called as another one was.
+        """
+        ...
+
+    def members(self) -> Collection[str]:
+        """The processes that are known to live, this one among them. Whoever is not among them may be gone."""
+        ...
+
+    async def join(self, member: Member) -> None:
+        """Be told from now on. Returns once the member has begun to take over what it is to start with."""
+        ...
+
+    def leave(self) -> None:
+        """Lead no more and take over nothing more. The member is still asked and told until ``close``."""
+        ...
+
+    async def close(self) -> None:
+        """Be told nothing any more. May be called twice."""
+        ...
+
+    async def request(self, holder: str, command: Command) -> bool | None:
+        """Have the holder of a run do something.
+
+        Returns:
+            Its answer. ``None``: there is nobody of that name, or it does not have the run, or it did not answer in
+            time and may or may not have done it. Look at the record again.
+        """
+        ...
+
+    def offer(self, orphans: OrphanedRuns) -> None:
+        """Have some member take runs over, this one perhaps."""
+        ...
+
+    async def count(self, key: bytes) -> int:
+        """Count a request by an API key, for all members together.
+
+        Returns:
+            0, or the seconds to wait if it is refused. A request that nobody counts is let through.
+        """
+        ...
+
+    def hint(self, hint: Hint) -> None:
+        """Tell all members, this one included. Returns at once."""
+        ...
+
+
+def server_of(name: str) -> str:
+    """The server that a process is one of."""
+    return name.partition("/")[0]

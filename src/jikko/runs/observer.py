@@ -1,0 +1,49 @@
+"""Seeing what happens in all runs of a process, without being part of it."""
+
+import logging
+from collections.abc import Sequence
+
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.record import RunOwner
+
+logger = logging.getLogger(__name__)
+
+
+class RunObserver:
+    """Sees nothing; whoever wants to see something overrides what it wants.
+
+    Each event of a run is seen once it is durable: once in all processes together, by the one that wrote it, in the
+    order of its log. So what was refused (a zombie's) is not seen, and the events of a process that dies between the
+    write and this call are seen by nobody. It is called on the event loop of the run: it must be quick, and wait for
+    nothing. What it raises is logged, and concerns nobody else.
+    """
+
+    def started(self, run: RunOwner, event: RunStarted) -> None:
+        """A run was accepted; it may have to queue."""
+
+    def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
+        """An execution of a node has ended."""
+
+    def ended(self, run: RunOwner, event: RunFinished) -> None:
+        """A run has ended, however it did."""
+
+    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+        """Events are durable, from a position of the log on: those above, and all others. Called before these."""
+
+
+def observe(observer: RunObserver, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+    """Show events that are durable now."""
+    try:
+        observer.appended(run, at, events)
+        for event in events:
+            match event:
+                case NodeFinished():
+                    observer.node_ended(run, event)
+                case RunStarted():
+                    observer.started(run, event)
+                case RunFinished():
+                    observer.ended(run, event)
+                case _:
+                    pass
+    except Exception:
+        logger.exception("what happened in run %s could not be observed", run.run_id)

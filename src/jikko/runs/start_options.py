@@ -1,0 +1,22 @@
+"""What a client asks to be promised with a run."""
+
+from dataclasses import dataclass
+
+from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """What is promised to the client by accepting the run: written with its first event, or not at all."""
+
+    claim: KeyClaim | None = None
+    callback_url: str | None = None
+    """Where the run is reported to once it has ended."""
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """What a store writes of it."""
+        found: list[Projection] = [] if self.claim is None else [self.claim]
+        if self.callback_url is not None:
+            found.append(CallbackRequest(url=self.callback_url))
+        return tuple(found)

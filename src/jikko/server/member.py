@@ -1,0 +1,73 @@
+"""What a server process does for its cluster, be it the only one or one of several."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from jikko.assemble import Assembly
+from jikko.dify.bodies import detail_body
+from jikko.files.mapping import resign
+from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
+from jikko.record import RunDetail, RunRecord
+from jikko.runs.recovery import TakenOver
+
+logger = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS = 5.0
+"""Until a background job that failed is begun again."""
+
+
+class ServerMember:
+    """The ``Member`` that a server process is."""
+
+    def __init__(self, assembly: Assembly, say_recovered: Callable[[int], None]) -> None:
+        """Args:
+        say_recovered: Called with how many runs were found that are to be taken over.
+        """
+        self._assembly = assembly
+        self._say_recovered = say_recovered
+
+    async def handle_command(self, command: Command) -> bool | None:
+        return await self._assembly.runs.control.handle_command(command)
+
+    def on_hint(self, hint: Hint) -> None:
+        match hint:
+            case RunChanged(run_id):
+                self._assembly.runs.control.run_changed(run_id)
+            case JobDue(job="forms", at=at):
+                self._assembly.forms.alarm.set(at)
+            case JobDue(job="callbacks", at=at):
+                self._assembly.callbacks.alarm.set(at)
+            case JobDue(job="keywords", at=at):
+                self._assembly.keyword_indexing.alarm.set(at)
+
+    async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
+        taken = await self._assembly.runs.control.take_over(orphans)
+        self._say_recovered(taken.count)
+        return taken
+
+    async def lead(self) -> None:
+        assembly = self._assembly
+
+        def body(record: RunRecord | RunDetail) -> bytes:
+            return detail_body(record, lambda outputs: resign(outputs, assembly.signer, ""))
+
+        days = assembly.settings.retention_days
+        async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(_again_and_again(assembly.forms.watch))
+            jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
+            jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
+            jobs.create_task(_again_and_again(assembly.orphans.watch))
+            if days:
+                jobs.create_task(_again_and_again(partial(assembly.retention.watch, days)))
+
+
+async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await watch()
+        except Exception:
+            # One that fails is no reason for the others to end.
+            logger.exception("a background job failed; trying again")
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)

@@ -1,0 +1,205 @@
+"""A ``Cluster`` in memory whose messages come late, twice or not at all, and whose members die or stand still."""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Coroutine
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from jikko.concurrency.rate_limit import RequestRate
+from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """How bad the network is; by default it is perfect."""
+
+    delay: float = 0.0
+    """Seconds that a message takes at most."""
+    loss: float = 0.0
+    """How many messages are lost, as a part of all."""
+    repeat: float = 0.0
+    """How many come twice."""
+
+
+class FakeNetwork:
+    """All members of one cluster. What they believe of each other lags behind what is."""
+
+    def __init__(self, random: Random | None = None, faults: Faults | None = None, *, per_minute: int = 0) -> None:
+        self.random = random or Random(0)
+        self.faults = faults or Faults()
+        self.rate = RequestRate(per_minute, timer=lambda: asyncio.get_running_loop().time())
+        self.clusters: dict[str, FakeCluster] = {}
+        self.believed: list[str] = []
+        """The names of those that are taken to live, oldest first."""
+        self._leader: str | None = None
+        self._count = 0
+
+    def cluster(self) -> "FakeCluster":
+        """For one more process."""
+        cluster = FakeCluster(self, f"fake/{self._count}")
+        self._count += 1
+        self.clusters[cluster.name] = cluster
+        return cluster
+
+    def joined(self, name: str) -> None:
+        """A process is there, or there again."""
+        if name not in self.believed:
+            self.believed.append(name)
+        self._choose_leader()
+
+    def is_missed(self, name: str) -> None:
+        """A process is taken to be dead, rightly or not: its runs go to another."""
+        if name in self.believed:
+            self.believed.remove(name)
+            self.clusters[name].stop_leading()
+            if self._leader == name:
+                self._leader = None
+            self._choose_leader()
+            self.offer(OrphanedRuns(holder=name))
+
+    def offer(self, orphans: OrphanedRuns) -> None:
+        """Some member is to take runs over."""
+        if self.believed:
+            chosen = self.clusters[self.random.choice(self.believed)]
+            self.post(chosen, lambda: chosen.take_over(orphans))
+
+    def post(self, to: "FakeCluster", deliver: Any) -> None:
+        """A message on its way."""
+        if self.random.random() < self.faults.loss:
+            return
+        for _ in range(2 if self.random.random() < self.faults.repeat else 1):
+            delay = self.random.uniform(0, self.faults.delay)
+            asyncio.get_running_loop().call_later(delay, to.receive, deliver)
+
+    def _choose_leader(self) -> None:
+        if self._leader is None and self.believed:
+            self._leader = self.believed[0]
+            self.clusters[self._leader].lead()
+
+
+@dataclass(eq=False)
+class FakeCluster:
+    """One process's."""
+
+    _network: FakeNetwork
+    name: str
+    patience: float = 10.0
+    is_dead: bool = False
+    is_frozen: bool = False
+    _member: Member | None = None
+    _inbox: list[Any] = field(default_factory=list)
+    _leading: asyncio.Task[None] | None = None
+    _has_left: bool = False
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def members(self) -> Collection[str]:
+        return {*self._network.believed, self.name}
+
+    async def join(self, member: Member) -> None:
+        self._member = member
+        if not self._network.believed:
+            self.take_over(OrphanedRuns())
+        self._network.joined(self.name)
+
+    def leave(self) -> None:
+        self._has_left = True
+        self.stop_leading()
+
+    async def close(self) -> None:
+        self.leave()
+        self.is_dead = True
+        if self.name in self._network.believed:
+            self._network.believed.remove(self.name)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def request(self, holder: str, command: Command) -> bool | None:
+        to = self._network.clusters.get(holder)
+        if to is None or to is self or holder not in self._network.believed:
+            await asyncio.sleep(0)
+            return None
+        future: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+
+        async def handle() -> None:
+            answer = None
+            with contextlib.suppress(Exception):
+                answer = None if to._member is None else await to._member.handle_command(command)
+
+            def respond() -> None:
+                if not future.done():
+                    future.set_result(answer)
+
+            self._network.post(self, respond)
+
+        self._network.post(to, lambda: to._start(handle()))
+        try:
+            async with asyncio.timeout(command.seconds + 1 if isinstance(command, WaitForEvents) else self.patience):
+                return await future
+        except TimeoutError:
+            return None
+
+    def offer(self, orphans: OrphanedRuns) -> None:
+        self._network.offer(orphans)
+
+    async def count(self, key: bytes) -> int:
+        return self._network.rate.count(key)
+
+    def hint(self, hint: Hint) -> None:
+        for other in self._network.clusters.values():
+            self._network.post(other, lambda other=other: other._member and other._member.on_hint(hint))
+
+    # What the network does to it.
+
+    def receive(self, deliver: Any) -> None:
+        """A message has come."""
+        if self.is_frozen:
+            self._inbox.append(deliver)
+        elif not self.is_dead and self._member is not None:
+            deliver()
+
+    def kill(self) -> None:
+        """End at once; the others do not know yet."""
+        self.is_dead = True
+        self.stop_leading()
+        for task in self._tasks:
+            task.cancel()
+
+    def freeze(self) -> None:
+        """Stand still."""
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        """Go on as if nothing had happened."""
+        self.is_frozen = False
+        inbox, self._inbox = self._inbox, []
+        for deliver in inbox:
+            self.receive(deliver)
+
+    def take_over(self, orphans: OrphanedRuns) -> None:
+        """See ``Member.take_over``."""
+        if not self._has_left:
+            self._start(self._take_over(orphans))
+
+    def lead(self) -> None:
+        """See ``Member.lead``."""
+        if self._member is not None and not self._has_left and self._leading is None:
+            self._leading = asyncio.get_running_loop().create_task(self._member.lead())
+
+    def stop_leading(self) -> None:
+        """The network has taken its role away."""
+        if self._leading is not None:
+            self._leading.cancel()
+            self._leading = None
+
+    async def _take_over(self, orphans: OrphanedRuns) -> None:
+        assert self._member is not None
+        await (await self._member.take_over(orphans)).durable()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

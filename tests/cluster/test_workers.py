@@ -1,0 +1,86 @@
+"""What only workers of one machine promise: their channels lose nothing as long as they are there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jikko.ports.cluster import OrphanedRuns, StopRun
+from tests.contract.test_cluster import PER_MINUTE, WorkersGroup
+from tests.runs.world import until
+
+pytestmark = pytest.mark.anyio
+
+STOP = StopRun(run_id="r", error="stopped")
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[WorkersGroup]:
+    group = WorkersGroup()
+    yield group
+    await group.close()
+
+
+async def test_what_one_had_not_taken_over_durably_goes_on_to_another(workers: WorkersGroup) -> None:
+    (first, held), (second, member), (third, _) = [await workers.start() for _ in range(3)]
+    held.durable.said.clear()
+    held.taken.clear()
+    member.taken.clear()
+    await workers.kill(third)
+    await until(lambda: held.taken != [] and member.taken != [])
+
+    await workers.kill(first)
+
+    await until(lambda: {(o.holder, o.share) for o in member.taken} >= {(third.name, 0), (third.name, 1)})
+    await until(lambda: first.name in {orphans.holder for orphans in member.taken})
+    assert second.name in second.members()
+
+
+async def test_what_is_offered_while_its_holder_lives_is_left_to_it(workers: WorkersGroup) -> None:
+    (one, member), (other, _) = await workers.start(), await workers.start()
+    taken = list(member.taken)
+
+    one.offer(OrphanedRuns(holder=other.name))
+    one.offer(OrphanedRuns(holder="gone/1"))
+
+    await until(lambda: OrphanedRuns(holder="gone/1") in member.taken)
+    assert [orphans for orphans in member.taken if orphans.holder == other.name] == []
+    assert taken == member.taken[: len(taken)]
+
+
+async def test_runs_count_as_taken_over_once_their_records_say_so(workers: WorkersGroup) -> None:
+    (_, member), (dying, _), (later, _) = [await workers.start() for _ in range(3)]
+    member.durable.said.clear()
+    await workers.kill(dying)
+    await until(lambda: dying.name in {orphans.holder for orphans in member.taken})
+    before = len(member.taken)
+
+    later.offer(OrphanedRuns(holder=dying.name))
+    later.offer(OrphanedRuns(holder="gone/1"))
+    later.offer(OrphanedRuns(holder="gone/2"))
+    await until(lambda: len(member.taken) > before)
+    assert dying.name not in {orphans.holder for orphans in member.taken[before:]}, "it is being taken over"
+
+    member.durable.said.set()
+
+
+async def test_without_a_supervisor_nobody_waits_for_ever_and_requests_are_let_through(workers: WorkersGroup) -> None:
+    (one, _), (other, member) = await workers.start(), await workers.start()
+    member.holds.clear()
+    asking = asyncio.ensure_future(one.request(other.name, STOP))
+    await until(lambda: member.commands == [STOP])
+
+    await workers.lose(one)
+
+    async with asyncio.timeout(5):
+        assert await asking is None
+        assert await one.request(other.name, STOP) is None
+        assert [await one.count(b"key") for _ in range(PER_MINUTE + 1)] == [0] * (PER_MINUTE + 1)
+
+
+async def test_one_that_does_not_answer_counts_as_gone(workers: WorkersGroup) -> None:
+    (one, _), (other, member) = await workers.start(patience=0.01), await workers.start()
+    member.holds.clear()
+
+    async with asyncio.timeout(5):
+        assert await one.request(other.name, STOP) is None

@@ -1,0 +1,380 @@
+"""What every ``Cluster`` must do on a good day. For bad ones see ``tests/runs/test_several_processes.py``."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pytest
+
+from jikko.cluster.alone import Alone
+from jikko.cluster.channel import Channel
+from jikko.cluster.hub import Hub
+from jikko.cluster.messages import Assembled, Serving
+from jikko.cluster.workers import WorkerCluster
+from jikko.concurrency.rate_limit import RequestRate
+from jikko.events import FormClosed
+from jikko.ports.cluster import (
+    Cluster,
+    Command,
+    Hint,
+    JobDue,
+    OrphanedRuns,
+    RunChanged,
+    StopRun,
+    SubmitForm,
+    WaitForEvents,
+    server_of,
+)
+from tests.cluster.fake import FakeNetwork
+from tests.runs.world import until
+
+pytestmark = pytest.mark.anyio
+
+PER_MINUTE = 3
+STOP = StopRun(run_id="r", error="stopped by 田中")
+
+
+@dataclass
+class Durable:
+    """Runs that count as taken over once the test says so."""
+
+    said: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def durable(self) -> None:
+        await self.said.wait()
+
+
+@dataclass
+class Recorder:
+    """A ``Member`` that takes note."""
+
+    answer: bool | None = True
+    commands: list[Command] = field(default_factory=list)
+    hints: list[Hint] = field(default_factory=list)
+    taken: list[OrphanedRuns] = field(default_factory=list)
+    is_leading: bool = False
+    holds: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, no command is answered."""
+    durable: Durable = field(default_factory=Durable)
+
+    def __post_init__(self) -> None:
+        self.holds.set()
+        self.durable.said.set()
+
+    async def handle_command(self, command: Command) -> bool | None:
+        self.commands.append(command)
+        await self.holds.wait()
+        return self.answer
+
+    def on_hint(self, hint: Hint) -> None:
+        self.hints.append(hint)
+
+    async def take_over(self, orphans: OrphanedRuns) -> Durable:
+        self.taken.append(orphans)
+        return self.durable
+
+    async def lead(self) -> None:
+        self.is_leading = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_leading = False
+
+
+class Group(Protocol):
+    """Processes of one cluster."""
+
+    async def start(self) -> tuple[Cluster, Recorder]:
+        """One more, that serves."""
+        ...
+
+    async def kill(self, cluster: Cluster) -> None:
+        """It ends without a word."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class AloneGroup:
+    """The one process."""
+
+    def __init__(self) -> None:
+        self._clusters: list[Alone] = []
+
+    async def start(self) -> tuple[Cluster, Recorder]:
+        cluster, member = Alone(RequestRate(PER_MINUTE).count), Recorder()
+        self._clusters.append(cluster)
+        await cluster.join(member)
+        return cluster, member
+
+    async def kill(self, cluster: Cluster) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        for cluster in self._clusters:
+            await cluster.close()
+
+
+class WorkersGroup:
+    """Workers and their supervisor's hub, in one process."""
+
+    def __init__(self) -> None:
+        self.hub = Hub(2, RequestRate(PER_MINUTE).count)
+        self._processes: dict[str, tuple[Channel, Channel, asyncio.Task[None]]] = {}
+        self._clusters: list[WorkerCluster] = []
+        self._count = 0
+
+    async def start(self, *, patience: float = 10.0) -> tuple[Cluster, Recorder]:
+        name = f"s/{self._count}"
+        self._count += 1
+        ours, theirs = socket.socketpair()
+        its, hubs = await Channel.open(theirs), await Channel.open(ours)
+        self.hub.connect(name, hubs)
+        self._processes[name] = its, hubs, asyncio.get_running_loop().create_task(self._listen(name, hubs))
+        cluster, member = WorkerCluster(name, its, its.messages(), patience=patience), Recorder()
+        self._clusters.append(cluster)
+        its.send(Assembled(lines=[]))
+        await cluster.join(member)
+        its.send(Serving())
+        await until(lambda: name in self.hub.serving)
+        return cluster, member
+
+    async def lose(self, cluster: Cluster) -> None:
+        """A worker loses its supervisor."""
+        self._processes[cluster.name][1].close()
+
+    async def kill(self, cluster: Cluster) -> None:
+        its, hubs, listening = self._processes.pop(cluster.name)
+        await cluster.close()
+        its.close()
+        await listening
+        hubs.close()
+        self.hub.disconnect(cluster.name)
+
+    async def close(self) -> None:
+        for cluster in self._clusters:
+            if cluster.name in self._processes:
+                await self.kill(cluster)
+
+    async def _listen(self, name: str, channel: Channel) -> None:
+        async for message in channel.messages():
+            self.hub.on_message(name, message)
+
+
+class FakeGroup:
+    """Members of a network without faults."""
+
+    def __init__(self) -> None:
+        self.network = FakeNetwork(per_minute=PER_MINUTE)
+
+    async def start(self) -> tuple[Cluster, Recorder]:
+        cluster, member = self.network.cluster(), Recorder()
+        await cluster.join(member)
+        await asyncio.sleep(0)
+        return cluster, member
+
+    async def kill(self, cluster: Cluster) -> None:
+        fake = self.network.clusters[cluster.name]
+        fake.kill()
+        self.network.is_missed(cluster.name)
+
+    async def close(self) -> None:
+        for cluster in self.network.clusters.values():
+            await cluster.close()
+
+
+SEVERAL: dict[str, Callable[[], Group]] = {"workers": WorkersGroup, "fake": FakeGroup}
+ALL: dict[str, Callable[[], Group]] = {"alone": AloneGroup, **SEVERAL}
+
+
+@pytest.fixture(params=[*ALL])
+async def group(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
+    """Of any kind."""
+    made = ALL[request.param]()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(params=[*SEVERAL])
+async def several(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
+    """Of a kind that has several processes."""
+    made = SEVERAL[request.param]()
+    yield made
+    await made.close()
+
+
+async def test_a_process_is_a_member_under_a_name_that_tells_its_server(group: Group) -> None:
+    cluster, _ = await group.start()
+
+    assert list(cluster.members()) == [cluster.name]
+    assert server_of(cluster.name) == cluster.name.rpartition("/")[0] != ""
+
+
+async def test_what_earlier_servers_left_is_taken_over_before_it_has_joined(group: Group) -> None:
+    _, member = await group.start()
+    await until(lambda: member.taken != [])
+
+    assert {orphans.holder for orphans in member.taken} == {""}
+
+
+async def test_one_that_serves_leads_until_it_leaves(group: Group) -> None:
+    cluster, member = await group.start()
+    await until(lambda: member.is_leading)
+
+    cluster.leave()
+
+    await until(lambda: not member.is_leading)
+
+
+async def test_hints_come_to_the_sender_too(group: Group) -> None:
+    cluster, member = await group.start()
+
+    cluster.hint(RunChanged("r"))
+    cluster.hint(JobDue(job="forms", at=1.5))
+
+    await until(lambda: member.hints == [RunChanged("r"), JobDue(job="forms", at=1.5)])
+
+
+async def test_runs_that_are_offered_are_taken_over(group: Group) -> None:
+    cluster, member = await group.start()
+
+    cluster.offer(OrphanedRuns(holder="gone/7"))
+
+    await until(lambda: OrphanedRuns(holder="gone/7") in member.taken)
+
+
+@pytest.mark.parametrize("holder", ["", "nobody/1", "itself"])
+async def test_there_is_nobody_of_an_unknown_name_and_nobody_else_of_ones_own(group: Group, holder: str) -> None:
+    cluster, member = await group.start()
+
+    assert await cluster.request(cluster.name if holder == "itself" else holder, STOP) is None
+    assert member.commands == []
+
+
+async def test_requests_of_a_key_are_counted_by_the_key(group: Group) -> None:
+    cluster, _ = await group.start()
+
+    waits = [await cluster.count(key) for key in (b"\x00\xffone", b"two") for _ in range(PER_MINUTE + 1)]
+
+    assert [wait > 0 for wait in waits] == [*[False] * PER_MINUTE, True] * 2
+    assert max(waits) <= 60
+
+
+async def test_one_that_closes_is_told_nothing_more(group: Group) -> None:
+    cluster, member = await group.start()
+    await until(lambda: member.is_leading)
+
+    await cluster.close()
+    await cluster.close()
+
+    assert not member.is_leading
+    cluster.hint(RunChanged("r"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert member.hints == []
+
+
+# Several -------------------------------------------------------------------------------------------------------------
+
+
+async def test_all_know_each_other(several: Group) -> None:
+    pairs = [await several.start() for _ in range(3)]
+
+    names = {cluster.name for cluster, _ in pairs}
+    for cluster, _ in pairs:
+        await until(lambda cluster=cluster: set(cluster.members()) == names)  # type: ignore[misc]
+
+
+async def test_hints_come_to_all(several: Group) -> None:
+    pairs = [await several.start() for _ in range(3)]
+
+    pairs[0][0].hint(RunChanged("r"))
+
+    for _, member in pairs:
+        await until(lambda member=member: member.hints == [RunChanged("r")])  # type: ignore[misc]
+
+
+def form(text: str) -> FormClosed:
+    return FormClosed(
+        at=1.0,
+        execution_id="x",
+        node_id="n",
+        title="t",
+        form_id="f",
+        action_id="yes",
+        rendered_content=text,
+        data={"comment": text},
+        expiration_time=2,
+    )
+
+
+COMMANDS = {
+    "stop": STOP,
+    "form": SubmitForm(run_id="r", closed=form("良い 🙂 \ue000\n\u2028")),
+    "large form": SubmitForm(run_id="r", closed=form("x" * 1_000_000)),
+    "wait": WaitForEvents(run_id="r", count=7, seconds=30.0),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+async def test_the_holder_is_asked_as_it_was_said_and_its_answer_comes_back(several: Group, command: Command) -> None:
+    (asking, _), (holder, member) = await several.start(), await several.start()
+    answers: list[bool | None] = []
+    for member.answer in (True, False, None):
+        answers.append(await asking.request(holder.name, command))
+
+    assert answers == [True, False, None]
+    assert member.commands == [command] * 3
+
+
+async def test_answers_come_in_any_order(several: Group) -> None:
+    (asking, _), (slow, held), (quick, _) = [await several.start() for _ in range(3)]
+    held.holds.clear()
+    first = asyncio.ensure_future(asking.request(slow.name, STOP))
+    await until(lambda: held.commands == [STOP])
+
+    assert await asking.request(quick.name, STOP) is True
+    assert not first.done()
+
+    held.holds.set()
+    assert await first is True
+
+
+async def test_one_that_fails_has_not_done_it(several: Group) -> None:
+    (asking, _), (holder, member) = await several.start(), await several.start()
+
+    async def fail(command: Command) -> bool | None:
+        raise RuntimeError("broken")
+
+    member.handle_command = fail  # type: ignore[method-assign]
+    assert await asking.request(holder.name, STOP) is None
+
+
+async def test_one_that_dies_leaves_its_runs_its_role_and_no_answers(several: Group) -> None:
+    (dying, held), (other, member) = await several.start(), await several.start()
+    await until(lambda: held.is_leading)
+    held.holds.clear()
+    asking = asyncio.ensure_future(other.request(dying.name, STOP))
+    await until(lambda: held.commands == [STOP])
+    if isinstance(several, FakeGroup):
+        asking.cancel()  # a fake is slow to notice
+
+    await several.kill(dying)
+
+    if not isinstance(several, FakeGroup):
+        assert await asking is None
+    await until(lambda: list(other.members()) == [other.name])
+    await until(lambda: dying.name in {orphans.holder for orphans in member.taken})
+    await until(lambda: member.is_leading)
+    assert await other.request(dying.name, STOP) is None
+
+
+async def test_one_that_leaves_is_still_asked(several: Group) -> None:
+    (asking, _), (leaving, member) = await several.start(), await several.start()
+
+    leaving.leave()
+
+    assert await asking.request(leaving.name, STOP) is True
+    assert member.commands == [STOP]

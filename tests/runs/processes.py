@@ -1,0 +1,264 @@
+"""Several server processes on one store, in virtual time: they die, stand still, and hear each other badly."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, ClassVar, Self, cast
+
+import msgspec
+
+from jikko.apps.publishing import Apps
+from jikko.apps.versions import Workflows
+from jikko.dsl.fields import Fields
+from jikko.engine.limits import RunLimits
+from jikko.events import Event, NodeFinished
+from jikko.inputs.file_inputs import FileInputs
+from jikko.maintenance.orphans import Orphans
+from jikko.nodes.contract import Context, Result
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.app_store import App
+from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.run_store import Append, RunStore
+from jikko.record import RunRecord
+from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.forms import Forms
+from jikko.runs.recovery import TakenOver
+from jikko.runs.runs import Runs, StartRequest
+from jikko.store.memory import MemoryAppStore, MemoryRunStore
+from tests.acceptance.workflows import app as app_file
+from tests.cluster.fake import FakeNetwork, Faults
+
+EPOCH = 1_800_000_000.0
+
+
+@dataclass
+class Case:
+    """One store, one network, and what is wrong with them."""
+
+    seed: int
+    faults: Faults = field(default_factory=Faults)
+    slowest_write: float = 0.05
+    slowest_node: float = 2.0
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self.network = FakeNetwork(self.random, self.faults)
+        self.store = CountingStore()
+        self.app_store = MemoryAppStore()
+        self.processes: list[Process] = []
+        self.repeated: list[str] = []
+        """Nodes that were run by the holder of their run though they had finished."""
+
+    def now(self) -> float:
+        return EPOCH + asyncio.get_running_loop().time()
+
+    @property
+    def living(self) -> list["Process"]:
+        return [process for process in self.processes if not process.is_dead]
+
+    @property
+    def awake(self) -> list["Process"]:
+        return [process for process in self.living if not process.cluster.is_frozen]
+
+    async def publish(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
+        apps = Apps(self.app_store, self.processes[0].classes, self.now)
+        return (await apps.publish(app_file(name, nodes, edges).encode(), source=name)).app
+
+    async def start(self, *, at_once: int = 0) -> "Process":
+        """One more process, which serves so many runs at once."""
+        process = Process(self, AdmissionLimits(at_once=at_once))
+        self.processes.append(process)
+        await process.cluster.join(process)
+        return process
+
+    async def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+        await asyncio.sleep(1)
+
+
+class CountingStore(MemoryRunStore):
+    """Counts how often logs, records and lists of runs that are due were read."""
+
+    reads = 0
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        self.reads += 1
+        return await super().events(run_id, after=after)
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        self.reads += 1
+        return await super().record(run_id, app_id)
+
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        self.reads += 1
+        return await super().due_runs(now, after=after, limit=limit)
+
+
+class Process:
+    """One server process, as the ``Member`` that it is."""
+
+    def __init__(self, case: Case, limits: AdmissionLimits) -> None:
+        self._case = case
+        self.is_dead = False
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self.cluster = case.network.cluster()
+        self.name = self.cluster.name
+        self.admission = Admission(limits)
+        store = cast(RunStore, _ProcessStore(self, case))
+        self.classes: dict[str, Any] = {**BY_TYPE, "code": self._node_class()}
+        workflows = Workflows(case.app_store, self.classes)
+        files: Any = FileInputs.__new__(FileInputs)
+        services: Any = NodePorts.__new__(NodePorts)
+        self.runs = Runs(
+            store=store,
+            apps=case.app_store,
+            workflows=workflows,
+            services=services,
+            file_inputs=files,
+            limits=RunLimits(max_recoveries=1000),
+            admission=self.admission,
+            clock=case.now,
+            cluster=self.cluster,
+        )
+        self.forms = Forms(runs=self.runs, store=store, file_inputs=files, clock=case.now)
+        self._orphans = Orphans(store, self.cluster)
+
+    async def begin(self, app: App, **inputs: Any) -> str:
+        """Start a run, and wait until it is accepted. Returns its id."""
+        run = await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
+        await run.committed(1)
+        return run.record.owner.run_id
+
+    # What its cluster tells it.
+
+    async def handle_command(self, command: Command) -> bool | None:
+        return await self.runs.control.handle_command(command)
+
+    def on_hint(self, hint: Hint) -> None:
+        match hint:
+            case RunChanged(run_id):
+                self.runs.control.run_changed(run_id)
+            case JobDue(job="forms", at=at):
+                self.forms.alarm.set(at)
+
+    async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
+        return await self.runs.control.take_over(orphans)
+
+    async def lead(self) -> None:
+        async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(self.forms.watch())
+            jobs.create_task(self._orphans.watch())
+
+    # What becomes of it.
+
+    def kill(self) -> None:
+        """It ends at once, and nothing that it had to say is heard."""
+        if not self.is_dead:
+            self.is_dead = True
+            self.cluster.kill()
+            for log, runner in list(self.runs._executor._live.values()):
+                log.on_lost = None
+                getattr(runner, "lost", runner.park)()
+            for task in self.runs._executor._tasks:
+                task.cancel()
+
+    def freeze(self) -> None:
+        """It stands still: neither store nor cluster nor nodes get on."""
+        self._thawed.clear()
+        self.cluster.freeze()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+        self.cluster.thaw()
+
+    async def go_on(self) -> None:
+        """Wait until it is not standing still; for ever once it is dead."""
+        while not self._thawed.is_set() or self.is_dead:
+            if self.is_dead:
+                await asyncio.Event().wait()
+            await self._thawed.wait()
+
+    def _node_class(self) -> type[Any]:
+        process, case = self, self._case
+
+        @dataclass(frozen=True)
+        class Slow:
+            type: ClassVar[str] = "code"
+            immediate: ClassVar[bool] = False
+            branching: ClassVar[bool] = False
+            has_effects: ClassVar[bool] = True
+
+            value: Any
+
+            @classmethod
+            def from_dsl(cls, data: Fields) -> Self:
+                return cls(data.get("value"))
+
+            async def run(self, ctx: Context) -> Result:
+                await process.go_on()
+                run_id, execution_id = ctx.run.run_id, ctx.execution_id
+                record = await MemoryRunStore.record(case.store, run_id)
+                log = await MemoryRunStore.events(case.store, run_id)
+                is_holder = record is not None and record.holder == process.name
+                if is_holder and any(isinstance(e, NodeFinished) and e.execution_id == execution_id for e in log):
+                    case.repeated.append(f"{run_id}: {ctx.node_id}")
+                await asyncio.sleep(case.random.uniform(0, case.slowest_node))
+                await process.go_on()
+                return Result(outputs={"value": self.value})
+
+        return Slow
+
+
+class _ProcessStore:
+    """The common store, as a process reaches it: reads and writes take their time, and stop when the process does."""
+
+    def __init__(self, process: Process, case: Case) -> None:
+        self._process = process
+        self._case = case
+        self._writes: asyncio.Queue[tuple[Append, asyncio.Future[None]]] = asyncio.Queue()
+        self._writing: asyncio.Task[None] | None = None
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.put_nowait((_copied(batch), done))
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+        return done
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        read = getattr(self._case.store, name)
+
+        async def wait_and_read(*values: Any, **named: Any) -> Any:
+            await self._pause()
+            result = await read(*values, **named)
+            await self._pause()
+            return result
+
+        return wait_and_read
+
+    async def _pause(self) -> None:
+        await self._process.go_on()
+        await asyncio.sleep(self._case.random.uniform(0, self._case.slowest_write))
+        await self._process.go_on()
+
+    async def _write(self) -> None:
+        while True:
+            batch, done = await self._writes.get()
+            await self._pause()
+            written = self._case.store.append(batch)
+            # It is written; whether the process learns of it is another matter.
+            await self._pause()
+            with contextlib.suppress(asyncio.InvalidStateError):
+                if (error := written.exception()) is not None:
+                    done.set_exception(error)
+                else:
+                    done.set_result(None)
+
+
+def _copied(batch: Append) -> Append:
+    return msgspec.structs.replace(batch, record=msgspec.structs.replace(batch.record), events=list(batch.events))
