@@ -131,7 +131,7 @@ async def assemble(
         )
         signer = UrlSigner(
             key=stores.signing_key,
-            base_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+            base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
             validity=settings.link_seconds,
             clock=clock,
         )

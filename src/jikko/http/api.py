@@ -8,6 +8,7 @@ from jikko.apps.versions import Workflows
 from jikko.files.mapping import resign
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits
+from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.uploads import FileService
 from jikko.ports.clock import Clock
@@ -38,6 +39,10 @@ class Api:
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock
+    root_path: str = ""
+    """The path below which clients reach the server, unless a proxy says another; empty for none."""
+    proxies: TrustedProxies | None = None
+    """Whose word on requests is taken; ``None``: nobody's."""
     ping_seconds: float = PING_SECONDS
 
     def fresh(self, value: Json, base_url: str) -> Json:

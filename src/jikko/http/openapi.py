@@ -8,13 +8,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from jikko.http.chat_operations import IDS
 from jikko.http.errors import Error
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 
-_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"}
+_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id", *IDS}
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
@@ -33,8 +34,12 @@ _WHAT = {
 }
 
 
-def openapi(version: str) -> dict[str, Any]:
-    """The description, as OpenAPI 3.1."""
+def openapi(version: str, root_path: str = "") -> dict[str, Any]:
+    """The description, as OpenAPI 3.1.
+
+    Args:
+        root_path: The path below which clients reach the server.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -47,6 +52,7 @@ def openapi(version: str) -> dict[str, Any]:
             "code, message and status. Of any request: 414, 431 and 408 for a URL or headers that are too long or "
             "too slow, 405 with the header Allow, 505 for other versions of HTTP than 1.1 and 1.0.",
         },
+        "servers": [{"url": root_path or "/"}],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
@@ -106,7 +112,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     # Every request with a key counts for the key's limit.
     for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
         content = {"application/json": {"schema": _ref(Error)}}
-        if status == 404 and operation.no_id_is_no_page:
+        if status == 404 and operation.ids:
             content["text/html"] = {}
         responses[str(status)] = {"description": _WHAT[status], "content": content}
     return responses
@@ -139,7 +145,7 @@ def description_operations(version: str) -> list[Operation]:
     """The operations that show the description, which does not describe them."""
 
     async def openapi_json(request: Request) -> Answer:
-        return json_response(openapi(version))
+        return json_response(openapi(version, request.root_path))
 
     async def docs(request: Request) -> Answer:
         return Response(docs_page(version).encode(), media_type=b"text/html; charset=utf-8")

@@ -89,6 +89,7 @@ async def serve_assembly(
     from jikko import __version__
     from jikko.http.api import Api
     from jikko.http.app import create_app
+    from jikko.http.proxies import TrustedProxies, checked_root_path
     from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
 
@@ -108,6 +109,8 @@ async def serve_assembly(
         file_limits=assembly.file_limits,
         public_url=settings.public_url,
         now=assembly.clock,
+        root_path=checked_root_path(settings.root_path),
+        proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
     )
 
     async def stopping(at_once: bool) -> None:

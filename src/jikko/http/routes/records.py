@@ -1,7 +1,6 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -21,8 +20,9 @@ from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import user_of
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
-from jikko.http.sse import PING, EventStream
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.sse import PING, RETRY, EventStream
+from jikko.http.whole_numbers import whole_number
 from jikko.ports.run_store import LogQuery
 from jikko.record import NodeExecution, RunRecord, folded
 from jikko.runs.history import readable_executions
@@ -98,7 +98,8 @@ async def run_events(request: Request) -> Answer:
 
     As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
     pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that
-    comes first.
+    comes first. If nothing more can come, as the run has ended and the client has seen that, the answer is 204: an
+    ``EventSource`` of a browser stops asking then.
     """
     api, record = await _record(request)
     if "text/event-stream" not in (request.header(b"accept") or ""):
@@ -108,6 +109,8 @@ async def run_events(request: Request) -> Answer:
             return _damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
         return json_response(EventLog([_numbered(position, event) for position, event in enumerate(events)]))
     after = _last_event_id(request)
+    if after >= 0 and await _is_behind_the_end(api, record, after):
+        return no_content()
     return EventStream(_log_frames(api, record, after))
 
 
@@ -135,7 +138,7 @@ def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
 
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
-    yield PING
+    yield RETRY + PING
     follow = api.runs.follow(record, after, durable=True, idle=api.ping_seconds, through_pauses=True)
     try:
         async for batch in follow:
@@ -209,6 +212,16 @@ def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     return wire.frame(Message("workflow_finished", run_id, run_id, data))
 
 
+async def _is_behind_the_end(api: Api, record: RunRecord, after: int) -> bool:
+    """Whether a client that has seen the events up to a position has seen all that there will ever be."""
+    if record.is_open:
+        return False
+    try:
+        return after >= len(await api.runs.records.events(record)) - 1
+    except LogDamaged:
+        return False  # that is told in the stream
+
+
 def _numbered(position: int, event: Event) -> NumberedEvent:
     fields: dict[str, Any] = msgspec.to_builtins(event)
     return {"id": position, **fields}
@@ -250,8 +263,8 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
     status = parameters.get("status") or None
     if status is not None and status not in _STATUSES:
         problems.append("status: must be 'succeeded', 'failed' or 'stopped'")
-    page = read("page", lambda text: _whole(text, 1, 99999), 1)
-    limit = read("limit", lambda text: _whole(text, 1, 100), 20)
+    page = read("page", lambda text: whole_number(text, 1, 99999), 1)
+    limit = read("limit", lambda text: whole_number(text, 1, 100), 20)
     before = read("created_at__before", _instant, None)
     after = read("created_at__after", _instant, None)
     account = parameters.get("created_by_account")
@@ -269,15 +282,6 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
         created_after=after,
         user=parameters.get("created_by_end_user_session_id") or None,
     )
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    if re.fullmatch(r"[+-]?[0-9]{1,11}", text) is None:
-        raise ValueError("must be a whole number")
-    number = int(text)
-    if not least <= number <= most:
-        raise ValueError(f"must lie between {least} and {most}")
-    return number
 
 
 def _instant(text: str) -> float | None:
