@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -31,17 +31,24 @@ from jikko.values import Json
 T = TypeVar("T")
 
 
+def event_schema(name: str) -> str:
+    """What the API's description calls an event, by the name of its class."""
+    return f"{name}Event"
+
+
 NumberedEvent: TypeAlias = Annotated[
     dict[str, Json],
     Meta(
-        description="An event of the run's log; further fields depend on what happened.",
+        description="An event of the run's log.",
         extra_json_schema={
-            "properties": {
-                "id": {"type": "integer", "description": "Position in the log, from 0."},
-                "event": {"type": "string"},
-                "at": {"type": "number"},
+            "oneOf": [{"$ref": f"#/components/schemas/{event_schema(kind.__name__)}"} for kind in get_args(Event)],
+            "discriminator": {
+                "propertyName": "event",
+                "mapping": {
+                    str(kind.__struct_config__.tag): f"#/components/schemas/{event_schema(kind.__name__)}"
+                    for kind in get_args(Event)
+                },
             },
-            "required": ["id", "event", "at"],
         },
     ),
 ]
