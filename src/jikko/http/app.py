@@ -8,13 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
-from jikko.http.cors import cors_headers
+from jikko.http.cors import EVERYBODY, cors_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
 from jikko.http.openapi import description_operations
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
-from jikko.http.requests import Request
+from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash
 from jikko.ids import is_uuid
@@ -34,6 +34,7 @@ class _Application:
         self._api = api
         self._router = Router(operations)
         self._observers = tuple(observers)
+        self._ids = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,12 +48,16 @@ class _Application:
         if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
-        request = Request(self._api, scope, receive, values)
+        request = Request(self._api, scope, receive, values, self._ids)
         observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             answer = await self._answer(request, operation)
-            answer.headers.append((b"x-request-id", request.id))
-            answer.headers += cors_headers(request)
+            origin = request.origin
+            answer.headers += (
+                [(b"x-request-id", request.id), EVERYBODY]
+                if origin is None
+                else [(b"x-request-id", request.id), *cors_headers(request, origin)]
+            )
             await answer(receive, send if observed is None else observed.send)
         finally:
             if observed is not None:

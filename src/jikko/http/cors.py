@@ -19,7 +19,8 @@ ALLOWED_HEADERS: Final = (
 EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id")
 """Headers of an answer that a page may read."""
 
-_EVERYBODY: Final = (b"access-control-allow-origin", b"*")
+EVERYBODY: Final = (b"access-control-allow-origin", b"*")
+"""The header of answers to those who are no pages."""
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
 _METHODS: Final = (b"access-control-allow-methods", b"DELETE, GET, OPTIONS, PATCH, POST, PUT")
@@ -27,15 +28,12 @@ _MAX_AGE: Final = (b"access-control-max-age", b"600")
 """Seconds for which a browser need not ask again."""
 
 
-def cors_headers(request: Request) -> Headers:
-    """The headers of every answer: pages of any origin may read it.
+def cors_headers(request: Request, origin: bytes) -> Headers:
+    """The headers of an answer to a page: pages of any origin may read it.
 
     Nothing is allowed with the credentials that a browser sends by itself, such as cookies: there are none, and the key
     is sent by the page.
     """
-    origin = request.header_bytes(b"origin")
-    if origin is None:
-        return [_EVERYBODY]
     headers = [(b"access-control-allow-origin", origin), _VARY, _EXPOSED]
     if request.scope["method"] == "OPTIONS" and request.header_bytes(b"access-control-request-method"):
         headers += [_METHODS, _MAX_AGE]

@@ -1,9 +1,10 @@
 """A request as routes read it."""
 
-import random
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,9 +29,14 @@ _decode = msgspec.json.Decoder().decode
 class Request:
     """An HTTP request to the API."""
 
-    __slots__ = ("_query", "api", "app", "id", "path_params", "receive", "scope")
+    __slots__ = ("_query", "api", "app", "id", "origin", "path_params", "receive", "scope")
 
-    def __init__(self, api: Api, scope: Scope, receive: Receive, path_params: Mapping[str, str]) -> None:
+    def __init__(
+        self, api: Api, scope: Scope, receive: Receive, path_params: Mapping[str, str], ids: Iterator[bytes]
+    ) -> None:
+        """Args:
+        ids: Names for requests that come without one; see ``request_ids``.
+        """
         self.api = api
         self.scope = scope
         self.receive = receive
@@ -39,9 +45,17 @@ class Request:
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
         self._query: QueryParams | None = None
-        given = self.header_bytes(b"x-request-id")
-        self.id: bytes = given if given and _REQUEST_ID.fullmatch(given) else b"%016x" % random.getrandbits(64)
-        """The name of the request in answer and log: the one that it came with, if that is one, or 16 random digits."""
+        self.origin: bytes | None = None
+        """The site whose page sent it, if one did."""
+        given = None
+        # One look for both: every request pays for it.
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                self.origin = value
+            elif name == b"x-request-id":
+                given = value
+        self.id: bytes = given if given and _REQUEST_ID.fullmatch(given) else next(ids)
+        """Its name in answer and log: the one that it came with, if that is one."""
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case), if there is one."""
@@ -133,6 +147,12 @@ class Request:
         if not isinstance(value, dict):
             raise BadRequest("The request body must be a JSON object.")
         return value
+
+
+def request_ids() -> Iterator[bytes]:
+    """Names for requests, without end: 16 hexadecimal digits, the first 8 of which are the process's own."""
+    process = secrets.token_hex(4).encode()
+    return (b"%s%08x" % (process, number & 0xFFFFFFFF) for number in count())
 
 
 @lru_cache(maxsize=64)
