@@ -54,8 +54,9 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
             "title": "Jikko",
             "version": version,
             "description": "Dify's workflow Service API, and what Jikko adds to it. Every error is an object with "
-            "code, message and status. Of any request: 414, 431 and 408 for a URL or headers that are too long or "
-            "too slow, 405 with the header Allow, 505 for other versions of HTTP than 1.1 and 1.0.",
+            "code, message and status. Every answer has X-Request-Id: the request's own, or a new one. Of any request: "
+            "414, 431 and 408 for a URL or headers that are too long or too slow, 405 with the header Allow, 505 for "
+            "other versions of HTTP than 1.1 and 1.0.",
         },
         "servers": [{"url": root_path or "/"}],
         "paths": paths,
@@ -113,6 +114,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
         )
         if operation.streams and status == 200:
             content["text/event-stream"] = {}
+        if status == 204:
+            responses["204"] = {"description": "Nothing more will come."}
+            continue
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
     # Every request with a key counts for the key's limit.
     for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
