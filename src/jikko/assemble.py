@@ -24,8 +24,8 @@ from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner, load_or_create_key
 from jikko.files.store import Files
-from jikko.files.types import FileLimits
 from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
@@ -33,10 +33,11 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
+from jikko.ports.blob_store import BlobStore
 from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
 from jikko.ports.end_user_store import EndUserStore
-from jikko.ports.files import BlobStore, FileIndex
+from jikko.ports.file_index import FileIndex
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.run_store import RunStore
 from jikko.ports.sandbox import Sandbox
@@ -78,7 +79,6 @@ class Assembly:
     end_users: EndUsers
     files: FileService
     forms: Forms
-    signer: UrlSigner
     file_limits: FileLimits
     clock: Clock
 
@@ -135,7 +135,7 @@ async def assemble(
             validity=settings.link_seconds,
             clock=clock,
         )
-        files = Files(stores.file_index, stores.blobs, signer, file_limits, clock=clock)
+        files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         sandbox = make_sandbox(settings, workers)
         stack.push_async_callback(sandbox.close)
         http = _http_client(settings)
@@ -195,9 +195,8 @@ async def assemble(
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
-            files=FileService(files, signer, file_limits),
+            files=FileService(files, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
-            signer=signer,
             file_limits=file_limits,
             clock=clock,
         )
