@@ -5,7 +5,8 @@
 All servers run at once and are asked in turn, so that whatever else the machine does falls on all of them. What is told
 is the CPU time of the server's process for a request, over all of its threads: the median of the rounds. Then each has
 so many streams that wait: memory and CPU time for one, at a ping every ten seconds. docs/decisions/0014-http-server.md
-was made from this; granian is no dependency, so this is not part of ``make bench``.
+was made from this. Granian is no dependency: it is left out if it is not installed, and all this is not part of
+``make bench``.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +40,7 @@ from jikko.server.http_server import serve
 from jikko.server.listening import listen
 from jikko.settings import Settings
 
-KINDS: Final = ("jikko", "uvicorn", "granian-asgi", "granian-rsgi")
+KINDS: Final = ("jikko", "uvicorn", *(("granian-asgi", "granian-rsgi") if find_spec("granian") else ()))
 PING: Final = 10.0
 """Seconds."""
 
