@@ -35,6 +35,9 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     tools = backup_tools(settings)
     try:
         source_id = tools.databases.folder_id(settings.database)
+    except StoreUnavailable as error:
+        raise click.ClickException(f"There is no backup of it: {error}") from None
+    try:
         require_free(folder, source_id, tools.databases.folder_id_of_copy)
         # Nobody may be served what is being replaced.
         with tools.holding(folder):
