@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
-from jikko.files.mapping import resign
-from jikko.files.signing import UrlSigner
-from jikko.files.types import FileLimits
 from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
+from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.clock import Clock
 from jikko.runs.forms import Forms
@@ -34,7 +32,6 @@ class Api:
     """Bytes of a JSON body."""
     files: FileService
     forms: Forms
-    signer: UrlSigner
     file_limits: FileLimits
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
@@ -47,4 +44,4 @@ class Api:
 
     def fresh(self, value: Json, base_url: str) -> Json:
         """The value with urls of files that have not expired."""
-        return resign(value, self.signer, base_url)
+        return self.files.fresh(value, base_url=base_url)

@@ -105,7 +105,6 @@ async def serve_assembly(
         max_body=settings.max_body,
         files=assembly.files,
         forms=assembly.forms,
-        signer=assembly.signer,
         file_limits=assembly.file_limits,
         public_url=settings.public_url,
         now=assembly.clock,
@@ -133,10 +132,9 @@ async def serve_assembly(
 async def duties(assembly: Any) -> None:
     """Do what one process does for all, until cancelled."""
     from jikko.dify.bodies import detail_body
-    from jikko.files.mapping import resign
 
     def body(record: Any) -> bytes:
-        return detail_body(record, lambda outputs: resign(outputs, assembly.signer, ""))
+        return detail_body(record, assembly.files.fresh)
 
     days = assembly.settings.retention_days
     async with asyncio.TaskGroup() as group:
