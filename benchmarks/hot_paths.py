@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import chain, figure, start_end
-from jikko.assemble import assemble
+from jikko.assemble import Assembly, assemble
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.settings import Settings
@@ -94,6 +94,14 @@ class HotPaths:
         }
 
 
+def api_of(assembly: Assembly) -> Api:
+    """What routes work with."""
+    max_body = assembly.settings.max_body
+    given: dict[str, Any] = {"version": "0", "max_body": max_body, "public_url": "", "now": assembly.clock}
+    rest = {part.name: getattr(assembly, part.name) for part in fields(Api) if hasattr(assembly, part.name)}
+    return Api(**rest, **given)
+
+
 @asynccontextmanager
 async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
     """An application with three apps."""
@@ -104,10 +112,7 @@ async def hot_paths(home: Path, *, in_memory: bool) -> AsyncIterator[HotPaths]:
             name = document["app"]["name"]
             published = await assembly.apps.publish(json.dumps(document).encode(), source=name)
             keys[name] = await assembly.apps.issue_key(published.app.id)
-        given: dict[str, Any] = {"version": "0", "max_body": settings.max_body, "public_url": "", "now": assembly.clock}
-        rest = {part.name: getattr(assembly, part.name) for part in fields(Api) if hasattr(assembly, part.name)}
-        api = Api(**rest, **given)
-        yield HotPaths(create_app(api), keys)
+        yield HotPaths(create_app(api_of(assembly)), keys)
         await assembly.runs.close(10)
 
 

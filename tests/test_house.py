@@ -51,6 +51,11 @@ BREACHES = {
         "import jikko.nodes.flow.loop",
         "Node types do not know each other",
     ),
+    "an implementation picked elsewhere": (
+        "inputs/file_ids.py",
+        "def late():\n    import jikko.files.store",
+        "Only assemble.py picks implementations BROKEN",
+    ),
     "the web framework below": ("runs/run_log.py", "import starlette.requests", "Web framework only in http"),
 }
 

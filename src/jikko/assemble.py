@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from jikko.apps.end_users import EndUsers
@@ -24,8 +26,8 @@ from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner, load_or_create_key
 from jikko.files.store import Files
-from jikko.files.types import FileLimits
 from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
@@ -34,15 +36,18 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.app_store import AppStore
+from jikko.ports.blob_store import BlobStore
 from jikko.ports.callback_store import CallbackStore
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.database_copies import DatabaseCopies
 from jikko.ports.end_user_store import EndUserStore
-from jikko.ports.files import BlobStore, FileIndex
+from jikko.ports.file_index import FileIndex
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.run_store import RunStore
 from jikko.ports.sandbox import Sandbox
 from jikko.providers.backends import BACKENDS
+from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.providers.models import ProviderModels
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -54,11 +59,14 @@ from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.selftest import SelfTestLine, self_test
 from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.settings import Settings, for_worker
 from jikko.store.memory import MemoryAppStore, MemoryCallbackStore, MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.copies import SqliteCopies
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
@@ -84,7 +92,6 @@ class Assembly:
     end_users: EndUsers
     files: FileService
     forms: Forms
-    signer: UrlSigner
     file_limits: FileLimits
     clock: Clock
 
@@ -129,7 +136,7 @@ async def assemble(
         InvalidSettings: A setting cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
-    providers = read_providers(settings.providers, environment)
+    providers = providers_of(settings, environment)
     cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
@@ -143,11 +150,11 @@ async def assemble(
         )
         signer = UrlSigner(
             key=stores.signing_key,
-            base_url=settings.public_url or f"http://{settings.host}:{settings.port}",
+            base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
             validity=settings.link_seconds,
             clock=clock,
         )
-        files = Files(stores.file_index, stores.blobs, signer, file_limits, clock=clock)
+        files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         sandbox = make_sandbox(settings, workers)
         stack.push_async_callback(sandbox.close)
         http = _http_client(settings)
@@ -155,7 +162,7 @@ async def assemble(
         document_limits = DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
         documents = DocumentProcesses(document_limits.for_worker(workers))
         stack.push_async_callback(documents.close)
-        models = ProviderModels(providers, BACKENDS)
+        models = make_models(providers)
         stack.push_async_callback(models.close)
         services = NodePorts(
             sandbox=sandbox,
@@ -211,9 +218,8 @@ async def assemble(
             callbacks=Callbacks(stores.callbacks, stores.runs, http, clock),
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
-            files=FileService(files, signer, file_limits),
+            files=FileService(files, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
-            signer=signer,
             file_limits=file_limits,
             clock=clock,
         )
@@ -244,6 +250,52 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
         return replace(limits, concurrent_runs=settings.code_processes) if settings.code_processes else limits
     except ValueError as error:
         raise InvalidSettings(f"A setting JIKKO_CODE_… is out of its range: {error}") from None
+
+
+async def try_sandbox(settings: Settings) -> list[SelfTestLine]:
+    """Try each property of the sandbox in a real child. Needs Linux."""
+    return await self_test(sandbox_limits(settings))
+
+
+def sqlite_suffices() -> bool:
+    """Whether this Python's SQLite is one that the database can be kept with."""
+    return sqlite3.sqlite_version_info >= OLDEST_SQLITE
+
+
+def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Providers:
+    """The providers of models that are set up.
+
+    Args:
+        environment: What ``${NAME}`` in the providers file stands for.
+
+    Raises:
+        InvalidSettings: The providers file cannot be used.
+    """
+    return read_providers(settings.providers, environment)
+
+
+def make_models(providers: Providers) -> ProviderModels:
+    """The models of these providers. Connects to nothing yet."""
+    return ProviderModels(providers, BACKENDS)
+
+
+class BackupTools(NamedTuple):
+    """What ``jikko backup`` copies a data folder with."""
+
+    databases: DatabaseCopies
+    copy_files: Callable[[Path], int]
+    """Copy the content of files that a folder does not have yet. Returns how many."""
+    keep_private: Callable[[Path], None]
+    """Make the folder if it is missing, and close it to everybody but the owner."""
+    holding: Callable[[Path], AbstractContextManager[object]]
+    """Hold the folder as a server does, so that none serves it meanwhile. Raises ``InvalidSettings``: one does."""
+
+
+def backup_tools(settings: Settings) -> BackupTools:
+    """What copies the data folder. Opens nothing yet."""
+    return BackupTools(
+        SqliteCopies(), DiskBlobs(settings.files).copy_to, keep_private, partial(sole_owner, doing="jikko backup")
+    )
 
 
 def _http_client(settings: Settings) -> AiohttpClient:

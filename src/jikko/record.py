@@ -9,6 +9,7 @@ import msgspec
 from jikko.events import (
     ContainerStarted,
     Event,
+    FormRequested,
     NodeAttempted,
     NodeEvent,
     NodeFinished,
@@ -278,12 +279,16 @@ def node_executions(
             the run was stopped), with the run's error. Source: spec/execution.md §6.4.
     """
     found: dict[str, NodeExecution] = {}
+    waiting: set[str] = set()
+    """Executions that a form has suspended. They start once more when it is closed, and nothing was interrupted."""
     for event in log:
         match event:
             case NodeStarted():
                 known = found.get(event.execution_id)
                 if known is None:
                     found[event.execution_id] = _opened(event)
+                elif event.execution_id in waiting:
+                    waiting.remove(event.execution_id)
                 else:
                     known.attempts = [
                         *known.attempts,
@@ -305,6 +310,8 @@ def node_executions(
                             finished_at=int(event.at),
                         ),
                     ]
+            case FormRequested():
+                waiting.add(event.execution_id)
             case ContainerStarted():
                 if (known := found.get(event.execution_id)) is not None:
                     known.inputs = event.inputs

@@ -49,6 +49,10 @@ class Settings:
     """Server processes that share the work and the database. 0: one for each core."""
     public_url: str = ""
     """The address under which clients reach the server, for links to files. Empty: taken from each request."""
+    root_path: str = ""
+    """The path below which clients reach the server behind a proxy, such as `/jikko`: all links begin with it."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
     http_allow: tuple[str, ...] = ()
@@ -181,7 +185,8 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
     paths = {name: Path(values[name]) for name in ("home", "providers") if values[name] is not None}
-    return Settings(**{**values, **paths, "http_allow": tuple(values["http_allow"])})
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Settings(**{**values, **paths, **lists})
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:

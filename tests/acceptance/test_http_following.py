@@ -91,7 +91,7 @@ def test_a_stream_goes_on_through_a_pause(scene: Scene) -> None:
     assert seen[-1] == "run_finished"
 
 
-def test_a_position_behind_the_end_gets_an_empty_stream(finished: tuple[Client, str]) -> None:
+def test_a_position_behind_the_end_gets_nothing(finished: tuple[Client, str]) -> None:
     client, run = finished
     with client.following(run, after=10_000) as events:
         assert list(events) == []

@@ -9,7 +9,7 @@ import pytest
 
 from jikko.ids import new_id
 from jikko.ports.end_user_store import EndUser, EndUserStore
-from jikko.ports.files import FileIndex, StoredFile
+from jikko.ports.file_index import FileIndex, StoredFile
 from jikko.ports.run_store import RunStore
 from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore

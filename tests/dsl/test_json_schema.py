@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.dsl.json_schema import BadSchema, Draft, JsonSchema, doubts
-from jikko.values import Json
+from jikko.values import MAX_DEPTH, Json
 
 NEVER_ENDS = "^(a+)+$"
 """Python's own matcher would take years for the text below."""
@@ -120,3 +120,26 @@ def test_unique_items_take_linear_time(draft: Draft) -> None:
 def test_unique_items_mean_what_they_meant(items: list[Json], are_unique: bool) -> None:
     assert (message({"uniqueItems": True}, items) == "") is are_unique
     assert message({"uniqueItems": False}, items) == ""
+
+
+@pytest.mark.parametrize("draft", ["draft 7", "draft 2020-12"])
+def test_long_chains_of_references_and_deep_values_end_in_an_error(draft: Draft) -> None:
+    definitions: dict[str, Any] = {f"a{n}": {"allOf": [{"$ref": f"#/definitions/a{n + 1}"}]} for n in range(500)}
+    schema = {"$ref": "#/definitions/a0", "definitions": {**definitions, "a500": {"items": {"$ref": "#"}}}}
+    value: Json = "😀"
+    for _ in range(MAX_DEPTH):
+        value = [value]
+
+    with pytest.raises(BadSchema, match="nested too deeply"):
+        message(schema, value, draft)
+
+
+@pytest.mark.parametrize("part", [{"pattern": "(?=a)b"}, {"$ref": "#/nope"}, {"type": "objekt"}, {"minimum": "x"}])
+def test_what_is_wrong_where_no_value_leads_to_does_not_matter(part: dict[str, Any]) -> None:
+    schema = {"properties": {"a": part, "b": {"type": "number"}}}
+
+    assert [message(schema, value) for value in ({"b": 1}, {"b": "x"})] == ["", "'x' is not of type 'number'"]
+
+
+def test_texts_may_have_lone_surrogates() -> None:
+    assert message({"type": "string", "maxLength": 1}, "\ud83d") == ""

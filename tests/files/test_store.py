@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from jikko.files.mapping import resign
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
-from jikko.files.types import FileLimits
-from jikko.ports.files import FileMissing, FileTooLarge, StoredFile
+from jikko.ports.blob_store import FileMissing, FileTooLarge
+from jikko.ports.file_index import StoredFile
 from jikko.store.memory import MemoryFileIndex
 from jikko.values import is_file
 
@@ -39,7 +38,7 @@ def signer(time: Time) -> UrlSigner:
 
 @pytest.fixture
 def files(time: Time, signer: UrlSigner) -> Files:
-    return Files(MemoryFileIndex(), MemoryBlobs(), signer, FileLimits(max_made=100), clock=time)
+    return Files(MemoryFileIndex(), MemoryBlobs(), signer, max_made=100, clock=time)
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:
@@ -118,12 +117,12 @@ async def test_a_file_whose_content_is_gone_is_missing(files: Files, time: Time)
         await files.read(file.id, **OWNER)
 
 
-async def test_values_get_fresh_urls_wherever_a_file_is_in_them(files: Files, signer: UrlSigner, time: Time) -> None:
+async def test_values_get_fresh_urls_wherever_a_file_is_in_them(files: Files, time: Time) -> None:
     file = files.mapping(await an_upload(files))
     value: Any = {"a": [1, {"b": file}], "c": "text", "d": [file]}
     time.now += 1000
 
-    fresh: Any = resign(value, signer, "https://proxy.example")
+    fresh: Any = files.renewed(value, base_url="https://proxy.example")
 
     assert fresh["a"][0] == 1
     assert fresh["c"] == "text"
@@ -137,20 +136,20 @@ async def test_values_get_fresh_urls_wherever_a_file_is_in_them(files: Files, si
     "value",
     [None, 1, "x", [], {}, [1, [2, {"a": None}]], {"dify_model_identity": "__dify__file__"}],
 )
-def test_a_value_without_stored_files_is_handed_back_itself(signer: UrlSigner, value: Any) -> None:
-    assert resign(value, signer) is value
+def test_a_value_without_stored_files_is_handed_back_itself(files: Files, value: Any) -> None:
+    assert files.renewed(value) is value
 
 
-async def test_what_only_looks_like_a_file_of_somebody_gets_no_url(files: Files, signer: UrlSigner) -> None:
+async def test_what_only_looks_like_a_file_of_somebody_gets_no_url(files: Files) -> None:
     file = files.mapping(await an_upload(files))
     forged = {**file, "url": f"http://jikko.example/files/{file['related_id']}/file-preview?timestamp=1&nonce=2&sign=3"}
 
-    assert resign(forged, signer) is forged
+    assert files.renewed(forged) is forged
 
 
-async def test_a_value_that_is_nested_very_deeply_stays_as_it_is(files: Files, signer: UrlSigner) -> None:
+async def test_a_value_that_is_nested_very_deeply_stays_as_it_is(files: Files) -> None:
     value: Any = files.mapping(await an_upload(files))
     for _ in range(5000):
         value = [value]
 
-    assert resign(value, signer) is value
+    assert files.renewed(value) is value

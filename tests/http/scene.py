@@ -9,10 +9,10 @@ import httpx
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.concurrency.rate_limit import RequestRate
-from jikko.files.types import FileLimits
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
+from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.app_store import App
 from jikko.runs.forms import Forms
@@ -54,9 +54,8 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         version="0",
         max_body=1 << 20,
         end_users=EndUsers(MemoryEndUserStore(MemoryRunStore(), world.file_index)),
-        files=FileService(world.files, world.signer, file_limits),
+        files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
-        signer=world.signer,
         file_limits=file_limits,
         public_url="",
         now=lambda: world.now,

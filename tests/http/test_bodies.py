@@ -1,5 +1,6 @@
 """Bodies of requests that are wrong, and the description of all bodies."""
 
+import math
 from typing import Any
 
 import httpx
@@ -164,3 +165,62 @@ def test_only_the_answer_to_a_start_tells_all_digits_of_the_time_that_a_run_took
 
     assert (started["elapsed_time"], read["elapsed_time"]) == (0.123456789, 0.123457)
     assert [(body["created_at"], body["finished_at"]) for body in (started, read)] == [(1, 2)] * 2
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "The body is empty."),
+    "a key without quotes": (b"{inputs: 1}", "The body is no JSON (line 1, column 2)."),
+    "an end too early": (b'{"inputs": {', "The body is no JSON (line 1, column 13)."),
+    "on another line": ('{\n "日本": "🌸",\n "b": x}'.encode(), "The body is no JSON (line 3, column 7)."),
+    "NaN": (b'{"a":\n NaN}', "The body is no JSON (line 2, column 2)."),
+    "more behind it": (b"{} {}", "The body is no JSON (line 1, column 4)."),
+    "no UTF-8": ('{"日": "'.encode() + b'\xff"}', "The body is no JSON (line 1, column 8)."),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+async def test_a_body_that_is_no_json_is_told_where_it_is_none(client: httpx.AsyncClient, case: str) -> None:
+    content, where = BROKEN[case]
+
+    answer = await client.post(RUN, content=content, headers={"Content-Type": "application/json"})
+
+    said = f"The browser (or proxy) sent a request that this server could not understand. {where}"
+    assert answer.json() == {"code": "bad_request", "message": said, "status": 400}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+async def test_what_is_no_number_in_json_is_null_in_every_answer(
+    client: httpx.AsyncClient, world: World, number: float
+) -> None:
+    value = {"deep": [{"x": number}], "top": number, "text": "NaN, Infinity", "fine": 0.5}
+    world.script.values["c"] = value
+    shown = {"deep": [{"x": None}], "top": None, "text": "NaN, Infinity", "fine": 0.5}
+
+    blocking = await client.post(RUN, json=body())
+    streamed = await client.post(RUN, json=body("streaming"))
+    run = f"{RUN}/{blocking.json()['workflow_run_id']}"
+    read = [await client.get(f"{run}{rest}") for rest in ("", "/node-executions", "/events")]
+
+    assert blocking.json()["data"]["outputs"]["out"] == shown
+    assert read[0].json()["outputs"]["out"] == shown
+    for answer in (blocking, *read):
+        assert_is_json(answer.text)
+        assert number_free(answer.json())
+    ends = [line[6:] for line in streamed.text.splitlines() if line.startswith("data: ")]
+    for line in ends:
+        assert_is_json(line)
+    assert msgspec.json.decode(ends[-1])["data"]["outputs"]["out"] == shown
+
+
+def assert_is_json(text: str) -> None:
+    """Strictly: Python's reader takes more."""
+    msgspec.json.decode(text)
+
+
+def number_free(value: Any) -> bool:
+    """Whether every number in it is one."""
+    if isinstance(value, dict):
+        return all(number_free(item) for item in value.values())
+    if isinstance(value, list):
+        return all(number_free(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from jikko.files.types import FileLimits
 from jikko.ids import new_id
+from jikko.inputs.file_limits import FileLimits
 from jikko.ports.app_store import App
 from tests.http.scene import client_of
 from tests.runs.world import World

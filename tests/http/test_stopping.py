@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,23 +26,59 @@ async def client(world: World, app: App) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_by_task_id_the_answer_says_that_a_run_was_stopped(client: httpx.AsyncClient, world: World) -> None:
+async def test_by_task_id_the_answer_to_a_stop_tells_nothing_else_whatever_was_stopped(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    ended = (await client.post(RUN, json=body())).json()["task_id"]
     world.script.held = {"a"}
     running, waiting = [(await client.post(RUN, json=body("async"))).json() for _ in range(2)]
-    await until(lambda: world.script.ran["a"] == 1)
+    await until(lambda: world.script.ran["a"] == 2)
+    open_runs = [running["task_id"], waiting["workflow_run_id"]]
+    tasks = [ended, NOTHING, "no id", "日本 🌸", *open_runs, *open_runs]
 
-    answers = [await client.post(f"{TASK}/{run['task_id']}/stop", json=ASKER) for run in (waiting, running)]
+    answers = [await client.post(f"{TASK}/{task}/stop", json={"user": "somebody else"}) for task in tasks]
 
-    assert [answer.json() for answer in answers] == [{"result": "success", "stopped": True}] * 2
+    assert {answer.content for answer in answers} == {b'{"result":"success"}'}
+    assert {answer.status_code for answer in answers} == {200}
     assert {(await world.ended(run["workflow_run_id"])).status for run in (running, waiting)} == {"stopped"}
 
 
-async def test_by_task_id_the_answer_is_that_of_dify_if_nothing_was_stopped(client: httpx.AsyncClient) -> None:
-    ended = (await client.post(RUN, json=body())).json()["task_id"]
+REFUSED_STOPS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "no user": ({"json": {}}, 400, "invalid_param"),
+    "an empty user": ({"json": {"user": ""}}, 400, "invalid_param"),
+    "a user that is none": ({"json": {"user": ["x"]}}, 400, "invalid_param"),
+    "no body": ({"headers": {"Content-Type": "application/json"}}, 400, "bad_request"),
+    "no type": ({}, 415, "unsupported_media_type"),
+    "no JSON": ({"content": "user=x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
+}
 
-    answers = [await client.post(f"{TASK}/{task}/stop", json=ASKER) for task in (ended, NOTHING, "no id")]
 
-    assert [answer.json() for answer in answers] == [{"result": "success"}] * 3
+@pytest.mark.parametrize("case", REFUSED_STOPS)
+async def test_a_stop_without_a_user_stops_nothing(client: httpx.AsyncClient, world: World, case: str) -> None:
+    given, status, code = REFUSED_STOPS[case]
+    world.script.held = {"a"}
+    running = (await client.post(RUN, json=body("async"))).json()
+
+    for task in (running["task_id"], NOTHING):
+        answer = await client.post(f"{TASK}/{task}/stop", **given)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+    world.script.let_go("a")
+    assert (await world.ended(running["workflow_run_id"])).status == "succeeded"
+
+
+async def test_a_run_of_another_app_is_not_stopped_and_nobody_learns_of_it(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    world.script.held = {"a"}
+    running = (await client.post(RUN, json=body("async"))).json()
+
+    async with client_of(world, await world.chain("Other")) as other:
+        answer = await other.post(f"{TASK}/{running['task_id']}/stop", json=ASKER)
+
+    world.script.let_go("a")
+    assert answer.json() == {"result": "success"}
+    assert (await world.ended(running["workflow_run_id"])).status == "succeeded"
 
 
 async def test_by_run_id_the_answer_says_whether_the_run_was_stopped(client: httpx.AsyncClient, world: World) -> None:

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from jikko.errors import InvalidParam, JikkoError, NotFound, PayloadTooLarge
-from jikko.files.types import FileLimits
+from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import WORKSPACE_ID, Download, FileService, shortened
-from jikko.ports.files import StoredFile
+from jikko.ports.file_index import StoredFile
 from tests.inputs.file_parts import SIGNER, Part, empty_store
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ LIMITS = FileLimits(max_image=10, max_other=20, blocked_extensions=frozenset({"e
 
 
 def a_service() -> FileService:
-    return FileService(empty_store(), SIGNER, LIMITS)
+    return FileService(empty_store(), LIMITS)
 
 
 async def upload(service: FileService, *parts: tuple[str, Part]) -> StoredFile:

@@ -241,12 +241,9 @@ class SlowLook(MemoryCallbackStore):
         super().__init__(store)
         self.go_on = asyncio.Event()
 
-    async def has_pending(self) -> bool:
-        self.looks += 1
-        return True
-
     async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
         found = await super().due(now, each=each, limit=limit)
+        self.looks += 1
         if self.slow:
             self.slow, self.waiting = False, True
             await self.go_on.wait()

@@ -15,7 +15,7 @@ from jikko.files.memory import MemoryBlobs
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.ports.app_store import App
-from jikko.ports.files import StoredFile
+from jikko.ports.file_index import StoredFile
 from jikko.record import RunRecord
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, if_contains, iteration, node, start
@@ -404,7 +404,7 @@ async def test_files_that_are_taken_over_are_in_use_again(world: World) -> None:
 
     await end_of(run)
     assert await world.files.expire(world.now - 30 * 86_400) == 2
-    left = [await world.files.look_up(file_id) is not None for file_id in (given, made, other, theirs)]
+    left = [await world.file_index.find(file_id) is not None for file_id in (given, made, other, theirs)]
     assert left == [True, True, False, False]
 
 

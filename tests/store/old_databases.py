@@ -20,7 +20,7 @@ from jikko.ids import new_id
 from jikko.ports.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.callback_store import Callback
 from jikko.ports.end_user_store import EndUser
-from jikko.ports.files import StoredFile
+from jikko.ports.file_index import StoredFile
 from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.run_store import Append
 from jikko.record import RunRecord

@@ -54,13 +54,11 @@ def _mark(finding: Finding) -> str:
 
 
 async def _findings(settings: Any) -> AsyncIterator[Finding]:
-    from jikko.assemble import assemble, sandbox_limits
+    from jikko.assemble import assemble, sqlite_suffices, try_sandbox
     from jikko.errors import JikkoError
-    from jikko.sandbox.selftest import self_test
-    from jikko.store.sqlite.connection import OLDEST_SQLITE
 
     yield _python()
-    yield Finding("sqlite", sqlite3.sqlite_version_info >= OLDEST_SQLITE, sqlite3.sqlite_version)
+    yield Finding("sqlite", sqlite_suffices(), sqlite3.sqlite_version)
     try:
         async with assemble(settings) as assembly:
             apps = await assembly.apps.all()
@@ -70,7 +68,7 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
     if sys.platform != "linux":
         yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
         return
-    for line in await self_test(sandbox_limits(settings)):
+    for line in await try_sandbox(settings):
         yield Finding(f"sandbox, {line.name}", line.ok, line.detail, line.status == "warning")
 
 

@@ -1,7 +1,6 @@
 """``jikko providers``: how language models are reached, and whether they are."""
 
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -42,10 +41,9 @@ def list_(files: tuple[Path, ...], providers: Path | None, home: Path | None, as
 
 
 async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
-    from jikko.providers.config import line_to_add
-    from jikko.providers.file import read_providers
+    from jikko.assemble import providers_of
 
-    found = read_providers(settings.providers, os.environ)
+    found = providers_of(settings)
     for config in found.entries.values():
         entry = {
             "provider": config.id,
@@ -77,17 +75,17 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
                 continue
             click.echo(f"{'ok     ' if ok else 'MISSING'}  {workflow}: {need.node}: {need.provider} {need.model}")
             if reached is None:
-                click.echo(f"         add under 'providers:'\n       {line_to_add(need.provider)}")
+                click.echo(f"         add under 'providers:'\n       {found.line_to_add(need.provider)}")
     return 1 if missing else 0
 
 
 async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows and what they need; ``None`` for one that cannot be read, after that was said."""
+    from jikko.apps.model_needs import needs_of
     from jikko.apps.versions import check
     from jikko.assemble import assemble
     from jikko.errors import InvalidDocument
     from jikko.nodes.registry import BY_TYPE
-    from jikko.providers.needs import needs_of
 
     if files:
         for file in files:
@@ -128,13 +126,11 @@ def test(names: tuple[str, ...], model: str | None, providers: Path | None, as_j
 
 
 async def _test(names: tuple[str, ...], model: str | None, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import make_models, providers_of
     from jikko.ports.models import Message, ModelFailure, ModelRequest
-    from jikko.providers.backends import BACKENDS
-    from jikko.providers.file import read_providers
-    from jikko.providers.models import ProviderModels
 
-    found = read_providers(settings.providers, os.environ)
-    models = ProviderModels(found, BACKENDS)
+    found = providers_of(settings)
+    models = make_models(found)
     failed = 0
     try:
         for name in names or tuple(found.entries):

@@ -1,7 +1,5 @@
 """Runs and their nodes as bodies of answers. Source: Dify 1.15, spec/records.md, spec/service-api.md."""
 
-import json
-import math
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -97,12 +95,11 @@ def running_body(record: RunRecord) -> bytes:
 
 
 def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
-    """The answer to a blocking run that ended."""
-    body = _answer(record, outputs)
-    if b"null" in record.outputs and _has_nan(outputs):
-        # Dify writes NaN into this one body, which is no JSON. Source: spec/observed.md.
-        return json.dumps(msgspec.to_builtins(body), ensure_ascii=False).encode("utf-8", "replace")
-    return encode(body)
+    """The answer to a blocking run that ended.
+
+    NaN and infinities are null, as in streams and records. Dify writes them into this one body, which is no JSON then.
+    """
+    return encode(_answer(record, outputs))
 
 
 def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
@@ -148,18 +145,3 @@ def log_entry(record: RunRecord) -> LogEntry:
 def log_id(run_id: str) -> str:
     """The id of a run's log row: one row per run, so it is made of the run's id."""
     return f"{run_id[:14]}8{run_id[15:]}"
-
-
-def _has_nan(value: Json) -> bool:
-    left = [value]
-    while left:
-        match left.pop():
-            case float() as number if not math.isfinite(number):
-                return True
-            case list() as items:
-                left += items
-            case dict() as entries:
-                left += entries.values()
-            case _:
-                pass
-    return False

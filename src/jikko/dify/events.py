@@ -124,7 +124,7 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
 
 def form_requested(event: FormRequested) -> HumanInputRequired:
     """The data of ``human_input_required``."""
-    return HumanInputRequired(*_form(event))
+    return HumanInputRequired(*[*_form(event), event.form["form_token"] is not None])
 
 
 def pause_reason(event: FormRequested) -> PauseReason:

@@ -199,7 +199,8 @@ class OpenForm(Struct):
 class HumanInputRequired(OpenForm):
     """A node waits for its form."""
 
-    display_in_ui: bool = True
+    display_in_ui: bool
+    """Whether it can be submitted over the API, which is where a page would send it."""
 
 
 class PauseReason(OpenForm, tag_field="TYPE", tag="human_input_required"):

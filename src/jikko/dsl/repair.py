@@ -95,17 +95,12 @@ def _qualified(name: Json) -> Json:
     return model_provider(name) if isinstance(name, str) else name
 
 
-def _model(data: _Data) -> _Data:
-    changed: _Data = _changed(data, "model", "provider", by=_qualified)
-    return changed
-
-
 def _parameter_extractor(data: _Data) -> _Data:
     def parameter(entry: _Data) -> _Data:
         renamed = {"bool": "boolean", "select": "string"}.get(str(entry.get("type")))
         return {**entry, "type": renamed} if renamed else entry
 
-    data = _changed(_model(data), "parameters", by=_each(parameter))
+    data = _changed(data, "parameters", by=_each(parameter))
     return data if data.get("reasoning_mode") else {**data, "reasoning_mode": "function_call"}
 
 
@@ -214,8 +209,6 @@ _REPAIRS: Final[Mapping[str, Callable[[_Data], _Data]]] = {
     "human-input": _human_input,
     "iteration": _iteration,
     "knowledge-retrieval": _knowledge_retrieval,
-    "llm": _model,
     "parameter-extractor": _parameter_extractor,
-    "question-classifier": _model,
     "tool": _tool,
 }

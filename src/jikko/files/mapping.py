@@ -3,24 +3,11 @@
 Source: Dify 1.15, spec/variables.md §6.
 """
 
-from typing import Final
-
 from jikko.files.signing import UrlSigner
-from jikko.files.types import detect_type
-from jikko.ports.files import StoredFile
+from jikko.ports.file_index import StoredFile
+from jikko.ports.file_store import reference_of
+from jikko.ports.file_types import detect_type
 from jikko.values import FILE_IDENTITY, Json, is_file
-
-_PREFIX: Final = "file-ref:"
-
-
-def reference_of(file_id: str) -> str:
-    """The opaque ``reference`` of a stored file."""
-    return _PREFIX + file_id
-
-
-def file_id_of(reference: str) -> str:
-    """The id behind a ``reference``; a text that is none is taken for an id."""
-    return reference.removeprefix(_PREFIX)
 
 
 def stored_mapping(
@@ -53,10 +40,7 @@ def stored_mapping(
 
 
 def resign(value: Json, signer: UrlSigner, base_url: str = "") -> Json:
-    """The value with fresh urls in all mappings of stored files. What has none is handed back itself.
-
-    Only urls that were signed here are renewed. A value nested too deeply to be walked through stays as it is.
-    """
+    """See ``FileStore.renewed``."""
     try:
         return _walk(value, signer, base_url)
     except RecursionError:

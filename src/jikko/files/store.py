@@ -1,33 +1,40 @@
-"""The file store: an index, content by its hash, and urls."""
+"""The file store: an index, content by its hash, and signed urls."""
 
 import time
 from collections.abc import AsyncIterator
+from typing import Final
 
-from jikko.files.mapping import stored_mapping
+from jikko.files.mapping import resign, stored_mapping
 from jikko.files.signing import UrlSigner
-from jikko.files.types import FileLimits, extension_for, extension_of
 from jikko.ids import new_id
+from jikko.ports.blob_store import BlobStore, FileMissing
 from jikko.ports.clock import Clock
-from jikko.ports.files import NOTHING_KEPT, BlobStore, FileIndex, FileMissing, Kept, Origin, StoredFile
+from jikko.ports.file_index import NOTHING_KEPT, FileIndex, Kept, Origin, StoredFile
+from jikko.ports.file_types import extension_for, extension_of
 from jikko.values import Json
+
+_MAX_MADE: Final = 100 * 1024 * 1024
 
 
 class Files:
-    """A ``FileStore``."""
+    """A ``FileStore``, and ``OldFiles``."""
 
     def __init__(
         self,
         index: FileIndex,
         blobs: BlobStore,
         signer: UrlSigner,
-        limits: FileLimits | None = None,
         *,
+        max_made: int = _MAX_MADE,
         clock: Clock = time.time,
     ) -> None:
+        """Args:
+        max_made: Bytes of a file that a node makes. Source: Dify 1.15, spec/service-api.md §6.1.
+        """
         self._index = index
         self._blobs = blobs
         self._signer = signer
-        self._limits = limits or FileLimits()
+        self._max_made = max_made
         self._clock = clock
 
     async def save(
@@ -70,7 +77,7 @@ class Files:
             end_user_id=end_user_id,
             name=name,
             mime_type=mime_type,
-            max_size=self._limits.max_made,
+            max_size=self._max_made,
             origin="node",
         )
         return self.mapping(file, type=type)
@@ -81,7 +88,9 @@ class Files:
             return None
         return file
 
-    async def look_up(self, file_id: str) -> StoredFile | None:
+    async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
+        if not self._signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
+            return None
         return await self._index.find(file_id)
 
     async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
@@ -101,6 +110,9 @@ class Files:
     def url(self, file: StoredFile, *, base_url: str = "") -> str:
         return self._signer.url(file, base_url)
 
+    def renewed(self, value: Json, *, base_url: str = "") -> Json:
+        return resign(value, self._signer, base_url)
+
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)
         if file is not None:
@@ -108,28 +120,11 @@ class Files:
         return file
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> int:
-        """Remove files that were neither stored nor used since a moment, at most ``limit`` at a time.
-
-        Args:
-            keep: Files that stay.
-
-        Returns:
-            How many. Less than ``limit``: there are no more.
-        """
         expired = await self._index.expire(before, limit=limit, keep=keep)
         await self._remove(expired.orphans)
         return expired.files
 
     async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
-        """Remove content that no file has and that is older than an hour: a crash, or ``expire``, left it behind.
-
-        Args:
-            after: Begin behind this digest.
-            limit: How many to look at, so that others may read in between.
-
-        Returns:
-            The last digest that was looked at; ``""``: there are no more.
-        """
         digests = await self._blobs.digests(after=after, limit=limit)
         await self._remove(await self._index.unnamed(digests))
         return digests[-1] if digests else ""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
-from jikko.files.mapping import resign
-from jikko.files.signing import UrlSigner
-from jikko.files.types import FileLimits
+from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
+from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.clock import Clock
 from jikko.runs.forms import Forms
@@ -33,13 +32,16 @@ class Api:
     """Bytes of a JSON body."""
     files: FileService
     forms: Forms
-    signer: UrlSigner
     file_limits: FileLimits
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock
+    root_path: str = ""
+    """The path below which clients reach the server, unless a proxy says another; empty for none."""
+    proxies: TrustedProxies | None = None
+    """Whose word on requests is taken; ``None``: nobody's."""
     ping_seconds: float = PING_SECONDS
 
     def fresh(self, value: Json, base_url: str) -> Json:
         """The value with urls of files that have not expired."""
-        return resign(value, self.signer, base_url)
+        return self.files.fresh(value, base_url=base_url)

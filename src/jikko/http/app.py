@@ -8,14 +8,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
+from jikko.http.cors import EVERYBODY, cors_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
 from jikko.http.openapi import description_operations
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
-from jikko.http.requests import Request
+from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash
+from jikko.ids import is_uuid
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +34,30 @@ class _Application:
         self._api = api
         self._router = Router(operations)
         self._observers = tuple(observers)
+        self._ids = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await _refuse(scope, receive, send)
             return
+        if self._api.root_path:
+            scope = {**scope, "root_path": self._api.root_path}
+        if self._api.proxies is not None:
+            scope = self._api.proxies.believed(scope)
         path = scope["path"]
         if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
-        request = Request(self._api, scope, receive, values)
+        request = Request(self._api, scope, receive, values, self._ids)
         observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             answer = await self._answer(request, operation)
+            origin = request.origin
+            answer.headers += (
+                [(b"x-request-id", request.id), EVERYBODY]
+                if origin is None
+                else [(b"x-request-id", request.id), *cors_headers(request, origin)]
+            )
             await answer(receive, send if observed is None else observed.send)
         finally:
             if observed is not None:
@@ -54,14 +67,17 @@ class _Application:
         try:
             if operation is None:
                 return self._no_operation(request)
+            if operation.ids and not all(is_uuid(request.path_params[name]) for name in operation.ids):
+                return no_page()
             if self._api.apps.counts_requests and not operation.open:
                 await authenticated(request)
             return await operation.handler(request)
         except JikkoError as error:
             return error_response(error)
         except Exception:
-            log.exception("%s %r failed", request.scope["method"], request.scope["path"])
-            return unexpected_error()
+            request_id = request.id.decode()
+            log.exception("request %s failed: %s %r", request_id, request.scope["method"], request.scope["path"])
+            return unexpected_error(request_id)
 
     def _no_operation(self, request: Request) -> Answer:
         methods = self._router.methods(_path(request.scope))

@@ -28,6 +28,10 @@ class Error(Struct):
     workflow_run_id: Annotated[
         Uuid | UnsetType, Meta(description="The run that was accepted though the answer is an error.")
     ] = UNSET
+    request_id: Annotated[
+        str | UnsetType,
+        Meta(description="Of a fault of the server: the name of the request in its log, as in X-Request-Id."),
+    ] = UNSET
     data: Annotated[
         list[dict[str, Json]] | UnsetType, Meta(description="Of a run whose log is damaged: what can be read of it.")
     ] = UNSET
@@ -59,6 +63,7 @@ def options(methods: Iterable[str]) -> Response:
     return Response(b"", 200, {"Allow": ", ".join(methods)}, media_type=_HTML)
 
 
-def unexpected_error() -> Response:
-    """A fault of ours. What it was goes to the log and not to the client."""
-    return refusal(Error("internal_server_error", "Internal server error.", 500))
+def unexpected_error(request_id: str) -> Response:
+    """A fault of ours. What it was goes to the log and not to the client, who is told where it stands there."""
+    message = f"Internal server error. The server's log tells more of request {request_id}."
+    return refusal(Error("internal_server_error", message, 500, request_id=request_id))

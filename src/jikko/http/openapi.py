@@ -1,23 +1,29 @@
 """The OpenAPI description of the API, made of the table of operations."""
 
-import html
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
 
-from jikko.http.errors import Error
+from jikko.events import Event
+from jikko.http.chat_operations import IDS
+from jikko.http.errors import Error, no_page
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference import FILES, POLICY, reference_file, reference_page
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
+from jikko.http.routes.records import event_schema
 
-_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"}
+_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id", *IDS}
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
+_FILE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+_PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 _WHAT = {
     400: "The request is wrong.",
     401: "No API key, or an unknown one.",
@@ -33,8 +39,12 @@ _WHAT = {
 }
 
 
-def openapi(version: str) -> dict[str, Any]:
-    """The description, as OpenAPI 3.1."""
+def openapi(version: str, root_path: str = "") -> dict[str, Any]:
+    """The description, as OpenAPI 3.1.
+
+    Args:
+        root_path: The path below which clients reach the server.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -44,9 +54,11 @@ def openapi(version: str) -> dict[str, Any]:
             "title": "Jikko",
             "version": version,
             "description": "Dify's workflow Service API, and what Jikko adds to it. Every error is an object with "
-            "code, message and status. Of any request: 414, 431 and 408 for a URL or headers that are too long or "
-            "too slow, 405 with the header Allow, 505 for other versions of HTTP than 1.1 and 1.0.",
+            "code, message and status. Every answer has X-Request-Id: the request's own, or a new one. Of any request: "
+            "414, 431 and 408 for a URL or headers that are too long or too slow, 405 with the header Allow, 505 for "
+            "other versions of HTTP than 1.1 and 1.0.",
         },
+        "servers": [{"url": root_path or "/"}],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
@@ -102,18 +114,21 @@ def _responses(operation: Operation) -> dict[str, Any]:
         )
         if operation.streams and status == 200:
             content["text/event-stream"] = {}
+        if status == 204:
+            responses["204"] = {"description": "Nothing more will come."}
+            continue
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
     # Every request with a key counts for the key's limit.
     for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
         content = {"application/json": {"schema": _ref(Error)}}
-        if status == 404 and operation.no_id_is_no_page:
+        if status == 404 and operation.ids:
             content["text/html"] = {}
         responses[str(status)] = {"description": _WHAT[status], "content": content}
     return responses
 
 
 def _schemas() -> dict[str, Schema]:
-    """The bodies that clients send and get, by name."""
+    """The bodies that clients send and get, and the events of a log, by name."""
     sent = {operation.body for operation in OPERATIONS if operation.body is not None}
     got = {answer for operation in OPERATIONS for answer in operation.answers.values() if not isinstance(answer, str)}
     schemas = _components({*got, Error})
@@ -123,7 +138,24 @@ def _schemas() -> dict[str, Schema]:
         schema["required"] = [name for name in parts if "default" in parts[name] or name in schema["required"]]
         for part in parts.values():
             part.pop("default", None)
-    return schemas | _components(sent)
+    return schemas | _components(sent) | _events()
+
+
+def _events() -> dict[str, Schema]:
+    """The events of a log, each with its position, and what they hold."""
+    classes = get_args(Event)
+    own = {kind.__name__ for kind in classes}
+    events = {}
+    for name, schema in _components(classes).items():
+        if name not in own:
+            events[name] = schema
+            continue
+        parts = {
+            "id": {"type": "integer", "minimum": 0, "description": "Its position in the log."},
+            **schema["properties"],
+        }
+        events[event_schema(name)] = {**schema, "properties": parts, "required": ["id", *schema["required"]]}
+    return events
 
 
 def _components(bodies: Iterable[type[Struct]]) -> dict[str, Schema]:
@@ -139,33 +171,32 @@ def description_operations(version: str) -> list[Operation]:
     """The operations that show the description, which does not describe them."""
 
     async def openapi_json(request: Request) -> Answer:
-        return json_response(openapi(version))
+        return json_response(openapi(version, request.root_path))
+
+    @lru_cache(maxsize=1)
+    def page() -> bytes:
+        return reference_page(openapi(version)).encode()
 
     async def docs(request: Request) -> Answer:
-        return Response(docs_page(version).encode(), media_type=b"text/html; charset=utf-8")
+        return Response(page(), headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
-    json, page = {200: "application/json"}, {200: "text/html"}
+    async def docs_file(request: Request) -> Answer:
+        name = request.path_params["name"]
+        if name not in FILES:
+            return no_page()
+        return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
+
+    async def root(request: Request) -> Answer:
+        return Response(b"", 302, {"Location": f"{request.root_path}/docs"})
+
+    async def index(request: Request) -> Answer:
+        return Response(b"", 302, {"Location": f"{request.root_path}/v1/"})
+
+    described, shown = {200: "application/json"}, {200: "text/html"}
     return [
-        Operation("GET", "/openapi.json", openapi_json, "The description", json, tag="Server", open=True),
-        Operation("GET", "/docs", docs, "The description as a page", page, tag="Server", open=True),
+        Operation("GET", "/openapi.json", openapi_json, "The description", described, tag="Server", open=True),
+        Operation("GET", "/docs", docs, "The description as a page", shown, tag="Server", open=True),
+        Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
+        Operation("GET", "/", root, "Where the page is", {302: "text/html"}, tag="Server", open=True),
+        Operation("GET", "/v1", index, "What this server is", {302: "text/html"}, tag="Server", open=True),
     ]
-
-
-def docs_page(version: str) -> str:
-    """The description as a page that needs nothing from elsewhere."""
-    rows = "".join(
-        f"<tr><td><code>{operation.method}</code></td><td><code>{html.escape(operation.path)}</code></td>"
-        f"<td>{html.escape(operation.summary)}</td>"
-        f"<td>{', '.join(str(status) for status in (*operation.answers, *operation.errors))}</td></tr>"
-        for operation in OPERATIONS
-    )
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Jikko API</title>"
-        "<meta name=viewport content='width=device-width'><style>body{font:16px/1.5 system-ui;margin:2rem auto;"
-        "max-width:70rem;padding:0 1rem}td{padding:.3rem .8rem;border-top:1px solid #ddd;vertical-align:top}"
-        "table{border-collapse:collapse}</style>"
-        f"<h1>Jikko {html.escape(version)}</h1><p>The API key goes into the header "
-        "<code>Authorization: Bearer app-…</code>. The whole description: <a href=/openapi.json>/openapi.json</a>, "
-        "for any OpenAPI tool.</p>"
-        f"<table><tr><th>Method<th>Path<th>What<th>Answers</tr>{rows}</table></html>"
-    )

@@ -33,7 +33,7 @@ class Operation:
     """Headers of the request, all optional; as ``query``."""
     streams: bool = False
     """Whether it may answer with server-sent events as well."""
-    no_id_is_no_page: bool = False
-    """Whether an id in the path that is no UUID is answered as an address that does not exist: with a page. (Dify)"""
+    ids: tuple[str, ...] = ()
+    """Parts of the path without which, if they are no UUIDs, there is no such address, whoever asks: a page. (Dify)"""
     open: bool = False
     """Whether it needs no API key."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
+from jikko.http.chat_operations import CHAT_OPERATIONS
 from jikko.http.fields import TRACE_SESSION, UserRequest
 from jikko.http.operation import Operation, Schema
 from jikko.http.routes import files, forms, info, records, retries, runs
@@ -16,7 +17,8 @@ _TEXT: Final[Schema] = {"type": "string"}
 _INTEGER: Final[Schema] = {"type": "integer"}
 _SOME_TEXT = {**_TEXT, "minLength": 1}
 _USER = {**_TEXT, "maxLength": 255}
-_TIME = {**_TEXT, "format": "date-time"}
+_TIME: Final[Schema] = {"anyOf": [{**_TEXT, "format": "date-time"}, {**_TEXT, "maxLength": 0}]}
+"""An empty one counts as not given, as at Dify."""
 _RUN = "/v1/workflows/run/{workflow_run_id}"
 _START_ERRORS = (400, 401, 404, 409, 413, 415, 429, 503)
 _KEY = (
@@ -108,7 +110,7 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/events",
         records.run_events,
         "Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID)",
-        {200: records.EventLog},
+        {200: records.EventLog, 204: "text/event-stream"},
         (400, 401, 404, 503),
         streams=True,
     ),
@@ -136,7 +138,7 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/stop",
         runs.stop_run,
         "Stop a run by its id",
-        {200: runs.Stopped},
+        {200: runs.RunStopped},
         (400, 401, 404, 413, 415, 503),
         body=UserRequest,
     ),
@@ -182,7 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (401, 403, 404),
         tag="Files",
         query=(("as_attachment", _TEXT, "true: for saving, not for showing."),),
-        no_id_is_no_page=True,
+        ids=("file_id",),
     ),
     Operation(
         "GET",
@@ -247,14 +249,11 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: info.EndUser},
         (401, 404),
         tag="End Users",
-        no_id_is_no_page=True,
+        ids=("end_user_id",),
     ),
     Operation("POST", "/v1/audio-to-text", info.audio_to_text, "Speech to text; refused", {}, (400, 401), tag="Audio"),
     Operation("POST", "/v1/text-to-audio", info.text_to_audio, "Text to speech; refused", {}, (400, 401), tag="Audio"),
-    Operation("POST", "/v1/chat-messages", info.chat, "Chat; refused", {}, (400, 401), tag="Other app modes"),
-    Operation(
-        "POST", "/v1/completion-messages", info.completion, "Completion; refused", {}, (400, 401), tag="Other app modes"
-    ),
+    *CHAT_OPERATIONS,
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
     Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
 )

@@ -1,8 +1,12 @@
 """A request as routes read it."""
 
-from collections.abc import Mapping
+import re
+import secrets
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -16,15 +20,23 @@ from jikko.values import MAX_DEPTH, is_too_deep
 
 _UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
 
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
+
 _decode = msgspec.json.Decoder().decode
 
 
 class Request:
     """An HTTP request to the API."""
 
-    __slots__ = ("_query", "api", "app", "path_params", "receive", "scope")
+    __slots__ = ("_query", "api", "app", "id", "origin", "path_params", "receive", "scope")
 
-    def __init__(self, api: Api, scope: Scope, receive: Receive, path_params: Mapping[str, str]) -> None:
+    def __init__(
+        self, api: Api, scope: Scope, receive: Receive, path_params: Mapping[str, str], ids: Iterator[bytes]
+    ) -> None:
+        """Args:
+        ids: Names for requests that come without one; see ``request_ids``.
+        """
         self.api = api
         self.scope = scope
         self.receive = receive
@@ -33,6 +45,17 @@ class Request:
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
         self._query: QueryParams | None = None
+        self.origin: bytes | None = None
+        """The site whose page sent it, if one did."""
+        given = None
+        # One look for both: every request pays for it.
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                self.origin = value
+            elif name == b"x-request-id":
+                given = value
+        self.id: bytes = given if given and _REQUEST_ID.fullmatch(given) else next(ids)
+        """Its name in answer and log: the one that it came with, if that is one."""
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case), if there is one."""
@@ -56,11 +79,19 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """The address under which its client reached the server, without a slash at its end."""
+        """The address under which its client reached the server, ``root_path`` included, without a slash at its end."""
         if self.api.public_url:
             return self.api.public_url.rstrip("/")
         scope = self.scope
         return _base_url(scope["scheme"], self.header(b"host"), scope.get("server"), scope.get("root_path", ""))
+
+    @property
+    def root_path(self) -> str:
+        """The path below which its client reached the server, such as ``/jikko``; mostly ``""``."""
+        if self.api.public_url:
+            return urlsplit(self.api.public_url).path.rstrip("/")
+        path: str = self.scope.get("root_path", "")
+        return path
 
     async def body(self) -> bytes:
         """The body.
@@ -106,8 +137,8 @@ class Request:
         body = await self.body()
         try:
             value = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise BadRequest(_UNREADABLE) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"{_UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
         # Nearly no body has so many brackets at all.
@@ -118,12 +149,38 @@ class Request:
         return value
 
 
+def request_ids() -> Iterator[bytes]:
+    """Names for requests, without end: 16 hexadecimal digits, the first 8 of which are the process's own."""
+    process = secrets.token_hex(4).encode()
+    return (b"%s%08x" % (process, number & 0xFFFFFFFF) for number in count())
+
+
 @lru_cache(maxsize=64)
 def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | None, root_path: str) -> str:
     # Kept: every start of a run asks for it, nearly always the same clients in the same way.
     headers = [] if host is None else [(b"host", host.encode("latin-1"))]
     scope = {"type": "http", "scheme": scheme, "headers": headers, "server": server, "root_path": root_path}
     return str(StarletteRequest(scope).base_url).rstrip("/")
+
+
+def _what_is_wrong(body: bytes, error: Exception) -> str:
+    """Why a body is no JSON, and where, for humans: lines and columns (characters) are counted from 1."""
+    if not body:
+        return "The body is empty."
+    line, column = _place(body, error)
+    return f"The body is no JSON (line {line}, column {column})."
+
+
+def _place(body: bytes, error: Exception) -> tuple[int, int]:
+    found = _BYTE.search(str(error))
+    place = int(found[1]) if found else len(body)
+    if "trailing" in str(error):
+        place -= 1  # that is told when one more was read
+    try:
+        before = body[:place].decode()
+    except UnicodeDecodeError as spoilt:
+        before = body[: spoilt.start].decode()
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _too_deep() -> InvalidParam:

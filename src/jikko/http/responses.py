@@ -15,6 +15,9 @@ Headers = list[tuple[bytes, bytes]]
 class Answer(Protocol):
     """An answer that is ready to be sent."""
 
+    headers: Headers
+    """Its own, which may be added to until it is sent."""
+
     async def __call__(self, receive: Receive, send: Send) -> None:
         """Send it: the message that starts a response of ASGI, then its body."""
         ...
@@ -43,6 +46,13 @@ class Response:
         await send({"type": "http.response.body", "body": self.body})
 
 
+def no_content() -> Response:
+    """An answer without a body: 204."""
+    response = Response(b"", 204)
+    response.headers.clear()
+    return response
+
+
 def json_response(body: Any, status: int = 200) -> Response:
     """An answer in JSON."""
     return Response(encode(body), status)
@@ -53,10 +63,10 @@ class Stream:
 
     def __init__(self, pieces: AsyncIterator[bytes], headers: Headers) -> None:
         self._pieces = pieces
-        self._headers = headers
+        self.headers = headers
 
     async def __call__(self, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:

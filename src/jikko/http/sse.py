@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from jikko.http.responses import Stream, encoded
 
 PING = b"event: ping\n\n"
+RETRY = b"retry: 1000\n"
+"""How long a client that lost a stream which can be resumed waits before it comes again, in milliseconds."""
 PING_SECONDS = 10.0
 """Without a message for so long, a stream sends a ping. Source: Dify 1.15, spec/events.md §1."""
 

@@ -12,11 +12,13 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
-from jikko.files.signing import UrlSigner
-from jikko.files.types import FileLimits, extension_of
 from jikko.ids import is_uuid
-from jikko.ports.files import FileMissing, FileStore, FileTooLarge, StoredFile
-from jikko.values import Seconds, Uuid
+from jikko.inputs.file_limits import FileLimits
+from jikko.ports.blob_store import FileMissing, FileTooLarge
+from jikko.ports.file_index import StoredFile
+from jikko.ports.file_store import FileStore
+from jikko.ports.file_types import extension_of
+from jikko.values import Json, Seconds, Uuid
 
 WORKSPACE_ID: Final = "6a696b6b-6f00-4000-8000-000000000001"
 """The ``tenant_id`` of every answer: an installation is one workspace."""
@@ -77,9 +79,8 @@ class File(Struct, kw_only=True):
 class FileService:
     """The use cases about files."""
 
-    def __init__(self, store: FileStore, signer: UrlSigner, limits: FileLimits) -> None:
+    def __init__(self, store: FileStore, limits: FileLimits) -> None:
         self._store = store
-        self._signer = signer
         self._limits = limits
 
     async def upload(self, parts: Sequence[tuple[str, UploadedPart]], *, app_id: str, end_user_id: str) -> StoredFile:
@@ -135,6 +136,10 @@ class FileService:
             source_url=self._store.url(file, base_url=base_url),
         )
 
+    def fresh(self, value: Json, *, base_url: str = "") -> Json:
+        """The value with urls of stored files that have not expired."""
+        return self._store.renewed(value, base_url=base_url)
+
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
         """A file by its signed url; no key is needed.
 
@@ -149,9 +154,8 @@ class FileService:
         timestamp, nonce, sign = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
         if not timestamp or not nonce or not sign:
             raise InvalidParam("Invalid request.")
-        if not is_uuid(file_id) or not self._signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
-            raise NotFound("File not found or signature is invalid")
-        file = await self._store.look_up(file_id)
+        signed = self._store.signed
+        file = await signed(file_id, timestamp=timestamp, nonce=nonce, sign=sign) if is_uuid(file_id) else None
         if file is None:
             raise NotFound("File not found or signature is invalid")
         as_attachment = query.get("as_attachment", "").lower() in ("true", "1")

@@ -2,14 +2,12 @@
 
 import json
 import os
-import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from jikko.private import opener
-from jikko.store.sqlite.migrate import folder_id
 
 MARK: Final = "backup.json"
 """Says in a backup which data folder it is of. Whoever serves the folder removes it: then it is no copy any more."""
@@ -21,11 +19,12 @@ class NotABackup(Exception):
     """The folder holds something else. The message says what, and what to do."""
 
 
-def require_free(folder: Path, source_id: str) -> None:
+def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> None:
     """See that a backup may be written to a folder: it is new, empty, or an earlier backup of the same data folder.
 
     Args:
         source_id: What the data folder is known by; empty if its database does not say yet.
+        id_of: What the data folder of a database is known by; empty if it does not say, or cannot be read.
 
     Raises:
         NotABackup: The folder holds something else.
@@ -37,7 +36,7 @@ def require_free(folder: Path, source_id: str) -> None:
         return
     if not names:
         return
-    if why := _objection(folder, names, source_id):
+    if why := _objection(folder, names, source_id, id_of):
         raise NotABackup(
             f"{folder} {why}; nothing was written. Name a folder that is new or empty, or one that `jikko backup` made "
             "of this data folder and that was not served since."
@@ -63,7 +62,7 @@ def unmark(home: Path) -> None:
     (home / MARK).unlink(missing_ok=True)
 
 
-def _objection(folder: Path, names: list[str], source_id: str) -> str:
+def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[Path], str]) -> str:
     """What speaks against writing to a folder that has these things in it; empty if nothing does."""
     database = folder / "jikko.db"
     marked = _marked(folder)
@@ -74,7 +73,7 @@ def _objection(folder: Path, names: list[str], source_id: str) -> str:
     if not source_id:
         return "is a backup, and the database here is of an earlier version, which does not say whether it is of this"
     # A damaged copy says nothing, and is replaced: its mark is enough.
-    found = _id_of(database)
+    found = id_of(database)
     if marked != source_id or (found and found != source_id):
         return "is a backup of another data folder"
     return ""
@@ -84,16 +83,6 @@ def _marked(folder: Path) -> str:
     """Which data folder a folder is a backup of; empty if it does not say."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         return str(json.loads((folder / MARK).read_bytes())["backup_of"])
-    return ""
-
-
-def _id_of(database: Path) -> str:
-    """What the data folder of a database is known by; empty if it does not say, or cannot be read."""
-    with (
-        suppress(sqlite3.Error),
-        closing(sqlite3.connect(f"file:{quote(str(database.resolve()))}?mode=ro", uri=True)) as connection,
-    ):
-        return folder_id(connection)
     return ""
 
 

@@ -10,7 +10,7 @@ from jikko.events import Event, Round, RunFinished, RunStarted, Usage
 from jikko.ids import is_uuid
 from jikko.ports.run_store import Append
 from jikko.record import RunOwner, folded, node_executions
-from jikko.store.sqlite.secret_marks import without_marks
+from jikko.secret_marks import without_marks
 from jikko.values import encode_json
 
 FORMAT: Final = 2

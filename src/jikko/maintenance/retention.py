@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jikko.errors import JikkoError, LogDamaged
-from jikko.files.store import Files
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
-from jikko.ports.files import Kept
+from jikko.ports.file_index import Kept
+from jikko.ports.file_store import OldFiles
 from jikko.ports.run_store import RunStore
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Pruned:
 class Retention:
     """Removes old runs and files in small batches, while others read and write."""
 
-    def __init__(self, store: RunStore, files: Files, clock: Clock = time.time, *, batch: int = _BATCH) -> None:
+    def __init__(self, store: RunStore, files: OldFiles, clock: Clock = time.time, *, batch: int = _BATCH) -> None:
         self._store = store
         self._files = files
         self._clock = clock

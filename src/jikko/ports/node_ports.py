@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from jikko.ports.documents import DocumentReader
-from jikko.ports.files import FileStore
+from jikko.ports.file_store import FileStore
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox

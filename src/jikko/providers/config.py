@@ -108,6 +108,21 @@ class Providers:
         }
         return Providers(shared, source=self.source)
 
+    @staticmethod
+    def line_to_add(provider: str) -> str:
+        """The line for the providers file that would make a provider known."""
+        known = well_known(provider)
+        short = short_name(model_provider(provider))
+        fields = [f"type: {known.type if known else 'openai'}"]
+        if known is None or (not known.base_url and known.type in ("openai", "azure")):
+            fields.append("base_url: https://…")
+        if known is not None and known.type == "azure":
+            fields.append('api_version: "2024-10-21"')
+        if known is None or known.needs_key:
+            variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
+            fields.append(f'api_key: "${{{variable}_API_KEY}}"')
+        return f'  "{short}": {{{", ".join(fields)}}}'
+
 
 def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
     """What a model can do: what the file says, else what is known of the provider, else a careful guess."""
@@ -123,21 +138,6 @@ def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
         structured_output=_first(own.structured_output, config.traits.structured_output, structured),
         media=frozenset(kind for kind, able in media.items() if able),
     )
-
-
-def line_to_add(provider: str) -> str:
-    """The line for the providers file that would make a provider known."""
-    known = well_known(provider)
-    short = short_name(model_provider(provider))
-    fields = [f"type: {known.type if known else 'openai'}"]
-    if known is None or (not known.base_url and known.type in ("openai", "azure")):
-        fields.append("base_url: https://…")
-    if known is not None and known.type == "azure":
-        fields.append('api_version: "2024-10-21"')
-    if known is None or known.needs_key:
-        variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
-        fields.append(f'api_key: "${{{variable}_API_KEY}}"')
-    return f'  "{short}": {{{", ".join(fields)}}}'
 
 
 def _first(*values: bool | None) -> bool:

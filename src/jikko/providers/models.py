@@ -17,7 +17,7 @@ from jikko.ports.models import (
     ModelUsage,
 )
 from jikko.providers.backend import Backend
-from jikko.providers.config import ProviderConfig, Providers, abilities, line_to_add
+from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.limits import Limiter
 from jikko.providers.masking import masked
 from jikko.providers.prices import Prices
@@ -146,7 +146,7 @@ class ProviderModels:
         if config is None:
             raise ModelFailure(
                 f"Nothing says how to reach the provider {provider!r} of the model {model!r}. Add this line under "
-                f"'providers:' in {self.providers.source or _NO_FILE}:\n{line_to_add(provider)}",
+                f"'providers:' in {self.providers.source or _NO_FILE}:\n{self.providers.line_to_add(provider)}",
                 kind="ModelNotExistError",
             )
         return config

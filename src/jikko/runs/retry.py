@@ -13,7 +13,7 @@ from jikko.ids import new_id
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
-from jikko.ports.files import FileStore
+from jikko.ports.file_store import FileStore
 from jikko.ports.run_store import RunStore
 from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog

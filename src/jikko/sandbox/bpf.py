@@ -28,11 +28,7 @@ def child_filter(machine: str | None = None) -> bytes:
         machine,
         allowed=syscalls.CHILD_ALLOWED,
         refused=syscalls.CHILD_REFUSED,
-        by_argument={
-            "mmap": _without_bit(2, PROT_EXEC),
-            "mprotect": _without_bit(2, PROT_EXEC),
-            "fcntl": _one_of(1, (F_GETFD, F_GETFL)),
-        },
+        by_argument={**_nothing_executable(), "fcntl": _one_of(1, (F_GETFD, F_GETFL))},
     )
 
 
@@ -44,8 +40,7 @@ def server_filter(machine: str | None = None) -> bytes:
         allowed=syscalls.SERVER_ALLOWED,
         refused=syscalls.SERVER_REFUSED,
         by_argument={
-            "mmap": _without_bit(2, PROT_EXEC),
-            "mprotect": _without_bit(2, PROT_EXEC),
+            **_nothing_executable(),
             "fcntl": _one_of(1, (F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC)),
             "ioctl": _one_of(1, (FIONBIO, FIONCLEX, FIOCLEX)),
         },
@@ -77,6 +72,11 @@ def _assemble(
     # An error and not a kill by default: a call that a new C library tries first must not end honest runs.
     program.append(_instruction(_RETURN, _error(errno.EPERM)))
     return b"".join(program)
+
+
+def _nothing_executable() -> dict[str, list[bytes]]:
+    """No memory that can be executed is mapped."""
+    return {name: _without_bit(2, PROT_EXEC) for name in ("mmap", "mprotect")}
 
 
 def _without_bit(argument: int, bit: int) -> list[bytes]:

@@ -56,6 +56,7 @@ async def serve(
             log_level=log_level if log_level != "info" else "warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
             http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,

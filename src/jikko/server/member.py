@@ -7,7 +7,6 @@ from functools import partial
 
 from jikko.assemble import Assembly
 from jikko.dify.bodies import detail_body
-from jikko.files.mapping import resign
 from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
 from jikko.record import RunDetail, RunRecord
 from jikko.runs.recovery import TakenOver
@@ -51,7 +50,7 @@ class ServerMember:
         assembly = self._assembly
 
         def body(record: RunRecord | RunDetail) -> bytes:
-            return detail_body(record, lambda outputs: resign(outputs, assembly.signer, ""))
+            return detail_body(record, assembly.files.fresh)
 
         days = assembly.settings.retention_days
         async with asyncio.TaskGroup() as jobs:

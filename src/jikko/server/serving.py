@@ -84,6 +84,7 @@ async def serve_assembly(
     from jikko import __version__
     from jikko.http.api import Api
     from jikko.http.app import create_app
+    from jikko.http.proxies import TrustedProxies, checked_root_path
     from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
 
@@ -99,10 +100,11 @@ async def serve_assembly(
         max_body=settings.max_body,
         files=assembly.files,
         forms=assembly.forms,
-        signer=assembly.signer,
         file_limits=assembly.file_limits,
         public_url=settings.public_url,
         now=assembly.clock,
+        root_path=checked_root_path(settings.root_path),
+        proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
     )
 
     async def stopping(at_once: bool) -> None:

@@ -10,6 +10,7 @@ from jikko.events import RunFinished
 from jikko.http.api import Api
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import Mode
+from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response
 from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import REPEATED
@@ -17,14 +18,14 @@ from jikko.runs.forms import forms_of
 from jikko.runs.idempotency import Start, Started
 
 
-async def answer(api: Api, start: Start, mode: Mode) -> Answer:
+async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     """The answer to the client that started a run."""
-    run = start.run
+    api, run = request.api, start.run
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return EventStream(_messages(api, run), headers)
     owner = run.record.owner
-    location = f"/v1/workflows/run/{owner.run_id}"
+    location = f"{request.root_path}/v1/workflows/run/{owner.run_id}"
     if mode == "async":
         await run.committed(1)
         return Response(run_bodies.running_body(run.record), 202, {**headers, "Location": location})

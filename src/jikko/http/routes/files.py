@@ -14,11 +14,9 @@ from starlette.types import Message, Receive
 from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
-from jikko.http.errors import no_page
 from jikko.http.fields import user_named
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Stream, encoded, json_response
-from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download
 
 
@@ -59,8 +57,6 @@ async def upload(request: Request) -> Answer:
 async def preview(request: Request) -> Answer:
     """``GET /v1/files/{file_id}/preview``: only files of chat messages, and there are no chats."""
     await authenticated(request)
-    if not is_uuid(request.path_params["file_id"]):
-        return no_page()
     raise NotFound("File not found in message context", code="file_not_found")
 
 

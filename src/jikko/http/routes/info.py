@@ -10,10 +10,8 @@ from msgspec import Struct
 from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import InvalidDocument, InvalidParam, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.errors import no_page
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
-from jikko.ids import is_uuid
 from jikko.inputs.uploads import WORKSPACE_ID
 from jikko.values import Json, Uuid
 
@@ -186,10 +184,8 @@ async def site(request: Request) -> Answer:
 
 async def end_user(request: Request) -> Answer:
     """``GET /v1/end-users/{end_user_id}``: who started a run or uploaded a file."""
-    app, end_user_id = await authenticated(request), request.path_params["end_user_id"]
-    if not is_uuid(end_user_id):
-        return no_page()
-    found = await request.api.end_users.find(app.id, end_user_id)
+    app = await authenticated(request)
+    found = await request.api.end_users.find(app.id, request.path_params["end_user_id"])
     created = datetime.fromtimestamp(int(found.created_at), UTC)
     anonymous = found.user == ANONYMOUS
     return json_response(
@@ -207,17 +203,3 @@ async def text_to_audio(request: Request) -> Answer:
     """``POST /v1/text-to-audio``: no app of this version has speech."""
     await authenticated(request)
     raise InvalidParam("TTS is not enabled")
-
-
-async def chat(request: Request) -> Answer:
-    """Chat end points: for apps of another mode."""
-    app = await authenticated(request)
-    if app.mode == "workflow":
-        raise WrongAppMode("Please check if your app mode matches the right API route.", code="not_chat_app")
-    raise WrongAppMode("Chat is not served by this version of Jikko.", code="app_unavailable")
-
-
-async def completion(request: Request) -> Answer:
-    """Completion end points: for apps of another mode."""
-    await authenticated(request)
-    raise WrongAppMode("App unavailable, please check your app configurations.", code="app_unavailable")

@@ -1,10 +1,9 @@
 """Records of runs: the logs, the log of one run, its node executions. Source: Dify 1.15, spec/records.md §6."""
 
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,8 +20,9 @@ from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import user_of
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response
-from jikko.http.sse import PING, EventStream
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.sse import PING, RETRY, EventStream
+from jikko.http.whole_numbers import whole_number
 from jikko.ports.run_store import LogQuery
 from jikko.record import NodeExecution, RunRecord, folded
 from jikko.runs.history import readable_executions
@@ -31,17 +31,24 @@ from jikko.values import Json
 T = TypeVar("T")
 
 
+def event_schema(name: str) -> str:
+    """What the API's description calls an event, by the name of its class."""
+    return f"{name}Event"
+
+
 NumberedEvent: TypeAlias = Annotated[
     dict[str, Json],
     Meta(
-        description="An event of the run's log; further fields depend on what happened.",
+        description="An event of the run's log.",
         extra_json_schema={
-            "properties": {
-                "id": {"type": "integer", "description": "Position in the log, from 0."},
-                "event": {"type": "string"},
-                "at": {"type": "number"},
+            "oneOf": [{"$ref": f"#/components/schemas/{event_schema(kind.__name__)}"} for kind in get_args(Event)],
+            "discriminator": {
+                "propertyName": "event",
+                "mapping": {
+                    str(kind.__struct_config__.tag): f"#/components/schemas/{event_schema(kind.__name__)}"
+                    for kind in get_args(Event)
+                },
             },
-            "required": ["id", "event", "at"],
         },
     ),
 ]
@@ -98,7 +105,8 @@ async def run_events(request: Request) -> Answer:
 
     As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
     pauses, until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that
-    comes first.
+    comes first. If nothing more can come, as the run has ended and the client has seen that, the answer is 204: an
+    ``EventSource`` of a browser stops asking then.
     """
     api, record = await _record(request)
     if "text/event-stream" not in (request.header(b"accept") or ""):
@@ -108,6 +116,8 @@ async def run_events(request: Request) -> Answer:
             return _damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
         return json_response(EventLog([_numbered(position, event) for position, event in enumerate(events)]))
     after = _last_event_id(request)
+    if after >= 0 and await _is_behind_the_end(api, record, after):
+        return no_content()
     return EventStream(_log_frames(api, record, after))
 
 
@@ -135,7 +145,7 @@ def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
 
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
-    yield PING
+    yield RETRY + PING
     follow = api.runs.control.reader(record).follow(after, durable=True, idle=api.ping_seconds, through_pauses=True)
     try:
         async for batch in follow:
@@ -208,6 +218,16 @@ def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     return wire.frame(Message("workflow_finished", run_id, run_id, data))
 
 
+async def _is_behind_the_end(api: Api, record: RunRecord, after: int) -> bool:
+    """Whether a client that has seen the events up to a position has seen all that there will ever be."""
+    if record.is_open:
+        return False
+    try:
+        return after >= len(await api.runs.records.events(record)) - 1
+    except LogDamaged:
+        return False  # that is told in the stream
+
+
 def _numbered(position: int, event: Event) -> NumberedEvent:
     fields: dict[str, Any] = msgspec.to_builtins(event)
     return {"id": position, **fields}
@@ -249,8 +269,8 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
     status = parameters.get("status") or None
     if status is not None and status not in _STATUSES:
         problems.append("status: must be 'succeeded', 'failed' or 'stopped'")
-    page = read("page", lambda text: _whole(text, 1, 99999), 1)
-    limit = read("limit", lambda text: _whole(text, 1, 100), 20)
+    page = read("page", lambda text: whole_number(text, 1, 99999), 1)
+    limit = read("limit", lambda text: whole_number(text, 1, 100), 20)
     before = read("created_at__before", _instant, None)
     after = read("created_at__after", _instant, None)
     account = parameters.get("created_by_account")
@@ -268,15 +288,6 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
         created_after=after,
         user=parameters.get("created_by_end_user_session_id") or None,
     )
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    if re.fullmatch(r"[+-]?[0-9]{1,11}", text) is None:
-        raise ValueError("must be a whole number")
-    number = int(text)
-    if not least <= number <= most:
-        raise ValueError(f"must lie between {least} and {most}")
-    return number
 
 
 def _instant(text: str) -> float | None:

@@ -62,7 +62,7 @@ async def retry_run(request: Request) -> Answer:
     run_id = record.owner.run_id
     options = start_options_of(request, f"retry {run_id}", body)
     retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, options=options)
-    return await answer(api, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
+    return await answer(request, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 
 async def lineage(request: Request) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from jikko.dify import bodies as run_bodies
 from jikko.dify import events as wire
@@ -51,7 +51,13 @@ class RunRequest(Struct):
 class Stopped(Struct):
     """The answer to a stop."""
 
-    stopped: Annotated[bool | UnsetType, Meta(description="Whether the run was still going on.")] = UNSET
+    result: str = "success"
+
+
+class RunStopped(Struct):
+    """The answer to a stop of a run by its id."""
+
+    stopped: Annotated[bool, Meta(description="Whether the run was still going on.")]
     result: str = "success"
 
 
@@ -79,13 +85,14 @@ async def run_detail(request: Request) -> Response:
 async def stop_task(request: Request) -> Response:
     """``POST /v1/workflows/tasks/{task_id}/stop``: stop a run by its task id.
 
-    ``stopped`` is there, and true, only if the run was still going on: for others, Dify's body has no such field.
+    Any user may. The answer is the same whether there was something to stop or not, or no such task; a stop by the id
+    of the run tells.
     """
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
     _require_workflow(app)
-    stopped = await api.runs.control.stop(app.id, request.path_params["task_id"], user)
-    return json_response(Stopped(True) if stopped else Stopped())
+    await api.runs.control.stop(app.id, request.path_params["task_id"], user)
+    return json_response(Stopped())
 
 
 async def stop_run(request: Request) -> Response:
@@ -94,7 +101,7 @@ async def stop_run(request: Request) -> Response:
     user = user_of(await request.json())
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     stopped = await api.runs.control.stop(app.id, record.owner.run_id, user)
-    return json_response(Stopped(stopped))
+    return json_response(RunStopped(stopped))
 
 
 async def _run(request: Request, workflow_id: str | None) -> Answer:
@@ -116,11 +123,11 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
         options=start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body),
     )
     if mode != "streaming":
-        return await answer(api, await _started(api, app, start), mode)
+        return await answer(request, await _started(api, app, start), mode)
     # Whether there is such a version is found out before the stream begins; all else is told in the stream.
     workflow = await api.workflows.get(app, start.workflow_id)
     try:
-        return await answer(api, await _started(api, app, start), mode)
+        return await answer(request, await _started(api, app, start), mode)
     except InvalidParam as error:
         refused = wire.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
         return EventStream(_pieces([PING + refused]))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from jikko.nodes.contract import Context, NodeFailure
-from jikko.ports.files import FileMissing
+from jikko.ports.blob_store import FileMissing
 from jikko.ports.http import HttpFailure, OutgoingRequest
 from jikko.values import Json
 

@@ -8,10 +8,9 @@ from jikko.nodes.contract import Context, Result
 
 
 @dataclass(frozen=True, slots=True)
-class BodyStart:
-    """Where a body begins. Has no events and no record. Source: spec/nodes.md, iteration-start, loop-start."""
+class _Mark:
+    """A node that does nothing."""
 
-    type: ClassVar[str] = "body-start"
     immediate: ClassVar[bool] = True
     branching: ClassVar[bool] = False
 
@@ -24,16 +23,14 @@ class BodyStart:
 
 
 @dataclass(frozen=True, slots=True)
-class LoopEnd:
+class BodyStart(_Mark):
+    """Where a body begins. Has no events and no record. Source: spec/nodes.md, iteration-start, loop-start."""
+
+    type: ClassVar[str] = "body-start"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopEnd(_Mark):
     """Ends the loop around it after the current round. Source: spec/nodes.md, loop-end."""
 
     type: ClassVar[str] = "loop-end"
-    immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
-
-    @classmethod
-    def from_dsl(cls, data: Fields) -> Self:
-        return cls()
-
-    async def run(self, ctx: Context) -> Result:
-        return Result()

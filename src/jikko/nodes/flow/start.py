@@ -17,6 +17,9 @@ _FEW: Final = 1000
 """Elements of an object that is checked at once, in some milliseconds. A hundred thousand take half a second."""
 
 
+_UNEXPECTED: Final = "WorkflowNodeError"
+
+
 @dataclass(frozen=True)
 class Start:
     """Hand on the inputs of the run. They were converted when the run was accepted; objects are checked here.
@@ -51,24 +54,25 @@ class Start:
         values = values_of(named, ctx.variables)
         for variable in self.variables:
             if variable.type == "json_object":
-                await self._check_object(variable, values[variable.name], values)
+                await self._check_object(variable, values[variable.name])
         return Result(outputs=values, inputs=values)
 
-    async def _check_object(self, variable: StartVariable, value: Json, inputs: dict[str, Json]) -> None:
+    async def _check_object(self, variable: StartVariable, value: Json) -> None:
+        # Dify records no inputs of a start node that fails: to it that is an unexpected error.
         name = variable.name
         if value is None:
             if variable.required:
-                raise NodeFailure(f"Input {name} is required.", inputs=inputs)
+                raise NodeFailure(f"Input {name} is required.", kind=_UNEXPECTED)
             return
         if not isinstance(value, dict):
-            raise NodeFailure(f"Input {name} must be a JSON object.", inputs=inputs)
+            raise NodeFailure(f"Input {name} must be a JSON object.", kind=_UNEXPECTED)
         try:
             schema = self._schemas.get(name)
             misfit = None if schema is None else await _misfit(schema, value)
         except BadSchema as bad:
-            raise NodeFailure(f"Input {name} cannot be checked against its schema: {bad}.", inputs=inputs) from None
+            raise NodeFailure(f"Input {name} cannot be checked against its schema: {bad}.", kind=_UNEXPECTED) from None
         if misfit is not None:
-            raise NodeFailure(f"Input {name} does not fit its schema: {misfit.message}", inputs=inputs)
+            raise NodeFailure(f"Input {name} does not fit its schema: {misfit.message}", kind=_UNEXPECTED)
 
 
 async def _misfit(schema: JsonSchema, value: Json) -> Misfit | None:

@@ -12,7 +12,7 @@ from jikko.nodes.contract import Context, NodeFailure, Result, Variables
 from jikko.nodes.http.http_body import Body, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
-from jikko.ports.files import FileTooLarge
+from jikko.ports.blob_store import FileTooLarge
 from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.values import Json
 

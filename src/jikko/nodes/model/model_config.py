@@ -21,6 +21,7 @@ class ModelConfig:
     """Provider, name, mode and completion parameters."""
 
     provider: str
+    """As the file has it, a bare name (``openai``) too: so it is recorded. The providers know it by both."""
     name: str
     mode: str
     parameters: Mapping[str, Json | Template]

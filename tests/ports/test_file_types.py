@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.files.types import FileLimits, detect_type, extension_for, extension_of, mime_type_of
+from jikko.ports.file_types import detect_type, extension_for, extension_of, mime_type_of
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,3 @@ def test_the_mime_type_that_a_name_suggests(name: str, expected: str) -> None:
 @pytest.mark.parametrize(("mime_type", "expected"), [("text/plain", ".txt"), ("image/jpeg", ".jpg"), ("x/y", "")])
 def test_the_extension_for_a_mime_type(mime_type: str, expected: str) -> None:
     assert extension_for(mime_type) == expected
-
-
-def test_how_large_an_upload_may_be_depends_on_its_kind() -> None:
-    limits = FileLimits(max_image=1, max_video=2, max_audio=3, max_other=4)
-
-    assert [limits.for_upload(extension) for extension in ("png", "mp4", "mp3", "pdf", "exe", "")] == [1, 2, 3, 4, 4, 4]

@@ -1,8 +1,7 @@
-"""What kind of file something is, and how large files of a kind may be."""
+"""What kind of file something is, by its name and MIME type."""
 
 import mimetypes
 import posixpath
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
 FileType: TypeAlias = Literal["image", "document", "audio", "video", "custom"]
@@ -19,8 +18,6 @@ _EXTENSIONS: Final[dict[FileType, frozenset[str]]] = {
     ),
 }
 """Source: Dify 1.15, spec/variables.md §6."""
-
-_MEBIBYTE: Final = 1024 * 1024
 
 
 def detect_type(extension: str, mime_type: str) -> FileType:
@@ -64,35 +61,3 @@ def extension_for(mime_type: str) -> str:
 def _tables() -> mimetypes.MimeTypes:
     # Not the module's functions: they read tables of the machine, and answers would differ from machine to machine.
     return mimetypes.MimeTypes()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLimits:
-    """How large files may be. The defaults are Dify's. Source: Dify 1.15, spec/service-api.md §6.1."""
-
-    max_image: int = 10 * _MEBIBYTE
-    """Bytes of an uploaded image; so are the next three."""
-    max_video: int = 100 * _MEBIBYTE
-    max_audio: int = 50 * _MEBIBYTE
-    max_other: int = 15 * _MEBIBYTE
-    max_made: int = 100 * _MEBIBYTE
-    """Bytes of a file that a node makes."""
-    blocked_extensions: frozenset[str] = frozenset()
-    """Extensions that cannot be uploaded: lower case, without the dot."""
-
-    @property
-    def largest(self) -> int:
-        """Bytes that no upload may have more of."""
-        return max(self.max_image, self.max_video, self.max_audio, self.max_other)
-
-    def for_upload(self, extension: str) -> int:
-        """Bytes that an uploaded file with this extension may have."""
-        match detect_type(extension, ""):
-            case "image":
-                return self.max_image
-            case "video":
-                return self.max_video
-            case "audio":
-                return self.max_audio
-            case _:
-                return self.max_other

@@ -1,0 +1,96 @@
+"""What is known of each file, without its content."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
+
+import msgspec
+
+Origin: TypeAlias = Literal["upload", "node"]
+
+
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one file. Never changes."""
+
+    id: str
+    app_id: str
+    end_user_id: str
+    """Whose file it is: who uploaded it, or in whose run it was made. Nobody else may use it."""
+    name: str
+    """As the user named it; any characters but slashes. At most about 200."""
+    size: int
+    """Bytes."""
+    extension: str
+    """In lower case and without the dot; ``""`` if the name has none."""
+    mime_type: str
+    digest: str
+    """SHA-256 of the content, in hexadecimal: the key of the blob."""
+    created_at: float
+    """Seconds since the Unix epoch."""
+    origin: Origin = "upload"
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """Files that were forgotten."""
+
+    files: int
+    """How many."""
+    orphans: list[str]
+    """Digests that no file has any more: their content can go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Files that stay although they are old enough to be forgotten."""
+
+    ids: Set[str] = frozenset()
+    owners: Set[tuple[str, str]] = frozenset()
+    """App and end user of whom every file stays."""
+
+    def has(self, file_id: str, app_id: str, end_user_id: str) -> bool:
+        """Whether a file is among them."""
+        return file_id in self.ids or (app_id, end_user_id) in self.owners
+
+
+NOTHING_KEPT: Final = Kept()
+
+
+class FileIndex(Protocol):
+    """The metadata of files. What an implementation must do is in ``tests/contract/test_file_index.py``."""
+
+    async def add(self, file: StoredFile) -> None:
+        """Keep a file's metadata. Durable when it returns.
+
+        Raises:
+            Conflict: There is a file with that id.
+            StoreUnavailable: It could not be written.
+        """
+        ...
+
+    async def find(self, file_id: str) -> StoredFile | None:
+        """A file of any app. ``file_id`` in any case."""
+        ...
+
+    async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
+        """Files of an app, newest first."""
+        ...
+
+    async def used(self, file_id: str, at: float) -> None:
+        """Note that a run takes a file as an input. Not durable yet when this returns."""
+        ...
+
+    async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
+        """Forget files that were neither created nor used since a moment, oldest first.
+
+        Args:
+            limit: How many at most.
+            keep: Files that stay.
+
+        Returns:
+            Fewer than ``limit``: there are no more.
+        """
+        ...
+
+    async def unnamed(self, digests: Sequence[str]) -> list[str]:
+        """Those of some digests that no file has."""
+        ...

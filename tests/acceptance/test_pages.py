@@ -1,0 +1,111 @@
+"""What the pages of docs/ show is so: their commands are run, and what comes of them compared."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from jikko.events import Event
+from tests.acceptance.client import Client
+from tests.acceptance.processes import Command, Server, environment
+from tests.acceptance.workflows import ECHO
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ["callbacks.md", "event-log.md", "idempotency.md", "proxies.md", "upgrade.md"]
+END = "=== end of block ==="
+_BLOCK = re.compile(r"^( *)```(\w+)(?: file=(\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """Kind, file and text of the blocks of code of a page."""
+    found = _BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
+    return [
+        (kind, file, "".join(line.removeprefix(indent) for line in text.splitlines(keepends=True)))
+        for indent, kind, file, text in found
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
+    (tmp_path / "echo.yml").write_text(ECHO, encoding="utf-8")
+    command = Command(tmp_path / "home")
+    [imported] = command.json("apps", "import", tmp_path / "echo.yml")
+    server = Server(command.home)
+    client = Client(server.url, imported["api_key"])
+    if page == "upgrade.md":
+        client.run(q="before")
+    commands: list[str] = []
+    shown: list[str] = []
+    for kind, file, text in blocks(page):
+        if file:
+            (tmp_path / file).write_text(text, encoding="utf-8")
+        elif kind == "sh":
+            commands.append(text)
+            shown.append("")
+        elif kind == "text":
+            shown[-1] = text
+    assert commands
+
+    said = run(commands, tmp_path, URL=server.url, KEY=imported["api_key"])
+
+    client.close()
+    server.stop()
+    for output, expected in zip(said, shown, strict=True):
+        if expected:
+            assert fits(output, expected), f"shown:\n{expected}\nsaid:\n{output}"
+
+
+def run(commands: list[str], folder: Path, **given: str) -> list[str]:
+    """What each piece of a shell script says. The test fails if one fails."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    settings = {**environment(folder / "home"), "PATH": path, "PORT": str(port), "BACKUP": str(folder / "backup")}
+    script = "set -euo pipefail\n" + "".join(f"{command}\necho '{END}'\n" for command in commands)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env={**settings, **given},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.split(f"{END}\n")[:-1]
+
+
+def fits(output: str, expected: str) -> bool:
+    """Whether an output is what a page shows; ``…`` stands for anything."""
+    pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
+    text = output.replace("\r", "").strip()
+    return re.fullmatch(pattern, text, re.DOTALL) is not None
+
+
+def test_what_a_page_shows_is_compared() -> None:
+    assert fits("a\r\nb 7\n", "a\nb …\n")
+    assert not fits("a\nb 7\n", "a\nc …")
+    assert not fits("a\nb\nc", "a\nb")
+
+
+def test_every_event_and_every_field_of_it_is_in_the_page_of_the_log() -> None:
+    text = (DOCS / "event-log.md").read_text(encoding="utf-8").partition("## Events")[2]
+    rows = {row[0]: row[2] for line in text.splitlines() if len(row := line.strip("|").split(" | ")) == 3}
+    told = {name.strip("` "): set(re.findall(r"`(\w+)`(\??)", fields)) for name, fields in rows.items()}
+
+    expected = {
+        str(kind.__struct_config__.tag): {
+            (field.encode_name, "" if field.required else "?")
+            for field in msgspec.structs.fields(kind)
+            if field.name != "at"
+        }
+        for kind in get_args(Event)
+    }
+    assert {name: fields for name, fields in told.items() if name in expected} == expected

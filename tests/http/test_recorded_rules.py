@@ -1,0 +1,131 @@
+"""What records and streams hold of forms, of starts that failed, and of files."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from jikko.values import FILE_IDENTITY
+from tests.acceptance.workflows import ASKS, end, form, iteration, node, start
+from tests.http.scene import RUN, body, client_of
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+def messages(answer: httpx.Response) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+
+async def executions(client: httpx.AsyncClient, run_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await client.get(f"{RUN}/{run_id}/node-executions")).json()["data"]
+    return found
+
+
+async def test_a_form_that_was_answered_is_no_attempt_that_was_interrupted(world: World) -> None:
+    app = (await world.apps.publish(ASKS.encode(), source="asks")).app
+    async with client_of(world, app) as client:
+        paused = (await client.post(RUN, json=body())).json()
+        run, (reason,) = paused["workflow_run_id"], paused["data"]["reasons"]
+        filled = {"inputs": {"comment": "日本"}, "action": "yes", "user": "anna"}
+        await client.post(f"/v1/form/human_input/{reason['form_token']}", json=filled)
+        await world.ended(run)
+
+        asked = (await executions(client, run))[1]
+
+    assert (asked["node_type"], asked["status"], asked["attempts"]) == ("human-input", "succeeded", [])
+
+
+WEB = {"type": "webapp", "enabled": True, "id": "1", "config": {}}
+MAIL = {"type": "email", "enabled": True, "id": "2", "config": {}}
+
+
+@pytest.mark.parametrize(
+    ("methods", "shown"),
+    [
+        ([WEB], True),
+        ([MAIL, WEB], True),
+        ([{**WEB, "enabled": False}], False),
+        ([MAIL], False),
+        ([{**WEB, "enabled": False}, MAIL], False),
+        ([], False),
+    ],
+)
+async def test_a_form_is_for_display_if_it_can_be_submitted_over_the_api(
+    world: World, methods: list[Any], shown: bool
+) -> None:
+    asks = form("ask", "?")
+    asks["data"]["delivery_methods"] = methods
+    app = await world.app("Asks", [start(), asks, end(said="ask.comment")], "start>ask ask:yes>end")
+    async with client_of(world, app) as client:
+        live = messages(await client.post(RUN, json=body("streaming")))
+        run = live[0]["workflow_run_id"]
+        again = messages(
+            await client.get(f"/v1/workflow/{run}/events", params={"user": "anna", "include_state_snapshot": "true"})
+        )
+
+    for told in (live, again):
+        (required,) = [message["data"] for message in told if message["event"] == "human_input_required"]
+        (reason,) = next(message["data"]["reasons"] for message in told if message["event"] == "workflow_paused")
+        assert (required["display_in_ui"], required["form_token"] is not None) == (shown, shown)
+        assert "display_in_ui" not in reason
+
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+@pytest.mark.parametrize("given", [{"n": "日本"}, {}, {"n": "x" * 1_000}])
+async def test_a_start_node_that_failed_records_no_inputs(world: World, given: Any) -> None:
+    begin = start("q")
+    begin["data"]["variables"].append(
+        {"variable": "o", "label": "o", "type": "json_object", "required": True, "json_schema": SCHEMA}
+    )
+    app = await world.app("Strict", [begin, end(q="start.q")], "start>end")
+    async with client_of(world, app) as client:
+        told = messages(await client.post(RUN, json=body("streaming", q="kept", o=given)))
+        (recorded,) = await executions(client, told[0]["workflow_run_id"])
+        detail = (await client.get(f"{RUN}/{told[0]['workflow_run_id']}")).json()
+
+    (failed,) = [message["data"] for message in told if message["event"] == "node_finished"]
+    assert (failed["status"], failed["inputs"], failed["outputs"]) == ("failed", {}, {})
+    assert (recorded["status"], recorded["inputs"], recorded["outputs"]) == ("failed", {}, {})
+    assert told[0]["data"]["inputs"]["o"] == given
+    assert json.loads(detail["inputs"])["o"] == given
+    assert (detail["status"], detail["total_steps"]) == ("failed", 1)
+
+
+async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_that_work(world: World) -> None:
+    body_node = node("each", "code", value="done")
+    nodes = [start(), node("a", "code"), *iteration("loop", "a.value", "each.value", body_node), end(out="loop.output")]
+    app = await world.app("Files", nodes, "start>a a>loop loop>end loop-start>each")
+    async with client_of(world, app) as client:
+        files = []
+        for name in ("山.txt", "b.txt"):
+            part = {"file": (name, name.encode(), "text/plain")}
+            stored = (await client.post("/v1/files/upload", files=part, data={"user": "anna"})).json()
+            files.append(
+                {
+                    "dify_model_identity": FILE_IDENTITY,
+                    "type": "document",
+                    "transfer_method": "local_file",
+                    "remote_url": None,
+                    "filename": name,
+                    "related_id": stored["id"],
+                    "url": stored["source_url"],
+                }
+            )
+        world.script.values["a"] = files
+        told = messages(await client.post(RUN, json=body("streaming")))
+        world.now += 30 * 86400
+        recorded = await executions(client, told[0]["workflow_run_id"])
+
+        (container,) = [entry for entry in recorded if entry["node_type"] == "iteration"]
+        again = container["inputs"]["iterator_selector"]
+        fetched = [(await client.get(file["url"])).content.decode() for file in again]
+
+    for name in ("iteration_started", "iteration_completed"):
+        (message,) = [message for message in told if message["event"] == name]
+        assert message["data"]["inputs"] == {"iterator_selector": files}
+    assert [{**file, "url": ""} for file in again] == [{**file, "url": ""} for file in files]
+    assert fetched == ["山.txt", "b.txt"]
