@@ -13,6 +13,7 @@
   * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached, nothing was accepted; try again later
   * WrongAppMode          the app is of another mode
+  * InvalidEnvironment    a value from outside does not suit the environment variable of a workflow
   * PayloadTooLarge       the request body is too large
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
@@ -172,6 +173,13 @@ class WrongAppMode(JikkoError):
     def __init__(self, message: str, *, code: str) -> None:
         self.code = code
         super().__init__(message)
+
+
+class InvalidEnvironment(JikkoError):
+    """A value that was set for an environment variable of a workflow is not of its type. The operator's to repair."""
+
+    code = "invalid_environment"
+    status = 503
 
 
 class PayloadTooLarge(JikkoError):

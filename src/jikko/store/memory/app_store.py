@@ -2,11 +2,13 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.app_store import ApiKey, App, WorkflowVersion, changed
+from jikko.values import Json
 
 
 class MemoryAppStore:
@@ -31,7 +33,9 @@ class MemoryAppStore:
             raise NameTaken(app.name)
         numbered = msgspec.structs.replace(version, app_id=app.id, number=len(versions) + 1)
         self._versions[app.id].append(numbered)
-        self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id)
+        known = self._apps.get(app.id)
+        environment = "" if known is None else known.environment
+        self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id, environment=environment)
         return numbered
 
     async def app(self, app_id: str) -> App | None:
@@ -49,6 +53,21 @@ class MemoryAppStore:
 
     async def versions(self, app_id: str) -> list[WorkflowVersion]:
         return [msgspec.structs.replace(version, source=b"") for version in reversed(self._versions.get(app_id, ()))]
+
+    async def make_current(self, app: App) -> bool:
+        known = self._apps.get(app.id)
+        if known is None or await self.version(app.id, app.workflow_id) is None:
+            return False
+        self._apps[app.id] = msgspec.structs.replace(app, environment=known.environment)
+        return True
+
+    async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
+        known = self._apps.get(app_id)
+        if known is None:
+            return False
+        environment = changed(known.environment, values, unset)
+        self._apps[app_id] = msgspec.structs.replace(known, environment=environment)
+        return True
 
     async def delete_app(self, app_id: str) -> bool:
         self._versions.pop(app_id, None)
