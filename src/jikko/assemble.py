@@ -161,7 +161,7 @@ async def assemble(
             ),
         )
         file_inputs = FileInputs(files, http)
-        workflows = Workflows(stores.apps, BY_TYPE)
+        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env)
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,

@@ -39,7 +39,7 @@ def layer(place: str, values: Mapping[str, str]) -> EnvLayer:
 
 
 def folded(name: str) -> str:
-    """The name of an app or a variable as it stands in names of values: ``Support triage (EU)`` is ``SUPPORT_TRIAGE_EU``.
+    """The name of an app or a variable as it stands in the names of values: ``Triage (EU)`` is ``TRIAGE_EU``.
 
     Letters and digits, of any script, in capitals; whatever is between them is one underscore.
     """

@@ -1,22 +1,23 @@
 """Publishing apps, and the keys that open them."""
 
-import hashlib
-import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from jikko.apps.environment import declared, typed
+from jikko.apps.keys import digest, hint_of, new_key
 from jikko.apps.versions import check
 from jikko.concurrency.rate_limit import Rate
-from jikko.dsl.document import Document
+from jikko.dsl.document import Document, Variable
 from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.clock import Clock
-
-_HINT_LENGTH = 8
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +116,10 @@ class Apps:
             id=version.app_id,
             name=name,
             mode=document.mode,
-            description=document.description,
-            icon_type=document.icon_type,
-            icon=document.icon,
-            icon_background=document.icon_background,
-            use_icon_as_answer_icon=document.use_icon_as_answer_icon,
             created_at=known.created_at if known else now,
             workflow_id=version.id,
+            environment=known.environment if known else "",
+            **_face(document),
         )
         return app, await self._store.publish(app, version)
 
@@ -143,17 +141,28 @@ class Apps:
 
     async def issue_key(self, app_id: str) -> str:
         """Make an API key. It is told here and never again; only its digest is kept."""
-        key = f"app-{secrets.token_urlsafe(24)}"
-        await self._store.add_key(
-            ApiKey(
-                id=new_id(),
-                app_id=app_id,
-                digest=digest(key),
-                hint=f"{key[:_HINT_LENGTH]}…",
-                created_at=self._clock(),
-            )
-        )
+        key = new_key()
+        await self.add_key(app_id, key)
         return key
+
+    async def add_key(self, app_id: str, key: str) -> ApiKey:
+        """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
+
+        Args:
+            key: See ``keys.checked_key``.
+
+        Raises:
+            Conflict: It opens another app, or there is no such app.
+        """
+        owner = await self._store.app_of_key(digest(key))
+        if owner is not None and owner.id != app_id:
+            raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
+        for known in await self._store.keys(app_id):
+            if known.digest == digest(key):
+                return known
+        added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
+        await self._store.add_key(added)
+        return added
 
     async def authenticate(self, key: str) -> App:
         """The app that a key opens.
@@ -202,10 +211,68 @@ class Apps:
         if not await self._store.delete_key(app.id, key_id):
             raise NotFound(f"App {app.name!r} has no key {key_id!r}.")
 
+    async def version(self, app: App, which: str) -> WorkflowVersion:
+        """A version of an app by its number or id; ``""`` for the current one.
+
+        Raises:
+            NotFound: There is none.
+        """
+        versions = await self._store.versions(app.id)
+        numbers = {str(version.number): version.id for version in versions}
+        found = await self._store.version(app.id, numbers.get(which, which or app.workflow_id))
+        if found is None:
+            last = f"1 to {versions[0].number}" if versions else "none"
+            raise NotFound(f"App {app.name!r} has no version {which!r}; it has {last}.")
+        return found
+
+    async def use(self, app: App, version: WorkflowVersion) -> App:
+        """Make a version of an app the current one: new runs take it. Runs under way go on with theirs.
+
+        Raises:
+            NotFound: App or version are gone meanwhile.
+            InvalidDocument: The version cannot be read by this version of Jikko.
+        """
+        checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+        document, _ = checked.require()
+        used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
+        if not await self._store.make_current(used):
+            raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
+        return used
+
+    async def set_environment(
+        self, app: App, variables: Sequence[Variable], values: Mapping[str, Json], unset: Collection[str] = ()
+    ) -> App:
+        """Set values for environment variables of an app, and take others back. See ``environment``.
+
+        Args:
+            variables: Those that the app's current version has.
+            unset: Names that have a value; others are passed over.
+
+        Returns:
+            The app as it is now.
+
+        Raises:
+            NotFound: There is no such variable, or the app is gone. Nothing was written.
+            InvalidEnvironment: A value is not of the variable's type. Nothing was written.
+        """
+        converted = {
+            name: typed(declared(variables, name, app.name), value, "not set", app.name)
+            for name, value in values.items()
+        }
+        if not await self._store.set_environment(app.id, converted, unset):
+            raise NotFound(f"There is no app {app.name!r} any more.")
+        return await self.find(app.id)
+
     async def delete(self, app: App) -> None:
         await self._store.delete_app(app.id)
 
 
-def digest(key: str) -> bytes:
-    """What is kept of a key. A key has 192 random bits, so a plain hash is as good as a slow one."""
-    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
+def _face(document: Document) -> dict[str, Any]:
+    """What an app takes from its current version."""
+    return {
+        "description": document.description,
+        "icon_type": document.icon_type,
+        "icon": document.icon,
+        "icon_background": document.icon_background,
+        "use_icon_as_answer_icon": document.use_icon_as_answer_icon,
+    }

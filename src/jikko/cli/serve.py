@@ -59,7 +59,8 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
     from jikko.server.listening import listen
-    from jikko.server.serving import base_of, duties, publish, say_ready, say_recovered, serve_assembly, to_try
+    from jikko.server.publication import publish, to_try
+    from jikko.server.serving import base_of, duties, say_ready, say_recovered, serve_assembly
 
     try:
         # Before runs are taken over, which a run bears only so often.

@@ -33,9 +33,7 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
     known = tuple(variables)
     return {
         "environment": {variable.name: variable.value for variable in known},
-        "secrets": frozenset(
-            variable.name for variable in known if variable.value_type == "secret" and variable.value
-        ),
+        "secrets": frozenset(variable.name for variable in known if variable.value_type == "secret" and variable.value),
     }
 
 

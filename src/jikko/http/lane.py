@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from jikko.apps.publishing import digest
+from jikko.apps.keys import digest
 from jikko.dify.bodies import detail_body
 from jikko.errors import JikkoError
 from jikko.http.api import Api

@@ -36,7 +36,8 @@ from jikko.cluster.peers import PeersOverLine
 from jikko.errors import JikkoError
 from jikko.record import RunRecord
 from jikko.runs.recovery import TakenOver
-from jikko.server.serving import base_of, duties, prepare_process, publish, say_recovered, serve_assembly, to_try
+from jikko.server.publication import publish, to_try
+from jikko.server.serving import base_of, duties, prepare_process, say_recovered, serve_assembly
 from jikko.settings import settings_from_json
 
 log = logging.getLogger(__name__)
