@@ -55,27 +55,35 @@ def with_values(variables: Sequence[Variable], app: App, layers: Sequence[EnvLay
     """
     if not variables or not (layers or app.environment):
         return tuple(variables)
+    return tuple(variable for variable, _ in with_places(variables, app, layers))
+
+
+def with_places(variables: Iterable[Variable], app: App, layers: Sequence[EnvLayer]) -> list[tuple[Variable, str]]:
+    """As ``with_values``; with each variable the place of its value, ``""`` for the file."""
     stored: Mapping[str, Json] = json.loads(app.environment) if app.environment else {}
-    return tuple(_with_value(variable, app, layers, stored) for variable in variables)
+    return [_with_value(variable, app, layers, stored) for variable in variables]
 
 
-def _with_value(variable: Variable, app: App, layers: Sequence[EnvLayer], stored: Mapping[str, Json]) -> Variable:
+def _with_value(
+    variable: Variable, app: App, layers: Sequence[EnvLayer], stored: Mapping[str, Json]
+) -> tuple[Variable, str]:
     for each in layers:
         for name in (folded(f"{app.name} {variable.name}"), folded(variable.name)):
             if (text := each.values.get(name)) is not None:
-                return replace(variable, value=typed(variable, text, f"{each.place}{name}", app.name))
+                place = f"{each.place}{name}"
+                return replace(variable, value=typed(variable, text, place, app.name)), place
     if variable.name in stored:
         # Another version may have declared the name with another type.
-        value = typed(variable, stored[variable.name], f"jikko apps env {app.name!r} {variable.name}", app.name)
-        return replace(variable, value=value)
-    return variable
+        place = f"jikko apps env {app.name!r} {variable.name}"
+        return replace(variable, value=typed(variable, stored[variable.name], place, app.name)), place
+    return variable, ""
 
 
 def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
     """A value as the variable's declared type has it: a text or a number.
 
     Args:
-        place: Where it was given, for the message, which does not quote it: it may be a secret.
+        place: Where it was given, for the message, which does not quote the value: it may be a secret.
 
     Raises:
         InvalidEnvironment: It is no number, or too long.
@@ -84,7 +92,8 @@ def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
         return environment_value(given, variable.value_type)
     except ValueError as error:
         raise InvalidEnvironment(
-            f"{place}: the value for the environment variable {variable.name!r} of app {app_name!r} {error}."
+            f"{place + ': the' if place else 'The'} value for the environment variable {variable.name!r} of app "
+            f"{app_name!r} {error}."
         ) from None
 
 
@@ -111,8 +120,8 @@ def declared(variables: Iterable[Variable], name: str, app_name: str) -> Variabl
     return known[name]
 
 
-def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> Iterator[str]:
-    """The names of a place that no variable of the apps has, each with a hint."""
+def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> Iterator[tuple[str, str]]:
+    """The names of a place that no variable of the apps has; each with a hint in brackets, or ``""``."""
     known = {
         name
         for app, variables in apps
@@ -122,7 +131,7 @@ def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> 
     for name in values.values:
         if name not in known:
             hint = did_you_mean(name, sorted(known))
-            yield f"{name}{f' ({hint})' if hint else ''}"
+            yield f"{values.place}{name}", f" ({hint})" if hint else ""
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:

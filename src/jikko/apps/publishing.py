@@ -1,7 +1,7 @@
 """Publishing apps, and the keys that open them."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -75,26 +75,33 @@ class Apps:
                 )
             seen[name] = called
 
-    async def publish(self, text: bytes, *, source: str, name: str | None = None) -> Published:
+    async def publish(
+        self, text: bytes, *, source: str, name: str | None = None, environment: Mapping[str, Json] | None = None
+    ) -> Published:
         """Import a DSL file: as a new app, or as a new version of the app with the same name.
 
         Args:
             source: What the file is called in messages; also the app's name if the file gives none.
             name: The app's name, whatever the file says.
+            environment: Values that are set for environment variables of the app, by name.
 
         Raises:
             InvalidDocument: The file cannot be imported. Nothing was written.
             Conflict: The app with that name is of another mode. Nothing was written.
+            NotFound, InvalidEnvironment: See ``set_environment``. Nothing was written.
         """
         checked = check(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
+        values = _converted(environment or {}, document.environment, name or document.name or source)
         while True:
             try:
                 app, version = await self._publish(text, document, name or document.name or source)
             except NameTaken:
                 # Somebody else has just made the app: this is a version of it.
                 continue
-            return Published(app, version, checked.problems)
+            if values:
+                await self._store.set_environment(app.id, values)
+            return Published(await self._store.app(app.id) or app, version, checked.problems)
 
     async def _publish(self, text: bytes, document: Document, name: str) -> tuple[App, WorkflowVersion]:
         now = self._clock()
@@ -239,14 +246,23 @@ class Apps:
             raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
         return used
 
-    async def set_environment(
-        self, app: App, variables: Sequence[Variable], values: Mapping[str, Json], unset: Collection[str] = ()
-    ) -> App:
-        """Set values for environment variables of an app, and take others back. See ``environment``.
+    async def environment(self, app: App) -> tuple[Variable, ...]:
+        """The environment variables of an app's current version, as its file has them.
+
+        Raises:
+            NotFound: The app is gone meanwhile.
+            InvalidDocument: The version cannot be read by this version of Jikko.
+        """
+        version = await self.version(app, "")
+        checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+        return checked.require()[0].environment
+
+    async def set_environment(self, app: App, values: Mapping[str, Json], unset: Collection[str] = ()) -> App:
+        """Set values for environment variables of an app, and take others back.
 
         Args:
-            variables: Those that the app's current version has.
-            unset: Names that have a value; others are passed over.
+            values: Of variables that the current version has, by name.
+            unset: Names; those that have no value are passed over.
 
         Returns:
             The app as it is now.
@@ -255,16 +271,38 @@ class Apps:
             NotFound: There is no such variable, or the app is gone. Nothing was written.
             InvalidEnvironment: A value is not of the variable's type. Nothing was written.
         """
-        converted = {
-            name: typed(declared(variables, name, app.name), value, "not set", app.name)
-            for name, value in values.items()
-        }
+        converted = _converted(values, await self.environment(app), app.name) if values else {}
         if not await self._store.set_environment(app.id, converted, unset):
             raise NotFound(f"There is no app {app.name!r} any more.")
         return await self.find(app.id)
 
+    async def past_and_present(self, name_or_id: str | None = None, *, removed: bool = False) -> list[tuple[str, str]]:
+        """Id and name of apps, also of those that were removed, whose runs may be there.
+
+        Args:
+            name_or_id: Only of the app of that id or, if there is none, of all apps that have or had that name.
+            removed: Without a name: whether removed apps are meant, too.
+
+        Raises:
+            NotFound: There never was such an app.
+        """
+        known = [(app.id, app.name) for app in await self._store.apps()]
+        gone = [(app.id, f"{app.name} (removed)", app.name) for app in await self._store.deleted_apps()]
+        if name_or_id is None:
+            return known + [(id_, shown) for id_, shown, _ in gone if removed]
+        found = [(id_, name) for id_, name in known if name_or_id.lower() == id_ or name_or_id == name]
+        found += [(id_, shown) for id_, shown, name in gone if name_or_id.lower() == id_ or name_or_id == name]
+        if not found:
+            await self.find(name_or_id)
+        return found
+
     async def delete(self, app: App) -> None:
-        await self._store.delete_app(app.id)
+        """Remove an app, its versions, keys and values. Its runs stay, for the operator."""
+        await self._store.delete_app(app.id, at=self._clock())
+
+
+def _converted(values: Mapping[str, Json], variables: Iterable[Variable], app_name: str) -> dict[str, Json]:
+    return {name: typed(declared(variables, name, app_name), value, "", app_name) for name, value in values.items()}
 
 
 def _face(document: Document) -> dict[str, Any]:

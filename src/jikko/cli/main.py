@@ -1,5 +1,7 @@
 """The command line. What a command needs is imported when it runs, so that help and completion are instant."""
 
+import os
+
 import click
 
 from jikko.cli.apps import apps
@@ -11,13 +13,16 @@ from jikko.cli.providers import providers
 from jikko.cli.run import run
 from jikko.cli.runs import runs
 from jikko.cli.serve import serve
+from jikko.cli.unknown_variables import warn_of_unknown
 from jikko.cli.upkeep import export_runs, import_runs, prune
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="jikko", prog_name="jikko")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
+    warn_of_unknown(os.environ, context.command)
 
 
 apps.add_command(webhook_secret)

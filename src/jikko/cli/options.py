@@ -18,6 +18,14 @@ home_option = click.option(
     default=None,
     help="The data folder: database, files, keys.  [default: ~/.jikko]",
 )
+providers_option = click.option(
+    "--providers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="JIKKO_PROVIDERS",
+    show_envvar=True,
+    default=None,
+    help="A YAML file that says how to reach the providers of language models.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import read_dsl_file
-from jikko.cli.options import json_option, run_async, settings_of
+from jikko.cli.environment import env_of, env_options, require_names
+from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
 
 
 @click.command()
@@ -18,15 +19,36 @@ from jikko.cli.options import json_option, run_async, settings_of
 @click.option("-i", "--input", "pairs", multiple=True, metavar="NAME=VALUE", help="An input; may be repeated.")
 @click.option("--inputs", "document", metavar="JSON", help="All inputs as a JSON object, or @FILE.")
 @click.option("--user", default="cli", help="The user of the run.")
+@env_options
+@providers_option
+@click.option(
+    "--timeout",
+    "max_seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    envvar="JIKKO_MAX_SECONDS",
+    show_envvar=True,
+    help="Seconds that the run may take; then it fails.  [default: 3600]",
+)
+@home_option
 @json_option
-def run(file: Path, pairs: tuple[str, ...], document: str | None, user: str, as_json: bool) -> None:
+def run(
+    file: Path,
+    pairs: tuple[str, ...],
+    document: str | None,
+    user: str,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Run the DSL FILE once, without a server, and print its outputs.
 
     Progress goes to standard error, outputs to standard output. The exit code is 0 if the run succeeded, also
-    partially, and 1 if it failed or was stopped. Nothing is kept.
+    partially, and 1 if it failed or was stopped. Nothing is kept; of the data folder, jikko.toml is read.
     """
     inputs = _inputs(pairs, document)
-    sys.exit(run_async(_run(read_dsl_file(file), file.stem, inputs, user, settings_of(), as_json)))
+    settings = settings_of(env=env_of(env, env_file), **given)
+    sys.exit(run_async(_run(read_dsl_file(file), file.stem, inputs, user, settings, as_json)))
 
 
 def _inputs(pairs: tuple[str, ...], document: str | None) -> dict[str, Any]:
@@ -84,6 +106,7 @@ async def _run(text: bytes, name: str, inputs: dict[str, Any], user: str, settin
         published = await assembly.apps.publish(text, source=name)
         for problem in published.warnings:
             click.echo(f"warning: {problem}", err=True)
+        await require_names(assembly, published.app)
         live = await assembly.runs.start(published.app, StartRequest(inputs=inputs, user=user))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(

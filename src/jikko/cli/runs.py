@@ -32,27 +32,27 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--app", help="Only runs of this app (name or id).")
+@click.option("--app", help="Only runs of this app (name or id); it may have been removed.")
+@click.option("--all", "of_all", is_flag=True, help="Also runs of apps that were removed.")
 @click.option("--status", type=click.Choice(["succeeded", "failed", "stopped"]), help="Only runs that ended so.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
 @home_option
 @json_option
-def list_(app: str | None, status: str | None, limit: int, home: Path | None, as_json: bool) -> None:
+def list_(app: str | None, of_all: bool, status: str | None, limit: int, home: Path | None, as_json: bool) -> None:
     """List runs, newest first."""
-    run_async(_list(app, status, limit, settings_of(home=home), as_json))
+    run_async(_list(app, of_all, status, limit, settings_of(home=home), as_json))
 
 
-async def _list(name: str | None, status: Any, limit: int, settings: Any, as_json: bool) -> None:
+async def _list(name: str | None, of_all: bool, status: Any, limit: int, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
     from jikko.cli.shown import shown
     from jikko.ports.run_store import LogQuery
 
     async with assemble(settings) as assembly:
-        apps = [await assembly.apps.find(name)] if name else await assembly.apps.all()
         found = []
-        for app in apps:
-            page = await assembly.runs.records.find(LogQuery(app_id=app.id, limit=limit, status=status))
-            found += [(app.name, record) for record in page.records]
+        for app_id, app_name in await assembly.apps.past_and_present(name, removed=of_all):
+            page = await assembly.runs.records.find(LogQuery(app_id=app_id, limit=limit, status=status))
+            found += [(app_name, record) for record in page.records]
     found.sort(key=lambda entry: -entry[1].created_at)
     for app_name, record in found[:limit]:
         if as_json:

@@ -96,5 +96,5 @@ def _number(schema: Mapping[str, Any]) -> Json:
     low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + ("exclusiveMinimum" in schema))
     high = schema.get("maximum", schema.get("exclusiveMaximum", 0) - ("exclusiveMaximum" in schema))
     if "minimum" in schema or "exclusiveMinimum" in schema:
-        return low  # type: ignore[no-any-return]
+        return low
     return min(1, high) if "maximum" in schema or "exclusiveMaximum" in schema else 1

@@ -53,6 +53,14 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
 
 
+class DeletedApp(msgspec.Struct, frozen=True, kw_only=True):
+    """An app that was removed. Its runs may still be there."""
+
+    id: str
+    name: str
+    deleted_at: float
+
+
 class AppStore(Protocol):
     """Apps, versions and keys. What an implementation must do is in ``tests/contract/test_app_store.py``.
 
@@ -107,8 +115,12 @@ class AppStore(Protocol):
         """
         ...
 
-    async def delete_app(self, app_id: str) -> bool:
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
         """Remove an app with its versions, keys and values. Its runs stay, for the operator, until retention."""
+        ...
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        """The apps that were removed, in the order in which they were."""
         ...
 
     async def add_key(self, key: ApiKey) -> None: ...

@@ -113,8 +113,8 @@ async def _look_at_environment(assembly: Any) -> None:
         for name in empty_secrets(variables):
             click.echo(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}", err=True)
     for layer in layers:
-        for name in unused(layer, seen):
-            click.echo(f"warning: {layer.place}{name}: no app has such an environment variable", err=True)
+        for name, hint in unused(layer, seen):
+            click.echo(f"warning: {name}: no app has such an environment variable{hint}", err=True)
 
 
 def to_try(base: str, issued: Iterable[Issued]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, WorkflowVersion, changed
+from jikko.ports.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.values import Json
 
 
@@ -18,6 +18,7 @@ class MemoryAppStore:
         self._apps: dict[str, App] = {}
         self._versions: defaultdict[str, list[WorkflowVersion]] = defaultdict(list)
         self._keys: dict[bytes, ApiKey] = {}
+        self._deleted: list[DeletedApp] = []
         self._publishing = threading.Lock()
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
@@ -69,10 +70,16 @@ class MemoryAppStore:
         self._apps[app_id] = msgspec.structs.replace(known, environment=environment)
         return True
 
-    async def delete_app(self, app_id: str) -> bool:
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
         self._versions.pop(app_id, None)
         self._keys = {digest: key for digest, key in self._keys.items() if key.app_id != app_id}
-        return self._apps.pop(app_id, None) is not None
+        app = self._apps.pop(app_id, None)
+        if app is not None:
+            self._deleted.append(DeletedApp(id=app_id, name=app.name, deleted_at=at))
+        return app is not None
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        return list(self._deleted)
 
     async def add_key(self, key: ApiKey) -> None:
         if key.app_id not in self._apps:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, WorkflowVersion, changed
+from jikko.ports.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import storable
 from jikko.values import Json
@@ -39,6 +39,10 @@ _APP_NAMED: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE name = ?"
 _APPS: Final = f"SELECT {_APP_COLUMNS} FROM apps ORDER BY created_at, key"
 _APP_OF_KEY: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = ?)"
 _HAS_NAMESAKE: Final = "SELECT 1 FROM apps WHERE name = ? AND app_id <> ?"
+_NOTE_DELETION: Final = """
+INSERT INTO deleted_apps (app_id, name, deleted_at) SELECT app_id, name, ? FROM apps WHERE app_id = ?
+"""
+_DELETED_APPS: Final = "SELECT app_id, name, deleted_at FROM deleted_apps ORDER BY rowid"
 _DELETE_APP: Final = "DELETE FROM apps WHERE app_id = ?"
 
 _NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows WHERE app_id = ?"
@@ -111,11 +115,17 @@ class SqliteAppStore:
         done: bool = await self._database.submit(partial(_set_environment, app_id, values, unset))
         return done
 
-    async def delete_app(self, app_id: str) -> bool:
-        deleted: int = await self._database.submit(
-            lambda connection: connection.execute(_DELETE_APP, (app_id,)).rowcount
-        )
-        return deleted > 0
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
+        def delete(connection: sqlite3.Connection) -> bool:
+            connection.execute(_NOTE_DELETION, (at, app_id))
+            return connection.execute(_DELETE_APP, (app_id,)).rowcount > 0
+
+        deleted: bool = await self._database.submit(delete)
+        return deleted
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        rows = await self._database.read(lambda connection: connection.execute(_DELETED_APPS).fetchall())
+        return [DeletedApp(id=row[0], name=row[1], deleted_at=row[2]) for row in rows]
 
     async def add_key(self, key: ApiKey) -> None:
         await self._database.submit(partial(_add_key, key))
