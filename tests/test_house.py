@@ -122,7 +122,8 @@ def test_the_makefile_prefers_the_newest_python_that_is_tested(project: dict[str
 @pytest.mark.parametrize("name", [entry.name for entry in fields(Settings)])
 def test_the_reference_of_settings_names_each_with_its_variable(name: str) -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert f"| `{name}` | `{PREFIX}{name.upper()}` |" in text
+    variable = "ENV_NAME" if name == "env" else name.upper()
+    assert f"| `{name}` | `{PREFIX}{variable}`" in text
 
 
 def test_the_reference_of_settings_names_no_other() -> None:
