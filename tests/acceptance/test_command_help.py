@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.cli.main import cli
-from tests.acceptance.processes import Command
+from tests.acceptance.processes import Command, Server
 
 COMMANDS = tuple(cli.commands)
 
@@ -169,3 +169,25 @@ def test_json_lines_keep_text_readable(jikko: Command, tmp_path: Path) -> None:
     line = jikko("check", file, "--json").out
     assert json.loads(line)["ok"] is False
     assert "\\u" not in line
+
+
+@pytest.mark.parametrize(
+    "command", [("apps", "list"), ("check", "nothing.yml"), ("serve", "--help"), ("run", "--help")]
+)
+def test_a_misspelt_variable_is_warned_of_once_by_every_command(jikko: Command, command: tuple[str, ...]) -> None:
+    outcome = jikko(*command, JIKKO_PROT="9", JIKKO_MAX_SECNDS="1", JIKKO_KEY="k", JIKKO_URL="u", JIKKO_ENV_X="1")
+    warnings = [line for line in outcome.err.splitlines() if line.startswith("warning: nothing reads")]
+    assert len(warnings) == 2
+    assert "JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?)" in warnings[0]
+    assert "JIKKO_PROT (did you mean 'JIKKO_PORT'?)" in warnings[1]
+    assert "warning: nothing" not in outcome.out
+
+
+def test_a_server_of_several_workers_warns_of_it_once(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", settings={"JIKKO_PROT": "9", "JIKKO_WORKERS": "2"})
+    server.stop()
+    assert server.output.count("JIKKO_PROT") == 1
+
+
+def test_variables_that_are_read_are_not_warned_of(jikko: Command) -> None:
+    assert jikko("apps", "list", JIKKO_PORT="80", JIKKO_MAX_SECONDS="1", JIKKO_ENV_A_B="x").err == ""

@@ -148,10 +148,9 @@ async def test_the_compiled_workflow_has_the_values_of_now_and_masks_what_is_sec
     after = await workflows.get(set_)
     unset = await apps.set_environment(published, {}, ["api_key", "nothing"])
 
-    assert (before.graph.environment, before.graph.secrets) == ({"api_key": "", "limit": 5}, frozenset())
-    assert (after.graph.environment, after.graph.secrets) == ({"api_key": "値\ue000", "limit": 5}, {"api_key"})
+    assert (before.graph.environment, set(before.graph.secrets)) == ({"api_key": "", "limit": 5}, set())
+    assert (after.graph.environment, set(after.graph.secrets)) == ({"api_key": "値\ue000", "limit": 5}, {"api_key"})
     assert (await workflows.get(unset)) is before
-    assert after.graph.nodes is before.graph.nodes or after.graph.nodes.keys() == before.graph.nodes.keys()
 
 
 @pytest.mark.anyio
