@@ -9,12 +9,15 @@ from typing import Any, Final
 from jikko.apps.versions import Workflow
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable
+from jikko.files.types import mime_type_of
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Json
 
 _USER: Final = "me"
+_UNKNOWN: Final = "application/octet-stream"
+"""An upload without a type is refused."""
 _NAMES: Final = {"document": "sample.txt", "image": "sample.png", "audio": "sample.mp3", "video": "sample.mp4"}
 """Of a file of each type, which is known by the ending."""
 _ID: Final = """sed 's/.*"id": *"\\([^"]*\\)".*/\\1/'"""
@@ -53,7 +56,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
             inputs[variable.name] = [file] if variable.type == "file-list" else file
             uploads.append(
                 f"  {shell}=$(echo sample | curl -s {base}/v1/files/upload -H {authorization} -F user={_USER} "
-                f"-F {shlex.quote(f'file=@-;filename={name}')} | {_ID})"
+                f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or _UNKNOWN}')} | {_ID})"
             )
     body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
     return [
