@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jikko.apps.keys import checked_key, is_list_of_keys, new_key, parse_keys
+from jikko.apps.keys import checked_key, digest, is_list_of_keys, new_key, parse_keys
 from jikko.apps.publishing import Apps
 from jikko.errors import Conflict, InvalidParam
 from jikko.nodes.registry import BY_TYPE
@@ -78,4 +78,4 @@ async def test_a_key_that_is_brought_twice_is_there_once_and_opens_one_app_alone
 
     assert await apps.keys(one) == [first]
     assert await apps.keys(other) == []
-    assert (await apps.authenticate(KEY)).id == one.id
+    assert (await apps.authenticate(digest(KEY))).id == one.id
