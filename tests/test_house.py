@@ -9,11 +9,12 @@ import tomllib
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import jikko
+from jikko.extras import Extra
 from jikko.settings import PREFIX, Settings
 
 pytestmark = pytest.mark.once
@@ -130,6 +131,16 @@ def test_the_reference_of_settings_names_no_other() -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `") and "` | `JIKKO_" in line}
     assert named == {entry.name for entry in fields(Settings)}
+
+
+def test_no_text_names_a_package_of_an_index_that_is_not_there(project: dict[str, Any]) -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py")]
+    texts = {str(page): page.read_text(encoding="utf-8") for page in pages}
+    assert [page for page, text in texts.items() if "'jikko[" in text or "pip install jikko" in text] == []
+    # Whatever is named is an extra of this project.
+    named = {extra for text in texts.values() for extra in re.findall(r"pip install '\.\[(\w+)\]'", text)}
+    assert named <= set(project["project"]["optional-dependencies"])
+    assert set(get_args(Extra)) == set(project["project"]["optional-dependencies"]) - {"dev"}
 
 
 def test_the_version_is_one_and_the_changelog_has_it(project: dict[str, Any]) -> None:
