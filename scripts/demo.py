@@ -61,8 +61,8 @@ class Server:
     def _pass_on(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            # Its own curl lines carry keys; the one that this program prints is enough.
-            if not line.startswith("  curl "):
+            # Its own lines to try the apps with are many; the one that this program prints is enough.
+            if not line.startswith(("  curl ", "  FILE_")):
                 print(line, end="", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
