@@ -111,8 +111,10 @@ def _report_failure(file: Path, error: Exception, as_json: bool) -> None:
             ],
         }
     else:
-        code = error.code if isinstance(error, JikkoError) else "unreadable_file"
-        detail = {"code": code, "message": str(error)}
+        code, message = error.code if isinstance(error, JikkoError) else "unreadable_file", str(error)
+        if isinstance(error, OSError) and error.strerror:
+            message = f"{file}: cannot be read: {error.strerror}"
+        detail = {"code": code, "message": message}
     if as_json:
         click.echo(json.dumps({"file": str(file), "error": detail}, ensure_ascii=False))
     else:
@@ -131,7 +133,10 @@ async def _list(settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        for app in await assembly.apps.all():
+        known = await assembly.apps.all()
+        if not known and sys.stdout.isatty() and not as_json:
+            click.echo("no apps yet; `jikko apps import FILE` makes one", err=True)
+        for app in known:
             if as_json:
                 entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
                 click.echo(json.dumps(entry, ensure_ascii=False))

@@ -84,7 +84,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     from jikko.server.listening import listen
     from jikko.server.publication import publish, to_try
     from jikko.server.reloading import Reloading
-    from jikko.server.serving import base_of, duties, say_ready, say_recovered, serve_assembly
+    from jikko.server.serving import base_of, duties, say_ready, say_recovered, say_stopping, serve_assembly
 
     try:
         # Before runs are taken over, which a run bears only so often.
@@ -109,7 +109,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
             say_ready(settings, base, to_try(base, issued))
 
         def at_end(at_once: bool) -> None:
-            click.echo("Stopping at once …" if at_once else "Stopping …")
+            say_stopping(settings, at_once)
             rest()
 
         try:

@@ -110,7 +110,8 @@ async def serve_assembly(
         at_end(at_once)
         parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
         if parked:
-            click.echo(f"{parked} runs were parked; they go on at the next start.")
+            was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
+            click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
     await serve(
         create_app(api),
@@ -155,10 +156,17 @@ def base_of(settings: Any, listening: socket) -> str:
     return f"http://{settings.host}:{listening.getsockname()[1]}"
 
 
+def say_stopping(settings: Any, at_once: bool) -> None:
+    """Tell whoever stops the server how long it takes."""
+    wait = f"Stopping: runs have {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks them at once."
+    click.echo("Stopping at once …" if at_once else wait)
+
+
 def say_recovered(count: int) -> None:
     """Tell whoever started the server how many runs were taken over, if there were any."""
     if count:
-        click.echo(f"{count} runs that were under way go on.")
+        which, go = ("run that was", "goes") if count == 1 else ("runs that were", "go")
+        click.echo(f"{count} {which} under way {go} on.")
 
 
 def say_ready(settings: Any, base: str, said: Sequence[str]) -> None:

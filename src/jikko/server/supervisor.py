@@ -34,7 +34,7 @@ from jikko.cluster.messages import (
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
 from jikko.server.listening import listen, reserve
-from jikko.server.serving import base_of, say_ready
+from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.settings import Settings, settings_to_json
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Supervisor:
         return not self._failed
 
     def _on_signal(self) -> None:
-        click.echo("Stopping at once …" if self._told.is_set() else "Stopping …")
+        say_stopping(self._settings, self._told.is_set())
         self._stop()
 
     def _stop(self) -> None:
