@@ -18,6 +18,14 @@ home_option = click.option(
     default=None,
     help="The data folder: database, files, keys.  [default: ~/.jikko]",
 )
+providers_option = click.option(
+    "--providers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="JIKKO_PROVIDERS",
+    show_envvar=True,
+    default=None,
+    help="The providers file (YAML).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
