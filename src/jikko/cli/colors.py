@@ -12,6 +12,6 @@ def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """
     if environment.get("NO_COLOR"):
         return False
-    if environment.get("FORCE_COLOR"):
+    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
         return True
     return environment.get("TERM") != "dumb" and stream.isatty()

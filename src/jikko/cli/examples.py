@@ -3,17 +3,16 @@
 import json
 import shlex
 from collections.abc import Mapping
+from typing import Any
 
-from jikko.values import Json
 
-
-def command_line(file: str, inputs: Mapping[str, Json]) -> str:
+def command_line(file: str, inputs: Mapping[str, Any]) -> str:
     """``jikko run`` with these inputs."""
     pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
     return " ".join(["jikko run", shlex.quote(file), *pairs])
 
 
-def curl_line(inputs: Mapping[str, Json]) -> str:
+def curl_line(inputs: Mapping[str, Any]) -> str:
     """The same over the API; the key stands in the variable ``KEY``."""
     body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
     return (
@@ -22,5 +21,5 @@ def curl_line(inputs: Mapping[str, Json]) -> str:
     )
 
 
-def _written(value: Json) -> str:
+def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

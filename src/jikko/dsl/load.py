@@ -123,7 +123,9 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
         problems.append(Problem("", f"the file is {kind}", "expected a Dify app with the keys 'app' and 'workflow'"))
         return None
     file = Fields("", root, problems)
-    if not _is_app(file):
+    if file.get("kind") == "rag_pipeline":
+        # Every other kind is taken for an app, as in Dify. This one Dify exports, for another editor.
+        file.problem("kind", "is 'rag_pipeline': a knowledge pipeline is no app", "only files of kind 'app' can be run")
         return None
     app = _block(file, "app", "this is not a Dify app")
     version = _read_version(file)
@@ -162,17 +164,6 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
         conversation=conversation,
         dependencies=tuple(_read_dependencies(file)),
     )
-
-
-def _is_app(file: Fields) -> bool:
-    """Whether the file may be an app: Dify takes every kind for one but that of the files that it exports itself."""
-    kind = file.get("kind")
-    if kind == "rag_pipeline":
-        file.problem("kind", "is 'rag_pipeline': a knowledge pipeline is no app", "only files of kind 'app' can be run")
-        return False
-    if kind not in (None, "", "app"):
-        file.problem("kind", f"is {shown(kind)}, and is taken for 'app'", fatal=False)
-    return True
 
 
 def _block(fields: Fields, name: str, why: str) -> Fields:
