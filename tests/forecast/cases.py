@@ -75,10 +75,14 @@ def code(text: str) -> Node:
     return python("code", text, {"r": "string"})
 
 
+def with_key(request: Node, key: str) -> Node:
+    config = {"type": "bearer", "api_key": key, "header": ""}
+    return {**request, "data": {**request["data"], "authorization": {"type": "api-key", "config": config}}}
+
+
 TOOL = ("tool google_translate/translate cannot be run by Jikko", "replace the node by an HTTP Request node")
 BACK = "def main():\n    return {'r': 'x'}\n"
 _SELECTION = {"variable": "s", "label": "s", "type": "select", "required": True, "options": []}
-_KEY = {"type": "api-key", "config": {"type": "bearer", "api_key": "{{#env.token#}}", "header": ""}}
 
 FAILING: dict[str, Case] = {
     "a tool": Case(one(tool()), "tool", "node_type", TOOL),
@@ -195,11 +199,7 @@ FAILING: dict[str, Case] = {
         one(fetch("get", "example.com/x")), "get", "address", ("url should start with http:// or https://",)
     ),
     "a secret that is empty": Case(
-        one(
-            {**fetch("get", "https://example.com/"), **{}}
-            | {"data": {**fetch("get", "https://example.com/")["data"], "authorization": _KEY}},
-            token=("secret", ""),
-        ),
+        one(with_key(fetch("get", "https://example.com/"), "{{#env.token#}}"), token=("secret", "")),
         "get",
         "secret",
         ("API key is required for authorization but was empty",),

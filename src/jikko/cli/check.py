@@ -96,7 +96,7 @@ def report_of(source: DslSource, here: Any) -> dict[str, Any]:
                 "cause": finding.cause,
                 "line": line,
                 "column": column,
-                "path": finding.where,
+                "path": "" if finding.line else finding.where,
                 "node": {"id": finding.node, "title": finding.title} if finding.node else None,
                 "problem": finding.what,
                 "hint": finding.hint,

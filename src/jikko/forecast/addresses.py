@@ -16,6 +16,7 @@ from jikko.values import Json
 
 _LOOPBACK: Final = ipaddress.IPv4Address("127.0.0.1")
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
+_WRITTEN_HOST: Final = re.compile(r"(?i:https?)://(?:[^/?#{}@]*@)?((?:\{\{#[^{}]*#\}\}|[^/?#\\])+)")
 _LOCAL_ENDINGS: Final = frozenset({"local", "internal", "lan", "home", "intranet", "corp"})
 """Last parts of names that no public name has."""
 
@@ -35,6 +36,12 @@ def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[st
         else:
             return start, False
     return start, True
+
+
+def written_host(template: Template) -> str:
+    """The host of a URL as the file has it, references and all; the whole text where it is not told from the rest."""
+    match = _WRITTEN_HOST.match(template.source)
+    return match[1] if match is not None else template.source
 
 
 def host_of(start: str, is_whole: bool) -> str | None:

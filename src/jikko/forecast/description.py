@@ -7,7 +7,7 @@ import msgspec
 
 from jikko.dsl.document import Document
 from jikko.dsl.start_variables import StartVariable
-from jikko.forecast.addresses import host_of, known_start
+from jikko.forecast.addresses import host_of, known_start, written_host
 from jikko.graph.compiled import CompiledGraph
 from jikko.inputs.samples import samples_of
 from jikko.nodes.flow.answer import Answer
@@ -140,8 +140,7 @@ def _hosts(document: Document, graph: CompiledGraph) -> Iterator[str]:
     for node in graph.nodes.values():
         if isinstance(node.node, HttpRequest):
             host = host_of(*known_start(node.node.url, environment))
-            written = node.node.url.source
-            yield host if host is not None else host_of(written, True) or written
+            yield host or written_host(node.node.url)
 
 
 def _forms(graph: CompiledGraph) -> Iterator[Form]:
