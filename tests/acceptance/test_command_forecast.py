@@ -103,6 +103,16 @@ def test_strict_fails_for_all_that_is_not_well(
 
 
 @pytest.mark.parametrize("command", ["check", "show"])
+def test_titles_that_would_write_to_the_terminal_do_not(jikko: Command, tmp_path: Path, command: str) -> None:
+    file = tmp_path / "x.yml"
+    title = "a\nb\x1b[2Jc\x07"
+    file.write_text(app("T", [start(), {"id": "x", "data": {"type": "tool", "title": title}}], "start>x"))
+    said = jikko(command, file).out
+    assert "a b [2Jc" in said
+    assert all(line.isprintable() for line in said.splitlines())
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
 def test_a_folder_stands_for_the_files_below_it(jikko: Command, tmp_path: Path, command: str) -> None:
     (tmp_path / "b" / "深い").mkdir(parents=True)
     (tmp_path / ".git").mkdir()

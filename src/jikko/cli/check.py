@@ -13,7 +13,7 @@ from jikko.cli.colors import wants_color
 from jikko.cli.dsl_sources import DslSource, dsl_sources
 from jikko.cli.examples import command_line
 from jikko.cli.options import providers_option, settings_of
-from jikko.cli.shown import shown
+from jikko.cli.shown import one_line, shown
 
 _SAID: Final[Mapping[str, str]] = {
     "error": "",
@@ -143,8 +143,8 @@ def _print(report: Mapping[str, Any], output: str) -> None:
             hints.add(problem["hint"])
             place = f"{report['file']}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
             said = click.style(_SAID[problem["level"]], fg=_COLORS[problem["level"]]) if _SAID[problem["level"]] else ""
-            _say(f"{place} {said}{_told(problem)}")
-    _say(f"{report['file']}: " + click.style(report["summary"], fg=_VERDICT_COLORS[report["verdict"]]))
+            _say(f"{place} {said}{one_line(_told(problem))}")
+    _say(f"{report['file']}: " + click.style(one_line(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
 def _told(problem: Mapping[str, Any]) -> str:

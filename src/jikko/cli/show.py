@@ -11,7 +11,7 @@ import click
 from jikko.cli.dsl_sources import DslSource, dsl_sources
 from jikko.cli.examples import command_line, curl_line
 from jikko.cli.options import json_option
-from jikko.cli.shown import shown
+from jikko.cli.shown import one_line, shown
 
 _COUNTED = {"text-input": "characters", "paragraph": "characters", "file-list": "files"}
 """What the limit of an input counts. Other types have none, whatever the file says."""
@@ -44,7 +44,7 @@ def show(files: tuple[str, ...], as_json: bool) -> None:
         elif entry["error"]:
             click.echo(shown(f"{source.name}: {entry['error']}"), err=True)
         else:
-            click.echo(shown("\n".join([""] * bool(number) + list(_lines(entry)))))
+            click.echo(shown("\n".join([""] * bool(number) + [one_line(line) for line in _lines(entry)])))
     if failed:
         sys.exit(1)
 
