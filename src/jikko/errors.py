@@ -56,6 +56,9 @@ class Problem:
     hint: str = ""
     fatal: bool = True
     """Whether the file cannot be imported. A warning is true of the file and does not stop the import."""
+    line: int = 0
+    """Counted from 1, for a file that is no YAML; 0 where ``where`` says it. So is ``column``."""
+    column: int = 0
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what

@@ -128,6 +128,24 @@ def test_doctor_shows_a_warning_and_is_content(monkeypatch: pytest.MonkeyPatch, 
     assert outcome.output.startswith("warn    python: ")
 
 
+def test_doctor_says_that_the_providers_file_cannot_be_read(jikko: Command, tmp_path: Path) -> None:
+    outcome = jikko("doctor", "--json", JIKKO_PROVIDERS=str(tmp_path / "nope"))
+    assert outcome.code == 1
+    [failed] = [line for line in outcome.lines if not line["ok"]]
+    assert failed["name"] == "providers"
+    assert f"{tmp_path / 'nope'} cannot be read" in failed["detail"]
+
+
+def test_doctor_warns_of_keys_of_providers_that_are_not_set(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "providers.yml"
+    file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}}')
+    outcome = jikko("doctor", "--json", JIKKO_PROVIDERS=str(file))
+    assert outcome.code == 0
+    [line] = [line for line in outcome.lines if line["name"] == "providers"]
+    assert line["warning"]
+    assert "NO_SUCH_KEY" in line["detail"]
+
+
 def test_doctor_says_that_a_database_cannot_be_opened(jikko: Command) -> None:
     jikko.home.mkdir()
     (jikko.home / "jikko.db").write_bytes(b"this is no database" * 100)

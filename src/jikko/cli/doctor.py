@@ -2,10 +2,12 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,16 +64,34 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
     yield _python()
     yield Finding("sqlite", sqlite3.sqlite_version_info >= OLDEST_SQLITE, sqlite3.sqlite_version)
     try:
-        async with assemble(settings) as assembly:
+        # Without the providers file, which has a line of its own.
+        async with assemble(replace(settings, providers=None)) as assembly:
             apps = await assembly.apps.all()
             yield Finding("database", True, f"{settings.database}, {len(apps)} apps")
     except (JikkoError, OSError) as error:
         yield Finding("database", False, str(error))
+    yield _providers(settings)
     if sys.platform != "linux":
         yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
         return
     for line in await self_test(sandbox_limits(settings)):
         yield Finding(f"sandbox, {line.name}", line.ok, line.detail, line.status == "warning")
+
+
+def _providers(settings: Any) -> Finding:
+    """Whether the providers file can be read: without it neither a run nor the server starts."""
+    from jikko.errors import InvalidSettings
+    from jikko.providers.file import read_providers
+
+    if settings.providers is None:
+        return Finding("providers", True, "none: workflows with language models need a file that JIKKO_PROVIDERS names")
+    try:
+        found = read_providers(settings.providers, os.environ)
+    except InvalidSettings as error:
+        return Finding("providers", False, str(error))
+    unset = sorted({name for entry in found.entries.values() for name in entry.unset})
+    detail = f"{settings.providers}, {len(found.entries)} providers"
+    return Finding("providers", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
 
 
 def _python() -> Finding:

@@ -13,6 +13,7 @@ from jikko.cli.providers import providers
 from jikko.cli.run import run
 from jikko.cli.runs import runs
 from jikko.cli.serve import serve
+from jikko.cli.show import show
 from jikko.cli.unknown_variables import warn_of_unknown
 from jikko.cli.upkeep import export_runs, import_runs, prune
 
@@ -28,7 +29,7 @@ def cli(context: click.Context) -> None:
 apps.add_command(webhook_secret)
 for command in (prune, export_runs, import_runs):
     runs.add_command(command)
-for command in (serve, run, check, apps, runs, callbacks, backup, providers, doctor):
+for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, doctor):
     cli.add_command(command)
 
 

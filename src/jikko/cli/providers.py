@@ -10,16 +10,7 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import read_dsl_file
-from jikko.cli.options import home_option, json_option, run_async, settings_of
-
-providers_option = click.option(
-    "--providers",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="JIKKO_PROVIDERS",
-    show_envvar=True,
-    default=None,
-    help="The providers file (YAML).",
-)
+from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
 
 
 @click.group()
