@@ -3,7 +3,8 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -154,6 +155,27 @@ class Apps:
             )
         )
         return key
+
+    @asynccontextmanager
+    async def passing_key(self, app_id: str) -> AsyncIterator[str]:
+        """An API key that is gone at the end of the block: whoever has the data folder may act as any client.
+
+        Raises:
+            NotFound: The app was removed.
+        """
+        app = await self._store.app(app_id)
+        if app is None:
+            raise NotFound(
+                "The app of the run was removed: no server acts on its runs any more. Stop the server first."
+            )
+        key = await self.issue_key(app_id)
+        try:
+            yield key
+        finally:
+            hashed = digest(key)
+            for entry in await self._store.keys(app_id):
+                if entry.digest == hashed:
+                    await self._store.delete_key(app_id, entry.id)
 
     async def authenticate(self, key: str) -> App:
         """The app that a key opens.

@@ -11,8 +11,10 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidDocument, NotFound, Problem
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
+from jikko.graph.mocks import with_mocks
 from jikko.nodes.flow.start import Start
 from jikko.ports.app_store import App, AppStore
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,19 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
 class Workflows:
     """Compiled versions, the most recently used kept."""
 
-    def __init__(self, apps: AppStore, node_classes: Mapping[str, Any], *, keep: int = 256) -> None:
+    def __init__(
+        self,
+        apps: AppStore,
+        node_classes: Mapping[str, Any],
+        *,
+        keep: int = 256,
+        mocks: Mapping[str, Mapping[str, Json]] | None = None,
+    ) -> None:
+        """Args:
+        keep: How many compiled versions are kept.
+        mocks: Outputs by nodes, see ``graph.mocks``; of all workflows that have such nodes.
+        """
+        self._mocks = mocks or {}
         self._apps = apps
         self._classes = node_classes
         self._keep = keep
@@ -89,6 +103,7 @@ class Workflows:
             document, graph = checked.require()
             start = graph.nodes[graph.root_id].node
             inputs = start.variables if isinstance(start, Start) else ()
+            graph = with_mocks(graph, self._mocks)
             known = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
             if len(self._compiled) > self._keep:
                 self._compiled.popitem(last=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from jikko.cli.mock_options import trial_options, trial_settings
 from jikko.cli.options import home_option, run_async, settings_of
 
 
@@ -27,9 +28,10 @@ from jikko.cli.options import home_option, run_async, settings_of
     show_envvar=True,
     help="How long runs may finish when the server stops; others go on at the next start.  [default: 10]",
 )
+@trial_options
 @click.option("--log-level", envvar="JIKKO_LOG_LEVEL", show_envvar=True, help="debug, info, warning or error.")
 @home_option
-def serve(files: tuple[Path, ...], **given: Any) -> None:
+def serve(files: tuple[Path, ...], fake_models: bool, mocks: tuple[str, ...], **given: Any) -> None:
     """Serve all imported apps over the workflow API of Dify.
 
     FILES are DSL files to publish first: as a new app, or as a new version if they changed. Keys are shown once.
@@ -37,7 +39,7 @@ def serve(files: tuple[Path, ...], **given: Any) -> None:
     """
     from jikko.server.serving import holding, prepare_process
 
-    settings = settings_of(**given)
+    settings = settings_of(**given, **trial_settings(fake_models, mocks))
     prepare_process(settings.log_level)
     workers = settings.workers or _cores()
     with holding(settings) as hold:

@@ -98,13 +98,18 @@ SCHEMAS: dict[str, Schema] = {
                 "anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}],
                 "description": "The node that runs again, with everything behind it. By default those that failed.",
             },
+            "current_version": {
+                "type": "boolean",
+                "description": "Repeat by the current version of the app. Nodes that it changes run again too, with "
+                "everything behind them. By default false: by the version of the run.",
+            },
             "response_mode": {
                 "anyOf": [{"type": "string", "enum": ["blocking", "streaming", "async"]}, {"type": "null"}],
                 "description": "As for a start.",
             },
             "callback_url": _CALLBACK_URL,
         },
-        optional=("from_node_id", "response_mode", "callback_url"),
+        optional=("from_node_id", "current_version", "response_mode", "callback_url"),
     ),
     "Lineage": obj(
         {

@@ -20,7 +20,8 @@ async def retry_run(request: Request) -> Response | ASGIApp:
     """``POST /v1/workflows/run/{workflow_run_id}/retry``: repeat a run from a node on.
 
     A new run takes over what finished nodes did. Those that failed run again, with everything behind them; or
-    ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is.
+    ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is. With
+    ``current_version`` it is one of the app's current version, and nodes that this changes run again too.
     """
     api, app = await authenticated(request)
     body = await read_json(request, api.max_body)
@@ -29,10 +30,13 @@ async def retry_run(request: Request) -> Response | ASGIApp:
     from_node = body.get("from_node_id")
     if from_node is not None and (not isinstance(from_node, str) or not from_node):
         raise InvalidParam("from_node_id: must be the id of a node")
+    current = body.get("current_version", False)
+    if not isinstance(current, bool):
+        raise InvalidParam("current_version: must be true or false")
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.owner.run_id
     acceptance = acceptance_of(api, request, f"retry {run_id}", body)
-    retry = partial(api.retries.retry, app, run_id, from_node=from_node, acceptance=acceptance)
+    retry = partial(api.retries.retry, app, run_id, from_node=from_node, current=current, acceptance=acceptance)
     return await answer(api, await api.starts.start(app, acceptance, retry), mode)
 
 
