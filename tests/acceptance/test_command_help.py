@@ -169,3 +169,10 @@ def test_json_lines_keep_text_readable(jikko: Command, tmp_path: Path) -> None:
     line = jikko("check", file, "--json").out
     assert json.loads(line)["ok"] is False
     assert "\\u" not in line
+
+
+def test_no_line_of_help_is_cut_at_60_columns() -> None:
+    groups = [cli, *(command for command in cli.commands.values() if isinstance(command, click.Group))]
+    shorts = [command.get_short_help_str(45) for group in groups for command in group.commands.values()]
+
+    assert [text for text in shorts if text.endswith("...") or len(text) > 45] == []

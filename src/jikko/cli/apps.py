@@ -11,12 +11,12 @@ from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-@click.group()
+@click.group(short_help="Manage apps, their versions and keys.")
 def apps() -> None:
     """Manage apps: what was imported, and the keys that open it."""
 
 
-@apps.command("import")
+@apps.command("import", short_help="Import and publish workflow files.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--key/--no-key", "with_key", default=True, help="Make a new API key for each app.")
 @click.option("--name", help="The name of the app, instead of the one in the file. For one file.")
@@ -108,7 +108,7 @@ async def _list(settings: Any, as_json: bool) -> None:
                 click.echo(f"{app.id}  {app.mode:13}  {app.name}")
 
 
-@apps.command()
+@apps.command(short_help="Show an app's versions and keys.")
 @click.argument("app")
 @home_option
 @json_option
@@ -146,7 +146,7 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
         click.echo(f"    key {key.hint}  {key.id}")
 
 
-@apps.command()
+@apps.command(short_help="List, make or revoke API keys of an app.")
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Make another key and print it.")
 @click.option("--revoke", metavar="KEY_ID", help="Remove a key.")
@@ -175,7 +175,7 @@ async def _keys(name: str, new: bool, revoke: str | None, settings: Any, as_json
                 click.echo(f"{entry.id}  {entry.hint}")
 
 
-@apps.command()
+@apps.command(short_help="Remove an app, its versions and keys.")
 @click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option

@@ -22,12 +22,12 @@ providers_option = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Show and try providers of models.")
 def providers() -> None:
     """Show and try the providers of language models."""
 
 
-@providers.command("list")
+@providers.command("list", short_help="Say which workflow needs which.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @providers_option
 @home_option
@@ -114,7 +114,7 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
             yield app.name, needs_of((node.id, node.data) for node in workflow.document.nodes)
 
 
-@providers.command()
+@providers.command(short_help="Try the key of each provider.")
 @click.argument("names", nargs=-1)
 @click.option("--model", help="Also ask this model for one word; it costs a few tokens.")
 @providers_option

@@ -10,7 +10,7 @@ from jikko.cli.mock_options import trial_options, trial_settings
 from jikko.cli.options import home_option, run_async, settings_of
 
 
-@click.command()
+@click.command(short_help="Serve apps over Dify's workflow API.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", envvar="JIKKO_HOST", show_envvar=True, help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, envvar="JIKKO_PORT", show_envvar=True, help="The port.  [default: 8000]")
