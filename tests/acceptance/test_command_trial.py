@@ -110,7 +110,7 @@ def test_a_file_that_is_not_there_is_a_wrong_input(jikko: Command, tmp_path: Pat
 
 def test_the_workflow_and_the_inputs_come_from_standard_input(jikko: Command, tmp_path: Path) -> None:
     def piped(text: str, *arguments: str | Path) -> Any:
-        command = [JIKKO, "run", *map(str, arguments)]
+        command = [str(JIKKO), "run", *map(str, arguments)]
         done = subprocess.run(
             command, env=environment(jikko.home), input=text.encode(), capture_output=True, check=True
         )
@@ -163,7 +163,7 @@ def test_a_signal_stops_the_run_in_good_order_and_its_end_is_told(
     jikko: Command, tmp_path: Path, echo: EchoServer, number: signal.Signals, code: int, by: str
 ) -> None:
     file = written(tmp_path, app("H", [start(), fetch("wait", f"{echo.url}/hold/{by}"), end()], "start>wait wait>end"))
-    command = [JIKKO, "run", file, "--json"]
+    command = [str(JIKKO), "run", str(file), "--json"]
     process = subprocess.Popen(command, env=environment(jikko.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     echo.wait_for_calls(f"/hold/{by}")
     process.send_signal(number)

@@ -1,7 +1,6 @@
 """What the exit code of a command says. docs/exit-codes.md has the same table."""
 
 from enum import IntEnum
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
