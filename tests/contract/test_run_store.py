@@ -483,27 +483,6 @@ async def test_pruning_goes_in_steps_of_a_limited_size(store: RunStore) -> None:
     assert await listed(store) == (0, [])
 
 
-async def test_pruning_may_be_of_one_app_and_be_counted_first(store: RunStore) -> None:
-    for app in (APP, OTHER_APP, APP):
-        await store.append(Draft(app=app).whole(1000))
-    await store.append(Draft(app=APP).whole(6000))
-
-    assert [await store.prunable(2000, app_id=app) for app in (None, APP, OTHER_APP, "nobody")] == [3, 2, 1, 0]
-    assert await store.prune(2000, app_id=APP) == 2
-    assert [await store.prunable(2000, app_id=app) for app in (None, APP, OTHER_APP)] == [1, 0, 1]
-
-
-async def test_open_runs_are_listed_by_their_status_like_others(store: RunStore) -> None:
-    running, resting, partial = Draft(), Draft(), Draft()
-    await store.append(running.step(started(1)))
-    await store.append(resting.step(started(2), paused(3)))
-    await store.append(partial.step(started(3), finished(4, "partial-succeeded")))  # type: ignore[arg-type]
-
-    assert await listed(store, status="running") == (1, [running.id])
-    assert await listed(store, status="paused") == (1, [resting.id])
-    assert await listed(store, status="partial-succeeded") == (1, [partial.id])
-
-
 async def test_closing_finishes_what_was_appended(store: RunStore) -> None:
     runs = [Draft() for _ in range(50)]
     appended = [store.append(run.whole()) for run in runs]

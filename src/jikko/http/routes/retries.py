@@ -29,7 +29,7 @@ class RetryRequest(Struct):
     current_version: Annotated[
         bool,
         Meta(
-            description="Repeat by the current version of the app. Nodes that it changes run again too, with all that is "
+            description="Repeat by the current version of the app. Nodes that it changes run again too, with all "
             "behind them. By default by the version of the run.",
             extra=must("must be true or false"),
         ),
