@@ -19,7 +19,8 @@ class LiveLine:
         room = columns() - 1
         line = cut(printable(f"  ⋯ {text}"), room)
         if coming and (left := room - width(line) - 3) > 8:
-            line += f" │ {tail(printable(coming), left)}"
+            # Only its end is looked at: it may have megabytes.
+            line += f" │ {tail(printable(coming[-room - 2 :]), left)}"
         if line != self._drawn:
             self._write(_CLEAR + line)
             self._drawn = line

@@ -26,6 +26,8 @@ from jikko.events import (
 from jikko.values import encode_json
 
 _MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}
+_LONG = 1000
+"""Characters of a line that is shown before it ends."""
 
 
 class Progress:
@@ -116,6 +118,8 @@ class Progress:
 
     def _take_in(self, text: str) -> None:
         *lines, self._text = (self._text + text).split("\n")
+        if len(self._text) > _LONG:
+            lines, self._text = [*lines, self._text], ""
         for line in lines:
             self._say(f"    │ {printable(line)}", dim=True)
 

@@ -40,6 +40,10 @@ def serve(files: tuple[Path, ...], fake_models: bool, mocks: tuple[str, ...], **
     from jikko.server.serving import holding, prepare_process
 
     settings = settings_of(**given, **trial_settings(fake_models, mocks))
+    if settings.fake_models:
+        click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)
+    if settings.mocks:
+        click.echo("Nodes are mocked: those named by --mock or JIKKO_MOCKS do not run.", err=True)
     prepare_process(settings.log_level)
     workers = settings.workers or _cores()
     with holding(settings) as hold:

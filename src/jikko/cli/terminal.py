@@ -59,11 +59,8 @@ def cut(text: str, most: int) -> str:
 
 
 def tail(text: str, most: int) -> str:
-    """The end of a text, of at most so many columns; ``…`` stands for what is left out."""
-    if width(text) <= most:
-        return text
-    # Only so much of it can be shown: a text of megabytes is not looked through.
-    return cut(text[: -most - 1 : -1], most)[::-1] if most > 0 else ""
+    """The end of a text, of at most so many columns; ``…`` stands for what is left out. As quick for a long text."""
+    return cut(text[: -most - 2 : -1], most)[::-1] if most > 0 else ""
 
 
 def padded(text: str, columns: int) -> str:

@@ -58,7 +58,7 @@ async def _list(name: str | None, status: Any, since: float | None, limit: int, 
         found.sort(key=lambda entry: -entry[1].created_at)
         rows: list[tuple[str, Any, Any]] = []
         for app_name, record in found:
-            at = activity(await assembly.store.events(record.owner.run_id), now) if record.is_open else None
+            at = activity(await _readable(assembly, record), now) if record.is_open else None
             if status is None or status_of(record, at) == status:
                 rows.append((app_name, record, at))
             if len(rows) == limit:
@@ -71,6 +71,16 @@ async def _list(name: str | None, status: Any, since: float | None, limit: int, 
         _table(rows, now)
     elif sys.stdout.isatty():
         click.echo("no such runs" if status or name or since else "no runs yet")
+
+
+async def _readable(assembly: Any, record: Any) -> Any:
+    """The log of a run, as far as it can be read: a damaged one keeps no list from being shown."""
+    from jikko.errors import LogDamaged
+
+    try:
+        return await assembly.runs.records.events(record)
+    except LogDamaged as damage:
+        return damage.readable
 
 
 def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
