@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.cli.progress import Progress
+from jikko.cli.running.progress import Progress
 from jikko.cli.terminal import color_wanted, cut, padded, tail, width
 from jikko.events import ContainerStarted, NodeFinished, NodeStarted, RoundFinished, RunFinished, TextChunk
 
@@ -13,7 +13,7 @@ EACH: dict[str, Any] = {"execution_id": "e", "node_id": "each", "node_type": "it
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jikko.cli.progress.is_live", lambda environment: True)
+    monkeypatch.setattr("jikko.cli.running.progress.is_live", lambda environment: True)
     monkeypatch.setenv("COLUMNS", "40")
 
 

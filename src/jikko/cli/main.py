@@ -11,7 +11,7 @@ from jikko.cli.check import check
 from jikko.cli.doctor import doctor
 from jikko.cli.failure import Commands
 from jikko.cli.providers import providers
-from jikko.cli.run import run
+from jikko.cli.running.run import run
 from jikko.cli.runs.group import runs
 from jikko.cli.serve import serve
 from jikko.cli.terminal import color_wanted

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from jikko.cli.mock_options import trial_options, trial_settings
 from jikko.cli.options import home_option, run_async, settings_of
+from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
 @click.command(short_help="Serve apps over Dify's workflow API.")

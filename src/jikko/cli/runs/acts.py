@@ -26,9 +26,9 @@ def follow(run_id: str, home: Path | None, as_json: bool) -> None:
 
 async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
     from jikko.assemble import assemble
-    from jikko.cli.ending import Ending
-    from jikko.cli.following import Watch
-    from jikko.cli.progress import Progress
+    from jikko.cli.running.ending import Ending
+    from jikko.cli.running.following import Watch
+    from jikko.cli.running.progress import Progress
     from jikko.runs.short_ids import run_of
 
     ending = Ending()
@@ -140,9 +140,9 @@ async def _retry(
 
 async def executed_here(assembly: Any, record: Any, as_json: bool) -> int:
     """Watch a run that this process executes, to its end or pause. Returns the exit code."""
-    from jikko.cli.ending import Ending
-    from jikko.cli.following import Watch
-    from jikko.cli.progress import Progress
+    from jikko.cli.running.ending import Ending
+    from jikko.cli.running.following import Watch
+    from jikko.cli.running.progress import Progress
 
     ending = Ending()
     owner = record.owner

@@ -12,9 +12,9 @@ import click
 from jikko.cli.completion import complete_run
 from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
-from jikko.cli.form_questions import action_of, entry_of, how_to_go_on
-from jikko.cli.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.running.form_questions import action_of, entry_of, how_to_go_on
+from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.runs.reach import Server, reached, required_database
 
 

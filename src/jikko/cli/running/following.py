@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from jikko.cli.progress import Progress
+from jikko.cli.running.progress import Progress
 from jikko.events import FormRequested, RunFinished, RunPaused
 
 _TICK = 0.1

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from jikko.cli.given_inputs import accept, document_of, inputs_options, pairs_of, reader
-from jikko.cli.mock_options import trial_options, trial_settings
 from jikko.cli.options import json_option, run_async, settings_of
+from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
+from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,9 @@ def run(file: Path, pairs: tuple[str, ...], document: str | None, as_json: bool,
 
 async def _run(wanted: _Wanted, settings: Any) -> int:
     from jikko.assemble import assemble
-    from jikko.cli.ending import Ending
-    from jikko.cli.following import Watch
-    from jikko.cli.progress import Progress
+    from jikko.cli.running.ending import Ending
+    from jikko.cli.running.following import Watch
+    from jikko.cli.running.progress import Progress
     from jikko.cluster.data_folder_lock import sole_owner
     from jikko.events import RunPaused
     from jikko.runs.runs import StartRequest
@@ -166,7 +166,7 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
     Raises:
         click.Abort: Ctrl-C, while nothing runs.
     """
-    from jikko.cli.form_questions import ask
+    from jikko.cli.running.form_questions import ask
     from jikko.errors import InvalidFormData, InvalidParam, TooLate
     from jikko.inputs.given import given_inputs
     from jikko.inputs.local_files import uploaded
@@ -197,7 +197,7 @@ def _told(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
     """Print the outputs, or say what is the matter. Returns the exit code."""
     from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure
-    from jikko.cli.form_questions import how_to_go_on
+    from jikko.cli.running.form_questions import how_to_go_on
     from jikko.cli.shown import shown
     from jikko.events import RunFinished
 

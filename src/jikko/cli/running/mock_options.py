@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jikko.cli.given_inputs import read_text
+from jikko.cli.running.given_inputs import read_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 

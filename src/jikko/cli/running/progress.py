@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.live_line import LiveLine
+from jikko.cli.running.live_line import LiveLine
 from jikko.cli.shown import printable, shown
 from jikko.cli.terminal import is_live
 from jikko.events import (
