@@ -14,11 +14,11 @@ from typing import Any
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
 from jikko.events import Event, FormClosed, FormRequested, RunFinished
 from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.form_inputs import form_variable
 from jikko.nodes.flow.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.form_inputs import form_variable
 from jikko.runs.runs import Runs
 from jikko.values import Json
 

@@ -168,9 +168,9 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
     """
     from jikko.cli.running.form_questions import ask
     from jikko.errors import InvalidFormData, InvalidParam, TooLate
+    from jikko.inputs.form_inputs import form_variables
     from jikko.inputs.given import given_inputs
     from jikko.inputs.local_files import uploaded
-    from jikko.runs.form_inputs import form_variables
 
     record = await assembly.runs.records.any_record(run_id)
     for entry in await assembly.forms.open_forms(record):

@@ -31,8 +31,8 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
     from jikko.cli.runs.entries import took
     from jikko.cli.shown import shown
+    from jikko.inputs.form_inputs import form_variables
     from jikko.inputs.given import described
-    from jikko.runs.form_inputs import form_variables
     from jikko.runs.short_ids import run_of
 
     async with assemble(settings) as assembly:
@@ -118,9 +118,9 @@ async def _filled(
     Raises:
         Failure: It is not clear, or what is given does not fit.
     """
+    from jikko.inputs.form_inputs import form_variables
     from jikko.inputs.given import given_inputs
     from jikko.inputs.local_files import uploaded
-    from jikko.runs.form_inputs import form_variables
 
     form = _meant(await assembly.forms.open_forms(record), which, record)
     chosen = action_of(form.requested.form, action)
