@@ -37,7 +37,7 @@ class Commands(click.Group):
             _show(error, as_json)
             sys.exit(error.exit_code)
         except click.Abort:
-            _show(Failure("interrupted", code="interrupted"), as_json)
+            _show(Failure("interrupted; nothing further was done", code="interrupted"), as_json)
             sys.exit(130)
         sys.exit(ended if isinstance(ended, int) else 0)
 

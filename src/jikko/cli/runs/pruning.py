@@ -9,6 +9,7 @@ import click
 
 from jikko.cli.completion import complete_app
 from jikko.cli.durations import duration
+from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
@@ -42,7 +43,8 @@ async def _prune(older_than: float, name: str | None, dry_run: bool, asks: bool,
             if dry_run:
                 click.echo(json.dumps({"runs": count}) if as_json else f"{_runs(count)} would be removed.")
                 return
-            click.confirm(f"Remove {_runs(count)}?", abort=True, err=True)
+            if not click.confirm(f"Remove {_runs(count)}?", err=True):
+                raise Failure("nothing was removed", code="declined")
         pruned = await assembly.retention.prune(before, app_id=app_id)
     if as_json:
         click.echo(json.dumps({"runs": pruned.runs, "files": pruned.files}))
