@@ -53,6 +53,10 @@ class Settings:
     """The address under which clients reach the server, for links to files. Empty: taken from each request."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
+    fake_models: bool = False
+    """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
+    mocks: str = ""
+    """Outputs of nodes that are not to run: a JSON object, by their ids or titles. To try workflows."""
     http_allow: tuple[str, ...] = ()
     """Private address ranges (CIDR, separated by commas) that workflows may reach over HTTP."""
     http_proxy: str = ""

@@ -82,7 +82,7 @@ def test_a_bad_file_is_told_in_json_with_the_path_of_each_problem(jikko: Command
 @pytest.mark.parametrize("bad", ["not YAML", "not an app", "a cycle"], indirect=True)
 def test_a_bad_file_does_not_run(jikko: Command, bad: tuple[Path, str]) -> None:
     outcome = jikko("run", bad[0])
-    assert outcome.code == 1
+    assert outcome.code == 8
     assert not outcome.has_traceback
     assert outcome.err
 
@@ -90,7 +90,7 @@ def test_a_bad_file_does_not_run(jikko: Command, bad: tuple[Path, str]) -> None:
 @pytest.mark.parametrize("bad", ["not YAML", "not an app", "a cycle"], indirect=True)
 def test_a_server_does_not_start_with_a_bad_file(jikko: Command, bad: tuple[Path, str]) -> None:
     outcome = jikko("serve", bad[0], "--port", "0")
-    assert outcome.code == 1
+    assert outcome.code == 8
     assert not outcome.has_traceback
     assert outcome.err
 
@@ -101,7 +101,7 @@ def test_a_file_of_50_megabytes_is_refused_by_its_size(jikko: Command, tmp_path:
         opened.truncate(50 << 20)
     for command in (("check",), ("apps", "import"), ("run",), ("serve", "--port", "0")):
         outcome = jikko(*command, file)
-        assert outcome.code == 1
+        assert outcome.code == (8 if command[0] in ("run", "serve") else 1)
         assert not outcome.has_traceback
         assert "large" in outcome.out + outcome.err
 

@@ -209,3 +209,10 @@ def test_a_server_of_several_workers_warns_of_it_once(tmp_path: Path) -> None:
 
 def test_variables_that_are_read_are_not_warned_of(jikko: Command) -> None:
     assert jikko("apps", "list", JIKKO_PORT="80", JIKKO_MAX_SECONDS="1", JIKKO_ENV_A_B="x").err == ""
+
+
+def test_no_line_of_help_is_cut_at_60_columns() -> None:
+    groups = [cli, *(command for command in cli.commands.values() if isinstance(command, click.Group))]
+    shorts = [command.get_short_help_str(45) for group in groups for command in group.commands.values()]
+
+    assert [text for text in shorts if text.endswith("...") or len(text) > 45] == []

@@ -58,24 +58,33 @@ def with_values(variables: Sequence[Variable], app: App, layers: Sequence[EnvLay
     return tuple(variable for variable, _ in with_places(variables, app, layers))
 
 
+def with_layers(variables: Iterable[Variable], app_name: str, layers: Sequence[EnvLayer]) -> tuple[Variable, ...]:
+    """As ``with_values``, of an app that need not be there, so that nothing is set for it.
+
+    Raises:
+        InvalidEnvironment: A value from outside is not of the variable's type.
+    """
+    return tuple(_with_value(variable, app_name, layers, {})[0] for variable in variables)
+
+
 def with_places(variables: Iterable[Variable], app: App, layers: Sequence[EnvLayer]) -> list[tuple[Variable, str]]:
     """As ``with_values``; with each variable the place of its value, ``""`` for the file."""
     stored: Mapping[str, Json] = json.loads(app.environment) if app.environment else {}
-    return [_with_value(variable, app, layers, stored) for variable in variables]
+    return [_with_value(variable, app.name, layers, stored) for variable in variables]
 
 
 def _with_value(
-    variable: Variable, app: App, layers: Sequence[EnvLayer], stored: Mapping[str, Json]
+    variable: Variable, app_name: str, layers: Sequence[EnvLayer], stored: Mapping[str, Json]
 ) -> tuple[Variable, str]:
     for each in layers:
-        for name in (folded(f"{app.name} {variable.name}"), folded(variable.name)):
+        for name in (folded(f"{app_name} {variable.name}"), folded(variable.name)):
             if (text := each.values.get(name)) is not None:
                 place = f"{each.place}{name}"
-                return replace(variable, value=typed(variable, text, place, app.name)), place
+                return replace(variable, value=typed(variable, text, place, app_name)), place
     if variable.name in stored:
         # Another version may have declared the name with another type.
-        place = f"jikko apps env {app.name!r} {variable.name}"
-        return replace(variable, value=typed(variable, stored[variable.name], place, app.name)), place
+        place = f"jikko apps env {app_name!r} {variable.name}"
+        return replace(variable, value=typed(variable, stored[variable.name], place, app_name)), place
     return variable, ""
 
 

@@ -1,7 +1,8 @@
 """Publishing apps, and the keys that open them."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -170,6 +171,27 @@ class Apps:
         added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
         await self._store.add_key(added)
         return added
+
+    @asynccontextmanager
+    async def passing_key(self, app_id: str) -> AsyncIterator[str]:
+        """An API key that is gone at the end of the block: whoever has the data folder may act as any client.
+
+        Raises:
+            NotFound: The app was removed.
+        """
+        app = await self._store.app(app_id)
+        if app is None:
+            raise NotFound(
+                "The app of the run was removed: no server acts on its runs any more. Stop the server first."
+            )
+        key = await self.issue_key(app_id)
+        try:
+            yield key
+        finally:
+            hashed = digest(key)
+            for entry in await self._store.keys(app_id):
+                if entry.digest == hashed:
+                    await self._store.delete_key(app_id, entry.id)
 
     async def authenticate(self, key: bytes) -> App:
         """The app that a key opens.

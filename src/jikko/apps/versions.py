@@ -12,8 +12,10 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidDocument, NotFound, Problem
 from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
+from jikko.graph.mocks import with_mocks
 from jikko.nodes.flow.start import Start
 from jikko.ports.app_store import App, AppStore
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,15 @@ class Workflows:
         node_classes: Mapping[str, Any],
         *,
         environment: Sequence[EnvLayer] = (),
+        mocks: Mapping[str, Mapping[str, Json]] | None = None,
         keep: int = 256,
     ) -> None:
         """Args:
         environment: Values for environment variables, of whichever app; the first that has one wins.
+        mocks: Outputs by nodes, see ``graph.mocks``; of all workflows that have such nodes.
         keep: How many compiled versions to keep.
         """
+        self._mocks = mocks or {}
         self._apps = apps
         self._environment = environment
         self._classes = node_classes
@@ -108,6 +113,7 @@ class Workflows:
             graph = replace(graph, **environment_of(variables))
             start = graph.nodes[graph.root_id].node
             inputs = start.variables if isinstance(start, Start) else ()
+            graph = with_mocks(graph, self._mocks)
             known = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
             if len(self._compiled) > self._keep:
                 self._compiled.popitem(last=False)

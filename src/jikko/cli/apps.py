@@ -14,7 +14,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.whole_file import whole_file
 
 
-@click.group()
+@click.group(short_help="Manage apps, their versions and keys.")
 def apps() -> None:
     """Manage apps: what was imported, the keys that open it, and the values that it has here."""
 
@@ -23,7 +23,7 @@ for command in (keys, env):
     apps.add_command(command)
 
 
-@apps.command("import")
+@apps.command("import", short_help="Import and publish workflow files.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--new-key/--no-key",
@@ -144,7 +144,7 @@ async def _list(settings: Any, as_json: bool) -> None:
                 click.echo(f"{app.id}  {app.mode:13}  {app.name}")
 
 
-@apps.command()
+@apps.command(short_help="Show an app's versions and keys.")
 @click.argument("app")
 @home_option
 @json_option
@@ -182,7 +182,7 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
         click.echo(f"    key {key.hint}  {key.id}")
 
 
-@apps.command()
+@apps.command(short_help="Print the file of a version of an app.")
 @click.argument("app")
 @click.option("--version", "which", default="", metavar="VERSION", help="Its number or id.  [default: the current one]")
 @click.option(
@@ -217,7 +217,7 @@ async def _source(name: str, which: str, settings: Any) -> bytes:
     return source
 
 
-@apps.command()
+@apps.command(short_help="Make a version of an app the current one.")
 @click.argument("app")
 @click.argument("which", metavar="VERSION")
 @home_option
@@ -244,7 +244,7 @@ async def _use(name: str, which: str, settings: Any, as_json: bool) -> None:
         click.echo(f"{app.name}: version {version.number} is the current one.")
 
 
-@apps.command()
+@apps.command(short_help="Remove an app, its versions and keys.")
 @click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option

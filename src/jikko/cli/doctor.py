@@ -27,7 +27,7 @@ class Finding(NamedTuple):
     """Whether something is less than it could be."""
 
 
-@click.command()
+@click.command(short_help="Say what this machine lacks.")
 @home_option
 @json_option
 def doctor(home: Path | None, as_json: bool) -> None:

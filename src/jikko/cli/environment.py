@@ -70,7 +70,7 @@ def _text(file: Path) -> str:
         raise click.UsageError(f"{file} is no text in UTF-8.") from None
 
 
-@click.command("env")
+@click.command("env", short_help="Values for an app's environment.")
 @click.argument("app")
 @click.argument("pairs", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--unset", multiple=True, metavar="NAME", help="Take a value back; that of the file holds again.")

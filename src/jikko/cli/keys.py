@@ -34,7 +34,7 @@ async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: 
     return key, f"in {file}"
 
 
-@click.command()
+@click.command(short_help="List, make, add or revoke keys of an app.")
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Make another key.")
 @click.option(

@@ -8,9 +8,10 @@ import click
 
 from jikko.cli.environment import env_of, env_options
 from jikko.cli.options import home_option, providers_option, run_async, settings_of
+from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
-@click.command()
+@click.command(short_help="Serve apps over Dify's workflow API.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", envvar="JIKKO_HOST", show_envvar=True, help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, envvar="JIKKO_PORT", show_envvar=True, help="The port.  [default: 8000]")
@@ -41,9 +42,18 @@ from jikko.cli.options import home_option, providers_option, run_async, settings
 )
 @env_options
 @providers_option
+@trial_options
 @click.option("--log-level", envvar="JIKKO_LOG_LEVEL", show_envvar=True, help="debug, info, warning or error.")
 @home_option
-def serve(files: tuple[Path, ...], reload: bool, env: tuple[str, ...], env_file: Path | None, **given: Any) -> None:
+def serve(
+    files: tuple[Path, ...],
+    reload: bool,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    fake_models: bool,
+    mocks: tuple[str, ...],
+    **given: Any,
+) -> None:
     """Serve all imported apps over the workflow API of Dify.
 
     FILES are DSL files to publish first: as a new app, or as a new version if they changed. A new app gets an API key,
@@ -56,7 +66,11 @@ def serve(files: tuple[Path, ...], reload: bool, env: tuple[str, ...], env_file:
     """
     from jikko.server.serving import holding, prepare_process
 
-    settings = settings_of(env=env_of(env, env_file), **given)
+    settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
+    if settings.fake_models:
+        click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)
+    if settings.mocks:
+        click.echo("Nodes are mocked: those named by --mock or JIKKO_MOCKS do not run.", err=True)
     prepare_process(settings.log_level)
     workers = settings.workers or _cores()
     if reload and not files:

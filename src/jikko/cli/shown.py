@@ -6,9 +6,6 @@ def shown(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def one_line(text: str) -> str:
-    """A text of a file as it may stand in a line: what is no printable character is a space.
-
-    Titles may hold line breaks, and sequences that terminals obey.
-    """
-    return "".join(character if character.isprintable() else " " for character in text)
+def printable(text: str) -> str:
+    """A text as a line of a terminal: without what would move the cursor, change colors or ring."""
+    return "".join(character if character.isprintable() else " " for character in shown(text))

@@ -8,11 +8,23 @@ Level: TypeAlias = Literal["error", "will_fail", "may_fail", "warning"]
 iteration before it has nothing to go over. ``may_fail``: it depends on the run. ``warning``: no run fails of it."""
 
 Cause: TypeAlias = Literal[
-    "document", "app", "node_type", "code", "import", "sandbox", "model", "secret", "address", "inputs", "form"
+    "document",
+    "app",
+    "node_type",
+    "code",
+    "import",
+    "sandbox",
+    "model",
+    "secret",
+    "environment",
+    "address",
+    "inputs",
+    "form",
 ]
 """What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: a tool, an
 agent or another node that Jikko does not have; ``code``: a program that cannot be run; ``import``: a module that
-programs do not have; ``model``: a provider without a line in the providers file; ``address``: the host of a request."""
+programs do not have; ``model``: a provider without a line in the providers file; ``environment``: a
+value from outside that is not of its variable's type; ``address``: the host of a request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,21 @@
 """What will happen when a DSL file is run here. Decided from the compiled document, without running anything."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 
+from jikko.apps.environment import EnvLayer, empty_secrets, how_to_fill, with_layers
 from jikko.apps.versions import Checked
 from jikko.dsl.document import Document
 from jikko.dsl.handles import handles_of
 from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidEnvironment
 from jikko.forecast.certainty import Handles, order, places, sure
 from jikko.forecast.finding import Finding, Level, Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.node_troubles import troubles_of
+from jikko.graph.compile import environment_of
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
 from jikko.nodes.flow.iteration import Iteration
 from jikko.nodes.flow.loop import Loop
@@ -47,13 +51,25 @@ class Forecast:
         return next((finding for finding in self.findings if _VERDICTS.get(finding.level) == self.verdict), None)
 
 
-def forecast(checked: Checked, installation: Installation) -> Forecast:
+def forecast(checked: Checked, installation: Installation, environment: Sequence[EnvLayer] = ()) -> Forecast:
     """Say what will happen.
 
     It is taken that an iteration has something to go over, and that what a run gets from outside (inputs, answers of
     models and other servers) is as the workflow wants it.
+
+    Args:
+        environment: Values for environment variables that take the place of those in the file; the first that has one
+            wins. Those that the data folder has for an app are not known here.
     """
-    document, graph = checked.document, checked.graph
+    document, graph, refused = checked.document, checked.graph, ""
+    app_name = (document.name if document is not None else "") or PurePath(checked.source).stem
+    if document is not None and graph is not None and environment:
+        try:
+            variables = with_layers(document.environment, app_name, environment)
+            document = replace(document, environment=variables)
+            graph = replace(graph, **environment_of(variables))
+        except InvalidEnvironment as error:
+            refused = str(error)
     found = list(_of_nodes(document, graph, installation)) if document is not None and graph is not None else []
     told = {finding.where for finding in found}
     findings = [
@@ -72,7 +88,9 @@ def forecast(checked: Checked, installation: Installation) -> Forecast:
     ]
     if document is not None and graph is not None:
         findings += _of_app(document, installation)
-        findings += _of_secrets(document)
+        if refused:
+            findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
+        findings += _of_secrets(document, app_name)
     findings += found
     rank: dict[Level, int] = {"error": 0, "will_fail": 1, "may_fail": 2, "warning": 3}
     findings.sort(key=lambda finding: rank[finding.level])
@@ -88,12 +106,14 @@ def _of_app(document: Document, installation: Installation) -> Iterator[Finding]
         yield Finding("will_fail", "model", "", installation.no_start.removesuffix("."))
 
 
-def _of_secrets(document: Document) -> Iterator[Finding]:
+def _of_secrets(document: Document, app_name: str) -> Iterator[Finding]:
+    empty = empty_secrets(document.environment)
     for index, variable in enumerate(document.environment):
-        if variable.value_type == "secret" and variable.value == "":
+        if variable.name in empty:
             where = f"workflow.environment_variables[{index}]"
             what = f"the secret environment variable {variable.name!r} is empty"
-            yield Finding("warning", "secret", where, what, "exports leave secrets out: give it a value in the file")
+            hint = f"exports leave secrets out: {how_to_fill(app_name, variable.name)}"
+            yield Finding("warning", "secret", where, what, hint)
 
 
 def _of_nodes(document: Document, graph: CompiledGraph, installation: Installation) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ from jikko.cluster.messages import (
 )
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
+from jikko.server.ending_signals import ending_signals
 from jikko.server.listening import listen, reserve
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.settings import Settings, settings_to_json
@@ -87,7 +88,7 @@ class Supervisor:
     async def run(self) -> bool:
         """Keep the workers going. Returns whether all ended well."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         await self._told.wait()

@@ -2,16 +2,16 @@
 
 import json
 import sys
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from jikko.cli.dsl_sources import DslSource, dsl_sources
-from jikko.cli.examples import command_line, curl_line
+from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
+from jikko.cli.checking.examples import command_line, curl_line
 from jikko.cli.options import json_option
-from jikko.cli.shown import one_line, shown
+from jikko.cli.shown import printable, shown
+from jikko.cli.terminal import padded, width
 
 _COUNTED = {"text-input": "characters", "paragraph": "characters", "file-list": "files"}
 """What the limit of an input counts. Other types have none, whatever the file says."""
@@ -23,7 +23,7 @@ _LIMITS = (
 )
 
 
-@click.command()
+@click.command(short_help="Show what workflow files take and give.")
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @json_option
 def show(files: tuple[str, ...], as_json: bool) -> None:
@@ -44,7 +44,7 @@ def show(files: tuple[str, ...], as_json: bool) -> None:
         elif entry["error"]:
             click.echo(shown(f"{source.name}: {entry['error']}"), err=True)
         else:
-            click.echo(shown("\n".join([""] * bool(number) + [one_line(line) for line in _lines(entry)])))
+            click.echo(shown("\n".join([""] * bool(number) + [printable(line) for line in _lines(entry)])))
     if failed:
         sys.exit(1)
 
@@ -91,14 +91,9 @@ def _lines(entry: dict[str, Any]) -> Iterator[str]:
 def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     if rows:
         yield f"  {title}"
-        width = min(max(_width(name) for name, _ in rows), 40)
+        columns = min(max(width(name) for name, _ in rows), 40)
         for name, told in rows:
-            yield f"    {name}{' ' * (width - _width(name))}  {told}".rstrip()
-
-
-def _width(text: str) -> int:
-    """The columns that a text takes on a terminal: Japanese characters and emoji take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+            yield f"    {padded(name, columns)}  {told}".rstrip()
 
 
 def _of_input(each: dict[str, Any]) -> str:

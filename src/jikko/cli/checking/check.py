@@ -3,17 +3,17 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from jikko.cli.colors import wants_color
-from jikko.cli.dsl_sources import DslSource, dsl_sources
-from jikko.cli.examples import command_line
+from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
+from jikko.cli.checking.examples import command_line
+from jikko.cli.environment import env_of, env_options
 from jikko.cli.options import providers_option, settings_of
-from jikko.cli.shown import one_line, shown
+from jikko.cli.shown import printable, shown
 
 _SAID: Final[Mapping[str, str]] = {
     "error": "",
@@ -30,7 +30,7 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 }
 
 
-@click.command()
+@click.command(short_help="Say what will happen to workflow files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("--strict", is_flag=True, help="Exit with 1 also for what will fail, may fail, or is a warning.")
 @click.option(
@@ -40,24 +40,34 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
     help="json: one object a line, one line a file. github: annotations of a workflow of GitHub Actions.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
+@env_options
 @providers_option
-def check(files: tuple[str, ...], strict: bool, output: str, as_json: bool, providers: Path | None) -> None:
+def check(
+    files: tuple[str, ...],
+    strict: bool,
+    output: str,
+    as_json: bool,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    providers: Path | None,
+) -> None:
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
 
     A folder stands for all *.yml and *.yaml files below it, and - for standard input. Nothing is run or called, and no
-    name is resolved. What this installation has counts: its providers file, and JIKKO_HTTP_ALLOW.
+    name is resolved. What this installation has counts: its providers file, JIKKO_HTTP_ALLOW, and values from outside
+    for environment variables.
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
     from jikko.forecast.installation import installation
 
-    settings = settings_of(providers=providers)
+    settings = settings_of(env=env_of(env, env_file), providers=providers)
     here = installation(settings.providers, os.environ, http_allow=settings.http_allow, http_proxy=settings.http_proxy)
     output = "json" if as_json else output
     counts: dict[str, int] = {}
     strictly_wrong = False
     for source in dsl_sources(files):
-        report = report_of(source, here)
+        report = report_of(source, here, settings.env)
         counts[report["verdict"]] = counts.get(report["verdict"], 0) + 1
         strictly_wrong = strictly_wrong or bool(report["problems"])
         _print(report, output)
@@ -67,11 +77,12 @@ def check(files: tuple[str, ...], strict: bool, output: str, as_json: bool, prov
         sys.exit(1)
 
 
-def report_of(source: DslSource, here: Any) -> dict[str, Any]:
+def report_of(source: DslSource, here: Any, environment: Sequence[Any] = ()) -> dict[str, Any]:
     """What is known of a file, as ``--json`` prints it; docs/check.md describes the fields.
 
     Args:
         here: The ``Installation``.
+        environment: Values for environment variables from outside, as ``forecast`` takes them.
     """
     from jikko.apps.versions import check as check_file
     from jikko.dsl.positions import Positions
@@ -83,7 +94,7 @@ def report_of(source: DslSource, here: Any) -> dict[str, Any]:
     if source.error:
         found = Forecast("cannot_be_imported", (Finding("error", "document", "", source.error),))
     else:
-        found = forecast(check_file(source.text, source=source.name, node_classes=BY_TYPE), here)
+        found = forecast(check_file(source.text, source=source.name, node_classes=BY_TYPE), here, environment)
     positions = Positions(source.text) if found.findings else None
     problems = []
     for finding in found.findings:
@@ -143,8 +154,8 @@ def _print(report: Mapping[str, Any], output: str) -> None:
             hints.add(problem["hint"])
             place = f"{report['file']}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
             said = click.style(_SAID[problem["level"]], fg=_COLORS[problem["level"]]) if _SAID[problem["level"]] else ""
-            _say(f"{place} {said}{one_line(_told(problem))}")
-    _say(f"{report['file']}: " + click.style(one_line(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
+            _say(f"{place} {said}{printable(_told(problem))}")
+    _say(f"{report['file']}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
 def _told(problem: Mapping[str, Any]) -> str:
@@ -186,4 +197,4 @@ def _total(counts: Mapping[str, int]) -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(shown(text), color=wants_color(sys.stdout, os.environ))
+    click.echo(shown(text))
