@@ -187,7 +187,7 @@ def test_the_file_of_a_version_comes_out_byte_by_byte(jikko: Command, tmp_path: 
         assert target.read_bytes() == text
         assert jikko("apps", "export", "Greeter", *which).out.encode() == text
     missing = jikko("apps", "export", "Greeter", "--version", "3")
-    assert (missing.code, "no version '3'; it has 1 to 2" in missing.err) == (1, True)
+    assert (missing.code, "no version '3'; it has 1 to 2" in missing.err) == (7, True)
 
 
 def test_an_older_version_is_made_current_and_a_running_server_takes_it(jikko: Command, file: Path) -> None:
@@ -207,7 +207,7 @@ def test_an_older_version_is_made_current_and_a_running_server_takes_it(jikko: C
     [shown] = jikko.json("apps", "show", "Greeter")
     assert [(entry["number"], entry["current"]) for entry in shown["versions"]] == [(2, False), (1, True)]
     refused = jikko("apps", "use", "Greeter", "7")
-    assert (refused.code, refused.has_traceback) == (1, False)
+    assert (refused.code, refused.has_traceback) == (7, False)
 
 
 def test_who_removes_an_app_is_told_of_its_runs_which_can_still_be_listed(jikko: Command, file: Path) -> None:
@@ -219,7 +219,7 @@ def test_who_removes_an_app_is_told_of_its_runs_which_can_still_be_listed(jikko:
     server.stop()
 
     asked = jikko("apps", "delete", "Greeter")
-    assert asked.code == 1
+    assert asked.code == 130  # nobody answers
     assert "Remove app 'Greeter' with 1 version and 1 key? Its 2 runs stay: `jikko runs list --app" in asked.out
     [told] = jikko.json("apps", "delete", "Greeter", "--yes")
     assert (told["versions"], told["keys"], told["runs"]) == (1, 1, 2)
@@ -234,7 +234,7 @@ def test_who_removes_an_app_is_told_of_its_runs_which_can_still_be_listed(jikko:
     jikko.json("apps", "import", file)
     assert listed() == []
     assert listed("--all") == listed("--app", "Greeter") == runs[::-1]
-    assert jikko("runs", "list", "--app", "Nobody").code == 1
+    assert jikko("runs", "list", "--app", "Nobody").code == 7
 
 
 @pytest.mark.parametrize("command", [("show",), ("keys",), ("delete", "--yes"), ("export",), ("env",)])

@@ -185,6 +185,8 @@ def test_a_chat_app_is_told_as_the_api_tells_it(jikko: Command, tmp_path: Path) 
     outcome = jikko("check", file)
     assert outcome.code == 0
     assert outcome.out.splitlines()[-1] == f"{file}: will fail: chat apps are not served yet"
+    ran = jikko("run", file, "-i", "q=x")
+    assert (ran.code, ran.out, ran.err) == (1, "", f"Error: {file}: chat apps are not served yet\n")
 
 
 INPUTS: list[dict[str, Any]] = [

@@ -207,7 +207,7 @@ def test_a_server_whose_terminal_is_closed_stops_in_good_order(
 
     assert server.wait() == 0
     assert "Stopping" in server.output
-    assert "were parked" in server.output
+    assert "1 run was parked" in server.output
 
 
 def test_pruning_can_be_tried_and_asks_on_a_terminal(jikko: Command, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_container_without_a_data_folder_has_the_keys_of_its_clients(
 )
 def test_keys_that_cannot_be_taken_in_end_the_start(jikko: Command, file: Path, keys: str, told: str) -> None:
     outcome = jikko("serve", file, "--port", "0", JIKKO_KEYS=keys)
-    assert (outcome.code, outcome.has_traceback) == (1, False)
+    assert (outcome.code, outcome.has_traceback) == (2, False)
     assert told in outcome.err
     assert "secret" not in outcome.err
 

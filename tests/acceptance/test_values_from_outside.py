@@ -59,20 +59,20 @@ def test_the_settings_file_has_values_too(jikko: Command, file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "settings", "code", "told"),
+    ("options", "settings", "told"),
     [
-        (("--env", "api_kei=x"), {}, 2, "--env API_KEI: the workflow has no such environment variable (did you mean"),
-        (("--env", "sk-secret"), {}, 2, "NAME=VALUE"),
-        (("--env-file", "/nowhere"), {}, 2, "/nowhere"),
-        (("--env", "limit=sk-secret"), {}, 1, "--env LIMIT: the value for the environment variable 'limit'"),
-        ((), {"JIKKO_ENV_LIMIT": "sk-secret"}, 1, "JIKKO_ENV_LIMIT: the value for the environment variable 'limit'"),
+        (("--env", "api_kei=x"), {}, "--env API_KEI: the workflow has no such environment variable (did you mean"),
+        (("--env", "sk-secret"), {}, "NAME=VALUE"),
+        (("--env-file", "/nowhere"), {}, "/nowhere"),
+        (("--env", "limit=sk-secret"), {}, "--env LIMIT: the value for the environment variable 'limit'"),
+        ((), {"JIKKO_ENV_LIMIT": "sk-secret"}, "JIKKO_ENV_LIMIT: the value for the environment variable 'limit'"),
     ],
 )
 def test_a_wrong_value_is_told_by_its_place_and_not_quoted(
-    jikko: Command, file: Path, options: tuple[str, ...], settings: dict[str, str], code: int, told: str
+    jikko: Command, file: Path, options: tuple[str, ...], settings: dict[str, str], told: str
 ) -> None:
     outcome = jikko("run", file, *options, **settings)
-    assert (outcome.code, outcome.has_traceback) == (code, False)
+    assert (outcome.code, outcome.has_traceback) == (2, False)
     assert told in outcome.err
     assert "sk-secret" not in outcome.out + outcome.err
 
@@ -116,9 +116,12 @@ def test_values_come_by_standard_input_past_the_history_of_the_shell(jikko: Comm
 
 def test_a_name_that_the_app_does_not_have_is_refused_and_nothing_is_set(jikko: Command, file: Path) -> None:
     jikko.json("apps", "import", file)
-    for pair, told in (("api_kei=x", "did you mean 'api_key'?"), ("limit=many", "'limit' of app 'Triage (EU)' is no")):
+    for pair, code, told in (
+        ("api_kei=x", 7, "did you mean 'api_key'?"),
+        ("limit=many", 2, "'limit' of app 'Triage (EU)' is no"),
+    ):
         refused = jikko("apps", "env", "Triage (EU)", "api_key=x", pair)
-        assert (refused.code, told in refused.err) == (1, True)
+        assert (refused.code, told in refused.err) == (code, True)
     assert not any(entry["set"] for entry in jikko.json("apps", "env", "Triage (EU)"))
     missing = jikko("apps", "import", file, "--env", "nobody=x", "--json")
     assert (missing.code, missing.lines[0]["error"]["code"]) == (1, "not_found")
@@ -191,4 +194,21 @@ def test_a_value_of_another_type_refuses_runs_and_says_what_to_change(jikko: Com
     assert (answer.status_code, answer.json()["code"]) == (503, "invalid_environment")
     assert "JIKKO_ENV_LIMIT" in answer.json()["message"]
     refused = jikko("serve", file, "--port", "0", JIKKO_ENV_LIMIT="many")
-    assert (refused.code, "JIKKO_ENV_LIMIT" in refused.err) == (1, True)
+    assert (refused.code, "JIKKO_ENV_LIMIT" in refused.err) == (2, True)
+
+
+def test_check_forecasts_with_the_values_from_outside(jikko: Command, file: Path) -> None:
+    [bare] = jikko.json("check", file)
+    [problem] = bare["problems"]
+    assert (problem["cause"], "JIKKO_ENV_TRIAGE_EU_API_KEY" in problem["hint"]) == ("secret", True)
+
+    assert jikko.json("check", file, "--env", f"api_key={SECRET}")[0]["problems"] == []
+    outcome = jikko("check", file, "--strict", JIKKO_ENV_TRIAGE_EU_API_KEY=SECRET)
+    assert (outcome.code, SECRET in outcome.out + outcome.err) == (0, False)
+
+
+def test_check_tells_a_value_of_another_type_as_run_does(jikko: Command, file: Path) -> None:
+    [report] = jikko.json("check", file, "--env", "limit=sk-secret", "--env", "api_key=x")
+    assert (report["verdict"], report["problems"][0]["cause"]) == ("will_fail", "environment")
+    assert report["problems"][0]["problem"] in jikko("run", file, "--env", "limit=sk-secret").err
+    assert "sk-secret" not in str(report)

@@ -9,6 +9,7 @@ import click
 
 from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cli.environment import env, env_of, env_options
+from jikko.cli.failure import Failure
 from jikko.cli.keys import issue_key, keys
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.whole_file import whole_file
@@ -261,7 +262,8 @@ def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
     stay = f"Its {_count(counts['runs'], 'run')} stay: `jikko runs list --app {found.id}` lists them."
     if not yes:
         runs = stay if counts["runs"] else "It has no runs."
-        click.confirm(f"Remove app {found.name!r} with {what}? {runs}", abort=True)
+        if not click.confirm(f"Remove app {found.name!r} with {what}? {runs}"):
+            raise Failure("nothing was removed", code="declined")
     run_async(_delete(found, settings))
     if as_json:
         click.echo(json.dumps({"app_id": found.id, "name": found.name, **counts}, ensure_ascii=False))
