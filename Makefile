@@ -86,11 +86,11 @@ $(BIN)/python:
 	@$(PYTHON) scripts/make_venv.py $(VENV)
 
 $(VENV)/.runtime: pyproject.toml | $(BIN)/python
-	@echo "Installing what Jikko needs …"
-	@$(PIP) install --editable '.[documents]'
+	@echo "Installing what Jikko needs from PyPI: a minute or two the first time …"
+	@$(BIN)/python scripts/install.py '.[documents]'
 	@touch $@
 
 $(VENV)/.development: pyproject.toml | $(BIN)/python
-	@echo "Installing what Jikko and its tests need …"
-	@$(PIP) install --editable '.[documents,dev]'
+	@echo "Installing what Jikko and its tests need from PyPI: some minutes the first time …"
+	@$(BIN)/python scripts/install.py '.[documents,dev]'
 	@touch $@ $(VENV)/.runtime

@@ -7,6 +7,8 @@ Ctrl-C; elsewhere the program ends after the run detail, with code 0 if the run 
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
@@ -58,8 +61,8 @@ class Server:
     def _pass_on(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            # Its own curl lines carry keys; the one that this program prints is enough.
-            if not line.startswith("  curl "):
+            # Its own lines to try the apps with are many; the one that this program prints is enough.
+            if not line.startswith(("  curl ", "  FILE_")):
                 print(line, end="", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
@@ -81,12 +84,14 @@ def main() -> int:
     server = Server(environment, _port(int(environment.get("JIKKO_PORT") or 8000)))
     try:
         base = server.wait_until_it_serves()
-        print(f"Serving {len(EXAMPLES)} example workflows at {base}", end="")
-        print(f" ({time.perf_counter() - began:.1f} s from launch, data in {os.path.relpath(home)})")
-        key = _new_key(environment)
+        print(f"Serving {len(EXAMPLES)} example workflows at {base}")
+        print(f"{time.perf_counter() - began:.1f} s from launch, data in {os.path.relpath(home)}")
+        key_file = _key_file(environment, base, Path(home))
+        key = key_file.read_text(encoding="utf-8").strip()
         run_id = _show_live_run(base, key)
         succeeded = _show_record(base, key, run_id)
-        print(f"\nThe API key of {APP!r}: {key}\n\n{_curl(base, key)}\n\nDocumentation of the API: {base}/docs")
+        print(f"\nTry it yourself; the API key of {APP!r} is in a file:\n\n{_curl(base, key_file)}\n")
+        print(f"Documentation of the API: {base}/docs")
         if not sys.stdout.isatty():
             return 0 if succeeded else 1
         print("\nServing until Ctrl-C …")
@@ -108,15 +113,19 @@ def _port(wanted: int) -> int:
     return wanted
 
 
-def _new_key(environment: dict[str, str]) -> str:
-    command = [*JIKKO, "apps", "keys", APP, "--new", "--json"]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    key: str = json.loads(answer.stdout)["api_key"]
-    return key
+def _key_file(environment: dict[str, str], base: str, home: Path) -> Path:
+    """The file of a key for the app: that of the last time, or else a new one."""
+    file = home / "demo.key"
+    try:
+        _get(f"{base}/v1/info", file.read_text(encoding="utf-8").strip())
+    except (OSError, HTTPError):
+        command = [*JIKKO, "apps", "keys", APP, "--new", "--to", str(file)]
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return file
 
 
 def _show_live_run(base: str, key: str) -> str:
-    print(f"\nPOST /v1/workflows/run  {json.dumps(INPUTS)}\n")
+    print(f"\nPOST /v1/workflows/run\n{_cut(json.dumps(INPUTS))}\n")
     body = {"inputs": INPUTS, "user": "demo", "response_mode": "streaming"}
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     began = time.perf_counter()
@@ -126,7 +135,7 @@ def _show_live_run(base: str, key: str) -> str:
             run_id = event["workflow_run_id"]
             data = event["data"]
             milliseconds = (time.perf_counter() - began) * 1000
-            print(f"  {milliseconds:7.1f} ms  {event['event']:18}  {_about(data)}".rstrip())
+            print(_cut(f"  {milliseconds:7.1f} ms  {event['event']:18}  {_about(data)}".rstrip()))
     return run_id
 
 
@@ -153,22 +162,25 @@ def _show_record(base: str, key: str, run_id: str) -> bool:
     print(f"\nGET {path}\n")
     for name, value in run.items():
         # Dify keeps the inputs as JSON text; it is shown without a second pair of quotes.
-        print(f"  {name:14} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+        print(_cut(f"  {name:14} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"))
     print(f"\nGET {path}/node-executions\n")
     nodes = _get(f"{base}{path}/node-executions", key)["data"]
     width = max(len(node["title"]) for node in nodes)
     for node in nodes:
-        print(
-            f"  {node['index']:2}  {node['title']:{width}}  {node['node_type']:19}  {node['status']:9}  "
-            f"{node['elapsed_time'] * 1000:6.1f} ms  {_short(node['outputs'])}".rstrip()
-        )
+        mark, took = MARKS.get(node["status"], "?"), node["elapsed_time"] * 1000
+        print(_cut(f"  {mark} {node['title']:{width}}  {took:6.1f} ms  {_shown(node['outputs'])}".rstrip()))
     return bool(run["status"] == "succeeded")
 
 
-def _short(outputs: dict[str, Any] | None) -> str:
+def _shown(outputs: dict[str, Any] | None) -> str:
     shown = {name: value for name, value in (outputs or {}).items() if not name.startswith("sys.")}
-    text = json.dumps(shown, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def _cut(line: str) -> str:
+    """A line as wide as the terminal at most; elsewhere, 80 columns."""
+    width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def _get(url: str, key: str) -> dict[str, Any]:
@@ -177,11 +189,12 @@ def _get(url: str, key: str) -> dict[str, Any]:
         return found
 
 
-def _curl(base: str, key: str) -> str:
-    body = json.dumps({"inputs": INPUTS, "user": "me", "response_mode": "blocking"})
-    return (
-        f"curl {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'"
-    )
+def _curl(base: str, key_file: Path) -> str:
+    return f"""curl {base}/v1/workflows/run \\
+  -H "Authorization: Bearer $(cat {shlex.quote(os.path.relpath(key_file))})" \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"user": "me", "inputs":
+      {json.dumps(INPUTS)}}}'"""
 
 
 if __name__ == "__main__":

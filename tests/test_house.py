@@ -9,11 +9,12 @@ import tomllib
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import jikko
+from jikko.extras import Extra
 from jikko.settings import PREFIX, Settings
 
 pytestmark = pytest.mark.once
@@ -54,7 +55,7 @@ BREACHES = {
     "an implementation picked elsewhere": (
         "inputs/file_ids.py",
         "def late():\n    import jikko.files.store",
-        "Only assemble.py picks implementations BROKEN",
+        "Only assemble.py picks implementations; the forecast says what they would do BROKEN",
     ),
     "the web framework below": ("runs/run_log.py", "import starlette.requests", "Web framework only in http"),
 }
@@ -127,13 +128,24 @@ def test_the_makefile_prefers_the_newest_python_that_is_tested(project: dict[str
 @pytest.mark.parametrize("name", [entry.name for entry in fields(Settings)])
 def test_the_reference_of_settings_names_each_with_its_variable(name: str) -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert f"| `{name}` | `{PREFIX}{name.upper()}` |" in text
+    variable = "ENV_NAME" if name == "env" else name.upper()
+    assert f"| `{name}` | `{PREFIX}{variable}`" in text
 
 
 def test_the_reference_of_settings_names_no_other() -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `") and "` | `JIKKO_" in line}
     assert named == {entry.name for entry in fields(Settings)}
+
+
+def test_no_text_names_a_package_of_an_index_that_is_not_there(project: dict[str, Any]) -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py")]
+    texts = {str(page): page.read_text(encoding="utf-8") for page in pages}
+    assert [page for page, text in texts.items() if "'jikko[" in text or "pip install jikko" in text] == []
+    # Whatever is named is an extra of this project.
+    named = {extra for text in texts.values() for extra in re.findall(r"pip install '\.\[(\w+)\]'", text)}
+    assert named <= set(project["project"]["optional-dependencies"])
+    assert set(get_args(Extra)) == set(project["project"]["optional-dependencies"]) - {"dev"}
 
 
 def test_the_version_is_one_and_the_changelog_has_it(project: dict[str, Any]) -> None:

@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
@@ -48,6 +50,7 @@ from jikko.ports.run_store import RunStore
 from jikko.ports.sandbox import Sandbox
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
+from jikko.providers.fake import FakeModels
 from jikko.providers.file import read_providers
 from jikko.providers.models import ProviderModels
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -71,6 +74,7 @@ from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +166,7 @@ async def assemble(
         document_limits = DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
         documents = DocumentProcesses(document_limits.for_worker(workers))
         stack.push_async_callback(documents.close)
-        models = make_models(providers)
+        models = FakeModels() if settings.fake_models else make_models(providers)
         stack.push_async_callback(models.close)
         services = NodePorts(
             sandbox=sandbox,
@@ -180,7 +184,7 @@ async def assemble(
             ),
         )
         file_inputs = FileInputs(files, http)
-        workflows = Workflows(stores.apps, BY_TYPE)
+        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=_mocks(settings.mocks))
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -308,6 +312,15 @@ def _http_client(settings: Settings) -> AiohttpClient:
         )
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
+
+
+def _mocks(text: str) -> dict[str, dict[str, Json]]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, dict[str, Any]]) if text.strip() else {}
+    except msgspec.DecodeError as error:
+        raise InvalidSettings(
+            f"JIKKO_MOCKS: {error}. Expected a JSON object of objects: the outputs of each node, by its id or title."
+        ) from None
 
 
 def _on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> _Stores:

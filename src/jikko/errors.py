@@ -13,6 +13,7 @@
   * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached, nothing was accepted; try again later
   * WrongAppMode          the app is of another mode
+  * InvalidEnvironment    a value from outside does not suit the environment variable of a workflow
   * PayloadTooLarge       the request body is too large
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
@@ -55,6 +56,9 @@ class Problem:
     hint: str = ""
     fatal: bool = True
     """Whether the file cannot be imported. A warning is true of the file and does not stop the import."""
+    line: int = 0
+    """Counted from 1, for a file that is no YAML; 0 where ``where`` says it. So is ``column``."""
+    column: int = 0
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -172,6 +176,13 @@ class WrongAppMode(JikkoError):
     def __init__(self, message: str, *, code: str) -> None:
         self.code = code
         super().__init__(message)
+
+
+class InvalidEnvironment(JikkoError):
+    """A value that was set for an environment variable of a workflow is not of its type. The operator's to repair."""
+
+    code = "invalid_environment"
+    status = 503
 
 
 class PayloadTooLarge(JikkoError):

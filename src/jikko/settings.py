@@ -2,11 +2,13 @@
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from jikko.apps.environment import FILE, OPTION, VARIABLE, EnvLayer, folded, layer
+from jikko.dsl.fields import did_you_mean
 from jikko.errors import InvalidSettings
 
 PREFIX = "JIKKO_"
@@ -55,6 +57,10 @@ class Settings:
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
+    fake_models: bool = False
+    """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
+    mocks: str = ""
+    """Outputs of nodes that are not to run: a JSON object, by their ids or titles. To try workflows."""
     http_allow: tuple[str, ...] = ()
     """Private address ranges (CIDR, separated by commas) that workflows may reach over HTTP."""
     http_proxy: str = ""
@@ -129,6 +135,10 @@ class Settings:
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
+    keys: str = ""
+    """API keys that clients have already: lines ``APP = KEY``, or the path of a file with such lines."""
+    env: tuple[EnvLayer, ...] = ()
+    """Values for environment variables of workflows, by ``NAME`` or ``APP_NAME``."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -185,8 +195,9 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
     paths = {name: Path(values[name]) for name in ("home", "providers") if values[name] is not None}
+    env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return Settings(**{**values, **paths, **lists})
+    return Settings(**{**values, **paths, **lists, "env": env})
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
@@ -194,7 +205,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
 
     Args:
         environment: Such as ``os.environ``.
-        given: Settings from the command line, by field; ``None`` counts as not given.
+        given: Settings from the command line, by field; ``None`` counts as not given. ``env`` by name.
 
     Raises:
         InvalidSettings: A value is of the wrong type or out of its range, or the settings file cannot be read or has
@@ -204,9 +215,18 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
     known = {entry.name: entry for entry in fields(Settings)}
     home = given.get("home") or environment.get(f"{PREFIX}HOME")
     file = Path(home or _home()) / FILE_NAME
-    for name, value in _file(file).items():
+    in_file = _file(file)
+    env = [
+        layer(OPTION, given.pop("env", None) or {}),
+        layer(VARIABLE, _values_in(environment)),
+        layer(FILE, _env_table(in_file.pop("env", {}), file)),
+    ]
+    values["env"] = tuple(each for each in env if each.values)
+    del known["env"]
+    for name, value in in_file.items():
         if name not in known:
-            raise InvalidSettings(f"{file}: there is no setting {name!r}.")
+            hint = did_you_mean(name, [*known, "env"])
+            raise InvalidSettings(f"{file}: there is no setting {name!r}{f' ({hint})' if hint else ''}.")
         values[name] = _convert(name, value, known[name].type, str(file))
     for name, entry in known.items():
         text = environment.get(PREFIX + name.upper())
@@ -223,6 +243,37 @@ def _file(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{file} cannot be read: {error}") from None
+
+
+def _values_in(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(VARIABLE): value for name, value in environment.items() if is_value(name)}
+
+
+def is_value(variable: str) -> bool:
+    """Whether an environment variable of the process is a value for one of a workflow."""
+    return variable.startswith(VARIABLE) and bool(folded(variable.removeprefix(VARIABLE)))
+
+
+def _env_table(table: Any, file: Path) -> dict[str, str]:
+    if not isinstance(table, dict) or not all(
+        isinstance(value, (str, int, float)) and not isinstance(value, bool) for value in table.values()
+    ):
+        raise InvalidSettings(f"{file}: env is a table of texts and numbers, by the name of an environment variable.")
+    return {name: str(value) for name, value in table.items()}
+
+
+def unknown_variables(environment: Iterable[str], others: Collection[str]) -> Iterator[str]:
+    """The names of environment variables that look like settings and are none, each with a hint.
+
+    Args:
+        environment: Names, such as ``os.environ`` has.
+        others: Names that are known besides the settings.
+    """
+    known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"} | set(others)
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and not is_value(name):
+            hint = did_you_mean(name, sorted(known))
+            yield f"{name}{f' ({hint})' if hint else ''}"
 
 
 def _convert(name: str, value: Any, kind: Any, where: str) -> Any:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,20 @@ class Outcome:
 class Server:
     """``jikko serve``, ready for requests."""
 
-    def __init__(self, home: Path, *files: Path, port: int = 0, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *files: Path,
+        port: int = 0,
+        settings: dict[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         self.home = home
         self._said: list[str] = []
         self._ready = threading.Event()
         self.url = ""
         self._process = subprocess.Popen(
-            [JIKKO, "serve", *map(str, files), "--port", str(port)],
+            [JIKKO, "serve", *map(str, files), "--port", str(port), *options],
             env=environment(home, **(settings or {})),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.cli.main import cli
-from tests.acceptance.processes import Command
+from tests.acceptance.processes import Command, Server
 
 COMMANDS = tuple(cli.commands)
 
@@ -41,8 +41,8 @@ def test_every_command_but_serve_prints_json() -> None:
     without = [
         name for name, command in commands_of(cli) if not any("--json" in option.opts for option in command.params)
     ]
-    # An export is JSON anyway.
-    assert without == ["serve", "runs export"]
+    # An export of runs is JSON anyway, and one of an app is its file.
+    assert without == ["serve", "apps export", "runs export"]
 
 
 def test_the_readme_names_every_command() -> None:
@@ -128,6 +128,24 @@ def test_doctor_shows_a_warning_and_is_content(monkeypatch: pytest.MonkeyPatch, 
     assert outcome.output.startswith("warn    python: ")
 
 
+def test_doctor_says_that_the_providers_file_cannot_be_read(jikko: Command, tmp_path: Path) -> None:
+    outcome = jikko("doctor", "--json", JIKKO_PROVIDERS=str(tmp_path / "nope"))
+    assert outcome.code == 1
+    [failed] = [line for line in outcome.lines if not line["ok"]]
+    assert failed["name"] == "providers"
+    assert f"{tmp_path / 'nope'} cannot be read" in failed["detail"]
+
+
+def test_doctor_warns_of_keys_of_providers_that_are_not_set(jikko: Command, tmp_path: Path) -> None:
+    file = tmp_path / "providers.yml"
+    file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}}')
+    outcome = jikko("doctor", "--json", JIKKO_PROVIDERS=str(file))
+    assert outcome.code == 0
+    [line] = [line for line in outcome.lines if line["name"] == "providers"]
+    assert line["warning"]
+    assert "NO_SUCH_KEY" in line["detail"]
+
+
 def test_doctor_says_that_a_database_cannot_be_opened(jikko: Command) -> None:
     jikko.home.mkdir()
     (jikko.home / "jikko.db").write_bytes(b"this is no database" * 100)
@@ -169,3 +187,32 @@ def test_json_lines_keep_text_readable(jikko: Command, tmp_path: Path) -> None:
     line = jikko("check", file, "--json").out
     assert json.loads(line)["ok"] is False
     assert "\\u" not in line
+
+
+@pytest.mark.parametrize(
+    "command", [("apps", "list"), ("check", "nothing.yml"), ("serve", "--help"), ("run", "--help")]
+)
+def test_a_misspelt_variable_is_warned_of_once_by_every_command(jikko: Command, command: tuple[str, ...]) -> None:
+    outcome = jikko(*command, JIKKO_PROT="9", JIKKO_MAX_SECNDS="1", JIKKO_KEY="k", JIKKO_URL="u", JIKKO_ENV_X="1")
+    warnings = [line for line in outcome.err.splitlines() if line.startswith("warning: nothing reads")]
+    assert len(warnings) == 2
+    assert "JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?)" in warnings[0]
+    assert "JIKKO_PROT (did you mean 'JIKKO_PORT'?)" in warnings[1]
+    assert "warning: nothing" not in outcome.out
+
+
+def test_a_server_of_several_workers_warns_of_it_once(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", settings={"JIKKO_PROT": "9", "JIKKO_WORKERS": "2"})
+    server.stop()
+    assert server.output.count("JIKKO_PROT") == 1
+
+
+def test_variables_that_are_read_are_not_warned_of(jikko: Command) -> None:
+    assert jikko("apps", "list", JIKKO_PORT="80", JIKKO_MAX_SECONDS="1", JIKKO_ENV_A_B="x").err == ""
+
+
+def test_no_line_of_help_is_cut_at_60_columns() -> None:
+    groups = [cli, *(command for command in cli.commands.values() if isinstance(command, click.Group))]
+    shorts = [command.get_short_help_str(45) for group in groups for command in group.commands.values()]
+
+    assert [text for text in shorts if text.endswith("...") or len(text) > 45] == []

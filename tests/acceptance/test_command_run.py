@@ -63,8 +63,6 @@ DEEP = "[" * 300 + "]" * 300
         ("--inputs", "{"),
         ("-i", "=x"),
         ("--inputs", f'{{"q": {DEEP}}}'),
-        ("-i", f"q={DEEP}"),
-        ("-i", f"q={'[' * 100_000}"),
     ],
 )
 def test_inputs_that_are_none_are_a_usage_error(jikko: Command, file: Path, arguments: tuple[str, ...]) -> None:
@@ -84,8 +82,8 @@ def test_a_run_that_fails_ends_with_code_1_and_says_which_node(jikko: Command, f
 def test_a_missing_input_is_named(jikko: Command, file: Path) -> None:
     file.write_text(app("Strict", [start("q", required=True), end(q="start.q")], "start>end"))
     outcome = jikko("run", file)
-    assert outcome.code == 1
-    assert "q" in outcome.err
+    assert outcome.code == 3
+    assert "missing input: q (text" in outcome.err
     assert not outcome.has_traceback
 
 
@@ -102,6 +100,6 @@ def test_ctrl_c_stops_the_run_and_says_so(jikko: Command, file: Path, echo: Echo
     echo.wait_for_calls("/hold/ctrl-c")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert b"stopped" in err
+    assert process.returncode == 130
+    assert b"run stopped by Ctrl-C" in err
     assert b"Traceback" not in err

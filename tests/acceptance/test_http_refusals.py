@@ -162,7 +162,9 @@ def test_another_method_is_not_allowed(scene: Scene, method: str, path: str) -> 
     assert answer.headers["allow"] == ("OPTIONS, POST" if path == RUN else "GET, HEAD, OPTIONS")
 
 
-@pytest.mark.parametrize("path", ["/v2/workflows/run", "/v1/workflows", "/docs/x/y", f"{RUN}/", "/v1/../etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/v2/workflows/run", "/v1/workflows", "/docs/x/y", f"{RUN}/", "/v1/../etc/passwd"]
+)
 def test_an_unknown_address_is_not_found(scene: Scene, path: str) -> None:
     assert scene.client("echo").request("POST", path).status_code == 404
 

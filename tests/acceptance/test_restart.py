@@ -91,7 +91,7 @@ def test_a_run_goes_on_after_its_server_was_killed(house: House, echo: EchoServe
     wait_until_it_waits(client, run, echo)
     server.kill()
     server, client = house.start()
-    assert "1 runs that were under way go on" in server.output
+    assert "1 run that was under way goes on" in server.output
     echo.wait_for_calls(f"/hold/{run}", 2)
     assert client.detail(run)["status"] == "running"
     assert_it_went_on(client, run, echo)
@@ -106,7 +106,7 @@ def test_a_graceful_stop_parks_what_does_not_end_in_time_and_the_next_start_goes
     run = client.run("async", q="x")["workflow_run_id"]
     wait_until_it_waits(client, run, echo)
     assert server.stop() == 0
-    assert "1 runs were parked" in server.output
+    assert "1 run was parked; it goes on" in server.output
     _, client = house.start()
     echo.wait_for_calls(f"/hold/{run}", 2)
     assert_it_went_on(client, run, echo)
@@ -216,14 +216,14 @@ def test_runs_can_be_listed_shown_followed_and_stopped_from_the_command_line(hou
     wait_until_it_waits(client, run, echo)
     assert house.command.json("runs", "show", run)[0]["status"] == "running"
     stopping = ("runs", "stop", run, "--url", server.url, "--key", house.key)
-    assert [house.command(*stopping).code for _ in range(2)] == [0, 1]
+    assert [house.command(*stopping).code for _ in range(2)] == [0, 9]
     assert client.finished(run)["status"] == "stopped"
     [listed] = house.command.json("runs", "list", "--app", "Slow")
     assert (listed["workflow_run_id"], listed["status"]) == (run, "stopped")
     followed = house.command("runs", "follow", run, "--json")
-    assert followed.code == 1
+    assert followed.code == 4
     assert [line["event"] for line in followed.lines][-1] == "run_finished"
-    assert house.command("runs", "show", "nonsense").code == 1
+    assert house.command("runs", "show", "nonsense").code == 7
 
 
 def test_a_run_can_be_followed_from_the_command_line_while_a_server_executes_it(house: House, echo: EchoServer) -> None:

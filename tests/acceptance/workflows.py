@@ -23,6 +23,15 @@ def app(name: str, nodes: Iterable[Node], edges: str, *, mode: str = "workflow",
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 
+def with_environment(text: str, /, **variables: tuple[str, Any]) -> str:
+    """A file with environment variables: type and value by name."""
+    content = json.loads(text)
+    content["workflow"]["environment_variables"] = [
+        {"name": name, "value_type": kind, "value": value} for name, (kind, value) in variables.items()
+    ]
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
 def _edge(text: str) -> dict[str, Any]:
     tail, _, target = text.partition(">")
     source, _, handle = tail.partition(":")

@@ -1,6 +1,7 @@
 """What every ``AppStore`` does."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,7 +121,7 @@ async def test_a_name_is_that_of_one_app(store: AppStore) -> None:
     assert {entry.id: entry for entry in await store.apps()} == {app.id: app, other.id: other}
     assert len(await store.versions(other.id)) == 1
     # Once it is free, anybody may have it.
-    await store.delete_app(app.id)
+    await store.delete_app(app.id, at=2000.0)
     assert (await store.publish(an_app("経費精算 🧾"), a_version())).number == 1
 
 
@@ -185,8 +186,8 @@ async def test_deleting_an_app_takes_its_versions_and_keys(store: AppStore) -> N
     await store.add_key(key)
     await store.add_key(others_key)
 
-    assert await store.delete_app(app.id)
-    assert not await store.delete_app(app.id)
+    assert await store.delete_app(app.id, at=2000.0)
+    assert not await store.delete_app(app.id, at=2000.0)
 
     assert await store.app_of_key(key.digest) is None
     assert await store.version(app.id, app.workflow_id) is None
@@ -194,3 +195,64 @@ async def test_deleting_an_app_takes_its_versions_and_keys(store: AppStore) -> N
     assert await store.keys(app.id) == []
     assert await store.apps() == [other]
     assert await store.app_of_key(others_key.digest) == other
+
+
+async def test_values_for_environment_variables_are_set_one_by_one_and_stay_over_versions(store: AppStore) -> None:
+    app = await published(store)
+    assert await store.set_environment(app.id, {"鍵 🗝": "値\ue000\ud800", "n": 1.5, "gone": "x"})
+    assert await store.set_environment(app.id, {"n": 2}, ["gone", "never set"])
+    await store.publish(app, a_version())
+
+    found = await store.app(app.id)
+
+    assert found is not None
+    assert json.loads(found.environment) == {"鍵 🗝": "値\ue000\ud800", "n": 2}
+    assert not await store.set_environment(new_id(), {"n": 1})
+
+
+async def test_without_values_an_app_has_none(store: AppStore) -> None:
+    app = await published(store)
+    await store.set_environment(app.id, {"a": "1"})
+    await store.set_environment(app.id, {}, ["a"])
+    assert (await store.apps())[0].environment == ""
+
+
+async def test_a_new_app_of_an_old_name_has_none_of_its_values(store: AppStore) -> None:
+    app = await published(store)
+    await store.set_environment(app.id, {"a": "1"})
+    await store.delete_app(app.id, at=2000.0)
+    await published(store, an_app())
+    found = await store.app_named(app.name)
+    assert found is not None
+    assert found.environment == ""
+
+
+async def test_an_older_version_is_made_current_with_its_description(store: AppStore) -> None:
+    app = await published(store, msgspec.structs.replace(an_app(), description="one"))
+    await store.set_environment(app.id, {"a": "1"})
+    newer = await published(store, msgspec.structs.replace(app, description="two"))
+    assert await store.make_current(msgspec.structs.replace(app, description="again one"))
+
+    found = await store.app(app.id)
+
+    assert found is not None
+    assert (found.workflow_id, found.description) == (app.workflow_id, "again one")
+    assert json.loads(found.environment) == {"a": "1"}
+    assert len(await store.versions(app.id)) == 2
+    assert newer.workflow_id != app.workflow_id
+
+
+async def test_what_is_no_version_of_the_app_is_not_made_current(store: AppStore) -> None:
+    app, other = await published(store), await published(store, an_app("other"))
+    assert not await store.make_current(msgspec.structs.replace(app, workflow_id=other.workflow_id))
+    assert not await store.make_current(an_app("nobody"))
+    assert await store.app(app.id) == app
+
+
+async def test_a_removed_app_is_known_by_its_name_for_the_sake_of_its_runs(store: AppStore) -> None:
+    apps = [await published(store, an_app(name)) for name in ("経費 🧾", "kept", "second")]
+    for at, app in enumerate((apps[2], apps[0])):
+        await store.delete_app(app.id, at=float(at))
+        await store.delete_app(app.id, at=9.0)
+    expected = [(apps[2].id, "second", 0.0), (apps[0].id, "経費 🧾", 1.0)]
+    assert [(gone.id, gone.name, gone.deleted_at) for gone in await store.deleted_apps()] == expected

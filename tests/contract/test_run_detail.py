@@ -87,6 +87,6 @@ async def test_nor_does_the_key_of_an_app_that_was_deleted(stores: Stores) -> No
     run = Draft()
     await stores.runs.append(run.whole())
 
-    await stores.apps.delete_app(APP)
+    await stores.apps.delete_app(APP, at=2000.0)
 
     assert await stores.runs.detail(run.id, KEY) is None

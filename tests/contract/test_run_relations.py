@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import KeyTaken
+from jikko.events import RunStatus
 from jikko.ports.projections import KeyClaim
-from jikko.ports.run_store import Append, RunStore
+from jikko.ports.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 
-from .runs import APP, OTHER_APP, Draft, paused, started
+from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
 
@@ -108,3 +109,30 @@ async def test_closing_finishes_what_was_appended(store: RunStore) -> None:
     await store.close()
 
     assert await asyncio.gather(*appended) == [None] * 50
+
+
+async def test_pruning_may_be_of_one_app_and_be_counted_first(store: RunStore) -> None:
+    for app in (APP, OTHER_APP, APP):
+        await store.append(Draft(app=app).whole(1000))
+    await store.append(Draft(app=APP).whole(6000))
+
+    assert [await store.prunable(2000, app_id=app) for app in (None, APP, OTHER_APP, "nobody")] == [3, 2, 1, 0]
+    assert await store.prune(2000, app_id=APP) == 2
+    assert [await store.prunable(2000, app_id=app) for app in (None, APP, OTHER_APP)] == [1, 0, 1]
+
+
+async def test_open_runs_are_listed_by_their_status_like_others(store: RunStore) -> None:
+    running, resting, partial = Draft(), Draft(), Draft()
+    await store.append(running.step(started(1)))
+    await store.append(resting.step(started(2), paused(3)))
+    await store.append(partial.step(started(3), finished(4, "partial-succeeded")))  # type: ignore[arg-type]
+
+    assert await _listed(store, "running") == [running.id]
+    assert await _listed(store, "paused") == [resting.id]
+    assert await _listed(store, "partial-succeeded") == [partial.id]
+
+
+async def _listed(store: RunStore, status: RunStatus) -> list[str]:
+    page = await store.list_runs(LogQuery(app_id=APP, status=status))
+    assert page.total == len(page.records)
+    return [record.owner.run_id for record in page.records]

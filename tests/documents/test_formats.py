@@ -292,7 +292,7 @@ def test_what_is_not_installed_is_said_with_how_to_install_it(
     monkeypatch.setitem(sys.modules, module, None)
     content = SAMPLE_XLS.read_bytes() if filename == "a.xls" else an_xlsx([["a"]]) if module != "openpyxl" else a_docx()
 
-    assert failure(content, filename).endswith("pip install 'jikko[documents]'")
+    assert failure(content, filename).endswith("pip install '.[documents]' in a clone of Jikko")
 
 
 def test_without_the_extra_text_is_read_as_that_of_western_europe(monkeypatch: pytest.MonkeyPatch) -> None:

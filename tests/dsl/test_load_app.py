@@ -155,6 +155,12 @@ def test_kind_and_unknown_keys_do_not_matter() -> None:
     assert problems(file(TRIVIAL, ARROW, kind="other", model_config=None, novelty=[1])) == []
 
 
+def test_a_knowledge_pipeline_is_no_app() -> None:
+    assert problems(file(TRIVIAL, ARROW, kind="rag_pipeline")) == [
+        "kind: is 'rag_pipeline': a knowledge pipeline is no app (only files of kind 'app' can be run)"
+    ]
+
+
 def test_the_source_is_what_messages_call_the_file() -> None:
     with pytest.raises(InvalidDocument, match=r"^upload: 1 problem\n  the file is empty"):
         load(b"", source="upload", runnable=RUNNABLE).require()

@@ -163,9 +163,10 @@ async def test_nothing_else_is_beside_it(client: httpx.AsyncClient, name: str) -
     assert (await client.get(f"/docs/{name}")).status_code == 404
 
 
-@pytest.mark.parametrize(("path", "target"), [("/", "/docs"), ("/v1", "/v1/")])
-async def test_the_addresses_that_the_server_prints_lead_on(client: httpx.AsyncClient, path: str, target: str) -> None:
-    answer = await client.get(path)
+@pytest.mark.parametrize("path", ["/", "/v1"])
+async def test_the_addresses_that_the_server_prints_lead_on(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path, headers={"accept": "text/html"})
 
-    assert (answer.status_code, answer.headers["location"]) == (302, target)
-    assert (await client.get(target)).status_code == 200
+    assert answer.status_code == 200
+    assert "<a href=docs>" in answer.text
+    assert (await client.get("/docs")).status_code == 200

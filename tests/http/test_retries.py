@@ -77,3 +77,14 @@ async def test_a_run_that_does_not_exist_is_404(client: httpx.AsyncClient) -> No
         answer = await client.post(f"{RUN}/{run_id}/retry", json={"user": "anna"})
         assert answer.status_code == 404
         assert (await client.get(f"{RUN}/{run_id}/lineage")).status_code == 404
+
+
+async def test_a_retry_may_be_of_the_current_version(client: httpx.AsyncClient, failed: str, world: World) -> None:
+    await world.chain("Chain", "a", "b", "x")
+
+    answer = await client.post(f"{RUN}/{failed}/retry", json={"user": "anna", "current_version": True})
+
+    assert answer.json()["data"]["outputs"] == {"out": "x"}
+    assert dict(world.script.ran) == {"a": 1, "b": 2, "x": 1}
+    wrong = await client.post(f"{RUN}/{failed}/retry", json={"user": "anna", "current_version": "yes"})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_param")

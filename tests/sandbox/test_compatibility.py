@@ -9,6 +9,7 @@ import jinja2
 import pytest
 
 from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.limits import SandboxLimits
 from jikko.values import Json
 from tests.sandbox.scene import outcome
@@ -208,3 +209,17 @@ def main(names):
     }  # fmt: skip
     assert seen.error == ""
     assert set(seen.result["missing"]) <= for_screens_disks_and_installs
+
+
+async def test_the_modules_that_are_said_to_be_offered_are_those_that_can_be_imported(
+    sandbox: ForkServerSandbox,
+) -> None:
+    names = [name for name in sorted(sys.stdlib_module_names) if not name.startswith("_")]
+    program = (
+        "import importlib\ndef main(names):\n    refused = []\n    for name in names:\n        try:\n"
+        "            importlib.import_module(name)\n        except ImportError:\n            refused.append(name)\n"
+        "    return {'r': refused}"
+    )
+    found = await outcome(sandbox, "python3", program, {"names": [*names, "numpy", "requests"]})
+    assert isinstance(found.result, dict), found
+    assert found.result["r"] == [name for name in [*names, "numpy", "requests"] if not offers(name)]

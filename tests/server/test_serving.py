@@ -7,7 +7,7 @@ import pytest
 
 from jikko.dsl.load import LoadLimits
 from jikko.errors import InvalidDocument
-from jikko.server.serving import publish
+from jikko.server.publication import publish
 
 pytestmark = pytest.mark.anyio
 

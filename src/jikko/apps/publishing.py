@@ -1,22 +1,24 @@
 """Publishing apps, and the keys that open them."""
 
-import hashlib
-import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from jikko.apps.environment import declared, typed
+from jikko.apps.keys import digest, hint_of, new_key
 from jikko.apps.versions import check
 from jikko.concurrency.rate_limit import Rate
-from jikko.dsl.document import Document
+from jikko.dsl.document import Document, Variable
 from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.clock import Clock
-
-_HINT_LENGTH = 8
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +76,33 @@ class Apps:
                 )
             seen[name] = called
 
-    async def publish(self, text: bytes, *, source: str, name: str | None = None) -> Published:
+    async def publish(
+        self, text: bytes, *, source: str, name: str | None = None, environment: Mapping[str, Json] | None = None
+    ) -> Published:
         """Import a DSL file: as a new app, or as a new version of the app with the same name.
 
         Args:
             source: What the file is called in messages; also the app's name if the file gives none.
             name: The app's name, whatever the file says.
+            environment: Values that are set for environment variables of the app, by name.
 
         Raises:
             InvalidDocument: The file cannot be imported. Nothing was written.
             Conflict: The app with that name is of another mode. Nothing was written.
+            NotFound, InvalidEnvironment: See ``set_environment``. Nothing was written.
         """
         checked = check(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
+        values = _converted(environment or {}, document.environment, name or document.name or source)
         while True:
             try:
                 app, version = await self._publish(text, document, name or document.name or source)
             except NameTaken:
                 # Somebody else has just made the app: this is a version of it.
                 continue
-            return Published(app, version, checked.problems)
+            if values:
+                await self._store.set_environment(app.id, values)
+            return Published(await self._store.app(app.id) or app, version, checked.problems)
 
     async def _publish(self, text: bytes, document: Document, name: str) -> tuple[App, WorkflowVersion]:
         now = self._clock()
@@ -115,13 +124,10 @@ class Apps:
             id=version.app_id,
             name=name,
             mode=document.mode,
-            description=document.description,
-            icon_type=document.icon_type,
-            icon=document.icon,
-            icon_background=document.icon_background,
-            use_icon_as_answer_icon=document.use_icon_as_answer_icon,
             created_at=known.created_at if known else now,
             workflow_id=version.id,
+            environment=known.environment if known else "",
+            **_face(document),
         )
         return app, await self._store.publish(app, version)
 
@@ -143,17 +149,49 @@ class Apps:
 
     async def issue_key(self, app_id: str) -> str:
         """Make an API key. It is told here and never again; only its digest is kept."""
-        key = f"app-{secrets.token_urlsafe(24)}"
-        await self._store.add_key(
-            ApiKey(
-                id=new_id(),
-                app_id=app_id,
-                digest=digest(key),
-                hint=f"{key[:_HINT_LENGTH]}…",
-                created_at=self._clock(),
-            )
-        )
+        key = new_key()
+        await self.add_key(app_id, key)
         return key
+
+    async def add_key(self, app_id: str, key: str) -> ApiKey:
+        """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
+
+        Args:
+            key: See ``keys.checked_key``.
+
+        Raises:
+            Conflict: It opens another app, or there is no such app.
+        """
+        owner = await self._store.app_of_key(digest(key))
+        if owner is not None and owner.id != app_id:
+            raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
+        for known in await self._store.keys(app_id):
+            if known.digest == digest(key):
+                return known
+        added = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
+        await self._store.add_key(added)
+        return added
+
+    @asynccontextmanager
+    async def passing_key(self, app_id: str) -> AsyncIterator[str]:
+        """An API key that is gone at the end of the block: whoever has the data folder may act as any client.
+
+        Raises:
+            NotFound: The app was removed.
+        """
+        app = await self._store.app(app_id)
+        if app is None:
+            raise NotFound(
+                "The app of the run was removed: no server acts on its runs any more. Stop the server first."
+            )
+        key = await self.issue_key(app_id)
+        try:
+            yield key
+        finally:
+            hashed = digest(key)
+            for entry in await self._store.keys(app_id):
+                if entry.digest == hashed:
+                    await self._store.delete_key(app_id, entry.id)
 
     async def authenticate(self, key: bytes) -> App:
         """The app that a key opens.
@@ -204,10 +242,99 @@ class Apps:
         if not await self._store.delete_key(app.id, key_id):
             raise NotFound(f"App {app.name!r} has no key {key_id!r}.")
 
+    async def version(self, app: App, which: str) -> WorkflowVersion:
+        """A version of an app by its number or id; ``""`` for the current one.
+
+        Raises:
+            NotFound: There is none.
+        """
+        versions = await self._store.versions(app.id)
+        numbers = {str(version.number): version.id for version in versions}
+        found = await self._store.version(app.id, numbers.get(which, which or app.workflow_id))
+        if found is None:
+            last = f"1 to {versions[0].number}" if versions else "none"
+            raise NotFound(f"App {app.name!r} has no version {which!r}; it has {last}.")
+        return found
+
+    async def use(self, app: App, version: WorkflowVersion) -> App:
+        """Make a version of an app the current one: new runs take it. Runs under way go on with theirs.
+
+        Raises:
+            NotFound: App or version are gone meanwhile.
+            InvalidDocument: The version cannot be read by this version of Jikko.
+        """
+        checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+        document, _ = checked.require()
+        used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
+        if not await self._store.make_current(used):
+            raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
+        return used
+
+    async def environment(self, app: App) -> tuple[Variable, ...]:
+        """The environment variables of an app's current version, as its file has them.
+
+        Raises:
+            NotFound: The app is gone meanwhile.
+            InvalidDocument: The version cannot be read by this version of Jikko.
+        """
+        version = await self.version(app, "")
+        checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
+        return checked.require()[0].environment
+
+    async def set_environment(self, app: App, values: Mapping[str, Json], unset: Collection[str] = ()) -> App:
+        """Set values for environment variables of an app, and take others back.
+
+        Args:
+            values: Of variables that the current version has, by name.
+            unset: Names; those that have no value are passed over.
+
+        Returns:
+            The app as it is now.
+
+        Raises:
+            NotFound: There is no such variable, or the app is gone. Nothing was written.
+            InvalidEnvironment: A value is not of the variable's type. Nothing was written.
+        """
+        converted = _converted(values, await self.environment(app), app.name) if values else {}
+        if not await self._store.set_environment(app.id, converted, unset):
+            raise NotFound(f"There is no app {app.name!r} any more.")
+        return await self.find(app.id)
+
+    async def past_and_present(self, name_or_id: str | None = None, *, removed: bool = False) -> list[tuple[str, str]]:
+        """Id and name of apps, also of those that were removed, whose runs may be there.
+
+        Args:
+            name_or_id: Only of the app of that id or, if there is none, of all apps that have or had that name.
+            removed: Without a name: whether removed apps are meant, too.
+
+        Raises:
+            NotFound: There never was such an app.
+        """
+        known = [(app.id, app.name) for app in await self._store.apps()]
+        gone = [(app.id, f"{app.name} (removed)", app.name) for app in await self._store.deleted_apps()]
+        if name_or_id is None:
+            return known + [(id_, shown) for id_, shown, _ in gone if removed]
+        found = [(id_, name) for id_, name in known if name_or_id.lower() == id_ or name_or_id == name]
+        found += [(id_, shown) for id_, shown, name in gone if name_or_id.lower() == id_ or name_or_id == name]
+        if not found:
+            await self.find(name_or_id)
+        return found
+
     async def delete(self, app: App) -> None:
-        await self._store.delete_app(app.id)
+        """Remove an app, its versions, keys and values. Its runs stay, for the operator."""
+        await self._store.delete_app(app.id, at=self._clock())
 
 
-def digest(key: str) -> bytes:
-    """What is kept of a key. A key has 192 random bits, so a plain hash is as good as a slow one."""
-    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
+def _converted(values: Mapping[str, Json], variables: Iterable[Variable], app_name: str) -> dict[str, Json]:
+    return {name: typed(declared(variables, name, app_name), value, "", app_name) for name, value in values.items()}
+
+
+def _face(document: Document) -> dict[str, Any]:
+    """What an app takes from its current version."""
+    return {
+        "description": document.description,
+        "icon_type": document.icon_type,
+        "icon": document.icon,
+        "icon_background": document.icon_background,
+        "use_icon_as_answer_icon": document.use_icon_as_answer_icon,
+    }

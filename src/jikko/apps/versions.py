@@ -1,18 +1,21 @@
 """Workflows that are ready to run: DSL files read, checked and compiled, once per version."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from jikko.apps.environment import EnvLayer, with_values
 from jikko.dsl.document import Document
 from jikko.dsl.load import LoadLimits, load
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidDocument, NotFound, Problem
-from jikko.graph.compile import compile_graph
+from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
+from jikko.graph.mocks import with_mocks
 from jikko.nodes.flow.start import Start
 from jikko.ports.app_store import App, AppStore
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +67,53 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
 class Workflows:
     """Compiled versions, the most recently used kept."""
 
-    def __init__(self, apps: AppStore, node_classes: Mapping[str, Any], *, keep: int = 256) -> None:
+    def __init__(
+        self,
+        apps: AppStore,
+        node_classes: Mapping[str, Any],
+        *,
+        environment: Sequence[EnvLayer] = (),
+        mocks: Mapping[str, Mapping[str, Json]] | None = None,
+        keep: int = 256,
+    ) -> None:
+        """Args:
+        environment: Values for environment variables, of whichever app; the first that has one wins.
+        mocks: Outputs by nodes, see ``graph.mocks``; of all workflows that have such nodes.
+        keep: How many compiled versions to keep.
+        """
+        self._mocks = mocks or {}
         self._apps = apps
+        self._environment = environment
         self._classes = node_classes
         self._keep = keep
-        self._compiled: OrderedDict[str, Workflow] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, str], Workflow] = OrderedDict()
+        """By id of the version, and what was set for the environment variables of its app."""
 
     async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
-        """A version of an app; by default the current one.
+        """A version of an app; by default the current one. Its environment variables have the values of now.
 
         Raises:
             NotFound: The app has no such version.
+            InvalidEnvironment: A value from outside is not of the variable's type.
         """
-        wanted = (workflow_id or app.workflow_id).lower()
+        id_ = (workflow_id or app.workflow_id).lower()
+        wanted = id_, app.environment
         known = self._compiled.get(wanted)
         if known is not None and workflow_id is None:
             self._compiled.move_to_end(wanted)
             return known
-        version = await self._apps.version(app.id, wanted)
+        version = await self._apps.version(app.id, id_)
         if version is None:
-            raise NotFound(f"Workflow not found with id: {workflow_id or wanted}")
+            raise NotFound(f"Workflow not found with id: {workflow_id or id_}")
         if known is None:
             checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=self._classes)
             document, graph = checked.require()
+            variables = with_values(document.environment, app, self._environment)
+            document = replace(document, environment=variables)
+            graph = replace(graph, **environment_of(variables))
             start = graph.nodes[graph.root_id].node
             inputs = start.variables if isinstance(start, Start) else ()
+            graph = with_mocks(graph, self._mocks)
             known = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
             if len(self._compiled) > self._keep:
                 self._compiled.popitem(last=False)

@@ -10,7 +10,7 @@ import click
 from jikko.cli.options import home_option, json_option, settings_of
 
 
-@click.command()
+@click.command(short_help="Copy the data folder.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @home_option
 @json_option

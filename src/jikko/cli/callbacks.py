@@ -11,12 +11,12 @@ import click
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-@click.group()
+@click.group(short_help="See to undelivered call-backs.")
 def callbacks() -> None:
     """List call-backs that were not delivered, and send them again."""
 
 
-@callbacks.command("list")
+@callbacks.command("list", short_help="List call-backs that were not delivered.")
 @click.option("--app", help="Only those of this app (name or id).")
 @home_option
 @json_option
@@ -41,7 +41,7 @@ async def _list(name: str | None, settings: Any, as_json: bool) -> None:
                 )
 
 
-@callbacks.command()
+@callbacks.command(short_help="Have call-backs delivered again.")
 @click.argument("run_ids", nargs=-1, metavar="RUN_ID...")
 @click.option("--all", "everything", is_flag=True, help="All that were not delivered.")
 @home_option
@@ -71,7 +71,7 @@ async def _resend(run_ids: tuple[str, ...], everything: bool, settings: Any, as_
     return 1 if missing else 0
 
 
-@click.command("webhook-secret")
+@click.command("webhook-secret", short_help="Show what call-backs are signed with.")
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Replace the secret.")
 @home_option

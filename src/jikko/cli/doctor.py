@@ -6,6 +6,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ class Finding(NamedTuple):
     """Whether something is less than it could be."""
 
 
-@click.command()
+@click.command(short_help="Say what this machine lacks.")
 @home_option
 @json_option
 def doctor(home: Path | None, as_json: bool) -> None:
@@ -60,16 +61,34 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
     yield _python()
     yield Finding("sqlite", sqlite_suffices(), sqlite3.sqlite_version)
     try:
-        async with assemble(settings) as assembly:
+        # Without the providers file, which has a line of its own.
+        async with assemble(replace(settings, providers=None)) as assembly:
             apps = await assembly.apps.all()
             yield Finding("database", True, f"{settings.database}, {len(apps)} apps")
     except (JikkoError, OSError) as error:
         yield Finding("database", False, str(error))
+    yield _providers(settings)
     if sys.platform != "linux":
         yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
         return
     for line in await try_sandbox(settings):
         yield Finding(f"sandbox, {line.name}", line.ok, line.detail, line.status == "warning")
+
+
+def _providers(settings: Any) -> Finding:
+    """Whether the providers file can be read: without it neither a run nor the server starts."""
+    from jikko.assemble import providers_of
+    from jikko.errors import InvalidSettings
+
+    if settings.providers is None:
+        return Finding("providers", True, "none: workflows with language models need a file that JIKKO_PROVIDERS names")
+    try:
+        found = providers_of(settings)
+    except InvalidSettings as error:
+        return Finding("providers", False, str(error))
+    unset = sorted({name for entry in found.entries.values() for name in entry.unset})
+    detail = f"{settings.providers}, {len(found.entries)} providers"
+    return Finding("providers", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
 
 
 def _python() -> Finding:

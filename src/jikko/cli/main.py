@@ -1,29 +1,35 @@
 """The command line. What a command needs is imported when it runs, so that help and completion are instant."""
 
+import os
+
 import click
 
 from jikko.cli.apps import apps
 from jikko.cli.backup import backup
 from jikko.cli.callbacks import callbacks, webhook_secret
-from jikko.cli.check import check
+from jikko.cli.checking.check import check
+from jikko.cli.checking.show import show
 from jikko.cli.doctor import doctor
+from jikko.cli.failure import Commands
 from jikko.cli.providers import providers
-from jikko.cli.run import run
-from jikko.cli.runs import runs
+from jikko.cli.running.run import run
+from jikko.cli.runs.group import runs
 from jikko.cli.serve import serve
-from jikko.cli.upkeep import export_runs, import_runs, prune
+from jikko.cli.terminal import color_wanted
+from jikko.cli.unknown_variables import warn_of_unknown
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="jikko", prog_name="jikko")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
+    context.color = color_wanted(os.environ)
+    warn_of_unknown(os.environ, context.command)
 
 
 apps.add_command(webhook_secret)
-for command in (prune, export_runs, import_runs):
-    runs.add_command(command)
-for command in (serve, run, check, apps, runs, callbacks, backup, providers, doctor):
+for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, doctor):
     cli.add_command(command)
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from jikko.cli.failure import Failure
+
 T = TypeVar("T")
 
 home_option = click.option(
@@ -17,6 +19,14 @@ home_option = click.option(
     show_envvar=True,
     default=None,
     help="The data folder: database, files, keys.  [default: ~/.jikko]",
+)
+providers_option = click.option(
+    "--providers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="JIKKO_PROVIDERS",
+    show_envvar=True,
+    default=None,
+    help="A YAML file that says how to reach the providers of language models.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
@@ -33,10 +43,21 @@ def settings_of(**given: Any) -> Any:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work to its end; an error of ours ends the command with code 1 and its text."""
+    """Run a command's work to its end; an error of ours ends the command with its text, and the code of its kind.
+
+    Raises:
+        Failure: So.
+    """
     from jikko.errors import JikkoError
 
     try:
         return asyncio.run(work)
     except JikkoError as error:
-        raise click.ClickException(str(error)) from None
+        raise failure(error) from None
+
+
+def failure(error: Exception, *, hint: str = "") -> Failure:
+    """An error of ours, as it ends a command."""
+    from jikko.cli.exit_codes import of_error
+
+    return Failure(str(error), exit_code=of_error(error), code=getattr(error, "code", "failed"), hint=hint)

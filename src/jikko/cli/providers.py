@@ -9,24 +9,15 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import read_dsl_file
-from jikko.cli.options import home_option, json_option, run_async, settings_of
-
-providers_option = click.option(
-    "--providers",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="JIKKO_PROVIDERS",
-    show_envvar=True,
-    default=None,
-    help="The providers file (YAML).",
-)
+from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
 
 
-@click.group()
+@click.group(short_help="Show and try providers of models.")
 def providers() -> None:
     """Show and try the providers of language models."""
 
 
-@providers.command("list")
+@providers.command("list", short_help="Say which workflow needs which.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @providers_option
 @home_option
@@ -112,7 +103,7 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
             yield app.name, needs_of((node.id, node.data) for node in workflow.document.nodes)
 
 
-@providers.command()
+@providers.command(short_help="Try the key of each provider.")
 @click.argument("names", nargs=-1)
 @click.option("--model", help="Also ask this model for one word; it costs a few tokens.")
 @providers_option

@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
-from jikko.cli.options import home_option, run_async, settings_of
+from jikko.cli.environment import env_of, env_options
+from jikko.cli.options import home_option, providers_option, run_async, settings_of
+from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
-@click.command()
+@click.command(short_help="Serve apps over Dify's workflow API.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", envvar="JIKKO_HOST", show_envvar=True, help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, envvar="JIKKO_PORT", show_envvar=True, help="The port.  [default: 8000]")
@@ -26,22 +28,57 @@ from jikko.cli.options import home_option, run_async, settings_of
     show_envvar=True,
     help="How long runs may finish when the server stops; others go on at the next start.  [default: 10]",
 )
+@click.option(
+    "--public-url",
+    envvar="JIKKO_PUBLIC_URL",
+    show_envvar=True,
+    help="The address under which clients reach the server, for links to files.  [default: that of each request]",
+)
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Publish FILES again whenever they change; for development, with one worker.",
+)
+@env_options
+@providers_option
+@trial_options
 @click.option("--log-level", envvar="JIKKO_LOG_LEVEL", show_envvar=True, help="debug, info, warning or error.")
 @home_option
-def serve(files: tuple[Path, ...], **given: Any) -> None:
+def serve(
+    files: tuple[Path, ...],
+    reload: bool,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    fake_models: bool,
+    mocks: tuple[str, ...],
+    **given: Any,
+) -> None:
     """Serve all imported apps over the workflow API of Dify.
 
-    FILES are DSL files to publish first: as a new app, or as a new version if they changed. Keys are shown once.
-    Further settings come from JIKKO_… variables or jikko.toml in the data folder: see docs/settings.md.
+    FILES are DSL files to publish first: as a new app, or as a new version if they changed. A new app gets an API key,
+    which is shown on a terminal; elsewhere it goes into a file in the data folder, which is named. JIKKO_KEYS brings
+    keys that clients have already.
+
+    Values for environment variables of workflows: --env NAME=VALUE for every app that has the variable,
+    --env APP_NAME=VALUE for one. JIKKO_ENV_NAME and JIKKO_ENV_APP_NAME do the same. Further settings come from JIKKO_…
+    variables or jikko.toml in the data folder: see docs/settings.md.
     """
     from jikko.server.serving import holding, prepare_process
 
-    settings = settings_of(**given)
+    settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
+    if settings.fake_models:
+        click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)
+    if settings.mocks:
+        click.echo("Nodes are mocked: those named by --mock or JIKKO_MOCKS do not run.", err=True)
     prepare_process(settings.log_level)
     workers = settings.workers or _cores()
+    if reload and not files:
+        raise click.UsageError("--reload watches FILES; none is named.")
+    if reload and workers > 1:
+        raise click.UsageError("--reload is for development: it works with --workers 1.")
     with holding(settings) as hold:
         if workers == 1:
-            run_async(_serve(settings, files, hold))
+            run_async(_serve(settings, files, hold, reload))
         else:
             from jikko.server.supervisor import supervise
 
@@ -54,12 +91,16 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
+async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool) -> None:
+    import asyncio
+
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
     from jikko.server.listening import listen
     from jikko.server.member import ServerMember
-    from jikko.server.serving import base_of, publish, say_ready, say_recovered, serve_assembly, to_try
+    from jikko.server.publication import publish, to_try
+    from jikko.server.reloading import Reloading
+    from jikko.server.serving import base_of, say_ready, say_recovered, say_stopping, serve_assembly
 
     try:
         # Before runs are taken over, which a run bears only so often.
@@ -68,18 +109,26 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any) -> None:
         raise InvalidSettings(str(error)) from None
     base = base_of(settings, listening)
     hold.say(address=base)
+    reloading = Reloading(files if reload else ())
     async with assemble(settings, owned=True) as assembly:
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
+        watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
+
+        def rest() -> None:
+            assembly.cluster.leave()
+            if watching is not None:
+                watching.cancel()
 
         async def ready() -> None:
             say_ready(settings, base, to_try(base, issued))
 
         def at_end(at_once: bool) -> None:
-            click.echo("Stopping at once …" if at_once else "Stopping …")
-            assembly.cluster.leave()
+            say_stopping(settings, at_once)
+            rest()
 
         try:
             await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
         finally:
+            rest()
             await assembly.cluster.close()

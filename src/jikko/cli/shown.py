@@ -1,6 +1,11 @@
-"""What is printed of runs."""
+"""What is printed of runs and files."""
 
 
 def shown(text: str) -> str:
     """A text of a run as it may be printed: halves of characters, which UTF-8 lacks, are question marks."""
     return text.encode("utf-8", "replace").decode()
+
+
+def printable(text: str) -> str:
+    """A text as a line of a terminal: without what would move the cursor, change colors or ring."""
+    return "".join(character if character.isprintable() else " " for character in shown(text))

@@ -26,4 +26,5 @@ def keep_private(home: Path) -> None:
     for pattern in _FILES:
         for file in home.glob(pattern):
             tighten(file)
-    tighten_tree(home / "files")
+    for folder in ("files", "keys"):
+        tighten_tree(home / folder)

@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from jikko.extras import how_to_install
 from jikko.ports.documents import DocumentFailure
 
 Parser: TypeAlias = Callable[[bytes], str]
@@ -92,7 +93,7 @@ def parse(format: str, content: bytes) -> str:
         return _parser(format)(content)
     except ImportError:
         raise DocumentFailure(
-            f"Reading {format} files needs packages that are not installed: pip install 'jikko[documents]'"
+            f"Reading {format} files needs packages that are not installed: {how_to_install('documents')}"
         ) from None
     except MemoryError:
         raise

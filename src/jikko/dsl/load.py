@@ -17,7 +17,7 @@ from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidDocument, Problem
 from jikko.values import Json
 
-__all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "load"]
+__all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]
 
 SUPPORTED_VERSION: Final = "0.6.0"
 """The newest version of the DSL that is known here."""
@@ -82,7 +82,8 @@ def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: Lo
         root = _parse(text, limits or LoadLimits())
     except YamlProblem as error:
         where = f"line {error.line}, column {error.column}" if error.line else ""
-        problems.append(Problem(where, error.what if where else f"the file {error.what}", error.hint))
+        what = error.what if where else f"the file {error.what}"
+        problems.append(Problem(where, what, error.hint, line=error.line, column=error.column))
         return Loaded(source, None, problems)
     return Loaded(source, _read_app(root, problems, runnable), problems)
 
@@ -91,8 +92,16 @@ def _parse(text: bytes | str, limits: LoadLimits) -> Json:
     if len(text) > limits.max_bytes:
         unit = "bytes" if isinstance(text, bytes) else "characters"
         raise YamlProblem(f"is too large: {len(text)} {unit}, and at most {limits.max_bytes} are read")
-    decoded = _decode(text) if isinstance(text, bytes) else text
-    return parse(decoded.removeprefix("\ufeff"), limits)
+    return parse(decoded(text), limits)
+
+
+def decoded(text: bytes | str) -> str:
+    """The characters of a file, which is in UTF-8, or in UTF-16 with a byte order mark; without the mark.
+
+    Raises:
+        YamlProblem: It is in neither.
+    """
+    return (_decode(text) if isinstance(text, bytes) else text).removeprefix("\ufeff")
 
 
 def _decode(text: bytes) -> str:
@@ -114,6 +123,10 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
         problems.append(Problem("", f"the file is {kind}", "expected a Dify app with the keys 'app' and 'workflow'"))
         return None
     file = Fields("", root, problems)
+    if file.get("kind") == "rag_pipeline":
+        # Every other kind is taken for an app, as in Dify. This one Dify exports, for another editor.
+        file.problem("kind", "is 'rag_pipeline': a knowledge pipeline is no app", "only files of kind 'app' can be run")
+        return None
     app = _block(file, "app", "this is not a Dify app")
     version = _read_version(file)
     mode = _read_mode(app)

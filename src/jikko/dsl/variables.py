@@ -1,5 +1,6 @@
 """The environment and conversation variables of a file."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -87,6 +88,24 @@ def _read_value(entry: Fields, kind: str) -> Json:
     if size > MAX_VALUE:
         entry.problem("value", f"has {size} bytes, more than {MAX_VALUE}")
         return None
+    return value
+
+
+def environment_value(given: Json, kind: str) -> Json:
+    """A value from outside for an environment variable of a type: numbers may be given as text, and texts as numbers.
+
+    Raises:
+        ValueError: It does not fit. The message says how, and begins with a verb: ``is no number``.
+    """
+    if kind in ("string", "secret"):
+        value = given if isinstance(given, str) else str(given)
+        size = len(value.encode(errors="surrogatepass"))
+        if size > MAX_VALUE:
+            raise ValueError(f"has {size} bytes, more than {MAX_VALUE}")
+        return value
+    value = _as_number(given.strip()) if isinstance(given, str) else given
+    if not _is_number(value) or value in (math.inf, -math.inf) or value != value:
+        raise ValueError("is no number")
     return value
 
 

@@ -23,6 +23,8 @@ from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
+_OUT_OF_TIME = "Maximum execution time exceeded"
+
 
 def about(started: NodeStarted, at: float) -> dict[str, Any]:
     """The fields that all events of an execution share."""
@@ -190,7 +192,12 @@ def too_many_steps(steps: int, most: int) -> str:
 
 def out_of_time(seconds: float, most: float) -> str:
     """Why a run is stopped that takes longer than it may."""
-    return f"Maximum execution time exceeded: {seconds:.1f}s > {most:g}s (the limit is set by JIKKO_MAX_SECONDS)."
+    return f"{_OUT_OF_TIME}: {seconds:.1f}s > {most:g}s (the limit is set by JIKKO_MAX_SECONDS)."
+
+
+def is_out_of_time(error: str) -> bool:
+    """Whether that is why a run was stopped."""
+    return error.startswith(_OUT_OF_TIME)
 
 
 def parked(state: RunState, at: float) -> RunParked:

@@ -1,10 +1,10 @@
 """Makes a runnable graph of a document. Problems that only nodes can see are noted here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jikko.dsl.common import read_common
-from jikko.dsl.document import Document, EdgeEntry, NodeEntry
+from jikko.dsl.document import Document, EdgeEntry, NodeEntry, Variable
 from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.errors import Problem
@@ -26,6 +26,15 @@ def compile_graph(document: Document, node_classes: Mapping[str, Any], problems:
             was added.
     """
     return _Compiler(document, node_classes, problems).graph()
+
+
+def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
+    """What a ``CompiledGraph`` knows of the environment variables: ``environment`` and ``secrets``."""
+    known = tuple(variables)
+    return {
+        "environment": {variable.name: variable.value for variable in known},
+        "secrets": frozenset(variable.name for variable in known if variable.value_type == "secret" and variable.value),
+    }
 
 
 class _Compiler:
@@ -69,12 +78,9 @@ class _Compiler:
                 for part in response.parts
                 if isinstance(part, tuple)
             ),
-            environment={variable.name: variable.value for variable in document.environment},
+            **environment_of(document.environment),
             conversation={variable.name: variable.value for variable in document.conversation},
             declared=declared,
-            secrets=frozenset(
-                variable.name for variable in document.environment if variable.value_type == "secret" and variable.value
-            ),
             features=document.features,
         )
 
@@ -121,7 +127,7 @@ class _Compiler:
         if cls is not None:
             node: Node = cls.from_dsl(fields)
             return node
-        return Trigger() if entry.id == self._document.root else Unsupported(entry.type)
+        return Trigger() if entry.id == self._document.root else Unsupported.of(entry.type, entry.data)
 
     def _body(self, nodes: list[CompiledNode], root: str, *, isolated: bool) -> Body:
         numbers = {node.id: node.position for node in nodes}

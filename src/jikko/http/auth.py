@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
-from jikko.apps.publishing import digest
+from jikko.apps.keys import digest
 from jikko.errors import Unauthorized
 from jikko.http.requests import Request
 from jikko.ports.app_store import App

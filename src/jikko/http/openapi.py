@@ -17,6 +17,7 @@ from jikko.http.reference import FILES, POLICY, reference_file, reference_page
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
+from jikko.http.welcome import welcome_operations
 
 _UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id", *IDS}
 """Parts of paths. The id of a task may be any text, as at Dify."""
@@ -168,7 +169,7 @@ def _ref(body: type[Struct]) -> Schema:
 
 
 def description_operations(version: str) -> list[Operation]:
-    """The operations that show the description, which does not describe them."""
+    """The operations that show the description, or lead to it. It does not describe them."""
 
     async def openapi_json(request: Request) -> Answer:
         return json_response(openapi(version, request.root_path))
@@ -186,17 +187,10 @@ def description_operations(version: str) -> list[Operation]:
             return no_page()
         return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
 
-    async def root(request: Request) -> Answer:
-        return Response(b"", 302, {"Location": f"{request.root_path}/docs"})
-
-    async def index(request: Request) -> Answer:
-        return Response(b"", 302, {"Location": f"{request.root_path}/v1/"})
-
     described, shown = {200: "application/json"}, {200: "text/html"}
     return [
         Operation("GET", "/openapi.json", openapi_json, "The description", described, tag="Server", open=True),
         Operation("GET", "/docs", docs, "The description as a page", shown, tag="Server", open=True),
         Operation("GET", "/docs/{name}", docs_file, "What the page loads", {200: "*/*"}, tag="Server", open=True),
-        Operation("GET", "/", root, "Where the page is", {302: "text/html"}, tag="Server", open=True),
-        Operation("GET", "/v1", index, "What this server is", {302: "text/html"}, tag="Server", open=True),
+        *welcome_operations(),
     ]

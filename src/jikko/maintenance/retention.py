@@ -41,7 +41,13 @@ class Retention:
         self._clock = clock
         self._batch = batch
 
-    async def prune(self, before: float, *, progress: Callable[[int], None] | None = None) -> Pruned:
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
+        """How many runs ``prune`` would remove."""
+        return await self._store.prunable(before, app_id=app_id)
+
+    async def prune(
+        self, before: float, *, app_id: str | None = None, progress: Callable[[int], None] | None = None
+    ) -> Pruned:
         """Remove runs that finished before a time, and files that were neither stored nor used since.
 
         Content that belongs to no file any more goes too, once it is an hour old.
@@ -50,9 +56,12 @@ class Retention:
         speak of. May be broken off at any time; what was removed until then is gone.
 
         Args:
+            app_id: Only runs of this app; files stay then, until they are removed without it.
             progress: Called with the number of runs after each batch.
         """
-        runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch), progress)
+        runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch, app_id=app_id), progress)
+        if app_id is not None:
+            return Pruned(runs, 0)
         kept: Kept | None = None
 
         async def expire() -> int:

@@ -1,9 +1,18 @@
 """A node of a type that Dify knows and Jikko cannot run."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 from jikko.nodes.contract import Context, NodeFailure
+
+_INSTEAD: Final[Mapping[str, str]] = {
+    "tool": "an HTTP Request node that calls the same service, or a Code node",
+    "agent": "an LLM node, with an HTTP Request or Code node for each of its tools",
+    "knowledge-retrieval": "an HTTP Request node that asks a search service",
+}
+_MAX_TOOLS: Final = 5
+"""How many tools of an agent a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +23,53 @@ class Unsupported:
     immediate: ClassVar[bool] = True
     branching: ClassVar[bool] = False
 
-    node_type: str
+    subject: str
+    """What it would be: ``tool google_translate/translate``."""
+    instead: str
+    """What to do about it."""
+
+    @classmethod
+    def of(cls, node_type: str, data: Mapping[str, Any]) -> "Unsupported":
+        """Args:
+        data: The configuration of the node, whatever is in it.
+        """
+        replacement = _INSTEAD.get(node_type, "nodes that Jikko has")
+        return cls(
+            subject=_subject(node_type, data),
+            instead=f"replace the node by {replacement}, or give it a default value on error",
+        )
 
     async def run(self, ctx: Context) -> NoReturn:
-        raise NodeFailure(
-            f"Node type {self.node_type!r} cannot be run by this version of Jikko. "
-            "Give the node an error strategy or lead the workflow around it.",
-            kind="UnsupportedNodeError",
-        )
+        subject = self.subject[:1].upper() + self.subject[1:]
+        raise NodeFailure(f"{subject} cannot be run by Jikko: {self.instead}.", kind="UnsupportedNodeError")
+
+
+def _subject(node_type: str, data: Mapping[str, Any]) -> str:
+    match node_type:
+        case "tool":
+            provider = _text(data, "provider_name") or _text(data, "provider_id")
+            return "tool " + "/".join(filter(None, (provider, _text(data, "tool_name"))))
+        case "agent":
+            strategy = _text(data, "agent_strategy_label") or _text(data, "agent_strategy_name")
+            tools = list(_tools(data))
+            shown = ", ".join(tools[:_MAX_TOOLS]) + (", …" if len(tools) > _MAX_TOOLS else "")
+            return "agent" + (f" {strategy}" if strategy else "") + (f" (tools {shown})" if tools else "")
+        case "knowledge-retrieval":
+            return "knowledge retrieval"
+        case _:
+            return f"node type {node_type!r}"
+
+
+def _tools(agent: Mapping[str, Any]) -> Iterator[str]:
+    parameters = agent.get("agent_parameters")
+    listed = parameters.get("tools") if isinstance(parameters, Mapping) else None
+    tools = listed.get("value") if isinstance(listed, Mapping) else None
+    for tool in tools if isinstance(tools, list) else ():
+        name = _text(tool, "tool_name") if isinstance(tool, Mapping) else ""
+        if name:
+            yield name
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value[:100] if isinstance(value, str) else ""

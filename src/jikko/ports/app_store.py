@@ -1,8 +1,12 @@
 """Where apps, their versions and their API keys are kept."""
 
+import json
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import msgspec
+
+from jikko.values import Json
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +24,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     workflow_id: str
     """The current version."""
+    environment: str = ""
+    """A JSON object: the values that were set for environment variables of the app. Empty: none were."""
 
 
 class WorkflowVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +53,14 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
 
 
+class DeletedApp(msgspec.Struct, frozen=True, kw_only=True):
+    """An app that was removed. Its runs may still be there."""
+
+    id: str
+    name: str
+    deleted_at: float
+
+
 class AppStore(Protocol):
     """Apps, versions and keys. What an implementation must do is in ``tests/contract/test_app_store.py``.
 
@@ -55,6 +69,8 @@ class AppStore(Protocol):
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
         """Create or update an app (by ``app.id``) and add a version to it, which becomes the current one.
+
+        What was set for its environment variables stays as it is.
 
         Returns:
             The version with its ``number``.
@@ -83,8 +99,28 @@ class AppStore(Protocol):
         """All versions of an app, newest first, each with an empty ``source``."""
         ...
 
-    async def delete_app(self, app_id: str) -> bool:
-        """Remove an app with its versions and keys. Its runs stay readable to nobody, and go with retention."""
+    async def make_current(self, app: App) -> bool:
+        """Have an app be described by ``app`` from now on, its current version with it; but for ``environment``.
+
+        Returns:
+            Whether there is such an app, with that version.
+        """
+        ...
+
+    async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
+        """Set values for environment variables of an app, and take others back. Those not named stay as they are.
+
+        Returns:
+            Whether there is such an app.
+        """
+        ...
+
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
+        """Remove an app with its versions, keys and values. Its runs stay, for the operator, until retention."""
+        ...
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        """The apps that were removed, in the order in which they were."""
         ...
 
     async def add_key(self, key: ApiKey) -> None: ...
@@ -98,3 +134,11 @@ class AppStore(Protocol):
     async def app_of_key(self, digest: bytes) -> App | None:
         """The app that a key opens. On the path of every request: must not wait for anything but the disk."""
         ...
+
+
+def changed(environment: str, values: Mapping[str, Json], unset: Collection[str]) -> str:
+    """``App.environment`` with some values set and others taken back."""
+    known: dict[str, Json] = json.loads(environment) if environment else {}
+    kept = {name: value for name, value in (known | dict(values)).items() if name not in unset}
+    # Halves of characters, which no database takes, are escaped.
+    return json.dumps(kept) if kept else ""

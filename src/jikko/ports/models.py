@@ -186,6 +186,8 @@ class Completion:
     """Pictures that the model made, with their content or by their address."""
     finish_reason: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
+    is_fake: bool = False
+    """Whether no model made it."""
 
 
 class ModelFailure(Exception):

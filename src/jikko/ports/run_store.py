@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import getrandbits
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
-from jikko.events import Event
+from jikko.events import Event, RunStatus
 from jikko.ports.projections import Projection
 from jikko.record import RunDetail, RunRecord
 
@@ -46,7 +46,7 @@ class LogQuery:
     keyword: str | None = None
     """Its first 30 characters are in the inputs, the outputs or the user, without regard to ASCII case; or the whole
     is a UUID and equals the run id. Nothing in it is a wildcard."""
-    status: Literal["succeeded", "failed", "stopped"] | None = None
+    status: RunStatus | None = None
     created_before: float | None = None
     """Inclusive, as ``created_after``."""
     created_after: float | None = None
@@ -165,13 +165,18 @@ class RunStore(Protocol):
         """
         ...
 
-    async def prune(self, before: float, *, limit: int = 500) -> int:
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
+        """How many runs ``prune`` would remove in all."""
+        ...
+
+    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         """Remove runs that finished before a time, with their logs. Open and paused runs stay.
 
         So does a run whose call-back was neither delivered nor given up.
 
         Args:
             limit: How many to remove at most, so that others may write in between.
+            app_id: Only runs of this app.
 
         Returns:
             How many were removed. Fewer than ``limit``: there are no more.

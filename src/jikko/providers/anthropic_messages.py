@@ -7,6 +7,7 @@ import base64
 import importlib.util
 from typing import Any, Final
 
+from jikko.extras import how_to_install
 from jikko.ports.models import Media, Message, ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import Progress
@@ -31,7 +32,7 @@ class AnthropicMessages:
         """
         if make_client is None and importlib.util.find_spec("anthropic") is None:
             raise ModelFailure(
-                f"The provider type {config.type!r} needs another library: pip install 'jikko[anthropic]'",
+                f"The provider type {config.type!r} needs another library: {how_to_install('anthropic')}",
                 kind="ModelNotExistError",
             )
         self._config = config

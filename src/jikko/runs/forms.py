@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jikko.concurrency.alarm import Alarm
-from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
 from jikko.events import Event, FormClosed, FormRequested, RunFinished
 from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.form_inputs import form_variable
 from jikko.nodes.flow.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
 from jikko.ports.run_store import RunStore
@@ -71,7 +71,24 @@ class Forms:
             NotFound, TooLate: See ``open_form``.
             InvalidFormData: An unknown action, or an input is missing or wrong. The form stays open.
         """
-        form = await self.open_form(app_id, token)
+        await self.submit_form(await self.open_form(app_id, token), action, inputs, base_url)
+
+    async def open_forms(self, record: RunRecord) -> list[Form]:
+        """The forms that a run waits for, in the order in which they were requested.
+
+        Raises:
+            LogDamaged: The log of the run cannot be read.
+        """
+        if record.status != "paused":
+            return []
+        return [form for form in await self._forms(record) if form.closed is None]
+
+    async def submit_form(self, form: Form, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
+        """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too.
+
+        Raises:
+            TooLate, InvalidFormData: See ``submit``.
+        """
         requested = form.requested
         chosen = next((entry for entry in requested.form["actions"] if entry["id"] == action), None)
         if chosen is None:
@@ -160,15 +177,7 @@ class Forms:
     async def _value(self, definition: dict[str, Any], name: str, value: Json, asker: Any) -> Json:
         match definition["type"]:
             case "file" | "file-list" as kind:
-                variable = StartVariable(
-                    name=name,
-                    label=name,
-                    type=kind,
-                    max_length=definition.get("number_limits") or 0,
-                    allowed_file_types=tuple(definition.get("allowed_file_types") or ()),
-                    allowed_file_extensions=tuple(definition.get("allowed_file_extensions") or ()),
-                    allowed_file_upload_methods=tuple(definition.get("allowed_file_upload_methods") or ()),
-                )
+                variable = form_variable(definition, name)
                 read = self._file_inputs.file if kind == "file" else self._file_inputs.file_list
                 try:
                     return await read(value, variable, **asker)

@@ -2,15 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from jikko.apps.versions import Workflows
+from jikko.apps.versions import Workflow, Workflows
+from jikko.dsl.changes import changed_nodes
+from jikko.dsl.start_variables import StartVariable
 from jikko.engine.retry_log import CannotRepeat, nodes_to_repeat, prefix
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_ids import possible_file_ids
+from jikko.inputs.variables import prepare
 from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.ports.file_store import FileStore
@@ -19,6 +23,7 @@ from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
+from jikko.values import Json
 
 _AT_ONCE: Final = 64
 """Files that are looked up in one turn of the event loop."""
@@ -50,25 +55,36 @@ class Retries:
         self._clock = clock
 
     async def retry(
-        self, app: App, run_id: str, *, from_node: str | None = None, options: StartOptions | None = None
+        self,
+        app: App,
+        run_id: str,
+        *,
+        from_node: str | None = None,
+        current: bool = False,
+        options: StartOptions | None = None,
     ) -> RunLog:
         """Start a run that repeats another one: the same version, inputs and user. Durable when this returns.
 
         Args:
+            current: By the current version of the app instead. Nodes that it changes run again too, with everything
+                behind them (``dsl.changes``); if the start node is one, inputs are converted as it wants them.
             from_node: The node that runs again, with everything behind it; one inside a container stands for the
                 outermost container. By default the nodes that failed; all, if the log of the run cannot be read.
 
         Raises:
             NotFound: The app has no such run, or its version is gone.
             Conflict: The run has not ended.
-            InvalidParam: The node did not run, or nothing failed and no node is named.
+            InvalidParam: The node did not run, or nothing failed and no node is named; or the inputs do not fit the
+                current version.
             KeyTaken, TooManyRequests: See ``Runs.accept``.
         """
         record = await self._runs.records.record(app.id, run_id)
         if record.is_open:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
         other = record.owner
-        workflow = await self._workflows.get(app, other.workflow_id)
+        workflow = before = await self._workflows.get(app, other.workflow_id)
+        if current:
+            workflow = await self._workflows.get(app)
         log, is_damaged = await self._log(record, from_node)
         if not log:  # pruned meanwhile
             raise NotFound("Workflow run not found.")
@@ -78,21 +94,28 @@ class Retries:
             from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
         except CannotRepeat as error:
             raise InvalidParam(f"from_node_id: {error}") from None
+        changed = changed_nodes(before.document, workflow.document) if workflow is not before else []
+        from_nodes += [node_id for node_id in changed if node_id not in from_nodes]
+        inputs = began.inputs
+        if workflow.graph.root_id in changed:
+            inputs = await _carried(workflow, inputs)
         if record.status == "succeeded" and not from_nodes and not is_damaged:
             raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
         owner = RunOwner(
             run_id=new_id(),
             task_id=new_id(),
             app_id=other.app_id,
-            workflow_id=other.workflow_id,
-            version=other.version,
+            workflow_id=workflow.id,
+            version=workflow.version,
             end_user_id=other.end_user_id,
             user=other.user,
             retry_of=other.run_id,
         )
         now = self._clock()
         system = {**began.system, "timestamp": int(now), "workflow_run_id": owner.run_id}
-        started = RunStarted(at=now, inputs=began.inputs, system=system)
+        if "workflow_id" in system:
+            system["workflow_id"] = workflow.id
+        started = RunStarted(at=now, inputs=inputs, system=system)
         events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
@@ -133,3 +156,19 @@ class Retries:
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
         return Lineage(retry_of=record.owner.retry_of, from_nodes=[], taken_over=[], retries=retries)
+
+
+async def _carried(workflow: Workflow, inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """The inputs of a run of another version, as this one wants them. Files are what they were.
+
+    Raises:
+        InvalidParam: One is missing, or does not fit.
+    """
+
+    async def as_it_was(value: Json, variable: StartVariable) -> Json:
+        return value
+
+    try:
+        return await prepare(workflow.inputs, inputs, as_it_was, as_it_was)
+    except InvalidParam as error:
+        raise InvalidParam(f"The inputs of the run do not fit the current version: {error}. Start a new run.") from None

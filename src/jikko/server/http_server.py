@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -10,6 +9,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
+from jikko.server.ending_signals import ending_signals
 from jikko.server.http_protocol import HeadLimits, HttpProtocol
 from jikko.server.outbox import Outbox
 
@@ -40,7 +40,7 @@ async def serve(
     heads: HeadLimits | None = None,
     log_level: str = "info",
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or until requested; a second signal ends at once.
+    """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once.
 
     Args:
         listening: See ``jikko.server.listening``.
@@ -71,7 +71,8 @@ async def serve(
         stop_requested.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = ending_signals()
+    for number in numbers:
         loop.add_signal_handler(number, on_signal)
     serving = loop.create_task(server.serve(sockets=[listening]))
     try:
@@ -83,7 +84,7 @@ async def serve(
             server.should_exit = True
         await serving
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

@@ -3,18 +3,14 @@
 import asyncio
 import contextlib
 import gc
-import json
 import logging
-import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from socket import socket
-from typing import Any, TypeAlias
+from typing import Any
 
 import click
 
-from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
@@ -111,7 +107,8 @@ async def serve_assembly(
         at_end(at_once)
         parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
         if parked:
-            click.echo(f"{parked} runs were parked; they go on at the next start.")
+            was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
+            click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
     await serve(
         create_app(api),
@@ -124,54 +121,22 @@ async def serve_assembly(
     )
 
 
-Issued: TypeAlias = tuple[str, dict[str, Any]]
-"""A new API key, and inputs to try it with."""
-
-
-async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
-    """Publish files that are new or changed. Returns the keys that were made for apps without one.
-
-    Raises:
-        Conflict: Two files are of one app; nothing was published.
-    """
-    if len(files) > 1:  # a single one may be a pipe, which is read once
-        assembly.apps.require_names_of_their_own(readable(files))
-    issued = []
-    for file in files:
-        published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
-        for problem in published.warnings:
-            click.echo(f"{file}: warning: {problem}", err=True)
-        click.echo(f"{published.app.name}: version {published.version.number} ({published.version.id})")
-        if await assembly.apps.keys(published.app):
-            continue
-        key: str = await assembly.apps.issue_key(published.app.id)
-        click.echo(f"  key {key}  (shown only now; `jikko apps keys --new` makes another)")
-        workflow = await assembly.workflows.get(published.app, published.version.id)
-        issued.append((key, _samples(workflow.inputs)))
-    return issued
-
-
 def base_of(settings: Any, listening: socket) -> str:
     """The address of the server, as it is said to whoever started it."""
     return f"http://{settings.host}:{listening.getsockname()[1]}"
 
 
-def to_try(base: str, issued: Iterable[Issued]) -> list[str]:
-    """Lines with which a shell starts a run, for keys that were made."""
-    lines = []
-    for key, inputs in issued:
-        body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "streaming"}, ensure_ascii=False)
-        lines.append(
-            f"  curl -N {base}/v1/workflows/run -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "
-            f"-d {shlex.quote(body)}"
-        )
-    return lines
+def say_stopping(settings: Any, at_once: bool) -> None:
+    """Tell whoever stops the server how long it takes."""
+    wait = f"Stopping: runs have {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks them at once."
+    click.echo("Stopping at once …" if at_once else wait)
 
 
 def say_recovered(count: int) -> None:
     """Tell whoever started the server how many runs were taken over, if there were any."""
     if count:
-        click.echo(f"{count} runs that were under way go on.")
+        which, go = ("run that was", "goes") if count == 1 else ("runs that were", "go")
+        click.echo(f"{count} {which} under way {go} on.")
 
 
 def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
@@ -181,20 +146,3 @@ def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
     click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
     for line in lines:
         click.echo(line)
-
-
-def _text(file: Path) -> bytes:
-    try:
-        return read_dsl_file(file)
-    except OSError as error:
-        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None
-
-
-def _samples(variables: Iterable[Any]) -> dict[str, Any]:
-    """A value for each required input, so that the printed line runs as it is. Files have to be uploaded first."""
-    samples: dict[str, Any] = {"number": 1, "checkbox": True, "json_object": {}}
-    return {
-        variable.name: variable.options[0] if variable.options else samples.get(variable.type, "text")
-        for variable in variables
-        if variable.required and variable.default in (None, "") and variable.type not in ("file", "file-list")
-    }

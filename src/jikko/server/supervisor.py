@@ -10,7 +10,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from jikko.cluster.messages import Assembled, Begin, Message, Serving
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
+from jikko.server.ending_signals import ending_signals
 from jikko.server.listening import listen, reserve
-from jikko.server.serving import base_of, say_ready
+from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.settings import Settings, settings_to_json
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Supervisor:
     async def run(self) -> bool:
         """Keep the workers going. Returns whether all ended well."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
@@ -109,7 +110,7 @@ class Supervisor:
         return not self._failed
 
     def _on_signal(self) -> None:
-        click.echo("Stopping at once …" if self._stop_requested.is_set() else "Stopping …")
+        say_stopping(self._settings, self._stop_requested.is_set())
         self._stop()
 
     def _stop(self) -> None:
@@ -217,7 +218,7 @@ class Supervisor:
             Begin(
                 name=child.name,
                 workers=len(self._sockets),
-                settings=settings_to_json(self._settings),
+                settings=settings_to_json(self._settings if publishes else replace(self._settings, keys="")),
                 files=[str(file) for file in self._files] if publishes else [],
             )
         )

@@ -17,7 +17,8 @@ from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
 from jikko.server.member import ServerMember
-from jikko.server.serving import base_of, prepare_process, publish, say_recovered, serve_assembly, to_try
+from jikko.server.publication import publish, to_try
+from jikko.server.serving import base_of, prepare_process, say_recovered, serve_assembly
 from jikko.settings import settings_from_json
 
 

@@ -26,6 +26,14 @@ class RetryRequest(Struct):
             extra=must("must be the id of a node"),
         ),
     ] = None
+    current_version: Annotated[
+        bool,
+        Meta(
+            description="Repeat by the current version of the app. Nodes that it changes run again too, with all "
+            "behind them. By default by the version of the run.",
+            extra=must("must be true or false"),
+        ),
+    ] = False
     response_mode: Annotated[AnyMode, Meta(description="As for a start.")] = None
     callback_url: CallbackUrl = None
 
@@ -52,7 +60,8 @@ async def retry_run(request: Request) -> Answer:
     """``POST /v1/workflows/run/{workflow_run_id}/retry``: repeat a run from a node on.
 
     A new run takes over what finished nodes did. Those that failed run again, with everything behind them; or
-    ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is.
+    ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is. With
+    ``current_version`` it is one of the app's current version, and nodes that this changes run again too.
     """
     api, app = request.api, await authenticated(request)
     body = await request.json()
@@ -61,7 +70,14 @@ async def retry_run(request: Request) -> Answer:
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.owner.run_id
     options = start_options_of(request, f"retry {run_id}", body)
-    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, options=options)
+    retry = partial(
+        api.retries.retry,
+        app,
+        run_id,
+        from_node=asked.from_node_id,
+        current=asked.current_version,
+        options=options,
+    )
     return await answer(request, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 

@@ -8,7 +8,7 @@ from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
 from jikko.nodes.model.context_text import context_text
 from jikko.nodes.model.llm_stream import TextStream
-from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
+from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.prompt import Prompt
 from jikko.nodes.model.structured_output import StructuredOutput
@@ -159,6 +159,7 @@ class Llm:
                 "finish_reason": completion.finish_reason,
                 "model_provider": self.model.provider,
                 "model_name": self.model.name,
+                **recorded_source(completion),
             },
             usage=completion.usage.as_usage(),
         )

@@ -52,6 +52,11 @@ def without_unsupported(messages: Iterable[Message], able: Abilities) -> tuple[M
     return tuple(kept)
 
 
+def recorded_source(completion: Completion) -> dict[str, Json]:
+    """What the process data say of where an answer comes from: nothing, unless no model made it."""
+    return {"fake_model": True} if completion.is_fake else {}
+
+
 def recorded_prompts(messages: Iterable[Message], mode: str) -> list[Json]:
     """The ``prompts`` of the process data. Source: Dify 1.15, spec/nodes.md, llm."""
     prompts: list[Json] = []

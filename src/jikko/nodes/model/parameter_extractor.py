@@ -10,7 +10,7 @@ from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.model.extracted_values import Misfit, Parameter, check_values, schema_of
 from jikko.nodes.model.extractor_prompt import extractor_messages, extractor_tool
 from jikko.nodes.model.json_in_text import first_object
-from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
+from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.rendered import Rendered
@@ -94,6 +94,7 @@ class ParameterExtractor:
         tool_call = completion.tool_calls[0] if completion.tool_calls else None
         usage = completion.usage.as_json()
         process_data |= {"usage": usage, "tool_call": _recorded(tool_call), "llm_text": completion.text}
+        process_data |= recorded_source(completion)
         values, reason = self._values(completion)
         return Result(
             inputs=inputs,

@@ -9,7 +9,7 @@ from jikko.lang.templates import Template
 from jikko.nodes.contract import Context, NodeFailure, Result, Variables
 from jikko.nodes.model.classifier_prompt import classifier_messages, classifier_schema
 from jikko.nodes.model.json_in_text import fenced_object
-from jikko.nodes.model.model_call import abilities, call, recorded_prompts, without_unsupported
+from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.nodes.model.vision import Vision, all_media
@@ -120,6 +120,7 @@ class QuestionClassifier:
                 "finish_reason": completion.finish_reason,
                 "model_provider": self.model.provider,
                 "model_name": self.model.name,
+                **recorded_source(completion),
             },
             handle=category.id,
             usage=completion.usage.as_usage(),

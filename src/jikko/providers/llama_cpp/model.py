@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.compatible import OpenAICompatible
@@ -32,7 +33,7 @@ class LlamaCpp:
         """
         if importlib.util.find_spec("xllamacpp") is None:
             raise ModelFailure(
-                "The provider type 'llama_cpp' needs another library: pip install 'jikko[local]'",
+                f"The provider type 'llama_cpp' needs another library: {how_to_install('local')}",
                 kind="ModelNotExistError",
             )
         self._config = config

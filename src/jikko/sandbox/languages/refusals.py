@@ -62,10 +62,7 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
     """
     for cause in _causes(error):
         if isinstance(cause, ModuleNotFoundError) and cause.name:
-            top = cause.name.split(".")[0]
-            if top in _HTTP_CLIENTS:
-                return HTTP_MODULES
-            return STDLIB_MODULES if top in stdlib_names else MODULES
+            return module_advice(cause.name, stdlib_names)
         if isinstance(cause, RuntimeError) and "can't start new thread" in str(cause):
             return THREADS
         if isinstance(cause, OSError) and cause.errno in (errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENOSYS):
@@ -77,6 +74,18 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
             if cause.filename is not None or "tempfile" in modules:
                 return FILES
     return None
+
+
+def module_advice(name: str, stdlib_names: frozenset[str]) -> str:
+    """The sentence for a module that programs cannot import.
+
+    Args:
+        stdlib_names: As for ``advice_for``.
+    """
+    top = name.split(".")[0]
+    if top in _HTTP_CLIENTS:
+        return HTTP_MODULES
+    return STDLIB_MODULES if top in stdlib_names else MODULES
 
 
 def _refuser(advice: str) -> Callable[..., NoReturn]:

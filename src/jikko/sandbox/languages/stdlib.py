@@ -28,6 +28,8 @@ _EXTENSIONS_LEFT_OUT: Final = (
     "spwd", "syslog", "_ctypes_test",
 )  # fmt: skip
 
+_NEED_WHAT_IS_LEFT_OUT: Final = ("crypt",)
+
 _NAMES_TO_IMPORT: Final = """
     json re math datetime base64 hashlib random statistics urllib.parse collections itertools functools string time
     calendar decimal fractions copy operator textwrap html html.parser uuid hmac secrets zlib gzip csv io typing
@@ -39,6 +41,23 @@ _NAMES_TO_IMPORT: Final = """
     encodings.hex_codec encodings.base64_codec _strptime shlex fnmatch keyword token tokenize codecs stringprep
     mimetypes quopri asyncio concurrent.futures subprocess http.client urllib.request socket"""
 """What is imported before the first fork, because programs use it often: an import in a child costs milliseconds."""
+
+
+def offers(module: str) -> bool:
+    """Whether programs can import a top-level module, as far as its name tells: nothing is imported.
+
+    True of this interpreter, with which programs run. A module of the standard library that needs one that is left out
+    is not offered either.
+    """
+    if module not in sys.stdlib_module_names or module in _LEFT_OUT or f"{module}.py" in _LEFT_OUT:
+        return False
+    if module in _NEED_WHAT_IS_LEFT_OUT:
+        return False
+    found = importlib.util.find_spec(module)
+    if found is None:
+        return False
+    is_extension = "lib-dynload" in Path(found.origin or "").parts
+    return not (is_extension and module.startswith(_EXTENSIONS_LEFT_OUT))
 
 
 class MemoryImporter(Loader):

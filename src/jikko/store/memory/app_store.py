@@ -2,11 +2,13 @@
 
 import threading
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.values import Json
 
 
 class MemoryAppStore:
@@ -16,6 +18,7 @@ class MemoryAppStore:
         self._apps: dict[str, App] = {}
         self._versions: defaultdict[str, list[WorkflowVersion]] = defaultdict(list)
         self._keys: dict[bytes, ApiKey] = {}
+        self._deleted: list[DeletedApp] = []
         self._publishing = threading.Lock()
 
     async def publish(self, app: App, version: WorkflowVersion) -> WorkflowVersion:
@@ -31,7 +34,9 @@ class MemoryAppStore:
             raise NameTaken(app.name)
         numbered = msgspec.structs.replace(version, app_id=app.id, number=len(versions) + 1)
         self._versions[app.id].append(numbered)
-        self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id)
+        known = self._apps.get(app.id)
+        environment = "" if known is None else known.environment
+        self._apps[app.id] = msgspec.structs.replace(app, workflow_id=version.id, environment=environment)
         return numbered
 
     async def app(self, app_id: str) -> App | None:
@@ -50,10 +55,31 @@ class MemoryAppStore:
     async def versions(self, app_id: str) -> list[WorkflowVersion]:
         return [msgspec.structs.replace(version, source=b"") for version in reversed(self._versions.get(app_id, ()))]
 
-    async def delete_app(self, app_id: str) -> bool:
+    async def make_current(self, app: App) -> bool:
+        known = self._apps.get(app.id)
+        if known is None or await self.version(app.id, app.workflow_id) is None:
+            return False
+        self._apps[app.id] = msgspec.structs.replace(app, environment=known.environment)
+        return True
+
+    async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
+        known = self._apps.get(app_id)
+        if known is None:
+            return False
+        environment = changed(known.environment, values, unset)
+        self._apps[app_id] = msgspec.structs.replace(known, environment=environment)
+        return True
+
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
         self._versions.pop(app_id, None)
         self._keys = {digest: key for digest, key in self._keys.items() if key.app_id != app_id}
-        return self._apps.pop(app_id, None) is not None
+        app = self._apps.pop(app_id, None)
+        if app is not None:
+            self._deleted.append(DeletedApp(id=app_id, name=app.name, deleted_at=at))
+        return app is not None
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        return list(self._deleted)
 
     async def add_key(self, key: ApiKey) -> None:
         if key.app_id not in self._apps:

@@ -156,17 +156,24 @@ class MemoryRunStore:
         ]
         return [msgspec.structs.replace(record) for record in found[:limit]]
 
-    async def prune(self, before: float, *, limit: int = 500) -> int:
-        old = [
-            run_id
-            for run_id, record in self._records.items()
-            if not record.is_open and record.finished_at is not None and record.finished_at < before
-            if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
-        ][:limit]
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
+        return len(self._old(before, app_id))
+
+    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
+        old = self._old(before, app_id)[:limit]
         for run_id in old:
             del self._records[run_id], self._logs[run_id], self._marks[run_id]
             self.callbacks.pop(run_id, None)
         return len(old)
+
+    def _old(self, before: float, app_id: str | None) -> list[str]:
+        return [
+            run_id
+            for run_id, record in self._records.items()
+            if not record.is_open and record.finished_at is not None and record.finished_at < before
+            if app_id in (None, record.owner.app_id)
+            if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
+        ]
 
     async def index(self, *, limit: int) -> int:
         return 0

@@ -2,34 +2,47 @@
 
 import sqlite3
 import zlib
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import storable
+from jikko.values import Json
 
 _APP_COLUMNS: Final = (
     "app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon, created_at, "
-    "workflow_id"
+    "workflow_id, environment"
 )
 _PUT_APP: Final = f"""
-INSERT INTO apps ({_APP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO apps ({_APP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')
 ON CONFLICT (app_id) DO UPDATE SET
   name = excluded.name, mode = excluded.mode, description = excluded.description, icon_type = excluded.icon_type,
   icon = excluded.icon, icon_background = excluded.icon_background,
   use_icon_as_answer_icon = excluded.use_icon_as_answer_icon, created_at = excluded.created_at,
   workflow_id = excluded.workflow_id
 """
+_MAKE_CURRENT: Final = """
+UPDATE apps SET name = ?2, mode = ?3, description = ?4, icon_type = ?5, icon = ?6, icon_background = ?7,
+  use_icon_as_answer_icon = ?8, created_at = ?9, workflow_id = ?10
+WHERE app_id = ?1 AND EXISTS (SELECT 1 FROM workflows WHERE app_id = ?1 AND workflow_id = ?10)
+"""
+_ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = ?"
+_SET_ENVIRONMENT: Final = "UPDATE apps SET environment = ? WHERE app_id = ?"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = ?"
 _APP: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = ?"
 _APP_NAMED: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE name = ?"
 _APPS: Final = f"SELECT {_APP_COLUMNS} FROM apps ORDER BY created_at, key"
 _APP_OF_KEY: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = ?)"
 _HAS_NAMESAKE: Final = "SELECT 1 FROM apps WHERE name = ? AND app_id <> ?"
+_NOTE_DELETION: Final = """
+INSERT INTO deleted_apps (app_id, name, deleted_at) SELECT app_id, name, ? FROM apps WHERE app_id = ?
+"""
+_DELETED_APPS: Final = "SELECT app_id, name, deleted_at FROM deleted_apps ORDER BY rowid"
 _DELETE_APP: Final = "DELETE FROM apps WHERE app_id = ?"
 
 _NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows WHERE app_id = ?"
@@ -92,11 +105,27 @@ class SqliteAppStore:
             for row in rows
         ]
 
-    async def delete_app(self, app_id: str) -> bool:
-        deleted: int = await self._database.submit(
-            lambda connection: connection.execute(_DELETE_APP, (app_id,)).rowcount
+    async def make_current(self, app: App) -> bool:
+        done: int = await self._database.submit(
+            lambda connection: connection.execute(_MAKE_CURRENT, _values(app, app.workflow_id)).rowcount
         )
-        return deleted > 0
+        return done > 0
+
+    async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
+        done: bool = await self._database.submit(partial(_set_environment, app_id, values, unset))
+        return done
+
+    async def delete_app(self, app_id: str, *, at: float) -> bool:
+        def delete(connection: sqlite3.Connection) -> bool:
+            connection.execute(_NOTE_DELETION, (at, app_id))
+            return connection.execute(_DELETE_APP, (app_id,)).rowcount > 0
+
+        deleted: bool = await self._database.submit(delete)
+        return deleted
+
+    async def deleted_apps(self) -> list[DeletedApp]:
+        rows = await self._database.read(lambda connection: connection.execute(_DELETED_APPS).fetchall())
+        return [DeletedApp(id=row[0], name=row[1], deleted_at=row[2]) for row in rows]
 
     async def add_key(self, key: ApiKey) -> None:
         await self._database.submit(partial(_add_key, key))
@@ -118,7 +147,14 @@ def _publish(app: App, version: WorkflowVersion, source: bytes, connection: sqli
     if connection.execute(_HAS_NAMESAKE, (storable(app.name), app.id)).fetchone() is not None:
         raise NameTaken(app.name)
     number: int = connection.execute(_NEXT_NUMBER, (app.id,)).fetchone()[0]
-    values = (
+    connection.execute(_PUT_APP, _values(app, version.id))
+    connection.execute(_ADD_VERSION, (app.id, version.id, number, version.version, source, version.created_at))
+    return number
+
+
+def _values(app: App, workflow_id: str) -> tuple[Any, ...]:
+    """The columns of an app, but for ``environment``."""
+    return (
         app.id,
         storable(app.name),
         app.mode,
@@ -128,11 +164,18 @@ def _publish(app: App, version: WorkflowVersion, source: bytes, connection: sqli
         storable(app.icon_background),
         app.use_icon_as_answer_icon,
         app.created_at,
-        version.id,
+        workflow_id,
     )
-    connection.execute(_PUT_APP, values)
-    connection.execute(_ADD_VERSION, (app.id, version.id, number, version.version, source, version.created_at))
-    return number
+
+
+def _set_environment(
+    app_id: str, values: Mapping[str, Json], unset: Collection[str], connection: sqlite3.Connection
+) -> bool:
+    row = connection.execute(_ENVIRONMENT, (app_id,)).fetchone()
+    if row is None:
+        return False
+    connection.execute(_SET_ENVIRONMENT, (changed(row[0], values, unset), app_id))
+    return True
 
 
 def _add_key(key: ApiKey, connection: sqlite3.Connection) -> None:
@@ -160,4 +203,5 @@ def _app(row: tuple[Any, ...]) -> App:
         use_icon_as_answer_icon=bool(row[7]),
         created_at=row[8],
         workflow_id=row[9],
+        environment=row[10],
     )

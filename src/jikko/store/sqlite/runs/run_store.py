@@ -197,8 +197,11 @@ class SqliteRunStore:
             lambda connection: scan(connection, self._rows, app_id=app_id, after=after, limit=limit)
         )
 
-    async def prune(self, before: float, *, limit: int = 500) -> int:
-        pruned: int = await self._database.submit(partial(self._retention.prune, before, limit))
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
+        return await self._database.read(partial(self._retention.prunable, before, app_id))
+
+    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
+        pruned: int = await self._database.submit(partial(self._retention.prune, before, limit, app_id))
         return pruned
 
     async def index(self, *, limit: int) -> int:

@@ -1,44 +1,18 @@
-"""``jikko runs prune|export|import``: removing old runs, and carrying runs from one data folder to another."""
+"""``jikko runs export|import``: carrying runs from one data folder to another."""
 
 import json
 import sys
-import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
-from jikko.cli.durations import duration
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.whole_file import whole_file
 
 
-@click.command()
-@click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
-@home_option
-@json_option
-def prune(older_than: float, home: Path | None, as_json: bool) -> None:
-    """Remove runs that ended so long ago, with their logs, and files that were not used since.
-
-    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
-    was delivered or given up, after a day. Works with the server running or not.
-    """
-    run_async(_prune(older_than, settings_of(home=home), as_json))
-
-
-async def _prune(older_than: float, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        pruned = await assembly.retention.prune(time.time() - older_than)
-    if as_json:
-        click.echo(json.dumps({"runs": pruned.runs, "files": pruned.files}))
-    else:
-        click.echo(f"{pruned.runs} runs and {pruned.files} files were removed.")
-
-
-@click.command("export")
+@click.command("export", short_help="Write ended runs as JSON Lines.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--app", help="Only runs of this app (name or id).")
 @home_option
@@ -77,7 +51,7 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
     return whole_file(file)
 
 
-@click.command("import")
+@click.command("import", short_help="Read runs that were exported.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
 @home_option

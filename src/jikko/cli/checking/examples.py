@@ -1,0 +1,25 @@
+"""Lines that start a run, to be copied into a shell."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+
+def command_line(file: str, inputs: Mapping[str, Any]) -> str:
+    """``jikko run`` with these inputs."""
+    pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
+    return " ".join(["jikko run", shlex.quote(file), *pairs])
+
+
+def curl_line(inputs: Mapping[str, Any]) -> str:
+    """The same over the API; the key stands in the variable ``KEY``."""
+    body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
+    return (
+        'curl http://127.0.0.1:8000/v1/workflows/run -H "Authorization: Bearer $KEY" '
+        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    )
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,126 @@
+"""``jikko show``: what a DSL file takes, does and gives."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
+from jikko.cli.checking.examples import command_line, curl_line
+from jikko.cli.options import json_option
+from jikko.cli.shown import printable, shown
+from jikko.cli.terminal import padded, width
+
+_COUNTED = {"text-input": "characters", "paragraph": "characters", "file-list": "files"}
+"""What the limit of an input counts. Other types have none, whatever the file says."""
+_LIMITS = (
+    ("options", "one of {}"),
+    ("allowed_file_types", "files of type {}"),
+    ("allowed_file_extensions", "with the ending {}"),
+    ("allowed_file_upload_methods", "given as {}"),
+)
+
+
+@click.command(short_help="Show what workflow files take and give.")
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@json_option
+def show(files: tuple[str, ...], as_json: bool) -> None:
+    """Show what DSL FILES take, do and give.
+
+    Inputs with their types and limits, outputs and where they come from, nodes, models, environment variables, the
+    hosts of requests, forms, and lines that start a run. A folder stands for all *.yml and *.yaml files below it, and -
+    for standard input.
+
+    The exit code is 1 if a file cannot be imported; `jikko check` says why.
+    """
+    failed = False
+    for number, source in enumerate(dsl_sources(files)):
+        entry = _entry(source)
+        failed = failed or bool(entry["error"])
+        if as_json:
+            click.echo(shown(json.dumps(entry, ensure_ascii=False)))
+        elif entry["error"]:
+            click.echo(shown(f"{source.name}: {entry['error']}"), err=True)
+        else:
+            click.echo(shown("\n".join([""] * bool(number) + [printable(line) for line in _lines(entry)])))
+    if failed:
+        sys.exit(1)
+
+
+def _entry(source: DslSource) -> dict[str, Any]:
+    """One file as ``--json`` prints it; docs/check.md describes the fields."""
+    import msgspec
+
+    from jikko.apps.versions import check
+    from jikko.dsl.positions import Positions
+    from jikko.forecast.description import describe
+    from jikko.nodes.registry import BY_TYPE
+
+    if source.error:
+        return {"file": source.name, "error": source.error}
+    checked = check(source.text, source=source.name, node_classes=BY_TYPE)
+    if checked.document is None or checked.graph is None:
+        return {"file": source.name, "error": "cannot be imported; `jikko check` says why"}
+    found = msgspec.to_builtins(describe(checked.document, checked.graph))
+    positions = Positions(source.text)
+    for node in found["nodes"]:
+        node["line"], _ = positions.at(node.pop("where")) or (0, 0)
+    sample = found.pop("sample")
+    needs = [dict(zip(("provider", "model", "node"), need, strict=True)) for need in found["models"]]
+    example = {"inputs": sample, "command": command_line(source.name, sample), "curl": curl_line(sample)}
+    return {"file": source.name, "error": "", **found, "models": needs, "example": example}
+
+
+def _lines(entry: dict[str, Any]) -> Iterator[str]:
+    yield f"{entry['file']}: {entry['name'] or 'without a name'} ({entry['mode']}, DSL {entry['version']})"
+    if entry["description"]:
+        yield f"  {' '.join(entry['description'].split())}"
+    yield from _section("inputs", [(each["name"], _of_input(each)) for each in entry["inputs"]])
+    yield from _section("outputs", [(each["name"], f"from {each['source']}") for each in entry["outputs"]])
+    titles = {each["id"]: each["title"] or each["id"] for each in entry["nodes"]}
+    yield from _section("nodes", [(titles[each["id"]], _of_node(each, titles)) for each in entry["nodes"]])
+    yield from _section("models", [(f"{each['provider']} {each['model']}", each["node"]) for each in entry["models"]])
+    yield from _section("environment", [(each["name"], _of_variable(each)) for each in entry["environment"]])
+    yield from _section("hosts", [(host, "") for host in entry["hosts"]])
+    yield from _section("forms", [(each["title"], _of_form(each)) for each in entry["forms"]])
+    yield from _section("to run it", [(entry["example"]["command"], ""), (entry["example"]["curl"], "")])
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    if rows:
+        yield f"  {title}"
+        columns = min(max(width(name) for name, _ in rows), 40)
+        for name, told in rows:
+            yield f"    {padded(name, columns)}  {told}".rstrip()
+
+
+def _of_input(each: dict[str, Any]) -> str:
+    parts = [each["type"], "required" if each["required"] else "optional"]
+    counted = _COUNTED.get(each["type"])
+    if each["max_length"] and counted is not None:
+        parts.append(f"at most {each['max_length']} {counted}")
+    parts += [said.format(", ".join(each[name])) for name, said in _LIMITS if each[name]]
+    if each["default"] not in (None, ""):
+        parts.append(f"default {json.dumps(each['default'], ensure_ascii=False)}")
+    if each["json_schema"]:
+        parts.append("with a JSON schema")
+    return ", ".join(parts)
+
+
+def _of_node(each: dict[str, Any], titles: dict[str, str]) -> str:
+    inside = f", in {titles[each['container']]}" if each["container"] else ""
+    return f"{each['type']}, line {each['line']}{inside}"
+
+
+def _of_variable(each: dict[str, Any]) -> str:
+    if each["type"] == "secret":
+        return "secret, " + ("set" if each["is_set"] else "EMPTY")
+    value = json.dumps(each["value"], ensure_ascii=False)
+    return f"{each['type']}, {value if len(value) <= 60 else value[:60] + '…'}"
+
+
+def _of_form(each: dict[str, Any]) -> str:
+    inputs = ", ".join(each["inputs"]) or "no inputs"
+    return f"{inputs}; actions {', '.join(each['actions'])}; open for {each['seconds'] / 3600:g} h"

@@ -1,0 +1,114 @@
+"""Values for environment variables of workflows on the command line: the options, and ``jikko apps env``."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+def env_options(command: F) -> F:
+    """``--env`` and ``--env-file``, which ``env_of`` reads."""
+    for option in (
+        click.option(
+            "--env-file",
+            type=_FILE,
+            metavar="FILE",
+            help="Such values as NAME=VALUE lines; - for standard input. --env wins.",
+        ),
+        click.option(
+            "--env",
+            "env",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A value for an environment variable of the workflow; may be repeated. Others see it in the list of "
+            "processes: secrets are better set by JIKKO_ENV_NAME, or in a file.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
+    """What ``env_options`` give, by name. What is wrong with it ends the command with code 2."""
+    from jikko.apps.environment import parse_env_file, parse_pairs
+    from jikko.errors import InvalidParam
+
+    try:
+        values = {} if file is None else parse_env_file(_text(file), str(file))
+        return values | parse_pairs(pairs)
+    except InvalidParam as error:
+        raise click.UsageError(str(error)) from None
+
+
+async def require_names(assembly: Any, app: Any) -> None:
+    """Have ``--env`` name nothing but environment variables of an app; else the command ends with code 2."""
+    from jikko.apps.environment import OPTION, unused
+
+    variables = (await assembly.workflows.get(app)).document.environment
+    for layer in assembly.settings.env:
+        for name, hint in unused(layer, [(app, variables)]) if layer.place == OPTION else ():
+            raise click.UsageError(f"{name}: the workflow has no such environment variable{hint}.")
+
+
+def _text(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.read()
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise click.UsageError(f"{file} is no text in UTF-8.") from None
+
+
+@click.command("env", short_help="Values for an app's environment.")
+@click.argument("app")
+@click.argument("pairs", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--unset", multiple=True, metavar="NAME", help="Take a value back; that of the file holds again.")
+@click.option(
+    "--from-file", "file", type=_FILE, metavar="FILE", help="Values as NAME=VALUE lines; - for standard input."
+)
+@home_option
+@json_option
+def env(
+    app: str, pairs: tuple[str, ...], unset: tuple[str, ...], file: Path | None, home: Path | None, as_json: bool
+) -> None:
+    """Show the environment variables of an APP (name or id), or set values for them.
+
+    Values are kept in the data folder, hold for every version of the app, and take the place of those in its file.
+    JIKKO_ENV_… variables and options of the server win over them. Runs that begin or go on from now on take them, the
+    server running or not. Secrets are shown as masks.
+    """
+    from jikko.apps.environment import parse_pairs
+
+    values = env_of(pairs, file) if pairs or file else parse_pairs(())
+    run_async(_env(app, values, unset, settings_of(home=home), as_json))
+
+
+async def _env(name: str, values: dict[str, str], unset: tuple[str, ...], settings: Any, as_json: bool) -> None:
+    from jikko.apps.environment import with_places
+    from jikko.assemble import assemble
+    from jikko.engine.masked import mask
+
+    async with assemble(settings) as assembly:
+        app = await assembly.apps.find(name)
+        if values or unset:
+            app = await assembly.apps.set_environment(app, values, unset)
+        variables = await assembly.apps.environment(app)
+    for variable, place in with_places(variables, app, ()):
+        value = mask(str(variable.value)) if variable.value_type == "secret" else variable.value
+        entry = {"name": variable.name, "type": variable.value_type, "value": value, "set": bool(place)}
+        if as_json:
+            click.echo(json.dumps(entry, ensure_ascii=True))
+            continue
+        where = "set" if place else "from the file" if variable.value != "" else "empty"
+        click.echo(f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})")

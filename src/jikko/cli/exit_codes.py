@@ -1,0 +1,102 @@
+"""What the exit code of a command says. docs/exit-codes.md has the same table."""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jikko.events import RunStatus
+
+
+class ExitCode(IntEnum):
+    """One number for each outcome that a script may want to tell apart."""
+
+    OK = 0
+    """Done; a run succeeded, also if it did so partially."""
+    FAILED = 1
+    """The run failed, or what the command was to do."""
+    USAGE = 2
+    """An option, an argument or a setting is wrong. Nothing was done."""
+    WRONG_INPUT = 3
+    """Inputs of the run, or of the form, are missing or wrong. There is no run."""
+    STOPPED = 4
+    """The run was stopped by somebody else."""
+    PAUSED = 5
+    """The run waits for a form."""
+    TIME_LIMIT = 6
+    """The run took longer than it may."""
+    NOT_FOUND = 7
+    """There is no such run, app, form or file."""
+    INVALID_WORKFLOW = 8
+    """The workflow file cannot be imported."""
+    CONFLICT = 9
+    """It is too late, or another process is in the way: the run has ended, the form was submitted, the data folder is
+    in use."""
+    UNAVAILABLE = 10
+    """The server does not answer, or the database cannot be used now. The same command may succeed later."""
+    REFUSED = 11
+    """The server refused the API key."""
+    HUNG_UP = 129
+    """Ended by SIGHUP: the terminal was closed."""
+    INTERRUPTED = 130
+    """Ended by Ctrl-C (SIGINT)."""
+    TERMINATED = 143
+    """Ended by SIGTERM."""
+
+
+_OF_STATUS: dict[int, ExitCode] = {
+    400: ExitCode.WRONG_INPUT,
+    401: ExitCode.REFUSED,
+    403: ExitCode.REFUSED,
+    404: ExitCode.NOT_FOUND,
+    409: ExitCode.CONFLICT,
+    412: ExitCode.CONFLICT,
+    429: ExitCode.UNAVAILABLE,
+    503: ExitCode.UNAVAILABLE,
+}
+
+
+def of_error(error: Exception) -> ExitCode:
+    """The code of a command that an error ends."""
+    from jikko import errors
+
+    codes: tuple[tuple[type[Exception], ExitCode], ...] = (
+        (errors.InvalidDocument, ExitCode.INVALID_WORKFLOW),
+        (errors.InvalidParam, ExitCode.WRONG_INPUT),
+        (errors.InvalidFormData, ExitCode.WRONG_INPUT),
+        (errors.NotFound, ExitCode.NOT_FOUND),
+        (errors.FolderInUse, ExitCode.CONFLICT),
+        (errors.InvalidSettings, ExitCode.USAGE),
+        (errors.InvalidEnvironment, ExitCode.USAGE),
+        (errors.Conflict, ExitCode.CONFLICT),
+        (errors.LogConflict, ExitCode.CONFLICT),
+        (errors.TooLate, ExitCode.CONFLICT),
+        (errors.Unauthorized, ExitCode.REFUSED),
+        (errors.TooManyRequests, ExitCode.UNAVAILABLE),
+        (errors.RunLeft, ExitCode.UNAVAILABLE),
+        (errors.StoreUnavailable, ExitCode.UNAVAILABLE),
+    )
+    return next((code for kind, code in codes if isinstance(error, kind)), ExitCode.FAILED)
+
+
+def of_answer(status: int) -> ExitCode:
+    """The code of a command whose server answered with an error status."""
+    return _OF_STATUS.get(status, ExitCode.FAILED)
+
+
+def of_run(status: "RunStatus", error: str | None) -> ExitCode:
+    """The code of a command that waited for a run.
+
+    Args:
+        error: Why it did not succeed.
+    """
+    from jikko.engine.event_factory import is_out_of_time
+
+    match status:
+        case "succeeded" | "partial-succeeded" | "running":
+            return ExitCode.OK
+        case "paused":
+            return ExitCode.PAUSED
+        case "failed":
+            return ExitCode.FAILED
+        case _:
+            return ExitCode.TIME_LIMIT if is_out_of_time(error or "") else ExitCode.STOPPED

@@ -1,0 +1,59 @@
+"""How errors end a command: a text for people, or JSON on standard error; told once, with an exit code of its own."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+class Failure(click.ClickException):
+    """An error that ends the command."""
+
+    def __init__(self, message: str, *, exit_code: int = 1, code: str = "failed", hint: str = "") -> None:
+        """Args:
+        code: A word for programs.
+        hint: What to do about it; a text of its own, shown behind the message.
+        """
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # a class variable to click, which reads it of the instance
+        self.code = code
+        self.hint = hint
+
+
+class Commands(click.Group):
+    """The group of all commands. With ``--json`` errors are JSON: ``{"code", "message", "hint"}``."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        """Run a command. Ends the process, unless ``standalone_mode`` is off."""
+        if not extra.get("standalone_mode", True):
+            return super().main(args, *more, **extra)
+        given = list(sys.argv[1:] if args is None else args)
+        as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
+        try:
+            ended = super().main(given, *more, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            _show(error, as_json)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            _show(Failure("interrupted; nothing further was done", code="interrupted"), as_json)
+            sys.exit(130)
+        sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def _show(error: click.ClickException, as_json: bool) -> None:
+    from jikko.cli.shown import shown
+
+    code, hint = getattr(error, "code", ""), getattr(error, "hint", "")
+    if as_json:
+        message = shown(error.format_message())
+        code = code or ("usage" if isinstance(error, click.UsageError) else "failed")
+        click.echo(json.dumps({"code": code, "message": message, "hint": hint}, ensure_ascii=False), err=True)
+        return
+    if isinstance(error, Failure):
+        click.echo(shown(f"Error: {error.format_message()}"), err=True)
+        if hint:
+            click.echo(shown(hint), err=True)
+        return
+    error.show()

@@ -1,0 +1,119 @@
+"""``jikko apps keys``, and how a new key is told."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None) -> tuple[str, str]:
+    """Make a key. It is told on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
+
+    Returns:
+        The key, and what to say of it in words.
+    """
+    from jikko.apps.key_files import keep_key, write_key
+    from jikko.apps.keys import new_key
+
+    key = new_key()
+    entry = await apps.add_key(app_id, key)
+    try:
+        if file is not None:
+            write_key(file, key)
+        elif as_json or sys.stdout.isatty():
+            return key, f"{key}  (shown only now)"
+        else:
+            file = keep_key(home, entry, key)
+    except OSError as error:
+        await apps.revoke_key(await apps.find(app_id), entry.id)
+        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}. No key was made.") from None
+    return key, f"in {file}"
+
+
+@click.command(short_help="List, make, add or revoke keys of an app.")
+@click.argument("app")
+@click.option("--new", is_flag=True, help="Make another key.")
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --new: write the key into FILE, which nobody else reads, and show nothing of it.",
+)
+@click.option(
+    "--add",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Have keys open the app that clients have already: one a line; - for standard input.",
+)
+@click.option("--revoke", metavar="KEY_ID", help="Remove a key.")
+@home_option
+@json_option
+def keys(
+    app: str,
+    new: bool,
+    file: Path | None,
+    source: Path | None,
+    revoke: str | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """List, make, bring or revoke the API keys of an APP (name or id).
+
+    A new key is shown on a terminal and with --json. Elsewhere it goes into a file in the data folder, which is named.
+    """
+    if file is not None and not new:
+        raise click.UsageError("--to says where the key of --new goes.")
+    brought = [] if source is None else _brought(source)
+    run_async(_keys(app, new, file, brought, revoke, settings_of(home=home), as_json))
+
+
+def _brought(source: Path) -> list[str]:
+    from jikko.apps.keys import checked_key
+    from jikko.errors import InvalidParam
+
+    try:
+        text = sys.stdin.read() if str(source) == "-" else source.read_text(encoding="utf-8")
+        keys = [checked_key(line) for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise click.UsageError(f"--add: {source} cannot be read: {what}.") from None
+    except InvalidParam as error:
+        raise click.UsageError(f"--add: {error}") from None
+    if not keys:
+        raise click.UsageError(f"--add: {source} has no key.")
+    return keys
+
+
+async def _keys(
+    name: str,
+    new: bool,
+    file: Path | None,
+    brought: list[str],
+    revoke: str | None,
+    settings: Any,
+    as_json: bool,
+) -> None:
+    from jikko.apps.key_files import forget_key
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        app = await assembly.apps.find(name)
+        if revoke:
+            await assembly.apps.revoke_key(app, revoke)
+            forget_key(settings.home, revoke)
+        if new:
+            key, said = await issue_key(assembly.apps, app.id, settings.home, as_json=as_json, file=file)
+            told = {"app_id": app.id, "api_key": key if file is None else None, "file": file and str(file)}
+            click.echo(json.dumps(told) if as_json else said)
+        added = [await assembly.apps.add_key(app.id, key) for key in brought]
+        for entry in added or ([] if new else await assembly.apps.keys(app)):
+            if as_json:
+                click.echo(json.dumps({"id": entry.id, "hint": entry.hint, "created_at": int(entry.created_at)}))
+            else:
+                click.echo(f"{entry.id}  {entry.hint}")

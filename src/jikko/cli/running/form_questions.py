@@ -1,0 +1,90 @@
+"""Forms of runs on the command line: how they are shown, filled in by options, and asked for on a terminal."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from jikko.cli.failure import Failure
+from jikko.cli.shown import shown
+
+
+def say_form(form: Mapping[str, Any], title: str) -> None:
+    """Show a form on standard error, as whoever fills it in sees it."""
+    click.echo(shown(click.style(title, bold=True)), err=True)
+    for line in str(form["form_content"]).splitlines():
+        click.echo(shown(f"  {line}"), err=True)
+
+
+def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[dict[str, str], str]:
+    """Ask for each input of a form, then for the action. Blocks.
+
+    Args:
+        variables: Its inputs, as ``form_variables`` makes them.
+
+    Returns:
+        The inputs, as texts like those of ``-i``, and the action.
+
+    Raises:
+        click.Abort: Ctrl-C.
+    """
+    say_form(form, title)
+    defaults = form.get("resolved_default_values") or {}
+    answers: dict[str, str] = {}
+    for variable in variables:
+        kind = click.Choice(variable.options) if variable.options else str
+        label = f"{variable.name} (path of a file)" if variable.type in ("file", "file-list") else variable.name
+        answer = click.prompt(label, default=defaults.get(variable.name), type=kind, err=True)
+        is_path = variable.type in ("file", "file-list") and not answer.startswith(("@", "http://", "https://"))
+        answers[variable.name] = f"@{answer}" if is_path else answer.replace("@", "@@", 1) if _is_at(answer) else answer
+    actions = [action["id"] for action in form["actions"]]
+    for action in form["actions"]:
+        click.echo(shown(f"  {action['id']}: {action['title']}"), err=True)
+    chosen: str = click.prompt("action", type=click.Choice(actions), default=actions[0], err=True)
+    return answers, chosen
+
+
+def _is_at(answer: str) -> bool:
+    return answer.startswith("@")
+
+
+def action_of(form: Mapping[str, Any], given: str | None) -> str:
+    """The action that is meant.
+
+    Raises:
+        Failure: None is given and there are several, or there is none of that id.
+    """
+    actions = [action["id"] for action in form["actions"]]
+    if given in actions:
+        return str(given)
+    if given is None and len(actions) == 1:
+        return str(actions[0])
+    listed = ", ".join(f"{action['id']} ({action['title']})" for action in form["actions"])
+    wrong = "say which action, with --action" if given is None else f"there is no action {given!r}"
+    raise Failure(f"{wrong}: {listed}", exit_code=3, code="invalid_form_data")
+
+
+def how_to_go_on(run_id: str, form: Mapping[str, Any]) -> list[str]:
+    """A command for each action that would submit the form."""
+    inputs = " ".join(f"-i {entry['output_variable_name']}=…" for entry in form["inputs"])
+    return [
+        " ".join(filter(None, ("jikko runs submit", run_id, inputs, f"--action {action['id']}")))
+        for action in form["actions"]
+    ]
+
+
+def entry_of(run_id: str, form_id: str, node_id: str, title: str, form: Mapping[str, Any]) -> str:
+    """A form as a line of JSON."""
+    entry = {
+        "workflow_run_id": run_id,
+        "form_id": form_id,
+        "node_id": node_id,
+        "title": title,
+        "form_content": form["form_content"],
+        "inputs": form["inputs"],
+        "resolved_default_values": form.get("resolved_default_values") or {},
+        "actions": form["actions"],
+        "expiration_time": form["expiration_time"],
+    }
+    return shown(json.dumps(entry, ensure_ascii=False))

@@ -1,0 +1,116 @@
+"""The options ``-i NAME=VALUE`` and ``--inputs``."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jikko.cli.failure import Failure
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def inputs_options(command: F) -> F:
+    """The options of a command that takes inputs: ``pairs`` and ``document``."""
+    for option in (
+        click.option(
+            "--inputs", "document", metavar="FILE", help="All inputs as a JSON object: a file, - or the JSON itself."
+        ),
+        click.option(
+            "-i",
+            "--input",
+            "pairs",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="An input, read as its type wants it; NAME=@FILE gives a file or its text, @@ is an @. Repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
+    """Names and texts, in the order in which they were given."""
+    found = []
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="'-i'")
+        found.append((name, value))
+    return found
+
+
+def document_of(given: str | None) -> dict[str, Any]:
+    """The JSON object that ``--inputs`` names: ``-`` is standard input; what begins with ``{`` is the object itself."""
+    from jikko.values import MAX_DEPTH, is_too_deep
+
+    if not given:
+        return {}
+    import json
+
+    try:
+        text = given if given.lstrip()[:1] in ("{", "[") else read_text(given.removeprefix("@"))
+        value = json.loads(text)
+        if is_too_deep(value):
+            raise RecursionError
+    except RecursionError:
+        raise _bad(f"is nested deeper than {MAX_DEPTH} levels") from None
+    except OSError as error:
+        raise _bad(f"{given} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise _bad(f"is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise _bad("must be a JSON object")
+    return value
+
+
+def read_text(path: str) -> str:
+    """The text of a file, ``-`` for standard input.
+
+    Raises:
+        OSError, ValueError: It cannot be read, or is no text in UTF-8.
+    """
+    return sys.stdin.buffer.read().decode("utf-8-sig") if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+
+
+def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:
+    """Reads files for inputs.
+
+    Args:
+        taken: What has standard input already, in words.
+    """
+    users = list(taken)
+
+    def read(path: str) -> str:
+        if path == "-":
+            if users:
+                raise click.UsageError(f"Standard input can be read once, and {users[0]} has it.")
+            users.append("another input")
+        return read_text(path)
+
+    return read
+
+
+def accept(given: Any, *, to: str) -> Mapping[str, Any]:
+    """The values, if all are there; what is unknown is warned of.
+
+    Args:
+        to: The beginning of a command that would be right.
+
+    Raises:
+        Failure: Something is missing or wrong: all of it.
+    """
+    for unknown in given.unknown:
+        click.echo(f"warning: {unknown}; it is left out", err=True)
+    if given.problems:
+        lines = given.problems if len(given.problems) == 1 else ["the inputs do not fit:", *given.problems]
+        hint = f"Example: {to} {given.example}" if given.example else ""
+        raise Failure("\n  ".join(lines), exit_code=3, code="invalid_param", hint=hint)
+    values: Mapping[str, Any] = given.values
+    return values
+
+
+def _bad(message: str) -> click.BadParameter:
+    return click.BadParameter(message, param_hint="'--inputs'")

@@ -1,0 +1,153 @@
+"""Showing a run while it goes on."""
+
+import os
+import time
+from typing import Any
+
+import click
+
+from jikko.cli.running.live_line import LiveLine
+from jikko.cli.shown import printable, shown
+from jikko.cli.terminal import is_live
+from jikko.events import (
+    ContainerStarted,
+    Event,
+    FormRequested,
+    NodeAttempted,
+    NodeFinished,
+    NodeStarted,
+    RoundFinished,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    TextChunk,
+)
+from jikko.values import encode_json
+
+_MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}
+_LONG = 1000
+"""Characters of a line that is shown before it ends."""
+
+
+class Progress:
+    """A line per node on standard error; or, for programs, each event as a line of JSON on standard output.
+
+    On a terminal, the last line is alive besides: the node that runs, for how long, how many of its rounds are over,
+    and the text that comes.
+    """
+
+    def __init__(self, *, as_json: bool, stopped_by: Any = None) -> None:
+        """Args:
+        stopped_by: Called when the run was stopped: by what, if this command did it, such as ``Ctrl-C``.
+        """
+        self._as_json = as_json
+        self._stopped_by = stopped_by or (lambda: "")
+        self._line = LiveLine() if is_live(os.environ) and not as_json else None
+        self._running: dict[str, tuple[NodeStarted, float]] = {}
+        self._rounds: dict[str, tuple[int, int]] = {}
+        """Of containers: how many rounds are over, and how many there are."""
+        self._text = ""
+        """What came of a line of text."""
+        self._told: set[str] = set()
+        """Errors that stand on the line of a node."""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if self._as_json:
+            click.echo(shown(encode_json(event).decode()))
+            return
+        match event:
+            case RunStarted():
+                self._say("run started")
+            case RunResumed():
+                self._say("run goes on")
+            case NodeStarted():
+                self._running[event.execution_id] = event, time.monotonic()
+                self._node("▸", None, event, "")
+            case ContainerStarted():
+                self._rounds[event.execution_id] = 0, event.length
+            case RoundFinished() if event.execution_id in self._rounds:
+                over, length = self._rounds[event.execution_id]
+                self._rounds[event.execution_id] = over + 1, length
+            case NodeAttempted():
+                self._node("↻", "yellow", event, f"attempt {event.attempt} failed: {event.error}")
+            case NodeFinished():
+                self._running.pop(event.execution_id, None)
+                self._end_text()
+                mark, color = _MARKS[event.status]
+                if event.error:
+                    self._told.add(event.error)
+                rounds = self._rounds_of(event.execution_id)
+                detail = f"{event.elapsed * 1000:.0f} ms{rounds}" + (f"  {event.error}" if event.error else "")
+                self._node(mark, color, event, detail)
+            case TextChunk() if self._line is not None:
+                self._take_in(event.text)
+            case FormRequested():
+                self._running.pop(event.execution_id, None)
+            case RunPaused():
+                self._running.clear()
+                self._say(f"run paused: waits for {len(event.paused_nodes)} form(s)")
+            case RunFinished():
+                self._running.clear()
+                self._end_text()
+                self._say(self._ended(event))
+            case _:
+                pass
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw the line that is alive again."""
+        if self._line is None:
+            return
+        if not self._running:
+            self._line.clear()
+            return
+        # The innermost that started last says most; the outermost has the count of rounds.
+        event, since = list(self._running.values())[-1]
+        first, _ = next(iter(self._running.values()))
+        more = f" (+{len(self._running) - 1})" if len(self._running) > 1 else ""
+        rounds = self._rounds_of(first.execution_id)
+        clock = f"{event.title or event.node_id} {time.monotonic() - since:.1f} s{rounds}{more}"
+        self._line.draw(clock, self._text)
+
+    def close(self) -> None:
+        """Leave the terminal as it is to be."""
+        if self._line is not None:
+            self._line.clear()
+
+    def _take_in(self, text: str) -> None:
+        *lines, self._text = (self._text + text).split("\n")
+        if len(self._text) > _LONG:
+            lines, self._text = [*lines, self._text], ""
+        for line in lines:
+            self._say(f"    │ {printable(line)}", dim=True)
+
+    def _end_text(self) -> None:
+        if self._text:
+            self._say(f"    │ {printable(self._text)}", dim=True)
+            self._text = ""
+
+    def _ended(self, event: RunFinished) -> str:
+        by = self._stopped_by() if event.status == "stopped" else ""
+        if by:
+            return f"run stopped by {by} after {event.elapsed:.2f} s, {event.total_steps} steps"
+        error = f": {event.error}" if event.error and event.error not in self._told else ""
+        return f"run {event.status} in {event.elapsed:.2f} s, {event.total_steps} steps{error}"
+
+    def _rounds_of(self, execution_id: str) -> str:
+        over, length = self._rounds.get(execution_id, (0, 0))
+        return f"  {over}/{length}" if length else ""
+
+    def _node(
+        self, mark: str, color: str | None, event: NodeStarted | NodeAttempted | NodeFinished, detail: str
+    ) -> None:
+        depth = "  " * (len(event.rounds) + 1)
+        place = f"[{event.rounds[-1].index}] " if event.rounds else ""
+        title = event.title or event.node_id
+        self._say(f"{depth}{mark} {place}{title} ({event.node_type}) {detail}".rstrip(), fg=color)
+
+    def _say(self, text: str, **style: Any) -> None:
+        if self._line is not None:
+            self._line.clear()
+        click.echo(click.style(shown(text), **style) if style else shown(text), err=True)

@@ -1,0 +1,249 @@
+"""``jikko run``: one run of a DSL file, in this process."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.environment import env_of, env_options, require_names
+from jikko.cli.options import json_option, providers_option, run_async, settings_of
+from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
+from jikko.cli.running.mock_options import trial_options, trial_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    file: str
+    text: bytes
+    pairs: list[tuple[str, str]]
+    document: dict[str, Any]
+    user: str
+    keep: bool
+    as_json: bool
+    input_is_taken: bool
+    """Whether standard input was read."""
+
+
+@click.command(short_help="Run a workflow file once, in this process.")
+@click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
+@inputs_options
+@click.option("--user", default="cli", help="The user of the run.")
+@env_options
+@providers_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    envvar="JIKKO_MAX_SECONDS",
+    show_envvar=True,
+    metavar="SECONDS",
+    help="The longest it may take; then it fails.  [default: 3600]",
+)
+@click.option("--keep", is_flag=True, help="Keep the run in the data folder; so does --home.")
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="Keep the run in this data folder.")
+@trial_options
+@json_option
+def run(
+    file: Path,
+    pairs: tuple[str, ...],
+    document: str | None,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Run the workflow FILE (- for standard input) once, without a server, and print its outputs.
+
+    Progress goes to standard error. Outputs go to standard output, as JSON, and only if the run succeeded; with --json
+    each event is a line there instead, and an error is JSON on standard error. On a terminal, forms are asked for;
+    elsewhere the command ends at a form. Exit codes are in docs/exit-codes.md: 0 if the run succeeded, 1 if it failed.
+    """
+    from jikko.apps.dsl_file import read_dsl_file
+
+    home: Path | None = given["home"]
+    from_input = str(file) == "-"
+    if [str(file), document, str(env_file)].count("-") > 1:
+        raise click.UsageError(
+            "Standard input can be read once: it is the workflow, its inputs, or the values of its variables."
+        )
+    try:
+        text = sys.stdin.buffer.read() if from_input else read_dsl_file(file)
+    except OSError as error:
+        raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from None
+    wanted = _Wanted(
+        file="standard input" if from_input else str(file),
+        text=text,
+        pairs=pairs_of(pairs),
+        document=document_of(document),
+        user=given["user"],
+        keep=given["keep"] or home is not None,
+        as_json=as_json,
+        input_is_taken="-" in (str(file), document, str(env_file)),
+    )
+    trial = trial_settings(given["fake_models"], given["mocks"])
+    settings = settings_of(
+        home=home, env=env_of(env, env_file), providers=given["providers"], max_seconds=given["timeout"], **trial
+    )
+    sys.exit(run_async(_run(wanted, settings)))
+
+
+async def _run(wanted: _Wanted, settings: Any) -> int:
+    from jikko.assemble import assemble
+    from jikko.cli.running.ending import Ending
+    from jikko.cli.running.following import Watch
+    from jikko.cli.running.progress import Progress
+    from jikko.cluster.data_folder_lock import sole_owner
+    from jikko.events import RunPaused
+    from jikko.runs.runs import StartRequest
+
+    ending = Ending()
+    async with AsyncExitStack() as stack:
+        if wanted.keep:
+            stack.enter_context(sole_owner(settings.home, doing="jikko run", patience=0))
+        assembly = await stack.enter_async_context(assemble(settings, in_memory=not wanted.keep, owned=wanted.keep))
+        app, workflow = await _published(assembly, wanted)
+        values = await _values(assembly, app, workflow, wanted)
+        live = await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
+        run_id = live.record.owner.run_id
+        watch = Watch(assembly, live.record, Progress(as_json=wanted.as_json, stopped_by=lambda: ending.by))
+        running = asyncio.current_task()
+        assert running is not None
+
+        stopping: list[asyncio.Future[None]] = []
+
+        def stop() -> None:
+            stopping.append(asyncio.ensure_future(_stop(assembly, app, run_id, wanted.user)))
+
+        try:
+            with ending.asked(stop, again=running.cancel):
+                end = await watch.to_end_or_pause()
+            while isinstance(end, RunPaused) and not ending.wanted and _can_ask(wanted):
+                await _answer(assembly, app, watch, wanted, run_id)
+                with ending.asked(stop, again=running.cancel):
+                    end = await watch.to_end_or_pause()
+        except asyncio.CancelledError:
+            return ending.code
+        except click.Abort:
+            await _stop(assembly, app, run_id, wanted.user)
+            click.echo("run stopped by Ctrl-C", err=True)
+            return 130
+        await assembly.runs.close(0)
+    if wanted.keep:
+        click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
+    return _told(watch, wanted, ending, run_id)
+
+
+async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
+    """The app and its workflow; a new version only if the file is one.
+
+    Raises:
+        InvalidDocument: The file cannot be imported; it is named as it was given.
+        Failure: It is an app of a kind that does not run.
+    """
+    from jikko.apps.versions import check
+    from jikko.cli.failure import Failure
+    from jikko.forecast.forecast import UNSERVED_MODES
+    from jikko.graph.mocks import unknown_mocks
+    from jikko.nodes.registry import BY_TYPE
+
+    checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
+    document, graph = checked.require()
+    if document.mode in UNSERVED_MODES:
+        raise Failure(f"{wanted.file}: {UNSERVED_MODES[document.mode]}", code="not_workflow_app")
+    for problem in checked.problems:
+        click.echo(f"warning: {problem}", err=True)
+    mocks = json.loads(assembly.settings.mocks or "{}")
+    if unknown := unknown_mocks(graph, mocks):
+        raise click.BadParameter("; ".join(unknown), param_hint="'--mock'")
+    name = "workflow" if wanted.file == "standard input" else Path(wanted.file).stem
+    published = await assembly.apps.publish_if_changed(wanted.text, source=name)
+    await require_names(assembly, published.app)
+    return published.app, await assembly.workflows.get(published.app, published.version.id)
+
+
+async def _values(assembly: Any, app: Any, workflow: Any, wanted: _Wanted) -> Mapping[str, Any]:
+    from jikko.inputs.given import given_inputs
+    from jikko.inputs.local_files import uploaded
+
+    read = reader(taken=("the workflow, --inputs or --env-file",) if wanted.input_is_taken else ())
+    given = given_inputs(workflow.inputs, wanted.pairs, wanted.document, read)
+    file = "-" if wanted.file == "standard input" else wanted.file
+    values = accept(given, to=f"jikko run {file}")
+    return await uploaded(values, workflow.inputs, assembly.files, app_id=app.id, user=wanted.user)
+
+
+async def _stop(assembly: Any, app: Any, run_id: str, user: str) -> None:
+    await assembly.runs.control.stop(app.id, run_id, user)
+
+
+def _can_ask(wanted: _Wanted) -> bool:
+    from jikko.cli.terminal import is_conversation
+
+    return is_conversation() and not wanted.as_json and not wanted.input_is_taken
+
+
+async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: str) -> None:
+    """Ask for the forms that the run waits for, and hand them in.
+
+    Raises:
+        click.Abort: Ctrl-C, while nothing runs.
+    """
+    from jikko.cli.running.form_questions import ask
+    from jikko.errors import InvalidFormData, InvalidParam, TooLate
+    from jikko.inputs.form_inputs import form_variables
+    from jikko.inputs.given import given_inputs
+    from jikko.inputs.local_files import uploaded
+
+    record = await assembly.runs.records.any_record(run_id)
+    for entry in await assembly.forms.open_forms(record):
+        requested = entry.requested
+        variables = form_variables(requested.form)
+        while True:
+            answers, action = ask(requested.form, requested.title or requested.node_id, variables)
+            given = given_inputs(variables, list(answers.items()), {}, reader())
+            try:
+                if given.problems:
+                    raise InvalidParam("; ".join(given.problems))
+                inputs = await uploaded(given.values, variables, assembly.files, app_id=app.id, user=wanted.user)
+                await assembly.forms.submit_form(entry, action, inputs)
+            except (InvalidFormData, InvalidParam) as error:
+                click.echo(f"not accepted: {error}", err=True)
+                continue
+            except TooLate as error:
+                click.echo(str(error), err=True)
+                await assembly.forms.close_expired()
+            return
+
+
+def _told(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
+    """Print the outputs, or say what is the matter. Returns the exit code."""
+    from jikko.cli.exit_codes import ExitCode, of_run
+    from jikko.cli.failure import Failure
+    from jikko.cli.running.form_questions import how_to_go_on
+    from jikko.cli.shown import shown
+    from jikko.events import RunFinished
+
+    end = watch.end
+    if not isinstance(end, RunFinished):
+        forms = list(watch.forms.values())
+        ways = [line for form in forms for line in how_to_go_on(run_id, form.form)] if wanted.keep else []
+        if ways:
+            hint = "Go on with one of:\n  " + "\n  ".join(ways)
+        else:
+            hint = "Answer on a terminal, or keep the run with --keep and go on with: jikko runs submit"
+        titles = ", ".join(form.title or form.node_id for form in forms)
+        raise Failure(f"the run waits for {titles}", exit_code=ExitCode.PAUSED, code="run_paused", hint=hint)
+    code = of_run(end.status, end.error)
+    if code is not ExitCode.OK and ending.wanted:
+        code = ending.code
+    if code is ExitCode.OK and not wanted.as_json:
+        click.echo(shown(json.dumps(end.outputs, ensure_ascii=False, indent=2)))
+    elif code is not ExitCode.OK and wanted.as_json:
+        message = f"stopped by {ending.by}" if end.status == "stopped" and ending.wanted else end.error or end.status
+        raise Failure(message, exit_code=code, code=f"run_{end.status}")
+    return code

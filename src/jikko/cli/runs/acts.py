@@ -1,0 +1,166 @@
+"""``jikko runs follow|stop|retry``."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.completion import complete_run
+from jikko.cli.exit_codes import ExitCode, of_run
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.runs.reach import Server, acting, reached, required_database
+
+_LOOK_SECONDS = 0.1
+"""Between looks at a run that a server executes."""
+
+
+@click.command(short_help="Show a run's events, from first to last.")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@home_option
+@json_option
+def follow(run_id: str, home: Path | None, as_json: bool) -> None:
+    """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
+    sys.exit(run_async(_follow(run_id, settings_of(home=home), as_json)))
+
+
+async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import assemble
+    from jikko.cli.running.ending import Ending
+    from jikko.cli.running.following import Watch
+    from jikko.cli.running.progress import Progress
+    from jikko.runs.short_ids import run_of
+
+    ending = Ending()
+    # The process that executes the run does not know of this one, and tells it nothing.
+    async with assemble(settings, look_seconds=_LOOK_SECONDS) as assembly:
+        record = await run_of(assembly.store, run_id)
+        following = asyncio.ensure_future(Watch(assembly, record, Progress(as_json=as_json)).to_end_or_pause())
+        with ending.asked(following.cancel):
+            try:
+                await following
+            except asyncio.CancelledError:
+                if not ending.wanted:
+                    raise
+                click.echo(f"the run goes on; jikko runs follow {record.owner.run_id}", err=True)
+                return ending.code
+        record = await assembly.runs.records.any_record(record.owner.run_id)
+    return of_run(record.status, record.error)
+
+
+@click.command(short_help="Stop a run.")
+@acting
+@json_option
+def stop(run_id: str, url: str | None, key: str | None, user: str, home: Path | None, as_json: bool) -> None:
+    """Stop a RUN, through the server that executes it; without a server, a run that was left or waits for a form.
+
+    The exit code is 9 if there was nothing to stop.
+    """
+    settings = settings_of(home=home)
+    if url is None:
+        required_database(settings)
+    stopped, how = run_async(_stop(run_id, url, key, user, settings))
+    if not stopped:
+        raise Failure(
+            f"the run had ended already ({how})" if how else "the run had ended already",
+            exit_code=ExitCode.CONFLICT,
+            code="conflict",
+        )
+    click.echo(json.dumps({"result": "success", "stopped": True}) if as_json else "stopped")
+
+
+async def _stop(run_id: str, url: str | None, key: str | None, user: str, settings: Any) -> tuple[bool, str]:
+    """Whether it was stopped, and the status of the run otherwise, if that is known."""
+    async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
+        if isinstance(where, Server):
+            return bool((await where.act_on(run, "stop")).get("stopped")), ""
+        from jikko.runs.left_runs import stop_left
+
+        stopped = await stop_left(where.runs, where.store, run, user, where.clock())
+        return stopped, run.status
+
+
+@click.command(short_help="Repeat a run.")
+@acting
+@click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
+@click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again.")
+@click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is that of the run.")
+@json_option
+def retry(
+    run_id: str,
+    from_node: str | None,
+    current: bool,
+    wait: bool,
+    url: str | None,
+    key: str | None,
+    user: str,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Repeat a RUN: a new run takes over what finished nodes did, and the others run again.
+
+    It is a run of the same version, or with --current of the app's current one: what a changed node did, and what
+    stands behind it, is not taken over then. Without a server the new run is executed here, to its end.
+    """
+    settings = settings_of(home=home)
+    if url is None:
+        required_database(settings)
+    sys.exit(run_async(_retry(run_id, from_node, current, wait, (url, key, user), settings, as_json)))
+
+
+async def _retry(
+    run_id: str,
+    from_node: str | None,
+    current: bool,
+    wait: bool,
+    server: tuple[str | None, str | None, str],
+    settings: Any,
+    as_json: bool,
+) -> int:
+    url, key, user = server
+    async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
+        if not isinstance(where, Server):
+            app = await where.apps.find(run.owner.app_id)
+            live = await where.retries.retry(app, run.owner.run_id, from_node=from_node, current=current)
+            return await executed_here(where, live.record, as_json)
+        body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
+        if from_node:
+            body["from_node_id"] = from_node
+        if current:
+            body["current_version"] = True
+        answer = await where.act_on(run, "retry", body, seconds=None if wait else 30)
+        try:
+            new_run, status, error = answer["workflow_run_id"], answer["data"]["status"], answer["data"].get("error")
+        except (KeyError, TypeError, AttributeError):
+            raise where.stranger() from None
+    click.echo(json.dumps(answer) if as_json else f"{new_run}  {status}")
+    if wait and status in ("failed", "stopped"):
+        click.echo(f"{error or status}; jikko runs show {new_run}", err=True)
+    return of_run(status, error)
+
+
+async def executed_here(assembly: Any, record: Any, as_json: bool) -> int:
+    """Watch a run that this process executes, to its end or pause. Returns the exit code."""
+    from jikko.cli.running.ending import Ending
+    from jikko.cli.running.following import Watch
+    from jikko.cli.running.progress import Progress
+
+    ending = Ending()
+    owner = record.owner
+    stopping: list[asyncio.Future[bool]] = []
+
+    def stop_it() -> None:
+        stopping.append(asyncio.ensure_future(assembly.runs.control.stop(owner.app_id, owner.run_id, owner.user)))
+
+    watch = Watch(assembly, record, Progress(as_json=as_json, stopped_by=lambda: ending.by))
+    with ending.asked(stop_it):
+        await watch.to_end_or_pause()
+    await assembly.runs.close(0)
+    record = await assembly.runs.records.any_record(owner.run_id)
+    if not as_json:
+        click.echo(f"{owner.run_id}  {record.status}")
+    code = of_run(record.status, record.error)
+    return ending.code if ending.wanted and code is not ExitCode.OK else code

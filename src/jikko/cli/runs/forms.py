@@ -1,0 +1,151 @@
+"""``jikko runs forms|submit``: what runs wait for, and answering it."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.completion import complete_run
+from jikko.cli.exit_codes import ExitCode
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.running.form_questions import action_of, entry_of, how_to_go_on
+from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
+from jikko.cli.runs.reach import Server, reached, required_database
+
+
+@click.command(short_help="Show the forms that a run waits for.")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@home_option
+@json_option
+def forms(run_id: str, home: Path | None, as_json: bool) -> None:
+    """Show the forms that a RUN waits for, and how to submit each."""
+    run_async(_forms(run_id, settings_of(home=home), as_json))
+
+
+async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+    from jikko.cli.runs.entries import took
+    from jikko.cli.shown import shown
+    from jikko.inputs.form_inputs import form_variables
+    from jikko.inputs.given import described
+    from jikko.runs.short_ids import run_of
+
+    async with assemble(settings) as assembly:
+        record = await run_of(assembly.store, run_id)
+        found = [entry.requested for entry in await assembly.forms.open_forms(record)]
+    for request in found:
+        if as_json:
+            owner = record.owner
+            click.echo(entry_of(owner.run_id, request.form_id, request.node_id, request.title, request.form))
+            continue
+        left = took(max(0.0, request.expires_at - time.time()))
+        click.echo(shown(f"{request.title or request.node_id}  (form {request.form_id}, open for {left})"))
+        for line in str(request.form["form_content"]).splitlines():
+            click.echo(shown(f"  {line}"))
+        for variable in form_variables(request.form):
+            click.echo(shown(f"  -i {variable.name}=…  {described(variable)}"))
+        for action in request.form["actions"]:
+            click.echo(shown(f"  --action {action['id']}  {action['title']}"))
+        for line in how_to_go_on(record.owner.run_id, request.form):
+            click.echo(shown(line))
+    if not found and not as_json and sys.stdout.isatty():
+        click.echo(f"the run waits for no form ({record.status})")
+
+
+@click.command(short_help="Submit a form that a run waits for.")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@click.option("--form", "which", metavar="FORM", help="Its id, node or title.  [default: the only one that is open]")
+@click.option("--action", metavar="ID", help="The action to take.  [default: the only one that there is]")
+@inputs_options
+@click.option("--user", default="cli", help="Who does it.")
+@home_option
+@json_option
+def submit(
+    run_id: str,
+    which: str | None,
+    action: str | None,
+    pairs: tuple[str, ...],
+    document: str | None,
+    user: str,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Submit a form that a RUN waits for. The run goes on in the server; without a server here, to its end.
+
+    Then the exit code is that of the run.
+    """
+    settings = settings_of(home=home)
+    required_database(settings)
+    given = (pairs_of(pairs), document_of(document))
+    read = reader(taken=("--inputs",) if document == "-" else ())
+    sys.exit(run_async(_submit(run_id, which, action, given, read, user, settings, as_json)))
+
+
+async def _submit(
+    run_id: str, which: str | None, action: str | None, given: Any, read: Any, user: str, settings: Any, as_json: bool
+) -> int:
+    from jikko.assemble import assemble
+    from jikko.cli.runs.acts import executed_here
+
+    async with reached(settings, run_id, url=None, key=None, user=user) as (where, run):
+        if not isinstance(where, Server):
+            form, chosen, inputs = await _filled(where, run, which, action, given, read)
+            await where.forms.submit_form(form, chosen, inputs)
+            return await executed_here(where, run, as_json)
+        async with assemble(settings) as assembly:
+            record = await assembly.runs.records.any_record(run)
+            form, chosen, inputs = await _filled(assembly, record, which, action, given, read)
+        token = form.requested.form.get("form_token")
+        if not token:
+            message = "the form cannot be submitted through the server: its node has no delivery by web app"
+            raise Failure(message, exit_code=ExitCode.CONFLICT, code="conflict", hint="Stop the server first.")
+        await where.post(f"/v1/form/human_input/{token}", {"inputs": inputs, "action": chosen})
+    entry = {"workflow_run_id": run, "form_id": form.requested.form_id, "action": chosen}
+    click.echo(json.dumps(entry) if as_json else f"submitted; jikko runs follow {run}")
+    return 0
+
+
+async def _filled(
+    assembly: Any, record: Any, which: str | None, action: str | None, given: Any, read: Any
+) -> tuple[Any, str, dict[str, Any]]:
+    """The form that is meant, the action, and the inputs with their files uploaded.
+
+    Raises:
+        Failure: It is not clear, or what is given does not fit.
+    """
+    from jikko.inputs.form_inputs import form_variables
+    from jikko.inputs.given import given_inputs
+    from jikko.inputs.local_files import uploaded
+
+    form = _meant(await assembly.forms.open_forms(record), which, record)
+    chosen = action_of(form.requested.form, action)
+    variables = form_variables(form.requested.form)
+    pairs, document = given
+    values = accept(given_inputs(variables, pairs, document, read), to=f"jikko runs submit {record.owner.run_id}")
+    owner = record.owner
+    return form, chosen, await uploaded(values, variables, assembly.files, app_id=owner.app_id, user=owner.user)
+
+
+def _meant(found: Sequence[Any], which: str | None, record: Any) -> Any:
+    fitting = [
+        form
+        for form in found
+        if which is None
+        or which in (form.requested.node_id, form.requested.title)
+        or form.requested.form_id.startswith(which)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(f"{form.requested.title or form.requested.node_id} ({form.requested.form_id})" for form in found)
+    if not found:
+        raise Failure(f"the run waits for no form ({record.status})", exit_code=ExitCode.CONFLICT, code="conflict")
+    if fitting:
+        raise Failure(f"say which form, with --form: {listed}", exit_code=ExitCode.USAGE, code="usage")
+    raise Failure(
+        f"there is no form {which!r}; the run waits for {listed}", exit_code=ExitCode.NOT_FOUND, code="not_found"
+    )

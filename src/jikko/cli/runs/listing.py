@@ -1,0 +1,170 @@
+"""``jikko runs list|show``."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.completion import complete_app, complete_run
+from jikko.cli.durations import duration
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
+
+_STATUSES = ["queued", "running", "paused", "succeeded", "partial-succeeded", "failed", "stopped"]
+_OPEN_AT_MOST = 1000
+"""Runs of an app that are looked through for those that wait."""
+
+
+@click.command("list", short_help="List runs, newest first.")
+@click.option("--app", help="Only runs of this app (name or id), also a removed one.", shell_complete=complete_app)
+@click.option("--all", "of_all", is_flag=True, help="Also runs of apps that were removed.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only runs that are, or ended, so.")
+@click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
+@home_option
+@json_option
+def list_(app: str | None, of_all: bool, home: Path | None, as_json: bool, **given: Any) -> None:
+    """List runs, newest first. Of those that go on, the nodes that run are told.
+
+    On a terminal ids are cut where they are still one run's; every command takes the beginning of an id.
+    """
+    run_async(_list(app, of_all, settings_of(home=home), as_json, **given))
+
+
+async def _list(
+    name: str | None, of_all: bool, settings: Any, as_json: bool, *, status: Any, since: float | None, limit: int
+) -> None:
+    from jikko.assemble import assemble
+    from jikko.cli.shown import shown
+    from jikko.ports.run_store import LogQuery
+    from jikko.runs.activity import activity
+
+    now = time.time()
+    stored: Any = "running" if status == "queued" else status
+    async with assemble(settings) as assembly:
+        found = []
+        for app_id, app_name in await assembly.apps.past_and_present(name, removed=of_all):
+            query = LogQuery(
+                app_id=app_id,
+                limit=_OPEN_AT_MOST if stored == "running" else limit,
+                status=stored,
+                created_after=None if since is None else now - since,
+            )
+            page = await assembly.runs.records.find(query)
+            found += [(app_name, record) for record in page.records]
+        found.sort(key=lambda entry: -entry[1].created_at)
+        rows: list[tuple[str, Any, Any]] = []
+        for app_name, record in found:
+            at = activity(await _readable(assembly, record), now) if record.is_open else None
+            if status is None or status_of(record, at) == status:
+                rows.append((app_name, record, at))
+            if len(rows) == limit:
+                break
+    if as_json:
+        for _, record, at in rows:
+            line = {**entry(record), **({} if at is None else at_work(record, at))}
+            click.echo(shown(json.dumps(line, ensure_ascii=False)))
+    elif rows:
+        _table(rows, now)
+    elif sys.stdout.isatty():
+        click.echo("no such runs" if status or name or since else "no runs yet")
+
+
+async def _readable(assembly: Any, record: Any) -> Any:
+    """The log of a run, as far as it can be read: a damaged one keeps no list from being shown."""
+    from jikko.errors import LogDamaged
+
+    try:
+        return await assembly.runs.records.events(record)
+    except LogDamaged as damage:
+        return damage.readable
+
+
+def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
+    from jikko.cli.shown import shown
+    from jikko.cli.terminal import columns, cut, padded, width
+    from jikko.runs.short_ids import short_ids
+
+    on_terminal = sys.stdout.isatty()
+    ids = [record.owner.run_id for _, record, _ in rows]
+    short = short_ids(ids) if on_terminal else {run_id: run_id for run_id in ids}
+    lines = [("RUN", "STATUS", "STARTED", "TOOK", "STEPS", "APP")]
+    for app_name, record, at in rows:
+        elapsed, steps = (record.elapsed, record.total_steps) if at is None else (at.elapsed, at.steps)
+        current = "" if at is None or not at.current else f", at {', '.join(at.current)}"
+        lines.append(
+            (
+                short[record.owner.run_id],
+                status_of(record, at),
+                ago(record.created_at, now),
+                took(elapsed),
+                str(steps),
+                f"{app_name}{current}",
+            )
+        )
+    widths = [max(width(line[column]) for line in lines) for column in range(5)]
+    for line in lines:
+        text = "  ".join([*map(padded, line[:5], widths), line[5]]).rstrip()
+        click.echo(shown(cut(text, columns()) if on_terminal else text))
+
+
+@click.command(short_help="Show a run with all its nodes.")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@home_option
+@json_option
+def show(run_id: str, home: Path | None, as_json: bool) -> None:
+    """Show a RUN (its id, or the beginning of it) with all its nodes; of one that goes on, as it is now."""
+    run_async(_show(run_id, settings_of(home=home), as_json))
+
+
+async def _show(run_id: str, settings: Any, as_json: bool) -> None:
+    import msgspec
+
+    from jikko.assemble import assemble
+    from jikko.cli.shown import shown
+    from jikko.errors import LogDamaged
+    from jikko.record import node_executions
+    from jikko.runs.activity import activity
+    from jikko.runs.short_ids import run_of
+
+    damaged: LogDamaged | None = None
+    async with assemble(settings) as assembly:
+        record = await run_of(assembly.store, run_id)
+        try:
+            log = await assembly.runs.records.events(record)
+        except LogDamaged as damage:
+            log, damaged = damage.readable, damage
+    executions = node_executions(log, status=record.status, error=record.error)
+    at = activity(log, time.time())
+    for execution in executions:
+        execution.elapsed_time = at.spent.get(execution.id, execution.elapsed_time)
+    if as_json:
+        whole = {**entry(record), **(at_work(record, at) if record.is_open else {})}
+        whole["node_executions"] = msgspec.to_builtins(executions)
+        click.echo(shown(json.dumps(whole, default=str)))
+        if damaged is not None:
+            raise damaged
+        return
+    elapsed, steps, tokens = record.elapsed, record.total_steps, record.total_tokens
+    if record.is_open:
+        elapsed, steps, tokens = at.elapsed, at.steps, at.tokens
+    click.echo(f"run      {record.owner.run_id}\nstatus   {status_of(record, at)}")
+    click.echo(f"started  {ago(record.created_at)}")
+    click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
+    if record.error:
+        click.echo(shown(f"error    {record.error}"))
+    so_far = " so far" if record.is_open else ""
+    click.echo(f"took     {elapsed:.3f} s{so_far}, {steps} steps, {tokens} tokens")
+    for execution in executions:
+        depth = "  " * (len(execution.rounds) + 1)
+        error = f"  {execution.error}" if execution.error else ""
+        line = (
+            f"{depth}{execution.index:3} {execution.status:10} {execution.elapsed_time:8.3f} s  "
+            f"{execution.title or execution.node_id} ({execution.node_type}){error}"
+        )
+        click.echo(shown(line))
+    if damaged is not None:
+        raise damaged

@@ -1,0 +1,57 @@
+"""``jikko runs prune``: removing old runs."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.completion import complete_app
+from jikko.cli.durations import duration
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+@click.command(short_help="Remove runs that ended long ago.")
+@click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
+@click.option("--app", help="Only runs of this app (name or id); no files.", shell_complete=complete_app)
+@click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked.")
+@home_option
+@json_option
+def prune(older_than: float, app: str | None, dry_run: bool, yes: bool, home: Path | None, as_json: bool) -> None:
+    """Remove runs that ended so long ago, with their logs, and files that were not used since.
+
+    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
+    was delivered or given up, after a day. Works with the server running or not. On a terminal it asks first.
+    """
+    from jikko.cli.terminal import is_conversation
+
+    asks = not (yes or dry_run or as_json) and is_conversation()
+    run_async(_prune(older_than, app, dry_run, asks, settings_of(home=home), as_json))
+
+
+async def _prune(older_than: float, name: str | None, dry_run: bool, asks: bool, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    before = time.time() - older_than
+    async with assemble(settings) as assembly:
+        app_id = (await assembly.apps.find(name)).id if name else None
+        if dry_run or asks:
+            count = await assembly.retention.prunable(before, app_id=app_id)
+            if dry_run:
+                click.echo(json.dumps({"runs": count}) if as_json else f"{_runs(count)} would be removed.")
+                return
+            if not click.confirm(f"Remove {_runs(count)}?", err=True):
+                raise Failure("nothing was removed", code="declined")
+        pruned = await assembly.retention.prune(before, app_id=app_id)
+    if as_json:
+        click.echo(json.dumps({"runs": pruned.runs, "files": pruned.files}))
+    else:
+        files = "1 file" if pruned.files == 1 else f"{pruned.files} files"
+        click.echo(f"{_runs(pruned.runs)} and {files} were removed.")
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"

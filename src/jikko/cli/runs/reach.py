@@ -1,0 +1,157 @@
+"""How a command acts on a run: through the server that has it, or here if there is none."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jikko.cli.completion import complete_run
+from jikko.cli.exit_codes import ExitCode, of_answer
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def acting(command: F) -> F:
+    """What a command that acts on a run is given: ``run_id``, ``url``, ``key``, ``user``, ``home``."""
+    for option in (
+        home_option,
+        click.option("--user", default="cli", help="Who does it."),
+        click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; only with --url."),
+        click.option(
+            "--url",
+            envvar="JIKKO_URL",
+            show_envvar=True,
+            help="A server elsewhere.  [default: the one of the data folder]",
+        ),
+        click.argument("run_id", metavar="RUN", shell_complete=complete_run),
+    ):
+        command = option(command)
+    return command
+
+
+class Server:
+    """A server that is asked."""
+
+    def __init__(self, url: str, key: str, user: str) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+        self._user = user
+
+    async def act_on(
+        self, run_id: str, what: str, body: dict[str, Any] | None = None, *, seconds: float | None = 30
+    ) -> dict[str, Any]:
+        """Post to a run: ``stop``, ``retry``. See ``post``."""
+        from urllib.parse import quote
+
+        path = f"/v1/workflows/run/{quote(run_id, safe='')}/{what}"
+        return await self.post(path, body or {}, seconds=seconds)
+
+    async def post(self, path: str, body: dict[str, Any], *, seconds: float | None = 30) -> dict[str, Any]:
+        """Send a body, with the user, and return the answer.
+
+        Raises:
+            Failure: The server does not answer, or refuses.
+        """
+        sent = json.dumps({"user": self._user, **body}).encode()
+        return await asyncio.to_thread(_post, self._url + path, self._key, sent, seconds)
+
+    def stranger(self) -> Failure:
+        """The error for an answer that no server of ours gives."""
+        return _stranger(self._url)
+
+
+@asynccontextmanager
+async def reached(settings: Any, run_id: str, *, url: str | None, key: str | None, user: str) -> AsyncIterator[Any]:
+    """Where a run can be acted upon: ``(server, run id)``, or ``(assembly, record)`` if no server has the data folder.
+
+    In the second case nobody else can start to serve it within the block.
+
+    Raises:
+        JikkoError: There is no such run, or another process is in the way.
+        Failure: A server is about to start or end.
+    """
+    from jikko.assemble import assemble
+    from jikko.cluster.data_folder_lock import owner_of, sole_owner
+    from jikko.runs.short_ids import run_of
+
+    if url is not None:
+        if not key:
+            raise click.UsageError("A server elsewhere wants the API key of the app: --key, or JIKKO_KEY.")
+        yield Server(url, key, user), run_id
+        return
+    async with AsyncExitStack() as stack:
+        owner = owner_of(settings.home)
+        if owner is not None and owner.doing == "jikko serve":
+            if not owner.address:
+                message = f"A server is about to start or end in {settings.home}; try again."
+                raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
+            assembly = await stack.enter_async_context(assemble(settings))
+            record = await run_of(assembly.store, run_id)
+            passing = await stack.enter_async_context(assembly.apps.passing_key(record.owner.app_id))
+            yield Server(_local(owner.address), passing, user), record.owner.run_id
+            return
+        stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))
+        assembly = await stack.enter_async_context(assemble(settings, owned=True))
+        yield assembly, await run_of(assembly.store, run_id)
+
+
+def required_database(settings: Any) -> None:
+    """See that there is something to act on: acting makes no data folder.
+
+    Raises:
+        Failure: There is no database.
+    """
+    database: Path = settings.database
+    if not database.exists():
+        raise Failure(
+            f"There are no runs in {settings.home}: it has no database.", exit_code=ExitCode.NOT_FOUND, code="not_found"
+        )
+
+
+def _local(address: str) -> str:
+    """An address to connect to, of one to listen on."""
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//:::", "//[::1]:")
+
+
+def _post(url: str, key: str, body: bytes, timeout: float | None) -> dict[str, Any]:
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    try:
+        with urlopen(Request(url, body, headers), timeout=timeout) as answer:
+            found = json.loads(answer.read())
+    except HTTPError as error:
+        raise _refused(error.code, error.read()) from None
+    except (URLError, HTTPException, OSError) as error:
+        reason = getattr(error, "reason", None) or error
+        message = f"{url}: no server answers: {getattr(reason, 'strerror', None) or reason}"
+        raise Failure(
+            message, exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="Say where it is with --url or JIKKO_URL."
+        ) from None
+    except ValueError:
+        raise _stranger(url) from None
+    if not isinstance(found, dict):
+        raise _stranger(url)
+    return found
+
+
+def _refused(status: int, answer: bytes) -> Failure:
+    text = answer.decode(errors="replace")
+    try:
+        told = json.loads(text)
+        message, code = str(told["message"]), str(told["code"])
+    except (ValueError, KeyError, TypeError):
+        message, code = text.strip() or "no text", "failed"
+    return Failure(f"{status}: {message}", exit_code=of_answer(status), code=code)
+
+
+def _stranger(url: str) -> Failure:
+    return Failure(f"{url}: the answer is none of Jikko's.", exit_code=ExitCode.FAILED, code="no_server")

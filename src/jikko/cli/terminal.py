@@ -1,0 +1,68 @@
+"""What the terminal of the command is like."""
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping
+from typing import IO, Any
+
+
+def color_wanted(environment: Mapping[str, str]) -> bool | None:
+    """Whether to print colors, whatever the output is; ``None``: on a terminal, and nowhere else.
+
+    ``NO_COLOR`` wins over ``FORCE_COLOR`` (https://no-color.org, https://force-color.org), which wins over ``TERM``.
+    """
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return False if environment.get("TERM") == "dumb" else None
+
+
+def is_live(environment: Mapping[str, str], stream: IO[Any] | None = None) -> bool:
+    """Whether lines can be drawn again: a terminal that knows how. By default standard error."""
+    return (stream or sys.stderr).isatty() and environment.get("TERM", "dumb") != "dumb"
+
+
+def is_conversation() -> bool:
+    """Whether somebody can be asked: questions go to standard error, answers come from standard input."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def columns() -> int:
+    """How many characters a line has."""
+    return shutil.get_terminal_size().columns
+
+
+def width(text: str) -> int:
+    """How many columns a text takes: Chinese, Japanese and Korean characters and emoji take two, accents none."""
+    return sum(_width(character) for character in text)
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Cc", "Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most so many columns; ``…`` stands for what is left out."""
+    if width(text) <= most:
+        return text
+    kept, room = [], most - 1
+    for character in text:
+        room -= _width(character)
+        if room < 0:
+            break
+        kept.append(character)
+    return "".join(kept) + "…" if most > 0 else ""
+
+
+def tail(text: str, most: int) -> str:
+    """The end of a text, of at most so many columns; ``…`` stands for what is left out. As quick for a long text."""
+    return cut(text[: -most - 2 : -1], most)[::-1] if most > 0 else ""
+
+
+def padded(text: str, columns: int) -> str:
+    """A text with spaces behind it, up to so many columns."""
+    return text + " " * max(0, columns - width(text))

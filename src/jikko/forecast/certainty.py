@@ -1,0 +1,80 @@
+"""Which nodes every run comes to."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from jikko.graph.compiled import Body, CompiledGraph
+
+Handles = Callable[[str], Collection[str] | None]
+"""The handles that a node may leave by, one of which it takes; ``None`` if it leaves by all of its edges."""
+
+_MOST: Final = 1000
+"""Nodes that are looked at in one body. For further ones nothing is claimed: memory is nodes times these."""
+
+
+def places(graph: CompiledGraph) -> dict[str, tuple[Body, str | None]]:
+    """The body that each node is in, and the container around it."""
+    found: dict[str, tuple[Body, str | None]] = {}
+    pending: list[tuple[Body, str | None]] = [(graph.body, None)]
+    while pending:
+        body, container = pending.pop()
+        for node in body.nodes:
+            found[node.id] = (body, container)
+            if node.body is not None:
+                pending.append((node.body, node.id))
+    return found
+
+
+def order(body: Body) -> list[int]:
+    """The numbers of the nodes that its root leads to, each behind those that lead to it. It has no cycles."""
+    incoming = list(body.incoming)
+    ready = deque(number for number, count in enumerate(incoming) if count == 0)
+    ordered: list[int] = []
+    while ready:
+        number = ready.popleft()
+        ordered.append(number)
+        for _, target in body.edges[number]:
+            incoming[target] -= 1
+            if incoming[target] == 0:
+                ready.append(target)
+    led_to = set() if body.root is None else {body.root}
+    for number in ordered:
+        if number in led_to:
+            led_to.update(target for _, target in body.edges[number])
+    return [number for number in ordered if number in led_to]
+
+
+def sure(body: Body, targets: Sequence[int], handles: Handles) -> set[int]:
+    """Those of the targets that every run of the body comes to, if no other node fails.
+
+    A node that is no branch leads to all that is behind it. Of a branch counts what lies behind each of its handles:
+    one that nothing leaves by leads nowhere.
+    """
+    if body.root is None:
+        return set()
+    bits = {number: 1 << place for place, number in enumerate(targets[:_MOST])}
+    comes_to: dict[int, int] = {}
+    for number in reversed(order(body)):
+        node = body.nodes[number]
+        taken = handles(node.id) if node.branch else None
+        if taken is None:
+            found = 0
+            for _, target in body.edges[number]:
+                found |= comes_to[target]
+        else:
+            found = _behind_all(body.edges[number], comes_to, taken)
+        comes_to[number] = found | bits.get(number, 0)
+    reached = comes_to.get(body.root, 0)
+    return {number for number, bit in bits.items() if reached & bit}
+
+
+def _behind_all(edges: Sequence[tuple[str, int]], comes_to: Mapping[int, int], handles: Collection[str]) -> int:
+    by_handle = dict.fromkeys(handles, 0)
+    for handle, target in edges:
+        if handle in by_handle:
+            by_handle[handle] |= comes_to[target]
+    common = -1
+    for found in by_handle.values():
+        common &= found
+    return common if by_handle else 0

@@ -1,0 +1,155 @@
+"""What a workflow takes, does and gives: a DSL file at a glance."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from jikko.apps.model_needs import Need, needs_of
+from jikko.dsl.document import Document
+from jikko.dsl.start_variables import StartVariable
+from jikko.forecast.addresses import host_of, known_start, written_host
+from jikko.graph.compiled import CompiledGraph
+from jikko.inputs.samples import samples_of
+from jikko.nodes.flow.answer import Answer
+from jikko.nodes.flow.end import End
+from jikko.nodes.flow.human_input import HumanInput
+from jikko.nodes.flow.start import Start
+from jikko.nodes.http.http_request import HttpRequest
+from jikko.values import Json, Selector
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One output of the workflow."""
+
+    name: str
+    source: str
+    """Where its value comes from: ``Title.variable``."""
+    node: str
+    """The id of the end or answer node that puts it out."""
+
+
+class NodeLine(msgspec.Struct, frozen=True):
+    """One node."""
+
+    id: str
+    type: str
+    title: str
+    container: str | None
+    """The id of the iteration or loop around it."""
+    where: str
+    """The path of its configuration inside the document."""
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """One environment variable."""
+
+    name: str
+    type: str
+    is_set: bool
+    value: Json
+    """``None`` for a secret."""
+
+
+class Form(msgspec.Struct, frozen=True):
+    """One form that a run waits for."""
+
+    node: str
+    title: str
+    inputs: tuple[str, ...]
+    actions: tuple[str, ...]
+    """The ids of its buttons."""
+    seconds: float
+    """How long it can be submitted."""
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A workflow."""
+
+    name: str
+    mode: str
+    description: str
+    version: str
+    """Of the DSL."""
+    inputs: tuple[StartVariable, ...]
+    outputs: tuple[Output, ...]
+    nodes: tuple[NodeLine, ...]
+    """In the order of the file, without the start nodes of containers."""
+    models: tuple[Need, ...]
+    environment: tuple[Environment, ...]
+    hosts: tuple[str, ...]
+    """Of requests, each once; a part that depends on the run stands in braces, as in the file."""
+    forms: tuple[Form, ...]
+    sample: Mapping[str, Json]
+    """Inputs with which a run starts: see ``samples_of``."""
+
+
+def describe(document: Document, graph: CompiledGraph) -> Description:
+    """Describe a workflow that can be imported."""
+    start = graph.nodes[graph.root_id].node
+    inputs = start.variables if isinstance(start, Start) else ()
+    return Description(
+        name=document.name,
+        mode=document.mode,
+        description=document.description,
+        version=document.version,
+        inputs=inputs,
+        outputs=tuple(_outputs(graph)),
+        nodes=tuple(
+            NodeLine(entry.id, entry.type, graph.nodes[entry.id].title, entry.container, entry.where)
+            for entry in document.nodes
+            if not entry.type.endswith(("iteration-start", "loop-start"))
+        ),
+        models=tuple(needs_of((entry.id, entry.data) for entry in document.nodes)),
+        environment=tuple(
+            Environment(
+                variable.name,
+                variable.value_type,
+                variable.value != "",
+                None if variable.value_type == "secret" else variable.value,
+            )
+            for variable in document.environment
+        ),
+        hosts=tuple(dict.fromkeys(_hosts(document, graph))),
+        forms=tuple(_forms(graph)),
+        sample=samples_of(inputs),
+    )
+
+
+def _outputs(graph: CompiledGraph) -> Iterator[Output]:
+    for node in graph.body.nodes:
+        if isinstance(node.node, End):
+            for name, selector in node.node.outputs:
+                yield Output(name, _source(selector, graph), node.id)
+        elif isinstance(node.node, Answer):
+            sources = (_source(selector, graph) for selector in node.node.template.selectors)
+            yield Output("answer", ", ".join(dict.fromkeys(sources)), node.id)
+
+
+def _source(selector: Selector, graph: CompiledGraph) -> str:
+    if not selector:
+        return ""
+    node = graph.nodes.get(selector[0])
+    return ".".join((node.title or node.id if node is not None else selector[0], *selector[1:]))
+
+
+def _hosts(document: Document, graph: CompiledGraph) -> Iterator[str]:
+    environment: dict[str, Any] = {
+        variable.name: variable.value for variable in document.environment if variable.value_type != "secret"
+    }
+    for node in graph.nodes.values():
+        if isinstance(node.node, HttpRequest):
+            host = host_of(*known_start(node.node.url, environment))
+            yield host or written_host(node.node.url)
+
+
+def _forms(graph: CompiledGraph) -> Iterator[Form]:
+    for node in graph.nodes.values():
+        if isinstance(node.node, HumanInput):
+            yield Form(
+                node=node.id,
+                title=node.title or node.id,
+                inputs=tuple(field.name for field in node.node.inputs),
+                actions=tuple(str(action["id"]) for action in node.node.actions),
+                seconds=node.node.seconds,
+            )

@@ -1,0 +1,62 @@
+"""What a forecast finds."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Level: TypeAlias = Literal["error", "will_fail", "may_fail", "warning"]
+"""``error``: the file cannot be imported. ``will_fail``: every run ends there, unless an earlier node ends it or an
+iteration before it has nothing to go over. ``may_fail``: it depends on the run. ``warning``: no run fails of it."""
+
+Cause: TypeAlias = Literal[
+    "document",
+    "app",
+    "node_type",
+    "code",
+    "import",
+    "sandbox",
+    "model",
+    "secret",
+    "environment",
+    "address",
+    "inputs",
+    "form",
+]
+"""What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: a tool, an
+agent or another node that Jikko does not have; ``code``: a program that cannot be run; ``import``: a module that
+programs do not have; ``model``: a provider without a line in the providers file; ``environment``: a
+value from outside that is not of its variable's type; ``address``: the host of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with one node, taken by itself."""
+
+    cause: Cause
+    where: str
+    """The path inside the document, as of a ``Problem``."""
+    what: str
+    """A sentence without its full stop. Ends with what the run will say, if it fails."""
+    hint: str = ""
+    """What to do about it."""
+    certain: bool = True
+    """Whether the node fails whenever it runs."""
+    harmless: bool = False
+    """Whether the node does not fail of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about a file before it runs."""
+
+    level: Level
+    cause: Cause
+    where: str
+    """The path inside the document; ``""`` for the whole."""
+    what: str
+    hint: str = ""
+    node: str = ""
+    """The id of the node that it is about; ``""`` for none. So is ``title``, which is the id of a node without one."""
+    title: str = ""
+    line: int = 0
+    """Counted from 1, where the file is no YAML; 0 where ``where`` says it. So is ``column``."""
+    column: int = 0

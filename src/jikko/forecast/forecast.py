@@ -1,0 +1,217 @@
+"""What will happen when a DSL file is run here. Decided from the compiled document, without running anything."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Final, Literal, TypeAlias
+
+from jikko.apps.environment import EnvLayer, empty_secrets, how_to_fill, with_layers
+from jikko.apps.versions import Checked
+from jikko.dsl.document import Document
+from jikko.dsl.handles import handles_of
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidEnvironment
+from jikko.forecast.certainty import Handles, order, places, sure
+from jikko.forecast.finding import Finding, Level, Trouble
+from jikko.forecast.installation import Installation
+from jikko.forecast.node_troubles import troubles_of
+from jikko.graph.compile import environment_of
+from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
+from jikko.nodes.flow.iteration import Iteration
+from jikko.nodes.flow.loop import Loop
+from jikko.nodes.flow.start import Start
+
+Verdict: TypeAlias = Literal["runs", "may_fail", "will_fail", "cannot_be_imported"]
+
+UNSERVED_MODES: Final = {"advanced-chat": "chat apps are not served yet"}
+"""The modes of apps that can be imported, and why they do not run."""
+
+_VERDICTS: Final[dict[Level, Verdict]] = {
+    "error": "cannot_be_imported",
+    "will_fail": "will_fail",
+    "may_fail": "may_fail",
+}
+_GOES_ON: Final = "runs go on, as the node has an error strategy"
+_ROUND_GOES_ON: Final = "runs go on, as the iteration around it goes on after failed rounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is known of a file before it runs."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    """What cannot be imported first, then what fails, in the order in which a run comes to it."""
+    inputs: tuple[StartVariable, ...] = ()
+    """Of the start node."""
+
+    @property
+    def decisive(self) -> Finding | None:
+        """The finding that the verdict is about: the first that fails. ``None`` if the file runs."""
+        return next((finding for finding in self.findings if _VERDICTS.get(finding.level) == self.verdict), None)
+
+
+def forecast(checked: Checked, installation: Installation, environment: Sequence[EnvLayer] = ()) -> Forecast:
+    """Say what will happen.
+
+    It is taken that an iteration has something to go over, and that what a run gets from outside (inputs, answers of
+    models and other servers) is as the workflow wants it.
+
+    Args:
+        environment: Values for environment variables that take the place of those in the file; the first that has one
+            wins. Those that the data folder has for an app are not known here.
+    """
+    document, graph, refused = checked.document, checked.graph, ""
+    app_name = (document.name if document is not None else "") or PurePath(checked.source).stem
+    if document is not None and graph is not None and environment:
+        try:
+            variables = with_layers(document.environment, app_name, environment)
+            document = replace(document, environment=variables)
+            graph = replace(graph, **environment_of(variables))
+        except InvalidEnvironment as error:
+            refused = str(error)
+    found = list(_of_nodes(document, graph, installation)) if document is not None and graph is not None else []
+    told = {finding.where for finding in found}
+    findings = [
+        Finding(
+            "error" if problem.fatal else "warning",
+            "document",
+            problem.where,
+            problem.what,
+            problem.hint,
+            line=problem.line,
+            column=problem.column,
+        )
+        for problem in checked.problems
+        # Of a node that cannot run there is more to say than that.
+        if problem.fatal or problem.where not in told
+    ]
+    if document is not None and graph is not None:
+        findings += _of_app(document, installation)
+        if refused:
+            findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
+        findings += _of_secrets(document, app_name)
+    findings += found
+    rank: dict[Level, int] = {"error": 0, "will_fail": 1, "may_fail": 2, "warning": 3}
+    findings.sort(key=lambda finding: rank[finding.level])
+    verdict = _VERDICTS.get(findings[0].level, "runs") if findings else "runs"
+    start = None if graph is None else graph.nodes[graph.root_id].node
+    return Forecast(verdict, tuple(findings), start.variables if isinstance(start, Start) else ())
+
+
+def _of_app(document: Document, installation: Installation) -> Iterator[Finding]:
+    if document.mode in UNSERVED_MODES:
+        yield Finding("will_fail", "app", "app.mode", UNSERVED_MODES[document.mode])
+    if installation.no_start:
+        yield Finding("will_fail", "model", "", installation.no_start.removesuffix("."))
+
+
+def _of_secrets(document: Document, app_name: str) -> Iterator[Finding]:
+    empty = empty_secrets(document.environment)
+    for index, variable in enumerate(document.environment):
+        if variable.name in empty:
+            where = f"workflow.environment_variables[{index}]"
+            what = f"the secret environment variable {variable.name!r} is empty"
+            hint = f"exports leave secrets out: {how_to_fill(app_name, variable.name)}"
+            yield Finding("warning", "secret", where, what, hint)
+
+
+def _of_nodes(document: Document, graph: CompiledGraph, installation: Installation) -> Iterator[Finding]:
+    entries = {entry.id: entry for entry in document.nodes}
+    troubles: dict[str, list[Trouble]] = {}
+    for node in _in_order(graph.body):
+        found = list(troubles_of(node.node, entries[node.id], document, installation))
+        if found:
+            troubles[node.id] = found
+    doomed = {node_id for node_id, found in troubles.items() if any(_fails(trouble) for trouble in found)}
+
+    def handles(node_id: str) -> Collection[str] | None:
+        strategy = graph.nodes[node_id].strategy
+        return ("fail-branch",) if node_id in doomed and strategy == "fail-branch" else handles_of(entries[node_id])
+
+    outlook = _Outlook(graph, doomed, handles)
+    for node_id, found in troubles.items():
+        node = graph.nodes[node_id]
+        goes_on = outlook.goes_on(node_id)
+        for trouble in found:
+            level, note = _judged(trouble, goes_on, is_sure=outlook.is_sure(node_id))
+            failing = level in ("will_fail", "may_fail") or trouble.harmless
+            yield Finding(
+                level,
+                trouble.cause,
+                trouble.where,
+                trouble.what + note,
+                trouble.hint if failing else "",
+                node=node_id,
+                title=node.title or node_id,
+            )
+
+
+def _judged(trouble: Trouble, goes_on: str, *, is_sure: bool) -> tuple[Level, str]:
+    """How much a trouble matters, and what is to be added to what it says."""
+    if trouble.harmless:
+        return "warning", ""
+    if goes_on:
+        return "warning", f"; {goes_on}"
+    if not trouble.certain:
+        return "may_fail", ""
+    return ("will_fail", "") if is_sure else ("may_fail", "; not every run comes to it")
+
+
+def _fails(trouble: Trouble) -> bool:
+    return trouble.certain and not trouble.harmless
+
+
+def _in_order(body: Body) -> Iterator[CompiledNode]:
+    """The nodes that runs may come to, in the order in which they do; those inside of a container behind it."""
+    pending = [iter([body.nodes[number] for number in order(body)])]
+    while pending:
+        node = next(pending[-1], None)
+        if node is None:
+            pending.pop()
+            continue
+        yield node
+        if node.body is not None:
+            pending.append(iter([node.body.nodes[number] for number in order(node.body)]))
+
+
+class _Outlook:
+    """What becomes of nodes that fail."""
+
+    def __init__(self, graph: CompiledGraph, doomed: Collection[str], handles: Handles) -> None:
+        self._graph = graph
+        self._places = places(graph)
+        targets: dict[int, tuple[Body, set[int]]] = {}
+        for node_id in doomed:
+            for inner in (node_id, *self._around(node_id)):
+                body, _ = self._places[inner]
+                targets.setdefault(id(body), (body, set()))[1].add(graph.nodes[inner].position)
+        self._sure = {key: sure(body, sorted(wanted), handles) for key, (body, wanted) in targets.items()}
+
+    def is_sure(self, node_id: str) -> bool:
+        """Whether every run comes to a node that fails."""
+        for inner in (node_id, *self._around(node_id)):
+            body, container = self._places[inner]
+            if self._graph.nodes[inner].position not in self._sure.get(id(body), ()):
+                return False
+            around = None if container is None else self._graph.nodes[container].node
+            if isinstance(around, Loop) and around.count == 0:
+                return False
+        return True
+
+    def goes_on(self, node_id: str) -> str:
+        """Why a run goes on when the node fails; ``""`` if it does not."""
+        for inner in (node_id, *self._around(node_id)):
+            node = self._graph.nodes[inner]
+            if node.strategy is not None:
+                return _GOES_ON
+            if inner != node_id and isinstance(node.node, Iteration) and node.node.error_mode != "terminated":
+                return _ROUND_GOES_ON
+        return ""
+
+    def _around(self, node_id: str) -> Iterator[str]:
+        """The containers around a node, the innermost first."""
+        _, container = self._places[node_id]
+        while container is not None:
+            yield container
+            _, container = self._places[container]

@@ -1,0 +1,58 @@
+"""What this installation has that workflows need."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jikko.errors import InvalidSettings
+from jikko.forecast.model_objections import missing_library
+from jikko.outbound.policy import Network, parse_allow
+from jikko.providers.config import Providers
+from jikko.providers.file import read_providers
+from jikko.sandbox.languages.stdlib import offers
+from jikko.sandbox.unavailable import why_unsupported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What a forecast has to know besides the file. By default: no providers, and only public addresses."""
+
+    providers: Providers = field(default_factory=Providers)
+    no_start: str = ""
+    """Why no run can even start here: the text of the error; ``""`` if one can."""
+    allow: tuple[Network, ...] = ()
+    """The networks that are not public and that requests may reach all the same."""
+    has_proxy: bool = False
+    """Whether requests go through a proxy, which decides about the addresses of names by itself."""
+    no_sandbox: str | None = None
+    """Why no program can run on this machine, if none can."""
+    has_module: Callable[[str], bool] = offers
+    """Whether Python programs can import a top-level module."""
+    missing_library: Callable[[str], str | None] = missing_library
+    """The package that a provider of a type needs, if it is not installed."""
+
+
+def installation(
+    providers: Path | None, environment: Mapping[str, str], *, http_allow: Iterable[str] = (), http_proxy: str = ""
+) -> Installation:
+    """This installation, with settings. Reads the providers file; starts and calls nothing.
+
+    Args:
+        providers: The providers file.
+        environment: What ``${NAME}`` in it stands for.
+        http_allow: The setting of that name, and so is ``http_proxy``.
+    """
+    found, no_start = Providers(), ""
+    allow: tuple[Network, ...] = ()
+    try:
+        found = read_providers(providers, environment)
+        allow = parse_allow(http_allow)
+    except (InvalidSettings, ValueError) as error:
+        no_start = str(error)
+    return Installation(
+        providers=found,
+        no_start=no_start,
+        allow=allow,
+        has_proxy=bool(http_proxy),
+        no_sandbox=why_unsupported(),
+    )

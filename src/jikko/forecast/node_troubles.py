@@ -1,0 +1,109 @@
+"""What is wrong with a node, taken by itself: it will fail when it runs, or may."""
+
+from collections.abc import Iterator, Mapping
+
+from jikko.apps.model_needs import needs_of
+from jikko.dsl.document import Document, NodeEntry
+from jikko.forecast.addresses import known_start, trouble_of_url
+from jikko.forecast.finding import Trouble
+from jikko.forecast.installation import Installation
+from jikko.forecast.javascript_code import troubles_of_javascript
+from jikko.forecast.model_objections import objection
+from jikko.forecast.python_code import troubles_of_python
+from jikko.nodes.contract import Node
+from jikko.nodes.data.code import Code
+from jikko.nodes.data.template_transform import TemplateTransform
+from jikko.nodes.flow.human_input import HumanInput
+from jikko.nodes.flow.start import Start
+from jikko.nodes.flow.trigger import Trigger
+from jikko.nodes.http.http_request import HttpRequest
+from jikko.nodes.model.llm import Llm
+from jikko.nodes.model.parameter_extractor import ParameterExtractor
+from jikko.nodes.model.question_classifier import QuestionClassifier
+from jikko.nodes.unsupported import Unsupported
+from jikko.values import Json
+
+
+def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: Installation) -> Iterator[Trouble]:
+    """Every reason that is known before a run.
+
+    Args:
+        node: The compiled node of ``entry``.
+    """
+    environment = {variable.name: variable.value for variable in document.environment}
+    match node:
+        case Unsupported():
+            yield Trouble("node_type", f"{entry.where}.type", f"{node.subject} cannot be run by Jikko", node.instead)
+        case Trigger():
+            what = f"{entry.type!r} triggers nothing here: runs are started over the API, and have no outputs of it"
+            yield Trouble("node_type", f"{entry.where}.type", what, harmless=True)
+        case Code():
+            yield from _of_code(node, f"{entry.where}.code", installation)
+        case TemplateTransform() if installation.no_sandbox is not None:
+            yield Trouble("sandbox", f"{entry.where}.template", installation.no_sandbox)
+        case Llm() | ParameterExtractor() | QuestionClassifier():
+            yield from _of_model(node, entry, installation)
+        case HttpRequest():
+            yield from _of_request(node, entry, environment, installation)
+        case HumanInput():
+            yield from _of_form(node, entry)
+        case Start():
+            yield from _of_inputs(node, entry)
+
+
+def _of_code(node: Code, where: str, installation: Installation) -> Iterator[Trouble]:
+    if installation.no_sandbox is not None:
+        yield Trouble("sandbox", where, installation.no_sandbox)
+    elif node.language == "javascript":
+        yield from troubles_of_javascript(node.code, where)
+    else:
+        yield from troubles_of_python(node.code, where, installation.has_module)
+
+
+def _of_model(
+    node: Llm | ParameterExtractor | QuestionClassifier, entry: NodeEntry, installation: Installation
+) -> Iterator[Trouble]:
+    where = f"{entry.where}.model"
+    if not node.model.provider or not node.model.name:
+        yield Trouble("model", where, "no model is chosen in this node", "choose one")
+        return
+    for need in needs_of([(entry.id, entry.data)]):
+        found = objection(need, installation.providers, installation.missing_library)
+        if found is not None:
+            yield Trouble("model", where, found.what, found.hint)
+
+
+def _of_request(
+    node: HttpRequest, entry: NodeEntry, environment: Mapping[str, Json], installation: Installation
+) -> Iterator[Trouble]:
+    if node.api_key is not None:
+        key, is_whole = known_start(node.api_key.key, environment)
+        if is_whole and not key.strip():
+            names = [selector[1] for selector in node.api_key.key.selectors]
+            hint = f"give the environment variable {names[0]} a value" if names else "enter it in the node"
+            where = f"{entry.where}.authorization.config.api_key"
+            yield Trouble("secret", where, "API key is required for authorization but was empty", hint)
+    found = trouble_of_url(node.url, environment, f"{entry.where}.url", installation)
+    if found is not None:
+        yield found
+
+
+def _of_form(node: HumanInput, entry: NodeEntry) -> Iterator[Trouble]:
+    if entry.container is not None:
+        yield Trouble(
+            "form",
+            f"{entry.where}.type",
+            "a human-input node cannot stand inside an iteration or a loop",
+            "ask in front of it",
+        )
+    elif not node.on_web:
+        what = "nobody can submit the form over the API, and the run waits until its time is up"
+        yield Trouble("form", entry.where, what, "switch on the delivery method 'webapp'", harmless=True)
+
+
+def _of_inputs(node: Start, entry: NodeEntry) -> Iterator[Trouble]:
+    for index, variable in enumerate(node.variables):
+        if variable.type == "select" and variable.required and not variable.options:
+            where = f"{entry.where}.variables[{index}]"
+            what = f"{variable.name} in input form must be one of the following: [], so no value will do"
+            yield Trouble("inputs", where, what, "give the selection options")

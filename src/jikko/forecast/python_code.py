@@ -1,0 +1,91 @@
+"""What is wrong with a Python program before it runs: modules that it cannot have, and text that is no Python."""
+
+import ast
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from jikko.forecast.finding import Trouble
+from jikko.sandbox.languages.refusals import module_advice
+
+_CATCHES: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_MAX_TOLD: Final = 10
+"""Modules of one program that are told."""
+
+
+def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool]) -> Iterator[Trouble]:
+    """What will fail in a program, in the order of its lines.
+
+    An import that stands by itself, at the top or in ``main``, fails for certain; in a branch or in another function it
+    may. One whose failure the program catches is left out.
+
+    Args:
+        code: The program.
+        where: Its path in the document.
+        has_module: Whether programs can import a top-level module.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+            compile(tree, "<code>", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        yield Trouble("code", where, f"the code is no Python: {error.msg} (line {error.lineno or 1} of the code)")
+        return
+    except (ValueError, RecursionError, MemoryError) as error:
+        yield Trouble("code", where, f"the code is no Python: {error or 'it is nested too deeply'}")
+        return
+    told: set[str] = set()
+    for module, line, certain in _imports(tree):
+        top = module.partition(".")[0]
+        if top in told or len(told) >= _MAX_TOLD or has_module(top):
+            continue
+        told.add(top)
+        advice = module_advice(top, sys.stdlib_module_names)
+        yield Trouble("import", where, f"there is no module {top!r} (line {line} of the code)", advice, certain)
+    if not _may_define_main(tree):
+        yield Trouble("code", where, "the code does not define a function main")
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
+    """Every import whose failure is not caught: the module, its line, and whether it is certain to be run."""
+    pending: list[tuple[ast.AST, bool]] = [(node, True) for node in reversed(tree.body)]
+    while pending:
+        node, certain = pending.pop()
+        match node:
+            case ast.Import(names=names):
+                yield from ((alias.name, node.lineno, certain) for alias in names)
+                continue
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module, node.lineno, certain
+                continue
+            case ast.Try() if any(map(_catches, node.handlers)):
+                below: list[ast.stmt] = [line for handler in node.handlers for line in handler.body]
+                pending += [(line, False) for line in reversed(below + node.orelse + node.finalbody)]
+                continue
+            case ast.FunctionDef(name="main", body=body) if certain:
+                pending += [(line, True) for line in reversed(body)]
+                continue
+            case ast.With(body=body) | ast.ClassDef(body=body) if certain:
+                pending += [(line, True) for line in reversed(body)]
+                continue
+        pending += [(child, False) for child in reversed(list(ast.iter_child_nodes(node)))]
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in _CATCHES) for kind in kinds)
+
+
+def _may_define_main(tree: ast.Module) -> bool:
+    """Whether something binds the name, or may do so without naming it."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name="main") | ast.AsyncFunctionDef(name="main") | ast.ClassDef(name="main"):
+                return True
+            case ast.Name(id="main", ctx=ast.Store()) | ast.Name(id="exec" | "globals" | "setattr"):
+                return True
+            case ast.alias(name=name, asname=asname) if "main" in (asname, name) or name == "*":
+                return True
+    return False

@@ -1,0 +1,49 @@
+"""Graphs with nodes whose outputs were given from outside."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jikko.dsl.fields import did_you_mean
+from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
+from jikko.nodes.mocked import Mocked, MockedBranch
+from jikko.values import Json
+
+
+def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) -> CompiledGraph:
+    """The graph with mocks in the place of nodes.
+
+    Args:
+        mocks: Outputs by the id or the title of a node; an id wins. Of nodes with one title, all are mocked. Names that
+            the graph lacks change nothing. A mocked container runs no round.
+    """
+    chosen: dict[str, Mapping[str, Json]] = {}
+    for node in graph.nodes.values():
+        outputs = mocks.get(node.id, mocks.get(node.title))
+        if outputs is not None:
+            chosen[node.id] = outputs
+    if not chosen:
+        return graph
+
+    def mocked(node: CompiledNode) -> CompiledNode:
+        if node.id in chosen:
+            stand_in = (MockedBranch if node.node.branching else Mocked)(chosen[node.id])
+            return replace(node, node=stand_in, body=None, effects=False, retries=0)
+        return node if node.body is None else replace(node, body=inside(node.body))
+
+    def inside(body: Body) -> Body:
+        return replace(body, nodes=tuple(map(mocked, body.nodes)))
+
+    return replace(
+        graph, body=inside(graph.body), nodes={node_id: mocked(node) for node_id, node in graph.nodes.items()}
+    )
+
+
+def unknown_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) -> list[str]:
+    """A sentence for each name that is neither id nor title of a node."""
+    names = {name: None for node in graph.nodes.values() for name in (node.id, node.title) if name}
+    found = []
+    for name in mocks:
+        if name not in names:
+            hint = did_you_mean(name, list(names))
+            found.append(f"no node has the id or title {name!r}" + (f" ({hint})" if hint else ""))
+    return found

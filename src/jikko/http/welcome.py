@@ -1,0 +1,50 @@
+"""The addresses that somebody opens first: ``/`` and ``/v1``. A person is shown a page, a client gets JSON."""
+
+import html
+from typing import Any
+
+from jikko.http.operation import Operation
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response, json_response
+
+
+def welcome_operations() -> list[Operation]:
+    """The operations. What they answer is no part of the API."""
+    answers = {200: "application/json"}
+    return [
+        Operation("GET", path, welcome, "What this server is", answers, tag="Server", open=True)
+        for path in ("/", "/v1")
+    ]
+
+
+async def welcome(request: Request) -> Answer:
+    """What this is, and where to read on."""
+    version = request.api.version
+    if "text/html" in (request.header(b"accept") or "").lower():
+        # One address, two answers: no cache may give one client what was meant for another.
+        return Response(_page(version).encode(), headers={"vary": "accept"}, media_type=b"text/html; charset=utf-8")
+    said: dict[str, Any] = {
+        "welcome": "Jikko",
+        "api_version": "v1",
+        "server_version": version,
+        "api": "/v1/",
+        "docs": "/docs",
+        "openapi": "/openapi.json",
+        "health": "/health",
+    }
+    answer = json_response(said)
+    answer.headers.append((b"vary", b"accept"))
+    return answer
+
+
+def _page(version: str) -> str:
+    """A page that needs nothing from elsewhere. Its links hold below another path, too."""
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Jikko</title>"
+        "<meta name=viewport content='width=device-width'>"
+        "<style>body{font:16px/1.5 system-ui;margin:4rem auto;max-width:40rem;padding:0 1rem}</style>"
+        f"<h1>Jikko {html.escape(version)}</h1>"
+        "<p>This server runs workflows written in the Dify DSL, and serves them over Dify's workflow API, below "
+        "<code>/v1</code>. Requests carry the API key of an app: <code>Authorization: Bearer app-…</code>.</p>"
+        "<p><a href=docs>The API</a> · <a href=openapi.json>openapi.json</a> · <a href=health>health</a></p></html>"
+    )

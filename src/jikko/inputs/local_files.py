@@ -1,0 +1,73 @@
+"""Files of this machine as inputs of a run: uploaded for its user, as a client would."""
+
+import asyncio
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from jikko.apps.end_users import end_user
+from jikko.dsl.start_variables import StartVariable
+from jikko.errors import InvalidParam, JikkoError
+from jikko.inputs.given import Upload
+from jikko.inputs.uploads import FileService
+from jikko.ports.file_index import StoredFile
+from jikko.ports.file_types import detect_type
+from jikko.values import Json
+
+
+@dataclass(slots=True)
+class _Part:
+    filename: str | None
+    content_type: str | None
+    opened: BinaryIO
+
+    async def read(self, size: int = -1) -> bytes:
+        return self.opened.read(size)
+
+
+async def uploaded(
+    values: Mapping[str, Any], variables: Sequence[StartVariable], files: FileService, *, app_id: str, user: str
+) -> dict[str, Json]:
+    """The inputs with file objects in place of each ``Upload``.
+
+    Raises:
+        InvalidParam: Files cannot be read or uploaded; the message has a line for each.
+    """
+    kinds = {variable.name: variable for variable in variables}
+    problems: list[str] = []
+
+    async def one(value: Any, variable: StartVariable) -> Any:
+        if not isinstance(value, Upload):
+            return value
+        try:
+            stored = await _stored(value.path, files, app_id, user)
+        except OSError as error:
+            problems.append(f"input {variable.name!r} cannot be read from {value.path}: {error.strerror or error}")
+        except JikkoError as error:
+            problems.append(f"input {variable.name!r} cannot be uploaded from {value.path}: {error or error.code}")
+        else:
+            kind = detect_type(stored.extension, stored.mime_type)
+            listed = variable.allowed_file_types
+            declared = "custom" if "custom" in listed and kind not in listed else kind
+            return {"transfer_method": "local_file", "upload_file_id": stored.id, "type": declared}
+        return None
+
+    made: dict[str, Json] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            made[name] = [await one(item, kinds[name]) for item in value]
+        else:
+            made[name] = await one(value, kinds[name]) if isinstance(value, Upload) else value
+    if problems:
+        raise InvalidParam("\n  ".join(problems))
+    return made
+
+
+async def _stored(path: str, files: FileService, app_id: str, user: str) -> StoredFile:
+    file = Path(path)
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    with await asyncio.to_thread(file.open, "rb") as opened:
+        part = _Part(file.name, kind, opened)
+        return await files.upload([("file", part)], app_id=app_id, end_user_id=end_user(app_id, user))

@@ -1,0 +1,100 @@
+"""Sample inputs: values with which a run starts, for those who see a workflow for the first time."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from jikko.dsl.json_schema import BadSchema, JsonSchema
+from jikko.dsl.start_variables import StartVariable
+from jikko.values import Json
+
+_TEXT: Final = "text"
+_EXTENSIONS: Final = {"document": ".pdf", "image": ".png", "audio": ".mp3", "video": ".mp4"}
+_MAX_DEPTH: Final = 20
+"""Levels of a schema that are filled in."""
+
+
+def samples_of(variables: Iterable[StartVariable]) -> dict[str, Json]:
+    """A value for each required input that passes the checks of inputs, in the order of the inputs.
+
+    A file that must be uploaded first has a placeholder for its id. For a selection without options and a schema that
+    needs more than a type and a range there is no such value; what is there then is a guess.
+    """
+    return {variable.name: _sample(variable) for variable in variables if variable.required}
+
+
+def _sample(variable: StartVariable) -> Json:
+    match variable.type:
+        case "select":
+            return variable.options[0] if variable.options else _TEXT
+        case "number":
+            return 1
+        case "checkbox":
+            return True
+        case "json_object":
+            return _object(variable.json_schema or {})
+        case "file":
+            return _file(variable)
+        case "file-list":
+            return [_file(variable)]
+        case _:
+            return _TEXT[: variable.max_length or None]
+
+
+def _file(variable: StartVariable) -> dict[str, Json]:
+    types = variable.allowed_file_types
+    kind = next((kind for kind in types if kind in _EXTENSIONS), "custom" if types else "document")
+    extension = _EXTENSIONS.get(kind) or next(iter(variable.allowed_file_extensions), ".bin")
+    methods = variable.allowed_file_upload_methods
+    if methods and "remote_url" not in methods:
+        return {"type": kind, "transfer_method": "local_file", "upload_file_id": "ID-OF-AN-UPLOAD"}
+    url = f"https://example.com/sample.{extension.strip().lower().lstrip('.')}"
+    return {"type": kind, "transfer_method": "remote_url", "url": url}
+
+
+def _object(schema: Mapping[str, Any]) -> Json:
+    try:
+        made = _of_schema(schema, 0)
+        if isinstance(made, dict) and JsonSchema(schema, "draft 7").misfit(made) is None:
+            return made
+    except (BadSchema, TypeError, ValueError, OverflowError):
+        # The schema is a stranger's: where it makes no sense, neither does a sample.
+        pass
+    return {}
+
+
+def _of_schema(schema: Any, depth: int) -> Json:
+    """The smallest value of the first type that a schema names."""
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+        return None
+    for name in ("const", "default"):
+        if name in schema:
+            value: Json = schema[name]
+            return value
+    if schema.get("enum"):
+        first: Json = schema["enum"][0]
+        return first
+    named = schema.get("type")
+    kind = named[0] if isinstance(named, list) and named else named
+    match kind or ("object" if "properties" in schema or depth == 0 else ""):
+        case "object":
+            properties = schema.get("properties") or {}
+            return {name: _of_schema(properties.get(name, {}), depth + 1) for name in schema.get("required") or ()}
+        case "array":
+            return [_of_schema(schema.get("items", {}), depth + 1)] * min(int(schema.get("minItems", 0)), 10)
+        case "string":
+            length = min(max(int(schema.get("minLength", 0)), len(_TEXT)), int(schema.get("maxLength", 1000)))
+            return (_TEXT * (length // len(_TEXT) + 1))[:length] if length <= 1000 else _TEXT
+        case "number" | "integer":
+            return _number(schema)
+        case "boolean":
+            return True
+        case _:
+            return None if kind == "null" else _TEXT
+
+
+def _number(schema: Mapping[str, Any]) -> Json:
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + ("exclusiveMinimum" in schema))
+    high = schema.get("maximum", schema.get("exclusiveMaximum", 0) - ("exclusiveMaximum" in schema))
+    if "minimum" in schema or "exclusiveMinimum" in schema:
+        return low
+    return min(1, high) if "maximum" in schema or "exclusiveMaximum" in schema else 1

@@ -1,0 +1,204 @@
+"""Models that answer without a provider: to try a workflow without keys, and in tests of workflows.
+
+An answer depends on the request and on nothing else, so that it is the same each time. It says that it is no model's.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from jikko.ports.models import Abilities, Chunk, Completion, Message, ModelRequest, ModelUsage, ToolCall
+from jikko.providers.tokens import estimated
+from jikko.values import Json
+
+_MARK: Final = "[fake answer"
+_QUOTED: Final = 400
+"""Characters of the prompt that an answer repeats."""
+_PIECE: Final = re.compile(r"\S+\s*|\s+")
+_MOST_LEVELS: Final = 12
+"""Of an object that a schema describes; schemas may refer to themselves."""
+
+
+class FakeModels:
+    """A ``Models`` for which every provider and model is set up. It costs nothing and keeps nothing."""
+
+    def abilities(self, provider: str, model: str) -> Abilities:
+        """See ``Models.abilities``: all that there are."""
+        return Abilities(structured_output=True, media=frozenset({"image", "audio", "video", "document"}))
+
+    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+        """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.
+
+        A model in mode ``completion`` and one that is told its schema in words are answered with JSON too where the
+        prompt asks for it: parameter extractors and classifiers do.
+        """
+        began = time.perf_counter()
+        text = ""
+        calls: tuple[ToolCall, ...] = ()
+        if request.tools:
+            [tool, *_] = request.tools
+            arguments = json.dumps(sample_of(tool.parameters, _last_text(request.messages)), ensure_ascii=False)
+            calls = (ToolCall("fake-call-1", tool.name, arguments),)
+        elif request.schema is not None:
+            text = json.dumps(sample_of(request.schema, _last_text(request.messages)), ensure_ascii=False)
+        else:
+            text = _json_asked_for(request.messages) or _words(request)
+        first: float | None = None
+        if tell is not None and request.stream:
+            for piece in _PIECE.findall(text):
+                if first is None:
+                    first = time.perf_counter()
+                tell(Chunk(piece, ""))
+                # A real answer comes in turns of the event loop as well.
+                await asyncio.sleep(0)
+        now = time.perf_counter()
+        prompt = sum(estimated(message.text) for message in request.messages)
+        completion = estimated(text) + sum(estimated(call.arguments) for call in calls)
+        return Completion(
+            text=text,
+            tool_calls=calls,
+            finish_reason="tool_calls" if calls else "stop",
+            is_fake=True,
+            usage=ModelUsage(
+                prompt_tokens=prompt,
+                completion_tokens=completion,
+                total_tokens=prompt + completion,
+                latency=round(now - began, 3),
+                time_to_first_token=None if first is None else round(first - began, 3),
+                time_to_generate=None if first is None else round(now - first, 3),
+            ),
+        )
+
+    async def close(self) -> None:
+        """See ``Models.close``."""
+
+
+def sample_of(schema: Any, about: str = "") -> Json:
+    """A value that fits a JSON schema, the same each time.
+
+    Args:
+        about: The text that the value is said to be found in; of a list of words, the first that stands in it is taken.
+    """
+    root: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
+    return _sample(root, root, about.casefold(), "value", 0)
+
+
+def _sample(schema: Any, root: Mapping[str, Any], about: str, name: str, depth: int) -> Json:
+    if not isinstance(schema, Mapping) or depth > _MOST_LEVELS:
+        return None
+    if (target := _target(schema, root)) is not None:
+        return _sample(target, root, about, name, depth + 1)
+    if "const" in schema:
+        constant: Json = schema["const"]
+        return constant
+    if isinstance(choices := schema.get("enum"), list) and choices:
+        named = (choice for choice in choices if isinstance(choice, str) and choice and choice.casefold() in about)
+        chosen: Json = next(named, choices[0])
+        return chosen
+    for several in ("anyOf", "oneOf", "allOf"):
+        if isinstance(parts := schema.get(several), list) and parts:
+            if several == "allOf":
+                return _sample(_merged(schema, parts), root, about, name, depth + 1)
+            return _sample(parts[0], root, about, name, depth + 1)
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((entry for entry in kind if entry != "null"), "null")
+    if kind is None:
+        kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
+    match kind:
+        case "object":
+            properties = schema.get("properties")
+            entries = properties.items() if isinstance(properties, Mapping) else ()
+            made = {str(key): _sample(entry, root, about, str(key), depth + 1) for key, entry in entries}
+            return made
+        case "array":
+            few = max(1, _whole(schema.get("minItems")))
+            return [_sample(schema.get("items", {}), root, about, name, depth + 1) for _ in range(min(few, 100))]
+        case "integer" | "number":
+            return _number(schema)
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            text = f"fake {name}"
+            least, most = _whole(schema.get("minLength")), _whole(schema.get("maxLength"))
+            text = text.ljust(min(least, 10_000), ".")
+            return text[:most] if most else text
+
+
+def _target(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    reference = schema.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    found: Any = root
+    for part in reference[1:].strip("/").split("/"):
+        if part:
+            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+    return found
+
+
+def _merged(schema: Mapping[str, Any], parts: list[Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
+    for part in parts:
+        if isinstance(part, Mapping):
+            properties = {**merged.get("properties", {}), **part.get("properties", {})}
+            merged = {**merged, **part} | ({"properties": properties} if properties else {})
+    return merged
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _number(schema: Mapping[str, Any]) -> Json:
+    least, most = schema.get("minimum"), schema.get("maximum")
+    number: float = 1
+    if isinstance(least, (int, float)) and number < least:
+        number = least
+    if isinstance(most, (int, float)) and number > most:
+        number = most
+    return number
+
+
+def _last_text(messages: tuple[Message, ...]) -> str:
+    """What was asked: the text behind the last label ``Text:``, or the last message of the user."""
+    last = next((message.text for message in reversed(messages) if message.role == "user"), "")
+    return last.rpartition("\nText: ")[2] if "\nText: " in last else last.removeprefix("Text: ")
+
+
+def _words(request: ModelRequest) -> str:
+    asked = _last_text(request.messages).strip()
+    quoted = asked if len(asked) <= _QUOTED else f"{asked[:_QUOTED]} …"
+    return f"{_MARK} of {request.provider.rpartition('/')[2]}/{request.model}] {quoted}".rstrip()
+
+
+def _json_asked_for(messages: tuple[Message, ...]) -> str:
+    """The answer to a prompt that describes JSON in words; empty if it does not."""
+    text = "\n".join(message.text for message in messages)
+    about = _last_text(messages)
+    for categories in _json_values(text, "\nCategories: "):
+        if isinstance(categories, list) and all(isinstance(entry, dict) for entry in categories) and categories:
+            inside = (c for c in categories if str(c.get("category_name", "")).casefold() in about.casefold())
+            chosen = next(inside, categories[0])
+            return json.dumps({"keywords": [], **chosen}, ensure_ascii=False)
+    for schema in _json_values(text, "JSON schema:\n", "JSON schema.\n"):
+        if isinstance(schema, dict):
+            return json.dumps(sample_of(schema, about), ensure_ascii=False)
+    return ""
+
+
+def _json_values(text: str, *labels: str) -> Iterator[Any]:
+    """The JSON behind labels, the last ones first: what stands in front are examples."""
+    decoder = json.JSONDecoder()
+    for label in labels:
+        at = len(text)
+        while (at := text.rfind(label, 0, at)) >= 0:
+            start = at + len(label)
+            try:
+                yield decoder.raw_decode(text, start + len(text[start:]) - len(text[start:].lstrip()))[0]
+            except (ValueError, RecursionError):
+                continue

@@ -1,0 +1,67 @@
+"""Runs by the beginning of their id."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from jikko.errors import NotFound
+from jikko.ids import is_uuid
+from jikko.ports.run_store import RunStore
+from jikko.record import RunRecord
+
+_SHORTEST: Final = 13
+"""Characters of a short id: up to its second dash, which is the millisecond of the run. Runs of one that are shown
+together have more."""
+_LEAST: Final = 4
+"""Digits that must be given."""
+_MOST_TOLD: Final = 10
+
+
+class AmbiguousId(NotFound):
+    """Several runs have ids that begin so."""
+
+    def __init__(self, prefix: str, found: list[str], *, more: bool) -> None:
+        listed = "\n  ".join([*found, *(["…"] if more else [])])
+        super().__init__(f"Several runs have ids that begin with {prefix!r}:\n  {listed}", code="ambiguous_id")
+
+
+async def run_of(store: RunStore, given: str) -> RunRecord:
+    """The run whose id is given, or begins so; in any case, with dashes or without.
+
+    Raises:
+        NotFound: There is none.
+        AmbiguousId: There are several.
+    """
+    if is_uuid(given):
+        if (record := await store.record(given)) is not None:
+            return record
+        raise NotFound(f"There is no run {given!r}; `jikko runs list` shows those that there are.")
+    digits = given.replace("-", "").lower()
+    if len(digits) > 32 or set(digits) - set("0123456789abcdef"):
+        raise NotFound(f"{given!r} is no id of a run; `jikko runs list` shows them.")
+    if len(digits) < _LEAST:
+        raise NotFound(f"{given!r} is too short for an id of a run: give {_LEAST} digits or more.")
+    whole = digits.ljust(32, "0")
+    after = f"{whole[:8]}-{whole[8:12]}-{whole[12:16]}-{whole[16:20]}-{whole[20:]}"
+    near = await store.scan(after=after, limit=_MOST_TOLD + 1)
+    found = [record for record in near if record.owner.run_id.replace("-", "").startswith(digits)]
+    if not found:
+        raise NotFound(f"There is no run whose id begins with {given!r}; `jikko runs list` shows those that there are.")
+    if len(found) > 1:
+        ids = [record.owner.run_id for record in found]
+        raise AmbiguousId(given, ids[:_MOST_TOLD], more=len(ids) > _MOST_TOLD)
+    return found[0]
+
+
+def short_ids(ids: Iterable[str]) -> dict[str, str]:
+    """The beginning of each id that tells it apart from the others."""
+    ordered = sorted(set(ids))
+    short = {}
+    for index, run_id in enumerate(ordered):
+        neighbours = ordered[max(0, index - 1) : index] + ordered[index + 1 : index + 2]
+        length = max([_SHORTEST, *(_common(run_id, other) + 1 for other in neighbours)])
+        short[run_id] = run_id[: length + 1].rstrip("-") if run_id[length - 1] == "-" else run_id[:length]
+    return short
+
+
+def _common(one: str, other: str) -> int:
+    return next((index for index, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]), len(one))

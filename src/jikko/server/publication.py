@@ -1,0 +1,129 @@
+"""Publishing what a server was started with: files, keys, and values for environment variables."""
+
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import click
+
+from jikko.apps.dsl_file import read_dsl_file, readable
+from jikko.apps.environment import empty_secrets, how_to_fill, unused
+from jikko.apps.key_files import keep_key
+from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
+from jikko.apps.publishing import Apps
+from jikko.apps.versions import Workflow
+from jikko.errors import Conflict, InvalidParam, InvalidSettings, JikkoError, NotFound
+from jikko.ports.app_store import App
+from jikko.server.trial import bearer, trial_lines
+from jikko.settings import PREFIX
+
+Issued: TypeAlias = tuple[str, Workflow]
+"""A new API key as ``trial.bearer`` gives it, and the workflow that it opens."""
+
+
+async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
+    """Publish files that are new or changed, and take in the keys that were brought.
+
+    Returns:
+        The keys that were made for apps of these files that had none.
+
+    Raises:
+        Conflict: Two files are of one app; nothing was published.
+        InvalidDocument, InvalidEnvironment, InvalidSettings: See ``publish_one``, ``bring_keys``.
+    """
+    if len(files) > 1:  # a single one may be a pipe, which is read once
+        assembly.apps.require_names_of_their_own(readable(files))
+    known = [await publish_one(assembly, file) for file in files]
+    await bring_keys(assembly.apps, assembly.settings.keys)
+    await _look_at_environment(assembly)
+    issued = []
+    for app in known:
+        if await assembly.apps.keys(app):
+            continue
+        key = new_key()
+        entry = await assembly.apps.add_key(app.id, key)
+        # What is no terminal ends in a log, as like as not.
+        kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
+        how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
+        click.echo(f"{app.name}: key {how}; `jikko apps keys {shlex.quote(app.name)} --new` makes another")
+        issued.append((bearer(key, kept), await assembly.workflows.get(app)))
+    return issued
+
+
+async def publish_one(assembly: Any, file: Path) -> App:
+    """Publish a file if it is new or changed, and tell what came of it.
+
+    Raises:
+        InvalidDocument, Conflict: It cannot be published.
+        InvalidEnvironment: A value that was set for one of its environment variables is of another type.
+    """
+    published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
+    for problem in published.warnings:
+        click.echo(f"{file}: warning: {problem}", err=True)
+    click.echo(f"{published.app.name}: version {published.version.number} ({published.version.id})")
+    await assembly.workflows.get(published.app)
+    app: App = published.app
+    return app
+
+
+async def bring_keys(apps: Apps, setting: str) -> None:
+    """Have keys open apps, as the setting ``keys`` says.
+
+    Raises:
+        InvalidSettings: The file cannot be read, a line is wrong, or there is no such app.
+    """
+    try:
+        for name, key in _keys_of(setting):
+            await apps.add_key((await apps.find(name)).id, key)
+    except (InvalidParam, NotFound, Conflict) as error:
+        raise InvalidSettings(f"{PREFIX}KEYS: {error}") from None
+
+
+def _keys_of(setting: str) -> list[tuple[str, str]]:
+    if not setting.strip():
+        return []
+    if is_list_of_keys(setting):
+        return list(parse_keys(setting, "the setting itself"))
+    try:
+        text = Path(setting).expanduser().read_text(encoding="utf-8")
+    except (OSError, ValueError, RuntimeError) as error:
+        # The setting is not quoted: it may be a key, and not the list that it was meant to be.
+        what = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise InvalidSettings(
+            f"{PREFIX}KEYS is neither a list of `APP = KEY` lines nor a file that can be read ({what})."
+        ) from None
+    return list(parse_keys(text, setting))
+
+
+async def _look_at_environment(assembly: Any) -> None:
+    """Name secrets without a value, values of another type, and values that no app takes."""
+    layers = assembly.settings.env
+    seen = []
+    for app in await assembly.apps.all():
+        if not layers and b"secret" not in (await assembly.apps.version(app, "")).source:
+            continue  # most are not worth being compiled for this
+        try:
+            variables = (await assembly.workflows.get(app)).document.environment
+        except JikkoError as error:
+            click.echo(f"warning: {app.name}: {error}", err=True)
+            continue
+        seen.append((app, variables))
+        for name in empty_secrets(variables):
+            click.echo(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}", err=True)
+    for layer in layers:
+        for name, hint in unused(layer, seen):
+            click.echo(f"warning: {name}: no app has such an environment variable{hint}", err=True)
+
+
+def to_try(base: str, issued: Iterable[Issued]) -> list[str]:
+    """Lines with which a shell starts a run, for keys that were made."""
+    return [line for authorization, workflow in issued for line in trial_lines(base, authorization, workflow)]
+
+
+def _text(file: Path) -> bytes:
+    try:
+        return read_dsl_file(file)
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,116 @@
+"""The lines that a server prints for trying out an app: what a shell runs as it is."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from jikko.apps.versions import Workflow
+from jikko.dsl.json_schema import BadSchema, JsonSchema
+from jikko.dsl.start_variables import StartVariable
+from jikko.inputs.file_rules import rules_of_input
+from jikko.inputs.samples import samples_of
+from jikko.nodes.unsupported import Unsupported
+from jikko.ports.file_types import mime_type_of
+from jikko.values import Json
+
+_USER: Final = "me"
+_UNKNOWN: Final = "application/octet-stream"
+"""An upload without a type is refused."""
+_NAMES: Final = {"document": "sample.txt", "image": "sample.png", "audio": "sample.mp3", "video": "sample.mp4"}
+"""Of a file of each type, which is known by the ending."""
+_ID: Final = """sed 's/.*"id": *"\\([^"]*\\)".*/\\1/'"""
+"""Takes the id out of the answer to an upload."""
+
+
+def bearer(key: str, file: Path | None) -> str:
+    """A header for ``curl``, as a word of the shell.
+
+    Args:
+        file: Where the key is read from, so that it does not stand in the line.
+    """
+    if file is None:
+        return shlex.quote(f"Authorization: Bearer {key}")
+    return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'
+
+
+def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
+    """Lines that start a run of a workflow, files uploaded first; or one that says why there are none.
+
+    Args:
+        base: The address of the server, such as ``http://127.0.0.1:8000``.
+        authorization: See ``bearer``.
+    """
+    if reason := why_not(workflow):
+        return [f"  no line to try it with: {reason}"]
+    inputs = samples_of(workflow.inputs)
+    uploads: list[str] = []
+    ids: dict[str, str] = {}
+    for variable in workflow.inputs:
+        if variable.name in inputs and variable.type in ("file", "file-list"):
+            declared, name = _sample_file(variable) or ("", "")
+            mark = f"JIKKO_FILE_{len(uploads) + 1}"
+            ids[mark] = shell = f"FILE_{len(uploads) + 1}"
+            file = {"type": declared, "transfer_method": "local_file", "upload_file_id": mark}
+            inputs[variable.name] = [file] if variable.type == "file-list" else file
+            uploads.append(
+                f"  {shell}=$(echo sample | curl -s {base}/v1/files/upload -H {authorization} -F user={_USER} "
+                f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or _UNKNOWN}')} | {_ID})"
+            )
+    body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
+    return [
+        *uploads,
+        f"  curl -N {base}/v1/workflows/run -H {authorization} -H 'Content-Type: application/json' "
+        f"-d {_word(body, ids)}",
+    ]
+
+
+def why_not(workflow: Workflow) -> str:
+    """Why no line can be given with which a run starts and gets behind its first node; ``""`` if one can."""
+    if workflow.document.mode != "workflow":
+        return "chat apps are not served by this version of Jikko"
+    root = workflow.graph.nodes[workflow.graph.root_id]
+    if isinstance(root.node, Unsupported):
+        return f"its first node is of type {root.type!r}, which this version of Jikko cannot run"
+    return next(filter(None, (_without_sample(variable) for variable in workflow.inputs if variable.required)), "")
+
+
+def _without_sample(variable: StartVariable) -> str:
+    what = f"its input {variable.name!r} "
+    if variable.type == "select" and not variable.options:
+        return what + "is a selection without options"
+    if variable.type in ("file", "file-list") and _sample_file(variable) is None:
+        methods = variable.allowed_file_upload_methods
+        if methods and "local_file" not in methods:
+            return what + "takes files by their address only"
+        return what + "takes no file of any ending"
+    if variable.type == "json_object" and not _fits(samples_of([variable])[variable.name], variable.json_schema):
+        return what + "has a JSON schema for which no sample was found"
+    return ""
+
+
+def _fits(value: Json, schema: Mapping[str, Any] | None) -> bool:
+    try:
+        return not schema or JsonSchema(schema, "draft 7").misfit(value) is None
+    except BadSchema:
+        return False
+
+
+def _sample_file(variable: StartVariable) -> tuple[str, str] | None:
+    """Type and name of a file that the input takes as an upload."""
+    rules = rules_of_input(variable)
+    endings: Sequence[str] = sorted(rules.extensions)
+    candidates = [*_NAMES.items(), *(("custom", f"sample{ending}") for ending in endings)]
+    for declared, name in candidates:
+        if rules.allow(declared, Path(name).suffix, "local_file"):
+            return declared, name
+    return None
+
+
+def _word(body: Json, variables: Mapping[str, str]) -> str:
+    """JSON as a word of the shell, in which some texts stand for variables of the shell."""
+    word = shlex.quote(json.dumps(body, ensure_ascii=False))
+    for text, variable in variables.items():
+        word = word.replace(f'"{text}"', f'"\'"${variable}"\'"')
+    return word

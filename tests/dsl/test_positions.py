@@ -1,0 +1,83 @@
+"""Lines and columns of what problems are about."""
+
+import pytest
+
+from jikko.dsl.positions import Positions
+from tests.effort import growth
+
+TEXT = """\
+app:
+  name: 翻訳 😀
+  mode: workflow
+workflow:
+  graph:
+    nodes:
+    - id: a
+      data: {type: start, "title": x}
+    - data:
+        code: |
+          import x
+      id: b
+shared: &s
+  deep: [1, {x: 2}]
+other: *s
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("", (1, 1)),
+        ("app.mode", (3, 3)),
+        ("workflow.graph.nodes", (6, 5)),
+        ("workflow.graph.nodes[0]", (7, 7)),
+        ("workflow.graph.nodes[0].data.type", (8, 14)),
+        ("workflow.graph.nodes[0].data.title", (8, 27)),
+        ("workflow.graph.nodes[1].data.code", (10, 9)),
+        ("other.deep[1].x", (14, 14)),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_path_leads_to_the_key_or_the_beginning_of_what_it_names(
+    path: str, place: tuple[int, int], encoding: str
+) -> None:
+    assert Positions(TEXT.encode(encoding)).at(path) == place
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("workflow.graph.nodes[1].data.missing", (9, 7)),
+        ("workflow.graph.nodes[7].data", (6, 5)),
+        ("kind", (1, 1)),
+        ("app.name.deeper[3]", (2, 3)),
+    ],
+)
+def test_of_what_is_missing_the_place_is_where_it_should_be(path: str, place: tuple[int, int]) -> None:
+    assert Positions(TEXT).at(path) == place
+
+
+@pytest.mark.parametrize("text", [b"", b"a: [", b"\xff\xfe\x00", b"a: \x80", b"a: *nothing", "a: \ud800"])
+def test_of_a_text_that_cannot_be_read_nothing_is_known(text: bytes | str) -> None:
+    place = Positions(text).at("a.b")
+    assert place is None or place == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["? {a: 1}\n: 2\nb: 3", "? [a]\n: 2\nb: 3", "*x : 1\nb: 3", "<<: {a: 1}\n? \n: 2\nb: 3"]
+)
+def test_keys_that_are_no_texts_lead_to_no_error(text: str) -> None:
+    Positions(text).at("b")
+
+
+def test_deep_texts_are_read_without_recursion() -> None:
+    assert Positions("[" * 900 + "]" * 900).at("[0][0][0]") == (1, 4)
+
+
+def test_an_alias_costs_nothing() -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
+    assert Positions(bomb).at("a59[1][1][1]") == (58, 18)
+
+
+def test_time_is_in_proportion_to_the_text() -> None:
+    assert growth(lambda count: Positions("- {a: [1, 2], b: x}\n" * count), 2000) < 20

@@ -1,0 +1,272 @@
+"""Workflows that fail, each for one reason that is known before the run."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from jikko.sandbox.languages import refusals
+from tests.acceptance.workflows import (
+    Node,
+    app,
+    end,
+    fetch,
+    first_of,
+    form,
+    if_contains,
+    iteration,
+    node,
+    python,
+    start,
+    template,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file, and what check and the run say of it."""
+
+    text: str
+    at: str
+    """The id of the node that fails; ``""`` if the run is refused."""
+    cause: str
+    said: tuple[str, ...]
+    """What both say, in any case of letters."""
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+def one(middle: Node, **environment: tuple[str, Any]) -> str:
+    """A start with the input ``q``, the node ``middle``, and an end; environment variables as (type, value)."""
+    return having(
+        app("One", [start("q"), middle, end(q="start.q")], f"start>{middle['id']} {middle['id']}>end"), environment
+    )
+
+
+def having(text: str, environment: dict[str, tuple[str, Any]]) -> str:
+    content = json.loads(text)
+    content["workflow"]["environment_variables"] = [
+        {"id": name, "name": name, "value_type": kind, "value": value} for name, (kind, value) in environment.items()
+    ]
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def tool(node_id: str = "tool", **data: Any) -> Node:
+    named = {"provider_id": "google_translate", "provider_name": "google_translate", "tool_name": "translate"}
+    return node(node_id, "tool", **{**named, **data})
+
+
+def llm(node_id: str = "llm", provider: str = "deepseek", name: str = "deepseek-chat") -> Node:
+    return node(
+        node_id,
+        "llm",
+        model={"provider": provider, "name": name, "mode": "chat", "completion_params": {}},
+        prompt_template=[{"role": "user", "text": "{{#start.q#}}"}],
+        context={"enabled": False, "variable_selector": []},
+        vision={"enabled": False},
+    )
+
+
+def javascript(code: str) -> Node:
+    return {
+        **node("code", "code", code_language="javascript", code=code, variables=[], outputs={"r": {"type": "string"}})
+    }
+
+
+def code(text: str) -> Node:
+    return python("code", text, {"r": "string"})
+
+
+def with_key(request: Node, key: str) -> Node:
+    config = {"type": "bearer", "api_key": key, "header": ""}
+    return {**request, "data": {**request["data"], "authorization": {"type": "api-key", "config": config}}}
+
+
+TOOL = ("tool google_translate/translate cannot be run by Jikko", "replace the node by an HTTP Request node")
+BACK = "def main():\n    return {'r': 'x'}\n"
+_SELECTION = {"variable": "s", "label": "s", "type": "select", "required": True, "options": []}
+
+FAILING: dict[str, Case] = {
+    "a tool": Case(one(tool()), "tool", "node_type", TOOL),
+    "a tool whose title is Japanese": Case(one(tool("翻訳")), "翻訳", "node_type", TOOL),
+    "an agent": Case(
+        one(
+            node(
+                "agent",
+                "agent",
+                agent_strategy_name="function_calling",
+                agent_parameters={"tools": {"type": "constant", "value": [{"tool_name": "current_time"}]}},
+            )
+        ),
+        "agent",
+        "node_type",
+        ("agent function_calling (tools current_time) cannot be run by Jikko", "an LLM node"),
+    ),
+    "a knowledge base": Case(
+        one(node("k", "knowledge-retrieval")), "k", "node_type", ("knowledge retrieval cannot be run by Jikko",)
+    ),
+    "a tool in an iteration": Case(
+        app(
+            "Rounds",
+            [
+                start("q"),
+                python("list", "def main():\n    return {'r': ['a', 'b']}", {"r": "array[string]"}),
+                *iteration("each", "list.r", "tool.text", tool()),
+                end(r="each.output"),
+            ],
+            "start>list list>each each-start>tool each>end",
+        ),
+        "tool",
+        "node_type",
+        TOOL,
+    ),
+    "a tool behind both branches": Case(
+        app(
+            "Rejoin",
+            [start("q"), if_contains("if", "start.q", "a"), template("x", "x"), template("y", "y"), tool(), end()],
+            "start>if if:true>x if:false>y x>tool y>tool tool>end",
+        ),
+        "tool",
+        "node_type",
+        TOOL,
+    ),
+    "a tool that another one that fails leads to": Case(
+        app(
+            "Fails twice",
+            [start("q"), tool("first", error_strategy="fail-branch"), tool(), end()],
+            "start>first first:source>end first:fail-branch>tool tool>end",
+        ),
+        "tool",
+        "node_type",
+        TOOL,
+    ),
+    "a library for HTTP": Case(
+        one(code("import json, requests\n" + BACK)), "code", "import", ("'requests'", refusals.HTTP_MODULES)
+    ),
+    "a part of a library": Case(
+        one(code("from pandas.core import frame\n" + BACK)), "code", "import", ("'pandas", refusals.MODULES)
+    ),
+    "a library that main imports": Case(
+        one(code("def main():\n    import numpy as np\n    return {'r': 'x'}")),
+        "code",
+        "import",
+        ("'numpy'", refusals.MODULES),
+    ),
+    "a part of the standard library that programs do not have": Case(
+        one(code("import tkinter\n" + BACK)), "code", "import", ("'tkinter'", refusals.STDLIB_MODULES)
+    ),
+    "text that is no Python": Case(one(code("def main(:\n  return 1")), "code", "code", ("invalid syntax", "line 1")),
+    "a program without main": Case(one(code("def mian():\n  return 1")), "code", "code", ("define a function main",)),
+    "a module of Node.js": Case(
+        one(javascript("const _ = require('lodash');\nfunction main() { return {r: 'x'}; }")),
+        "code",
+        "import",
+        ("lodash", refusals.JAVASCRIPT_MODULES),
+    ),
+    "an import of JavaScript": Case(
+        one(javascript("import _ from 'lodash';\nfunction main() { return {r: 'x'}; }")),
+        "code",
+        "import",
+        (refusals.JAVASCRIPT_MODULES,),
+    ),
+    "a provider without a line": Case(
+        one(llm()),
+        "llm",
+        "model",
+        ("nothing says how to reach the provider", '"deepseek": {type: openai, api_key: "${DEEPSEEK_API_KEY}"}'),
+    ),
+    "a provider whose key is not set": Case(
+        one(llm(provider="openai")), "llm", "model", ("needs the environment variable NO_SUCH_KEY, which is not set",)
+    ),
+    "no model": Case(one(llm(name="")), "llm", "model", ("no model is chosen in this node",)),
+    "a loopback address": Case(
+        one(fetch("get", "http://127.0.0.1:9/{{#start.q#}}")),
+        "get",
+        "address",
+        ("The address 127.0.0.1 may not be reached: it is loopback", "opens addresses, this one by 127.0.0.1/32"),
+    ),
+    "a loopback address in disguise": Case(
+        one(fetch("get", "http://2130706433:9/")), "get", "address", ("The address 127.0.0.1 may not be reached",)
+    ),
+    "localhost": Case(
+        one(fetch("get", "http://localhost:9/")), "get", "address", ("may not be reached: it is loopback",)
+    ),
+    "a private address in an environment variable": Case(
+        one(fetch("get", "{{#env.BASE#}}/x?q={{#start.q#}}"), BASE=("string", "https://10.0.0.8:8443")),
+        "get",
+        "address",
+        ("The address 10.0.0.8 may not be reached: it is private",),
+    ),
+    "an address without http": Case(
+        one(fetch("get", "example.com/x")), "get", "address", ("url should start with http:// or https://",)
+    ),
+    "a secret that is empty": Case(
+        one(with_key(fetch("get", "https://example.com/"), "{{#env.token#}}"), token=("secret", "")),
+        "get",
+        "secret",
+        ("API key is required for authorization but was empty",),
+    ),
+    "a form in an iteration": Case(
+        app(
+            "Asks each",
+            [
+                start("q"),
+                python("list", "def main():\n    return {'r': ['a', 'b']}", {"r": "array[string]"}),
+                *iteration("each", "list.r", "ask.comment", form("ask", "?")),
+                end(r="each.output"),
+            ],
+            "start>list list>each each-start>ask each>end",
+        ),
+        "ask",
+        "form",
+        ("a human-input node cannot stand inside an iteration or a loop",),
+    ),
+    "a selection without options": Case(
+        app("Select", [node("start", "start", variables=[_SELECTION]), end()], "start>end"),
+        "",
+        "inputs",
+        ("s in input form must be one of the following: []",),
+        {"s": "text"},
+    ),
+}
+
+_CAUGHT = "try:\n    import pandas\nexcept ImportError:\n    pandas = None\n"
+
+RUNNING: dict[str, str] = {
+    "a default value on error": one(
+        tool(error_strategy="default-value", default_value=[{"key": "text", "type": "string", "value": "x"}])
+    ),
+    "a way around": app(
+        "Around",
+        [start("q"), tool(error_strategy="fail-branch"), end("bad"), end()],
+        "start>tool tool:source>end tool:fail-branch>bad",
+    ),
+    "an iteration that goes on after failed rounds": app(
+        "Rounds",
+        [
+            start("q"),
+            python("list", "def main():\n    return {'r': ['a', 'b']}", {"r": "array[string]"}),
+            *[
+                {**part, "data": {**part["data"], "error_handle_mode": "continue-on-error"}}
+                for part in iteration("each", "list.r", "tool.text", tool())
+            ],
+            end(r="each.output"),
+        ],
+        "start>list list>each each-start>tool each>end",
+    ),
+    "an import whose failure is caught": one(code(_CAUGHT + BACK)),
+    "a module in a comment": one(
+        javascript(
+            "// const x = require('axios')\n/* import y from 'y' */\nfunction main() { return {r: \"require('z')\"}; }"
+        )
+    ),
+    "modules of the standard library": one(code("import os.path, json as j\nfrom collections import abc\n" + BACK)),
+    "a node that nothing leads to": app("Alone", [start("q"), tool(), end(q="start.q")], "start>end"),
+    "a secret that no node needs": one(first_of("x", "start.q"), unused=("secret", "")),
+}
+"""Files that have something like a reason to fail, and do not."""
+
+MAY_FAIL = app(
+    "Branches",
+    [start("q"), if_contains("if", "start.q", "難"), tool(), end("hard", t="tool.text"), end(q="start.q")],
+    "start>if if:true>tool tool>hard if:false>end",
+)
+"""Fails if its input ``q`` holds 難."""

@@ -1,0 +1,59 @@
+"""Runs files in this process, for comparison with what was said of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jikko.apps.versions import Checked, check
+from jikko.assemble import assemble
+from jikko.errors import JikkoError
+from jikko.events import NodeFinished, RunFinished
+from jikko.forecast.forecast import Forecast, forecast
+from jikko.forecast.installation import Installation, installation
+from jikko.nodes.registry import BY_TYPE
+from jikko.runs.runs import StartRequest
+from jikko.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended."""
+
+    status: str
+    error: str
+    failed: tuple[str, ...]
+    """The ids of the nodes that failed, in order."""
+
+
+def checked(text: str | bytes) -> Checked:
+    return check(text.encode() if isinstance(text, str) else text, source="test", node_classes=BY_TYPE)
+
+
+def foretold(text: str | bytes, here: Installation | None = None) -> Forecast:
+    return forecast(checked(text), here or Installation())
+
+
+def here(providers: Path | None, **more: Any) -> Installation:
+    """An installation with no environment variables."""
+    return installation(providers, {}, **more)
+
+
+async def ran(text: str | bytes, inputs: Mapping[str, Any], home: Path, providers: Path | None) -> Ran:
+    """Run a file to its end. A run that is refused has failed at no node."""
+    source = text.encode() if isinstance(text, str) else text
+    async with assemble(Settings(home=home, providers=providers), in_memory=True, environment={}) as assembly:
+        published = await assembly.apps.publish(source, source="test")
+        failed = []
+        try:
+            live = await assembly.runs.start(published.app, StartRequest(inputs=dict(inputs), user="tester"))
+        except JikkoError as error:
+            return Ran("refused", str(error), ())
+        async for batch in live.follow():
+            for _, event in batch:
+                if isinstance(event, NodeFinished) and event.status == "failed":
+                    failed.append(event.node_id)
+                if isinstance(event, RunFinished):
+                    end = event
+        await assembly.runs.close(0)
+    return Ran(end.status, end.error or "", tuple(failed))

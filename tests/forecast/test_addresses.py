@@ -1,0 +1,91 @@
+"""Hosts of requests that are known before the run."""
+
+from typing import Any
+
+import pytest
+
+from jikko.forecast.addresses import host_of, known_start, trouble_of_url
+from jikko.forecast.installation import Installation
+from jikko.lang.templates import Template
+from jikko.outbound.policy import parse_allow
+from jikko.values import Json
+
+ENVIRONMENT: dict[str, Json] = {"BASE": "http://10.1.2.3", "HOST": "192.168.0.7", "SCHEME": "https", "PORT": 8080}
+
+
+def trouble(url: str, **more: Any) -> tuple[str, bool] | None:
+    found = trouble_of_url(Template.parse(url), ENVIRONMENT, "url", Installation(**more))
+    return None if found is None else (found.what, found.certain)
+
+
+REFUSED = {
+    "http://127.0.0.1/": "127.0.0.1",
+    "http://127.1:80/{{#a.b#}}": "127.0.0.1",
+    "http://[::1]/": "::1",
+    "http://[::ffff:10.0.0.1]/": "10.0.0.1",
+    "http://user:pass@169.254.169.254/latest": "169.254.169.254",
+    "HTTP://10.0.0.1": None,
+    "{{#env.BASE#}}/{{#a.b#}}": "10.1.2.3",
+    "http://{{#env.HOST#}}:{{#env.PORT#}}/": "192.168.0.7",
+    "http://api.localhost:3000/": "127.0.0.1",
+}
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_an_address_that_is_refused_is_named(url: str) -> None:
+    found = trouble(url)
+    assert found is not None
+    what, certain = found
+    assert certain
+    address = REFUSED[url]
+    assert f"The address {address}" in what if address else "url should start with http:// or https://" in what
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/{{#a.b#}}",
+        "https://{{#a.b#}}/",
+        "https://127.0.0.1{{#a.b#}}/",
+        "{{#a.b#}}",
+        "ht{{#a.b#}}",
+        "{{#env.NONE#}}/x",
+        "https://日本語.example.com/",
+        "https://8.8.8.8/",
+    ],
+)
+def test_what_may_be_reached_or_is_not_known_is_not_told(url: str) -> None:
+    assert trouble(url) is None
+
+
+@pytest.mark.parametrize("host", ["sandbox:8194", "db.internal", "printer.local"])
+def test_a_name_that_looks_private_is_a_doubt(host: str) -> None:
+    found = trouble(f"http://{host}/")
+    assert found is not None
+    assert not found[1]
+
+
+def test_what_was_opened_is_not_told() -> None:
+    allow = parse_allow(["127.0.0.0/8"])
+    assert trouble("http://127.0.0.1/", allow=allow) is None
+    assert trouble("http://localhost/", allow=allow) is None
+    assert trouble("http://localhost/", allow=parse_allow(["::1"])) is None
+    assert trouble("http://sandbox/", allow=allow) is None
+    assert trouble("http://10.0.0.1/", allow=allow) is not None
+
+
+def test_a_proxy_decides_about_names() -> None:
+    assert trouble("http://sandbox/", has_proxy=True) is None
+    assert trouble("http://localhost/", has_proxy=True) is not None
+    assert trouble("http://10.0.0.1/", has_proxy=True) is not None
+
+
+@pytest.mark.parametrize("url", ["http://a b/", "http://x:99999/", "http://[::1/", "http:///x", "http://a\u0000b/"])
+def test_a_url_that_cannot_be_used_is_told(url: str) -> None:
+    found = trouble(url)
+    assert found is not None
+    assert found[1]
+
+
+def test_a_host_is_shown_without_user_and_password() -> None:
+    assert host_of(*known_start(Template.parse("https://u:p@h.example:1/{{#a.b#}}"), {})) == "h.example:1"

@@ -1,0 +1,86 @@
+"""What is seen in the programs of code nodes without running them."""
+
+import pytest
+
+from jikko.forecast.javascript_code import troubles_of_javascript
+from jikko.forecast.python_code import troubles_of_python
+from jikko.sandbox.languages.stdlib import offers
+
+MAIN = "def main():\n    return {}\n"
+
+PYTHON: dict[str, tuple[str, list[tuple[str, bool]]]] = {
+    # The program, and the modules that are told with whether they are certain to be imported.
+    "several in a line": ("import pandas as pd, json, numpy\n" + MAIN, [("pandas", True), ("numpy", True)]),
+    "a name from a module": ("from sympy.core import Symbol\n" + MAIN, [("sympy", True)]),
+    "everything from a module": ("from requests import *\n", [("requests", True)]),
+    "one that main imports": ("def main():\n    import jieba\n", [("jieba", True)]),
+    "one that another function imports": ("def f():\n    import jieba\n" + MAIN, [("jieba", False)]),
+    "one in a branch": ("if 1:\n    import jieba\n" + MAIN, [("jieba", False)]),
+    "one in a class": ("class A:\n    import jieba\n" + MAIN, [("jieba", True)]),
+    "one that is done without": ("try:\n    import jieba\nexcept (ImportError, OSError):\n    pass\n" + MAIN, []),
+    "one whose failure is not what is caught": (
+        "try:\n    import jieba\nexcept ValueError:\n    pass\n" + MAIN,
+        [("jieba", False)],
+    ),
+    "one instead of another": (
+        "try:\n    import orjson\nexcept:\n    import ujson\n" + MAIN,
+        [("ujson", False)],
+    ),
+    "the same twice": ("import numpy\nimport numpy.linalg\n" + MAIN, [("numpy", True)]),
+    "a text that looks like one": ("x = '''\nimport numpy\n'''\n# import pandas\n" + MAIN, []),
+    "one within a package that there is not": ("from . import a\n" + MAIN, []),
+    "a name in Japanese": ("import 日本\n" + MAIN, [("日本", True)]),
+}
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_modules_that_python_programs_cannot_have(name: str) -> None:
+    code, expected = PYTHON[name]
+    found = [trouble for trouble in troubles_of_python(code, "code", offers) if trouble.cause == "import"]
+    assert [(trouble.what.split("'")[1], trouble.certain) for trouble in found] == expected
+
+
+def test_the_line_of_an_import_is_told() -> None:
+    [trouble] = troubles_of_python("import json\n\nimport numpy\n" + MAIN, "code", offers)
+    assert "(line 3 of the code)" in trouble.what
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["def main(:", "return 1", "x = '\\ud800'\x00", "(" * 1000, "x = " + "-" * 100_000 + "1", "if 1:\n\tx\n    y"],
+)
+def test_a_text_that_is_no_python_is_told_and_no_error(code: str) -> None:
+    [trouble] = troubles_of_python(code, "code", offers)
+    assert (trouble.cause, trouble.certain) == ("code", True)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [MAIN, "main = lambda: {}", "async def main(): pass", "from json import dumps as main", "exec('def main(): 0')"],
+)
+def test_a_program_may_come_by_its_main_in_any_way(code: str) -> None:
+    assert list(troubles_of_python(code, "code", offers)) == []
+
+
+def test_a_long_program_is_read_once() -> None:
+    code = "".join(f"import m{number}\n" for number in range(20_000)) + MAIN
+    assert len(list(troubles_of_python(code, "code", lambda _: False))) == 10
+
+
+JAVASCRIPT: dict[str, tuple[str, list[tuple[str, bool]]]] = {
+    "require": ("const a = require('axios'), b = require(\"fs\");", [("axios", True), ("fs", True)]),
+    "import": ("import a from 'a';\nimport {b as c} from \"b\";\nimport 'c'", [("a", True), ("b", True), ("c", True)]),
+    "caught": ("try { require('axios') } catch (e) {}", [("axios", False)]),
+    "a require of its own": ("function require(x) {}\nrequire('a')", [("a", False)]),
+    "a method": ("x.require('a'); requires('b');", []),
+    "comments": ("// require('a')\n/* require('b') */ // it's", []),
+    "texts": ("const t = \"require('a')\" + `import x from 'b'`;", []),
+    "an import that is a call": ("const f = (x) => import.meta;", []),
+}
+
+
+@pytest.mark.parametrize("name", JAVASCRIPT)
+def test_modules_that_javascript_programs_ask_for(name: str) -> None:
+    code, expected = JAVASCRIPT[name]
+    found = list(troubles_of_javascript(code, "code"))
+    assert [(trouble.what.split("'")[1], trouble.certain) for trouble in found] == expected

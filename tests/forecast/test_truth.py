@@ -1,0 +1,138 @@
+"""What is said of a file before it runs is what happens."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.inputs.samples import samples_of
+from tests.forecast.cases import FAILING, MAY_FAIL, RUNNING
+from tests.forecast.running import foretold, here, ran
+from tests.providers.fake_model import Answer, FakeModel, streamed
+
+pytestmark = pytest.mark.anyio
+
+SAMPLES = Path(__file__).with_name("samples")
+COUPLET = json.dumps({"banner": "春", "top": "一", "bottom": "二"})
+SAYS: Mapping[str, Answer] = {"couplets": streamed(COUPLET)}
+"""What the model answers, where not every text will do."""
+
+
+@pytest.fixture
+def providers(tmp_path: Path) -> Path:
+    file = tmp_path / "providers.yml"
+    file.write_text('providers: {openai: {api_key: "${NO_SUCH_KEY}"}}')
+    return file
+
+
+@pytest.mark.parametrize("name", FAILING)
+async def test_a_run_fails_at_the_node_that_was_named_and_for_the_reason_that_was_given(
+    name: str, tmp_path: Path, providers: Path
+) -> None:
+    case = FAILING[name]
+
+    found = foretold(case.text, here(providers))
+    run = await ran(case.text, case.inputs or {"q": "a"}, tmp_path, providers)
+
+    assert found.verdict == "will_fail"
+    assert found.decisive is not None
+    assert found.decisive.cause == case.cause
+    assert run.status == ("failed" if case.at else "refused"), run
+    if case.at:
+        assert found.decisive.node == case.at
+        assert case.at in run.failed
+    told = f"{found.decisive.what} {found.decisive.hint}".lower()
+    for part in case.said:
+        assert part.lower() in told
+        assert part.lower() in run.error.lower()
+
+
+@pytest.mark.parametrize("name", RUNNING)
+async def test_what_does_not_end_a_run_is_no_failure(name: str, tmp_path: Path) -> None:
+    found = foretold(RUNNING[name])
+    run = await ran(RUNNING[name], {"q": "a"}, tmp_path, None)
+
+    assert found.verdict == "runs"
+    assert all(finding.level == "warning" for finding in found.findings)
+    assert run.status in ("succeeded", "partial-succeeded"), run
+
+
+@pytest.mark.parametrize(("q", "status"), [("易", "succeeded"), ("難", "failed")])
+async def test_a_file_that_may_fail_does_so_in_some_runs_only(q: str, status: str, tmp_path: Path) -> None:
+    found = foretold(MAY_FAIL)
+    run = await ran(MAY_FAIL, {"q": q}, tmp_path, None)
+
+    assert (found.verdict, found.decisive and found.decisive.node) == ("may_fail", "tool")
+    assert run.status == status
+
+
+@pytest.mark.parametrize("name", ["translation", "book-translation", "english-to-chinese", "couplets", "headlines"])
+async def test_a_file_of_the_community_that_is_said_to_run_does(name: str, tmp_path: Path) -> None:
+    text = (SAMPLES / f"{name}.yml").read_bytes()
+    async with FakeModel(SAYS.get(name, streamed("你好", "世界"))) as fake:
+        file = tmp_path / "providers.yml"
+        file.write_text(json.dumps({"providers": {"*": {"type": "openai", "base_url": fake.url}}}))
+
+        found = foretold(text, here(file))
+        run = await ran(text, samples_of(found.inputs), tmp_path, file)
+
+    assert (found.verdict, found.findings) == ("runs", ())
+    assert run.status == "succeeded", run
+    assert fake.bodies
+
+
+SAID: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    # The node, its cause, what both say, and inputs.
+    "json-translate": ("翻译", "node_type", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
+    "duckduckgo": ("DuckDuckGo 翻译", "node_type", "tool duckduckgo/ddgo_translate", {"content": "x"}),
+    "json-repair": ("代码执行", "import", "'json_repair'", {"llm_string": "{a:1,}"}),
+    "subtitles": ("代码执行", "import", "'requests'", {"file_ids": "1", "sub_appid": 1}),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+async def test_a_file_of_the_community_that_is_said_to_fail_fails_so(name: str, tmp_path: Path) -> None:
+    title, cause, said, inputs = SAID[name]
+    text = (SAMPLES / f"{name}.yml").read_bytes()
+    async with FakeModel(streamed("x")) as fake:
+        file = tmp_path / "providers.yml"
+        file.write_text(json.dumps({"providers": {"*": {"type": "openai", "base_url": fake.url}}}))
+
+        found = foretold(text, here(file))
+        run = await ran(text, inputs, tmp_path, file)
+
+    assert found.verdict == "will_fail"
+    assert found.decisive is not None
+    assert (found.decisive.title, found.decisive.cause) == (title, cause)
+    assert said.lower() in found.decisive.what.lower()
+    assert said.lower() in run.error.lower(), run
+    assert found.decisive.node in run.failed
+
+
+def test_a_file_whose_branches_are_not_all_good_may_fail() -> None:
+    found = foretold((SAMPLES / "intents.yml").read_bytes(), _all_providers())
+
+    assert found.verdict == "may_fail"
+    assert found.decisive is not None
+    assert found.decisive.title == "知识检索"
+
+
+@pytest.mark.parametrize("name", ["jieba", "agent"])
+def test_chat_apps_of_the_community_are_told_to_be_no_use_yet(name: str) -> None:
+    found = foretold((SAMPLES / f"{name}.yml").read_bytes(), _all_providers())
+
+    assert found.verdict == "will_fail"
+    assert found.decisive is not None
+    assert (found.decisive.cause, found.decisive.where) == ("app", "app.mode")
+    # What would stop it next is told too.
+    assert {finding.cause for finding in found.findings} > {"app"}
+
+
+def _all_providers() -> Any:
+    from jikko.forecast.installation import Installation
+    from jikko.providers.file import parse_providers
+
+    text = 'providers: {"*": {type: openai, base_url: "https://models.example/v1"}}'
+    return Installation(providers=parse_providers(text, {}))

@@ -1,0 +1,47 @@
+"""The addresses that somebody opens first."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.acceptance.workflows import end, start
+from tests.http.scene import client_of
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(world, await world.app("a", [start("q"), end(q="start.q")], "start>end")) as client:
+        yield client
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/", "/v1"])
+async def test_the_printed_address_is_no_404_for_a_client(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path, headers={"Authorization": ""})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    told = answer.json()
+    assert (told["welcome"], told["api_version"], told["server_version"]) == ("Jikko", "v1", "0")
+    for link in ("api", "docs", "openapi", "health"):
+        assert (await client.get(told[link])).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/v1"])
+async def test_the_printed_address_is_a_page_for_a_person(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path, headers={"Accept": BROWSER, "Authorization": ""})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["vary"] == "accept"
+    assert "<h1>Jikko 0</h1>" in answer.text
+    for link in ("docs", "openapi.json", "health"):
+        assert f"<a href={link}>" in answer.text
+        assert (await client.get(str(httpx.URL(f"http://x{path}").join(link).path))).status_code == 200
+
+
+async def test_what_dify_answers_at_its_own_address_stays_as_it_is(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/v1/", headers={"Accept": BROWSER})).json()
+    assert told == {"welcome": "Jikko", "api_version": "v1", "server_version": told["server_version"]}

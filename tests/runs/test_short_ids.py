@@ -1,0 +1,59 @@
+"""Runs by the beginning of their id."""
+
+import pytest
+
+from jikko.errors import NotFound
+from jikko.runs.short_ids import AmbiguousId, run_of, short_ids
+from jikko.store.memory import MemoryRunStore
+from tests.contract.runs import Draft
+
+pytestmark = pytest.mark.anyio
+
+IDS = [
+    "01a217f8-9c3e-7000-8000-000000000001",
+    "01a217f8-9c3e-7000-8000-000000000002",
+    "01a217f8-aaaa-7000-8000-000000000003",
+]
+
+
+async def store() -> MemoryRunStore:
+    made = MemoryRunStore()
+    for run_id in IDS:
+        draft = Draft()
+        draft.id = run_id
+        draft.record.owner = type(draft.record.owner)(
+            **{
+                **{name: getattr(draft.record.owner, name) for name in draft.record.owner.__struct_fields__},
+                "run_id": run_id,
+            }
+        )
+        await made.append(draft.whole())
+    return made
+
+
+@pytest.mark.parametrize("given", ["01a217f8-aaaa", "01A217F8aa", "01a217f8-a", IDS[2]])
+async def test_the_beginning_of_one_id_is_enough_with_dashes_or_without(given: str) -> None:
+    assert (await run_of(await store(), given)).owner.run_id == IDS[2]
+
+
+async def test_the_beginning_of_several_ids_lists_them() -> None:
+    with pytest.raises(AmbiguousId) as told:
+        await run_of(await store(), "01a217f8-9c")
+
+    assert all(run_id in str(told.value) for run_id in IDS[:2])
+    assert IDS[2] not in str(told.value)
+    assert told.value.code == "ambiguous_id"
+
+
+@pytest.mark.parametrize("given", ["", "01a", "ffff", "日本", "zzzzzz", IDS[0][:-1] + "9", "0" * 40])
+async def test_what_is_no_beginning_is_not_found(given: str) -> None:
+    with pytest.raises(NotFound):
+        await run_of(await store(), given)
+
+
+def test_short_ids_tell_the_listed_runs_apart() -> None:
+    short = short_ids(IDS)
+
+    assert short[IDS[2]] == "01a217f8-aaaa"
+    assert short[IDS[0]] != short[IDS[1]]
+    assert all(run_id.startswith(beginning) for run_id, beginning in short.items())
