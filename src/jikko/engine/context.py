@@ -103,6 +103,9 @@ class NodeContext:
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
         Rounds(self._runner).announce(self.execution_id, index, variables)
 
+    async def give_way(self) -> None:
+        await Rounds(self._runner).give_way()
+
     async def run_round(
         self,
         index: int,

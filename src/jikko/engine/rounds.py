@@ -79,6 +79,12 @@ class Rounds:
                 RoundStarted(**self._about(execution_id), round=index, variables=dict(variables or {}))
             )
 
+    async def give_way(self) -> None:
+        """See ``ContainerContext.give_way``."""
+        if self._runner.slice.is_over:
+            self._runner.recorder.flush()
+            await self._runner.slice.give_way()
+
     async def run(
         self,
         execution_id: str,
@@ -98,13 +104,11 @@ class Rounds:
         began = time.perf_counter()
         try:
             self._runner.resume(frame)
-            self._runner.burst()
+            self._runner.go_on()
             if not self._runner.is_over(frame):
                 body.future = asyncio.get_running_loop().create_future()
                 await body.future
-            elif time.perf_counter() > self._runner.slice_ends:
-                # Rounds that never wait must not keep the process from everything else.
-                await asyncio.sleep(0)
+                self._runner.slice.begin()
         finally:
             del self._runner.bodies[id(frame)]
             body.cancel()

@@ -209,7 +209,12 @@ class ContainerContext(Context, Protocol):
         ...
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        """Announce a round ahead of its run (parallel iterations announce all of them first). At most once each."""
+        """Announce a round ahead of its run, which else announces it as it begins. At most once each."""
+        ...
+
+    async def give_way(self) -> None:
+        """Let others have the event loop if this run has had it for a while. To be called before each round: rounds may
+        all be over without ever waiting."""
         ...
 
     async def run_round(

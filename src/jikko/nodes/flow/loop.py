@@ -129,6 +129,7 @@ class Loop:
             return ended or self._breaks(ctx)
 
         for index in range(self.count):
+            await ctx.give_way()
             outcome = await ctx.run_round(index, None, collect, is_last)
             outcomes.append(outcome)
             if outcome.error is not None:
