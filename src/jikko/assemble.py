@@ -156,6 +156,8 @@ async def assemble(
                 max_strings=settings.max_strings,
                 max_objects=settings.max_objects,
                 max_numbers=settings.max_numbers,
+                max_expanded=settings.max_expanded,
+                max_elements=settings.max_elements,
                 max_http_text=settings.http_max_text,
                 max_http_file=settings.http_max_file,
             ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jikko.engine.event_factory import about, round_outcome
 from jikko.engine.state import ContainerState, Frame
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
-from jikko.nodes.contract import NodeFailure, RoundOutcome, Variables
+from jikko.nodes.contract import NodeFailure, RoundOutcome, Values
 from jikko.values import Json
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class Rounds:
         execution_id: str,
         index: int,
         variables: Mapping[str, Json] | None,
-        collect: Callable[[Variables], Mapping[str, Json]],
-        is_last: Callable[[Variables, bool], bool] | None,
+        collect: Callable[[Values], Mapping[str, Json]],
+        is_last: Callable[[Values, bool], bool] | None,
     ) -> RoundOutcome:
         """See ``ContainerContext.run_round``."""
         container = self._runner.state.containers[execution_id]
@@ -120,8 +120,8 @@ class Rounds:
         frame: Frame,
         execution_id: str,
         index: int,
-        collect: Callable[[Variables], Mapping[str, Json]],
-        is_last: Callable[[Variables, bool], bool] | None,
+        collect: Callable[[Values], Mapping[str, Json]],
+        is_last: Callable[[Values, bool], bool] | None,
         began: float,
     ) -> RoundOutcome:
         error = frame.failure

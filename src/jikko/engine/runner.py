@@ -56,6 +56,7 @@ class Runner:
         self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
         self._running = 0
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
+        state.release.room = services.limits.max_expanded
         self.slice = Slice(share or LoopShare(), info.app_id)
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
@@ -336,11 +337,8 @@ class Runner:
         if event.status == "failed":
             self._frame_failed(frame)
             return
-        if frame.failure is not None:
-            return
-        if self._pausing and frame is self.state.top:
-            # What became ready stays due; it is started when the run is resumed.
-            return
+        if frame.failure is not None or (self._pausing and frame is self.state.top):
+            return  # In a pause what became ready stays due; it is started when the run is resumed.
         if self.state.index > self._limits.max_steps:
             self._end("stopped", outcomes.too_many_steps(self.state.index, self._limits.max_steps))
             return

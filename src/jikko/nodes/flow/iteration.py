@@ -7,15 +7,15 @@ from typing import ClassVar, Final, Self
 
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
-from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Variables
+from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import told_by_container, total
 from jikko.values import UNSET, Json, Selector
 
 _MOST_AT_ONCE: Final = 256
 """Rounds of one iteration at once, however many it asks for."""
 _ANNOUNCED: Final = 1000
-"""Rounds that a parallel iteration announces before the first runs; others as they begin. Each costs some kilobytes, and
-Dify, which announces all, has no more than that by default: it is the most numbers that its code node may return."""
+"""Rounds that a parallel iteration announces before the first runs; others as they begin. Each costs some kilobytes.
+Dify announces all, and has hardly more than that: by default its code node returns at most as many numbers."""
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
 
 
@@ -141,7 +141,7 @@ class Iteration:
         return [outcomes[index] for index in sorted(outcomes)]
 
     async def _round(self, ctx: ContainerContext, index: int, item: Json) -> RoundOutcome:
-        def collect(variables: Variables) -> Mapping[str, Json]:
+        def collect(variables: Values) -> Mapping[str, Json]:
             value = variables.get(self.output)
             return {"output": None if value is UNSET else value}
 
