@@ -157,7 +157,6 @@ async def assemble(
                 max_objects=settings.max_objects,
                 max_numbers=settings.max_numbers,
                 max_expanded=settings.max_expanded,
-                max_elements=settings.max_elements,
                 max_http_text=settings.http_max_text,
                 max_http_file=settings.http_max_file,
             ),
@@ -224,6 +223,7 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
             cpu_seconds=settings.code_cpu_seconds or None,
             memory_bytes=settings.code_memory,
             output_bytes=settings.code_output,
+            output_elements=max(1, settings.max_elements),
             queued_runs=settings.code_queue,
             require_landlock=settings.code_require_landlock,
         )

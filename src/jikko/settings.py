@@ -107,7 +107,7 @@ class Settings:
     """Elements of an array of objects that a code node may make."""
     max_numbers: int = 1000
     """Elements of an array of numbers that a code node may make."""
-    max_elements: int = 100_000
+    max_elements: int = 200_000
     """Elements of all arrays and objects together, nested ones too, that a code node may make."""
     max_expanded: int = 4_000_000
     """Characters that one node may make of texts with references: prompts, bodies, forms, conditions."""

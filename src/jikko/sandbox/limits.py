@@ -30,6 +30,8 @@ class SandboxLimits:
     """How much memory one run may allocate, in bytes of address space on top of the interpreter. At least 16 MiB."""
     output_bytes: int = 4 * MIB
     """How large a result may be, in bytes of JSON (UTF-8). At least 1024."""
+    output_elements: int = 200_000
+    """How many elements arrays and objects of a result may have in all, nested ones included. At least 1."""
     concurrent_runs: int = field(default_factory=_default_concurrency)
     """How many programs run at once, at least 1. More wait; apps take turns, and within one it is first come, first
     served."""
@@ -47,6 +49,7 @@ class SandboxLimits:
         for name, least in (
             ("memory_bytes", 16 * MIB),
             ("output_bytes", 1024),
+            ("output_elements", 1),
             ("concurrent_runs", 1),
             ("queued_runs", 0),
             ("runs_per_server", 1),
