@@ -140,10 +140,15 @@ async def assemble(
         stack.push_async_callback(sandbox.close)
         http = _http_client(settings)
         stack.push_async_callback(http.close)
-        document_limits = DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
+        document_limits = DocumentLimits(
+            max_seconds=settings.document_seconds,
+            max_memory=settings.document_memory,
+            max_text=settings.document_text,
+            app_share=settings.app_share,
+        )
         documents = DocumentProcesses(document_limits.for_worker(workers))
         stack.push_async_callback(documents.close)
-        models = ProviderModels(providers, BACKENDS)
+        models = ProviderModels(providers, BACKENDS, app_share=settings.app_share)
         stack.push_async_callback(models.close)
         services = NodePorts(
             sandbox=sandbox,
@@ -223,6 +228,7 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
             cpu_seconds=settings.code_cpu_seconds or None,
             memory_bytes=settings.code_memory,
             output_bytes=settings.code_output,
+            app_share=settings.app_share,
             output_elements=max(1, settings.max_elements),
             queued_runs=settings.code_queue,
             require_landlock=settings.code_require_landlock,
@@ -239,6 +245,7 @@ def _http_client(settings: Settings) -> AiohttpClient:
             proxy=settings.http_proxy or None,
             ssl_verify=settings.http_verify,
             max_connections=max(1, settings.http_connections),
+            app_share=settings.app_share,
         )
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.documents.formats import format_of
 from jikko.ports.documents import DocumentFailure
 
@@ -24,6 +24,8 @@ class DocumentLimits:
 
     max_processes: int = 2
     """Documents that are read at once; others wait, and apps take turns."""
+    app_share: float = APP_SHARE
+    """Of these, the part that one app may have. See ``most_for_one_app``."""
     max_seconds: float = 60.0
     """For one document."""
     max_memory: int = 1 << 30
@@ -41,7 +43,7 @@ class DocumentProcesses:
 
     def __init__(self, limits: DocumentLimits | None = None) -> None:
         self._limits = limits or DocumentLimits()
-        self._places = FairSemaphore(self._limits.max_processes)
+        self._places = FairSemaphore(self._limits.max_processes, self._limits.app_share)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False

@@ -54,7 +54,7 @@ class ForkServerSandbox:
         self._retired: set[ForkServer] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
-        self._places = FairSemaphore(self._limits.concurrent_runs)
+        self._places = FairSemaphore(self._limits.concurrent_runs, self._limits.app_share)
         self._compiled = _CompiledTemplates()
         self._closed = False
 
@@ -98,7 +98,7 @@ class ForkServerSandbox:
     async def _run(self, job: dict[str, Any], app_id: str, *, key: "_TemplateKey | None" = None) -> Any:
         """What a program returned."""
         limit = self._limits.queued_runs
-        if not self._places.free and self._places.waiting(app_id) >= limit:
+        if not self._places.is_free_for(app_id) and self._places.waiting(app_id) >= limit:
             raise SandboxFailure(
                 f"The sandbox is busy: its queue limit of {limit} waiting runs of one app is reached",
                 kind=LIMIT_ERROR,

@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass, field, replace
 
+from jikko.concurrency.fair_semaphore import APP_SHARE
+
 MIB = 1 << 20
 
 
@@ -35,6 +37,8 @@ class SandboxLimits:
     concurrent_runs: int = field(default_factory=_default_concurrency)
     """How many programs run at once, at least 1. More wait; apps take turns, and within one it is first come, first
     served."""
+    app_share: float = APP_SHARE
+    """Of ``concurrent_runs``, the part that one app may have. See ``most_for_one_app``."""
     queued_runs: int = 20_000
     """How many programs of one app may wait, at least 0. One more is refused at once."""
     runs_per_server: int = 10_000
