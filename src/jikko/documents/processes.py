@@ -1,6 +1,7 @@
 """Parses documents in processes of their own, started when the first document comes."""
 
 import asyncio
+import codecs
 import json
 import os
 import sys
@@ -14,6 +15,8 @@ from jikko.ports.documents import DocumentFailure
 
 _MOST_DOCUMENTS: Final = 200
 """After as many, a process is replaced: libraries leak."""
+_PIECE: Final = 1 << 18
+"""Bytes of a text that are taken at a time."""
 _IDLE_SECONDS: Final = 60.0
 """A process that has nothing to do for as long ends: it holds some ten MiB."""
 
@@ -30,7 +33,7 @@ class DocumentLimits:
     """For one document."""
     max_memory: int = 1 << 30
     """Bytes of address space of one process."""
-    max_text: int = 64 << 20
+    max_text: int = 16 << 20
     """Bytes of text of one document."""
 
     def for_worker(self, workers: int) -> "DocumentLimits":
@@ -157,10 +160,17 @@ class _Worker:
         questions.write(content)
         await questions.drain()
         kind = await answers.readexactly(1)
-        size = int.from_bytes(await answers.readexactly(8), "big")
-        text = await answers.readexactly(size)
+        left = int.from_bytes(await answers.readexactly(8), "big")
+        # In pieces, and the event loop goes round between them: there is never more of it here than the text itself.
+        decoder, pieces = codecs.getincrementaldecoder("utf-8")(), list[str]()
+        while left:
+            piece = await answers.read(min(left, _PIECE))
+            if not piece:
+                raise asyncio.IncompleteReadError(b"", left)
+            left -= len(piece)
+            pieces.append(decoder.decode(piece, final=not left))
         self._done = kind == b"X"
-        return kind == b"T", text.decode("utf-8")
+        return kind == b"T", "".join(pieces)
 
     def leave_after(self, seconds: float) -> None:
         """Let it end by itself if nobody needs it."""
