@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -22,6 +22,9 @@ LONGEST_LOOK_UP: Final = 30.0
 """Seconds for finding the addresses of a name."""
 _LONGEST_HEAD: Final = 1 << 20
 """Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
+_HEAD_PIECE: Final = 2048
+_MOST_INTERIM: Final = 20
+"""Interim answers that may wait to be read."""
 _LONGEST_LINE: Final = 65_536
 """Bytes of a header line of an answer."""
 
@@ -119,17 +122,30 @@ class Handler(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self._room = _LONGEST_HEAD
+        self.begin()
 
     def expect(self, count: int) -> None:
-        """Let so many bytes come from now on."""
-        self._room = count
+        """Let so many bytes come from now on, of an answer whose head was read."""
+        self._room, self._is_read = count, True
+
+    def begin(self) -> None:
+        """Let the next answer come."""
+        self._room, self._is_read = _LONGEST_HEAD, False
 
     def data_received(self, data: bytes) -> None:
-        self._room -= len(data)
-        if self._room >= 0:
-            super().data_received(data)
-            return
+        # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
+        # parse these takes longer than anybody should wait.
+        step = (len(data) or 1) if self._is_read else _HEAD_PIECE
+        # Nothing at all lets aiohttp go on with what it has.
+        for start in range(0, len(data) or 1, step):
+            piece = data[start : start + step]
+            self._room -= len(piece)
+            if self._room < 0 or len(self._buffer) > _MOST_INTERIM:
+                self._give_up()
+                return
+            super().data_received(piece)
+
+    def _give_up(self) -> None:
         error = TooMuchReceived()
         if self._payload is not None:
             self._payload.set_exception(error)
@@ -148,7 +164,7 @@ class Pool(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # Private; ``test_misbehaving_servers`` tells if aiohttp makes its connections otherwise.
-        self._factory: partial[ResponseHandler] = partial(Handler, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop))
 
     async def _get(self, *args: Any, **options: Any) -> Any:
         """A kept connection.
@@ -162,7 +178,7 @@ class Pool(aiohttp.TCPConnector):
         while (connection := await super()._get(*args, **options)) is not None:
             if connection.protocol is None or not connection.protocol.should_close:
                 if isinstance(connection.protocol, Handler):
-                    connection.protocol.expect(_LONGEST_HEAD)
+                    connection.protocol.begin()
                 return connection
             connection.close()
         return None
