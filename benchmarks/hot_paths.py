@@ -3,7 +3,7 @@
     python -m benchmarks.hot_paths
 
 Prints microseconds and function calls a request, and which functions they go to: their share by ``cProfile``, scaled to
-the time without it. docs/performance.md is made from this, tests/test_performance_guard.py counts with it.
+the time without it. docs/performance.md is made from this, tests/test_performance_guard.py measures with it.
 """
 
 import asyncio

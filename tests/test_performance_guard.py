@@ -1,9 +1,9 @@
 """The hot paths do no more work than was recorded.
 
-Work is counted, and its time is told as a ratio to other work of the same moments, so that neither the machine nor what
-else it does changes anything. A test that fails here says that a path got dearer by more than the margin. If that is
-the price of something needed, record the new figure, and say why in docs/performance.md. Figures that fell may be
-recorded too: it is what keeps them.
+Time is told as a ratio to other work of the same moments, and SQL statements are counted, so that neither the machine
+nor what else it does changes anything. A test that fails here says that a path got dearer by more than the margin. If
+that is the price of something needed, record the new figure, and say why in docs/performance.md. Figures that fell may
+be recorded too: it is what keeps them.
 """
 
 import gc
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from benchmarks.hot_paths import HotPaths, calls, costs, hot_paths, yardstick
+from benchmarks.hot_paths import HotPaths, costs, hot_paths, yardstick
 
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.store.runs import chain as finished_chain
@@ -21,19 +21,10 @@ from tests.store.runs import whole
 
 pytestmark = [pytest.mark.anyio, pytest.mark.serial]
 
-MARGIN = 1.15
-CALLS = {
-    "GET run detail": 33,
-    "blocking start->end": 445,
-    "streaming start->end": 749,
-    "blocking 10-node chain": 1001,
-    "blocking iteration over 100 items": 13_916,
-}
-"""Function calls a request, Python 3.11, runs kept in memory; later versions need fewer."""
-COST_MARGIN = 1.3
+MARGIN = 1.3
 """On a machine whose three programs kept both cores busy, costs differed by less than a sixth."""
 COSTS = {
-    "GET run detail": (0.12, 0.15),
+    "GET run detail": (0.155, 0.19),
     "blocking start->end": (2.0, 2.4),
     "streaming start->end": (3.7, 4.6),
     "blocking 10-node chain": (3.6, 4.2),
@@ -46,23 +37,16 @@ STATEMENTS = 7
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """The loop of the server; the one of the standard library is in Python, and would be counted."""
+    """The loop of the server; the one of the standard library is in Python, and takes longer."""
     return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture
 async def paths(tmp_path: Path) -> AsyncIterator[HotPaths]:
-    # Finalizers of what other tests left behind would be counted.
+    # Finalizers of what other tests left behind take time.
     gc.collect()
     async with hot_paths(tmp_path, in_memory=True) as found:
         yield found
-
-
-async def test_the_hot_paths_make_no_more_function_calls_than_recorded(paths: HotPaths) -> None:
-    counted = {name: await calls(path, 20) for name, path in (await paths.all()).items()}
-    print(counted)
-    assert counted.keys() == CALLS.keys()
-    assert {name: count for name, count in counted.items() if count > CALLS[name] * MARGIN} == {}
 
 
 async def test_the_hot_paths_cost_no_more_than_recorded(paths: HotPaths) -> None:
@@ -70,7 +54,7 @@ async def test_the_hot_paths_cost_no_more_than_recorded(paths: HotPaths) -> None
     found = await costs(await paths.all(), rounds=60)
     print(found)
     assert found.keys() == COSTS.keys()
-    assert {name: cost for name, cost in found.items() if cost > COSTS[name][later] * COST_MARGIN} == {}
+    assert {name: cost for name, cost in found.items() if cost > COSTS[name][later] * MARGIN} == {}
 
 
 async def test_a_cost_that_is_added_is_seen(paths: HotPaths) -> None:
@@ -82,11 +66,6 @@ async def test_a_cost_that_is_added_is_seen(paths: HotPaths) -> None:
 
     found = await costs({"as it is": path, "dearer": dearer})
     assert found["dearer"] - found["as it is"] == pytest.approx(1, abs=0.5)
-
-
-async def test_counting_twice_gives_the_same(paths: HotPaths) -> None:
-    path = paths.run("start_end", q="hello")
-    assert await calls(path, 20) == pytest.approx(await calls(path, 20), rel=0.02)
 
 
 async def test_a_run_that_ended_leaves_nothing_to_the_garbage_collector(paths: HotPaths) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ from jikko.events import (
     RunStatus,
     Usage,
 )
-from jikko.values import Json, encode_json, is_file
+from jikko.values import Json, Seconds, Uuid, encode_json, is_file
 
 
 class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,20 +184,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     error: str
     error_type: str = ""
-    finished_at: int
+    finished_at: Seconds
     reason: Literal["failed", "interrupted"] = "failed"
     """``interrupted``: the process died while the attempt was under way."""
 
 
-class NodeExecution(msgspec.Struct, kw_only=True):
-    """One execution of a node, as the API tells it: the fields of ``node_finished``, attempts and round added."""
+class NodeState(msgspec.Struct, kw_only=True):
+    """One execution of a node, as messages and records tell it. Times are seconds since the Unix epoch."""
 
-    id: str
+    id: Uuid
     node_id: str
     node_type: str
     title: str
-    index: int
-    predecessor_node_id: str | None
+    index: Annotated[int, msgspec.Meta(description="Order of start within the run, from 1.")]
+    predecessor_node_id: str | None = None
     inputs: dict[str, Json] | None = None
     inputs_truncated: bool = False
     process_data: dict[str, Json] | None = None
@@ -208,14 +208,30 @@ class NodeExecution(msgspec.Struct, kw_only=True):
     error: str | None = None
     elapsed_time: float = 0.0
     execution_metadata: dict[str, Json] | None = None
-    created_at: int
-    finished_at: int | None = None
-    files: list[Json] = []
+    created_at: Seconds
+    finished_at: Seconds | None = None
+    files: list[dict[str, Json]] = []
     iteration_id: str | None = None
     loop_id: str | None = None
+
+
+class NodeRound(msgspec.Struct, frozen=True):
+    """The round of a container that a node execution belongs to."""
+
+    node_id: str
+    """The container."""
+    kind: Literal["iteration", "loop"]
+    index: int
+    """Counted from 0."""
+
+
+class NodeExecution(NodeState, kw_only=True):
+    """One execution of a node with all that is known of it."""
+
+    status: Literal["running", "succeeded", "failed", "exception", "stopped", "paused"] = "running"
     attempts: list[Attempt] = []
-    rounds: list[dict[str, Json]] = []
-    """The rounds of containers it belongs to, outermost first: ``{node_id, kind, index}``."""
+    rounds: list[NodeRound] = []
+    """Of the containers around it, outermost first."""
 
 
 def execution_metadata(
@@ -240,9 +256,9 @@ def execution_metadata(
     return data or None
 
 
-def files_in(outputs: dict[str, Json]) -> list[Json]:
+def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
     """The file mappings found directly in outputs: as a value, or as an element of a list."""
-    found: list[Json] = []
+    found: list[dict[str, Json]] = []
     for value in outputs.values():
         if is_file(value):
             found.append(value)
@@ -314,7 +330,7 @@ def _opened(event: NodeStarted) -> NodeExecution:
         index=event.index,
         predecessor_node_id=event.predecessor,
         created_at=int(event.at),
-        rounds=[{"node_id": r.node_id, "kind": r.kind, "index": r.index} for r in event.rounds],
+        rounds=[NodeRound(entry.node_id, entry.kind, entry.index) for entry in event.rounds],
     )
     for entry in event.rounds:
         if entry.kind == "iteration":

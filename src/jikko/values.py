@@ -5,7 +5,7 @@ Values are plain JSON. They are shared, never copied: whoever changes one makes 
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,10 @@ Selector: TypeAlias = tuple[str, ...]
 
 Shorter than two parts it points at nothing. Source: Dify 1.15, spec/variables.md §2.
 """
+Uuid: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
+"""The id of something, in a struct that is described to clients."""
+Seconds: TypeAlias = Annotated[int, msgspec.Meta(description="Seconds since the Unix epoch.")]
+"""A moment, in a struct that is described to clients."""
 
 FILE_IDENTITY: Final = "__dify__file__"
 """The value of a file mapping's ``dify_model_identity``. Source: spec/variables.md §6."""

@@ -1,6 +1,6 @@
 """The API in process: the ASGI application on the world of the service's tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,8 +12,10 @@ from jikko.concurrency.rate_limit import RequestRate
 from jikko.files.types import FileLimits
 from jikko.http.api import Api
 from jikko.http.app import create_app
+from jikko.http.observer import RequestObserver
 from jikko.inputs.uploads import FileService
 from jikko.ports.app_store import App
+from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
 from tests.runs.world import Process, World
 
@@ -28,11 +30,12 @@ async def client_of(
     *,
     requests_per_minute: int = 0,
     file_limits: FileLimits | None = None,
+    observers: Sequence[RequestObserver] = (),
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
     api = api_of(world, process or world.process(), requests_per_minute, file_limits)
     key = await api.apps.issue_key(app.id)
-    transport = httpx.ASGITransport(create_app(api))
+    transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers, timeout=20) as client:
         yield client
@@ -52,7 +55,7 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         max_body=1 << 20,
         end_users=EndUsers(MemoryEndUserStore(MemoryRunStore(), world.file_index)),
         files=FileService(world.files, world.signer, file_limits),
-        forms=unused,
+        forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         signer=world.signer,
         file_limits=file_limits,
         public_url="",

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
+from jikko.http.operation import Operation
+from jikko.http.operations import OPERATIONS
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World, until
 
@@ -88,3 +91,20 @@ async def test_more_requests_a_minute_than_a_key_may_make_are_429(world: World) 
     assert answers[3].json()["code"] == "too_many_requests"
     assert 1 <= int(answers[3].headers["retry-after"]) <= 60
     assert open_to_all.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in OPERATIONS if not operation.open],
+    ids=lambda operation: f"{operation.method} {operation.path}",
+)
+async def test_the_limit_counts_every_operation_that_needs_a_key(world: World, operation: Operation) -> None:
+    app, process = await world.chain(), world.process()
+    run = (await process.start(app)).record.owner.run_id
+    await world.ended(run)
+    path = re.sub(r"{\w+}", run, operation.path)
+    async with client_of(world, app, process, requests_per_minute=1) as client:
+        first, second = [await client.request(operation.method, path, json=body()) for _ in range(2)]
+
+    assert first.status_code != 429
+    assert second.status_code == 429

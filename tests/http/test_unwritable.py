@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.store.memory import MemoryAppStore
 from tests.http.scene import RUN, body
 from tests.runs.picky_store import PickyStore, is_no_result
 from tests.runs.world import World
@@ -17,13 +18,18 @@ WHY = "The log of the run cannot be written: ZeroDivisionError. The log of the s
 
 
 @pytest.fixture
-def store() -> PickyStore:
-    return PickyStore(is_no_result, at_once=False)
+def apps() -> MemoryAppStore:
+    return MemoryAppStore()
 
 
 @pytest.fixture
-async def world(store: PickyStore) -> AsyncIterator[World]:
-    world = World(store)
+def store(apps: MemoryAppStore) -> PickyStore:
+    return PickyStore(is_no_result, at_once=False, apps=apps)
+
+
+@pytest.fixture
+async def world(store: PickyStore, apps: MemoryAppStore) -> AsyncIterator[World]:
+    world = World(store, apps)
     yield world
     await world.close()
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from jikko.events import Event, NodeFinished
+from jikko.ports.app_store import AppStore
 from jikko.ports.run_store import Append
 from jikko.store.memory import MemoryRunStore
 
@@ -11,8 +12,8 @@ from jikko.store.memory import MemoryRunStore
 class PickyStore(MemoryRunStore):
     """Cannot keep what ``takes`` does not like, and says so in a way that no store should."""
 
-    def __init__(self, takes: Callable[[Event], bool], *, at_once: bool) -> None:
-        super().__init__()
+    def __init__(self, takes: Callable[[Event], bool], *, at_once: bool, apps: AppStore | None = None) -> None:
+        super().__init__(apps)
         self.takes = takes
         self._at_once = at_once
         """Whether it raises, and not the future."""

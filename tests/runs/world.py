@@ -21,7 +21,7 @@ from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.app_store import App
+from jikko.ports.app_store import App, AppStore
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
@@ -31,7 +31,7 @@ from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.store.memory import MemoryAppStore, MemoryFileIndex, MemoryRunStore
-from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
@@ -102,9 +102,12 @@ class Script:
 class World:
     """Stores that outlive processes."""
 
-    def __init__(self, store: RunStore | None = None) -> None:
+    def __init__(self, store: RunStore | None = None, app_store: AppStore | None = None) -> None:
+        """Args:
+        app_store: The one that ``store`` knows, if it asks which app a key opens.
+        """
         self.now = 1_800_000_000.0
-        self.app_store = MemoryAppStore()
+        self.app_store: AppStore = app_store or MemoryAppStore()
         self.store: RunStore = store or MemoryRunStore(self.app_store)
         self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
         self.file_index = MemoryFileIndex()
@@ -117,7 +120,8 @@ class World:
     @classmethod
     def on_disk(cls, folder: Path) -> "World":
         """Runs are kept in a file."""
-        return cls(SqliteRunStore(Database.open(folder / "jikko.db")))
+        database = Database.open(folder / "jikko.db")
+        return cls(SqliteRunStore(database), SqliteAppStore(database))
 
     async def app(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
         """Publish an app."""

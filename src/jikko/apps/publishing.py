@@ -46,7 +46,7 @@ class Apps:
 
     @property
     def counts_requests(self) -> bool:
-        """Whether ``authenticate`` is to be called once for each request and no more."""
+        """Whether ``authenticate`` is to be called for each request, and once."""
         return self._rate is not None
 
     def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
@@ -155,21 +155,23 @@ class Apps:
         )
         return key
 
-    async def authenticate(self, key: str) -> App:
+    async def authenticate(self, key: bytes) -> App:
         """The app that a key opens.
 
         Looked up by the key's digest, so that how long it takes tells nothing of any key.
+
+        Args:
+            key: Its digest.
 
         Raises:
             Unauthorized: No app has that key.
             TooManyRequests: The key was used too often in the last minute.
         """
-        hashed = digest(key)
-        app = await self._store.app_of_key(hashed)
+        app = await self._store.app_of_key(key)
         if app is None:
             raise Unauthorized("Access token is invalid")
         if self._rate is not None:
-            await self._rate.take(hashed)
+            await self._rate.take(key)
         return app
 
     async def find(self, name_or_id: str) -> App:

@@ -1,69 +1,127 @@
-"""Records of runs as the bodies of answers. Source: Dify 1.15, spec/records.md, spec/service-api.md."""
+"""Runs and their nodes as bodies of answers. Source: Dify 1.15, spec/records.md, spec/service-api.md."""
 
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jikko.dify.events import encode, pause_reason
+from jikko.dify.messages import PauseReason
+from jikko.dify.run_fields import Run, RunState, state
 from jikko.events import FormRequested
-from jikko.record import RunDetail, RunRecord
-from jikko.values import FILE_IDENTITY, Json
+from jikko.record import NodeExecution, RunRecord
+from jikko.record import RunDetail as DetailRow
+from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 
 
-class _Detail(msgspec.Struct):
-    """The answer, in its order. It is encoded quicker than a dictionary."""
+class RunResult(Run):
+    """A run as it ended, paused or was accepted."""
 
-    id: str
-    workflow_id: str
-    status: str
-    inputs: str
-    outputs: msgspec.Raw
-    error: str | None
-    total_steps: int
-    total_tokens: int
-    created_at: int
-    finished_at: int | None
-    elapsed_time: float
+    outputs: dict[str, Json]
+    paused_nodes: list[str] | UnsetType = UNSET
+    """Of a paused run, as ``reasons``."""
+    reasons: list[PauseReason] | UnsetType = UNSET
+
+
+class RunAnswer(Struct):
+    """The answer to the start of a run."""
+
+    task_id: Uuid
+    workflow_run_id: Uuid
+    data: RunResult
+
+
+class RunDetail(Run):
+    """A run with what went in and came out."""
+
+    inputs: Annotated[str, Meta(description="The inputs and sys.* variables as JSON text.")]
+    outputs: Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+
+
+class LoggedRun(RunState):
+    """A run, as the logs tell it."""
+
+    id: Uuid
+    version: str
+    exceptions_count: int
+    triggered_from: str = "app-run"
+
+
+class LoggedUser(Struct):
+    """Who started a run."""
+
+    id: Uuid
+    session_id: str
+    type: str = "service-api"
+    is_anonymous: bool = False
+
+
+class LogEntry(Struct):
+    """One row of the logs."""
+
+    id: Uuid
+    workflow_run: LoggedRun
+    created_by_end_user: LoggedUser
+    created_at: Seconds
+    details: None = None
+    created_from: str = "service-api"
+    created_by_role: str = "end_user"
+    created_by_account: None = None
+
+
+class LogPage(Struct):
+    """A page of the logs, newest first."""
+
+    page: int
+    limit: int
+    total: int
+    has_more: bool
+    data: list[LogEntry]
+
+
+class NodeExecutions(Struct):
+    """The nodes of a run, in order of start."""
+
+    data: list[NodeExecution]
 
 
 def running_body(record: RunRecord) -> bytes:
     """The answer to a run that was accepted: that of a blocking one, as it was then, however quick it has been."""
     accepted = RunRecord(owner=record.owner, created_at=record.created_at)
-    return encode(_run_body(accepted, {}))
+    return encode(_answer(accepted, {}))
 
 
 def blocking_body(record: RunRecord, outputs: dict[str, Json]) -> bytes:
     """The answer to a blocking run that ended."""
-    body = _run_body(record, outputs)
+    body = _answer(record, outputs)
     if b"null" in record.outputs and _has_nan(outputs):
         # Dify writes NaN into this one body, which is no JSON. Source: spec/observed.md.
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        return json.dumps(msgspec.to_builtins(body), ensure_ascii=False).encode("utf-8", "replace")
     return encode(body)
 
 
-def _run_body(record: RunRecord, outputs: dict[str, Json]) -> dict[str, Any]:
+def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
+    """The answer to a blocking run that paused."""
+    body = _answer(record, {})
+    body.data.paused_nodes = [form.node_id for form in forms]
+    body.data.reasons = [pause_reason(form) for form in forms]
+    return encode(body)
+
+
+def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
     owner = record.owner
-    data = {
-        "id": owner.run_id,
-        "workflow_id": owner.workflow_id,
-        "status": record.status,
-        "outputs": outputs,
-        "error": record.error,
-        "elapsed_time": record.elapsed,
-        "total_tokens": record.total_tokens,
-        "total_steps": record.total_steps,
-        "created_at": int(record.created_at),
-        "finished_at": None if record.finished_at is None else int(record.finished_at),
-    }
-    return {"task_id": owner.task_id, "workflow_run_id": owner.run_id, "data": data}
+    result = RunResult(*state(record), owner.run_id, owner.workflow_id, outputs)
+    # Dify rounds it everywhere but here.
+    result.elapsed_time = record.elapsed
+    return RunAnswer(owner.task_id, owner.run_id, result)
 
 
-def detail_body(run: RunRecord | RunDetail, fresh: Callable[[Json], Json]) -> bytes:
+def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> bytes:
     """Run detail. Source: spec/records.md §5.
 
     Args:
@@ -73,69 +131,23 @@ def detail_body(run: RunRecord | RunDetail, fresh: Callable[[Json], Json]) -> by
     outputs = b"{}" if detail.status == "paused" else detail.outputs
     if _FILE_IDENTITY in outputs:
         outputs = encode(fresh(msgspec.json.decode(outputs)))
-    return encode(
-        _Detail(
-            detail.run_id,
-            detail.workflow_id,
-            detail.status,
-            detail.inputs,
-            msgspec.Raw(outputs),
-            detail.error,
-            detail.total_steps,
-            detail.total_tokens,
-            int(detail.created_at),
-            None if detail.finished_at is None else int(detail.finished_at),
-            round(detail.elapsed, 6),
-        )
-    )
+    return encode(RunDetail(*state(detail), detail.run_id, detail.workflow_id, detail.inputs, Raw(outputs)))
 
 
-def log_entry(record: RunRecord) -> dict[str, Json]:
+def log_entry(record: RunRecord) -> LogEntry:
     """One row of the logs. Source: spec/records.md §6."""
     owner = record.owner
-    created_at = int(record.created_at)
-    return {
-        "id": log_id(owner.run_id),
-        "workflow_run": {
-            "id": owner.run_id,
-            "version": owner.version,
-            "status": record.status,
-            "triggered_from": "app-run",
-            "error": record.error,
-            "elapsed_time": round(record.elapsed, 6),
-            "total_tokens": record.total_tokens,
-            "total_steps": record.total_steps,
-            "created_at": created_at,
-            "finished_at": None if record.finished_at is None else int(record.finished_at),
-            "exceptions_count": record.exceptions_count,
-        },
-        "details": None,
-        "created_from": "service-api",
-        "created_by_role": "end_user",
-        "created_by_account": None,
-        "created_by_end_user": {
-            "id": owner.end_user_id,
-            "type": "service-api",
-            "is_anonymous": False,
-            "session_id": owner.user,
-        },
-        "created_at": created_at,
-    }
+    return LogEntry(
+        log_id(owner.run_id),
+        LoggedRun(*state(record), owner.run_id, owner.version, record.exceptions_count),
+        LoggedUser(owner.end_user_id, owner.user),
+        int(record.created_at),
+    )
 
 
 def log_id(run_id: str) -> str:
     """The id of a run's log row: one row per run, so it is made of the run's id."""
     return f"{run_id[:14]}8{run_id[15:]}"
-
-
-def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
-    """The answer to a blocking run that paused."""
-    body = _run_body(record, {})
-    body["data"] |= {
-        "paused_nodes": [form.node_id for form in forms],
-        "reasons": [pause_reason(form) for form in forms],
-    }
-    return encode(body)
 
 
 def _has_nan(value: Json) -> bool:

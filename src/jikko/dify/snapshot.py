@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 
 from jikko.dify import events as wire
+from jikko.dify.messages import Message, NodeFinishedBefore, NodeStartedBefore
 from jikko.events import Event, FormClosed, FormRequested, RunStarted
 from jikko.record import NodeExecution, RunRecord, node_executions
 
 
-def snapshot(record: RunRecord, log: list[Event]) -> list[dict[str, Any]]:
+def snapshot(record: RunRecord, log: list[Event]) -> list[Message]:
     """The messages: the start, the nodes without their details, and, if the run is paused, why."""
     owner = record.owner
-    messages: list[tuple[str, dict[str, Any]]] = []
+    messages: list[tuple[str, msgspec.Struct]] = []
     if log and isinstance(log[0], RunStarted):
         messages.append(("workflow_started", wire.run_started(owner, log[0], "initial", with_time=True)))
     waiting = _waiting(log)
     for execution in node_executions(log):
-        messages.append(("node_started", _started(execution)))
+        messages.append(("node_started", NodeStartedBefore(**_node(execution))))
         if execution.id in waiting:
             messages.append(("node_finished", _finished(execution, "paused")))
         elif execution.finished_at is not None:
@@ -48,33 +49,23 @@ def _as_written(form: FormRequested) -> FormRequested:
 
 
 def _node(execution: NodeExecution) -> dict[str, Any]:
+    """The fields of ``NodeBegin``."""
     return {
         "id": execution.id,
         "node_id": execution.node_id,
         "node_type": execution.node_type,
         "title": execution.title,
         "index": execution.index,
-        "predecessor_node_id": None,
-        "inputs": None,
         "created_at": execution.created_at,
         "iteration_id": execution.iteration_id,
         "loop_id": execution.loop_id,
     }
 
 
-def _started(execution: NodeExecution) -> dict[str, Any]:
-    return {**_node(execution), "extras": {}}
-
-
-def _finished(execution: NodeExecution, status: str) -> dict[str, Any]:
-    return {
+def _finished(execution: NodeExecution, status: str) -> NodeFinishedBefore:
+    return NodeFinishedBefore(
         **_node(execution),
-        "process_data": None,
-        "outputs": None,
-        "status": status,
-        "error": None,
-        "elapsed_time": execution.elapsed_time,
-        "execution_metadata": None,
-        "finished_at": execution.finished_at or execution.created_at,
-        "files": [],
-    }
+        status=status,
+        elapsed_time=execution.elapsed_time,
+        finished_at=execution.finished_at or execution.created_at,
+    )

@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Iterable
-from typing import Any
+
+from msgspec import Struct
 
 from jikko.dify import events as wire
 from jikko.events import (
@@ -59,7 +60,8 @@ class Messages:
         if isinstance(event, RunPaused):
             return [self._told("workflow_paused", wire.run_paused(self._paused(event), list(self._forms.values())))]
         if isinstance(event, RunResumed) and self._started is not None:
-            started = {**wire.run_started(self._owner, self._started, "resumption"), "created_at": int(event.at)}
+            started = wire.run_started(self._owner, self._started, "resumption")
+            started.created_at = int(event.at)
             return [self._told("workflow_started", started)]
         if isinstance(event, NodeEvent):
             if isinstance(event, ContainerStarted) and event.hides_failed_rounds:
@@ -77,7 +79,7 @@ class Messages:
                 return [frame for part in shown for frame in self._frame(part)]
         return self._frame(event)
 
-    def _told(self, name: str, data: dict[str, Any]) -> bytes:
+    def _told(self, name: str, data: Struct) -> bytes:
         return wire.frame(wire.message(self._owner, name, data))
 
     def _paused(self, event: RunPaused) -> RunRecord:

@@ -1,43 +1,89 @@
 """The ASGI application."""
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+import logging
+from collections.abc import Iterable
 
-from jikko.dify.events import encode
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from jikko.errors import JikkoError
 from jikko.http.api import Api
-from jikko.http.errors import JsonResponse, http_error, jikko_error, unexpected_error
-from jikko.http.lane import Lane
-from jikko.http.openapi import docs_page, openapi
+from jikko.http.auth import authenticated
+from jikko.http.errors import error_response, no_page, not_allowed, options, unexpected_error
+from jikko.http.observer import ObservedRequest, RequestObserver
+from jikko.http.openapi import description_operations
+from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
+from jikko.http.requests import Request
+from jikko.http.responses import Answer
+from jikko.http.router import Router, has_encoded_slash
+
+log = logging.getLogger(__name__)
 
 
-def create_app(api: Api) -> ASGIApp:
+def create_app(api: Api, observers: Iterable[RequestObserver] = ()) -> ASGIApp:
     """The application that serves an assembled API."""
-    routes = [Route(operation.path, operation.handler, methods=[operation.method]) for operation in OPERATIONS]
-    application = Starlette(
-        routes=[*routes, *_description(api.version)],
-        exception_handlers={
-            JikkoError: jikko_error,
-            HTTPException: http_error,
-            Exception: unexpected_error,
-        },
-    )
-    # Dify knows no address with a slash behind it.
-    application.router.redirect_slashes = False
-    application.state.api = api
-    return Lane(application, api)
+    return _Application(api, [*OPERATIONS, *description_operations(api.version)], observers)
 
 
-def _description(version: str) -> list[Route]:
-    async def openapi_json(request: Request) -> Response:
-        return JsonResponse(encode(openapi(version)))
+class _Application:
+    """The one way of every request: it is matched, told to the observers, let in, handled and answered."""
 
-    async def docs(request: Request) -> Response:
-        return Response(docs_page(version), media_type="text/html")
+    def __init__(self, api: Api, operations: Iterable[Operation], observers: Iterable[RequestObserver]) -> None:
+        self._api = api
+        self._router = Router(operations)
+        self._observers = tuple(observers)
 
-    return [Route("/openapi.json", openapi_json), Route("/docs", docs)]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _refuse(scope, receive, send)
+            return
+        path = scope["path"]
+        if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
+            path = _path(scope)
+        operation, values = self._router.find(scope["method"], path)
+        request = Request(self._api, scope, receive, values)
+        observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
+        try:
+            answer = await self._answer(request, operation)
+            await answer(receive, send if observed is None else observed.send)
+        finally:
+            if observed is not None:
+                observed.end()
+
+    async def _answer(self, request: Request, operation: Operation | None) -> Answer:
+        try:
+            if operation is None:
+                return self._no_operation(request)
+            if self._api.apps.counts_requests and not operation.open:
+                await authenticated(request)
+            return await operation.handler(request)
+        except JikkoError as error:
+            return error_response(error)
+        except Exception:
+            log.exception("%s %r failed", request.scope["method"], request.scope["path"])
+            return unexpected_error()
+
+    def _no_operation(self, request: Request) -> Answer:
+        methods = self._router.methods(_path(request.scope))
+        if not methods:
+            return no_page()
+        return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
+
+
+def _path(scope: Scope) -> str:
+    """The path behind that at which the application is mounted; empty, which is no address, for one that is spoilt."""
+    path: str = scope["path"]
+    if has_encoded_slash(scope.get("raw_path") or b""):
+        return ""
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """End what is no HTTP: nothing begins or ends with the server, and there are no web sockets."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+    elif scope["type"] == "lifespan":
+        for name in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{name}.complete"})

@@ -1,84 +1,64 @@
 """Errors as clients see them. Source: Dify 1.15, spec/service-api.md §3."""
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Annotated
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Match, Route
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.dify.events import encode
 from jikko.errors import JikkoError
-from jikko.values import Json
-
-log = logging.getLogger(__name__)
+from jikko.http.responses import Response
+from jikko.values import Json, Uuid
 
 _NOT_FOUND_PAGE = (
-    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
-    "<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling "
-    "and try again.</p>\n"
+    b"<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+    b"<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling "
+    b"and try again.</p>\n"
 )
+_HTML = b"text/html; charset=utf-8"
 
 
-class JsonResponse(Response):
-    """A body that is JSON already."""
+class Error(Struct):
+    """The body of every error."""
 
-    media_type = "application/json"
-
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        # What Starlette does, without its search for headers that are not given here.
-        given = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
-        length = (b"content-length", b"%d" % len(self.body))
-        self.raw_headers = [*given, length, (b"content-type", b"application/json")]
-
-
-def error_response(
-    code: str, message: str, status: int, headers: Mapping[str, str] | None = None, **more: Json
-) -> Response:
-    """The error envelope.
-
-    Args:
-        more: Further fields of the body.
-    """
-    return JsonResponse(encode({"code": code, "message": message, "status": status, **more}), status, headers)
+    code: Annotated[str, Meta(description="What a program may match on; never changes.")]
+    message: str
+    status: int
+    task_id: Uuid | UnsetType = UNSET
+    workflow_run_id: Annotated[
+        Uuid | UnsetType, Meta(description="The run that was accepted though the answer is an error.")
+    ] = UNSET
+    data: Annotated[
+        list[dict[str, Json]] | UnsetType, Meta(description="Of a run whose log is damaged: what can be read of it.")
+    ] = UNSET
 
 
-async def jikko_error(request: Request, error: Exception) -> Response:
+def error_response(error: JikkoError) -> Response:
     """An error that was raised on purpose."""
-    if not isinstance(error, JikkoError):
-        raise error
-    return error_response(error.code, str(error), error.status, error.headers)
+    return refusal(Error(error.code, str(error), error.status), error.headers)
 
 
-async def http_error(request: Request, error: Exception) -> Response:
-    """No route, or none for the method."""
-    if not isinstance(error, HTTPException):
-        raise error
-    if error.status_code == 405:
-        allow = {"Allow": ", ".join(sorted(_allowed(request)))}
-        if request.method == "OPTIONS":
-            return Response(b"", 200, allow, media_type="text/html")
-        return error_response("method_not_allowed", "The method is not allowed for the requested URL.", 405, allow)
-    if error.status_code == 404:
-        return no_page()
-    return error_response("bad_request", str(error.detail), error.status_code)
+def refusal(error: Error, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as an answer."""
+    return Response(encode(error), error.status, headers)
 
 
 def no_page() -> Response:
     """There is nothing at that address."""
-    return Response(_NOT_FOUND_PAGE, 404, media_type="text/html")
+    return Response(_NOT_FOUND_PAGE, 404, media_type=_HTML)
 
 
-def _allowed(request: Request) -> set[str]:
-    """The methods of an address: there may be a route for each."""
-    methods = {"OPTIONS"}
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return methods
+def not_allowed(methods: Iterable[str]) -> Response:
+    """The address does not have the method of the request, but others."""
+    error = Error("method_not_allowed", "The method is not allowed for the requested URL.", 405)
+    return refusal(error, {"Allow": ", ".join(methods)})
 
 
-async def unexpected_error(request: Request, error: Exception) -> Response:
+def options(methods: Iterable[str]) -> Response:
+    """Which methods an address has, for those who ask."""
+    return Response(b"", 200, {"Allow": ", ".join(methods)}, media_type=_HTML)
+
+
+def unexpected_error() -> Response:
     """A fault of ours. What it was goes to the log and not to the client."""
-    return error_response("internal_server_error", "Internal server error.", 500)
+    return refusal(Error("internal_server_error", "Internal server error.", 500))

@@ -2,13 +2,22 @@
 
 import html
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
-from jikko.dify.schemas import SCHEMAS, TEXT, UUID, ref
-from jikko.http.operations import OPERATIONS, Operation
+import msgspec
+from msgspec import Struct
+
+from jikko.http.errors import Error
+from jikko.http.operation import Operation, Schema
+from jikko.http.operations import OPERATIONS
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response, json_response
 
 _UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"}
 """Parts of paths. The id of a task may be any text, as at Dify."""
+_UUID: Final[Schema] = {"type": "string", "format": "uuid"}
+_REF: Final = "#/components/schemas/{name}"
 _WHAT = {
     400: "The request is wrong.",
     401: "No API key, or an unknown one.",
@@ -40,7 +49,7 @@ def openapi(version: str) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": _schemas(),
             "securitySchemes": {"ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"}},
         },
         "security": [{"ApiKey": []}],
@@ -56,7 +65,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": UUID if name in _UUIDS else TEXT}
+        {"name": name, "in": "path", "required": True, "schema": _UUID if name in _UUIDS else {"type": "string"}}
         for name in re.findall(r"{(\w+)}", operation.path)
     ]
     parameters += [
@@ -78,7 +87,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {operation.body_media_type: {"schema": operation.body}},
+            "content": {operation.body_media_type: {"schema": _ref(operation.body)}},
         }
     if operation.open:
         described["security"] = []
@@ -87,18 +96,59 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _responses(operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, (media_type, schema) in operation.answers.items():
-        content: dict[str, Any] = {media_type: {"schema": schema} if schema is not None else {}}
+    for status, answer in operation.answers.items():
+        content: dict[str, Any] = (
+            {answer: {}} if isinstance(answer, str) else {"application/json": {"schema": _ref(answer)}}
+        )
         if operation.streams and status == 200:
             content["text/event-stream"] = {}
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
     # Every request with a key counts for the key's limit.
     for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
-        content = {"application/json": {"schema": ref("Error")}}
+        content = {"application/json": {"schema": _ref(Error)}}
         if status == 404 and operation.no_id_is_no_page:
             content["text/html"] = {}
         responses[str(status)] = {"description": _WHAT[status], "content": content}
     return responses
+
+
+def _schemas() -> dict[str, Schema]:
+    """The bodies that clients send and get, by name."""
+    sent = {operation.body for operation in OPERATIONS if operation.body is not None}
+    got = {answer for operation in OPERATIONS for answer in operation.answers.values() if not isinstance(answer, str)}
+    schemas = _components({*got, Error})
+    for schema in schemas.values():
+        # What has a default is there all the same: only what is unset is left out, and that has none.
+        parts = schema["properties"]
+        schema["required"] = [name for name in parts if "default" in parts[name] or name in schema["required"]]
+        for part in parts.values():
+            part.pop("default", None)
+    return schemas | _components(sent)
+
+
+def _components(bodies: Iterable[type[Struct]]) -> dict[str, Schema]:
+    _, components = msgspec.json.schema_components(sorted(bodies, key=lambda body: body.__name__), ref_template=_REF)
+    return components
+
+
+def _ref(body: type[Struct]) -> Schema:
+    return {"$ref": _REF.format(name=body.__name__)}
+
+
+def description_operations(version: str) -> list[Operation]:
+    """The operations that show the description, which does not describe them."""
+
+    async def openapi_json(request: Request) -> Answer:
+        return json_response(openapi(version))
+
+    async def docs(request: Request) -> Answer:
+        return Response(docs_page(version).encode(), media_type=b"text/html; charset=utf-8")
+
+    json, page = {200: "application/json"}, {200: "text/html"}
+    return [
+        Operation("GET", "/openapi.json", openapi_json, "The description", json, tag="Server", open=True),
+        Operation("GET", "/docs", docs, "The description as a page", page, tag="Server", open=True),
+    ]
 
 
 def docs_page(version: str) -> str:

@@ -1,56 +1,22 @@
-"""Every operation of the API: its route and its description, in one table."""
+"""Every operation of the API, in one table."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from starlette.requests import Request
-
-from jikko.dify.schemas import ANY_OBJECT, INTEGER, TEXT, TRACE_SESSION, USER, array, obj, ref
+from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
+from jikko.http.fields import TRACE_SESSION, UserRequest
+from jikko.http.operation import Operation, Schema
 from jikko.http.routes import files, forms, info, records, retries, runs
+from jikko.inputs.uploads import File
+from jikko.record import NodeExecution
 
-Handler = Callable[[Request], Awaitable[Any]]
-
-_JSON = "application/json"
-_EVENTS = "text/event-stream"
-_ANYTHING = "*/*"
+_EVENTS: Final = "text/event-stream"
+_ANYTHING: Final = "*/*"
 """A file has a media type of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    answers: dict[int, tuple[str, dict[str, Any] | None]]
-    """Media type and schema by status; errors apart."""
-    errors: tuple[int, ...] = ()
-    tag: str = "Workflow Runs"
-    body: dict[str, Any] | None = None
-    """The schema of a JSON body."""
-    body_media_type: str = _JSON
-    query: tuple[tuple[str, dict[str, Any], str], ...] = ()
-    """Name, schema and description of query parameters; all optional unless the name ends in ``*``."""
-    headers: tuple[tuple[str, dict[str, Any], str], ...] = ()
-    """Headers of the request, all optional; as ``query``."""
-    streams: bool = False
-    """Whether it may answer with server-sent events as well."""
-    no_id_is_no_page: bool = False
-    """Whether an id in the path that is no UUID is answered as an address that does not exist: with a page. (Dify)"""
-    open: bool = False
-    """Whether it needs no API key."""
-
-
-def _json(schema: dict[str, Any], status: int = 200) -> dict[int, tuple[str, dict[str, Any] | None]]:
-    return {status: (_JSON, schema)}
-
-
-_SOME_TEXT = {**TEXT, "minLength": 1}
-_USER = {**TEXT, "maxLength": 255}
-_TIME = {**TEXT, "format": "date-time"}
+_TEXT: Final[Schema] = {"type": "string"}
+_INTEGER: Final[Schema] = {"type": "integer"}
+_SOME_TEXT = {**_TEXT, "minLength": 1}
+_USER = {**_TEXT, "maxLength": 255}
+_TIME = {**_TEXT, "format": "date-time"}
 _RUN = "/v1/workflows/run/{workflow_run_id}"
 _START_ERRORS = (400, 401, 404, 409, 413, 415, 429, 503)
 _KEY = (
@@ -70,7 +36,7 @@ _SIGNED = (
     ("timestamp*", _SOME_TEXT, "As in the address."),
     ("nonce*", _SOME_TEXT, "As in the address."),
     ("sign*", _SOME_TEXT, "As in the address."),
-    ("as_attachment", TEXT, "true: for saving, not for showing."),
+    ("as_attachment", _TEXT, "true: for saving, not for showing."),
 )
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -79,9 +45,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/workflows/run",
         runs.run_current,
         "Run the current version of the workflow",
-        {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
+        {200: RunAnswer, 202: RunAnswer},
         _START_ERRORS,
-        body=ref("RunRequest"),
+        body=runs.RunRequest,
         query=_TRACE_QUERY,
         headers=_START_HEADERS,
         streams=True,
@@ -91,9 +57,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/workflows/{workflow_id}/run",
         runs.run_version,
         "Run one version of the workflow",
-        {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
+        {200: RunAnswer, 202: RunAnswer},
         _START_ERRORS,
-        body=ref("RunRequest"),
+        body=runs.RunRequest,
         query=_TRACE_QUERY,
         headers=_START_HEADERS,
         streams=True,
@@ -103,30 +69,30 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/workflows/logs",
         records.logs,
         "List runs, newest first",
-        _json(ref("LogPage")),
+        {200: LogPage},
         (400, 401),
         query=(
-            ("page", {**INTEGER, "minimum": 1, "maximum": 99999}, "Default 1."),
-            ("limit", {**INTEGER, "minimum": 1, "maximum": 100}, "Default 20."),
+            ("page", {**_INTEGER, "minimum": 1, "maximum": 99999}, "Default 1."),
+            ("limit", {**_INTEGER, "minimum": 1, "maximum": 100}, "Default 20."),
             (
                 "keyword",
-                TEXT,
+                _TEXT,
                 "A part of inputs, outputs or user, of which the first 30 characters count; or a run id.",
             ),
             ("status", {"type": "string", "enum": ["succeeded", "failed", "stopped"]}, ""),
             ("created_at__before", _TIME, "A time in ISO 8601."),
             ("created_at__after", _TIME, "A time in ISO 8601."),
-            ("created_by_end_user_session_id", TEXT, "The user of the runs, exactly."),
-            ("created_by_account", TEXT, "There are no accounts; any value is refused."),
+            ("created_by_end_user_session_id", _TEXT, "The user of the runs, exactly."),
+            ("created_by_account", _TEXT, "There are no accounts; any value is refused."),
         ),
     ),
-    Operation("GET", _RUN, runs.run_detail, "Read a run", _json(ref("RunDetail")), (401, 404)),
+    Operation("GET", _RUN, runs.run_detail, "Read a run", {200: RunDetail}, (401, 404)),
     Operation(
         "GET",
         f"{_RUN}/node-executions",
         records.node_executions,
         "Read every node of a run, in order of start",
-        _json(obj({"data": array(ref("NodeExecution"))})),
+        {200: NodeExecutions},
         (401, 404, 503),
     ),
     Operation(
@@ -134,7 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/node-executions/{{node_execution_id}}",
         records.node_execution,
         "Read one node execution",
-        _json(ref("NodeExecution")),
+        {200: NodeExecution},
         (401, 404, 503),
     ),
     Operation(
@@ -142,7 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/events",
         records.run_events,
         "Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID)",
-        _json(obj({"data": array(ref("Event"))})),
+        {200: records.EventLog},
         (400, 401, 404, 503),
         streams=True,
     ),
@@ -151,9 +117,9 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/retry",
         retries.retry_run,
         "Start a run that takes over what finished nodes of this one did",
-        {**_json(ref("RunAnswer")), **_json(ref("RunAnswer"), 202)},
+        {200: RunAnswer, 202: RunAnswer},
         _START_ERRORS,
-        body=ref("RetryRequest"),
+        body=retries.RetryRequest,
         headers=_KEY,
         streams=True,
     ),
@@ -162,7 +128,7 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/lineage",
         retries.lineage,
         "Which run this one repeats, and which repeat it",
-        _json(ref("Lineage")),
+        {200: retries.Lineage},
         (401, 404),
     ),
     Operation(
@@ -170,30 +136,30 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{_RUN}/stop",
         runs.stop_run,
         "Stop a run by its id",
-        _json(ref("Stopped")),
+        {200: runs.Stopped},
         (400, 401, 404, 413, 415, 503),
-        body=ref("UserRequest"),
+        body=UserRequest,
     ),
     Operation(
         "POST",
         "/v1/workflows/tasks/{task_id}/stop",
         runs.stop_task,
         "Stop a run by its task id",
-        _json(ref("Stopped")),
+        {200: runs.Stopped},
         (400, 401, 413, 415, 503),
-        body=ref("UserRequest"),
+        body=UserRequest,
     ),
     Operation(
         "GET",
         "/v1/workflow/{workflow_run_id}/events",
         records.attach,
         "Listen to a run again",
-        {200: (_EVENTS, None)},
+        {200: _EVENTS},
         (400, 401, 404),
         query=(
             ("user*", {**_USER, "minLength": 1}, "The user of the run."),
-            ("include_state_snapshot", TEXT, "true: begin with what happened so far."),
-            ("continue_on_pause", TEXT, "true: stay when the run pauses."),
+            ("include_state_snapshot", _TEXT, "true: begin with what happened so far."),
+            ("continue_on_pause", _TEXT, "true: stay when the run pauses."),
         ),
     ),
     Operation(
@@ -201,10 +167,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/files/upload",
         files.upload,
         "Upload a file for the inputs of a run",
-        _json(ref("File"), 201),
+        {201: File},
         (400, 401, 413, 415, 503),
         tag="Files",
-        body=obj({"file": {"type": "string", "format": "binary"}, "user": _USER}, optional=("user",)),
+        body=files.UploadForm,
         body_media_type="multipart/form-data",
     ),
     Operation(
@@ -212,10 +178,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/files/{file_id}/preview",
         files.preview,
         "Fetch a file of a chat message",
-        {200: (_ANYTHING, None)},
+        {200: _ANYTHING},
         (401, 403, 404),
         tag="Files",
-        query=(("as_attachment", TEXT, "true: for saving, not for showing."),),
+        query=(("as_attachment", _TEXT, "true: for saving, not for showing."),),
         no_id_is_no_page=True,
     ),
     Operation(
@@ -223,7 +189,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/files/{file_id}/file-preview",
         files.download,
         "Fetch a file by its signed address",
-        {200: (_ANYTHING, None)},
+        {200: _ANYTHING},
         (400, 404),
         tag="Files",
         query=_SIGNED,
@@ -234,7 +200,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/files/tools/{name}",
         files.download_made,
         "Fetch a file that a node made, by its signed address",
-        {200: (_ANYTHING, None)},
+        {200: _ANYTHING},
         (400, 404),
         tag="Files",
         query=_SIGNED,
@@ -245,7 +211,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/form/human_input/{form_token}",
         forms.read_form,
         "Read a form that a run waits for",
-        _json(ref("Form")),
+        {200: forms.Form},
         (401, 404, 412, 503),
         tag="Human Input",
     ),
@@ -254,31 +220,31 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/form/human_input/{form_token}",
         forms.submit_form,
         "Fill in a form; the run goes on",
-        _json(obj({})),
+        {200: forms.FormSubmitted},
         (400, 401, 404, 412, 413, 415, 503),
         tag="Human Input",
-        body=obj({"inputs": ANY_OBJECT, "action": TEXT, "user": USER}),
+        body=forms.FormSubmission,
     ),
-    Operation("GET", "/v1/info", info.app_info, "What the app is", _json(ref("Info")), (401,), tag="Applications"),
+    Operation("GET", "/v1/info", info.app_info, "What the app is", {200: info.Info}, (401,), tag="Applications"),
     Operation(
         "GET",
         "/v1/parameters",
         info.parameters,
         "What inputs and features the app has",
-        _json(ref("Parameters")),
+        {200: info.Parameters},
         (400, 401),
         tag="Applications",
     ),
-    Operation("GET", "/v1/meta", info.meta, "Icons of tools", _json(ref("Meta")), (401,), tag="Applications"),
+    Operation("GET", "/v1/meta", info.meta, "Icons of tools", {200: info.Meta}, (401,), tag="Applications"),
     Operation(
-        "GET", "/v1/site", info.site, "How the app looks as a page", _json(ref("Site")), (401,), tag="Applications"
+        "GET", "/v1/site", info.site, "How the app looks as a page", {200: info.Site}, (401,), tag="Applications"
     ),
     Operation(
         "GET",
         "/v1/end-users/{end_user_id}",
         info.end_user,
         "Read an end user",
-        _json(ref("EndUser")),
+        {200: info.EndUser},
         (401, 404),
         tag="End Users",
         no_id_is_no_page=True,
@@ -289,8 +255,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/completion-messages", info.completion, "Completion; refused", {}, (400, 401), tag="Other app modes"
     ),
-    Operation("GET", "/v1/", info.index, "What this server is", _json(ref("Index")), tag="Server", open=True),
-    Operation(
-        "GET", "/health", info.health, "Whether runs are accepted", _json(ref("Health")), tag="Server", open=True
-    ),
+    Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
+    Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
 )

@@ -1,59 +1,86 @@
-"""How a run that was started is answered: at its end, as a stream, or at once."""
+"""What a request is answered with: a body, or pieces of one as they come."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Protocol
 
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import Receive, Send
 
-from jikko.dify import bodies as run_bodies
-from jikko.dify import events as wire
-from jikko.dify.stream import Messages
-from jikko.errors import JikkoError, RunLeft
-from jikko.events import RunFinished
-from jikko.http.api import Api
-from jikko.http.errors import JsonResponse, error_response
-from jikko.http.sse import PING, EventStream
-from jikko.http.start_options import REPEATED
-from jikko.runs.forms import forms_of
-from jikko.runs.idempotency import Start, Started
+from jikko.dify.events import encode
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case."""
 
 
-async def answer(api: Api, start: Start, mode: str) -> Response | ASGIApp:
-    """The answer to the client that started a run.
+class Answer(Protocol):
+    """An answer that is ready to be sent."""
 
-    Args:
-        mode: ``blocking``, ``streaming`` or ``async``.
-    """
-    run = start.run
-    headers = {REPEATED: "true"} if start.repeated else {}
-    if mode == "streaming":
-        return EventStream(_messages(api, run), headers)
-    owner = run.record.owner
-    location = f"/v1/workflows/run/{owner.run_id}"
-    if mode == "async":
-        await run.committed(1)
-        return JsonResponse(run_bodies.running_body(run.record), 202, {**headers, "Location": location})
-    try:
-        end = await run.ended()
-    except RunLeft as parked:
-        # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
-        ids = {"task_id": owner.task_id, "workflow_run_id": owner.run_id}
-        return error_response(parked.code, str(parked), parked.status, {**headers, "Location": location}, **ids)
-    if isinstance(end, RunFinished):
-        return JsonResponse(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
-    forms = forms_of(run.record, await api.runs.log(run.record))
-    waiting = [form.requested for form in forms if form.closed is None]
-    return JsonResponse(run_bodies.paused_body(run.record, waiting), headers=headers)
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        """Send it: the message that starts a response of ASGI, then its body."""
+        ...
 
 
-async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
-    yield PING
-    messages = Messages(run.record)
-    try:
-        async for batch in run.follow(idle=api.ping_seconds):
-            if piece := messages.frames(event for _, event in batch):
-                yield piece
-            elif not batch:
-                yield PING
-    except JikkoError as error:
-        yield wire.error_frame(run.record.owner, error)
+class Response:
+    """An answer whose body is whole."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(
+        self,
+        body: bytes,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: bytes = b"application/json",
+    ) -> None:
+        self.body = body
+        self.status = status
+        self.headers = [(b"content-length", b"%d" % len(body)), (b"content-type", media_type)]
+        if headers:
+            self.headers += encoded(headers.items())
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(encode(body), status)
+
+
+class Stream:
+    """An answer that sends pieces of its body as they come. A client that goes away only ends the sending."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], headers: Headers) -> None:
+        self._pieces = pieces
+        self._headers = headers
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            raise error
+
+    async def _send(self, send: Send) -> None:
+        async for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while True:
+        if (await receive())["type"] == "http.disconnect":
+            return
+
+
+def encoded(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from starlette.requests import Request
-
-from jikko.http.api import Api, header
+from jikko.http.requests import Request
 from jikko.maintenance.callbacks import checked_url
 from jikko.ports.run_store import KeyClaim, StartOptions
 from jikko.runs.idempotency import checked_key, fingerprint
@@ -13,7 +11,7 @@ REPEATED = "Idempotency-Replayed"
 """Header of an answer about a run that an earlier request with the same key had started."""
 
 
-def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
+def acceptance_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
     """The promises that a request asks for; ``None`` if it asks for none.
 
     Args:
@@ -22,11 +20,11 @@ def acceptance_of(api: Api, request: Request, operation: str, body: dict[str, An
     Raises:
         InvalidParam: The key is empty or too long, or the address of the call-back is none.
     """
-    key = header(request.scope, b"idempotency-key")
+    key = request.header(b"idempotency-key")
     url = body.get("callback_url")
     if key is None and url is None:
         return None
     claim = None
     if key is not None:
-        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=api.now())
+        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=request.api.now())
     return StartOptions(claim=claim, callback_url=None if url is None else checked_url(url))

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.files.signing import UrlSigner
 from jikko.files.types import FileLimits, extension_of
 from jikko.ids import is_uuid
 from jikko.ports.files import FileMissing, FileStore, FileTooLarge, StoredFile
-from jikko.values import Json
+from jikko.values import Seconds, Uuid
 
 WORKSPACE_ID: Final = "6a696b6b-6f00-4000-8000-000000000001"
 """The ``tenant_id`` of every answer: an installation is one workspace."""
@@ -48,6 +50,28 @@ class Download:
     headers: Mapping[str, str]
     """``Content-Type`` and ``Content-Length`` among them."""
     chunks: AsyncIterator[bytes]
+
+
+class File(Struct, kw_only=True):
+    """A file, as its upload is answered."""
+
+    # Source: Dify 1.15, spec/service-api.md §6.1.
+    id: Uuid
+    reference: None = None
+    name: str
+    size: int
+    """Bytes."""
+    extension: str
+    mime_type: str
+    created_by: Uuid
+    created_at: Seconds
+    preview_url: None = None
+    source_url: str
+    original_url: None = None
+    user_id: None = None
+    tenant_id: Uuid = WORKSPACE_ID
+    conversation_id: None = None
+    file_key: None = None
 
 
 class FileService:
@@ -98,25 +122,18 @@ class FileService:
             # Dify's message is empty. Source: spec/observed.md.
             raise PayloadTooLarge("", code="file_too_large") from None
 
-    def described(self, file: StoredFile, *, base_url: str = "") -> dict[str, Json]:
-        """The answer to an upload. Source: Dify 1.15, spec/service-api.md §6.1."""
-        return {
-            "id": file.id,
-            "reference": None,
-            "name": file.name,
-            "size": file.size,
-            "extension": file.extension,
-            "mime_type": file.mime_type,
-            "created_by": file.end_user_id,
-            "created_at": int(file.created_at),
-            "preview_url": None,
-            "source_url": self._store.url(file, base_url=base_url),
-            "original_url": None,
-            "user_id": None,
-            "tenant_id": WORKSPACE_ID,
-            "conversation_id": None,
-            "file_key": None,
-        }
+    def described(self, file: StoredFile, *, base_url: str = "") -> File:
+        """The answer to an upload."""
+        return File(
+            id=file.id,
+            name=file.name,
+            size=file.size,
+            extension=file.extension,
+            mime_type=file.mime_type,
+            created_by=file.end_user_id,
+            created_at=int(file.created_at),
+            source_url=self._store.url(file, base_url=base_url),
+        )
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
         """A file by its signed url; no key is needed.

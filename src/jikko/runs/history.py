@@ -34,7 +34,7 @@ class History:
     def detail(self, key: bytes, run_id: str) -> Awaitable[RunDetail | None]:
         """What run detail shows of a run of the app that a key opens; ``None`` if there is no such run.
 
-        The short way to a record: it does not tell what is wrong, nor does it count the request.
+        The short way to a record, which does not tell what is wrong.
 
         Args:
             key: Its digest.

@@ -1,39 +1,51 @@
 """Uploading and fetching files. Source: Dify 1.15, spec/service-api.md §6."""
 
-import contextlib
+from typing import Annotated, Any
 
+from msgspec import Meta, Struct
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as StarletteRequest
 from starlette.types import Message, Receive
 
 from jikko.apps.end_users import ANONYMOUS
-from jikko.dify import events as wire
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, UploadRefused
-from jikko.http.api import api_of, authenticated, base_url_of
-from jikko.http.errors import JsonResponse
-from jikko.http.requests import user_named
+from jikko.http.auth import authenticated
+from jikko.http.errors import no_page
+from jikko.http.fields import user_named
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Stream, encoded, json_response
 from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download
+
+
+class UploadForm(Struct):
+    """The parts of an upload."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+    user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
+
 
 _FORM_OVERHEAD = 1 << 20
 """Bytes that a form may have besides its file."""
 
 
-async def upload(request: Request) -> Response:
+async def upload(request: Request) -> Answer:
     """``POST /v1/files/upload``: a form with ``file`` and ``user``."""
-    api, app = await authenticated(request)
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+    api, app = request.api, await authenticated(request)
+    if not (request.header(b"content-type") or "").lower().startswith("multipart/form-data"):
         raise UploadRefused("Please upload your file.", code="no_file_uploaded")
     limit = api.file_limits.largest + _FORM_OVERHEAD
-    announced = request.headers.get("content-length", "")
+    announced = request.header(b"content-length") or ""
     if announced.isdigit() and int(announced) > limit:
         raise _too_large()
     try:
-        async with Request(request.scope, _limited(request.receive, limit)).form(max_files=10, max_fields=100) as form:
+        async with StarletteRequest(request.scope, _limited(request.receive, limit)).form(
+            max_files=10, max_fields=100
+        ) as form:
             parts = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
             user = form.get("user")
             name = user_named(_storable(user)) if isinstance(user, str) else ""
@@ -41,30 +53,28 @@ async def upload(request: Request) -> Response:
             stored = await api.files.upload(parts, app_id=app.id, end_user_id=owner)
     except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
         raise BadRequest("The form cannot be read.") from None
-    return JsonResponse(wire.encode(api.files.described(stored, base_url=base_url_of(api, request))), 201)
+    return json_response(api.files.described(stored, base_url=request.base_url), 201)
 
 
-async def preview(request: Request) -> Response:
+async def preview(request: Request) -> Answer:
     """``GET /v1/files/{file_id}/preview``: only files of chat messages, and there are no chats."""
     await authenticated(request)
     if not is_uuid(request.path_params["file_id"]):
-        raise HTTPException(404)
+        return no_page()
     raise NotFound("File not found in message context", code="file_not_found")
 
 
-async def download(request: Request) -> Response:
+async def download(request: Request) -> Answer:
     """``GET /files/{file_id}/file-preview``: a file by its signed address, without a key."""
-    api = api_of(request)
-    return _sent(await api.files.download(request.path_params["file_id"], request.query_params))
+    return _sent(await request.api.files.download(request.path_params["file_id"], request.query))
 
 
-async def download_made(request: Request) -> Response:
+async def download_made(request: Request) -> Answer:
     """``GET /files/tools/{name}``: a file that a node made, by its signed address."""
-    api = api_of(request)
     file_id, _, _ = request.path_params["name"].partition(".")
     if not file_id:
         raise NotFound("File not found or signature is invalid")
-    return _sent(await api.files.download(file_id, request.query_params))
+    return _sent(await request.api.files.download(file_id, request.query))
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
@@ -96,9 +106,5 @@ def _storable(user: str) -> str:
     return user.encode("utf-8", "replace").decode("utf-8")
 
 
-def _sent(download: Download) -> Response:
-    response = StreamingResponse(download.chunks, headers=dict(download.headers))
-    with contextlib.suppress(KeyError):
-        # Starlette would add a charset.
-        response.headers["content-type"] = download.headers["Content-Type"]
-    return response
+def _sent(download: Download) -> Answer:
+    return Stream(download.chunks, encoded(download.headers.items()))

@@ -1,44 +1,58 @@
 """Forms of human-input nodes. Source: Dify 1.15, spec/service-api.md §4.4."""
 
-from starlette.requests import Request
-from starlette.responses import Response
+from typing import Annotated
 
-from jikko.dify import events as wire
-from jikko.errors import InvalidParam
-from jikko.http.api import authenticated, base_url_of
-from jikko.http.errors import JsonResponse
-from jikko.http.requests import read_json, user_of
+from msgspec import Meta, Struct
+
+from jikko.http.auth import authenticated
+from jikko.http.fields import AnyUser, checked, must, user_of
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
+from jikko.values import Json, Seconds
 
 
-async def read_form(request: Request) -> Response:
+class Form(Struct):
+    """What is to be filled in."""
+
+    form_content: str
+    inputs: list[dict[str, Json]]
+    resolved_default_values: dict[str, Json]
+    user_actions: list[dict[str, Json]]
+    expiration_time: Seconds
+
+
+class FormSubmission(Struct):
+    """A form as somebody filled it in."""
+
+    action: Annotated[str, Meta(extra=must("must be a string"))]
+    inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))]
+    user: AnyUser
+
+
+class FormSubmitted(Struct):
+    """The answer, which says nothing."""
+
+
+async def read_form(request: Request) -> Answer:
     """``GET /v1/form/human_input/{form_token}``: what is to be filled in."""
-    api, app = await authenticated(request)
-    form = (await api.forms.open_form(app.id, request.path_params["form_token"])).requested.form
-    return JsonResponse(
-        wire.encode(
-            {
-                "form_content": form["form_content"],
-                "inputs": form["inputs"],
-                "resolved_default_values": form["resolved_default_values"],
-                "user_actions": form["actions"],
-                "expiration_time": form["expiration_time"],
-            }
+    app = await authenticated(request)
+    form = (await request.api.forms.open_form(app.id, request.path_params["form_token"])).requested.form
+    return json_response(
+        Form(
+            form["form_content"],
+            form["inputs"],
+            form["resolved_default_values"],
+            form["actions"],
+            form["expiration_time"],
         )
     )
 
 
-async def submit_form(request: Request) -> Response:
+async def submit_form(request: Request) -> Answer:
     """``POST /v1/form/human_input/{form_token}``: fill it in; the run goes on by itself."""
-    api, app = await authenticated(request)
-    body = await read_json(request, api.max_body)
+    app = await authenticated(request)
+    body = await request.json()
     user_of(body)
-    action, inputs = body.get("action"), body.get("inputs")
-    problems = []
-    if not isinstance(action, str):
-        problems.append("action: is required and must be a string")
-    if not isinstance(inputs, dict):
-        problems.append("inputs: is required and must be an object")
-    if not isinstance(action, str) or not isinstance(inputs, dict):
-        raise InvalidParam("; ".join(problems))
-    await api.forms.submit(app.id, request.path_params["form_token"], action, inputs, base_url_of(api, request))
-    return JsonResponse(wire.encode({}))
+    form, token = checked(body, FormSubmission), request.path_params["form_token"]
+    await request.api.forms.submit(app.id, token, form.action, form.inputs, request.base_url)
+    return json_response(FormSubmitted())

@@ -2,21 +2,23 @@
 
 import os
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+import msgspec
+from msgspec import Struct
 
 from jikko.apps.end_users import ANONYMOUS
-from jikko.dify import events as wire
 from jikko.errors import InvalidDocument, InvalidParam, NotFound, WrongAppMode
-from jikko.http.api import api_of, authenticated
-from jikko.http.errors import JsonResponse
+from jikko.http.auth import authenticated
+from jikko.http.errors import no_page
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
 from jikko.ids import is_uuid
 from jikko.inputs.uploads import WORKSPACE_ID
+from jikko.values import Json, Uuid
 
 _OFF = {"enabled": False}
+_SILENT = {"enabled": False, "voice": "", "language": ""}
 _FILES_PER_RUN = 10
 """What Dify tells editors; runs are not held to it. Source: spec/variables.md §10."""
 _NO_UPLOAD = {
@@ -29,36 +31,119 @@ _NO_UPLOAD = {
 }
 
 
-async def index(request: Request) -> Response:
+class Index(Struct):
+    """What this server is."""
+
+    server_version: str
+    welcome: str = "Jikko"
+    api_version: str = "v1"
+
+
+class Health(Struct):
+    """Who answers, and that it does."""
+
+    version: str
+    process: int
+    status: str = "ok"
+
+
+class Info(Struct):
+    """What an app is."""
+
+    name: str
+    description: str
+    mode: str
+    tags: list[str] = []
+    author_name: str = ""
+
+
+class Meta(Struct):
+    """Icons of tools, by name."""
+
+    tool_icons: dict[str, Json] = {}
+
+
+class SystemParameters(Struct):
+    """How large files may be, in MiB, and how many there may be."""
+
+    image_file_size_limit: int
+    video_file_size_limit: int
+    audio_file_size_limit: int
+    file_size_limit: int
+    workflow_file_upload_limit: int = _FILES_PER_RUN
+
+
+class Parameters(Struct):
+    """The features of an app, as its file has them, and the inputs that it asks for."""
+
+    opening_statement: str
+    suggested_questions: list[Json]
+    suggested_questions_after_answer: dict[str, Json]
+    speech_to_text: dict[str, Json]
+    text_to_speech: dict[str, Json]
+    retriever_resource: dict[str, Json]
+    more_like_this: dict[str, Json]
+    user_input_form: list[dict[str, Json]]
+    sensitive_word_avoidance: dict[str, Json]
+    file_upload: dict[str, Json]
+    system_parameters: SystemParameters
+    annotation_reply: dict[str, Json]
+
+
+class Site(Struct):
+    """How an app would look as a page."""
+
+    title: str
+    icon_type: str | None
+    icon: str | None
+    icon_background: str | None
+    use_icon_as_answer_icon: bool
+    chat_color_theme: str | None = None
+    chat_color_theme_inverted: bool = False
+    description: str | None = None
+    copyright: str | None = None
+    privacy_policy: str | None = None
+    input_placeholder: str | None = None
+    custom_disclaimer: str = ""
+    default_language: str = "en-US"
+    show_workflow_steps: bool = True
+    icon_url: str | None = None
+
+
+class EndUser(Struct):
+    """Who started runs or uploaded files."""
+
+    id: Uuid
+    tenant_id: Uuid
+    app_id: Uuid
+    external_user_id: Annotated[str, msgspec.Meta(description="The user of the requests.")]
+    is_anonymous: Annotated[bool, msgspec.Meta(description="Whether the requests had no user.")]
+    session_id: str
+    created_at: Annotated[datetime, msgspec.Meta(tz=True, description="The first use that is known.")]
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    type: str = "service-api"
+    name: str | None = None
+
+
+async def index(request: Request) -> Answer:
     """``GET /v1/``: what this is."""
-    api = api_of(request)
-    return JsonResponse(wire.encode({"welcome": "Jikko", "api_version": "v1", "server_version": api.version}))
+    return json_response(Index(request.api.version))
 
 
-async def health(request: Request) -> Response:
+async def health(request: Request) -> Answer:
     """``GET /health``: 200 as soon as runs are accepted. Tells which process answers: there may be several."""
-    return JsonResponse(wire.encode({"status": "ok", "version": api_of(request).version, "process": os.getpid()}))
+    return json_response(Health(request.api.version, os.getpid()))
 
 
-async def app_info(request: Request) -> Response:
+async def app_info(request: Request) -> Answer:
     """``GET /v1/info``."""
-    _, app = await authenticated(request)
-    return JsonResponse(
-        wire.encode(
-            {
-                "name": app.name,
-                "description": app.description,
-                "tags": [],
-                "mode": app.mode,
-                "author_name": "",
-            }
-        )
-    )
+    app = await authenticated(request)
+    return json_response(Info(app.name, app.description, app.mode))
 
 
-async def parameters(request: Request) -> Response:
+async def parameters(request: Request) -> Answer:
     """``GET /v1/parameters``: the features of the current version, and the inputs that it asks for."""
-    api, app = await authenticated(request)
+    api, app = request.api, await authenticated(request)
     try:
         workflow = await api.workflows.get(app)
     except (NotFound, InvalidDocument):
@@ -66,113 +151,73 @@ async def parameters(request: Request) -> Response:
     features: dict[str, Any] = dict(workflow.document.features)
     start = next((node for node in workflow.document.nodes if node.id == workflow.document.root), None)
     variables = start.data.get("variables") if start is not None and start.type == "start" else None
-    speech = features.get("text_to_speech") or {}
-    upload = api.file_limits
-    return JsonResponse(
-        wire.encode(
-            {
-                "opening_statement": features.get("opening_statement") or "",
-                "suggested_questions": features.get("suggested_questions") or [],
-                "suggested_questions_after_answer": features.get("suggested_questions_after_answer") or _OFF,
-                "speech_to_text": features.get("speech_to_text") or _OFF,
-                "text_to_speech": {"enabled": False, "voice": "", "language": "", **speech},
-                "retriever_resource": features.get("retriever_resource") or _OFF,
-                "annotation_reply": _OFF,
-                "more_like_this": features.get("more_like_this") or _OFF,
-                "user_input_form": [{str(entry.get("type")): entry} for entry in variables or []],
-                "sensitive_word_avoidance": features.get("sensitive_word_avoidance") or _OFF,
-                "file_upload": features.get("file_upload") or _NO_UPLOAD,
-                "system_parameters": {
-                    "image_file_size_limit": upload.max_image >> 20,
-                    "video_file_size_limit": upload.max_video >> 20,
-                    "audio_file_size_limit": upload.max_audio >> 20,
-                    "file_size_limit": upload.max_other >> 20,
-                    "workflow_file_upload_limit": _FILES_PER_RUN,
-                },
-            }
+    limits = api.file_limits
+    return json_response(
+        Parameters(
+            opening_statement=features.get("opening_statement") or "",
+            suggested_questions=features.get("suggested_questions") or [],
+            suggested_questions_after_answer=features.get("suggested_questions_after_answer") or _OFF,
+            speech_to_text=features.get("speech_to_text") or _OFF,
+            text_to_speech={**_SILENT, **(features.get("text_to_speech") or {})},
+            retriever_resource=features.get("retriever_resource") or _OFF,
+            more_like_this=features.get("more_like_this") or _OFF,
+            user_input_form=[{str(entry.get("type")): entry} for entry in variables or []],
+            sensitive_word_avoidance=features.get("sensitive_word_avoidance") or _OFF,
+            annotation_reply=_OFF,
+            file_upload=features.get("file_upload") or _NO_UPLOAD,
+            system_parameters=SystemParameters(
+                *(most >> 20 for most in (limits.max_image, limits.max_video, limits.max_audio, limits.max_other))
+            ),
         )
     )
 
 
-async def meta(request: Request) -> Response:
+async def meta(request: Request) -> Answer:
     """``GET /v1/meta``: icons of tools; there are none."""
     await authenticated(request)
-    return JsonResponse(wire.encode({"tool_icons": {}}))
+    return json_response(Meta())
 
 
-async def site(request: Request) -> Response:
+async def site(request: Request) -> Answer:
     """``GET /v1/site``: how the app would look as a page."""
-    _, app = await authenticated(request)
-    return JsonResponse(
-        wire.encode(
-            {
-                "title": app.name,
-                "chat_color_theme": None,
-                "chat_color_theme_inverted": False,
-                "icon_type": app.icon_type,
-                "icon": app.icon,
-                "icon_background": app.icon_background,
-                "description": None,
-                "copyright": None,
-                "privacy_policy": None,
-                "input_placeholder": None,
-                "custom_disclaimer": "",
-                "default_language": "en-US",
-                "show_workflow_steps": True,
-                "use_icon_as_answer_icon": app.use_icon_as_answer_icon,
-                "icon_url": None,
-            }
-        )
-    )
+    app = await authenticated(request)
+    return json_response(Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon))
 
 
-async def end_user(request: Request) -> Response:
+async def end_user(request: Request) -> Answer:
     """``GET /v1/end-users/{end_user_id}``: who started a run or uploaded a file."""
-    api, app = await authenticated(request)
-    end_user_id = request.path_params["end_user_id"]
+    app, end_user_id = await authenticated(request), request.path_params["end_user_id"]
     if not is_uuid(end_user_id):
-        raise HTTPException(404)
-    found = await api.end_users.find(app.id, end_user_id)
-    created = datetime.fromtimestamp(int(found.created_at), UTC).isoformat().replace("+00:00", "Z")
-    return JsonResponse(
-        wire.encode(
-            {
-                "id": found.id,
-                "tenant_id": WORKSPACE_ID,
-                "app_id": found.app_id,
-                "type": "service-api",
-                "external_user_id": found.user,
-                "name": None,
-                "is_anonymous": found.user == ANONYMOUS,
-                "session_id": found.user,
-                "created_at": created,
-                "updated_at": created,
-            }
-        )
+        return no_page()
+    found = await request.api.end_users.find(app.id, end_user_id)
+    created = datetime.fromtimestamp(int(found.created_at), UTC)
+    anonymous = found.user == ANONYMOUS
+    return json_response(
+        EndUser(found.id, WORKSPACE_ID, found.app_id, found.user, anonymous, found.user, created, created)
     )
 
 
-async def audio_to_text(request: Request) -> Response:
+async def audio_to_text(request: Request) -> Answer:
     """``POST /v1/audio-to-text``: no app of this version has speech."""
     await authenticated(request)
     raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
 
 
-async def text_to_audio(request: Request) -> Response:
+async def text_to_audio(request: Request) -> Answer:
     """``POST /v1/text-to-audio``: no app of this version has speech."""
     await authenticated(request)
     raise InvalidParam("TTS is not enabled")
 
 
-async def chat(request: Request) -> Response:
+async def chat(request: Request) -> Answer:
     """Chat end points: for apps of another mode."""
-    _, app = await authenticated(request)
+    app = await authenticated(request)
     if app.mode == "workflow":
         raise WrongAppMode("Please check if your app mode matches the right API route.", code="not_chat_app")
     raise WrongAppMode("Chat is not served by this version of Jikko.", code="app_unavailable")
 
 
-async def completion(request: Request) -> Response:
+async def completion(request: Request) -> Answer:
     """Completion end points: for apps of another mode."""
     await authenticated(request)
     raise WrongAppMode("App unavailable, please check your app configurations.", code="app_unavailable")

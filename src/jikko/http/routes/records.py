@@ -4,62 +4,81 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from msgspec import Meta, Struct
 
 from jikko.dify import bodies as run_bodies
 from jikko.dify import events as wire
+from jikko.dify.messages import Message
 from jikko.dify.snapshot import snapshot as told_so_far
 from jikko.dify.stream import Messages
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.http.api import Api, authenticated
-from jikko.http.errors import JsonResponse, error_response
-from jikko.http.requests import user_of
+from jikko.http.api import Api
+from jikko.http.auth import authenticated
+from jikko.http.errors import Error, refusal
+from jikko.http.fields import user_of
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
 from jikko.http.sse import PING, EventStream
 from jikko.ports.run_store import LogQuery
-from jikko.record import RunRecord, folded
+from jikko.record import NodeExecution, RunRecord, folded
 from jikko.runs.history import readable_executions
 from jikko.values import Json
 
 T = TypeVar("T")
+
+
+NumberedEvent: TypeAlias = Annotated[
+    dict[str, Json],
+    Meta(
+        description="An event of the run's log; further fields depend on what happened.",
+        extra_json_schema={
+            "properties": {
+                "id": {"type": "integer", "description": "Position in the log, from 0."},
+                "event": {"type": "string"},
+                "at": {"type": "number"},
+            },
+            "required": ["id", "event", "at"],
+        },
+    ),
+]
+
+
+class EventLog(Struct):
+    """The log of a run, in order."""
+
+    data: list[NumberedEvent]
+
+
+_WITH_FILES = ("inputs", "process_data", "outputs", "execution_metadata", "files")
 _STATUSES = ("succeeded", "failed", "stopped")
 
 
-async def logs(request: Request) -> Response:
+async def logs(request: Request) -> Answer:
     """``GET /v1/workflows/logs``."""
-    api, app = await authenticated(request)
+    api, app = request.api, await authenticated(request)
     query = _log_query(request, app.id)
     page = await api.runs.records.find(query)
-    return JsonResponse(
-        wire.encode(
-            {
-                "page": query.page,
-                "limit": query.limit,
-                "total": page.total,
-                "has_more": page.total > query.page * query.limit,
-                "data": [run_bodies.log_entry(record) for record in page.records],
-            }
-        )
-    )
+    entries = [run_bodies.log_entry(record) for record in page.records]
+    has_more = page.total > query.page * query.limit
+    return json_response(run_bodies.LogPage(query.page, query.limit, page.total, has_more, entries))
 
 
-async def node_executions(request: Request) -> Response:
+async def node_executions(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions``: every node of a run, in order of start."""
     api, record = await _record(request)
     try:
         executions = await api.runs.records.node_executions(record)
     except LogDamaged as damage:
-        found = readable_executions(record, damage)
-        return _damaged(damage, api.fresh(msgspec.to_builtins(found), request))
-    return JsonResponse(wire.encode({"data": api.fresh(msgspec.to_builtins(executions), request)}))
+        found = [_fresh(execution, request) for execution in readable_executions(record, damage)]
+        return _damaged(damage, msgspec.to_builtins(found))
+    return json_response(run_bodies.NodeExecutions([_fresh(execution, request) for execution in executions]))
 
 
-async def node_execution(request: Request) -> Response:
+async def node_execution(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/node-executions/{node_execution_id}``."""
     api, record = await _record(request)
     wanted = request.path_params["node_execution_id"].lower()
@@ -70,11 +89,11 @@ async def node_execution(request: Request) -> Response:
         executions, damaged = readable_executions(record, damage), damage
     for execution in executions:
         if execution.id == wanted:
-            return JsonResponse(wire.encode(api.fresh(msgspec.to_builtins(execution), request)))
+            return json_response(_fresh(execution, request))
     raise damaged or NotFound("Node execution not found.")
 
 
-async def run_events(request: Request) -> Response | ASGIApp:
+async def run_events(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/events``: the whole log of a run.
 
     As JSON, or, if the client accepts ``text/event-stream``, as a stream with ``id:`` lines that goes on, through
@@ -82,33 +101,37 @@ async def run_events(request: Request) -> Response | ASGIApp:
     comes first.
     """
     api, record = await _record(request)
-    if "text/event-stream" not in request.headers.get("accept", ""):
+    if "text/event-stream" not in (request.header(b"accept") or ""):
         try:
             events = await api.runs.records.events(record)
         except LogDamaged as damage:
             return _damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
-        return JsonResponse(
-            wire.encode({"data": [_numbered(position, event) for position, event in enumerate(events)]})
-        )
+        return json_response(EventLog([_numbered(position, event) for position, event in enumerate(events)]))
     after = _last_event_id(request)
     return EventStream(_log_frames(api, record, after))
 
 
-async def attach(request: Request) -> Response | ASGIApp:
+async def attach(request: Request) -> Answer:
     """``GET /v1/workflow/{workflow_run_id}/events``: Dify's way to listen again. Source: spec/service-api.md §4.3."""
-    api, app = await authenticated(request)
-    user = user_of(request.query_params)
+    api, app = request.api, await authenticated(request)
+    user = user_of(request.query)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     if record.owner.user != user:
         raise NotFound("Workflow run not found.")
-    snapshot = request.query_params.get("include_state_snapshot", "").lower() == "true"
-    stay = request.query_params.get("continue_on_pause", "").lower() == "true"
-    return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request)))
+    snapshot = request.query.get("include_state_snapshot", "").lower() == "true"
+    stay = request.query.get("continue_on_pause", "").lower() == "true"
+    return EventStream(_attached(api, record, snapshot, stay, lambda outputs: api.fresh(outputs, request.base_url)))
 
 
 async def _record(request: Request) -> tuple[Api, RunRecord]:
-    api, app = await authenticated(request)
+    api, app = request.api, await authenticated(request)
     return api, await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
+
+
+def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
+    """The execution with urls of files that have not expired."""
+    fields = {name: request.api.fresh(getattr(execution, name), request.base_url) for name in _WITH_FILES}
+    return msgspec.structs.replace(execution, **fields)
 
 
 async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[bytes]:
@@ -129,9 +152,9 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
         yield wire.error_frame(record.owner, error)
 
 
-def _damaged(damage: LogDamaged, readable: Json) -> Response:
+def _damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> Answer:
     """What can be read of a log, in an answer that nobody takes for the whole."""
-    return error_response(damage.code, str(damage), damage.status, data=readable)
+    return refusal(Error(damage.code, str(damage), damage.status, data=readable))
 
 
 async def _attached(
@@ -183,10 +206,10 @@ def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     run_id = record.owner.run_id
     data = wire.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
     # The one answer in which Dify names the run where it otherwise names the task.
-    return wire.frame({"event": "workflow_finished", "workflow_run_id": run_id, "task_id": run_id, "data": data})
+    return wire.frame(Message("workflow_finished", run_id, run_id, data))
 
 
-def _numbered(position: int, event: Event) -> dict[str, Any]:
+def _numbered(position: int, event: Event) -> NumberedEvent:
     fields: dict[str, Any] = msgspec.to_builtins(event)
     return {"id": position, **fields}
 
@@ -197,7 +220,7 @@ def _tag(event: Event) -> bytes:
 
 
 def _last_event_id(request: Request) -> int:
-    text = request.headers.get("last-event-id", "").strip()
+    text = (request.header(b"last-event-id") or "").strip()
     if not text:
         return -1
     if not text.isascii() or not text.isdigit() or len(text) > 18:
@@ -211,7 +234,7 @@ def _log_query(request: Request, app_id: str) -> LogQuery:
     Raises:
         InvalidParam: Some are wrong. Tells all of them.
     """
-    parameters = request.query_params
+    parameters = request.query
     problems: list[str] = []
 
     def read(name: str, convert: Callable[[str], T], default: T) -> T:

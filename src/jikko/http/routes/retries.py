@@ -1,62 +1,74 @@
 """Repeating runs from a node on, and which runs repeat which."""
 
 from functools import partial
+from typing import Annotated
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from msgspec import Meta, Struct
 
-from jikko.dify import events as wire
-from jikko.errors import InvalidParam
-from jikko.http.api import authenticated
-from jikko.http.errors import JsonResponse
-from jikko.http.requests import mode_of, read_json, user_of
-from jikko.http.responses import answer
+from jikko.events import RunStatus
+from jikko.http.auth import authenticated
+from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
+from jikko.http.routes.answers import answer
 from jikko.http.start_options import acceptance_of
-from jikko.record import RunRecord
+from jikko.values import Seconds, Uuid
 
 
-async def retry_run(request: Request) -> Response | ASGIApp:
+class RetryRequest(Struct):
+    """The body of a retry."""
+
+    user: Annotated[AnyUser, Meta(description="Who asks. The new run is the user's who started the first one.")]
+    from_node_id: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="The node that runs again, with everything behind it. By default those that failed.",
+            extra=must("must be the id of a node"),
+        ),
+    ] = None
+    response_mode: Annotated[AnyMode, Meta(description="As for a start.")] = None
+    callback_url: CallbackUrl = None
+
+
+class Relative(Struct):
+    """A run that repeats another."""
+
+    workflow_run_id: Uuid
+    status: RunStatus
+    created_at: Seconds
+
+
+class Lineage(Struct):
+    """Which run a run repeats, and which repeat it."""
+
+    workflow_run_id: Uuid
+    retry_of: Annotated[Uuid | None, Meta(description="The run that this one repeats.")]
+    from_node_ids: Annotated[list[str], Meta(description="The nodes from which it repeats that run.")]
+    taken_over: Annotated[list[Uuid], Meta(description="Its node executions that were taken over from that run.")]
+    retries: Annotated[list[Relative], Meta(description="The runs that repeat this one, oldest first.")]
+
+
+async def retry_run(request: Request) -> Answer:
     """``POST /v1/workflows/run/{workflow_run_id}/retry``: repeat a run from a node on.
 
     A new run takes over what finished nodes did. Those that failed run again, with everything behind them; or
     ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is.
     """
-    api, app = await authenticated(request)
-    body = await read_json(request, api.max_body)
+    api, app = request.api, await authenticated(request)
+    body = await request.json()
     user_of(body)
-    mode = mode_of(body)
-    from_node = body.get("from_node_id")
-    if from_node is not None and (not isinstance(from_node, str) or not from_node):
-        raise InvalidParam("from_node_id: must be the id of a node")
+    asked = checked(body, RetryRequest)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.owner.run_id
-    acceptance = acceptance_of(api, request, f"retry {run_id}", body)
-    retry = partial(api.retries.retry, app, run_id, from_node=from_node, acceptance=acceptance)
-    return await answer(api, await api.starts.start(app, acceptance, retry), mode)
+    acceptance = acceptance_of(request, f"retry {run_id}", body)
+    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, acceptance=acceptance)
+    return await answer(api, await api.starts.start(app, acceptance, retry), asked.response_mode or "blocking")
 
 
-async def lineage(request: Request) -> Response:
+async def lineage(request: Request) -> Answer:
     """``GET /v1/workflows/run/{workflow_run_id}/lineage``: the run that this one repeats, and those that repeat it."""
-    api, app = await authenticated(request)
+    api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.retries.lineage(record)
-    return JsonResponse(
-        wire.encode(
-            {
-                "workflow_run_id": record.owner.run_id,
-                "retry_of": found.retry_of,
-                "from_node_ids": found.from_nodes,
-                "taken_over": found.taken_over,
-                "retries": [_relative(entry) for entry in found.retries],
-            }
-        )
-    )
-
-
-def _relative(record: RunRecord) -> dict[str, object]:
-    return {
-        "workflow_run_id": record.owner.run_id,
-        "status": record.status,
-        "created_at": int(record.created_at),
-    }
+    retries = [Relative(entry.owner.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
+    return json_response(Lineage(record.owner.run_id, found.retry_of, found.from_nodes, found.taken_over, retries))

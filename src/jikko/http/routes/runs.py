@@ -1,43 +1,79 @@
 """Starting, stopping and reading runs, as Dify does it. Source: Dify 1.15, spec/service-api.md §4."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from functools import partial
+from typing import Annotated
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.dify import bodies as run_bodies
 from jikko.dify import events as wire
-from jikko.errors import BadRequest, InvalidParam, WrongAppMode
-from jikko.http.api import Api, authenticated, base_url_of
-from jikko.http.errors import JsonResponse
-from jikko.http.requests import check_trace_session, read_json, start_request, user_of
-from jikko.http.responses import answer
+from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
+from jikko.http.api import Api
+from jikko.http.auth import api_key, authenticated
+from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, TraceSession, check_trace_session, checked, must, user_of
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response, json_response
+from jikko.http.routes.answers import answer
 from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import acceptance_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.app_store import App
 from jikko.runs.idempotency import Start
 from jikko.runs.runs import StartRequest
+from jikko.values import Json
 
 
-async def run_current(request: Request) -> Response | ASGIApp:
+class RunRequest(Struct):
+    """The body of the start of a run."""
+
+    inputs: Annotated[
+        dict[str, Json],
+        Meta(
+            description="The inputs of the start node, by name. Others are dropped. No request body may be nested "
+            "deeper than 256 levels.",
+            extra=must("must be an object"),
+        ),
+    ]
+    user: Annotated[AnyUser, Meta(description="Who runs it; chosen by the caller.")]
+    response_mode: Annotated[
+        AnyMode,
+        Meta(
+            description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
+            "with 202."
+        ),
+    ] = None
+    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    callback_url: CallbackUrl = None
+    trace_session_id: TraceSession = None
+
+
+class Stopped(Struct):
+    """The answer to a stop."""
+
+    stopped: Annotated[bool | UnsetType, Meta(description="Whether the run was still going on.")] = UNSET
+    result: str = "success"
+
+
+async def run_current(request: Request) -> Answer:
     """``POST /v1/workflows/run``: run the current version."""
     return await _run(request, None)
 
 
-async def run_version(request: Request) -> Response | ASGIApp:
+async def run_version(request: Request) -> Answer:
     """``POST /v1/workflows/{workflow_id}/run``: run one version."""
     return await _run(request, request.path_params["workflow_id"])
 
 
 async def run_detail(request: Request) -> Response:
     """``GET /v1/workflows/run/{workflow_run_id}``."""
-    api, app = await authenticated(request)
-    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    return JsonResponse(run_bodies.detail_body(record, lambda outputs: api.fresh(outputs, request)))
+    api = request.api
+    # One statement looks for the run and asks whether the key opens its app. If it finds nothing, the key is looked up.
+    detail = await api.runs.records.detail(api_key(request), request.path_params["workflow_run_id"])
+    if detail is None:
+        await authenticated(request)
+        raise NotFound("Workflow run not found.")
+    return Response(run_bodies.detail_body(detail, lambda outputs: api.fresh(outputs, request.base_url)))
 
 
 async def stop_task(request: Request) -> Response:
@@ -45,35 +81,40 @@ async def stop_task(request: Request) -> Response:
 
     ``stopped`` is there, and true, only if the run was still going on: for others, Dify's body has no such field.
     """
-    api, app = await authenticated(request)
-    user = user_of(await read_json(request, api.max_body))
+    api, app = request.api, await authenticated(request)
+    user = user_of(await request.json())
     _require_workflow(app)
     stopped = await api.runs.stop(app.id, request.path_params["task_id"], user)
-    return JsonResponse(wire.encode({"result": "success", **({"stopped": True} if stopped else {})}))
+    return json_response(Stopped(True) if stopped else Stopped())
 
 
 async def stop_run(request: Request) -> Response:
     """``POST /v1/workflows/run/{workflow_run_id}/stop``: stop a run by its id. Tells whether it was still going on."""
-    api, app = await authenticated(request)
-    user = user_of(await read_json(request, api.max_body))
+    api, app = request.api, await authenticated(request)
+    user = user_of(await request.json())
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     stopped = await api.runs.stop(app.id, record.owner.run_id, user)
-    return JsonResponse(wire.encode({"result": "success", "stopped": stopped}))
+    return json_response(Stopped(stopped))
 
 
-async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
-    api, app = await authenticated(request)
-    body = await read_json(request, api.max_body)
-    user_of(body)
+async def _run(request: Request, workflow_id: str | None) -> Answer:
+    api, app = request.api, await authenticated(request)
+    body = await request.json()
+    user = user_of(body)
     _require_workflow(app)
     if workflow_id is not None and not is_uuid(workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
-    check_trace_session(request, body)
-    start, mode = start_request(body, workflow_id, base_url_of(api, request))
-    operation = "run" if workflow_id is None else f"run {workflow_id.lower()}"
-    acceptance = acceptance_of(api, request, operation, body)
-    if acceptance is not None:
-        start = replace(start, acceptance=acceptance)
+    check_trace_session(request, body.get("trace_session_id"))
+    asked = checked(body, RunRequest)
+    mode = asked.response_mode or "blocking"
+    start = StartRequest(
+        inputs=asked.inputs,
+        user=user,
+        files=asked.files,
+        workflow_id=workflow_id,
+        base_url=request.base_url,
+        acceptance=acceptance_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body),
+    )
     if mode != "streaming":
         return await answer(api, await _started(api, app, start), mode)
     # Whether there is such a version is found out before the stream begins; all else is told in the stream.
@@ -81,7 +122,7 @@ async def _run(request: Request, workflow_id: str | None) -> Response | ASGIApp:
     try:
         return await answer(api, await _started(api, app, start), mode)
     except InvalidParam as error:
-        refused = wire.refused_start(new_id(), workflow.id, start.inputs, str(error), api.now())
+        refused = wire.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
         return EventStream(_pieces([PING + refused]))
 
 

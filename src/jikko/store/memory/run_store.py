@@ -7,6 +7,7 @@ import msgspec
 
 from jikko.errors import KeyTaken, LogConflict
 from jikko.events import Event
+from jikko.ports.app_store import AppStore
 from jikko.ports.callback_store import Callback
 from jikko.ports.run_store import Append, KeyClaim, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
@@ -19,7 +20,7 @@ class MemoryRunStore:
     Events are kept as they are, not as JSON: what a real store would have to encode is not tried here.
     """
 
-    def __init__(self, apps: "MemoryAppStore | None" = None) -> None:
+    def __init__(self, apps: AppStore | None = None) -> None:
         """Args:
         apps: Knows which app a key opens; without it, none opens any.
         """

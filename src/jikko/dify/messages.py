@@ -1,0 +1,225 @@
+"""What the messages of a run's stream carry, field by field. Source: Dify 1.15, spec/events.md.
+
+Times are whole seconds since the Unix epoch, durations seconds. Where a default stands, Dify never tells anything else.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from jikko.dify.run_fields import Run, RunTotals
+from jikko.record import NodeState
+from jikko.values import Json, Seconds, Selector
+
+
+class Message(Struct):
+    """A message of the stream."""
+
+    event: str
+    workflow_run_id: str
+    task_id: str
+    data: Any
+
+
+class ErrorMessage(Struct, tag_field="event", tag="error"):
+    """Why a stream ends before its run."""
+
+    workflow_run_id: str
+    code: str
+    status: int
+    message: str
+
+
+class WorkflowStarted(Struct):
+    """A run began, or goes on behind a pause."""
+
+    id: str
+    workflow_id: str
+    inputs: dict[str, Json]
+    """``sys.*`` variables among them."""
+    created_at: int
+    reason: Literal["initial", "resumption"]
+
+
+class CreatedBy(Struct):
+    """The end user whose run it is."""
+
+    id: str
+    user: str
+
+
+class WorkflowFinished(Run):
+    """A run ended."""
+
+    outputs: dict[str, Json] | None
+    created_by: CreatedBy | dict[str, Json]
+    exceptions_count: int
+    files: list[dict[str, Json]]
+
+
+class WorkflowPaused(RunTotals):
+    """Nothing of a run goes on until a form is submitted."""
+
+    workflow_run_id: str
+    paused_nodes: list[str]
+    reasons: list["PauseReason"]
+    outputs: dict[str, Json]
+
+
+class TextChunk(Struct):
+    """A piece of an output."""
+
+    text: str
+    from_variable_selector: Selector
+
+
+class ReasoningChunk(Struct):
+    """A piece of what a model thought."""
+
+    reasoning: str
+    node_id: str
+    is_final: bool
+    message_id: None = None
+
+
+class NodeBegin(Struct, kw_only=True):
+    """A node execution, as far as its start is told."""
+
+    id: str
+    node_id: str
+    node_type: str
+    title: str
+    index: int = 1
+    """The stream does not count, nor does it know the predecessor; records tell both."""
+    predecessor_node_id: str | None = None
+    inputs: dict[str, Json] | None = None
+    created_at: int
+    iteration_id: str | None = None
+    """The iteration, and the loop, around the node. Of several the outermost."""
+    loop_id: str | None = None
+
+
+class NodeStarted(NodeBegin, kw_only=True):
+    """A node started."""
+
+    inputs_truncated: bool = False
+    extras: dict[str, Json] = {}
+    agent_strategy: None = None
+
+
+class NodeRetry(NodeState, kw_only=True):
+    """An attempt of a node failed, and is followed by another."""
+
+    status: str = "retry"
+    retry_index: int
+
+
+class NodeStartedBefore(NodeBegin, kw_only=True):
+    """A node had started before the client came."""
+
+    extras: dict[str, Json] = {}
+
+
+class NodeFinishedBefore(NodeBegin, kw_only=True):
+    """A node had finished, or waits for a form, before the client came. What came of it is not told."""
+
+    process_data: None = None
+    outputs: None = None
+    status: str
+    error: None = None
+    elapsed_time: float
+    execution_metadata: None = None
+    finished_at: int
+    files: list[Json] = []
+
+
+class ContainerMessage(Struct, kw_only=True):
+    """An iteration or a loop."""
+
+    id: str
+    """Its node, and not its execution."""
+    node_id: str
+    node_type: str
+    title: str
+    created_at: int
+    extras: dict[str, Json] = {}
+
+
+class ContainerStarted(ContainerMessage, kw_only=True):
+    """Its first round is about to begin."""
+
+    metadata: dict[str, Json]
+    inputs: dict[str, Json]
+    inputs_truncated: bool = False
+
+
+class NextRound(ContainerMessage, kw_only=True):
+    """A round of an iteration begins."""
+
+    index: int
+
+
+class NextLoopRound(NextRound, kw_only=True):
+    """A round of a loop begins, other than the first."""
+
+    pre_loop_output: dict[str, Json] = {}
+
+
+class ContainerCompleted(ContainerMessage, kw_only=True):
+    """It ended, well or not."""
+
+    outputs: dict[str, Json] | None
+    outputs_truncated: bool = False
+    inputs: dict[str, Json] | None
+    inputs_truncated: bool = False
+    status: Literal["succeeded", "failed"]
+    error: None = None
+    elapsed_time: float
+    total_tokens: int
+    execution_metadata: dict[str, Json] | None
+    finished_at: int
+    steps: int
+
+
+class OpenForm(Struct):
+    """A form that somebody is to fill in."""
+
+    form_id: str
+    node_id: str
+    node_title: str
+    form_content: str
+    inputs: list[dict[str, Json]]
+    actions: list[dict[str, Json]]
+    form_token: str | None
+    approval_channels: list[str]
+    resolved_default_values: dict[str, Json]
+    expiration_time: Seconds
+
+
+class HumanInputRequired(OpenForm):
+    """A node waits for its form."""
+
+    display_in_ui: bool = True
+
+
+class PauseReason(OpenForm, tag_field="TYPE", tag="human_input_required"):
+    """A form that a paused run waits for."""
+
+
+class FormTimeout(Struct):
+    """Nobody submitted a form in time."""
+
+    node_id: str
+    node_title: str
+    expiration_time: int
+
+
+class FormFilled(Struct):
+    """A form was submitted."""
+
+    node_id: str
+    node_title: str
+    rendered_content: str
+    action_id: str
+    action_text: str
+    submitted_data: dict[str, Json]

@@ -1,0 +1,47 @@
+"""Who a request is from: the app that its API key opens."""
+
+from functools import lru_cache
+from typing import Final
+
+from jikko.apps.publishing import digest
+from jikko.errors import Unauthorized
+from jikko.http.requests import Request
+from jikko.ports.app_store import App
+
+_LONG: Final = 200
+"""Bytes of an authorization that is no key of ours, and is not kept."""
+
+
+def api_key(request: Request) -> bytes:
+    """The digest of the API key that a request was sent with, whether it opens an app or not.
+
+    Raises:
+        Unauthorized: There is none.
+    """
+    value = request.header_bytes(b"authorization") or b""
+    key = _kept_digest(value) if len(value) <= _LONG else _digest(value)
+    if key is None:
+        raise Unauthorized("Authorization header must be provided and start with 'Bearer'")
+    return key
+
+
+async def authenticated(request: Request) -> App:
+    """The app that a request's key opens. Looked up, and counted for the limit of the key, once a request.
+
+    Raises:
+        Unauthorized: There is no key, or it opens no app.
+        TooManyRequests: The key was used too often in the last minute.
+    """
+    if request.app is None:
+        request.app = await request.api.apps.authenticate(api_key(request))
+    return request.app
+
+
+def _digest(authorization: bytes) -> bytes | None:
+    scheme, _, key = str(authorization, "latin-1").partition(" ")
+    key = key.strip()
+    return digest(key) if key and scheme.lower() == "bearer" else None
+
+
+# Hashing takes longer than looking it up.
+_kept_digest = lru_cache(1_000)(_digest)

@@ -1,0 +1,127 @@
+"""The fields that bodies of requests have in common, and how clients are told that some are wrong."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from jikko.errors import BadRequest, InvalidParam
+from jikko.http.requests import Request
+
+_USER_LENGTH: Final = 255
+_TRACE_SESSION_LENGTH: Final = 200
+_MUST: Final = "must"
+
+
+def must(text: str) -> dict[str, str]:
+    """What a field of a body must be, as clients are told that it is not: the ``extra`` of its ``Meta``."""
+    return {_MUST: text}
+
+
+AnyUser: TypeAlias = Annotated[
+    Any, Meta(extra_json_schema={"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}]})
+]
+"""The ``user`` of a body; see ``user_named``."""
+Mode: TypeAlias = Literal["blocking", "streaming", "async"]
+"""How the start of a run is answered."""
+AnyMode: TypeAlias = Annotated[Mode | None, Meta(extra=must("must be 'blocking', 'streaming' or 'async'"))]
+CallbackUrl: TypeAlias = Annotated[
+    Any,
+    Meta(
+        description="Where the run detail is posted once the run has ended, signed per Standard Webhooks.",
+        extra_json_schema={
+            "anyOf": [{"type": "string", "pattern": "^https?://[^/?#]", "maxLength": 2000}, {"type": "null"}]
+        },
+    ),
+]
+"""See ``checked_url``."""
+
+TRACE_SESSION: Final = {"type": "string", "minLength": 1, "maxLength": 200}
+TraceSession: TypeAlias = Annotated[Any, Meta(extra_json_schema={"anyOf": [TRACE_SESSION, {"type": "null"}]})]
+"""See ``check_trace_session``."""
+
+
+class UserRequest(Struct):
+    """The body of a request that says only whose it is."""
+
+    user: AnyUser
+
+
+Body = TypeVar("Body", bound=Struct)
+
+
+def checked(body: dict[str, Any], into: type[Body]) -> Body:
+    """A body as a struct, whose fields that can be wrong tell by ``must`` what they have to be.
+
+    Raises:
+        InvalidParam: Fields are missing or of the wrong type. Tells all of them.
+    """
+    try:
+        return msgspec.convert(body, into)
+    except msgspec.ValidationError:
+        raise InvalidParam("; ".join(_problems(body, into))) from None
+
+
+def _problems(body: dict[str, Any], into: type[Struct]) -> Iterator[str]:
+    for field in msgspec.structs.fields(into):
+        value = body.get(field.encode_name)
+        if value is None and not field.required:
+            continue
+        try:
+            msgspec.convert(value, field.type)
+        except msgspec.ValidationError as error:
+            what = next(
+                (part.extra[_MUST] for part in get_args(field.type) if isinstance(part, Meta) and part.extra),
+                str(error),
+            )
+            yield f"{field.encode_name}: {f'is required and {what}' if value is None else what}"
+
+
+def user_of(body: Mapping[str, Any]) -> str:
+    """The ``user`` of a request, in its body or query.
+
+    Raises:
+        InvalidParam: It is missing or empty, or see ``user_named``.
+    """
+    user = user_named(body.get("user"))
+    if not user:
+        raise InvalidParam("Arg user must be provided.")
+    return user
+
+
+def user_named(user: Any) -> str:
+    """A user as it is kept, whatever request names it: a text without NULs. ``""`` is none.
+
+    Raises:
+        InvalidParam: It is neither text nor number, or longer than 255 characters.
+    """
+    if user is None:
+        return ""
+    if isinstance(user, (int, float)) and not isinstance(user, bool):
+        user = str(user)
+    if not isinstance(user, str):
+        raise InvalidParam("Arg user must be a string.")
+    name = user.replace("\x00", "")
+    if len(name) > _USER_LENGTH:
+        raise InvalidParam(f"Arg user must have at most {_USER_LENGTH} characters.")
+    return name
+
+
+def check_trace_session(request: Request, in_body: Any) -> None:
+    """Check the trace session that a start may name: in a header, the query or the body; the first of them counts.
+
+    Nothing depends on it. Source: Dify 1.15, spec/service-api.md §4.1.
+
+    Raises:
+        BadRequest: It is no text of 1 to 200 characters, without those at its ends that are blank.
+    """
+    session: Any = request.header(b"x-trace-session-id")
+    if session is None and request.scope["query_string"]:
+        session = request.query.get("trace_session_id")
+    if session is None:
+        session = in_body
+    if session is None:
+        return
+    if not isinstance(session, str) or not 0 < len(session.strip()) <= _TRACE_SESSION_LENGTH:
+        raise BadRequest(f"trace_session_id must be a text of 1 to {_TRACE_SESSION_LENGTH} characters.")

@@ -1,0 +1,39 @@
+"""One operation of the API: its route and its description."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from jikko.http.requests import Request
+from jikko.http.responses import Answer
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
+Schema: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, type[Struct] | str]
+    """What it answers with by status, errors apart: a body in JSON, or a media type of which no more is said."""
+    errors: tuple[int, ...] = ()
+    tag: str = "Workflow Runs"
+    body: type[Struct] | None = None
+    body_media_type: str = "application/json"
+    query: tuple[tuple[str, Schema, str], ...] = ()
+    """Name, schema and description of query parameters; all optional unless the name ends in ``*``."""
+    headers: tuple[tuple[str, Schema, str], ...] = ()
+    """Headers of the request, all optional; as ``query``."""
+    streams: bool = False
+    """Whether it may answer with server-sent events as well."""
+    no_id_is_no_page: bool = False
+    """Whether an id in the path that is no UUID is answered as an address that does not exist: with a page. (Dify)"""
+    open: bool = False
+    """Whether it needs no API key."""

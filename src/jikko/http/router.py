@@ -1,0 +1,85 @@
+"""Which operation a request is for."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from jikko.http.operation import Operation
+
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
+class Router:
+    """The table of operations, looked up by method and path.
+
+    A path is looked up in a dictionary: as a whole if no part of it varies, and without its last part if only that one
+    does. Those that vary elsewhere are the alternatives of one regular expression a method, each in a group of its own,
+    so that the group that matched tells which it was. A slash more or less makes another address, as at Dify.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        tables: dict[str, list[Operation]] = {}
+        for operation in operations:
+            for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
+                tables.setdefault(method, []).append(operation)
+        self._tables = {method: _Table(table) for method, table in tables.items()}
+
+    def find(self, method: str, path: str) -> tuple[Operation | None, Mapping[str, str]]:
+        """The operation, and the parts of the path that its template names; ``None`` if there is none.
+
+        Args:
+            path: Decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``.
+        """
+        table = self._tables.get(method)
+        if table is None:
+            return None, _NOTHING
+        operation = table.fixed.get(path)
+        if operation is not None:
+            return operation, _NOTHING
+        before, _, last = path.rpartition("/")
+        ending = table.endings.get(before)
+        if ending is not None and last:
+            operation, name = ending
+            return operation, {name: last}
+        match = table.match(path)
+        if match is None or match.lastindex is None:
+            return None, _NOTHING
+        operation, names = table.varied[match.lastindex]
+        return operation, {name: match[group] for name, group in names}
+
+    def methods(self, path: str) -> list[str]:
+        """The methods that an address has, sorted, ``OPTIONS`` among them; empty if there is no such address."""
+        found = [method for method in self._tables if self.find(method, path)[0] is not None]
+        return sorted([*found, "OPTIONS"]) if found else []
+
+
+class _Table:
+    """The operations of one method."""
+
+    __slots__ = ("endings", "fixed", "match", "varied")
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self.fixed = {operation.path: operation for operation in operations if "{" not in operation.path}
+        self.endings: dict[str, tuple[Operation, str]] = {}
+        """Those of which only the last part varies, by what stands before it; and the name of that part."""
+        self.varied: dict[int, tuple[Operation, list[tuple[str, int]]]] = {}
+        """By the number of the group around each: the operation, and the names and numbers of the groups in it."""
+        patterns, group = [], 1
+        for operation in operations:
+            literal, *parts = re.split(r"{(\w+)}", operation.path)
+            if len(parts) == 2 and not parts[1] and literal.endswith("/"):
+                self.endings[literal[:-1]] = operation, parts[0]
+            elif parts:
+                patterns.append(f"({re.escape(literal)}{''.join(f'([^/]+){re.escape(text)}' for text in parts[1::2])})")
+                self.varied[group] = operation, [(name, group + place) for place, name in enumerate(parts[::2], 1)]
+                group += len(parts[::2]) + 1
+        self.match = re.compile("|".join(patterns)).fullmatch if patterns else _no_match
+
+
+def _no_match(path: str) -> None:
+    return None
+
+
+def has_encoded_slash(raw_path: bytes) -> bool:
+    """Whether a part of a path has a slash in it, where none of ours has: decoded it would look like one between."""
+    return b"%" in raw_path and b"%2f" in raw_path.lower()

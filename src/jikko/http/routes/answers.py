@@ -1,0 +1,54 @@
+"""How a run that was started is answered: at its end, as a stream, or at once."""
+
+from collections.abc import AsyncIterator
+
+from jikko.dify import bodies as run_bodies
+from jikko.dify import events as wire
+from jikko.dify.stream import Messages
+from jikko.errors import JikkoError, RunLeft
+from jikko.events import RunFinished
+from jikko.http.api import Api
+from jikko.http.errors import Error, refusal
+from jikko.http.fields import Mode
+from jikko.http.responses import Answer, Response
+from jikko.http.sse import PING, EventStream
+from jikko.http.start_options import REPEATED
+from jikko.runs.forms import forms_of
+from jikko.runs.idempotency import Start, Started
+
+
+async def answer(api: Api, start: Start, mode: Mode) -> Answer:
+    """The answer to the client that started a run."""
+    run = start.run
+    headers = {REPEATED: "true"} if start.repeated else {}
+    if mode == "streaming":
+        return EventStream(_messages(api, run), headers)
+    owner = run.record.owner
+    location = f"/v1/workflows/run/{owner.run_id}"
+    if mode == "async":
+        await run.committed(1)
+        return Response(run_bodies.running_body(run.record), 202, {**headers, "Location": location})
+    try:
+        end = await run.ended()
+    except RunLeft as parked:
+        # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
+        error = Error(parked.code, str(parked), parked.status, owner.task_id, owner.run_id)
+        return refusal(error, {**headers, "Location": location})
+    if isinstance(end, RunFinished):
+        return Response(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
+    forms = forms_of(run.record, await api.runs.log(run.record))
+    waiting = [form.requested for form in forms if form.closed is None]
+    return Response(run_bodies.paused_body(run.record, waiting), headers=headers)
+
+
+async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
+    yield PING
+    messages = Messages(run.record)
+    try:
+        async for batch in run.follow(idle=api.ping_seconds):
+            if piece := messages.frames(event for _, event in batch):
+                yield piece
+            elif not batch:
+                yield PING
+    except JikkoError as error:
+        yield wire.error_frame(run.record.owner, error)

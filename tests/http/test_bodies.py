@@ -1,0 +1,166 @@
+"""Bodies of requests that are wrong, and the description of all bodies."""
+
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from msgspec import Struct
+
+from jikko.dify.bodies import blocking_body, detail_body
+from jikko.http.openapi import openapi
+from jikko.http.operation import Operation
+from jikko.http.operations import OPERATIONS
+from jikko.record import RunOwner, RunRecord
+from tests.http.scene import RUN, body
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+INPUTS = "inputs: is required and must be an object"
+MODE = "response_mode: must be 'blocking', 'streaming' or 'async'"
+FORM = "/v1/form/human_input/x"
+RETRY = f"{RUN}/0199a1b2-0000-7000-8000-000000000000/retry"
+
+WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no user": (RUN, {}, "Arg user must be provided."),
+    "a user of NULs": (RUN, {"user": "\0\0"}, "Arg user must be provided."),
+    "true as user": (RUN, {"user": True}, "Arg user must be a string."),
+    "a long user": (RUN, {"user": "👍" * 256}, "Arg user must have at most 255 characters."),
+    "only a user": (RUN, {"user": "u"}, INPUTS),
+    "inputs null": (RUN, {"user": "u", "inputs": None}, INPUTS),
+    "inputs a list": (RUN, {"user": "u", "inputs": []}, "inputs: must be an object"),
+    "all wrong": (
+        RUN,
+        {"user": "u", "inputs": "日本", "response_mode": "x", "files": {}},
+        f"inputs: must be an object; {MODE}; files: must be a list of objects",
+    ),
+    "a file that is none": (RUN, {"user": "u", "inputs": {}, "files": [{}, "x"]}, "files: must be a list of objects"),
+    "a form with nothing": (FORM, {"user": "u"}, f"action: is required and must be a string; {INPUTS}"),
+    "a form of numbers": (
+        FORM,
+        {"user": "u", "action": 1, "inputs": 2},
+        "action: must be a string; inputs: must be an object",
+    ),
+    "a retry of nothing": (RETRY, {"user": "u", "from_node_id": ""}, "from_node_id: must be the id of a node"),
+    "a retry all wrong": (
+        RETRY,
+        {"user": "u", "from_node_id": 5, "response_mode": "\ue000"},
+        f"from_node_id: must be the id of a node; {MODE}",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_all_that_is_wrong_with_a_body_is_told_at_once(client: httpx.AsyncClient, case: str) -> None:
+    path, given, message = WRONG[case]
+
+    answer = await client.post(path, json=given)
+
+    assert answer.status_code == 400
+    assert answer.json() == {"code": "invalid_param", "message": message, "status": 400}
+
+
+async def test_a_user_may_be_a_number_and_have_nuls(client: httpx.AsyncClient, world: World) -> None:
+    for user in (7, 1.5, "a\0b", "x" * 255 + "\0"):
+        assert (await client.post(RUN, json={**body(), "user": user})).status_code == 200
+
+    assert {record.owner.user for record in await world.store.scan()} == {"7", "1.5", "ab", "x" * 255}
+
+
+async def test_null_stands_for_what_may_be_left_out(client: httpx.AsyncClient) -> None:
+    given: dict[str, Any] = {
+        "inputs": {},
+        "user": "u",
+        "response_mode": None,
+        "files": None,
+        "trace_session_id": None,
+        "more": 1,
+    }
+
+    assert (await client.post(RUN, json=given)).json()["data"]["status"] == "succeeded"
+
+
+def test_every_schema_of_the_description_is_one_and_is_there() -> None:
+    description = openapi("0")
+    schemas = description["components"]["schemas"]
+
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    wanted = {body.__name__ for operation in OPERATIONS for body in bodies(operation)}
+    assert wanted | {"Error"} <= schemas.keys()
+    assert set(references(description)) <= {f"#/components/schemas/{name}" for name in schemas}
+
+
+def bodies(operation: Operation) -> list[type[Struct]]:
+    """What an operation takes and gives."""
+    found = [answer for answer in operation.answers.values() if not isinstance(answer, str)]
+    return found if operation.body is None else [*found, operation.body]
+
+
+def references(value: Any) -> list[str]:
+    """All references in a document."""
+    if isinstance(value, list):
+        return [found for item in value for found in references(item)]
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [found for item in value.values() for found in references(item)]
+    return []
+
+
+async def test_answers_have_all_fields_that_the_description_requires(client: httpx.AsyncClient) -> None:
+    schemas = openapi("0")["components"]["schemas"]
+    started = (await client.post(RUN, json=body())).json()
+    run = f"{RUN}/{started['workflow_run_id']}"
+
+    for name, path in {
+        "RunDetail": run,
+        "NodeExecutions": f"{run}/node-executions",
+        "EventLog": f"{run}/events",
+        "Lineage": f"{run}/lineage",
+        "LogPage": "/v1/workflows/logs",
+        "Parameters": "/v1/parameters",
+        "Site": "/v1/site",
+        "Info": "/v1/info",
+    }.items():
+        schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+        Draft202012Validator(schema).validate((await client.get(path)).json())
+    Draft202012Validator({"$ref": "#/components/schemas/RunAnswer", "components": {"schemas": schemas}}).validate(
+        started
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("RunRequest", {"inputs", "user"}),
+        ("RetryRequest", {"user"}),
+        ("Error", {"code", "message", "status"}),
+        ("Stopped", {"result"}),
+        ("UploadForm", {"file"}),
+    ],
+)
+def test_what_may_be_left_out_is_described_as_such(name: str, required: set[str]) -> None:
+    assert set(openapi("0")["components"]["schemas"][name]["required"]) == required
+
+
+def test_an_answer_requires_what_it_always_has() -> None:
+    schemas = openapi("0")["components"]["schemas"]
+
+    assert set(schemas["NodeExecution"]["required"]) == set(schemas["NodeExecution"]["properties"])
+    assert set(schemas["RunResult"]["properties"]) - set(schemas["RunResult"]["required"]) == {
+        "paused_nodes",
+        "reasons",
+    }
+
+
+def test_only_the_answer_to_a_start_tells_all_digits_of_the_time_that_a_run_took() -> None:
+    owner = RunOwner(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="anna")
+    record = RunRecord(owner=owner, status="succeeded", elapsed=0.123456789, created_at=1.9, finished_at=2.9)
+
+    started = msgspec.json.decode(blocking_body(record, {}))["data"]
+    read = msgspec.json.decode(detail_body(record, lambda value: value))
+
+    assert (started["elapsed_time"], read["elapsed_time"]) == (0.123456789, 0.123457)
+    assert [(body["created_at"], body["finished_at"]) for body in (started, read)] == [(1, 2)] * 2

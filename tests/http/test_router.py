@@ -1,0 +1,113 @@
+"""Which operation an address is, and what becomes of addresses that are none."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from jikko.http.operation import Operation
+from jikko.http.operations import OPERATIONS
+from jikko.http.router import Router
+from tests.http.scene import RUN, body, client_of
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+VALUES = {"plain": "x", "escaped": "日本 🍣 %00", "a newline": "a\nb", "a brace": "{workflow_id}", "a dot": "."}
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_every_operation_is_found_by_its_address(operation: Operation, value: str) -> None:
+    names = re.findall(r"{(\w+)}", operation.path)
+    path = re.sub(r"{\w+}", lambda found: VALUES[value], operation.path)
+
+    assert Router(OPERATIONS).find(operation.method, path) == (operation, dict.fromkeys(names, VALUES[value]))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_a_slash_more_or_less_is_another_address(operation: Operation) -> None:
+    router, path = Router(OPERATIONS), re.sub(r"{\w+}", "x", operation.path)
+
+    for other in (f"{path}/", f"/{path}", path.rstrip("/") if path.endswith("/") else path[1:], f"{path}\n/"):
+        assert router.find(operation.method, other)[0] is None
+        assert router.methods(other) == []
+
+
+def test_a_part_of_an_address_is_never_empty() -> None:
+    router = Router(OPERATIONS)
+
+    assert router.methods(f"{RUN}//stop") == router.methods("/v1/workflows//run") == []
+
+
+def test_of_two_operations_that_fit_the_first_of_the_table_counts() -> None:
+    router = Router(OPERATIONS)
+
+    posted, values = router.find("POST", f"{RUN}/run")
+    got, _ = router.find("GET", f"{RUN}/run")
+
+    assert (posted.path if posted else "", values) == ("/v1/workflows/{workflow_id}/run", {"workflow_id": "run"})
+    assert (got.path if got else "") == f"{RUN}/{{workflow_run_id}}"
+
+
+def test_an_address_has_the_methods_of_all_its_operations() -> None:
+    router = Router(OPERATIONS)
+
+    assert router.methods(RUN) == ["OPTIONS", "POST"]
+    assert router.methods("/v1/form/human_input/x") == ["GET", "HEAD", "OPTIONS", "POST"]
+    assert router.methods("/v1/workflows/run/run") == ["GET", "HEAD", "OPTIONS", "POST"]
+
+
+async def test_options_tells_the_methods(client: httpx.AsyncClient) -> None:
+    answers = [await client.options(path) for path in (RUN, "/v1/info", "/v1/nothing")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert [answer.headers.get("allow") for answer in answers] == ["OPTIONS, POST", "GET, HEAD, OPTIONS", None]
+
+
+async def test_head_has_the_head_that_get_has(client: httpx.AsyncClient) -> None:
+    answers = [await client.request(method, "/v1/info") for method in ("HEAD", "GET")]
+
+    assert answers[0].headers == answers[1].headers
+
+
+async def test_no_address_is_a_page_as_at_dify(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/nothing")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "<h1>Not Found</h1>" in answer.text
+
+
+async def test_the_application_can_be_mounted_behind_a_path(world: World) -> None:
+    app = await world.chain()
+    async with client_of(world, app) as client:
+        inner: Any = client._transport.app  # type: ignore[attr-defined]
+        transport = httpx.ASGITransport(Starlette(routes=[Mount("/below", inner)]))
+        async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=client.headers) as outer:
+            found = await outer.post(f"/below{RUN}", json=body())
+            missing = await outer.post(RUN, json=body())
+
+    assert (found.status_code, missing.status_code) == (200, 404)
+
+
+async def test_what_is_no_http_is_ended(world: World) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with client_of(world, await world.chain()) as client:
+        for kind in ("lifespan", "websocket"):
+            await client._transport.app({"type": kind}, receive, send)  # type: ignore[attr-defined]
+
+    assert [message["type"] for message in sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+        "websocket.close",
+    ]
