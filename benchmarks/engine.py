@@ -20,7 +20,7 @@ from jikko.engine.state import RunState
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.node_ports import NodePorts
+from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.record import RunOwner
 
 OWNER = RunOwner(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="u")
@@ -40,6 +40,7 @@ class Nowhere:
 
 async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:
     services: Any = NodePorts.__new__(NodePorts)
+    object.__setattr__(services, "limits", ValueLimits())
     journal = Nowhere()
     runner = Runner(RunState(graph), journal, info=OWNER, services=services, limits=RunLimits())
     await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])

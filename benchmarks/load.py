@@ -102,6 +102,9 @@ class Load:
     """Seconds from request to the end of the answer."""
     first: float
     """Median seconds to the second piece of an answer; of a stream that is its first event."""
+    p99: float
+    most: float
+    """Seconds of the slowest."""
 
 
 def request(method: str, path: str, key: str = "", body: bytes = b"") -> bytes:
@@ -127,6 +130,9 @@ class _Client(asyncio.Protocol):
         self._first = 0.0
         self.durations: list[float] = []
         self.firsts: list[float] = []
+
+    def close(self) -> None:
+        self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -185,13 +191,19 @@ async def put(port: int, *wanted: bytes, clients: int, seconds: float) -> Load:
         _, protocol = await loop.create_connection(client, "127.0.0.1", port)
         waiting.append(done)
         protocols.append(protocol)
-    await asyncio.gather(*waiting)
+    try:
+        await asyncio.gather(*waiting)
+    finally:
+        for protocol in protocols:
+            protocol.close()
     durations = [duration for protocol in protocols for duration in protocol.durations]
     firsts = [first for protocol in protocols for first in protocol.firsts if first]
     return Load(
         len(durations) / (time.perf_counter() - began),
         statistics.median(durations),
         statistics.median(firsts) if firsts else 0.0,
+        sorted(durations)[int(len(durations) * 0.99)],
+        max(durations),
     )
 
 

@@ -163,10 +163,15 @@ async def assemble(
         stack.push_async_callback(sandbox.close)
         http = _http_client(settings)
         stack.push_async_callback(http.close)
-        document_limits = DocumentLimits(max_seconds=settings.document_seconds, max_memory=settings.document_memory)
+        document_limits = DocumentLimits(
+            max_seconds=settings.document_seconds,
+            max_memory=settings.document_memory,
+            max_text=settings.document_text,
+            app_share=settings.app_share,
+        )
         documents = DocumentProcesses(document_limits.for_worker(workers))
         stack.push_async_callback(documents.close)
-        models = FakeModels() if settings.fake_models else make_models(providers)
+        models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
         stack.push_async_callback(models.close)
         services = NodePorts(
             sandbox=sandbox,
@@ -179,6 +184,7 @@ async def assemble(
                 max_strings=settings.max_strings,
                 max_objects=settings.max_objects,
                 max_numbers=settings.max_numbers,
+                max_expanded=settings.max_expanded,
                 max_http_text=settings.http_max_text,
                 max_http_file=settings.http_max_file,
             ),
@@ -248,6 +254,8 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
             cpu_seconds=settings.code_cpu_seconds or None,
             memory_bytes=settings.code_memory,
             output_bytes=settings.code_output,
+            app_share=settings.app_share,
+            output_elements=max(1, settings.max_elements),
             queued_runs=settings.code_queue,
             require_landlock=settings.code_require_landlock,
         )
@@ -278,9 +286,9 @@ def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ
     return read_providers(settings.providers, environment)
 
 
-def make_models(providers: Providers) -> ProviderModels:
+def make_models(providers: Providers, *, app_share: float = 1.0) -> ProviderModels:
     """The models of these providers. Connects to nothing yet."""
-    return ProviderModels(providers, BACKENDS)
+    return ProviderModels(providers, BACKENDS, app_share=app_share)
 
 
 class BackupTools(NamedTuple):
@@ -309,6 +317,7 @@ def _http_client(settings: Settings) -> AiohttpClient:
             proxy=settings.http_proxy or None,
             ssl_verify=settings.http_verify,
             max_connections=max(1, settings.http_connections),
+            app_share=settings.app_share,
         )
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None

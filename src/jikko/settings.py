@@ -85,6 +85,8 @@ class Settings:
     """Seconds for which a link to a file can be used."""
     document_seconds: float = 60.0
     """Seconds that reading one document may take."""
+    document_text: int = 16 << 20
+    """Bytes of text (UTF-8) that one document may have."""
     document_memory: int = 1 << 30
     """Bytes of memory that reading one document may take."""
     max_body: int = 15 << 20
@@ -95,6 +97,8 @@ class Settings:
     """Seconds that the head of a request may take, and a new connection until its first. 0: no limit."""
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
+    app_share: float = 0.75
+    """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000
     """Runs that go on at once, of all apps; further ones wait. 0: no limit."""
     max_runs_per_app: int = 2_000
@@ -117,6 +121,10 @@ class Settings:
     """Elements of an array of objects that a code node may make."""
     max_numbers: int = 1000
     """Elements of an array of numbers that a code node may make."""
+    max_elements: int = 200_000
+    """Elements of all arrays and objects together, nested ones too, that a code node may make."""
+    max_expanded: int = 4_000_000
+    """Characters that one node may make of texts with references: prompts, bodies, forms, conditions."""
     code_seconds: float = 10.0
     """Seconds that the code or template of one node may take."""
     code_memory: int = 256 << 20
@@ -144,6 +152,8 @@ class Settings:
         for name, value in asdict(self).items():
             if isinstance(value, (int, float)) and not 0 <= value < math.inf:
                 raise InvalidSettings(f"{name} is {value}; expected a number from 0 up.")
+        if self.app_share > 1:
+            raise InvalidSettings(f"app_share is {self.app_share}; expected a part, from 0 up to 1.")
         if self.port > _LAST_PORT:
             raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
         if self.max_head < _LEAST_HEAD:

@@ -3,6 +3,7 @@
 Values are plain JSON. They are shared, never copied: whoever changes one makes a new one.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -96,7 +97,19 @@ def type_of(value: Json) -> str:
             return "file" if is_file(value) else "object"
 
 
+_ELEMENTS: Final[Mapping[type, str]] = {
+    str: "array[string]",
+    int: "array[number]",
+    float: "array[number]",
+    bool: "array[boolean]",
+    list: "array[any]",
+}
+
+
 def _array_type(items: list[Json]) -> str:
+    # Most arrays are of one type, and all but objects tell theirs without being looked into.
+    if len(types := set(map(type, items))) == 1 and (kind := _ELEMENTS.get(types.pop())):
+        return kind
     kinds = {type_of(item) if not isinstance(item, list) else "array" for item in items}
     kinds = {"number" if kind in ("integer", "float") else kind for kind in kinds}
     if len(kinds) == 1:

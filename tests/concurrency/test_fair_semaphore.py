@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.concurrency.fair_semaphore import FairSemaphore, most_for_one_app
 
 pytestmark = pytest.mark.anyio
 
@@ -55,11 +55,11 @@ async def test_a_free_place_is_had_without_giving_up_the_event_loop() -> None:
     with pytest.raises(StopIteration):
         visit.send(None)
 
-    assert places.free == 0
+    assert not places.is_free_for("a")
 
 
 async def test_no_more_have_a_place_than_there_are() -> None:
-    office = Office(FairSemaphore(2))
+    office = Office(FairSemaphore(2, app_share=1))
     await office.visit("a", "1", "2", "3")
 
     assert office.came == ["1", "2"]
@@ -73,10 +73,10 @@ async def test_many_that_wait_in_one_app_do_not_delay_another() -> None:
     await office.visit("busy", *(f"busy {number}" for number in range(1000)))
     await office.visit("other", "other 1", "other 2")
 
-    for name in ("busy 0", "busy 1", "other 1", "busy 2"):
+    for name in ("busy 0", "other 1", "busy 1"):
         await office.send_away(name)
 
-    assert office.came == ["busy 0", "busy 1", "other 1", "busy 2", "other 2"]
+    assert office.came == ["busy 0", "other 1", "busy 1", "other 2"]
 
 
 async def test_who_is_cancelled_leaves_the_queue_at_once() -> None:
@@ -119,7 +119,7 @@ async def test_when_all_that_wait_are_cancelled_the_place_is_free_again() -> Non
     office.cancel("3", "2", "1")
     await office.settle("1", "2", "3")
 
-    assert (office.places.free, office.places.waiting("a")) == (1, 0)
+    assert (office.places.is_free_for("a"), office.places.waiting("a")) == (True, 0)
     await office.visit("b", "4")
     assert office.came == ["1", "4"]
 
@@ -131,4 +131,39 @@ async def test_a_place_is_given_back_whatever_happened_in_it() -> None:
         async with places.place("a"):
             raise KeyError
 
-    assert places.free == 1
+    assert places.is_free_for("a")
+
+
+async def test_one_app_never_has_all_places_so_that_another_comes_in_at_once() -> None:
+    office = Office(FairSemaphore(4))
+    await office.visit("busy", *(f"busy {number}" for number in range(100)))
+    assert office.came == ["busy 0", "busy 1", "busy 2"]
+
+    await office.visit("other", "other 1")
+
+    assert office.came[3:] == ["other 1"]
+    await office.send_away("other 1")
+    assert len(office.came) == 4
+
+
+async def test_a_place_that_becomes_free_goes_to_the_app_with_the_fewest() -> None:
+    office = Office(FairSemaphore(8))
+    await office.visit("busy", *(f"busy {number}" for number in range(100)))
+    await office.visit("some", "some 1", "some 2", "some 3", "some 4")
+    assert office.came[6:] == ["some 1", "some 2"]
+    await office.visit("none", "none 1", "none 2", "none 3")
+
+    for name in ("busy 0", "busy 1", "busy 2"):
+        await office.send_away(name)
+
+    assert office.came[8:] == ["none 1", "none 2", "some 3"]
+
+
+@pytest.mark.parametrize(
+    ("number", "share", "most"),
+    [(1, 0.75, 1), (2, 0.75, 1), (4, 0.75, 3), (16, 0.75, 12), (16, 0.99, 15), (16, 0, 1), (16, 1, 16), (1, 0, 1)],
+)
+def test_the_share_of_an_app_is_never_nothing_and_only_all_if_that_is_said(
+    number: int, share: float, most: int
+) -> None:
+    assert most_for_one_app(number, share) == most

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sys
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -167,3 +169,29 @@ def _is_reader(entry: Path) -> bool:
         return b"jikko.documents.worker" in (entry / "cmdline").read_bytes()
     except OSError:
         return False
+
+
+async def test_of_a_long_text_there_is_little_more_in_the_server_than_the_text_itself() -> None:
+    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=PATIENCE))
+    content = ("日本語😀\n" * 400_000).encode()
+    try:
+        await reader.extract(b"first", filename="a.txt", mime_type="")
+        tracemalloc.start()
+        text = await reader.extract(content, filename="a.txt", mime_type="")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await reader.close()
+
+    assert text == content.decode()
+    # In memory a text with an emoji takes four bytes a character. The pieces, and the whole of them.
+    assert most < 2 * sys.getsizeof(text) + 4_000_000
+
+
+async def test_a_csv_of_nothing_but_commas_is_refused_with_the_setting() -> None:
+    reader = DocumentProcesses(DocumentLimits(max_processes=1, max_seconds=PATIENCE, max_text=1 << 20))
+    try:
+        with pytest.raises(DocumentFailure, match=r"more than 1048576 bytes of text \(set by JIKKO_DOCUMENT_TEXT\)"):
+            await reader.extract(b"a," * 500_000, filename="a.csv", mime_type="")
+    finally:
+        await reader.close()

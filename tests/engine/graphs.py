@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.dsl.document import Document, EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields
 from jikko.engine.event_factory import recovered
@@ -227,11 +228,13 @@ class Log:
         return last
 
 
-def runner(state: RunState, log: Log, limits: RunLimits | None = None) -> Runner:
+def runner(state: RunState, log: Log, limits: RunLimits | None = None, share: LoopShare | None = None) -> Runner:
     """A runner on nothing but memory."""
     services: Any = NodePorts.__new__(NodePorts)
     object.__setattr__(services, "limits", ValueLimits())
-    return Runner(state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0)
+    return Runner(
+        state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0, share=share
+    )
 
 
 async def run(compiled: CompiledGraph, inputs: Mapping[str, Any] | None = None, limits: RunLimits | None = None) -> Log:

@@ -4,6 +4,7 @@ import pytest
 
 from jikko.engine.masked import MaskedVariables, mask
 from jikko.engine.scope import Scope
+from jikko.lang.variables import TextBudget
 from jikko.values import UNSET, Json, Selector
 
 
@@ -26,7 +27,7 @@ def variables() -> MaskedVariables:
     scope = Scope({("loop", "v"): "string"})
     scope.write("env", {"KEY": "a long secret", "PLAIN": "a long secret", "ODD": ["a long secret"]})
     scope.write("n", {"KEY": "a long secret"})
-    return MaskedVariables(scope, {"KEY", "ODD", "GONE"})
+    return MaskedVariables(scope, {"KEY", "ODD", "GONE"}, TextBudget(1_000_000))
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
-from jikko.lang.variables import follow
+from jikko.lang.variables import TextBudget, follow
 from jikko.values import UNSET, Json, Selector, Unset
 
 
 class Pool:
     """``Pool({"start": {"name": "Ada"}})``."""
 
-    def __init__(self, values: Mapping[str, Mapping[str, Json]]) -> None:
+    def __init__(self, values: Mapping[str, Mapping[str, Json]], limit: int = 1_000_000) -> None:
         self._values = values
+        self.spend = TextBudget(limit).spend
 
     def get(self, selector: Selector) -> Json | Unset:
         if len(selector) < 2:

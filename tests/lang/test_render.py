@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jikko.lang.render import to_markdown, to_text
-from jikko.values import FILE_IDENTITY
+from jikko.values import FILE_IDENTITY, Json
+from tests.effort import cpu_seconds
 
 IMAGE = {"dify_model_identity": FILE_IDENTITY, "type": "image", "filename": "a.png", "url": "http://h/a"}
 NAMELESS = {"dify_model_identity": FILE_IDENTITY, "type": "document", "filename": None, "url": "http://h/b"}
@@ -61,3 +62,15 @@ def test_every_value_has_a_rendering(value: Any) -> None:
 def test_the_text_of_an_object_can_be_read_back(value: dict[str, str]) -> None:
     assert json.loads(to_text(value)) == value
     assert json.loads(to_markdown(value)) == value
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_an_object_in_markdown_is_what_python_makes_of_it(value: dict[str, Json]) -> None:
+    assert to_markdown(value) == json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def test_a_large_object_in_markdown_costs_little_more_than_its_json() -> None:
+    value = {"rows": [{"id": index, "名前": "😀"} for index in range(60_000)]}
+    plain = min(cpu_seconds(lambda: json.dumps(value, ensure_ascii=False)) for _ in range(3))
+
+    assert min(cpu_seconds(lambda: to_markdown(value)) for _ in range(3)) < 3 * plain

@@ -1,10 +1,14 @@
 """Text with references to variables."""
 
+import tracemalloc
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jikko.lang.templates import Template
+from jikko.lang.variables import TextTooLong
 from jikko.values import FILE_IDENTITY, Selector
 
 from .pool import Pool
@@ -91,3 +95,42 @@ def test_without_variables_only_references_change(text: str) -> None:
 
     joined = "".join(part if isinstance(part, str) else "{{#" + ".".join(part) + "#}}" for part in template.parts)
     assert joined == text
+
+
+class TestALimit:
+    """No more text is made than may be, and none of it before that is known."""
+
+    LONG = "界" * 100_000
+
+    @pytest.mark.parametrize("render", [Template.to_text, Template.to_markdown])
+    def test_a_long_value_that_is_named_often_is_refused(self, render: Any) -> None:
+        template = Template.parse("{{#n.long#}}" * 2000)
+        with pytest.raises(TextTooLong, match=r"more than 1000000 characters in all \(set by JIKKO_MAX_EXPANDED\)"):
+            render(template, Pool({"n": {"long": self.LONG}}))
+
+    def test_all_texts_of_a_node_count_together(self) -> None:
+        variables, template = Pool({"n": {"long": self.LONG}}), Template.parse("{{#n.long#}}")
+        for _ in range(10):
+            assert template.to_text(variables) == self.LONG
+        with pytest.raises(TextTooLong):
+            template.to_text(variables)
+
+    def test_a_text_that_is_just_as_long_as_it_may_be_is_made(self) -> None:
+        template = Template.parse("{{#n.long#}}" * 10)
+        assert len(template.to_text(Pool({"n": {"long": self.LONG}}))) == 1_000_000
+
+    @pytest.mark.parametrize("value", [["a"] * 50_000, {"key": ["😀"] * 40_000}])
+    def test_nothing_is_rendered_behind_the_limit_and_no_value_twice(self, value: Any) -> None:
+        template = Template.parse("{{#n.value#}}" * 10_000)
+
+        def refuse() -> None:
+            with pytest.raises(TextTooLong):
+                template.to_text(Pool({"n": {"value": value}}))
+
+        tracemalloc.start()
+        try:
+            refuse()
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < 10_000_000

@@ -9,7 +9,7 @@ from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
 from jikko.errors import Problem
 from jikko.events import FormClosed, FormRequested
-from jikko.lang.variables import follow
+from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.blob_store import FileMissing
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
@@ -119,6 +119,7 @@ class FakeContext:
         self._secrets = secrets
         self._values = values or {}
         self._declared = declared or {}
+        self._budget = TextBudget((limits or ValueLimits()).max_expanded)
         self.run: RunInfo = Run()
         self.form: FormClosed | None = None
         self.requested_form: FormRequested | None = None
@@ -136,13 +137,16 @@ class FakeContext:
 
     @property
     def recorded(self) -> Variables:
-        return MaskedVariables(self, self._secrets) if self._secrets else self
+        return MaskedVariables(self, self._secrets, TextBudget(1_000_000)) if self._secrets else self
 
     def get(self, selector: Selector) -> Json | Unset:
         if len(selector) < 2:
             return UNSET
         value = self._values.get(selector[0], {}).get(selector[1], UNSET)
         return value if value is UNSET else follow(value, selector[2:])
+
+    def spend(self, characters: int) -> None:
+        self._budget.spend(characters)
 
     def declared_type(self, selector: Selector) -> str | None:
         return self._declared.get(selector)

@@ -78,6 +78,8 @@ class Surroundings(FakeContext):
         self.begun = inputs, variables
         return inputs
 
+    async def give_way(self) -> None: ...
+
     async def run_round(self, index: int, variables: Any, collect: Any, is_last: Any = None) -> RoundOutcome:
         last = bool(is_last and is_last(self, False))
         return RoundOutcome(outputs={}, error=None, ended=False, last=last, usage=None, elapsed=0.0)

@@ -18,7 +18,7 @@ async def client(
     resolve: "Names | None" = None,
     max_connections: int = 512,
 ) -> AsyncIterator[AiohttpClient]:
-    made = AiohttpClient(allow=allow, proxy=proxy, resolve=resolve, max_connections=max_connections)
+    made = AiohttpClient(allow=allow, proxy=proxy, resolve=resolve, max_connections=max_connections, app_share=1)
     try:
         yield made
     finally:

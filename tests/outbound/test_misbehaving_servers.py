@@ -10,7 +10,7 @@ import pytest
 from jikko.ports.http import FailureKind, HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
-from tests.outbound.server import RawServer, Received, answer, serving
+from tests.outbound.server import Act, RawServer, Received, answer, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -290,3 +290,97 @@ async def test_cancelling_drops_the_connection() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(server.lost.wait(), 5)
+
+
+async def continues(writer: asyncio.StreamWriter, request: Received) -> None:
+    while True:
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+        await writer.drain()
+
+
+async def extends_a_chunk(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5")
+    while True:
+        writer.write(b";a=b" * 1000)
+        await writer.drain()
+
+
+async def has_tiny_chunks_with_extensions(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write((b"1;" + b"x" * 1000 + b"\r\na\r\n") * 100)
+        await writer.drain()
+
+
+async def writes_a_length_without_end(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"0" * 4000)
+        await writer.drain()
+
+
+async def compresses_nothing(writer: asyncio.StreamWriter, request: Received) -> None:
+    writer.write(HEAD + b"Content-Encoding: gzip\r\n\r\n")
+    while True:
+        writer.write(gzip.compress(b"") * 200)
+        await writer.drain()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [continues, extends_a_chunk, has_tiny_chunks_with_extensions, writes_a_length_without_end, compresses_nothing],
+)
+async def test_what_never_ends_and_is_no_body_is_given_up_after_some_megabytes(act: Act) -> None:
+    sent = 0
+
+    async def counted(writer: asyncio.StreamWriter, request: Received) -> None:
+        nonlocal sent
+        write = writer.write
+
+        def count(data: bytes) -> None:
+            nonlocal sent
+            sent += len(data)
+            write(data)
+
+        writer.write = count  # type: ignore[assignment, method-assign]
+        await act(writer, request)
+
+    async with serving({"/": counted}) as server, client() as http:
+        tracemalloc.start()
+        try:
+            with pytest.raises(HttpFailure) as caught:
+                await http.send(get(server.url("/"), max_bytes=100_000))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert caught.value.kind in ("too_large", "protocol")
+    assert most < 16_000_000
+    # What the sockets between them hold comes on top.
+    assert sent < 16_000_000
+
+
+async def test_a_request_that_must_not_be_sent_twice_has_a_connection_of_its_own() -> None:
+    async def closes_behind_its_answer(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(answer(b"ok"))
+        await writer.drain()
+
+    async with serving({"/kept": answer(b"ok"), "/": closes_behind_its_answer}) as server, client() as http:
+        await http.send(get(server.url("/kept")))
+        for _ in range(5):
+            response = await http.send(get(server.url("/"), method="POST", body=b"x"))
+            assert response.body == b"ok"
+        await http.send(get(server.url("/kept")))
+
+    assert [request.connection for request in server.requests] == [1, 2, 3, 4, 5, 6, 1]
+
+
+async def test_one_that_may_be_sent_twice_is_where_the_server_closed_the_kept_connection() -> None:
+    async with serving({"/": answer(b"ok"), "/gone": closes_at_once}) as server, client() as http:
+        await http.send(get(server.url("/")))
+        with pytest.raises(HttpFailure):
+            await http.send(get(server.url("/gone")))
+
+    # Sent twice: over the kept connection, and over a new one.
+    came = [(request.target, request.connection) for request in server.requests]
+    assert came == [("/", 1), ("/gone", 1), ("/gone", 2)]

@@ -48,7 +48,7 @@ async def settle() -> None:
 
 
 async def test_no_more_requests_than_allowed_are_under_way() -> None:
-    office = Office(Limiter(max_concurrent=2))
+    office = Office(Limiter(max_concurrent=2, app_share=1))
     for name in ("a1", "a2", "a3"):
         await office.come("a", name)
 
@@ -148,3 +148,19 @@ async def until(condition: Callable[[], bool], step: Callable[[], Awaitable[None
         while not condition():
             await step()
             await asyncio.to_thread(int)
+
+
+async def test_one_app_never_has_all_requests_so_that_another_begins_at_once() -> None:
+    office = Office(Limiter(max_concurrent=4))
+    for number in range(10):
+        await office.come("a", f"busy {number}", "busy")
+    assert office.served == ["busy 0", "busy 1", "busy 2"]
+
+    await office.come("b", "other", "other")
+
+    assert office.served[3:] == ["other"]
+    await office.leave("other")
+    assert len(office.served) == 4
+    await office.leave("busy 0")
+    assert office.served[4:] == ["busy 3"]
+    await office.close()

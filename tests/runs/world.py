@@ -23,7 +23,7 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.app_store import App, AppStore
-from jikko.ports.node_ports import NodePorts
+from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -168,6 +168,7 @@ class Process:
 
     def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None = None) -> None:
         services: Any = NodePorts.__new__(NodePorts)
+        object.__setattr__(services, "limits", ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
         self.cluster = Alone()

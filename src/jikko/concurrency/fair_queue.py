@@ -1,7 +1,7 @@
 """Whose turn it is. Does no I/O, reads no clock and starts no task."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -47,11 +47,17 @@ class FairQueue(Generic[T]):
             self._order.pop(owner, None)
         return True
 
-    def next(self) -> T | None:
-        """Take out the one whose turn it is; ``None`` if nobody waits whose owner does not rest."""
+    def next(self, rank: Callable[[str], int] | None = None) -> T | None:
+        """Take out the one whose turn it is; ``None`` if nobody waits whose owner does not rest.
+
+        Args:
+            rank: Owners of a lower rank have their turns first. It takes time in proportion to the owners that wait.
+        """
         if not self._order:
             return None
-        owner, _ = self._order.popitem(last=False)
+        # The first of the lowest: ``min`` keeps the order of turns.
+        owner = next(iter(self._order)) if rank is None else min(self._order, key=rank)
+        del self._order[owner]
         queue = self._queues[owner]
         item, _ = queue.popitem(last=False)
         if queue:

@@ -1,29 +1,46 @@
 """Places for what only so many may do at once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from jikko.concurrency.fair_queue import FairQueue
 
+APP_SHARE: Final = 0.75
+"""Of the places, the part that one app may have, by default."""
+
+
+def most_for_one_app(number: int, share: float) -> int:
+    """How many places of so many one app may have: its share, at least one, and not all of them unless that is 1.
+
+    What holds a place for long, such as a program in an endless loop, would else keep others waiting until it ends.
+    """
+    return number if share >= 1 or number == 1 else min(number - 1, max(1, int(number * share)))
+
 
 class FairSemaphore:
-    """A semaphore whose places go round between the apps that wait for one. Belongs to one event loop.
+    """A semaphore whose places are shared out among apps. Belongs to one event loop.
 
-    Within an app, who came first has the first place.
+    A place that becomes free goes to the app that has the fewest, of several such apps to each in turn; within an app,
+    who came first has the first place. An app has no more than its share, also while nobody else wants any.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, app_share: float = APP_SHARE) -> None:
         """Args:
         number: How many there are, at least 1.
+        app_share: See ``most_for_one_app``.
         """
         self._free = number
-        self._turns: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._most = most_for_one_app(number, app_share)
+        self._held: Counter[str] = Counter()
+        """How many places each app has; none without any."""
+        self._turns: FairQueue[_Turn] = FairQueue()
 
-    @property
-    def free(self) -> int:
-        """How many can be had without waiting. While there is one, nobody waits."""
-        return self._free
+    def is_free_for(self, app_id: str) -> bool:
+        """Whether the app can have a place without waiting."""
+        return self._free > 0 and self._held[app_id] < self._most
 
     def waiting(self, app_id: str) -> int:
         """How many of the app wait."""
@@ -32,32 +49,53 @@ class FairSemaphore:
     @asynccontextmanager
     async def place(self, app_id: str) -> AsyncIterator[None]:
         """Wait for a place, and keep it for the block. Whoever is cancelled while it waits leaves the queue."""
-        if self._free:
-            self._free -= 1
+        if self.is_free_for(app_id):
+            self._take(app_id)
         else:
             await self._turn(app_id)
         try:
             yield
         finally:
-            self._hand_on()
+            self._leave(app_id)
 
     async def _turn(self, app_id: str) -> None:
-        turn = asyncio.get_running_loop().create_future()
+        turn = _Turn(app_id)
         self._turns.add(app_id, turn)
         try:
-            await turn
+            await turn.came
         except asyncio.CancelledError:
-            if turn.cancelled():
+            if turn.came.cancelled():
                 self._turns.remove(app_id, turn)
             else:
                 # It was told that it has a place, and will not use it.
-                self._hand_on()
+                self._leave(app_id)
             raise
 
-    def _hand_on(self) -> None:
-        while (turn := self._turns.next()) is not None:
-            # Who was cancelled a moment ago stands in the queue until its task has been told.
-            if not turn.cancelled():
-                turn.set_result(None)
-                return
+    def _take(self, app_id: str) -> None:
+        self._free -= 1
+        self._held[app_id] += 1
+        if self._held[app_id] >= self._most:
+            self._turns.rest(app_id)
+
+    def _leave(self, app_id: str) -> None:
         self._free += 1
+        if self._held[app_id] == self._most:
+            self._turns.resume(app_id)
+        self._held[app_id] -= 1
+        if not self._held[app_id]:
+            del self._held[app_id]
+        while self._free and (turn := self._turns.next(rank=self._held.__getitem__)) is not None:
+            # Who was cancelled a moment ago stands in the queue until its task has been told.
+            if not turn.came.cancelled():
+                self._take(turn.app_id)
+                turn.came.set_result(None)
+
+
+class _Turn:
+    """Of one who waits."""
+
+    __slots__ = ("app_id", "came")
+
+    def __init__(self, app_id: str) -> None:
+        self.app_id = app_id
+        self.came: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -1,6 +1,7 @@
 """Parses documents in processes of their own, started when the first document comes."""
 
 import asyncio
+import codecs
 import json
 import os
 import sys
@@ -8,12 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.documents.formats import format_of
 from jikko.ports.documents import DocumentFailure
 
 _MOST_DOCUMENTS: Final = 200
 """After as many, a process is replaced: libraries leak."""
+_PIECE: Final = 1 << 18
+"""Bytes of a text that are taken at a time."""
 _IDLE_SECONDS: Final = 60.0
 """A process that has nothing to do for as long ends: it holds some ten MiB."""
 
@@ -24,11 +27,13 @@ class DocumentLimits:
 
     max_processes: int = 2
     """Documents that are read at once; others wait, and apps take turns."""
+    app_share: float = APP_SHARE
+    """Of these, the part that one app may have. See ``most_for_one_app``."""
     max_seconds: float = 60.0
     """For one document."""
     max_memory: int = 1 << 30
     """Bytes of address space of one process."""
-    max_text: int = 64 << 20
+    max_text: int = 16 << 20
     """Bytes of text of one document."""
 
     def for_worker(self, workers: int) -> "DocumentLimits":
@@ -41,7 +46,7 @@ class DocumentProcesses:
 
     def __init__(self, limits: DocumentLimits | None = None) -> None:
         self._limits = limits or DocumentLimits()
-        self._places = FairSemaphore(self._limits.max_processes)
+        self._places = FairSemaphore(self._limits.max_processes, self._limits.app_share)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
@@ -155,10 +160,17 @@ class _Worker:
         questions.write(content)
         await questions.drain()
         kind = await answers.readexactly(1)
-        size = int.from_bytes(await answers.readexactly(8), "big")
-        text = await answers.readexactly(size)
+        left = int.from_bytes(await answers.readexactly(8), "big")
+        # In pieces, and the event loop goes round between them: there is never more of it here than the text itself.
+        decoder, pieces = codecs.getincrementaldecoder("utf-8")(), list[str]()
+        while left:
+            piece = await answers.read(min(left, _PIECE))
+            if not piece:
+                raise asyncio.IncompleteReadError(b"", left)
+            left -= len(piece)
+            pieces.append(decoder.decode(piece, final=not left))
         self._done = kind == b"X"
-        return kind == b"T", text.decode("utf-8")
+        return kind == b"T", "".join(pieces)
 
     def leave_after(self, seconds: float) -> None:
         """Let it end by itself if nobody needs it."""

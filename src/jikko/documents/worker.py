@@ -46,7 +46,7 @@ def _answer(content: bytes, filename: str, mime_type: str, most_text: int) -> tu
         # Whatever took the memory may still hold it: this process is not to be trusted with another document.
         return b"X", b"The document takes more memory to read than it may have."
     if len(text) > most_text:
-        return b"F", f"The document has more than {most_text} bytes of text.".encode()
+        return b"F", f"The document has more than {most_text} bytes of text (set by JIKKO_DOCUMENT_TEXT).".encode()
     return b"T", text
 
 

@@ -8,33 +8,51 @@ from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
 from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
 from jikko.graph.compiled import CompiledNode
-from jikko.nodes.contract import RoundOutcome, RunInfo, Variables
+from jikko.lang.variables import TextBudget
+from jikko.nodes.contract import RoundOutcome, RunInfo, Values, Variables
 from jikko.ports.node_ports import NodePorts
-from jikko.values import Json
+from jikko.values import Json, Selector
 
 if TYPE_CHECKING:
     from jikko.engine.runner import Runner
 
 
 class NodeContext:
-    """The ``ContainerContext`` of one execution (and so the ``Context``)."""
+    """The ``ContainerContext`` of one execution (and so the ``Context``). It is its own ``Variables``."""
 
-    __slots__ = ("_frame", "_node", "_runner", "_started")
+    __slots__ = ("_budget", "_frame", "_node", "_recorded", "_runner", "_started", "get")
 
     def __init__(self, runner: "Runner", frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
         self._runner = runner
         self._frame = frame
         self._node = node
         self._started = started
+        # The method itself: what is read most often is read without a detour.
+        self.get = frame.scope.get
+        self._budget: TextBudget | None = None
+        self._recorded: Variables | None = None
 
     @property
     def variables(self) -> Variables:
-        return self._frame.scope
+        return self
+
+    def declared_type(self, selector: Selector) -> str | None:
+        return self._frame.scope.declared_type(selector)
+
+    def spend(self, characters: int) -> None:
+        if self._budget is None:
+            self._budget = TextBudget(self.services.limits.max_expanded)
+        self._budget.spend(characters)
 
     @property
     def recorded(self) -> Variables:
-        scope, secrets = self._frame.scope, self._runner.state.graph.secrets
-        return MaskedVariables(scope, secrets) if secrets else scope
+        secrets = self._runner.state.graph.secrets
+        if not secrets:
+            return self
+        if self._recorded is None:
+            budget = TextBudget(self.services.limits.max_expanded)
+            self._recorded = MaskedVariables(self._frame.scope, secrets, budget)
+        return self._recorded
 
     @property
     def run(self) -> RunInfo:
@@ -103,11 +121,15 @@ class NodeContext:
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
         Rounds(self._runner).announce(self.execution_id, index, variables)
 
+    async def give_way(self) -> None:
+        await Rounds(self._runner).give_way()
+
     async def run_round(
         self,
         index: int,
         variables: Mapping[str, Json] | None,
-        collect: Callable[[Variables], Mapping[str, Json]],
-        is_last: Callable[[Variables, bool], bool] | None = None,
+        collect: Callable[[Values], Mapping[str, Json]],
+        is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
+        self._budget = self._recorded = None
         return await Rounds(self._runner).run(self.execution_id, index, variables, collect, is_last)

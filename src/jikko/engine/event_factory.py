@@ -18,6 +18,7 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
+from jikko.lang.variables import TextTooLong
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
 from jikko.values import Json
 
@@ -127,10 +128,12 @@ def suspended(started: NodeStarted, pause: NodePaused, at: float) -> FormRequest
 
 
 def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
-    """What a node failed with that was not foreseen.
+    """What a node failed with that it did not foresee.
 
     The log of the process tells where, not the text: that may hold values of the run, and so secrets.
     """
+    if isinstance(error, TextTooLong):
+        return NodeFailure(f"Node {node.title or node.id}: {error}", kind="TextTooLongError")
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("node %s (%s) failed unexpectedly: %s\n%s", node.id, node.type, type(error).__name__, frames)
     return NodeFailure(str(error) or type(error).__name__, kind="WorkflowNodeError")

@@ -2,7 +2,8 @@
 
 from collections.abc import Set as AbstractSet
 
-from jikko.nodes.contract import Variables
+from jikko.lang.variables import TextBudget
+from jikko.nodes.contract import Values
 from jikko.values import UNSET, Json, Selector, Unset
 
 
@@ -13,12 +14,14 @@ class MaskedVariables:
     is left alone, and so is a secret that the author has put into another variable.
     """
 
-    __slots__ = ("_secrets", "_variables")
+    __slots__ = ("_secrets", "_variables", "spend")
 
-    def __init__(self, variables: Variables, secrets: AbstractSet[str]) -> None:
+    def __init__(self, variables: Values, secrets: AbstractSet[str], budget: TextBudget) -> None:
         """Args:
         secrets: The names of the secret environment variables.
+        budget: For what is made to be recorded.
         """
+        self.spend = budget.spend
         self._variables = variables
         self._secrets = secrets
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jikko.engine.event_factory import about, round_outcome
 from jikko.engine.state import ContainerState, Frame
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
-from jikko.nodes.contract import NodeFailure, RoundOutcome, Variables
+from jikko.nodes.contract import NodeFailure, RoundOutcome, Values
 from jikko.values import Json
 
 if TYPE_CHECKING:
@@ -79,13 +79,19 @@ class Rounds:
                 RoundStarted(**self._about(execution_id), round=index, variables=dict(variables or {}))
             )
 
+    async def give_way(self) -> None:
+        """See ``ContainerContext.give_way``."""
+        if self._runner.slice.is_over:
+            self._runner.recorder.flush()
+            await self._runner.slice.give_way()
+
     async def run(
         self,
         execution_id: str,
         index: int,
         variables: Mapping[str, Json] | None,
-        collect: Callable[[Variables], Mapping[str, Json]],
-        is_last: Callable[[Variables, bool], bool] | None,
+        collect: Callable[[Values], Mapping[str, Json]],
+        is_last: Callable[[Values, bool], bool] | None,
     ) -> RoundOutcome:
         """See ``ContainerContext.run_round``."""
         container = self._runner.state.containers[execution_id]
@@ -98,13 +104,11 @@ class Rounds:
         began = time.perf_counter()
         try:
             self._runner.resume(frame)
-            self._runner.burst()
+            self._runner.go_on()
             if not self._runner.is_over(frame):
                 body.future = asyncio.get_running_loop().create_future()
                 await body.future
-            elif time.perf_counter() > self._runner.slice_ends:
-                # Rounds that never wait must not keep the process from everything else.
-                await asyncio.sleep(0)
+                self._runner.slice.begin()
         finally:
             del self._runner.bodies[id(frame)]
             body.cancel()
@@ -116,8 +120,8 @@ class Rounds:
         frame: Frame,
         execution_id: str,
         index: int,
-        collect: Callable[[Variables], Mapping[str, Json]],
-        is_last: Callable[[Variables, bool], bool] | None,
+        collect: Callable[[Values], Mapping[str, Json]],
+        is_last: Callable[[Values, bool], bool] | None,
         began: float,
     ) -> RoundOutcome:
         error = frame.failure

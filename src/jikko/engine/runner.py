@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.engine import event_factory as outcomes
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
@@ -30,9 +31,6 @@ from jikko.ports.node_ports import NodePorts
 
 log = logging.getLogger(__name__)
 
-_SLICE = 0.005
-"""Seconds after which a burst lets other tasks of the process run."""
-
 
 class Runner:
     """One run, from where its state is until it ends, is stopped or is parked."""
@@ -46,6 +44,7 @@ class Runner:
         services: NodePorts,
         limits: RunLimits,
         clock: Clock = time.time,
+        share: LoopShare | None = None,
     ) -> None:
         self.state = state
         self.recorder = EventBuffer(state, journal, clock)
@@ -57,7 +56,8 @@ class Runner:
         self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
         self._running = 0
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
-        self.slice_ends = 0.0
+        state.release.room = services.limits.max_expanded
+        self.slice = Slice(share or LoopShare(), info.app_id)
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
         self._last: RunFinished | RunPaused | None = None
@@ -163,20 +163,23 @@ class Runner:
                 self._queue.append((frame, position, predecessor, None))
 
     def burst(self) -> None:
+        """``go_on``, called by the event loop: so a slice begins."""
+        self.slice.begin()
+        self.go_on()
+
+    def go_on(self) -> None:
         """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""
         if self.recorder.holds or self._ended:
-            # A node that never waits ended inside a burst; the burst goes on with what it made ready.
-            return
+            return  # A node that never waits ended inside a burst, which goes on with what it made ready.
         self.recorder.holds = True
-        self.slice_ends = time.perf_counter() + _SLICE
         count = 0
         try:
             while self._queue and not self._ended:
                 if self._running >= self._limits.max_parallel_nodes and self._next_needs_place():
                     break
                 count += 1
-                if count % 64 == 0 and time.perf_counter() > self.slice_ends:
-                    asyncio.get_running_loop().call_soon(self.burst)
+                if count % 64 == 0 and self.slice.is_over:
+                    self.slice.later(self.burst)
                     break
                 self._start(*self._queue.popleft())
         finally:
@@ -245,6 +248,7 @@ class Runner:
         self, frame: Frame, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
     ) -> None:
         attempt = self.state.attempts.get(started.execution_id, 0)
+        self.slice.begin()
         if node.effects:
             try:
                 await self.recorder.settle()
@@ -290,17 +294,15 @@ class Runner:
     # Ends of nodes.
 
     def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
-        announced = node.body is None or self._is_announced(started)
-        elapsed = time.perf_counter() - began
+        announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
         return outcomes.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
-        announced = node.body is None or self._is_announced(started)
-        elapsed = time.perf_counter() - began
+        announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
         return outcomes.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
 
-    def _is_announced(self, started: NodeStarted) -> bool:
-        container = self.state.containers.get(started.execution_id)
+    def _is_announced(self, node: CompiledNode, started: NodeStarted) -> bool:
+        container = None if node.body is None else self.state.containers.get(started.execution_id)
         return container is None or container.started is not None
 
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
@@ -335,11 +337,8 @@ class Runner:
         if event.status == "failed":
             self._frame_failed(frame)
             return
-        if frame.failure is not None:
-            return
-        if self._pausing and frame is self.state.top:
-            # What became ready stays due; it is started when the run is resumed.
-            return
+        if frame.failure is not None or (self._pausing and frame is self.state.top):
+            return  # In a pause what became ready stays due; it is started when the run is resumed.
         if self.state.index > self._limits.max_steps:
             self._end("stopped", outcomes.too_many_steps(self.state.index, self._limits.max_steps))
             return

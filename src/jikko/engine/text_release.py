@@ -8,6 +8,7 @@ branch that rejoins): a node is reachable if some path leads to it whose blockin
 that goes on where it stopped answers in time linear in the edges.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -37,8 +38,10 @@ class Release:
         "_queue",
         "_read",
         "_searches",
+        "_shown",
         "_skipped",
         "_unread",
+        "room",
     )
 
     def __init__(self, graph: CompiledGraph, skipped: bytearray, read: Read) -> None:
@@ -58,6 +61,10 @@ class Release:
         self._ended: set[str] = set()
         """Nodes that have ended."""
         self._searches = [_Search(graph.body, group) for group in graph.responses]
+        self._shown: dict[int, Json] = {}
+        """Values that were shown, by id."""
+        self.room = math.inf
+        """Characters of values that may be shown again. A node that shows more of them fails, and its text ends."""
 
     @property
     def is_idle(self) -> bool:
@@ -154,7 +161,13 @@ class Release:
             return selector in self._closed
         value = self._read(selector)
         if value is not UNSET:
-            chunks.append(Chunk(to_markdown(value), selector))
+            text = to_markdown(value)
+            if id(value) in self._shown:
+                self.room -= len(text)
+            # With the value, so that no other gets its id.
+            self._shown[id(value)] = value
+            if self.room >= 0:
+                chunks.append(Chunk(text, selector))
             return True
         position = self._graph.top.get(selector[0]) if selector else None
         return position is not None and bool(self._skipped[position])

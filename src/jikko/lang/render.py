@@ -5,6 +5,8 @@ Source: Dify 1.15, spec/variables.md §4. The literals in it are Python's becaus
 
 import json
 
+import msgspec
+
 from jikko.values import Json, is_file, type_of
 
 
@@ -31,9 +33,19 @@ def to_markdown(value: Json) -> str:
                 return "\n".join(map(_file_link, value))
             return "\n".join(f"- {item}" for item in value)
         case dict():
-            return _file_link(value) if is_file(value) else json.dumps(value, ensure_ascii=False, indent=2)
+            return _file_link(value) if is_file(value) else _indented(value)
         case _:
             return to_text(value)
+
+
+def _indented(value: Json) -> str:
+    # Indenting takes Python's own encoder twenty times as long, and a result may have 200,000 elements.
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        return msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # NaN, infinities and lone surrogates are Python's, not JSON's.
+        return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _list_to_text(items: list[Json]) -> str:

@@ -1,7 +1,7 @@
 """Text with references to variables in it: ``Hello {{#1721.name#}}``."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
 
@@ -71,11 +71,33 @@ class Template:
                 yield text if value is UNSET else value
 
     def to_text(self, variables: Readable) -> str:
-        """The text, with values in their plain rendering."""
-        if self._is_fixed:
-            return self.source
-        return "".join(map(to_text, self.values(variables)))
+        """The text, with values in their plain rendering.
+
+        Raises:
+            TextTooLong: See ``Readable.spend``.
+        """
+        return self.source if self._is_fixed else self._rendered(variables, to_text)
 
     def to_markdown(self, variables: Readable) -> str:
-        """The text, with values in their Markdown rendering."""
-        return "".join(map(to_markdown, self.values(variables)))
+        """The text, with values in their Markdown rendering.
+
+        Raises:
+            TextTooLong: See ``Readable.spend``.
+        """
+        return self.source if self._is_fixed else self._rendered(variables, to_markdown)
+
+    def _rendered(self, variables: Readable, render: Callable[[Json], str]) -> str:
+        texts: list[str] = []
+        known: dict[int, tuple[Json, str]] = {}
+        for value in self.values(variables):
+            if isinstance(value, str):
+                text = value
+            elif (found := known.get(id(value))) is not None:
+                text = found[1]
+            else:
+                text = render(value)
+                # With the value, so that no other gets its id.
+                known[id(value)] = value, text
+            variables.spend(len(text))
+            texts.append(text)
+        return "".join(texts)

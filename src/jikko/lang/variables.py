@@ -22,11 +22,48 @@ FILE_ATTRIBUTES: Final = tuple(_ATTRIBUTES)
 """What a selector or a condition may ask of a file."""
 
 
+class TextTooLong(Exception):
+    """More text is made of variables than may be. The message is a sentence for the user to read."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The texts that are made of its variables have more than {limit} characters in all "
+            "(set by JIKKO_MAX_EXPANDED)."
+        )
+
+
+class TextBudget:
+    """How much text may still be made of variables."""
+
+    __slots__ = ("_left", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        """Args:
+        limit: Characters.
+        """
+        self._limit = self._left = limit
+
+    def spend(self, characters: int) -> None:
+        """See ``Readable.spend``."""
+        self._left -= characters
+        if self._left < 0:
+            raise TextTooLong(self._limit)
+
+
 class Readable(Protocol):
     """Variables that can be read. ``nodes.contract.Variables`` is one."""
 
     def get(self, selector: Selector) -> Json | Unset:
         """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
+        ...
+
+    def spend(self, characters: int) -> None:
+        """Count what a text takes that is made of them, before it is made: a value of some megabytes that is named a
+        thousand times would take gigabytes.
+
+        Raises:
+            TextTooLong: It is more than may be.
+        """
         ...
 
 

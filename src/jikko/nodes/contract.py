@@ -78,8 +78,8 @@ class NodePaused(Exception):
         self.expires_at = expires_at
 
 
-class Variables(Protocol):
-    """The variables that a node can read."""
+class Values(Protocol):
+    """Variables that can be looked up."""
 
     def get(self, selector: Selector) -> Json | Unset:
         """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
@@ -87,6 +87,14 @@ class Variables(Protocol):
 
     def declared_type(self, selector: Selector) -> str | None:
         """The type that the variable was declared with (loop and conversation variables), if it was."""
+        ...
+
+
+class Variables(Values, Protocol):
+    """The variables that a node can read, and make texts of."""
+
+    def spend(self, characters: int) -> None:
+        """See ``Readable.spend``. All that one node makes counts together; of a container, what it makes each round."""
         ...
 
 
@@ -209,15 +217,20 @@ class ContainerContext(Context, Protocol):
         ...
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        """Announce a round ahead of its run (parallel iterations announce all of them first). At most once each."""
+        """Announce a round ahead of its run, which else announces it as it begins. At most once each."""
+        ...
+
+    async def give_way(self) -> None:
+        """Let others have the event loop if this run has had it for a while. To be called before each round: rounds may
+        all be over without ever waiting."""
         ...
 
     async def run_round(
         self,
         index: int,
         variables: Mapping[str, Json] | None,
-        collect: Callable[[Variables], Mapping[str, Json]],
-        is_last: Callable[[Variables, bool], bool] | None = None,
+        collect: Callable[[Values], Mapping[str, Json]],
+        is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
         """Run the body once.
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from jikko.dsl.fields import Fields
 from jikko.lang.variables import Readable
-from jikko.values import UNSET, Json, Selector
+from jikko.values import UNSET, Json, Selector, encode_json
 
 NamedVariables: TypeAlias = tuple[tuple[str, Selector], ...]
 """Names and what stands behind them, in the order of the file."""
@@ -19,9 +19,18 @@ def read_named(data: Fields, name: str) -> NamedVariables:
 
 
 def values_of(named: Iterable[tuple[str, Selector]], variables: Readable) -> dict[str, Json]:
-    """The values by name; null for a variable that does not exist."""
+    """The values by name; null for a variable that does not exist.
+
+    Raises:
+        TextTooLong: Some are named so often, under other names, that they would take too much. See ``Readable.spend``.
+    """
     found: dict[str, Json] = {}
+    seen: set[int] = set()
     for name, selector in named:
         value = variables.get(selector)
         found[name] = None if value is UNSET else value
+        if isinstance(value, (str, list, dict)):
+            if id(value) in seen:
+                variables.spend(len(value) if isinstance(value, str) else len(encode_json(value)))
+            seen.add(id(value))
     return found

@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop
 from jikko.outbound.urls import WireUrl
@@ -30,6 +30,7 @@ class AiohttpClient:
         proxy: str | None = None,
         ssl_verify: bool = True,
         max_connections: int = 512,
+        app_share: float = APP_SHARE,
         user_agent: str = "Jikko",
         resolve: Resolve | None = None,
     ) -> None:
@@ -40,6 +41,7 @@ class AiohttpClient:
             proxy: URL of a proxy that all requests go through. The environment is not looked at.
             ssl_verify: Whether certificates are checked, for requests that do not say.
             max_connections: Requests under way at a time; more wait, and apps take turns.
+            app_share: Of these, the part that one app may have. See ``most_for_one_app``.
             resolve: Finds the addresses of names; the system's name service by default.
 
         Raises:
@@ -50,7 +52,7 @@ class AiohttpClient:
         self._ssl_verify = ssl_verify
         self._user_agent = user_agent
         self._resolve = resolve
-        self._places = FairSemaphore(max_connections)
+        self._places = FairSemaphore(max_connections, app_share)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 

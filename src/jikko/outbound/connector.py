@@ -3,10 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from jikko.outbound.policy import Address, Network, as_address, refusal, refusal_text
 from jikko.ports.http import Resolve
@@ -17,6 +20,11 @@ REMEMBER_ADDRESSES: Final = 10
 """Seconds that the addresses of a name are remembered."""
 LONGEST_LOOK_UP: Final = 30.0
 """Seconds for finding the addresses of a name."""
+_LONGEST_HEAD: Final = 1 << 20
+"""Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
+_HEAD_PIECE: Final = 2048
+_MOST_INTERIM: Final = 20
+"""Interim answers that may wait to be read."""
 _LONGEST_LINE: Final = 65_536
 """Bytes of a header line of an answer."""
 
@@ -104,8 +112,59 @@ class GuardedResolver(AbstractResolver):
             raise OSError(socket.EAI_AGAIN, "The name service does not answer") from None
 
 
+class TooMuchReceived(aiohttp.ClientError):
+    """A server sent more than belongs to any answer that is wanted."""
+
+
+class Handler(ResponseHandler):
+    """A connection on which every byte counts, also those that are no part of a body: interim answers, extensions of
+    chunks, trailers. aiohttp itself takes any number of these."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.begin()
+
+    def expect(self, count: int) -> None:
+        """Let so many bytes come from now on, of an answer whose head was read."""
+        self._room, self._is_read = count, True
+
+    def begin(self) -> None:
+        """Let the next answer come."""
+        self._room, self._is_read = _LONGEST_HEAD, False
+
+    def data_received(self, data: bytes) -> None:
+        # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
+        # parse these takes longer than anybody should wait.
+        step = (len(data) or 1) if self._is_read else _HEAD_PIECE
+        # Nothing at all lets aiohttp go on with what it has.
+        for start in range(0, len(data) or 1, step):
+            piece = data[start : start + step]
+            self._room -= len(piece)
+            if self._room < 0 or len(self._buffer) > _MOST_INTERIM:
+                self._give_up()
+                return
+            super().data_received(piece)
+
+    def _give_up(self) -> None:
+        error = TooMuchReceived()
+        if self._payload is not None:
+            self._payload.set_exception(error)
+        self.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()
+
+
+OWN_CONNECTION: Final[ContextVar[bool]] = ContextVar("own_connection", default=False)
+"""Whether the request of this task has a connection that no other request had, or will have."""
+
+
 class Pool(aiohttp.TCPConnector):
     """Connections that are kept between requests."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Private; ``test_misbehaving_servers`` tells if aiohttp makes its connections otherwise.
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop))
 
     async def _get(self, *args: Any, **options: Any) -> Any:
         """A kept connection.
@@ -114,11 +173,22 @@ class Pool(aiohttp.TCPConnector):
         request, which may be another user's. This overrides a private method; ``test_misbehaving_servers`` tells if
         aiohttp no longer calls it.
         """
+        if OWN_CONNECTION.get():
+            return None
         while (connection := await super()._get(*args, **options)) is not None:
             if connection.protocol is None or not connection.protocol.should_close:
+                if isinstance(connection.protocol, Handler):
+                    connection.protocol.begin()
                 return connection
             connection.close()
         return None
+
+    async def _create_connection(self, *args: Any, **options: Any) -> ResponseHandler:
+        protocol = await super()._create_connection(*args, **options)
+        if OWN_CONNECTION.get():
+            # Behind its answer.
+            protocol.force_close()
+        return protocol
 
 
 async def look_up(host: str, port: int) -> list[str]:

@@ -11,6 +11,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from jikko.outbound.connector import OWN_CONNECTION, Handler
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
 from jikko.outbound.failures import explained
 from jikko.outbound.multipart import encode, length
@@ -24,6 +25,10 @@ _FRAMING: Final = frozenset(
 shares its connection."""
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods of requests that may be sent twice. Source: RFC 9110, section 9.2.2."""
+_SLACK: Final = 65_536
+"""Bytes that any answer may have besides its body."""
 _PIECE: Final = 262_144
 """Bytes of the body that are handed over at a time; the write timeout is for each."""
 
@@ -66,6 +71,9 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
     timeouts = conditions.timeouts
     url = URL(str(hop.url), encoded=True)
     headers = _headers(hop, conditions.user_agent)
+    # A server may close a kept connection at any time. What it is asked then is sent again where that does no harm,
+    # which aiohttp does; anything else gets a connection of its own.
+    own_connection = OWN_CONNECTION.set(hop.method not in _REPEATABLE)
     try:
         # Only a stalled upload moves this deadline; aiohttp has none of its own for writing.
         async with asyncio.timeout(None) as writing:
@@ -89,6 +97,8 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
     except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
         # Without its cause: that may hold the URL, headers or half an answer.
         raise explained(error, hop.url, timeouts) from None
+    finally:
+        OWN_CONNECTION.reset(own_connection)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
@@ -97,6 +107,9 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
         # Its body is for nobody to read, so its encoding and its size do not matter. If it is there already the
         # connection is kept, otherwise it is closed.
         return HttpResponse(response.status, headers, b"")
+    if response.connection is not None and isinstance(response.connection.protocol, Handler):
+        # Twice as much as may be kept, for the heads of chunks.
+        response.connection.protocol.expect(2 * limit + _SLACK)
     collector = BodyCollector(response.headers.get("Content-Encoding", ""), limit)
     async for chunk in response.content.iter_any():
         collector.feed(chunk)

@@ -8,7 +8,7 @@ import os
 
 import aiohttp
 
-from jikko.outbound.connector import AddressRefused
+from jikko.outbound.connector import AddressRefused, TooMuchReceived
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import FailureKind, HttpFailure, Timeouts
 
@@ -24,6 +24,8 @@ def explained(error: Exception, url: WireUrl, timeouts: Timeouts) -> HttpFailure
 
 def _told(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, FailureKind]:
     match error:
+        case TooMuchReceived():
+            return f"{where} sent more than belongs to an answer, such as interim answers without end.", "too_large"
         case aiohttp.ConnectionTimeoutError():
             return f"No connection to {where} within {timeouts.connect:g} s.", "timeout"
         case aiohttp.ServerTimeoutError():

@@ -30,6 +30,8 @@ class ValueLimits:
     """Elements of an ``array[object]`` that a code node makes."""
     max_numbers: int = 1000
     """Elements of an ``array[number]`` that a code node makes."""
+    max_expanded: int = 4_000_000
+    """Characters of all texts that one node makes of texts with references. Not Dify's, which has no such limit."""
     max_http_text: int = 1_048_576
     """Bytes of a text that an HTTP request node receives, decompressed."""
     max_http_file: int = 10_485_760

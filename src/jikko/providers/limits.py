@@ -1,13 +1,15 @@
 """How many requests go to a provider at once and per minute. Those that wait take turns by app, then by run."""
 
 import asyncio
+import sys
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
 from jikko.concurrency.fair_queue import FairQueue
+from jikko.concurrency.fair_semaphore import APP_SHARE, most_for_one_app
 
 _MAX_HOLD: Final = 60.0
 """Seconds that a ``Retry-After`` is kept at most."""
@@ -27,18 +29,23 @@ class Limiter:
         per_period: int = 0,
         *,
         period: float = 60.0,
+        app_share: float = APP_SHARE,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         max_concurrent: Requests under way at once; 0 for any number.
         per_period: Requests that begin within any ``period``; 0 for any number.
         period: Seconds.
+        app_share: Of ``max_concurrent``, the part that one app may have. See ``most_for_one_app``.
         """
         self._max_concurrent = max_concurrent
         self._per_period = per_period
         self._period = period
         self._now = now
         self._active = 0
+        self._most = most_for_one_app(max_concurrent, app_share) if max_concurrent else sys.maxsize
+        self._active_of: Counter[str] = Counter()
+        """Requests under way of each app."""
         self._begun: deque[float] = deque()
         self._apps: OrderedDict[str, FairQueue[asyncio.Future[None]]] = OrderedDict()
         """The turns of the runs of each app, in the order of the turns of the apps. Nobody may be left in some."""
@@ -68,14 +75,14 @@ class Limiter:
         until = self._held.pop(key, None)
         if until is not None and (seconds := until - self._now()) > 0:
             await asyncio.sleep(seconds)
-        if not self._apps and self._has_room():
-            self._begin()
+        if self._active_of[app_id] < self._most and not self._apps and self._has_room():
+            self._begin(app_id)
         else:
             await self._queue(app_id, run_id)
         try:
             yield
         finally:
-            self._active -= 1
+            self._end(app_id)
             self._admit()
 
     async def _queue(self, app_id: str, run_id: str) -> None:
@@ -87,7 +94,7 @@ class Limiter:
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 # Its turn had come already.
-                self._active -= 1
+                self._end(app_id)
             elif app_id in self._apps:
                 self._apps[app_id].remove(run_id, future)
             self._admit()
@@ -105,20 +112,31 @@ class Limiter:
                 return False
         return True
 
-    def _begin(self) -> None:
+    def _begin(self, app_id: str) -> None:
         if self._per_period:
             self._begun.append(self._now())
         self._active += 1
+        self._active_of[app_id] += 1
+
+    def _end(self, app_id: str) -> None:
+        self._active -= 1
+        self._active_of[app_id] -= 1
+        if not self._active_of[app_id]:
+            del self._active_of[app_id]
 
     def _admit(self) -> None:
         while self._apps and self._has_room():
-            app_id, turns = self._apps.popitem(last=False)
+            # Of those with the fewest requests, in turn; nobody while all that wait have their share.
+            app_id = min(self._apps, key=self._active_of.__getitem__)
+            if self._active_of[app_id] >= self._most:
+                return
+            turns = self._apps.pop(app_id)
             future = turns.next()
             # Who was cancelled has not been told yet, and stands here still.
             while future is not None and future.done():
                 future = turns.next()
             if future is not None:
-                self._begin()
+                self._begin(app_id)
                 future.set_result(None)
                 self._apps[app_id] = turns
 

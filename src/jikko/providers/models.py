@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from jikko.concurrency.fair_semaphore import APP_SHARE
 from jikko.ports.models import (
     PRICE_UNIT,
     Abilities,
@@ -33,10 +34,14 @@ _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 class ProviderModels:
     """Finds the provider of a request, waits for its limits, calls it, and counts what it cost."""
 
-    def __init__(self, providers: Providers, backends: Mapping[str, MakeBackend]) -> None:
+    def __init__(
+        self, providers: Providers, backends: Mapping[str, MakeBackend], *, app_share: float = APP_SHARE
+    ) -> None:
         """Args:
         backends: How to make the backend of each ``type``. One is made for each provider, when it is first called.
+        app_share: Of the requests that a provider takes at once, the part that one app may have.
         """
+        self._app_share = app_share
         self.providers = providers
         self._make = backends
         self._backends: dict[str, Backend] = {}
@@ -127,7 +132,9 @@ class ProviderModels:
     def _limiter(self, config: ProviderConfig) -> Limiter:
         limiter = self._limiters.get(config.id)
         if limiter is None:
-            limiter = self._limiters[config.id] = Limiter(config.max_concurrent, config.requests_per_minute)
+            limiter = self._limiters[config.id] = Limiter(
+                config.max_concurrent, config.requests_per_minute, app_share=self._app_share
+            )
         return limiter
 
     def _ready(self, provider: str, model: str) -> ProviderConfig:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from jikko.apps.versions import Workflow
+from jikko.concurrency.loop_share import LoopShare
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
@@ -57,6 +58,7 @@ class Executor:
         self._services = services
         self._limits = limits
         self._clock = clock
+        self._share = LoopShare()
         self._live: dict[str, HeldRun] = {}
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
@@ -139,6 +141,7 @@ class Executor:
             services=self._services,
             limits=self._limits,
             clock=self._clock,
+            share=self._share,
         )
         live.on_lost = runner.lost
         self._hold(live, runner)

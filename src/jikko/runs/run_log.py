@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
+MOST_EVENTS = 1000
+"""Events of one write, some hundred kilobytes by rule: a run that has more to write lets others write between."""
+
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
 
@@ -69,6 +72,9 @@ class RunLog:
         self.record = record
         self._options = options
         self._observer = observer
+        self._given = msgspec.structs.replace(record)
+        """The record as the store was last given it."""
+        self._holder = record.holder
         self._store = store
         self._events: list[Event] = events or []
         self._committed = len(self._events)
@@ -126,6 +132,8 @@ class RunLog:
         if self._cut_short is not None:
             return
         known = len(self._events)
+        # The record of a run that has ended names nobody.
+        self._holder = self.record.holder
         try:
             self._events += events
             for event in self._events[known:]:
@@ -240,9 +248,12 @@ class RunLog:
             return
         append = self._unanswered
         if append is None:
-            at, record = self._committed, msgspec.structs.replace(self.record)
+            at = self._committed
+            events = self._events[at : at + MOST_EVENTS]
+            record = self._record_behind(at, events)
             projections = self._options.projections if at == 0 and self._options is not None else ()
-            append = Append(record.owner.run_id, at, self._events[at:], record, projections, new_mark())
+            append = Append(record.owner.run_id, at, events, record, projections, new_mark())
+            self._given = record
         at = append.at
         self._sent = at + len(append.events)
         self._unanswered, self._writing = append, True
@@ -253,6 +264,17 @@ class RunLog:
             self._cut(error)
         else:
             write.add_done_callback(self._written)
+
+    def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
+        """The record as it is behind the events at a position: ``record`` itself may be further."""
+        if at + len(events) == len(self._events):
+            return msgspec.structs.replace(self.record)
+        record = msgspec.structs.replace(self._given)
+        if at == 0:
+            record.holder = self._holder
+        for event in events:
+            record.apply(event)
+        return record
 
     def _write_again(self) -> None:
         self._retry = None

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply, parse_reply
+from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply
 
 _EXIT_SECONDS: Final = 0.25
 _CHUNK: Final = 1 << 18
@@ -29,7 +29,8 @@ class Ended:
 class Reply:
     """What a child answered. Text and block come from a process that may have been taken over."""
 
-    value: dict[str, Any]
+    text: bytes
+    """For ``wire.parse_reply``."""
     block: bytes
 
 
@@ -78,7 +79,7 @@ class Child:
 
         Raises:
             EOFError: It ended, or closed its connection, without a whole reply.
-            BadReply: It sent what is no reply.
+            BadReply: It announced more than it may send.
         """
         loop = asyncio.get_running_loop()
         # When it closed before it read all, it may still have answered.
@@ -102,7 +103,7 @@ class Child:
                     raise BadReply("announced a reply larger than its output limit")
                 needed = HEAD.size + text_length + block_length
         text_end = HEAD.size + text_length
-        return Reply(parse_reply(bytes(received[HEAD.size : text_end])), bytes(received[text_end:needed]))
+        return Reply(bytes(received[HEAD.size : text_end]), bytes(received[text_end:needed]))
 
     async def wait_ended(self) -> Ended | None:
         """How it ended after it closed its connection, or ``None`` if it lives on."""

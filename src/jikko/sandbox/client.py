@@ -8,9 +8,11 @@ import signal
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.child import Child, Ended, Reply
 from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
@@ -18,7 +20,7 @@ from jikko.sandbox.languages.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERRO
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import unavailable
-from jikko.sandbox.wire import BadReply, pack
+from jikko.sandbox.wire import BadReply, pack, parse_reply
 from jikko.values import Json
 
 _log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ _READ_SECONDS: Final = 1.0
 """To read an answer that was there when the time was up."""
 _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
+_SMALL: Final = 65_536
+"""Bytes of a reply that is read on the event loop."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
 
@@ -54,7 +58,7 @@ class ForkServerSandbox:
         self._retired: set[ForkServer] = set()
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
-        self._places = FairSemaphore(self._limits.concurrent_runs)
+        self._places = FairSemaphore(self._limits.concurrent_runs, self._limits.app_share)
         self._compiled = _CompiledTemplates()
         self._closed = False
 
@@ -69,8 +73,7 @@ class ForkServerSandbox:
         """Call the program's ``main``. See the port."""
         if language not in _LANGUAGES:
             raise SandboxFailure(f"There is no language {language!r}; programs are {' or '.join(_LANGUAGES)}")
-        reply = await self._run({"kind": language, "code": code, "arguments": dict(arguments)}, app_id)
-        result = self._value(reply)
+        result = await self._run({"kind": language, "code": code, "arguments": dict(arguments)}, app_id)
         if not isinstance(result, dict):
             raise SandboxFailure("The program sent a result that is no object", kind=RESULT_ERROR)
         return result
@@ -78,8 +81,7 @@ class ForkServerSandbox:
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         """Render a Jinja2 template. See the port."""
         key = (app_id, hashlib.sha256(template.encode("utf-8", "surrogatepass")).digest())
-        reply = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, app_id, key=key)
-        text = self._value(reply)
+        text = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, app_id, key=key)
         if not isinstance(text, str):
             raise SandboxFailure("The template sent a result that is no text")
         return text
@@ -97,15 +99,23 @@ class ForkServerSandbox:
         for server in servers:
             await server.close()
 
-    async def _run(self, job: dict[str, Any], app_id: str, *, key: "_TemplateKey | None" = None) -> Reply:
+    async def _run(self, job: dict[str, Any], app_id: str, *, key: "_TemplateKey | None" = None) -> Any:
+        """What a program returned."""
         limit = self._limits.queued_runs
-        if not self._places.free and self._places.waiting(app_id) >= limit:
+        if not self._places.is_free_for(app_id) and self._places.waiting(app_id) >= limit:
             raise SandboxFailure(
                 f"The sandbox is busy: its queue limit of {limit} waiting runs of one app is reached",
                 kind=LIMIT_ERROR,
             )
         async with self._places.place(app_id):
-            return await self._attempt(job["kind"], json.dumps(job).encode(), key, again=True)
+            reply = await self._attempt(job["kind"], json.dumps(job).encode(), key, again=True)
+        # Behind the place, and behind the time that the program had.
+        read = partial(parse_reply, max_elements=self._limits.output_elements)
+        try:
+            found = read(reply.text) if len(reply.text) <= _SMALL else await off_the_loop(read, reply.text)
+        except BadReply as error:
+            raise SandboxFailure(f"The program {error}") from None
+        return self._value(found)
 
     async def _attempt(self, kind: str, text: bytes, key: "_TemplateKey | None", *, again: bool) -> Reply:
         server = await self._current_server()
@@ -189,13 +199,13 @@ class ForkServerSandbox:
         return SandboxFailure(f"The program ended its process (exit code {ended.code}) before main returned")
 
     @staticmethod
-    def _value(reply: Reply) -> Any:
-        if "error" in reply.value:
-            kind = reply.value.get("kind")
-            message = reply.value["error"]
+    def _value(reply: Mapping[str, Any]) -> Any:
+        if "error" in reply:
+            kind = reply.get("kind")
+            message = reply["error"]
             # The program may have written these itself; the worst it can do is to lie about its own failure.
             raise SandboxFailure(str(message)[:5000], kind=kind if kind in _KINDS else CODE_ERROR)
-        return reply.value.get("ok")
+        return reply.get("ok")
 
     async def _current_server(self) -> ForkServer:
         async with self._starting:

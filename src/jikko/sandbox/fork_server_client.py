@@ -15,7 +15,7 @@ from jikko.sandbox.child import Child, Ended
 from jikko.sandbox.launch import PROGRAM, launch
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.unavailable import unavailable
-from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack
+from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack, parse_reply
 
 _START_SECONDS: Final = 20.0
 _CHILD_SECONDS: Final = 20.0
@@ -190,9 +190,10 @@ class ForkServer:
         done = False
         try:
             reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
-            if "error" in reply.value:
-                return [("locking a child", False, str(reply.value["error"]))]
-            results = [(title, held, detail) for title, held, detail in reply.value["ok"]]
+            told = parse_reply(reply.text, _PROBE_BYTES)
+            if "error" in told:
+                return [("locking a child", False, str(told["error"]))]
+            results = [(title, held, detail) for title, held, detail in told["ok"]]
             done = True
         except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
             ended = await child.wait_ended()

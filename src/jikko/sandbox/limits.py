@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass, field, replace
 
+from jikko.concurrency.fair_semaphore import APP_SHARE
+
 MIB = 1 << 20
 
 
@@ -30,9 +32,13 @@ class SandboxLimits:
     """How much memory one run may allocate, in bytes of address space on top of the interpreter. At least 16 MiB."""
     output_bytes: int = 4 * MIB
     """How large a result may be, in bytes of JSON (UTF-8). At least 1024."""
+    output_elements: int = 200_000
+    """How many elements arrays and objects of a result may have in all, nested ones included. At least 1."""
     concurrent_runs: int = field(default_factory=_default_concurrency)
     """How many programs run at once, at least 1. More wait; apps take turns, and within one it is first come, first
     served."""
+    app_share: float = APP_SHARE
+    """Of ``concurrent_runs``, the part that one app may have. See ``most_for_one_app``."""
     queued_runs: int = 20_000
     """How many programs of one app may wait, at least 0. One more is refused at once."""
     runs_per_server: int = 10_000
@@ -47,6 +53,7 @@ class SandboxLimits:
         for name, least in (
             ("memory_bytes", 16 * MIB),
             ("output_bytes", 1024),
+            ("output_elements", 1),
             ("concurrent_runs", 1),
             ("queued_runs", 0),
             ("runs_per_server", 1),

@@ -21,6 +21,8 @@ REPLY_SLACK: Final = 64 << 10
 MAX_DEPTH: Final = 100
 """How deeply lists and objects of a result may be nested."""
 
+_BLOCK: Final = 65_536
+"""Bytes that are looked through at a time."""
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -33,15 +35,21 @@ def pack(text: bytes, block: bytes = b"") -> bytes:
     return HEAD.pack(len(text), len(block)) + text + block
 
 
-def parse_reply(text: bytes) -> dict[str, Any]:
+def parse_reply(text: bytes, max_elements: int) -> dict[str, Any]:
     """Read the JSON text of a reply.
+
+    Args:
+        max_elements: How many elements arrays and objects may have in all. They are counted before they are made.
 
     Returns:
         The object it holds. Strings in it can be encoded as UTF-8: halves of surrogate pairs became U+FFFD.
 
     Raises:
-        BadReply: It is not JSON, no object, nested too deeply, or holds a number with thousands of digits.
+        BadReply: It is not JSON, no object, nested too deeply, has too many elements, or holds a number with thousands
+            of digits.
     """
+    if has_more_elements(text, max_elements):
+        raise BadReply(f"returned more than {max_elements} elements of arrays and objects (set by JIKKO_MAX_ELEMENTS)")
     try:
         decoded = text.decode("utf-8")
         value: Any = json.loads(decoded)
@@ -49,7 +57,7 @@ def parse_reply(text: bytes) -> dict[str, Any]:
             raise BadReply("sent a reply that is no JSON object")
         if _is_deeper_than(value, MAX_DEPTH + 1, at_most=text.count(b"[") + text.count(b"{")):
             raise BadReply(f"returned a value that is nested more than {MAX_DEPTH} levels deep")
-        if _SURROGATE_ESCAPE.search(decoded):
+        if ("\\ud" in decoded or "\\uD" in decoded) and _SURROGATE_ESCAPE.search(decoded):
             return _without_lone_surrogates(value)
         return value
     except RecursionError:
@@ -57,6 +65,24 @@ def parse_reply(text: bytes) -> dict[str, Any]:
     except ValueError as error:
         reason = "a number with too many digits" if "digits" in str(error) else "a reply that is not JSON"
         raise BadReply(f"sent {reason}") from None
+
+
+def has_more_elements(text: bytes, than: int) -> bool:
+    """Whether a JSON text has more elements of arrays and objects than so many. An empty one counts as an element."""
+    if _elements(text) <= than:
+        return False  # also with all that looks like one in strings
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    found, outside = 0, 0
+    for start in range(0, len(plain), _BLOCK):
+        pieces = plain[start : start + _BLOCK].split(b'"')
+        found += sum(map(_elements, pieces[outside::2]))
+        # A block with an odd number of quotes ends where it did not begin: in a string, or outside of one.
+        outside = (outside + len(pieces) - 1) % 2
+    return found > than
+
+
+def _elements(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _is_deeper_than(value: Any, limit: int, *, at_most: int) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from typing import Final, Self
 
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeFailure
@@ -24,6 +24,8 @@ TYPES = (
     "array[object]",
     "array[boolean]",
 )
+_PAUSE_AFTER: Final = 500
+"""Elements, which take about a millisecond."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
 
 
@@ -52,27 +54,38 @@ def read_outputs(data: Fields, name: str) -> dict[str, OutputSpec]:
     return {str(key): OutputSpec.read(outputs.mapping(key)) for key in outputs.raw}
 
 
-def floats_from_scientific(value: Json) -> Json:
-    """Texts in scientific notation with an exponent sign become floats, at any depth.
+def _read(value: Json) -> Json:
+    """A text in scientific notation with an exponent sign is a float.
 
     Source: Dify 1.15, spec/nodes.md, code ([QUIRK]).
     """
+    return float(value) if isinstance(value, str) and _SCIENTIFIC.fullmatch(value) else value
+
+
+def _read_all(value: Json) -> Json:
+    """A value that is not checked, with what it holds, at any depth."""
     match value:
-        case str():
-            return float(value) if _SCIENTIFIC.fullmatch(value) else value
         case dict():
-            return {key: floats_from_scientific(item) for key, item in value.items()}
+            return {key: _read_all(item) for key, item in value.items()}
         case list():
-            return [floats_from_scientific(item) for item in value]
+            return [_read_all(item) for item in value]
         case _:
-            return value
+            return _read(value)
 
 
 class OutputCheck:
-    """Checks one result. Every failure names the path of the value, such as ``a.b[2]``."""
+    """Checks one result, and reads floats that it has as texts, in one go.
 
-    def __init__(self, limits: ValueLimits) -> None:
+    Every failure names the path of the value, such as ``a.b[2]``.
+    """
+
+    def __init__(self, limits: ValueLimits, pause: Callable[[], None] = lambda: None) -> None:
+        """Args:
+        pause: Called every few hundred elements.
+        """
         self._limits = limits
+        self._pause = pause
+        self._seen = 0
 
     def declared(
         self, result: Mapping[str, Json], outputs: Mapping[str, OutputSpec], prefix: str = "", depth: int = 1
@@ -98,13 +111,14 @@ class OutputCheck:
         return found
 
     def _typed(self, value: Json, spec: OutputSpec, path: str, depth: int) -> Json:
+        value = _read(value)
         match spec.type:
             case "string":
                 return self._string(value, path)
             case "number":
                 return self._number(value, path)
             case "boolean":
-                return value
+                return _read_all(value)
             case "object":
                 return self._object(value, spec, path, depth)
             case "array[number]":
@@ -133,7 +147,13 @@ class OutputCheck:
             raise _invalid(
                 f"The length of output {path} must be at most {limit} elements, but is {len(value)} (set by {setting})."
             )
-        return [element(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [element(_read(self._each(item)), f"{path}[{index}]") for index, item in enumerate(value)]
+
+    def _each(self, item: Json) -> Json:
+        self._seen += 1
+        if self._seen % _PAUSE_AFTER == 0:
+            self._pause()
+        return item
 
     def _object(self, value: Json, spec: OutputSpec, path: str, depth: int) -> Json:
         if value is None:
@@ -141,8 +161,7 @@ class OutputCheck:
         if not isinstance(value, dict):
             raise _invalid(f"Output {path} is not an object, but {_name(value)}.")
         if spec.children is None:
-            self._free(value, path, depth + 1)
-            return value
+            return self._free(value, path, depth + 1)
         return self.declared(value, spec.children, path, depth + 1)
 
     def _string(self, value: Json, path: str) -> Json:
@@ -174,32 +193,38 @@ class OutputCheck:
                 raise _invalid(f"Output {path} has more than {self._limits.max_decimals} decimal places.")
         return value
 
-    def _free(self, value: dict[str, Json], path: str, depth: int) -> None:
+    def _free(self, value: dict[str, Json], path: str, depth: int) -> dict[str, Json]:
         self._check_depth(depth)
-        for key, item in value.items():
-            self._free_value(item, f"{path}.{key}", depth)
+        return {key: self._free_value(self._each(item), f"{path}.{key}", depth) for key, item in value.items()}
 
-    def _free_value(self, value: Json, path: str, depth: int) -> None:
+    def _free_value(self, value: Json, path: str, depth: int) -> Json:
+        value = _read(value)
         match value:
             case str():
+                # A zero byte stays in it, unlike in a text that is declared.
                 self._string(value, path)
-            case bool():
-                pass
+                return value
+            case bool() | None:
+                return value
             case int() | float():
                 self._element_number(value, path)
+                return value
             case dict():
-                self._free(value, path, depth + 1)
-            case [None, *_] | []:
-                pass
+                return self._free(value, path, depth + 1)
+            case [None, *_]:
+                return _read_all(value)
             case list():
-                self._homogeneous(value, path)
-                for index, item in enumerate(value):
-                    self._free_value(item, f"{path}[{index}]", depth)
+                items = list(map(_read, value))
+                self._homogeneous(items, path)
+                each = enumerate(map(self._each, items))
+                return [self._free_value(item, f"{path}[{index}]", depth) for index, item in each]
             case _:
-                pass
+                return value
 
     @staticmethod
     def _homogeneous(items: list[Json], path: str) -> None:
+        if not items:
+            return
         kinds: tuple[type, ...] = next(
             kinds for kinds in ((int, float), (str,), (dict,), (list,)) if isinstance(items[0], kinds)
         )

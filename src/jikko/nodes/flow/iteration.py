@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
-from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Variables
+from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import told_by_container, total
 from jikko.values import UNSET, Json, Selector
 
+_MOST_AT_ONCE: Final = 256
+"""Rounds of one iteration at once, however many it asks for."""
+_ANNOUNCED: Final = 1000
+"""Rounds that a parallel iteration announces before the first runs; others as they begin. Each costs some kilobytes.
+Dify announces all, and has hardly more than that: by default its code node returns at most as many numbers."""
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
 
 
@@ -33,7 +38,7 @@ class Iteration:
     iterator: Selector
     output: Selector
     parallel: int
-    """Rounds at once; 1 for one after the other."""
+    """Rounds at once, at most 256; 1 for one after the other."""
     is_parallel: bool
     error_mode: str
     flatten: bool
@@ -45,7 +50,7 @@ class Iteration:
             start_node_id=data.text("start_node_id"),
             iterator=data.selector("iterator_selector", required=True),
             output=data.selector("output_selector", required=True),
-            parallel=data.integer("parallel_nums", 10, minimum=1) if is_parallel else 1,
+            parallel=min(data.integer("parallel_nums", 10, minimum=1), _MOST_AT_ONCE) if is_parallel else 1,
             is_parallel=is_parallel,
             error_mode=data.choice("error_handle_mode", ERROR_MODES, "terminated"),
             flatten=data.boolean("flatten_output", True),
@@ -101,6 +106,7 @@ class Iteration:
     async def _in_sequence(self, ctx: ContainerContext, items: list[Json]) -> list[RoundOutcome]:
         outcomes: list[RoundOutcome] = []
         for index, item in enumerate(items):
+            await ctx.give_way()
             outcome = await self._round(ctx, index, item)
             outcomes.append(outcome)
             if outcome.error is not None and self.error_mode == "terminated":
@@ -108,15 +114,21 @@ class Iteration:
         return outcomes
 
     async def _in_parallel(self, ctx: ContainerContext, items: list[Json]) -> list[RoundOutcome]:
-        for index, item in enumerate(items):
+        for index, item in enumerate(items[:_ANNOUNCED]):
             ctx.announce_round(index, {"item": item, "index": index})
+            await ctx.give_way()
         outcomes: dict[int, RoundOutcome] = {}
         waiting = iter(enumerate(items))
         failed = False
 
         async def work() -> None:
             nonlocal failed
-            for index, item in waiting:
+            while True:
+                # Before it takes a round, so that rounds begin in their order.
+                await ctx.give_way()
+                index, item = next(waiting, (-1, None))
+                if index < 0:
+                    return
                 outcome = outcomes[index] = await self._round(ctx, index, item)
                 if outcome.error is not None and self.error_mode == "terminated":
                     failed = True
@@ -129,7 +141,7 @@ class Iteration:
         return [outcomes[index] for index in sorted(outcomes)]
 
     async def _round(self, ctx: ContainerContext, index: int, item: Json) -> RoundOutcome:
-        def collect(variables: Variables) -> Mapping[str, Json]:
+        def collect(variables: Values) -> Mapping[str, Json]:
             value = variables.get(self.output)
             return {"output": None if value is UNSET else value}
 

@@ -9,7 +9,7 @@ from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
-from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Variables
+from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import told_by_container, total
 from jikko.values import UNSET, Json, Selector
 
@@ -121,14 +121,15 @@ class Loop:
         outcomes: list[RoundOutcome] = []
         reason = "loop_completed"
 
-        def collect(variables: Variables) -> Mapping[str, Json]:
+        def collect(variables: Values) -> Mapping[str, Json]:
             return {variable.label: variables.get((ctx.node_id, variable.label)) for variable in self.variables}
 
-        def is_last(variables: Variables, ended: bool) -> bool:
+        def is_last(variables: Values, ended: bool) -> bool:
             # These are the variables around the loop, which its rounds share.
             return ended or self._breaks(ctx)
 
         for index in range(self.count):
+            await ctx.give_way()
             outcome = await ctx.run_round(index, None, collect, is_last)
             outcomes.append(outcome)
             if outcome.error is not None:

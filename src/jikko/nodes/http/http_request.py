@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Self
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.http.header_lines import HeaderLine, read_headers
 from jikko.nodes.http.http_body import Body, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
@@ -117,7 +118,7 @@ class HttpRequest:
     method: str
     url: Template
     api_key: ApiKey | None
-    headers: Template
+    headers: tuple[HeaderLine, ...]
     params: tuple[tuple[Template, Template], ...]
     body: Body
     timeouts: Timeouts
@@ -135,7 +136,7 @@ class HttpRequest:
             method=method,
             url=Template.parse(data.text("url", required=True)),
             api_key=ApiKey.read(data.mapping("authorization")),
-            headers=Template.parse(data.text("headers")),
+            headers=read_headers(data.text("headers")),
             params=_read_params(data.text("params")),
             body=Body.read(data.mapping("body")),
             timeouts=Timeouts(
@@ -172,7 +173,9 @@ class HttpRequest:
 
     def _head(self, variables: Variables) -> _Head:
         key = None if self.api_key is None else self.api_key.value(variables)
-        headers = _parsed_headers(self.headers.to_text(variables))
+        headers: dict[str, str] = {}
+        for line in self.headers:
+            headers |= line.expanded(variables)
         if self.api_key is not None and key is not None:
             headers[self.api_key.header] = key
         return _Head(
@@ -325,16 +328,6 @@ def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:
         if key.strip():
             found.append((Template.parse(key.strip()), Template.parse(value.strip())))
     return tuple(found)
-
-
-def _parsed_headers(text: str) -> dict[str, str]:
-    """Lines ``Name: value``. Unlike parameters, they are split after the expansion."""
-    headers = {}
-    for line in text.splitlines():
-        if line.strip():
-            name, _, value = line.partition(":")
-            headers[name.strip()] = value.strip()
-    return headers
 
 
 def _without_userinfo(url: str) -> str:

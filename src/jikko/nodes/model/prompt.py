@@ -48,6 +48,7 @@ class PromptText:
     def text(self, ctx: Context, context: Rendered) -> Rendered:
         """The text of a basic message."""
         segments = [Rendered.of(segment, ctx) for segment in self.segments]
+        ctx.variables.spend(len(context.used) * (len(segments) - 1))
         return Rendered(
             context.used.join(segment.used for segment in segments),
             context.recorded.join(segment.recorded for segment in segments),
@@ -166,6 +167,7 @@ class Prompt:
     async def _completion(self, ctx: Context, context: Rendered, query: Rendered) -> Rendered:
         entry = self.texts[0]
         text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
+        ctx.variables.spend(len(query.used) * text.used.count(_QUERY))
         return Rendered(_completed(text.used, query.used), _completed(text.recorded, query.recorded))
 
     def _query(self, ctx: Context) -> Rendered:

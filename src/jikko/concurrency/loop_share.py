@@ -1,0 +1,92 @@
+"""The event loop's time, shared out among those who have much to do on it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from jikko.concurrency.fair_queue import FairQueue
+
+SLICE: Final = 0.002
+"""Seconds that one may work before others have the loop."""
+
+
+class LoopShare:
+    """Gives those who have more to do than fits into a slice one slice after the other. Belongs to one event loop.
+
+    Each time that the loop goes round one of them works, and apps take turns; so everything else waits for one slice at
+    most, however many there are. Who is done within a slice has nothing to do with it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Args:
+        clock: Seconds from any beginning. Tests count its readings instead.
+        """
+        self.clock = clock
+        self._turns: FairQueue[Callable[[], object]] = FairQueue()
+        self._goes_round = False
+
+    def later(self, app_id: str, work: Callable[[], object]) -> None:
+        """Have a function called when it is its turn. Twice the same is called once."""
+        self._turns.add(app_id, work)
+        if not self._goes_round:
+            self._goes_round = True
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def cancel(self, app_id: str, work: Callable[[], object]) -> None:
+        """Forget a function that waits, if it does."""
+        self._turns.remove(app_id, work)
+
+    def _next(self) -> None:
+        work = self._turns.next()
+        if work is None:
+            self._goes_round = False
+            return
+        asyncio.get_running_loop().call_soon(self._next)
+        work()
+
+
+class Slice:
+    """The slices of one who works, one after the other."""
+
+    __slots__ = ("_app_id", "_ends", "_share")
+
+    def __init__(self, share: LoopShare, app_id: str) -> None:
+        """Args:
+        app_id: For whom it works.
+        """
+        self._share = share
+        self._app_id = app_id
+        self._ends = 0.0
+
+    def begin(self) -> None:
+        """Begin a slice: the event loop has just come here."""
+        self._ends = self._share.clock() + SLICE
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to let others work."""
+        return self._share.clock() > self._ends
+
+    def later(self, work: Callable[[], object]) -> None:
+        """See ``LoopShare.later``."""
+        self._share.later(self._app_id, work)
+
+    async def give_way(self) -> None:
+        """If the slice is over, let others work, and begin the next."""
+        if not self.is_over:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        wake = partial(_wake, future)
+        self.later(wake)
+        try:
+            await future
+        finally:
+            self._share.cancel(self._app_id, wake)
+        self.begin()
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,96 @@
+"""Who has much to do on the event loop keeps nobody waiting for longer than a slice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from jikko.concurrency.loop_share import SLICE, LoopShare, Slice
+
+pytestmark = pytest.mark.anyio
+
+
+class Readings:
+    """A clock that moves by a tenth of a slice each time that it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += SLICE / 10
+        return self.now
+
+
+@asynccontextmanager
+async def turns_of_the_loop() -> AsyncIterator[list[int]]:
+    """How often the event loop has gone round, in a list of one."""
+    turns, goes_on = [0], True
+
+    def count() -> None:
+        turns[0] += 1
+        if goes_on:
+            asyncio.get_running_loop().call_soon(count)
+
+    count()
+    try:
+        yield turns
+    finally:
+        goes_on = False
+
+
+async def work(share: LoopShare, app_id: str, steps: int, done: list[str]) -> None:
+    mine = Slice(share, app_id)
+    mine.begin()
+    for _ in range(steps):
+        done.append(app_id)
+        await mine.give_way()
+
+
+async def test_work_that_fits_into_a_slice_is_done_in_one_go() -> None:
+    done: list[str] = []
+    async with turns_of_the_loop() as turns:
+        before = turns[0]
+        await work(LoopShare(Readings()), "a", 8, done)
+    assert turns[0] == before
+
+
+async def test_longer_work_lets_the_loop_go_round_after_each_slice() -> None:
+    done: list[str] = []
+    async with turns_of_the_loop() as turns:
+        await work(LoopShare(Readings()), "a", 1000, done)
+    assert turns[0] >= 1000 / 10
+
+
+async def test_of_many_who_work_one_does_so_in_each_turn_of_the_loop() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+    async with turns_of_the_loop() as turns, asyncio.TaskGroup() as group:
+        for _ in range(50):
+            group.create_task(work(share, "a", 100, done))
+        await asyncio.sleep(0)
+        begun, before = len(done), turns[0]
+        for _ in range(200):
+            await asyncio.sleep(0)
+        # A slice has room for ten readings, and the last step comes behind the last of them.
+        assert (len(done) - begun) / (turns[0] - before) <= 12
+
+
+async def test_apps_take_turns_however_many_work_for_one() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(50):
+            group.create_task(work(share, "many", 100, done))
+        group.create_task(work(share, "one", 100, done))
+    assert done.index("one") < 600
+    last = len(done) - done[::-1].index("one")
+    assert last < 1500
+
+
+async def test_who_is_cancelled_while_it_waits_leaves_the_turns() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+    tasks = [asyncio.ensure_future(work(share, "a", 100, done)) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.wait(tasks)
+    assert [task.cancelled() for task in tasks] == [False, True, False]
+    assert 200 <= len(done) < 300

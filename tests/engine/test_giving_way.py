@@ -1,0 +1,102 @@
+"""A run does so much, and then others have the event loop: counted in what it does, not in time."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.dsl.document import NodeEntry
+from jikko.engine.state import RunState
+from jikko.events import Event, NodeStarted, RoundStarted, RunStarted
+from jikko.graph.compiled import CompiledGraph
+from tests.engine.graphs import Log, edges, graph, node, runner
+
+pytestmark = pytest.mark.anyio
+
+ROUNDS = 3000
+LOOKS = 20
+"""How often a run looks at the clock in a slice."""
+
+
+class Turns(Log):
+    """A journal that knows how many events came at most between two turns of the event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 0
+        self._before = 0
+        self._goes_on = True
+        self._count()
+
+    def _count(self) -> None:
+        new: list[Event] = self.events[self._before :]
+        self._before = len(self.events)
+        self.most = max(self.most, len(new))
+        if self._goes_on:
+            asyncio.get_running_loop().call_soon(self._count)
+
+    def stop(self) -> None:
+        self._goes_on = False
+
+
+def container(kind: str, **data: Any) -> list[NodeEntry]:
+    return [
+        node("items", value=list(range(ROUNDS))),
+        node("each", kind, start_node_id="each-start", **data),
+        node("each-start", f"{kind}-start", container="each"),
+        node("inner", "template-transform", value=1, container="each"),
+        node("end", "end", outputs=[]),
+    ]
+
+
+def iteration(**data: Any) -> CompiledGraph:
+    nodes = container("iteration", iterator_selector=["items", "value"], output_selector=["inner", "value"], **data)
+    return graph(nodes, edges("start --> items", "items --> each", "each-start --> inner", "each --> end"))
+
+
+def loop() -> CompiledGraph:
+    nodes = container("loop", loop_count=ROUNDS, break_conditions=[], logical_operator="and", loop_variables=[])
+    return graph(nodes, edges("start --> items", "items --> each", "each-start --> inner", "each --> end"))
+
+
+async def turns(compiled: CompiledGraph) -> Turns:
+    readings = 0.0
+
+    def clock() -> float:
+        nonlocal readings
+        readings += SLICE / LOOKS
+        return readings
+
+    log = Turns()
+    began = RunStarted(at=1.0, inputs={}, system={})
+    await runner(RunState(compiled), log, share=LoopShare(clock)).run([began])
+    log.stop()
+    assert log.end.status == "succeeded"
+    return log
+
+
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        iteration(),
+        iteration(is_parallel=True, parallel_nums=10),
+        iteration(is_parallel=True, parallel_nums=9999),
+        loop(),
+    ],
+    ids=["one after the other", "ten at once", "as many as there may be", "loop"],
+)
+async def test_rounds_that_never_wait_let_others_have_the_loop(compiled: CompiledGraph) -> None:
+    log = await turns(compiled)
+
+    assert sum(isinstance(event, NodeStarted) and event.node_id == "inner" for event in log.events) == ROUNDS
+    # A round is four events and a look; the last round of a slice, and the ends of both nodes, come on top.
+    assert log.most <= 4 * (LOOKS + 2) + 8
+
+
+async def test_a_parallel_iteration_announces_no_more_than_a_thousand_rounds_ahead() -> None:
+    log = await turns(iteration(is_parallel=True, parallel_nums=10))
+
+    first_end = next(at for at, event in enumerate(log.events) if type(event).__name__ == "RoundFinished")
+    assert sum(isinstance(event, RoundStarted) for event in log.events[:first_end]) in range(1000, 1011)
+    assert [event.round for event in log.events if isinstance(event, RoundStarted)] == list(range(ROUNDS))

@@ -1,0 +1,53 @@
+"""A run that has very much to write does so in pieces, between which others write."""
+
+import pytest
+
+from jikko.events import RunFinished
+from jikko.ports.run_store import Append
+from jikko.runs.run_log import MOST_EVENTS, RunLog
+from tests.contract.runs import Draft, finished, node, started
+from tests.runs.held_store import HeldStore
+from tests.runs.world import end_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_waits_is_written_in_pieces_and_the_record_goes_with_them() -> None:
+    store = HeldStore()
+    given: list[Append] = []
+    store.given = given.append
+    live = RunLog(store, Draft().record)
+    live.record.holder = "worker-1"
+    store.hold()
+    live.append([started()])
+    for _ in range(2 * MOST_EVENTS):
+        live.append([*node()])
+    live.append([finished()])
+    store.let_go()
+
+    end = await end_of(live)
+
+    assert isinstance(end, RunFinished)
+    assert max(len(append.events) for append in given) == MOST_EVENTS
+    assert [append.at for append in given] == [0, 1, 1001, 2001, 3001, 4001]
+    assert [append.record.is_open for append in given] == [True] * 5 + [False]
+    assert {append.record.holder for append in given[:-1]} == {"worker-1"}
+    assert given[-1].record.status == end.status
+    stored = await store.events(live.record.owner.run_id)
+    assert stored == list(live.events)
+
+
+async def test_so_is_a_run_whose_very_first_write_is_large() -> None:
+    store = HeldStore()
+    given: list[Append] = []
+    store.given = given.append
+    live = RunLog(store, Draft().record)
+    live.record.holder = "worker-1"
+
+    live.append([started(), *(event for _ in range(MOST_EVENTS) for event in node()), finished()])
+    await end_of(live)
+
+    assert [len(append.events) for append in given] == [1000, 1000, 2]
+    assert [append.record.status for append in given] == ["running", "running", live.record.status]
+    assert [append.record.holder for append in given] == ["worker-1", "worker-1", ""]
+    assert given[0].record.inputs == live.record.inputs
