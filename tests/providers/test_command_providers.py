@@ -85,5 +85,5 @@ def test_a_wrong_file_is_told(files: tuple[Path, Path]) -> None:
 
     code, _, output = called("list", str(source), "--providers", str(providers))
 
-    assert code == 1
+    assert code == 2
     assert "did you mean 'api_key'?" in output

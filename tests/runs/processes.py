@@ -20,7 +20,7 @@ from jikko.nodes.contract import Context, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.app_store import App
 from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
-from jikko.ports.node_ports import NodePorts
+from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -114,6 +114,7 @@ class Process:
         workflows = Workflows(case.app_store, self.classes)
         files: Any = FileInputs.__new__(FileInputs)
         services: Any = NodePorts.__new__(NodePorts)
+        object.__setattr__(services, "limits", ValueLimits())
         self.runs = Runs(
             store=store,
             apps=case.app_store,
