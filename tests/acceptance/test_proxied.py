@@ -39,6 +39,6 @@ def test_nobody_is_believed_but_those_whom_the_setting_names(
 def test_a_setting_that_cannot_be_is_refused_by_name(jikko: Command, setting: str, value: str) -> None:
     outcome = jikko("serve", "--port", "0", **{setting: value})
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert setting in outcome.err
     assert not outcome.has_traceback

@@ -416,4 +416,4 @@ def test_an_address_that_is_in_use_is_refused(several: SeveralWorkers, tmp_path:
     outcome = Command(tmp_path / "other")("serve", "--workers", "2", "--port", port)
 
     told = f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port"
-    assert (outcome.code, outcome.err.startswith(told)) == (1, True)
+    assert (outcome.code, outcome.err.startswith(told)) == (2, True)
