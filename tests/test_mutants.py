@@ -116,7 +116,7 @@ def test_a_change_is_made_in_the_copy_and_undone_there(tmp_path: Path) -> None:
     told = {
         name: copy.outcome(Mutant(path, 1, changed, ""), tests if name != "hung" else Suite(tests.options, 0.5))
         for name, changed in {
-            "noticed": f"{text}\nTurns = None\n",
+            "noticed": f"{text}\nFairQueue = None\n",
             "survived": f"{text}\n# nothing else\n",
             "hung": f"{text}\nimport time\ntime.sleep(60)\n",
         }.items()

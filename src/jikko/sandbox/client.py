@@ -157,6 +157,8 @@ class ForkServerSandbox:
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         except EOFError:
+            if self._closed:
+                raise unavailable("it is closed") from None
             ended = await child.wait_ended()
             if ended is None and server.gone:
                 raise ForkServerGone from None
