@@ -125,9 +125,11 @@ class RunTail:
 
     async def close(self) -> None:
         """Nobody follows the run here any more."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        # Let go of: its end knows where it was, which knows this, and all that would stay until the collector comes by.
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _read(self, after: int) -> None:
         self.record = await self._store.record(self._run_id)
