@@ -269,7 +269,7 @@ async def test_one_that_closes_is_told_nothing_more(group: Group) -> None:
     await cluster.close()
     await cluster.close()
 
-    assert not member.is_leading
+    await until(lambda: not member.is_leading)
     cluster.hint(RunChanged("r"))
     for _ in range(20):
         await asyncio.sleep(0)
