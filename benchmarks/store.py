@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.load import figure
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.record import RunOwner, RunRecord
 from jikko.store.sqlite import Database, SqliteRunStore
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.load import App, figure, imported, put, request, serving, start_end
 from benchmarks.store import at_once, finished_run
 from jikko.events import RunStarted
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.record import stored_inputs
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.values import encode_json

@@ -55,7 +55,7 @@ BREACHES = {
     "an implementation picked elsewhere": (
         "inputs/file_ids.py",
         "def late():\n    import jikko.files.store",
-        "Only assemble.py picks implementations; the forecast says what they would do BROKEN",
+        "Only assemble picks implementations; the forecast says what they would do BROKEN",
     ),
     "the web framework below": ("runs/run_log.py", "import starlette.requests", "Web framework only in http"),
 }

@@ -12,7 +12,7 @@ import pytest
 from jikko.apps.publishing import Apps
 from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.app_store import App, AppStore
+from jikko.ports.stores.app_store import App, AppStore
 from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import Database, SqliteAppStore
 from tests.acceptance.workflows import app, end, node, start

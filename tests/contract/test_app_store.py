@@ -10,7 +10,7 @@ import pytest
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ids import new_id
-from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import Database, SqliteAppStore
 

@@ -10,7 +10,7 @@ import pytest
 
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
-from jikko.ports.blob_store import BlobStore, FileMissing, FileTooLarge
+from jikko.ports.stores.blob_store import BlobStore, FileMissing, FileTooLarge
 
 pytestmark = pytest.mark.anyio
 

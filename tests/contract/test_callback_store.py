@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.ports.callback_store import Callback, CallbackStore
-from jikko.ports.projections import CallbackRequest
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.callback_store import Callback, CallbackStore
+from jikko.ports.stores.projections import CallbackRequest
+from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.end_user_store import EndUser, EndUserStore
-from jikko.ports.file_index import FileIndex, StoredFile
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.end_user_store import EndUser, EndUserStore
+from jikko.ports.stores.file_index import FileIndex, StoredFile
+from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore

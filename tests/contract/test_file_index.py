@@ -8,7 +8,7 @@ import pytest
 
 from jikko.errors import Conflict
 from jikko.ids import new_id
-from jikko.ports.file_index import FileIndex, Kept, StoredFile
+from jikko.ports.stores.file_index import FileIndex, Kept, StoredFile
 from jikko.store.memory import MemoryFileIndex
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.file_index import SqliteFileIndex

@@ -11,8 +11,8 @@ import pytest
 
 from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import RunFinished, RunRecovered
-from jikko.ports.projections import KeyClaim
-from jikko.ports.run_store import Append, LogQuery, new_mark
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import Append, LogQuery, new_mark
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions

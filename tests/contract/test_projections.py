@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from jikko.errors import JikkoError, KeyTaken, LogConflict
-from jikko.ports.callback_store import CallbackStore
-from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
-from jikko.ports.run_store import Append, LogQuery, RunStore
+from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 

@@ -8,8 +8,8 @@ import pytest
 
 from jikko.errors import KeyTaken
 from jikko.events import RunStatus
-from jikko.ports.projections import KeyClaim
-from jikko.ports.run_store import Append, LogQuery, RunStore
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 

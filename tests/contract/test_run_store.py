@@ -10,7 +10,7 @@ import pytest
 
 from jikko.errors import LogConflict
 from jikko.events import RunRecovered, RunResumed
-from jikko.ports.run_store import Append, LogQuery, RunStore
+from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.values import encode_json

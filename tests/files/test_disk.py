@@ -11,7 +11,7 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.files.disk import DiskBlobs
-from jikko.ports.blob_store import FileTooLarge
+from jikko.ports.stores.blob_store import FileTooLarge
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.files.signing import UrlSigner, load_or_create_key
-from jikko.ports.file_index import StoredFile
+from jikko.ports.stores.file_index import StoredFile
 
 FILE = StoredFile(
     id="0195e7a0-0000-7000-8000-0000000000f1",

@@ -8,8 +8,8 @@ import pytest
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
-from jikko.ports.blob_store import FileMissing, FileTooLarge
-from jikko.ports.file_index import StoredFile
+from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
+from jikko.ports.stores.file_index import StoredFile
 from jikko.store.memory import MemoryFileIndex
 from jikko.values import is_file
 

@@ -14,7 +14,7 @@ from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
 from tests.runs.world import Process, World

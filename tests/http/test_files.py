@@ -7,7 +7,7 @@ import pytest
 
 from jikko.ids import new_id
 from jikko.inputs.file_limits import FileLimits
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from tests.http.scene import client_of
 from tests.runs.world import World
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.http.app import create_app
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from tests.http.scene import RUN, api_of, body
 from tests.runs.world import PATIENCE, World, until
 

@@ -9,8 +9,8 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
-from jikko.ports.file_index import StoredFile
 from jikko.ports.http import HttpFailure, HttpResponse
+from jikko.ports.stores.file_index import StoredFile
 from tests.inputs.file_parts import Web, empty_store
 
 pytestmark = pytest.mark.anyio

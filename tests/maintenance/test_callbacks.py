@@ -11,9 +11,9 @@ import pytest
 
 from jikko.errors import InvalidParam, NotFound, StoreUnavailable
 from jikko.maintenance.callbacks import Callbacks, checked_url, signature
-from jikko.ports.app_store import App
-from jikko.ports.callback_store import Callback
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.callback_store import Callback
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions

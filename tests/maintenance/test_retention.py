@@ -14,8 +14,8 @@ from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.maintenance.retention import Pruned, Retention
-from jikko.ports.file_index import FileIndex, StoredFile
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.file_index import FileIndex, StoredFile
+from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.file_index import SqliteFileIndex

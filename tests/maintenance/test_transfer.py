@@ -13,7 +13,7 @@ from jikko.errors import LogDamaged
 from jikko.events import RunStarted
 from jikko.maintenance.exported_run import BadLine
 from jikko.maintenance.transfer import export_lines, import_lines
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started

@@ -11,9 +11,9 @@ from jikko.errors import Problem
 from jikko.events import FormClosed, FormRequested
 from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.contract import RunInfo, Variables
-from jikko.ports.blob_store import FileMissing
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.stores.blob_store import FileMissing
 from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jikko.errors import StoreUnavailable
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 
 
 class ForgetfulStore:

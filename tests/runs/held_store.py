@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.store.memory import MemoryRunStore
 
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from jikko.events import Event, NodeFinished
-from jikko.ports.app_store import AppStore
-from jikko.ports.run_store import Append
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.run_store import Append
 from jikko.store.memory import MemoryRunStore
 
 

@@ -18,10 +18,10 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.maintenance.orphans import Orphans
 from jikko.nodes.contract import Context, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.app_store import App
 from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
 from jikko.ports.node_ports import NodePorts, ValueLimits
-from jikko.ports.run_store import Append, RunStore
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms

@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.events import RunFinished
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.runs.run_log import MOST_EVENTS, RunLog
 from tests.contract.runs import Draft, finished, node, started
 from tests.runs.held_store import HeldStore

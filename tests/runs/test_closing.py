@@ -9,7 +9,7 @@ import pytest
 
 from jikko.assemble import assemble
 from jikko.errors import TooManyRequests
-from jikko.ports.app_store import WorkflowVersion
+from jikko.ports.stores.app_store import WorkflowVersion
 from jikko.settings import Settings
 from jikko.store.memory import MemoryAppStore
 from jikko.store.sqlite import SqliteRunStore

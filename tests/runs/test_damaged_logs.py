@@ -9,8 +9,8 @@ import pytest
 from jikko.assemble import Assembly, assemble
 from jikko.errors import InvalidParam, LogDamaged
 from jikko.events import FormRequested, RunPaused, RunRetried, RunStarted
-from jikko.ports.app_store import App
-from jikko.ports.run_store import LogQuery
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions

@@ -50,7 +50,7 @@ from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Retention
 from jikko.nodes.contract import Context, Result
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings

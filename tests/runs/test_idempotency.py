@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import Conflict, InvalidParam
-from jikko.ports.app_store import App
-from jikko.ports.projections import KeyClaim
-from jikko.ports.run_store import LogQuery
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import LogQuery
 from jikko.runs.idempotency import Start, checked_key, fingerprint
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions

@@ -14,8 +14,8 @@ from jikko.events import Event, NodeFinished, NodeStarted, RunBegan, RunRecovere
 from jikko.files.memory import MemoryBlobs
 from jikko.files.store import Files
 from jikko.ids import new_id
-from jikko.ports.app_store import App
-from jikko.ports.file_index import StoredFile
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.file_index import StoredFile
 from jikko.record import RunRecord
 from jikko.store.memory import MemoryRunStore
 from tests.acceptance.workflows import end, form, if_contains, iteration, node, start

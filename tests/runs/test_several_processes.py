@@ -23,7 +23,7 @@ from jikko.events import (
     RunResumed,
     RunStarted,
 )
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from jikko.record import folded
 from jikko.runs.run_log import Batch
 from tests.acceptance.workflows import end, form, node, start

@@ -17,9 +17,9 @@ from jikko.events import (
     RunStarted,
     TextChunk,
 )
-from jikko.ports.app_store import App
 from jikko.ports.cluster import StopRun
-from jikko.ports.run_store import Append
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord, folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest

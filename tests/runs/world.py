@@ -22,9 +22,9 @@ from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.app_store import App, AppStore
 from jikko.ports.node_ports import NodePorts, ValueLimits
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.idempotency import IdempotentStarts

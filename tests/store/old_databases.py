@@ -17,12 +17,12 @@ import msgspec
 
 from jikko.events import Event, FormRequested
 from jikko.ids import new_id
-from jikko.ports.app_store import ApiKey, App, WorkflowVersion
-from jikko.ports.callback_store import Callback
-from jikko.ports.end_user_store import EndUser
-from jikko.ports.file_index import StoredFile
-from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
-from jikko.ports.run_store import Append
+from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.stores.callback_store import Callback
+from jikko.ports.stores.end_user_store import EndUser
+from jikko.ports.stores.file_index import StoredFile
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore

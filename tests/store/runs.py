@@ -4,7 +4,7 @@ import msgspec
 
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.record import RunOwner, RunRecord
 
 APP = new_id()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jikko.events import RunResumed
-from jikko.ports.run_store import Append, LogQuery, RunStore
+from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.keywords.index import BLOCK

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import LogConflict, LogDamaged, StoreUnavailable
-from jikko.ports.run_store import LogQuery
+from jikko.ports.stores.run_store import LogQuery
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.runs.event_codec import compress
 

@@ -12,7 +12,7 @@ import pytest
 
 from jikko.assemble import Assembly, assemble
 from jikko.events import ContainerStarted, Event, FormRequested, NodeFinished, RunStarted
-from jikko.ports.run_store import LogQuery
+from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.secret_marks import without_marks
 from jikko.settings import Settings

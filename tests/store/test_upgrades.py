@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.ports.callback_store import receiver_of
-from jikko.ports.run_store import LogQuery
+from jikko.ports.stores.callback_store import receiver_of
+from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.migrate import migrations

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from jikko.errors import NotFound
-from jikko.ports.end_user_store import EndUser, EndUserStore
+from jikko.ports.stores.end_user_store import EndUser, EndUserStore
 
 ANONYMOUS: Final = "DEFAULT-USER"
 """Who asks without a ``user``."""

@@ -15,7 +15,7 @@ from jikko.dsl.document import Variable
 from jikko.dsl.fields import did_you_mean
 from jikko.dsl.variables import environment_value
 from jikko.errors import InvalidEnvironment, InvalidParam, NotFound
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from jikko.values import Json
 
 OPTION: Final = "--env "

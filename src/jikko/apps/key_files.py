@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from jikko.ids import is_uuid
-from jikko.ports.app_store import ApiKey
+from jikko.ports.stores.app_store import ApiKey
 from jikko.private import make_folder
 
 _FOLDER: Final = "keys"

@@ -16,8 +16,8 @@ from jikko.concurrency.rate_limit import Rate
 from jikko.dsl.document import Document, Variable
 from jikko.errors import Conflict, InvalidDocument, NameTaken, NotFound, Problem, Unauthorized
 from jikko.ids import is_uuid, new_id
-from jikko.ports.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.clock import Clock
+from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.values import Json
 
 

@@ -14,7 +14,7 @@ from jikko.graph.compile import compile_graph, environment_of
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
 from jikko.nodes.flow.start import Start
-from jikko.ports.app_store import App, AppStore
+from jikko.ports.stores.app_store import App, AppStore
 from jikko.values import Json
 
 

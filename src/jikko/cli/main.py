@@ -4,7 +4,7 @@ import os
 
 import click
 
-from jikko.cli.apps import apps
+from jikko.cli.apps.apps import apps
 from jikko.cli.backup import backup
 from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.checking.check import check

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.environment import env_of, env_options
+from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.options import home_option, providers_option, run_async, settings_of
 from jikko.cli.running.mock_options import trial_options, trial_settings
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from jikko.errors import StoreUnavailable
-from jikko.ports.blob_store import Blob, FileMissing, FileTooLarge
+from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 from jikko.private import make_folder, opener
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")

@@ -4,9 +4,9 @@ Source: Dify 1.15, spec/variables.md §6.
 """
 
 from jikko.files.signing import UrlSigner
-from jikko.ports.file_index import StoredFile
 from jikko.ports.file_store import reference_of
 from jikko.ports.file_types import detect_type
+from jikko.ports.stores.file_index import StoredFile
 from jikko.values import FILE_IDENTITY, Json, is_file
 
 

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from jikko.ports.blob_store import Blob, FileMissing, FileTooLarge
+from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
 
 class MemoryBlobs:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from jikko.errors import InvalidSettings
 from jikko.ports.clock import Clock
-from jikko.ports.file_index import StoredFile
+from jikko.ports.stores.file_index import StoredFile
 from jikko.private import make_folder
 
 _KEY_BYTES: Final = 32

@@ -7,10 +7,10 @@ from typing import Final
 from jikko.files.mapping import resign, stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.ids import new_id
-from jikko.ports.blob_store import BlobStore, FileMissing
 from jikko.ports.clock import Clock
-from jikko.ports.file_index import NOTHING_KEPT, FileIndex, Kept, Origin, StoredFile
 from jikko.ports.file_types import extension_for, extension_of
+from jikko.ports.stores.blob_store import BlobStore, FileMissing
+from jikko.ports.stores.file_index import NOTHING_KEPT, FileIndex, Kept, Origin, StoredFile
 from jikko.values import Json
 
 _MAX_MADE: Final = 100 * 1024 * 1024

@@ -6,7 +6,7 @@ from typing import Final
 from jikko.apps.keys import digest
 from jikko.errors import Unauthorized
 from jikko.http.requests import Request
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 
 _LONG: Final = 200
 """Bytes of an authorization that is no key of ours, and is not kept."""

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope
 
 from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.api import Api
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
 
 _UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."

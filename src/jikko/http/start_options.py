@@ -4,7 +4,7 @@ from typing import Any
 
 from jikko.http.requests import Request
 from jikko.maintenance.callbacks import checked_url
-from jikko.ports.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim
 from jikko.runs.idempotency import checked_key, fingerprint
 from jikko.runs.start_options import StartOptions
 

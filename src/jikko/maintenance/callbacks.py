@@ -21,10 +21,10 @@ import msgspec
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.keyed_limiter import KeyedLimiter
 from jikko.errors import InvalidParam, JikkoError, NotFound
-from jikko.ports.callback_store import Callback, CallbackStore
 from jikko.ports.clock import Clock
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.callback_store import Callback, CallbackStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
 log = logging.getLogger(__name__)

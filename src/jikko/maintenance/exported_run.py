@@ -8,7 +8,7 @@ import msgspec
 from jikko.apps.end_users import end_user
 from jikko.events import Event, Round, RunFinished, RunStarted, Usage
 from jikko.ids import is_uuid
-from jikko.ports.run_store import Append
+from jikko.ports.stores.run_store import Append
 from jikko.record import RunOwner, folded, node_executions
 from jikko.secret_marks import without_marks
 from jikko.values import encode_json

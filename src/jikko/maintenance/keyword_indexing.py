@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from jikko.concurrency.alarm import Alarm
 from jikko.errors import JikkoError
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 
 log = logging.getLogger(__name__)
 

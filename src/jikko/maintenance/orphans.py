@@ -6,7 +6,7 @@ from collections import Counter
 
 from jikko.errors import JikkoError
 from jikko.ports.cluster import Cluster, OrphanedRuns
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from jikko.errors import JikkoError, LogDamaged
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
-from jikko.ports.file_index import Kept
 from jikko.ports.file_store import OldFiles
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.file_index import Kept
+from jikko.ports.stores.run_store import RunStore
 
 log = logging.getLogger(__name__)
 

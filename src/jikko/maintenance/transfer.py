@@ -8,7 +8,7 @@ from typing import Final
 
 from jikko.errors import JikkoError, LogConflict, LogDamaged
 from jikko.maintenance.exported_run import BadLine, read_run, run_line
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 
 _AT_ONCE: Final = 64
 """Runs that are being written at one time: they share commits."""

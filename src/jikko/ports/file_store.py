@@ -7,7 +7,7 @@ Two ports lie below: an index of what is known of each file (``file_index.py``),
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from jikko.ports.file_index import NOTHING_KEPT, Kept, Origin, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Kept, Origin, StoredFile
 from jikko.values import Json
 
 _REFERENCE: Final = "file-ref:"

@@ -24,10 +24,10 @@ from jikko.apps.versions import Workflows
 from jikko.errors import JikkoError, LogConflict, LogDamaged
 from jikko.events import Event, FormClosed, RunFinished, RunPaused, RunResumed
 from jikko.ids import is_uuid
-from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, Command, JobDue, OrphanedRuns, RunChanged, StopRun, SubmitForm, WaitForEvents
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor, HeldRun

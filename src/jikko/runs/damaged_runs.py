@@ -9,7 +9,7 @@ from jikko.apps.versions import Workflow
 from jikko.engine.state import RunState
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunFinished
-from jikko.ports.run_store import Append, RunStore, new_mark
+from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up

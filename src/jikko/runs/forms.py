@@ -17,7 +17,7 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.form_inputs import form_variable
 from jikko.nodes.flow.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.runs import Runs
 from jikko.values import Json

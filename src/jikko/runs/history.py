@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
-from jikko.ports.run_store import LogPage, LogQuery, RunStore
+from jikko.ports.stores.run_store import LogPage, LogQuery, RunStore
 from jikko.record import NodeExecution, RunDetail, RunRecord, node_executions
 
 

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import msgspec
 
 from jikko.errors import Conflict, InvalidParam, KeyTaken
-from jikko.ports.app_store import App
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import RunStore
 from jikko.runs.run_log import RunLog
 from jikko.runs.run_reader import RunReader
 from jikko.runs.runs import Runs

@@ -1,6 +1,6 @@
 """Runs that a server has left: stopping them while there is none."""
 
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import append_end
 from jikko.runs.runs import Runs

@@ -41,10 +41,10 @@ from zlib import crc32
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
 from jikko.errors import InvalidDocument, LogConflict, LogDamaged, NotFound, TooManyRequests
-from jikko.ports.app_store import AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, server_of
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import end_damaged, replayed
 from jikko.runs.endings import given_up

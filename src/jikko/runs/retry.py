@@ -15,10 +15,10 @@ from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.inputs.variables import prepare
-from jikko.ports.app_store import App
 from jikko.ports.clock import Clock
 from jikko.ports.file_store import FileStore
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs

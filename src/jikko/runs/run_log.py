@@ -33,7 +33,7 @@ import msgspec
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
-from jikko.ports.run_store import Append, RunStore, new_mark
+from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from jikko.errors import LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
 from jikko.runs.run_log import Batch, RunLog
 from jikko.runs.run_tail import RunTails

@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from jikko.errors import JikkoError
 from jikko.events import Event
 from jikko.ports.cluster import Cluster, WaitForEvents
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
 logger = logging.getLogger(__name__)

@@ -15,11 +15,11 @@ from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.variables import prepare
-from jikko.ports.app_store import App, AppStore
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control

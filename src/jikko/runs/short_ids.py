@@ -5,7 +5,7 @@ from typing import Final
 
 from jikko.errors import NotFound
 from jikko.ids import is_uuid
-from jikko.ports.run_store import RunStore
+from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
 _SHORTEST: Final = 13

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

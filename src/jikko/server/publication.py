@@ -15,7 +15,7 @@ from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflow
 from jikko.errors import Conflict, InvalidParam, InvalidSettings, JikkoError, NotFound
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from jikko.server.trial import bearer, trial_lines
 from jikko.settings import PREFIX
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import click
 
+from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
-from jikko.cli.environment import env_of, env_options
 from jikko.cli.options import providers_option, settings_of
 from jikko.cli.shown import printable, shown
 

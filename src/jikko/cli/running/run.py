@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.environment import env_of, env_options, require_names
+from jikko.cli.apps.environment import env_of, env_options, require_names
 from jikko.cli.options import json_option, providers_option, run_async, settings_of
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings

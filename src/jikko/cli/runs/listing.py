@@ -39,7 +39,7 @@ async def _list(
 ) -> None:
     from jikko.assemble import assemble
     from jikko.cli.shown import shown
-    from jikko.ports.run_store import LogQuery
+    from jikko.ports.stores.run_store import LogQuery
     from jikko.runs.activity import activity
 
     now = time.time()

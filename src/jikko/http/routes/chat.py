@@ -16,7 +16,7 @@ from jikko.http.operation import Handler
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
 from jikko.http.whole_numbers import whole_numbers
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 
 NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 UNAVAILABLE: Final = "App unavailable, please check your app configurations."

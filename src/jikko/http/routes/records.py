@@ -23,7 +23,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.http.whole_numbers import whole_number
-from jikko.ports.run_store import LogQuery
+from jikko.ports.stores.run_store import LogQuery
 from jikko.record import NodeExecution, RunRecord, folded
 from jikko.runs.history import readable_executions
 from jikko.values import Json

@@ -18,7 +18,7 @@ from jikko.http.routes.answers import answer
 from jikko.http.sse import PING, EventStream
 from jikko.http.start_options import start_options_of
 from jikko.ids import is_uuid, new_id
-from jikko.ports.app_store import App
+from jikko.ports.stores.app_store import App
 from jikko.runs.idempotency import Start
 from jikko.runs.runs import StartRequest
 from jikko.values import Json

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from jikko.nodes.contract import Context, NodeFailure
-from jikko.ports.blob_store import FileMissing
 from jikko.ports.http import HttpFailure, OutgoingRequest
+from jikko.ports.stores.blob_store import FileMissing
 from jikko.values import Json
 
 MAX_REMOTE = 100 * 1024 * 1024

@@ -13,8 +13,8 @@ from jikko.nodes.http.header_lines import HeaderLine, read_headers
 from jikko.nodes.http.http_body import Body, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
-from jikko.ports.blob_store import FileTooLarge
 from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
+from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.values import Json
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")

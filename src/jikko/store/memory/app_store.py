@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.values import Json
 
 

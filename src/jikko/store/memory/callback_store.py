@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from jikko.ports.callback_store import Callback
+from jikko.ports.stores.callback_store import Callback
 from jikko.store.memory.run_store import MemoryRunStore
 
 

@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from jikko.ports.end_user_store import EndUser
+from jikko.ports.stores.end_user_store import EndUser
 from jikko.store.memory.file_index import MemoryFileIndex
 from jikko.store.memory.run_store import MemoryRunStore
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jikko.errors import Conflict
-from jikko.ports.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
 
 
 class MemoryFileIndex:

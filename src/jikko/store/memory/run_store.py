@@ -7,10 +7,10 @@ import msgspec
 
 from jikko.errors import KeyTaken, LogConflict
 from jikko.events import Event
-from jikko.ports.app_store import AppStore
-from jikko.ports.callback_store import Callback
-from jikko.ports.projections import CallbackRequest, KeyClaim
-from jikko.ports.run_store import Append, LogPage, LogQuery
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.callback_store import Callback
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim
+from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.memory.app_store import MemoryAppStore
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from jikko.errors import Conflict, NameTaken
-from jikko.ports.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import storable
 from jikko.values import Json

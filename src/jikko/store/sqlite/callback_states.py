@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jikko.ports.callback_store import CallbackState
+from jikko.ports.stores.callback_store import CallbackState
 
 PENDING: Final = 0
 RUN_GOES_ON: Final = 3

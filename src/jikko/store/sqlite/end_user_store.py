@@ -4,7 +4,7 @@ import sqlite3
 from functools import partial
 from typing import Final
 
-from jikko.ports.end_user_store import EndUser
+from jikko.ports.stores.end_user_store import EndUser
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import end_users, names

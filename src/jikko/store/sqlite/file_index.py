@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from jikko.errors import Conflict
-from jikko.ports.file_index import NOTHING_KEPT, Expired, Kept, Origin, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, Origin, StoredFile
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import id_text, stored_id
 

@@ -1,7 +1,7 @@
 """What is written of a run besides its row and log, in the same transaction.
 
-Kinds of ``ports/projections.py`` come with an append; for each there is a class here. Others follow from every run by
-itself: they are told of each run that is created, changes its status, or is removed.
+Kinds of ``ports/stores/projections.py`` come with an append; for each there is a class here. Others follow from every
+run by itself: they see each run that is created, changes its status, or is removed.
 """
 
 import sqlite3
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from jikko.errors import KeyTaken
-from jikko.ports.callback_store import receiver_of
-from jikko.ports.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.callback_store import receiver_of
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.store.sqlite.callback_states import PENDING, RUN_GOES_ON
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any, Final
 
-from jikko.ports.run_store import LogPage, LogQuery
+from jikko.ports.stores.run_store import LogPage, LogQuery
 from jikko.store.sqlite.identifiers import storable
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, RunRows

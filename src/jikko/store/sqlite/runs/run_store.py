@@ -10,7 +10,7 @@ from typing import Final
 
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunStarted
-from jikko.ports.run_store import Append, LogPage, LogQuery
+from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import StoredId, storable, stored_id

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias, cast
 import msgspec
 
 from jikko.errors import LogConflict
-from jikko.ports.projections import Projection
+from jikko.ports.stores.projections import Projection
 from jikko.record import RunOwner
 from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
 from jikko.store.sqlite.runs.event_codec import compress, join

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from jikko.events import Event, RunStatus
-from jikko.ports.projections import Projection
+from jikko.ports.stores.projections import Projection
 from jikko.record import RunDetail, RunRecord
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import read_dsl_file, readable
-from jikko.cli.environment import env, env_of, env_options
+from jikko.cli.apps.environment import env, env_of, env_options
+from jikko.cli.apps.keys import issue_key, keys
 from jikko.cli.failure import Failure
-from jikko.cli.keys import issue_key, keys
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.whole_file import whole_file
 
@@ -277,7 +277,7 @@ def _count(number: int, noun: str) -> str:
 
 async def _contents(name: str, settings: Any) -> tuple[Any, dict[str, int]]:
     from jikko.assemble import assemble
-    from jikko.ports.run_store import LogQuery
+    from jikko.ports.stores.run_store import LogQuery
 
     async with assemble(settings) as assembly:
         app = await assembly.apps.find(name)

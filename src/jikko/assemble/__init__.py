@@ -1,0 +1,20 @@
+"""Builds the services from the settings: the only package that picks implementations."""
+
+from jikko.assemble.assembly import Assembly, assemble
+from jikko.assemble.backup import BackupTools, backup_tools
+from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
+from jikko.assemble.stores import sqlite_suffices
+
+__all__ = [
+    "Assembly",
+    "BackupTools",
+    "assemble",
+    "backup_tools",
+    "make_models",
+    "make_sandbox",
+    "providers_of",
+    "sandbox_limits",
+    "sqlite_suffices",
+    "try_sandbox",
+]

@@ -1,0 +1,157 @@
+"""Builds the object graph of one process from the settings."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from jikko.apps.end_users import EndUsers
+from jikko.apps.publishing import Apps
+from jikko.apps.versions import Workflows
+from jikko.assemble.models import providers_of
+from jikko.assemble.node_ports import make_node_ports, mocks_of
+from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.cluster.alone import Alone
+from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.engine.limits import RunLimits
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
+from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.file_limits import FileLimits
+from jikko.inputs.uploads import FileService
+from jikko.maintenance.callbacks import Callbacks
+from jikko.maintenance.keyword_indexing import KeywordIndexing
+from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.retention import Retention
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.clock import Clock
+from jikko.ports.cluster import Cluster
+from jikko.ports.stores.run_store import RunStore
+from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.forms import Forms
+from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.observer import RunObserver
+from jikko.runs.retry import Retries
+from jikko.runs.run_tail import LOOK_SECONDS
+from jikko.runs.runs import Runs
+from jikko.settings import Settings, for_worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """The object graph of one process."""
+
+    settings: Settings
+    cluster: Cluster
+    apps: Apps
+    workflows: Workflows
+    runs: Runs
+    store: RunStore
+    starts: IdempotentStarts
+    retention: Retention
+    keyword_indexing: KeywordIndexing
+    orphans: Orphans
+    callbacks: Callbacks
+    retries: Retries
+    end_users: EndUsers
+    files: FileService
+    forms: Forms
+    file_limits: FileLimits
+    clock: Clock
+
+
+@asynccontextmanager
+async def assemble(
+    settings: Settings,
+    *,
+    in_memory: bool = False,
+    owned: bool = False,
+    environment: Mapping[str, str] = os.environ,
+    cluster: Cluster | None = None,
+    workers: int = 1,
+    look_seconds: float = LOOK_SECONDS,
+    observer: RunObserver | None = None,
+    clock: Clock = time.time,
+) -> AsyncIterator[Assembly]:
+    """Build everything, and release it at the end of the block.
+
+    Args:
+        in_memory: Keep nothing on disk: for one run of the command line.
+        owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
+            use it too, but brings an older database up to date only while no server has it.
+        environment: What ``${NAME}`` in the providers file stands for.
+        cluster: The other processes that execute runs of the data folder; by default there are none.
+        workers: How many there are on this machine, this one included.
+        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        observer: Sees what happens in the runs of this process.
+        clock: The time of day.
+
+    Raises:
+        InvalidSettings: A setting cannot be used.
+        StoreUnavailable: The database cannot be opened.
+    """
+    providers = providers_of(settings, environment)
+    cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
+    settings, providers = for_worker(settings, workers), providers.for_worker(workers)
+    async with AsyncExitStack() as stack:
+        stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
+        stack.push_async_callback(stores.runs.close)
+        file_limits = FileLimits(
+            max_image=settings.upload_image,
+            max_video=settings.upload_video,
+            max_audio=settings.upload_audio,
+            max_other=settings.upload_other,
+        )
+        signer = UrlSigner(
+            key=stores.signing_key,
+            base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
+            validity=settings.link_seconds,
+            clock=clock,
+        )
+        files = Files(stores.file_index, stores.blobs, signer, clock=clock)
+        ports = make_node_ports(settings, providers, files, stack, workers)
+        file_inputs = FileInputs(files, ports.http)
+        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
+        runs = Runs(
+            store=stores.runs,
+            apps=stores.apps,
+            workflows=workflows,
+            services=ports,
+            file_inputs=file_inputs,
+            limits=RunLimits(
+                max_steps=settings.max_steps,
+                max_seconds=settings.max_seconds,
+                max_parallel_nodes=settings.max_parallel_nodes,
+            ),
+            admission=Admission(
+                AdmissionLimits(
+                    at_once=settings.max_runs,
+                    at_once_per_app=settings.max_runs_per_app,
+                    queued_per_app=settings.max_queued_runs,
+                )
+            ),
+            clock=clock,
+            cluster=cluster,
+            look_seconds=look_seconds,
+            observer=observer,
+        )
+        yield Assembly(
+            settings=settings,
+            cluster=cluster,
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=SharedRequestRate(settings.requests_per_minute, cluster.count)),
+            workflows=workflows,
+            runs=runs,
+            store=stores.runs,
+            starts=IdempotentStarts(runs, stores.runs),
+            retention=Retention(stores.runs, files, clock),
+            keyword_indexing=KeywordIndexing(stores.runs),
+            orphans=Orphans(stores.runs, cluster),
+            callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),
+            retries=Retries(runs, stores.runs, workflows, files, clock),
+            end_users=EndUsers(stores.end_users),
+            files=FileService(files, file_limits),
+            forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
+            file_limits=file_limits,
+            clock=clock,
+        )

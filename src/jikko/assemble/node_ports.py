@@ -1,0 +1,89 @@
+"""Picks what nodes reach the world through."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+
+from jikko.assemble.models import make_models
+from jikko.assemble.sandboxes import make_sandbox
+from jikko.documents.processes import DocumentLimits, DocumentProcesses
+from jikko.errors import InvalidSettings
+from jikko.files.store import Files
+from jikko.outbound.client import AiohttpClient
+from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.providers.config import Providers
+from jikko.providers.fake import FakeModels
+from jikko.settings import Settings
+from jikko.values import Json
+
+
+def make_node_ports(
+    settings: Settings, providers: Providers, files: Files, stack: AsyncExitStack, workers: int
+) -> NodePorts:
+    """Build the ports of nodes.
+
+    Args:
+        stack: Closes what was built, the newest first.
+        workers: How many processes share the limits of this machine.
+    """
+    sandbox = make_sandbox(settings, workers)
+    stack.push_async_callback(sandbox.close)
+    http = _http_client(settings)
+    stack.push_async_callback(http.close)
+    document_limits = DocumentLimits(
+        max_seconds=settings.document_seconds,
+        max_memory=settings.document_memory,
+        max_text=settings.document_text,
+        app_share=settings.app_share,
+    )
+    documents = DocumentProcesses(document_limits.for_worker(workers))
+    stack.push_async_callback(documents.close)
+    models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
+    stack.push_async_callback(models.close)
+    return NodePorts(
+        sandbox=sandbox,
+        http=http,
+        files=files,
+        documents=documents,
+        models=models,
+        limits=ValueLimits(
+            max_text=settings.max_text,
+            max_strings=settings.max_strings,
+            max_objects=settings.max_objects,
+            max_numbers=settings.max_numbers,
+            max_expanded=settings.max_expanded,
+            max_http_text=settings.http_max_text,
+            max_http_file=settings.http_max_file,
+        ),
+    )
+
+
+def _http_client(settings: Settings) -> AiohttpClient:
+    try:
+        return AiohttpClient(
+            allow=settings.http_allow,
+            proxy=settings.http_proxy or None,
+            ssl_verify=settings.http_verify,
+            max_connections=max(1, settings.http_connections),
+            app_share=settings.app_share,
+        )
+    except ValueError as error:
+        raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
+
+
+def mocks_of(text: str) -> dict[str, dict[str, Json]]:
+    """The outputs that stand for nodes, by the node's id or title.
+
+    Args:
+        text: The setting: a JSON object of objects, or nothing.
+
+    Raises:
+        InvalidSettings: It is something else.
+    """
+    try:
+        return msgspec.json.decode(text, type=dict[str, dict[str, Any]]) if text.strip() else {}
+    except msgspec.DecodeError as error:
+        raise InvalidSettings(
+            f"JIKKO_MOCKS: {error}. Expected a JSON object of objects: the outputs of each node, by its id or title."
+        ) from None

@@ -1,0 +1,46 @@
+"""Picks what runs programs of users."""
+
+import sys
+from dataclasses import replace
+
+from jikko.errors import InvalidSettings
+from jikko.ports.sandbox import Sandbox
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.selftest import SelfTestLine, self_test
+from jikko.sandbox.unavailable import UnavailableSandbox
+from jikko.settings import Settings
+
+
+def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
+    """The sandbox of this platform, for one of so many processes. Starts nothing."""
+    if sys.platform != "linux":
+        return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
+    return ForkServerSandbox(sandbox_limits(settings).for_worker(workers))
+
+
+def sandbox_limits(settings: Settings) -> SandboxLimits:
+    """What one run of a user's program may use.
+
+    Raises:
+        InvalidSettings: A limit is out of its range.
+    """
+    try:
+        limits = SandboxLimits(
+            wall_seconds=settings.code_seconds,
+            cpu_seconds=settings.code_cpu_seconds or None,
+            memory_bytes=settings.code_memory,
+            output_bytes=settings.code_output,
+            app_share=settings.app_share,
+            output_elements=max(1, settings.max_elements),
+            queued_runs=settings.code_queue,
+            require_landlock=settings.code_require_landlock,
+        )
+        return replace(limits, concurrent_runs=settings.code_processes) if settings.code_processes else limits
+    except ValueError as error:
+        raise InvalidSettings(f"A setting JIKKO_CODE_… is out of its range: {error}") from None
+
+
+async def try_sandbox(settings: Settings) -> list[SelfTestLine]:
+    """Try each property of the sandbox in a real child. Needs Linux."""
+    return await self_test(sandbox_limits(settings))

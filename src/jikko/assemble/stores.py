@@ -1,0 +1,91 @@
+"""Picks where records and files are kept: the data folder, or memory alone."""
+
+import secrets
+import sqlite3
+from contextlib import AsyncExitStack, nullcontext
+from functools import partial
+from typing import NamedTuple
+
+from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.errors import InvalidSettings
+from jikko.files.disk import DiskBlobs
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import load_or_create_key
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.blob_store import BlobStore
+from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.end_user_store import EndUserStore
+from jikko.ports.stores.file_index import FileIndex
+from jikko.ports.stores.run_store import RunStore
+from jikko.settings import Settings
+from jikko.store.memory import MemoryAppStore, MemoryCallbackStore, MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.sqlite.app_store import SqliteAppStore
+from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.end_user_store import SqliteEndUserStore
+from jikko.store.sqlite.file_index import SqliteFileIndex
+from jikko.store.sqlite.runs.run_store import SqliteRunStore
+
+
+class Stores(NamedTuple):
+    """Where one process keeps records and files."""
+
+    apps: AppStore
+    runs: RunStore
+    callbacks: CallbackStore
+    end_users: EndUserStore
+    file_index: FileIndex
+    blobs: BlobStore
+    signing_key: bytes
+
+
+def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
+    """Open the stores of a data folder, which is made if it is missing.
+
+    Args:
+        stack: Closes the database.
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to the database too.
+
+    Raises:
+        InvalidSettings: The folder cannot be used.
+        StoreUnavailable: The database cannot be opened.
+    """
+    try:
+        keep_private(settings.home)
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
+    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the database", patience=0)
+    database = Database.open(settings.database, shared=shared, alone=alone)
+    stack.callback(database.close)
+    return Stores(
+        SqliteAppStore(database),
+        SqliteRunStore(database),
+        SqliteCallbackStore(database),
+        SqliteEndUserStore(database),
+        SqliteFileIndex(database),
+        DiskBlobs(settings.files),
+        load_or_create_key(settings.signing_key),
+    )
+
+
+def in_memory_stores() -> Stores:
+    """Stores that are gone with the process."""
+    apps, files = MemoryAppStore(), MemoryFileIndex()
+    runs = MemoryRunStore(apps)
+    return Stores(
+        apps,
+        runs,
+        MemoryCallbackStore(runs),
+        MemoryEndUserStore(runs, files),
+        files,
+        MemoryBlobs(),
+        secrets.token_bytes(32),
+    )
+
+
+def sqlite_suffices() -> bool:
+    """Whether this Python's SQLite is one that the database can be kept with."""
+    return sqlite3.sqlite_version_info >= OLDEST_SQLITE
