@@ -16,7 +16,7 @@ FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
 _LAST_PORT = 65_535
-_MOST_WORKERS = 1024
+_MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
@@ -158,8 +158,8 @@ class Settings:
             raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
         if self.max_head < _LEAST_HEAD:
             raise InvalidSettings(f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes.")
-        if self.workers > _MOST_WORKERS:
-            raise InvalidSettings(f"workers is {self.workers}; at most {_MOST_WORKERS} processes can share the work.")
+        if self.workers > _MAX_WORKERS:
+            raise InvalidSettings(f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work.")
         if self.log_level.lower() not in _LOG_LEVELS:
             raise InvalidSettings(f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}.")
 

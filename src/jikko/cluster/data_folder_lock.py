@@ -15,9 +15,9 @@ from jikko.private import make_folder, opener, tighten
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 2.0
+PATIENCE_SECONDS: Final = 2.0
 """Seconds that are waited for whoever holds a data folder: an upgrade or a backup may be about to end."""
-_LOOK_AGAIN: Final = 0.05
+_LOOK_SECONDS: Final = 0.05
 """Seconds until it is tried again."""
 
 
@@ -81,7 +81,7 @@ class Hold:
 
 
 @contextlib.contextmanager
-def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATIENCE) -> Iterator[Hold]:
+def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATIENCE_SECONDS) -> Iterator[Hold]:
     """Hold the data folder, which is made if it is missing, while the block lasts. Blocks.
 
     Args:
@@ -143,7 +143,7 @@ def _wait_for_lock(file: TextIO, home: Path, patience: float) -> None:
         if are_left and not told:
             told = True
             log.warning("%s, use the data folder %s; they may take up to %.0f s to end", owner, home, bound)
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _lock(file: TextIO, home: Path) -> bool:

@@ -13,7 +13,7 @@ from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.documents.formats import format_of
 from jikko.ports.documents import DocumentFailure
 
-_MOST_DOCUMENTS: Final = 200
+_MAX_DOCUMENTS: Final = 200
 """After as many, a process is replaced: libraries leak."""
 _PIECE: Final = 1 << 18
 """Bytes of a text that are taken at a time."""
@@ -92,7 +92,7 @@ class DocumentProcesses:
         return await _Worker.start(self._limits)
 
     async def _release(self, worker: "_Worker") -> None:
-        if self._closed or worker.served >= _MOST_DOCUMENTS or not worker.is_usable():
+        if self._closed or worker.served >= _MAX_DOCUMENTS or not worker.is_usable():
             await worker.kill()
             return
         self._idle.append(worker)

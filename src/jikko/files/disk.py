@@ -20,7 +20,7 @@ from jikko.private import make_folder, opener
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _PIECE: Final = 256 * 1024
 """Bytes that are read at a time."""
-_OLDEST_PART: Final = 24 * 3600
+_MAX_ARRIVAL_SECONDS: Final = 24 * 3600
 """Seconds that content may take to arrive."""
 
 
@@ -71,7 +71,7 @@ class DiskBlobs:
         """Remove what a process that died left half-written. Uploads that still go on are younger."""
         for leftover in self._incoming.iterdir():
             with suppress(OSError):
-                if leftover.stat().st_mtime < time.time() - _OLDEST_PART:
+                if leftover.stat().st_mtime < time.time() - _MAX_ARRIVAL_SECONDS:
                     leftover.unlink()
 
     def _finish(self, file: BinaryIO, part: Path, digest: str) -> None:

@@ -10,7 +10,7 @@ from jikko.forecast.finding import Trouble
 from jikko.sandbox.languages.refusals import module_advice
 
 _CATCHES: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-_MAX_TOLD: Final = 10
+_MAX_LISTED_MODULES: Final = 10
 """Modules of one program that are told."""
 
 
@@ -39,7 +39,7 @@ def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool])
     told: set[str] = set()
     for module, line, certain in _imports(tree):
         top = module.partition(".")[0]
-        if top in told or len(told) >= _MAX_TOLD or has_module(top):
+        if top in told or len(told) >= _MAX_LISTED_MODULES or has_module(top):
             continue
         told.add(top)
         advice = module_advice(top, sys.stdlib_module_names)

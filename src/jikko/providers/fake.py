@@ -15,10 +15,10 @@ from jikko.providers.tokens import estimated
 from jikko.values import Json
 
 _MARK: Final = "[fake answer"
-_QUOTED: Final = 400
+_QUOTED_CHARACTERS: Final = 400
 """Characters of the prompt that an answer repeats."""
 _PIECE: Final = re.compile(r"\S+\s*|\s+")
-_MOST_LEVELS: Final = 12
+_MAX_LEVELS: Final = 12
 """Of an object that a schema describes; schemas may refer to themselves."""
 
 
@@ -87,7 +87,7 @@ def sample_of(schema: Any, about: str = "") -> Json:
 
 
 def _sample(schema: Any, root: Mapping[str, Any], about: str, name: str, depth: int) -> Json:
-    if not isinstance(schema, Mapping) or depth > _MOST_LEVELS:
+    if not isinstance(schema, Mapping) or depth > _MAX_LEVELS:
         return None
     if (target := _target(schema, root)) is not None:
         return _sample(target, root, about, name, depth + 1)
@@ -172,7 +172,7 @@ def _last_text(messages: tuple[Message, ...]) -> str:
 
 def _words(request: ModelRequest) -> str:
     asked = _last_text(request.messages).strip()
-    quoted = asked if len(asked) <= _QUOTED else f"{asked[:_QUOTED]} …"
+    quoted = asked if len(asked) <= _QUOTED_CHARACTERS else f"{asked[:_QUOTED_CHARACTERS]} …"
     return f"{_MARK} of {request.provider.rpartition('/')[2]}/{request.model}] {quoted}".rstrip()
 
 

@@ -40,7 +40,7 @@ _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
 _RUNS_TO_INDEX = 64
 """After how many ended runs the index of keywords is due."""
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 0.5
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.02, 0.5
 """Between looks for a run that is moving: they become rarer."""
 
 
@@ -245,7 +245,7 @@ class Control:
             if loop.time() >= until:
                 return False, asked
             await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+            wait = min(2 * wait, _MAX_WAIT_SECONDS)
 
     async def _resume(self, record: RunRecord, closed: FormClosed) -> bool:
         """Raises:

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
-MOST_EVENTS = 1000
+MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule: a run that has more to write lets others write between."""
 
 Batch = list[tuple[int, Event]]
@@ -249,7 +249,7 @@ class RunLog:
         append = self._unanswered
         if append is None:
             at = self._committed
-            events = self._events[at : at + MOST_EVENTS]
+            events = self._events[at : at + MAX_APPEND_EVENTS]
             record = self._record_behind(at, events)
             projections = self._options.projections if at == 0 and self._options is not None else ()
             append = Append(record.owner.run_id, at, events, record, projections, new_mark())

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final
 
-_MOST: Final = 65_536
+_MAX_HELD_BYTES: Final = 65_536
 """Bytes of one answer that are held back at most, so that a slow client is still noticed by how much waits for it."""
 
 
@@ -67,7 +67,7 @@ class JoiningTransport:
             self._outbox.add(self)
         self._held.append(data)
         self._size += len(data)
-        if self._size >= _MOST:
+        if self._size >= _MAX_HELD_BYTES:
             self.flush()
 
     def flush(self) -> None:

@@ -15,7 +15,7 @@ from jikko.nodes.model.reasoning import without_reasoning
 from jikko.ports.models import Message
 from jikko.values import Json, is_too_deep
 
-_SHORT: Final = 4096
+_MAX_INLINE_CHARACTERS: Final = 4096
 """Characters of an answer that is checked at once: that takes some milliseconds. One of millions takes many seconds."""
 _INSTRUCTIONS: Final = """\
 Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
@@ -81,7 +81,7 @@ class StructuredOutput:
         if not isinstance(parsed, dict) or is_too_deep(parsed):
             raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
         value: dict[str, Json] = _with_booleans(parsed, self.schema)
-        if len(text) <= _SHORT:
+        if len(text) <= _MAX_INLINE_CHARACTERS:
             self._check(value)
         else:
             await off_the_loop(self._check, value)

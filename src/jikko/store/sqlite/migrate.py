@@ -31,7 +31,7 @@ _READ_ID = "SELECT id FROM data_folder"
 _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
 
 
-_PATIENCE = 2.0
+_PATIENCE_SECONDS = 2.0
 """Seconds that whoever holds the database has to bring it up to date: a server that starts does so at once."""
 _LOOK_AGAIN = 0.05
 """Seconds until it is looked at again."""
@@ -83,7 +83,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
             with alone():
                 _apply(connection, path, steps)
         except FolderInUse as error:
-            if time.monotonic() - began < _PATIENCE:
+            if time.monotonic() - began < _PATIENCE_SECONDS:
                 time.sleep(_LOOK_AGAIN)
                 continue
             raise InvalidSettings(

@@ -21,7 +21,7 @@ Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
 
 _LOG = logging.getLogger(__name__)
-_MOST: Final = 512
+_MAX_BATCH_OPERATIONS: Final = 512
 """Operations in one transaction, so that the first does not wait too long for the last."""
 
 
@@ -95,7 +95,7 @@ class Writer:
         going_on = True
         while going_on:
             waiting = [queue.get()]
-            while len(waiting) < _MOST and not queue.empty():
+            while len(waiting) < _MAX_BATCH_OPERATIONS and not queue.empty():
                 waiting.append(queue.get_nowait())
             if waiting[-1] is None:
                 going_on = False
