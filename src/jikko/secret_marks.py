@@ -47,7 +47,7 @@ class Unmarked:
             if len(value) >= _MIN_SECRET_LENGTH
             for suffix, form in _forms(value).items()
         }
-        """What marks stand for, and the mask in them, by what is said in front of it."""
+        """What marks stand for, and the mask in them, by the text in front of it."""
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         """An event as JSON."""

@@ -180,7 +180,7 @@ class Settings:
 
 
 def for_worker(settings: Settings, workers: int) -> Settings:
-    """The settings of one of so many processes: limits that hold for all together are shared out, rounded up.
+    """The settings of one of ``workers`` processes: limits that hold for all together are shared out, rounded up.
 
     Those of programs and documents have defaults that are not here: they are shared out where these are.
     """
@@ -303,5 +303,5 @@ def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
                 raise ValueError
             return number
         return text
-    except (ValueError, KeyError, RuntimeError):  # the last: nobody has the home folder that a path names
+    except (ValueError, KeyError, RuntimeError):  # the last: no user has the home folder that a path names
         raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

@@ -83,7 +83,7 @@ async def assemble(
         environment: What ``${NAME}`` in the providers file stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
-        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        look_seconds: After how long a run that is followed here is looked at though no hint of a change came.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
 

@@ -37,7 +37,7 @@ class DocumentLimits:
     """Bytes of text of one document."""
 
     def for_worker(self, workers: int) -> "DocumentLimits":
-        """The limits of one of so many processes: what holds for all together is shared out, rounded up."""
+        """The limits of one of ``workers`` processes: what holds for all together is shared out, rounded up."""
         return replace(self, max_processes=-(-self.max_processes // workers))
 
 
@@ -173,7 +173,7 @@ class _Worker:
         return kind == b"T", "".join(pieces)
 
     def leave_after(self, seconds: float) -> None:
-        """Let it end by itself if nobody needs it."""
+        """Let it end by itself if it is not needed."""
         assert self._process.stdin is not None
         # It ends at the end of its input.
         self._leaving = asyncio.get_running_loop().call_later(seconds, self._process.stdin.close)

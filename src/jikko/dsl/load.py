@@ -133,7 +133,7 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
     if mode is None:
         if app.get("mode") in [*_OTHER_MODES] or not isinstance(file.get("workflow"), Mapping):
             return None
-        # Read on, so that what is wrong with the graph is told along with it.
+        # Read on, so that the problems of the graph are reported along with it.
         mode = "workflow"
     workflow = _block(file, "workflow", f"an app of the mode {mode!r} needs one")
     graph = _block(workflow, "graph", "a workflow needs one") if workflow.raw else workflow

@@ -27,7 +27,7 @@ _MAX_ARRIVAL_SECONDS: Final = 24 * 3600
 class DiskBlobs:
     """A ``BlobStore`` in a folder: ``<root>/ab/cd/abcd…``. What is being written is in ``<root>/incoming``.
 
-    Any number of processes may share the folder; nobody but its owner reads what is put into it. The disk is waited for
+    Any number of processes may share the folder; only its owner can read what is put into it. The disk is waited for
     on threads, never on the event loop.
     """
 
@@ -79,7 +79,7 @@ class DiskBlobs:
         os.fsync(file.fileno())
         file.close()
         target = self._path(digest)
-        # Replaced even if it is there: its time says since when somebody wants it, see `delete`.
+        # Replaced even if it is there: its time says since when it is wanted, see `delete`.
         make_folder(target.parent)
         os.replace(part, target)
         for folder in (target.parent, target.parent.parent):

@@ -71,7 +71,7 @@ def forecast(checked: Checked, installation: Installation, environment: Sequence
         except InvalidEnvironment as error:
             refused = str(error)
     found = list(_of_nodes(document, graph, installation)) if document is not None and graph is not None else []
-    told = {finding.where for finding in found}
+    explained = {finding.where for finding in found}
     findings = [
         Finding(
             "error" if problem.fatal else "warning",
@@ -84,7 +84,7 @@ def forecast(checked: Checked, installation: Installation, environment: Sequence
         )
         for problem in checked.problems
         # Of a node that cannot run there is more to say than that.
-        if problem.fatal or problem.where not in told
+        if problem.fatal or problem.where not in explained
     ]
     if document is not None and graph is not None:
         findings += _of_app(document, installation)

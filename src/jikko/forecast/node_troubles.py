@@ -97,7 +97,7 @@ def _of_form(node: HumanInput, entry: NodeEntry) -> Iterator[Trouble]:
             "ask in front of it",
         )
     elif not node.on_web:
-        what = "nobody can submit the form over the API, and the run waits until its time is up"
+        what = "the form cannot be submitted over the API, and the run waits until its time is up"
         yield Trouble("form", entry.where, what, "switch on the delivery method 'webapp'", harmless=True)
 
 

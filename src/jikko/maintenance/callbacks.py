@@ -124,7 +124,7 @@ class Callbacks:
         limiter = self._limiter
         # Before the look: what ends during it may still be pending in what is seen.
         under_way = limiter.under_way
-        due = await self._store.due(self._clock(), each=limiter.each, limit=limiter.in_all)
+        due = await self._store.due(self._clock(), each=limiter.each, limit=limiter.total)
         new = [entry for entry in due if entry.run_id not in under_way]
         return sum(limiter.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
 

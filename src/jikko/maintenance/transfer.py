@@ -32,7 +32,7 @@ async def export_lines(
 
     Args:
         app_id: Only runs of this app.
-        damaged: Told of each run that is left out because its log cannot be read.
+        damaged: Called for each run that is left out because its log cannot be read.
     """
     after = ""
     while records := await store.scan(app_id=app_id, after=after):

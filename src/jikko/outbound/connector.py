@@ -125,7 +125,7 @@ class Handler(ResponseHandler):
         self.begin()
 
     def expect(self, count: int) -> None:
-        """Let so many bytes come from now on, of an answer whose head was read."""
+        """Let ``count`` bytes come from now on, of an answer whose head was read."""
         self._room, self._is_read = count, True
 
     def begin(self) -> None:
@@ -134,7 +134,7 @@ class Handler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
-        # parse these takes longer than anybody should wait.
+        # parse these takes longer than other requests should wait.
         step = (len(data) or 1) if self._is_read else _HEAD_PIECE
         # Nothing at all lets aiohttp go on with what it has.
         for start in range(0, len(data) or 1, step):
@@ -169,7 +169,7 @@ class Pool(aiohttp.TCPConnector):
     async def _get(self, *args: Any, **options: Any) -> Any:
         """A kept connection.
 
-        One on which something came while nobody waited is closed: aiohttp would take it for the answer to the next
+        One on which something came while no request waited is closed: aiohttp would take it for the answer to the next
         request, which may be another user's. This overrides a private method; ``test_misbehaving_servers`` tells if
         aiohttp no longer calls it.
         """

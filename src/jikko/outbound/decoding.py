@@ -86,7 +86,7 @@ class BodyCollector:
 
 
 class _Inflater:
-    """Decompresses gzip, zlib and bare deflate data, told apart by their first bytes."""
+    """Decompresses gzip, zlib and bare deflate data, distinguished by their first bytes."""
 
     def __init__(self) -> None:
         self._engine = zlib.decompressobj(_ANY_HEADER)
@@ -99,7 +99,7 @@ class _Inflater:
         return self._engine.eof
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        """The content in steps; whoever has enough stops asking."""
+        """The content in steps; a caller that has enough stops iterating."""
         while data:
             if self._engine.eof:
                 # Several gzip members may follow each other; anything else behind the end is padding.

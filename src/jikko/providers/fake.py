@@ -32,7 +32,7 @@ class FakeModels:
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.
 
-        A model in mode ``completion`` and one that is told its schema in words are answered with JSON too where the
+        A model in mode ``completion`` and one that gets its schema in words are answered with JSON too where the
         prompt asks for it: parameter extractors and classifiers do.
         """
         began = time.perf_counter()
@@ -80,7 +80,7 @@ def sample_of(schema: Any, about: str = "") -> Json:
     """A value that fits a JSON schema, the same each time.
 
     Args:
-        about: The text that the value is said to be found in; of a list of words, the first that stands in it is taken.
+        about: The text in which the value is to be found; of a list of words, the first that stands in it is taken.
     """
     root: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
     return _sample(root, root, about.casefold(), "value", 0)

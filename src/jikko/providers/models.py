@@ -27,7 +27,7 @@ from jikko.providers.tokens import estimated
 
 MakeBackend = Callable[[ProviderConfig], Backend]
 _BUSY_REQUESTS: Final = 64
-"""Requests under way from which on texts that came together are told together."""
+"""Requests under way from which on texts that came together become one event."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 

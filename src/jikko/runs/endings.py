@@ -1,4 +1,4 @@
-"""The ends of runs that cannot come to their own."""
+"""Events that end a run which cannot go on: given up, or not writable."""
 
 from jikko.errors import LogUnwritable
 from jikko.events import RunFinished
@@ -16,7 +16,7 @@ def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
 
 
 def unwritable(error: BaseException) -> LogUnwritable:
-    """What is told of a run whose events cannot be kept, to clients too: not the text, which may hold its values."""
+    """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
     if isinstance(error, RecursionError):
         return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
     kind = type(error).__name__

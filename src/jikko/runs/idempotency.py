@@ -66,7 +66,7 @@ class IdempotentStarts:
 
 
 def fingerprint(operation: str, body: Json) -> bytes:
-    """What a request is told by: the operation and its JSON body. The order of names in the body does not count."""
+    """The digest of a request: its operation and its JSON body. The order of names in the body does not count."""
     return hashlib.sha256(operation.encode() + b"\0" + _encode(body)).digest()
 
 

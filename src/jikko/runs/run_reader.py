@@ -11,7 +11,7 @@ from jikko.runs.run_tail import RunTails
 
 
 class RunReader:
-    """A run with the face of ``RunLog``, whoever started it and whoever executes it."""
+    """A run with the interface of ``RunLog``, whichever process started it and executes it."""
 
     def __init__(
         self,

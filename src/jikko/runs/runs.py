@@ -146,7 +146,7 @@ class Runs:
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
 
-        Whoever follows a run of another process here has until then, too.
+        Followers of runs of other processes have until then, too.
 
         Args:
             grace: Seconds that runs have to finish.

@@ -142,7 +142,7 @@ class ForkServerSandbox:
     async def _supervise(self, server: ForkServer, child: Child, kind: str, job: bytes) -> Reply:
         done = False
         exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes))
-        # Nobody may be left to ask how it ended.
+        # No caller may be left to ask how it ended.
         exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
         try:
             await self._wait(exchange)

@@ -33,7 +33,7 @@ class Runner:
         self._out_of_memory = self._failure(f"The run broke the memory limit of {memory_bytes >> 20} MiB", LIMIT_ERROR)
 
     def warm_up(self, kind: str) -> None:
-        """Touch the memory that a run of this kind will need, while nobody waits."""
+        """Touch the memory that a run of this kind will need, before a job waits."""
         match kind:
             case "python3":
                 python.warm_up()

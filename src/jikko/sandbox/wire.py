@@ -68,7 +68,7 @@ def parse_reply(text: bytes, max_elements: int) -> dict[str, Any]:
 
 
 def has_more_elements(text: bytes, than: int) -> bool:
-    """Whether a JSON text has more elements of arrays and objects than so many. An empty one counts as an element."""
+    """Whether a JSON text has more elements of arrays and objects than a number. An empty one counts as an element."""
     if _elements(text) <= than:
         return False  # also with all that looks like one in strings
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")

@@ -49,7 +49,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._outbox = outbox
         self._limits = limits or HeadLimits()
         self._unfinished = 0
-        """Bytes that the parser got since it last told of the end of a head, of a piece of a body, or of a request."""
+        """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
         self._before_body = True
         """Whether what comes next is a head, or the rest of one."""
         self._head_began = False

@@ -71,7 +71,7 @@ class JoiningTransport:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is held back, if somebody is there to read it. Never raises."""
+        """Send what is held back, if the client is still there. Never raises."""
         held, self._held, self._size = self._held, [], 0
         if held and not self.is_closing():
             self._transport.write(b"".join(held))

@@ -27,7 +27,7 @@ class Reloading:
         self._seen = {file: _state(file) for file in files}
 
     async def watch(self, assembly: Any, *, every: float = _LOOK_SECONDS) -> None:
-        """Publish each file again whenever it has changed, until cancelled. One that cannot be published is told.
+        """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
 
         Args:
             every: Seconds between looks.

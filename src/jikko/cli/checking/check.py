@@ -15,7 +15,7 @@ from jikko.cli.checking.examples import command_line
 from jikko.cli.options import providers_option, settings_of
 from jikko.cli.shown import printable, shown
 
-_SAID: Final[Mapping[str, str]] = {
+_LEVEL_PREFIX: Final[Mapping[str, str]] = {
     "error": "",
     "will_fail": "will fail: ",
     "may_fail": "may fail: ",
@@ -133,11 +133,11 @@ def _summary(report: dict[str, Any], decisive: dict[str, Any] | None) -> str:
         count = sum(problem["level"] == "error" for problem in report["problems"])
         return f"cannot be imported: {count} {'problem' if count == 1 else 'problems'}"
     says = "will fail" if decisive["level"] == "will_fail" else "may fail"
-    told = decisive["problem"] + (f"; {decisive['hint']}" if decisive["hint"] else "")
+    described = decisive["problem"] + (f"; {decisive['hint']}" if decisive["hint"] else "")
     if decisive["node"] is None:
-        return f"{says}: {told}"
+        return f"{says}: {described}"
     line = f" (line {decisive['line']})" if decisive["line"] else ""
-    return f'{says} at node "{decisive["node"]["title"]}"{line}: {told}'
+    return f'{says} at node "{decisive["node"]["title"]}"{line}: {described}'
 
 
 def _print(report: Mapping[str, Any], output: str) -> None:
@@ -149,16 +149,17 @@ def _print(report: Mapping[str, Any], output: str) -> None:
         if output == "github":
             _say(_annotation(report["file"], problem))
         else:
-            # What to do is told once: many nodes may lack the same.
+            # What to do is printed once: many nodes may lack the same.
             problem = {**problem, "hint": "" if problem["hint"] in hints else problem["hint"]}
             hints.add(problem["hint"])
             place = f"{report['file']}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
-            said = click.style(_SAID[problem["level"]], fg=_COLORS[problem["level"]]) if _SAID[problem["level"]] else ""
-            _say(f"{place} {said}{printable(_told(problem))}")
+            prefix = _LEVEL_PREFIX[problem["level"]]
+            prefix = prefix and click.style(prefix, fg=_COLORS[problem["level"]])
+            _say(f"{place} {prefix}{printable(_problem_text(problem))}")
     _say(f"{report['file']}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
-def _told(problem: Mapping[str, Any]) -> str:
+def _problem_text(problem: Mapping[str, Any]) -> str:
     if problem["node"] is not None:
         subject = f'node "{problem["node"]["title"]}": '
     else:
@@ -173,7 +174,7 @@ def _annotation(file: str, problem: Mapping[str, Any]) -> str:
     if problem["line"]:
         fields |= {"line": str(problem["line"]), "col": str(problem["column"])}
     listed = ",".join(f"{name}={_escaped(value, more=True)}" for name, value in fields.items())
-    return f"::{kind} {listed}::{_escaped(_SAID[problem['level']] + _told(problem))}"
+    return f"::{kind} {listed}::{_escaped(_LEVEL_PREFIX[problem['level']] + _problem_text(problem))}"
 
 
 def _escaped(text: str, *, more: bool = False) -> str:
@@ -184,8 +185,8 @@ def _escaped(text: str, *, more: bool = False) -> str:
 
 def _total(counts: Mapping[str, int]) -> str:
     parts = [
-        f"{counts[verdict]} {said}"
-        for verdict, said in (
+        f"{counts[verdict]} {phrase}"
+        for verdict, phrase in (
             ("runs", "run"),
             ("may_fail", "may fail"),
             ("will_fail", "will fail"),

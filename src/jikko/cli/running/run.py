@@ -135,7 +135,7 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
         await assembly.runs.close(0)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
-    return _told(watch, wanted, ending, run_id)
+    return _report(watch, wanted, ending, run_id)
 
 
 async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
@@ -220,7 +220,7 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
             return
 
 
-def _told(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
+def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
     """Print the outputs, or say what is the matter. Returns the exit code."""
     from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure

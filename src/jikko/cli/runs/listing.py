@@ -27,7 +27,7 @@ _MAX_OPEN_RUNS = 1000
 @home_option
 @json_option
 def list_(app: str | None, of_all: bool, home: Path | None, as_json: bool, **given: Any) -> None:
-    """List runs, newest first. Of those that go on, the nodes that run are told.
+    """List runs, newest first. Of those that go on, the nodes that run are shown.
 
     On a terminal ids are cut where they are still one run's; every command takes the beginning of an id.
     """

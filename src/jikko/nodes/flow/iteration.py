@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
 from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
-from jikko.nodes.flow.usage import told_by_container, total
+from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 
 _MAX_PARALLEL_ROUNDS: Final = 256
@@ -163,4 +163,4 @@ class Iteration:
 
 def _metadata(outcomes: Mapping[int, RoundOutcome], usage: Usage | None) -> dict[str, Json]:
     elapsed = {str(index): outcome.elapsed for index, outcome in outcomes.items()}
-    return {**told_by_container(usage), "iteration_duration_map": elapsed}
+    return {**container_metadata(usage), "iteration_duration_map": elapsed}

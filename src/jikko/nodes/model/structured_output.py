@@ -59,11 +59,11 @@ class StructuredOutput:
         return converted if isinstance(converted, dict) else {}
 
     def instructed(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """The prompt for a model that has to be told the schema: it stands in front of the system message."""
-        told = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
+        """The prompt for a model that takes no schema by itself: the schema stands in front of the system message."""
+        instructions = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
         if messages and messages[0].role == "system":
-            return (Message("system", (told + "\n\n", *messages[0].parts)), *messages[1:])
-        return (Message("system", (told,)), *messages)
+            return (Message("system", (instructions + "\n\n", *messages[0].parts)), *messages[1:])
+        return (Message("system", (instructions,)), *messages)
 
     async def value_of(self, text: str) -> dict[str, Json]:
         """The object that an answer is.

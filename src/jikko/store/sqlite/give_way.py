@@ -35,7 +35,7 @@ class GiveWay:
             loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
 
     def end(self, count: int) -> None:
-        """So many were written. On the loop's thread."""
+        """``count`` things were written. On the loop's thread."""
         self._waiting -= count
 
     def done(self) -> None:

@@ -32,7 +32,7 @@ _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
 
 
 _PATIENCE_SECONDS = 2.0
-"""Seconds that whoever holds the database has to bring it up to date: a server that starts does so at once."""
+"""Seconds that the holder of the database has to bring it up to date: a server that starts does so at once."""
 _LOOK_AGAIN = 0.05
 """Seconds until it is looked at again."""
 
@@ -155,7 +155,7 @@ def statements(script: str) -> Iterator[str]:
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
     """Copy a live database, as it is at one moment, to a file. The file is complete or does not appear at all.
 
-    Nobody but its owner reads it.
+    Only its owner can read it.
 
     Raises:
         sqlite3.Error: One of the two cannot be read or written.

@@ -8,7 +8,7 @@ from jikko.store.sqlite.keywords.index import BLOCK
 _STATE: Final = "SELECT next_block FROM keyword_index"
 _PARTS: Final = "SELECT part FROM keyword_parts ORDER BY part"
 _SAMPLE: Final = 30
-"""Documents with a term that are looked at: how far one has to go for so many tells how common it is."""
+"""Documents with a term that are looked at: how far apart they are tells how common it is."""
 _FIRST_OF_TERM: Final = f"""
 SELECT count(*), min(doc), max(doc) FROM (SELECT doc FROM keyword_terms_{{part}} WHERE term = ? LIMIT {_SAMPLE})
 """

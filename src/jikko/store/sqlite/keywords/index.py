@@ -5,7 +5,7 @@ It only ever proposes; the rows decide. So it may know of texts that are gone, b
 A document of the index is a block of four runs with neighbouring keys: what runs of a block have in common counts
 once, and looking into four rows beside each other costs little more than into one. Blocks are kept in parts of 131,072
 runs, each a full-text table of its own, so that a part whose runs were all removed can be dropped, whatever it held:
-FTS5 without content can remove a document only if it is told the text again.
+FTS5 without content can remove a document only if it is given the text again.
 """
 
 import functools

@@ -18,11 +18,11 @@ Place: TypeAlias = tuple[float, int]
 """``created_at`` and ``key`` of a run: its place in the list."""
 
 _ROW_COST: Final = 2
-"""A row that the index names costs so many rows that follow one another."""
+"""A row that the index names costs as much as this many rows that follow one another."""
 _DEEP_PLACE: Final = 10_000
 """Places from which on a page is looked for after counting, and not along with it."""
 _LOOKUP_COST: Final = 6
-"""A user looked up by key costs so many users that follow one another."""
+"""A user looked up by key costs as much as this many users that follow one another."""
 _MAX_LISTED_USERS: Final = 1_000
 
 _OUTPUTS: Final = r"CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
@@ -118,7 +118,7 @@ class KeywordMatch:
         return None if blocks is None else (blocks, behind)
 
     def _of_users(self, connection: sqlite3.Connection, rows: int) -> str:
-        """The condition that the user matches, for looking at so many rows."""
+        """The condition that the user matches, for looking at ``rows`` rows."""
         if connection.execute(_NEWEST_USER).fetchone()[0] > rows * _LOOKUP_COST:
             return _USER
         users = _keys(connection.execute(f"SELECT 0, key FROM ({_USERS}) LIMIT {_MAX_LISTED_USERS + 1}", self._values))
