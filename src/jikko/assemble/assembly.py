@@ -29,11 +29,11 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
 

@@ -37,7 +37,10 @@ _TRY_AGAIN_SECONDS = 0.5
 
 
 class WorkerCluster:
-    """Without the supervisor no member can be reached: then ``is_over`` is set, and the worker is to end."""
+    """The ``Cluster`` of one of several workers.
+
+    Without the supervisor no member can be reached: then ``is_over`` is set, and the worker is to end.
+    """
 
     def __init__(
         self, name: str, channel: Channel, messages: AsyncIterator[Message], *, patience: float = _PATIENCE_SECONDS

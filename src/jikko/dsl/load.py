@@ -12,8 +12,8 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.handles import check_handles
 from jikko.dsl.references import check_references
 from jikko.dsl.structure import check_paths, find_root, read_graph
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.dsl.variables import read_conversation, read_environment
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidDocument, Problem
 from jikko.values import Json
 

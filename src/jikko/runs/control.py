@@ -11,8 +11,8 @@ with another process   its record is ``running``, names its holder   a request t
 
 A run moves while it is looked for: it pauses, a process gets its form and resumes it, its holder dies and another takes
 it over. What was decided on an old view fails (no holder, or the fence of the log refuses), changes nothing, and is
-decided again, for some seconds. Following a run is the same for all places: see ``runs/run_reader.py``; taking over
-those of a process that died: see ``runs/recovery.py``.
+decided again, for some seconds. Following a run is the same for all places: see ``runs/following/run_reader.py``.
+Taking over the runs of a process that died: see ``runs/recovery.py``.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor, HeldRun
+from jikko.runs.following.run_reader import RunReader
+from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_reader import RunReader
-from jikko.runs.run_tail import LOOK_SECONDS, RunTails
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""

@@ -47,10 +47,9 @@ from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import end_damaged, replayed
-from jikko.runs.endings import given_up
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
-from jikko.runs.run_log import RunLog
+from jikko.runs.run_log import RunLog, given_up
 
 logger = logging.getLogger(__name__)
 

@@ -35,7 +35,6 @@ from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreU
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
-from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
 
@@ -348,3 +347,21 @@ class RunLog:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         await future
+
+
+def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
+    """The end of a run that cannot go on."""
+    return RunFinished(
+        at=now,
+        status="failed",
+        error=error,
+        elapsed=max(0.0, now - record.created_at),
+    )
+
+
+def unwritable(error: BaseException) -> LogUnwritable:
+    """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
+    if isinstance(error, RecursionError):
+        return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
+    kind = type(error).__name__
+    return LogUnwritable(f"The log of the run cannot be written: {kind}. The log of the server says more.")

@@ -85,7 +85,7 @@ def report_of(source: DslSource, here: Any, environment: Sequence[Any] = ()) -> 
         environment: Values for environment variables from outside, as ``forecast`` takes them.
     """
     from jikko.apps.versions import check as check_file
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
     from jikko.forecast.finding import Finding
     from jikko.forecast.forecast import Forecast, forecast
     from jikko.inputs.samples import samples_of

@@ -54,7 +54,7 @@ def _entry(source: DslSource) -> dict[str, Any]:
     import msgspec
 
     from jikko.apps.versions import check
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
     from jikko.forecast.description import describe
     from jikko.nodes.registry import BY_TYPE
 

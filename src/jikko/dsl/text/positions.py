@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from jikko.dsl.load import decoded
-from jikko.dsl.yaml_text import YamlProblem
+from jikko.dsl.text.yaml_text import YamlProblem
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STEP: Final = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")

@@ -6,8 +6,8 @@ from jikko.errors import LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
+from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import Batch, RunLog
-from jikko.runs.run_tail import RunTails
 
 
 class RunReader:
