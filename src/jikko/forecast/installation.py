@@ -11,6 +11,7 @@ from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.unavailable import why_unsupported
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +31,28 @@ class Installation:
     """Whether Python programs can import a top-level module."""
     missing_library: Callable[[str], str | None] = missing_library
     """The package that a provider of a type needs, if it is not installed."""
+    fake_models: bool = False
+    """Whether models are faked, so that none needs a provider."""
+    mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
 
 
 def installation(
-    providers: Path | None, environment: Mapping[str, str], *, http_allow: Iterable[str] = (), http_proxy: str = ""
+    providers: Path | None,
+    environment: Mapping[str, str],
+    *,
+    http_allow: Iterable[str] = (),
+    http_proxy: str = "",
+    fake_models: bool = False,
+    mocks: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
     Args:
         providers: The providers file.
         environment: What ``${NAME}`` in it stands for.
-        http_allow: The setting of that name, and so is ``http_proxy``.
+        http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
+        mocks: See ``Installation``.
     """
     found, no_start = Providers(), ""
     allow: tuple[Network, ...] = ()
@@ -55,4 +67,6 @@ def installation(
         allow=allow,
         has_proxy=bool(http_proxy),
         no_sandbox=why_unsupported(),
+        fake_models=fake_models,
+        mocks=mocks or {},
     )

@@ -158,7 +158,7 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
     mocks = json.loads(assembly.settings.mocks or "{}")
-    if unknown := unknown_mocks(graph, mocks):
+    if unknown := unknown_mocks([graph], mocks):
         raise click.BadParameter("; ".join(unknown), param_hint="'--mock'")
     name = "workflow" if wanted.file == "standard input" else Path(wanted.file).stem
     published = await assembly.apps.publish_if_changed(wanted.text, source=name)
