@@ -32,6 +32,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_tail import LOOK_SECONDS
@@ -112,9 +113,10 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, directory, files, stack, workers, clock)
-        file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
+        inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
+        ports = make_node_ports(settings, providers, directory, inner, files, stack, workers, clock)
+        file_inputs = FileInputs(files, ports.http)
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,

@@ -13,6 +13,7 @@ from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.clock import Clock
+from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
@@ -25,6 +26,7 @@ def make_node_ports(
     settings: Settings,
     providers: Providers,
     directory: ToolsDirectory,
+    inner: InnerWorkflows,
     files: Files,
     stack: AsyncExitStack,
     workers: int,
@@ -34,6 +36,7 @@ def make_node_ports(
 
     Args:
         directory: What the tools file says.
+        inner: Runs workflows that are called as tools.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -51,7 +54,9 @@ def make_node_ports(
     stack.push_async_callback(documents.close)
     models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
-    tools = make_tools(settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, clock=clock)
+    tools = make_tools(
+        settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, workflows=inner, clock=clock
+    )
     stack.push_async_callback(tools.close)
     return NodePorts(
         sandbox=sandbox,

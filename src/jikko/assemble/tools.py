@@ -9,6 +9,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
 from jikko.ports.http import HttpClient
+from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
@@ -19,6 +20,7 @@ from jikko.tools.mcp.mcp_tools import McpTools
 from jikko.tools.missing_plugins import MissingPlugins
 from jikko.tools.openapi.api_tools import ApiTools
 from jikko.tools.service import ToolService
+from jikko.tools.workflow_tools import WorkflowTools
 
 
 def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> ToolsDirectory:
@@ -38,7 +40,9 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     """
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
-    return make_tools(settings, directory, http=nothing, files=nothing, documents=nothing, sandbox=nothing)
+    return make_tools(
+        settings, directory, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing
+    )
 
 
 def make_tools(
@@ -49,12 +53,14 @@ def make_tools(
     files: FileStore,
     documents: DocumentReader,
     sandbox: Sandbox,
+    workflows: InnerWorkflows,
     clock: Clock = time.time,
 ) -> ToolService:
     """All tools of this installation. Connects to nothing, and starts nothing, yet."""
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(directory, http, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
+        "workflow": WorkflowTools(directory, workflows),
         "plugin": MissingPlugins(),
     }
     return ToolService(

@@ -187,6 +187,7 @@ class RunState:
 
     def _run_started(self, event: RunStarted) -> list[Chunk]:
         self.started_at = self.running_since = event.at
+        self.depth = event.depth
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)
