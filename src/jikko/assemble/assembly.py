@@ -38,6 +38,7 @@ from jikko.runs.retry import Retries
 from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
+from jikko.tools.service import ToolService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Assembly:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    tools: ToolService
     clock: Clock
 
 
@@ -115,7 +117,7 @@ async def assemble(
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
-        ports = make_node_ports(settings, providers, directory, inner, files, stack, workers, clock)
+        ports, tools = make_node_ports(settings, providers, directory, inner, files, stack, workers, clock)
         file_inputs = FileInputs(files, ports.http)
         runs = Runs(
             store=stores.runs,
@@ -157,5 +159,6 @@ async def assemble(
             files=FileService(files, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
+            tools=tools,
             clock=clock,
         )

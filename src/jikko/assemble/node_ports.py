@@ -19,6 +19,7 @@ from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
 from jikko.tools.directory import ToolsDirectory
+from jikko.tools.service import ToolService
 from jikko.values import Json
 
 
@@ -31,8 +32,8 @@ def make_node_ports(
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,
-) -> NodePorts:
-    """Build the ports of nodes.
+) -> tuple[NodePorts, ToolService]:
+    """Build the ports of nodes, and the tools among them by themselves.
 
     Args:
         directory: What the tools file says.
@@ -58,7 +59,7 @@ def make_node_ports(
         settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, workflows=inner, clock=clock
     )
     stack.push_async_callback(tools.close)
-    return NodePorts(
+    ports = NodePorts(
         sandbox=sandbox,
         http=http,
         files=files,
@@ -77,6 +78,7 @@ def make_node_ports(
             max_tool_files=settings.tool_max_files,
         ),
     )
+    return ports, tools
 
 
 def _http_client(settings: Settings) -> AiohttpClient:

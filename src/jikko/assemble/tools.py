@@ -15,7 +15,9 @@ from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
+from jikko.tools.config import ToolsFile
 from jikko.tools.directory import ToolsDirectory
+from jikko.tools.file import read_tools_file
 from jikko.tools.mcp.mcp_tools import McpTools
 from jikko.tools.missing_plugins import MissingPlugins
 from jikko.tools.openapi.api_tools import ApiTools
@@ -30,6 +32,15 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
         InvalidSettings: It cannot be used.
     """
     return ToolsDirectory(settings.tools, environment, apps)
+
+
+def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> ToolsFile:
+    """What the tools file says.
+
+    Raises:
+        InvalidSettings: It cannot be used.
+    """
+    return read_tools_file(settings.tools, environment)
 
 
 def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ) -> Tools:

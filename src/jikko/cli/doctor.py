@@ -61,13 +61,14 @@ async def _findings(settings: Any) -> AsyncIterator[Finding]:
     yield _python()
     yield Finding("sqlite", sqlite_suffices(), sqlite3.sqlite_version)
     try:
-        # Without the providers file, which has a line of its own.
-        async with assemble(replace(settings, providers=None)) as assembly:
+        # Without the files of providers and tools, which have lines of their own.
+        async with assemble(replace(settings, providers=None, tools=None)) as assembly:
             apps = await assembly.apps.all()
             yield Finding("database", True, f"{settings.database}, {len(apps)} apps")
     except (JikkoError, OSError) as error:
         yield Finding("database", False, str(error))
     yield _providers(settings)
+    yield _tools(settings)
     if sys.platform != "linux":
         yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
         return
@@ -89,6 +90,22 @@ def _providers(settings: Any) -> Finding:
     unset = sorted({name for entry in found.entries.values() for name in entry.unset})
     detail = f"{settings.providers}, {len(found.entries)} providers"
     return Finding("providers", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+
+
+def _tools(settings: Any) -> Finding:
+    """Whether the tools file can be read: without it neither a run nor the server starts."""
+    from jikko.assemble.tools import tools_file
+    from jikko.errors import InvalidSettings
+
+    if settings.tools is None:
+        return Finding("tools", True, "none but built-in ones: others are described in a file that JIKKO_TOOLS names")
+    try:
+        found = tools_file(settings)
+    except InvalidSettings as error:
+        return Finding("tools", False, str(error))
+    unset = sorted({name for entry in found.providers.values() for name in entry.unset})
+    detail = f"{settings.tools}, {len(found.providers)} providers of tools"
+    return Finding("tools", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
 
 
 def _python() -> Finding:

@@ -5,6 +5,7 @@ Source: Dify 1.15, spec/tools.md §4.
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from jikko.events import Usage
@@ -109,6 +110,16 @@ class WorkflowTools:
 
     async def close(self) -> None:
         """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return self._directory.named(WorkflowProvider, "workflow")
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        await self._directory.refresh()
+        found = self._directory.provider(provider, WorkflowProvider)
+        return [await self.find(replace(provider, tool=found.name))]
 
     async def _app(self, provider: WorkflowProvider) -> InnerApp:
         try:

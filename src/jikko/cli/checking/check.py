@@ -13,7 +13,7 @@ import click
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
-from jikko.cli.options import providers_option, settings_of
+from jikko.cli.options import providers_option, settings_of, tools_option
 from jikko.cli.shown import printable, shown
 
 _SAID: Final[Mapping[str, str]] = {
@@ -43,6 +43,7 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
 @env_options
 @providers_option
+@tools_option
 def check(
     files: tuple[str, ...],
     strict: bool,
@@ -51,19 +52,20 @@ def check(
     env: tuple[str, ...],
     env_file: Path | None,
     providers: Path | None,
+    tools: Path | None,
 ) -> None:
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
 
     A folder stands for all *.yml and *.yaml files below it, and - for standard input. Nothing is run or called, and no
-    name is resolved. What this installation has counts: its providers file, JIKKO_HTTP_ALLOW, and values from outside
-    for environment variables.
+    name is resolved. What this installation has counts: its files of providers and tools, JIKKO_HTTP_ALLOW, and values
+    from outside for environment variables.
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
     from jikko.assemble.tools import known_tools
     from jikko.forecast.installation import installation
 
-    settings = settings_of(env=env_of(env, env_file), providers=providers)
+    settings = settings_of(env=env_of(env, env_file), providers=providers, tools=tools)
     here = installation(
         settings.providers,
         os.environ,

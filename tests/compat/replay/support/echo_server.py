@@ -23,7 +23,8 @@ PNG = base64.b64decode(
 
 #: A web page with something to read and something to leave out.
 ARTICLE = b"""<!DOCTYPE html>
-<html lang="en"><head><title>On tea</title><meta name="author" content="the editors"><style>p {color: red}</style></head>
+<html lang="en"><head><title>On tea</title>
+<meta name="author" content="the editors"><style>p {color: red}</style></head>
 <body><nav><a href="/a">Home</a> <a href="/b">News</a></nav>
 <article><h1>On tea</h1><p>Tea is a drink that is made of leaves and hot water, and many people
 have it in the morning.</p>
