@@ -57,6 +57,14 @@ class Settings:
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
+    tools: Path | None = None
+    """A YAML file that says how to reach the tools that workflows name: APIs, MCP servers, apps of this server."""
+    tool_seconds: float = 600.0
+    """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
+    tool_max_text: int = 10 << 20
+    """Characters of all that a tool may say in one call."""
+    tool_max_files: int = 64 << 20
+    """Bytes of all files that a tool may make in one call."""
     fake_models: bool = False
     """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
     mocks: str = ""
@@ -208,7 +216,7 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    paths = {name: Path(values[name]) for name in ("home", "providers") if values[name] is not None}
+    paths = {name: Path(values[name]) for name in ("home", "providers", "tools") if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Settings(**{**values, **paths, **lists, "env": env})

@@ -16,6 +16,7 @@ from jikko.cli.running.run import run
 from jikko.cli.runs.group import runs
 from jikko.cli.serve import serve
 from jikko.cli.terminal import color_wanted
+from jikko.cli.tools import tools
 from jikko.cli.unknown_variables import warn_of_unknown
 
 
@@ -29,7 +30,7 @@ def cli(context: click.Context) -> None:
 
 
 apps.add_command(webhook_secret)
-for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, doctor):
+for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, tools, doctor):
     cli.add_command(command)
 
 

@@ -84,6 +84,10 @@ class NodeContext:
     def is_nested(self) -> bool:
         return bool(self._frame.rounds)
 
+    @property
+    def depth(self) -> int:
+        return self._loop.state.depth
+
     def now(self) -> float:
         return self._loop.events.clock()
 

@@ -102,6 +102,8 @@ class RunState:
         """Containers under way, by execution."""
         self.release = TextRelease(graph, self.top.schedule.skipped, scope.get)
         self.started_at = 0.0
+        self.depth = 0
+        """See ``RunStarted``."""
         self.index = 0
         """Node executions that have started."""
         self.total_steps = 0
@@ -190,6 +192,7 @@ class RunState:
 
     def _run_started(self, event: RunStarted) -> list[Chunk]:
         self.started_at = self.running_since = event.at
+        self.depth = event.depth
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)

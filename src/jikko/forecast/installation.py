@@ -7,6 +7,7 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.outbound.policy import Network, parse_allow
+from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
@@ -35,6 +36,8 @@ class Installation:
     """Whether models are faked, so that none needs a provider."""
     mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
+    tools: Tools = field(default_factory=NoTools)
+    """Tells which tools there are. None is called, and no server is asked."""
 
 
 def installation(
@@ -45,6 +48,7 @@ def installation(
     http_proxy: str = "",
     fake_models: bool = False,
     mocks: Mapping[str, Mapping[str, Json]] | None = None,
+    tools: Callable[[], Tools] = NoTools,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
@@ -53,12 +57,15 @@ def installation(
         environment: What ``${NAME}`` in it stands for.
         http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
         mocks: See ``Installation``.
+        tools: Looks tools up.
     """
     found, no_start = Providers(), ""
+    known: Tools = NoTools()
     allow: tuple[Network, ...] = ()
     try:
         found = read_providers(providers, environment)
         allow = parse_allow(http_allow)
+        known = tools()
     except (InvalidSettings, ValueError) as error:
         no_start = str(error)
     return Installation(
@@ -69,4 +76,5 @@ def installation(
         no_sandbox=why_unsupported(),
         fake_models=fake_models,
         mocks=mocks or {},
+        tools=known,
     )

@@ -83,6 +83,11 @@ class Executor:
         held = self._live.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
         return held.log.record.owner.run_id if held is not None and held.log.record.owner.app_id == app_id else None
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._closing
+
     def require_open(self) -> None:
         """Raises:
         TooManyRequests: The process is about to end.

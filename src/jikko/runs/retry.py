@@ -115,7 +115,7 @@ class Retries:
         system = {**began.system, "timestamp": int(now), "workflow_run_id": owner.run_id}
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        started = RunStarted(at=now, inputs=inputs, system=system)
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=began.depth)
         events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):

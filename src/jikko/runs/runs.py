@@ -45,6 +45,10 @@ class StartRequest:
     """The address under which the client reached the server, for links to files."""
     options: StartOptions | None = None
     """What is promised to the client by accepting the run."""
+    end_user_id: str = ""
+    """Whose the run is; by default, of the app's end user of that name. Of an inner run, whose the outer one is."""
+    depth: int = 0
+    """See ``RunStarted``. An inner run, which has one from 1, waits for no slot: its caller has one."""
 
 
 class Runs:
@@ -99,7 +103,7 @@ class Runs:
         """
         self._executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
-        end_user_id = end_user(app.id, request.user)
+        end_user_id = request.end_user_id or end_user(app.id, request.user)
         files = self._file_inputs
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
         inputs = await prepare(
@@ -126,12 +130,20 @@ class Runs:
             "workflow_run_id": run_id,
         }
         live = self._executor.log_of(RunRecord(owner=owner), options=request.options)
-        started = RunStarted(at=now, inputs=inputs, system=system)
-        if request.options is None and self._executor.admission.take(app.id):
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
+        if request.depth:
+            self._executor.admission.take_back(app.id)
+            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+        elif request.options is None and self._executor.admission.take(app.id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
         else:
             await self._executor.accept(live, workflow, opening(workflow.graph, started))
         return live
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._executor.is_closing
 
     async def accept(
         self, owner: RunOwner, workflow: Workflow, events: list[Event], options: StartOptions | None = None

@@ -12,7 +12,7 @@ from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
 from jikko.cli.checking.outside import outside_of
-from jikko.cli.options import home_option, providers_option, settings_of
+from jikko.cli.options import home_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.shown import printable, shown
 
@@ -43,6 +43,7 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
 @env_options
 @providers_option
+@tools_option
 @trial_options
 @home_option
 def check(
@@ -59,9 +60,9 @@ def check(
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
 
     A folder stands for all *.yml and *.yaml files below it, and - for standard input. Nothing is run or called, and no
-    name is resolved. What this installation has counts: its providers file, JIKKO_HTTP_ALLOW, values from outside for
-    environment variables (those that `jikko apps env` has set for the app of that name too), and what is faked or
-    mocked.
+    name is resolved. What this installation has counts: its files of providers and tools, JIKKO_HTTP_ALLOW, values from
+    outside for environment variables (those that `jikko apps env` has set for the app of that name too), and what is
+    faked or mocked.
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
