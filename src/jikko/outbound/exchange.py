@@ -112,7 +112,8 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
         response.connection.protocol.expect(2 * limit + _SLACK)
     collector = BodyCollector(response.headers.get("Content-Encoding", ""), limit)
     async for chunk in response.content.iter_any():
-        collector.feed(chunk)
+        for _ in collector.feed(chunk):
+            await asyncio.sleep(0)
     return HttpResponse(response.status, headers, collector.content())
 
 
