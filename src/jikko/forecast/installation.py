@@ -10,6 +10,8 @@ from jikko.outbound.policy import Network, parse_allow
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable
+from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.unavailable import why_unsupported
 
 
@@ -33,12 +35,18 @@ class Installation:
 
 
 def installation(
-    providers: Path | None, environment: Mapping[str, str], *, http_allow: Iterable[str] = (), http_proxy: str = ""
+    providers: Path | None,
+    environment: Mapping[str, str],
+    *,
+    packages: Path | None = None,
+    http_allow: Iterable[str] = (),
+    http_proxy: str = "",
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
     Args:
         providers: The providers file.
+        packages: The folder of packages that programs can import.
         environment: What ``${NAME}`` in it stands for.
         http_allow: The setting of that name, and so is ``http_proxy``.
     """
@@ -55,4 +63,18 @@ def installation(
         allow=allow,
         has_proxy=bool(http_proxy),
         no_sandbox=why_unsupported(),
+        has_module=_modules(packages),
     )
+
+
+def _modules(packages: Path | None) -> Callable[[str], bool]:
+    """Which modules programs can import; of packages that cannot be loaded, none."""
+    if packages is None:
+        return offers
+    folder = PackageFolder(packages)
+    try:
+        installed = None if loadable(folder).settings is None else folder.current()
+    except Unreadable:
+        installed = None
+    found = frozenset[str]() if installed is None else installed.modules
+    return lambda module: module in found or offers(module)

@@ -62,7 +62,13 @@ def check(
     from jikko.forecast.installation import installation
 
     settings = settings_of(env=env_of(env, env_file), providers=providers)
-    here = installation(settings.providers, os.environ, http_allow=settings.http_allow, http_proxy=settings.http_proxy)
+    here = installation(
+        settings.providers,
+        os.environ,
+        packages=settings.packages_folder,
+        http_allow=settings.http_allow,
+        http_proxy=settings.http_proxy,
+    )
     output = "json" if as_json else output
     counts: dict[str, int] = {}
     strictly_wrong = False
