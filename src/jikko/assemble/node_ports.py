@@ -74,6 +74,7 @@ def make_node_ports(
             max_objects=settings.max_objects,
             max_numbers=settings.max_numbers,
             max_expanded=settings.max_expanded,
+            max_code_requests=settings.code_requests,
             max_http_text=settings.http_max_text,
             max_http_file=settings.http_max_file,
             max_tool_text=settings.tool_max_text,

@@ -35,6 +35,8 @@ class ValueLimits:
     """Characters of all texts that one node makes of texts with references. Not Dify's, which has no such limit."""
     max_http_text: int = 1_048_576
     """Bytes of a text that an HTTP request node receives, decompressed."""
+    max_code_requests: int = 100
+    """HTTP requests that the program of one code node may make."""
     max_http_file: int = 10_485_760
     """Bytes of a file that an HTTP request node receives, decompressed."""
     max_tool_text: int = 10_485_760
