@@ -78,7 +78,7 @@ class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_on
 
 
 class RunParked(msgspec.Struct, tag_field="event", tag="run_parked", kw_only=True, omit_defaults=True):
-    """The process was told to end, and leaves the run to the next one. Nodes that were under way run again."""
+    """The process got a signal to end, and leaves the run to the next one. Nodes that were under way run again."""
 
     at: float
     elapsed: float

@@ -30,12 +30,12 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
 from jikko.tools.service import ToolService
@@ -87,7 +87,7 @@ async def assemble(
         environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
-        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        look_seconds: After how long a run that is followed here is looked at though no hint of a change came.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
 

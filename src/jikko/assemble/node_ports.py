@@ -1,5 +1,6 @@
 """Picks what nodes reach the world through."""
 
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -12,6 +13,7 @@ from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
+from jikko.outbound.policy import parse_allow
 from jikko.ports.clock import Clock
 from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
@@ -82,16 +84,27 @@ def make_node_ports(
 
 
 def _http_client(settings: Settings) -> AiohttpClient:
+    return AiohttpClient(
+        allow=allowed_networks(settings.http_allow),
+        proxy=settings.http_proxy or None,
+        ssl_verify=settings.http_verify,
+        max_connections=max(1, settings.http_connections),
+        app_share=settings.app_share,
+    )
+
+
+def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
+    """The networks of the setting ``http_allow``.
+
+    Raises:
+        InvalidSettings: One is none.
+    """
+    networks = tuple(given)
     try:
-        return AiohttpClient(
-            allow=settings.http_allow,
-            proxy=settings.http_proxy or None,
-            ssl_verify=settings.http_verify,
-            max_connections=max(1, settings.http_connections),
-            app_share=settings.app_share,
-        )
+        parse_allow(networks)
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
+    return networks
 
 
 def mocks_of(text: str) -> dict[str, dict[str, Json]]:

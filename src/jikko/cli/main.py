@@ -9,8 +9,8 @@ from jikko.cli.backup import backup
 from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
-from jikko.cli.doctor import doctor
 from jikko.cli.failure import Commands
+from jikko.cli.health.doctor import doctor
 from jikko.cli.providers import providers
 from jikko.cli.running.run import run
 from jikko.cli.runs.group import runs

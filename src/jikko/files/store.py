@@ -129,7 +129,7 @@ class Files:
         return digests[-1] if digests else ""
 
     async def _remove(self, digests: list[str]) -> None:
-        # An hour: somebody may have stored the same content just now, and not yet told the index.
+        # An hour: another upload may have stored the same content just now, and not yet its entry in the index.
         await self._blobs.delete(digests, before=self._clock() - 3600)
 
 

@@ -12,6 +12,7 @@ from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.unavailable import why_unsupported
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,10 @@ class Installation:
     """Whether Python programs can import a top-level module."""
     missing_library: Callable[[str], str | None] = missing_library
     """The package that a provider of a type needs, if it is not installed."""
+    fake_models: bool = False
+    """Whether models are faked, so that none needs a provider."""
+    mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
     tools: Tools = field(default_factory=NoTools)
     """Tells which tools there are. None is called, and no server is asked."""
 
@@ -41,6 +46,8 @@ def installation(
     *,
     http_allow: Iterable[str] = (),
     http_proxy: str = "",
+    fake_models: bool = False,
+    mocks: Mapping[str, Mapping[str, Json]] | None = None,
     tools: Callable[[], Tools] = NoTools,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
@@ -48,7 +55,8 @@ def installation(
     Args:
         providers: The providers file.
         environment: What ``${NAME}`` in it stands for.
-        http_allow: The setting of that name, and so is ``http_proxy``.
+        http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
+        mocks: See ``Installation``.
         tools: Looks tools up.
     """
     found, no_start = Providers(), ""
@@ -66,5 +74,7 @@ def installation(
         allow=allow,
         has_proxy=bool(http_proxy),
         no_sandbox=why_unsupported(),
+        fake_models=fake_models,
+        mocks=mocks or {},
         tools=known,
     )

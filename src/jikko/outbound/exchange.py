@@ -107,7 +107,7 @@ async def _read(response: aiohttp.ClientResponse, conditions: Conditions) -> Htt
     limit = conditions.max_bytes
     headers = tuple((_text(name), _text(value)) for name, value in response.raw_headers)
     if response.status in REDIRECTS and "Location" in response.headers:
-        # Its body is for nobody to read, so its encoding and its size do not matter. If it is there already the
+        # Its body is not read, so its encoding and its size do not matter. If it is there already the
         # connection is kept, otherwise it is closed.
         return HttpResponse(response.status, headers, b"")
     if response.connection is not None and isinstance(response.connection.protocol, Handler):

@@ -78,7 +78,7 @@ class FileStore(Protocol):
         ...
 
     async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
-        """A file, whoever owns it, for who has its signed url.
+        """A file of any user, for a client that has its signed url.
 
         Args:
             timestamp, nonce, sign: As they stand in the query of the url.

@@ -52,7 +52,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
 def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file") -> Providers:
     """The providers that a text describes. See ``read_providers``."""
     try:
-        # Anchors are fine here: whoever writes this file may stop the server anyway.
+        # Anchors are fine here: the operator who writes this file may stop the server anyway.
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidSettings(f"The providers file {source} is no YAML: {_position(error)}.") from None

@@ -26,8 +26,8 @@ from jikko.providers.progress import Progress
 from jikko.providers.tokens import estimated
 
 MakeBackend = Callable[[ProviderConfig], Backend]
-_BUSY: Final = 64
-"""Requests under way from which on texts that came together are told together."""
+_BUSY_REQUESTS: Final = 64
+"""Requests under way from which on texts that came together become one event."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
@@ -72,7 +72,7 @@ class ProviderModels:
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
         async with limiter.slot(request.app_id, request.run_id, request.key):
-            if limiter.active < _BUSY:
+            if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             progress = Progress(tell if request.stream else None, config.max_answer)
             try:

@@ -8,7 +8,6 @@ from typing import Any
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
-from jikko.cluster.alone import Alone
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
@@ -24,11 +23,11 @@ from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.history import History
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
@@ -66,12 +65,12 @@ class Runs:
         limits: RunLimits,
         admission: Admission | None = None,
         clock: Clock = time.time,
-        cluster: Cluster | None = None,
+        cluster: Cluster,
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
     ) -> None:
         """Args:
-        cluster: The other processes; by default there are none.
+        cluster: The other processes.
         look_seconds: See ``RunTail``.
         observer: Sees what happens in the runs of this process.
         """
@@ -79,7 +78,6 @@ class Runs:
         self._workflows = workflows
         self._file_inputs = file_inputs
         self._clock = clock
-        cluster = cluster or Alone()
         self._executor = Executor(
             store, services, limits, admission or Admission(), clock, holder=cluster.name, observer=observer
         )
@@ -158,7 +156,7 @@ class Runs:
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
 
-        Whoever follows a run of another process here has until then, too.
+        Followers of runs of other processes have until then, too.
 
         Args:
             grace: Seconds that runs have to finish.

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
-from jikko.dsl.positions import Positions
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.dsl.text.positions import Positions
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
 from jikko.tools.config import (
     NO_AUTH,

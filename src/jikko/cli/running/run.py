@@ -141,7 +141,7 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
         await assembly.runs.close(0)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
-    return _told(watch, wanted, ending, run_id)
+    return _report(watch, wanted, ending, run_id)
 
 
 async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
@@ -164,7 +164,7 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
     mocks = json.loads(assembly.settings.mocks or "{}")
-    if unknown := unknown_mocks(graph, mocks):
+    if unknown := unknown_mocks([graph], mocks):
         raise click.BadParameter("; ".join(unknown), param_hint="'--mock'")
     name = "workflow" if wanted.file == "standard input" else Path(wanted.file).stem
     published = await assembly.apps.publish_if_changed(wanted.text, source=name)
@@ -226,7 +226,7 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
             return
 
 
-def _told(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
+def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
     """Print the outputs, or say what is the matter. Returns the exit code."""
     from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure

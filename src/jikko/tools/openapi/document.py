@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.dsl.fields import Fields, shown
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import Problem
 from jikko.ports.tools import ToolParameter
 from jikko.values import Json

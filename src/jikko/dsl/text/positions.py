@@ -1,4 +1,4 @@
-"""Where in its text the parts of a DSL file are. Read only when somebody asks: most files are never shown.
+"""Where in its text the parts of a DSL file are. Read only on demand: most files are never shown.
 
 Nothing here recurses, and an alias costs nothing: it stands for the place where its value is written.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from jikko.dsl.load import decoded
-from jikko.dsl.yaml_text import YamlProblem
+from jikko.dsl.text.yaml_text import YamlProblem
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STEP: Final = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")

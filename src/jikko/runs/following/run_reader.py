@@ -6,12 +6,12 @@ from jikko.errors import LogDamaged, NotFound, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
+from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import Batch, RunLog
-from jikko.runs.run_tail import RunTails
 
 
 class RunReader:
-    """A run with the face of ``RunLog``, whoever started it and whoever executes it."""
+    """A run with the interface of ``RunLog``, whichever process started it and executes it."""
 
     def __init__(
         self,

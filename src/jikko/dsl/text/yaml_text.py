@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from jikko.dsl.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
+from jikko.dsl.text.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
 from jikko.values import Json
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,4 +1,4 @@
-"""Several processes that write to one database take turns."""
+"""Several processes that write to one database share a lock."""
 
 import asyncio
 import errno
@@ -15,7 +15,7 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
-from jikko.store.sqlite.write_lock import Turn
+from jikko.store.sqlite.write_lock import WriteLock
 from jikko.store.sqlite.writer import Writer
 from tests.effort import PATIENCE
 
@@ -24,28 +24,28 @@ from .runs import chain, whole
 pytestmark = pytest.mark.anyio
 
 
-def test_one_has_the_turn_at_a_time(tmp_path: Path) -> None:
-    with closing(Turn(tmp_path / "jikko.db")) as one, closing(Turn(tmp_path / "jikko.db")) as other:
-        assert one.try_to_take()
-        assert not other.try_to_take()
+def test_one_has_the_lock_at_a_time(tmp_path: Path) -> None:
+    with closing(WriteLock(tmp_path / "jikko.db")) as one, closing(WriteLock(tmp_path / "jikko.db")) as other:
+        assert one.try_to_acquire()
+        assert not other.try_to_acquire()
 
         had = threading.Event()
 
         def wait() -> None:
-            other.take()
+            other.acquire()
             had.set()
 
         waiting = threading.Thread(target=wait)
         waiting.start()
         assert not had.wait(0.05)
-        one.give()
+        one.release()
 
         assert had.wait(5)
         waiting.join()
-        assert not one.try_to_take()
+        assert not one.try_to_acquire()
 
 
-def test_a_database_whose_turn_cannot_be_taken_is_told_as_any_that_cannot_be_opened(tmp_path: Path) -> None:
+def test_a_database_whose_lock_cannot_be_taken_fails_as_any_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "jikko.db-turn").mkdir()
 
     with pytest.raises(StoreUnavailable, match=r"jikko\.db cannot be opened: .*jikko\.db-turn"):
@@ -53,22 +53,22 @@ def test_a_database_whose_turn_cannot_be_taken_is_told_as_any_that_cannot_be_ope
 
 
 def _hold(path: Path, told: Connection) -> None:
-    turn = Turn(path)
-    turn.take()
+    lock = WriteLock(path)
+    lock.acquire()
     told.send("mine")
     threading.Event().wait()
 
 
-def test_a_process_that_dies_has_the_turn_no_more(tmp_path: Path) -> None:
+def test_a_process_that_dies_has_the_lock_no_more(tmp_path: Path) -> None:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_hold, args=(tmp_path / "jikko.db", theirs))
     process.start()
     try:
         assert ours.poll(20)
-        with closing(Turn(tmp_path / "jikko.db")) as turn:
-            assert not turn.try_to_take()
+        with closing(WriteLock(tmp_path / "jikko.db")) as lock:
+            assert not lock.try_to_acquire()
             process.kill()
-            turn.take()
+            lock.acquire()
     finally:
         process.kill()
         process.join()
@@ -90,23 +90,23 @@ async def test_what_two_write_at_once_is_all_there(tmp_path: Path) -> None:
         await store.close()
 
 
-class BrokenTurn(Turn):
-    """A turn on a file system that cannot lock."""
+class BrokenLock(WriteLock):
+    """A lock on a file system that cannot lock."""
 
     broken: str | None = None
-    """What fails: ``try_to_take``, ``take`` or ``give``."""
+    """What fails: ``try_to_acquire``, ``acquire`` or ``release``."""
 
-    def try_to_take(self) -> bool:
-        self._fail("try_to_take")
-        return self.broken != "take" and super().try_to_take()
+    def try_to_acquire(self) -> bool:
+        self._fail("try_to_acquire")
+        return self.broken != "acquire" and super().try_to_acquire()
 
-    def take(self) -> None:
-        self._fail("take")
-        super().take()
+    def acquire(self) -> None:
+        self._fail("acquire")
+        super().acquire()
 
-    def give(self) -> None:
-        self._fail("give")
-        super().give()
+    def release(self) -> None:
+        self._fail("release")
+        super().release()
 
     def _fail(self, what: str) -> None:
         if self.broken == what:
@@ -114,16 +114,16 @@ class BrokenTurn(Turn):
 
 
 @pytest.fixture
-def turn(tmp_path: Path) -> Iterator[BrokenTurn]:
-    with closing(BrokenTurn(tmp_path / "jikko.db")) as turn:
-        yield turn
+def lock(tmp_path: Path) -> Iterator[BrokenLock]:
+    with closing(BrokenLock(tmp_path / "jikko.db")) as lock:
+        yield lock
 
 
 @pytest.fixture
-def writer(tmp_path: Path, turn: BrokenTurn) -> Iterator[Writer]:
+def writer(tmp_path: Path, lock: BrokenLock) -> Iterator[Writer]:
     with closing(connect(tmp_path / "jikko.db", busy_timeout=1.0)) as connection:
         connection.execute("CREATE TABLE names (text)")
-        with closing(Writer(connection, tmp_path / "jikko.db", turn)) as writer:
+        with closing(Writer(connection, tmp_path / "jikko.db", lock)) as writer:
             yield writer
 
 
@@ -135,27 +135,27 @@ def count_names(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM names").fetchone()[0])
 
 
-@pytest.mark.parametrize("what", ["try_to_take", "take"])
-async def test_writes_whose_turn_cannot_be_taken_fail_and_those_after_them_do_not(
-    turn: BrokenTurn, writer: Writer, what: str
+@pytest.mark.parametrize("what", ["try_to_acquire", "acquire"])
+async def test_writes_whose_lock_cannot_be_taken_fail_and_those_after_them_do_not(
+    lock: BrokenLock, writer: Writer, what: str
 ) -> None:
     async with asyncio.timeout(PATIENCE):
-        turn.broken = what
+        lock.broken = what
         with pytest.raises(StoreUnavailable, match=r"jikko\.db cannot be locked: .*No locks available"):
             await writer.submit(add_name)
-        turn.broken = None
+        lock.broken = None
 
         assert await writer.submit(count_names) == 0
 
 
-async def test_a_turn_that_cannot_be_given_is_given_after_the_next_write(
-    tmp_path: Path, turn: BrokenTurn, writer: Writer
+async def test_a_lock_that_cannot_be_released_is_released_after_the_next_write(
+    tmp_path: Path, lock: BrokenLock, writer: Writer
 ) -> None:
     async with asyncio.timeout(PATIENCE):
-        turn.broken = "give"
+        lock.broken = "release"
         await writer.submit(add_name)
-        turn.broken = None
+        lock.broken = None
 
         assert await writer.submit(count_names) == 1
-    with closing(Turn(tmp_path / "jikko.db")) as other:
-        assert other.try_to_take()
+    with closing(WriteLock(tmp_path / "jikko.db")) as other:
+        assert other.try_to_acquire()

@@ -32,7 +32,7 @@ from jikko.record import RunRecord
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
-"""Seconds after which a run is looked at though nobody told that it changed."""
+"""Seconds after which a run is looked at though no hint came that it changed."""
 _FIRST_LOOK_SECONDS = 0.05
 """Seconds until the first look for the new holder of a run; each later one takes twice as long."""
 
@@ -103,7 +103,7 @@ class RunTail:
         return await self._store.events(self._run_id, after=after)
 
     async def change(self, seconds: float | None) -> bool:
-        """Wait until there may be something new. ``False``: so many seconds have passed without."""
+        """Wait until there may be something new. ``False``: the seconds have passed without."""
         if self._is_stale:
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -124,7 +124,7 @@ class RunTail:
         self._notify()
 
     async def close(self) -> None:
-        """Nobody follows the run here any more."""
+        """The last follower of the run has left."""
         # Let go of: its end knows where it was, which knows this, and all that would stay until the collector comes by.
         watching, self._watching = self._watching, None
         if watching is not None:
@@ -152,7 +152,7 @@ class RunTail:
         try:
             await self._watch_until_over()
         except Exception:
-            # Those who follow look for themselves, and are told.
+            # Followers look for themselves, and get the error.
             logger.exception("run %s cannot be followed", self._run_id)
             self.wake()
 
@@ -174,7 +174,7 @@ class RunTail:
             try:
                 await self.look()
             except JikkoError:
-                # Those who follow look for themselves, and are told.
+                # Followers look for themselves, and get the error.
                 self._notify()
                 await self._hint(self._look_seconds)
                 continue
@@ -220,13 +220,13 @@ class RunTails:
         self._tails: dict[str, tuple[RunTail, int]] = {}
         """By run, with how many follow it."""
         self.is_over = False
-        """Whether nobody is to wait any more."""
+        """Whether no follower may wait any more."""
         self._left = asyncio.Event()
-        """Set whenever somebody has stopped to follow a run, or a run has paused."""
+        """Set whenever a follower has left a run, or a run has paused."""
 
     @contextlib.asynccontextmanager
     async def follow(self, run_id: str) -> AsyncIterator[RunTail]:
-        """The tail of a run, for as long as somebody follows it."""
+        """The tail of a run, for as long as it is followed."""
         tail, count = self._tails.get(run_id) or (self._new(run_id), 0)
         self._tails[run_id] = tail, count + 1
         try:
@@ -246,7 +246,7 @@ class RunTails:
             self._tails[run_id][0].wake()
 
     async def drain(self, seconds: float) -> None:
-        """Wait until no run that goes on is followed, or so many seconds; then have nobody wait any more."""
+        """Wait until no run that goes on is followed, for ``seconds`` at most; then end all waits of followers."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while any(tail.record and tail.record.status == "running" for tail, _ in self._tails.values()):
