@@ -14,6 +14,8 @@ from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.conversations.hooks import Hooks
+from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -27,6 +29,7 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
@@ -49,6 +52,8 @@ class Assembly:
     runs: Runs
     store: RunStore
     starts: IdempotentStarts
+    turns: Turns
+    conversations: ConversationStore
     retention: Retention
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -113,6 +118,7 @@ async def assemble(
         ports = make_node_ports(settings, providers, files, stack, workers)
         file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
+        hooks = Hooks()
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -135,7 +141,9 @@ async def assemble(
             cluster=cluster,
             look_seconds=look_seconds,
             observer=observer,
+            guard=hooks.guard,
         )
+        starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -143,7 +151,17 @@ async def assemble(
             workflows=workflows,
             runs=runs,
             store=stores.runs,
-            starts=IdempotentStarts(runs, stores.runs),
+            starts=starts,
+            turns=Turns(
+                store=stores.conversations,
+                runs=runs,
+                starts=starts,
+                workflows=workflows,
+                file_inputs=file_inputs,
+                hooks=hooks,
+                clock=clock,
+            ),
+            conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
