@@ -25,7 +25,6 @@ from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
-from jikko.ids import new_id
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
@@ -207,16 +206,7 @@ class Runner:
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
         else:
-            event = NodeStarted(
-                at=now,
-                execution_id=new_id(),
-                node_id=node.id,
-                node_type=node.type,
-                title=node.title,
-                index=self.state.index + 1,
-                predecessor=predecessor,
-                rounds=frame.rounds,
-            )
+            event = outcomes.started(node, self.state.index + 1, predecessor, frame.rounds, now)
         self.recorder.emit(event)
         answer = self._answers.pop(event.execution_id, None)
         if answer is not None:
