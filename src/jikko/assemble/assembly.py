@@ -115,7 +115,7 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, files, stack, workers)
+        ports = make_node_ports(settings, providers, files, stores.conversations, stack, workers)
         file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         hooks = Hooks()

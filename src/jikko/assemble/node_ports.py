@@ -11,6 +11,7 @@ from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
+from jikko.ports.history import History
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
@@ -19,11 +20,12 @@ from jikko.values import Json
 
 
 def make_node_ports(
-    settings: Settings, providers: Providers, files: Files, stack: AsyncExitStack, workers: int
+    settings: Settings, providers: Providers, files: Files, history: History, stack: AsyncExitStack, workers: int
 ) -> NodePorts:
     """Build the ports of nodes.
 
     Args:
+        history: What was said in conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -47,6 +49,7 @@ def make_node_ports(
         files=files,
         documents=documents,
         models=models,
+        history=history,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,

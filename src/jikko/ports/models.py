@@ -228,6 +228,10 @@ class Models(Protocol):
         """
         ...
 
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """How many tokens prompt and answer of a model may have together; ``None`` if it is not known."""
+        ...
+
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """Call a model and wait for its whole answer. Cancelling ends the request at the provider at once.
 
