@@ -9,6 +9,7 @@ from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
 from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.lang.tokens import estimated
 from jikko.masking import masked
 from jikko.ports.models import (
     PRICE_UNIT,
@@ -24,7 +25,6 @@ from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.limits import Limiter
 from jikko.providers.prices import Prices
 from jikko.providers.progress import Progress
-from jikko.providers.tokens import estimated
 
 MakeBackend = Callable[[ProviderConfig], Backend]
 _BUSY_REQUESTS: Final = 64
@@ -61,6 +61,13 @@ class ProviderModels:
             tools=able.tools and "tools" not in unable,
             structured_output=able.structured_output and "structured_output" not in unable,
         )
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models.context_size``: as the providers file says, or as it is generally known."""
+        config = self._config(provider, model)
+        traits = config.models.get(model)
+        own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
+        return own or await self._prices.context_size(config, provider, model)
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
