@@ -16,7 +16,7 @@ from jikko.settings import Settings
 from jikko.values import Json
 from tests.effort import PATIENCE
 from tests.sandbox.packages.wheels import wheel
-from tests.sandbox.scene import descendants, outcome, until
+from tests.sandbox.scene import descendants, kilobytes, outcome, until
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +60,8 @@ async def test_its_other_modules_are_imported_from_memory(sandbox: ForkServerSan
         ("r = importlib.resources.files('plain.data').joinpath('words.txt').read_text('utf-8')", "日本\n😀\n"),
         ("p = os.path.join(here, 'data'); r = [os.path.isdir(p), os.path.exists(p + '/none'), sorted(os.listdir(p))]",
             [True, False, ["raw.bin", "words.txt"]]),
+        ("f = open(os.path.join(here, 'data', 'raw.bin'), 'rb'); r = [os.path.basename(f.name), f.read(2).hex()]",
+            ["raw.bin", "0001"]),
         ("r = os.path.getsize(os.path.join(here, 'data', 'raw.bin'))", 3),
         ("r = [line.strip() for line in open(here + '/data/../data/words.txt', 'r', -1, 'utf-8')]", ["日本", "😀"]),
     ],
@@ -159,12 +161,12 @@ async def test_memory_of_packages_is_shared_by_children(sandbox: ForkServerSandb
     await sandbox.run_code("python3", "def main(): return {}", {})
     server = sandbox.fork_server
     assert server is not None
-    assert _kilobytes(server.process_id, "Rss") > 48 << 10
+    assert kilobytes(server.process_id, "Rss") > 48 << 10
 
     work = asyncio.create_task(sandbox.run_code("python3", "import time\ndef main(): time.sleep(600)", {}))
     try:
         await until(lambda: server.active == 1 and server.idle > 0)
-        own = [_kilobytes(child, "Private_Dirty") for child in descendants(server.process_id)]
+        own = [kilobytes(child, "Private_Dirty") for child in descendants(server.process_id)]
     finally:
         work.cancel()
         await asyncio.wait([work])
@@ -225,12 +227,3 @@ async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_
                 pass
     finally:
         await made.close()
-
-
-def _kilobytes(process_id: int, field: str) -> int:
-    """A size of a process, of which ``Private_Dirty`` is what it shares with none; 0 for one that has ended."""
-    try:
-        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
-    except ProcessLookupError:
-        return 0
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))

@@ -165,7 +165,8 @@ class MemoryFiles:
         if _WRITING & set(mode):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         start, length = self._places[path]
-        content = io.BytesIO(self._block.read(start, length))
+        content = _Opened(self._block.read(start, length))
+        content.name = path
         if "b" in mode:
             return content
         named = {name: named[name] for name in ("errors", "newline") if name in named}
@@ -218,6 +219,12 @@ def _code_of(source: str) -> tuple[bool, bytes]:
         return True, cached[16:]
     with open(source, "rb") as file:
         return False, file.read()
+
+
+class _Opened(io.BytesIO):
+    """A file of a package, open for reading."""
+
+    name: str
 
 
 class _Block:
