@@ -128,8 +128,8 @@ class ParameterExtractor:
         schema = schema_of(self.parameters)
         instruction = Rendered.of(self.instruction, ctx)
 
-        def prompt(text: str, told: str) -> tuple[Message, ...]:
-            messages = extractor_messages(text, told, media, schema, by_tool=by_tool, history=history)
+        def prompt(text: str, instruction: str) -> tuple[Message, ...]:
+            messages = extractor_messages(text, instruction, media, schema, by_tool=by_tool, history=history)
             return without_unsupported(messages, able)
 
         sent = prompt(query.used, instruction.used)
