@@ -73,7 +73,7 @@ class Executor:
         self, record: RunRecord, events: list[Event] | None = None, *, options: StartOptions | None = None
     ) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
-        return RunLog(self._store, record, events, options=options, observer=self._observer)
+        return RunLog(self._store, record, events, options=options, observer=self._observer, share=self._share)
 
     def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""

@@ -31,6 +31,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
@@ -48,6 +49,9 @@ MOST_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
 to write lets others write between."""
 
+_MANY = 64
+"""Events that take a fraction of a millisecond to be written."""
+
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
 
@@ -63,16 +67,19 @@ class RunLog:
         *,
         options: StartOptions | None = None,
         observer: RunObserver | None = None,
+        share: LoopShare | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
         options: What is promised with the run, to be written with its first event.
         observer: Sees what is durable.
+        share: Of the event loop, among logs that have much to write.
         """
         self.record = record
         self._options = options
         self._observer = observer
+        self._share = share
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
         self._holder = record.holder
@@ -245,6 +252,14 @@ class RunLog:
                     yield []
 
     def _write(self) -> None:
+        """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
+        come together, and all who have got one go on to write."""
+        if self._share is not None and len(self._events) - self._committed > _MANY:
+            self._share.later(self.record.owner.app_id, self._write_now)
+        else:
+            self._write_now()
+
+    def _write_now(self) -> None:
         if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
         append = self._unanswered
