@@ -31,6 +31,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
 from jikko.ports.stores.projections import Projection
@@ -49,6 +50,9 @@ MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
 to write lets others write between."""
 
+_MANY = 64
+"""Events that take a fraction of a millisecond to be written."""
+
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
 
@@ -65,6 +69,7 @@ class RunLog:
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
+        share: LoopShare | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
@@ -72,6 +77,7 @@ class RunLog:
         options: What is promised with the run, to be written with its first event.
         opening: What else is written with its first event.
         observer: Sees what is durable.
+        share: Of the event loop, among logs that have much to write.
         """
         self.record = record
         self._options = options
@@ -79,6 +85,7 @@ class RunLog:
         self._turn: TurnFold | None = None
         """The answer that the run gives, as far as the store was given events."""
         self._observer = observer
+        self._share = share
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
         self._holder = record.holder
@@ -251,6 +258,14 @@ class RunLog:
                     yield []
 
     def _write(self) -> None:
+        """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
+        come together, and all who have got one go on to write."""
+        if self._share is not None and len(self._events) - self._committed > _MANY:
+            self._share.later(self.record.owner.app_id, self._write_now)
+        else:
+            self._write_now()
+
+    def _write_now(self) -> None:
         if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
         append = self._unanswered
