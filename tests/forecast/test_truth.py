@@ -99,8 +99,8 @@ def test_a_file_of_the_community_that_makes_requests_needs_no_package() -> None:
 
 SAID: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     # The node, its cause, what both say, and inputs.
-    "json-translate": ("翻译", "node_type", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
-    "duckduckgo": ("DuckDuckGo 翻译", "node_type", "tool duckduckgo/ddgo_translate", {"content": "x"}),
+    "json-translate": ("翻译", "tool", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
+    "duckduckgo": ("DuckDuckGo 翻译", "tool", "tool duckduckgo/ddgo_translate", {"content": "x"}),
 }
 
 

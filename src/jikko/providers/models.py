@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.masking import masked
 from jikko.ports.models import (
     PRICE_UNIT,
     Abilities,
@@ -20,14 +21,13 @@ from jikko.ports.models import (
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.limits import Limiter
-from jikko.providers.masking import masked
 from jikko.providers.prices import Prices
 from jikko.providers.progress import Progress
 from jikko.providers.tokens import estimated
 
 MakeBackend = Callable[[ProviderConfig], Backend]
-_BUSY: Final = 64
-"""Requests under way from which on texts that came together are told together."""
+_BUSY_REQUESTS: Final = 64
+"""Requests under way from which on texts that came together become one event."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
@@ -72,7 +72,7 @@ class ProviderModels:
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
         async with limiter.slot(request.app_id, request.run_id, request.key):
-            if limiter.active < _BUSY:
+            if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             progress = Progress(tell if request.stream else None, config.max_answer)
             try:

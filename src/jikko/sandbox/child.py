@@ -12,7 +12,7 @@ from jikko.sandbox.asking import MARK, MAX_BODY, MAX_TEXT, answered
 from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply
 
 _EXIT_SECONDS: Final = 0.25
-_CHUNK: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Child:
         while len(received) < needed or text_length < 0:
             if len(received) < needed:
                 try:
-                    chunk = await loop.sock_recv(self.connection, _CHUNK)
+                    chunk = await loop.sock_recv(self.connection, _CHUNK_BYTES)
                 except ConnectionError:
                     chunk = b""
                 if not chunk:

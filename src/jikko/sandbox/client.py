@@ -37,7 +37,7 @@ _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
 _LOOK_SECONDS: Final = 0.1
 """How often it is looked at whether the request of a program is over, at most."""
-_SMALL: Final = 65_536
+_MAX_INLINE_BYTES: Final = 65_536
 """Bytes of a reply that is read on the event loop."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
@@ -142,7 +142,7 @@ class ForkServerSandbox:
         # Behind the place, and behind the time that the program had.
         read = partial(parse_reply, max_elements=self._limits.output_elements)
         try:
-            found = read(reply.text) if len(reply.text) <= _SMALL else await off_the_loop(read, reply.text)
+            found = read(reply.text) if len(reply.text) <= _MAX_INLINE_BYTES else await off_the_loop(read, reply.text)
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         return self._value(found)
@@ -180,7 +180,7 @@ class ForkServerSandbox:
     ) -> Reply:
         done = False
         exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes, send=send))
-        # Nobody may be left to ask how it ended.
+        # No caller may be left to ask how it ended.
         exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
         try:
             await self._wait(exchange, child)

@@ -5,7 +5,7 @@ pass through it: each child has its own connection to the server, so nothing of 
 
 The control socket is file descriptor 0 at the start. The server says on it, one message each: ``S`` and a kind of job,
 fork a child that is warm for it; ``K`` and a process id, kill it; ``L`` and a module, import it for the children to
-come. It is told: ``P`` and text, what is loaded next; ``H`` and JSON, ready; ``F`` and text, not ready; ``R`` and a
+come. The client gets ``P`` and text, what is loaded next; ``H`` and JSON, ready; ``F`` and text, not ready; ``R`` and a
 process id, with the connection to it; ``E`` and text, no child; ``X`` and how a child ended.
 """
 

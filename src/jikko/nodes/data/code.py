@@ -16,7 +16,7 @@ from jikko.ports.sandbox import HTTP_CLIENTS, SandboxFailure
 from jikko.values import Json, has_more_elements
 
 LANGUAGES = ("python3", "javascript")
-_MANY: Final = 1000
+_MAX_INLINE_ELEMENTS: Final = 1000
 """Elements of a result that are checked on the event loop; it takes a millisecond or two."""
 
 
@@ -97,7 +97,7 @@ class Code:
     async def _checked(
         result: Mapping[str, Json], specs: Mapping[str, OutputSpec], limits: ValueLimits
     ) -> Mapping[str, Json]:
-        if not has_more_elements(result, _MANY):
+        if not has_more_elements(result, _MAX_INLINE_ELEMENTS):
             return OutputCheck(limits).declared(result, specs)
         check = OutputCheck(limits, pause=let_the_loop_go_on)
         return await off_the_loop(lambda outputs: check.declared(result, outputs), specs)

@@ -25,7 +25,6 @@ _KINDS: Final[Mapping[FailureKind, str]] = {
     "body": "RequestBodyError",
     "too_large": "ResponseSizeError",
 }
-"""What is told of a failure where its own message would name what is secret."""
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 
 
@@ -83,7 +82,7 @@ class _Head:
 
     @property
     def host(self) -> str:
-        """Host and port, as far as they can be told from the rest."""
+        """Host and port, as far as they can be found in the rest."""
         return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
@@ -235,8 +234,8 @@ class HttpRequest:
         try:
             response = await ctx.services.http.send(request)
         except HttpFailure as failure:
-            told = _told(failure, sent, recorded)
-            raise NodeFailure(told, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
+            message = _message_of(failure, sent, recorded)
+            raise NodeFailure(message, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
         if response.status in _GIVEN_UP:
             raise NodeFailure(
                 f"Reached maximum retries for URL {_without_userinfo(recorded.url)} (status {response.status})",
@@ -302,7 +301,7 @@ def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
             )
 
 
-def _told(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
+def _message_of(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
     """The message of a failure. It may name the host, or a header, and these may come from secrets."""
     if sent.host == recorded.host and sent.headers.keys() == recorded.headers.keys():
         return str(failure)
