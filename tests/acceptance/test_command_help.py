@@ -53,11 +53,8 @@ def test_the_readme_names_every_command() -> None:
         for group in ("apps", "runs", "providers", "tools", "packages", "callbacks")
         for name in _listed(rows, group)
     }
-    told |= {
-        name
-        for name in COMMANDS
-        if f"`jikko {name}" in rows and name not in ("apps", "runs", "providers", "tools", "packages")
-    }
+    groups = ("apps", "runs", "providers", "tools", "packages")
+    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in groups}
     assert {name for name, _ in commands_of(cli)} == told - {"callbacks"}
 
 

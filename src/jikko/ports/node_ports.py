@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
+from jikko.ports.history import History, NoHistory
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
@@ -55,4 +56,5 @@ class NodePorts:
     documents: DocumentReader
     models: Models
     tools: Tools = field(default_factory=NoTools)
+    history: History = field(default_factory=NoHistory)
     limits: ValueLimits = field(default_factory=ValueLimits)
