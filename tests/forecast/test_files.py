@@ -1,5 +1,6 @@
 """docs/files.md: what becomes of the files of others is what its table says."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from jikko.forecast.forecast import Forecast
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.forecast.running import foretold, here
-from tests.outbound.server import answer, serving
+from tests.outbound.server import Act, Received, answer, serving
 from tests.providers.fake_model import Answer, Exchange, FakeModel, streamed, whole
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +67,8 @@ class Case:
     """The address of a foreign service, for which an echo stands."""
     asks: int = 1
     """How often the model is asked."""
+    calls: int = 0
+    """How often the foreign service is called."""
 
 
 async def _image(exchange: Exchange) -> None:
@@ -75,6 +78,21 @@ async def _image(exchange: Exchange) -> None:
     text = json.dumps({"image_url": found[0] if found else ""})
     await (streamed(text) if exchange.body.get("stream") else whole({"content": text}))(exchange)
 
+
+async def _subtitles(writer: asyncio.StreamWriter, request: Received) -> None:
+    """A service that names where the subtitles of a video are, as its own path."""
+    own = f"http://127.0.0.1:{writer.get_extra_info('sockname')[1]}/1.vtt"
+    found = {"SubtitleInfo": {"SubtitleSet": [{"Id": json.loads(request.body)["FileIds"][0], "Url": own}]}}
+    writer.write(answer(json.dumps({"Response": {"MediaInfoSet": [found]}}).encode()))
+    await writer.drain()
+
+
+FOREIGN: Final[Mapping[str, bytes | Act]] = {
+    "/open/v1/pics": answer(b'{"data": {"url": "https://pics.test/a1.png"}}', Content_Type="application/json"),
+    "/": _subtitles,
+    "/1.vtt": answer("WEBVTT 日本".encode(), Content_Type="text/vtt; charset=utf-8"),
+}
+"""What the echo says in the place of foreign services, by path."""
 
 COUPLET: Final = json.dumps({"banner": "春満乾坤", "top": "一二三", "bottom": "四五六"}, ensure_ascii=False)
 RUNS: Final[Mapping[str, Case]] = {
@@ -92,11 +110,24 @@ RUNS: Final[Mapping[str, Case]] = {
         lambda outputs: outputs == {"title_list": ["一つ", "二つ"]},
         streamed("一つ\n", "二つ"),
     ),
+    "json-repair.yml": Case(
+        {"llm_string": "{'名': '日本', \"l\": [1, 2,"},
+        lambda outputs: json.loads(next(iter(outputs.values()))) == {"名": "日本", "l": [1, 2]},
+        asks=0,
+    ),
+    "subtitles.yml": Case(
+        {"file_ids": "v1", "sub_appid": 7},
+        lambda outputs: outputs["content"] == "WEBVTT 日本",
+        foreign="https://{HOST}",
+        asks=0,
+        calls=2,
+    ),
     "text-to-card.yml": Case(
         {"author": "me", "body_text": "a text"},
         lambda outputs: outputs == {"image_url": "https://pics.test/a1.png"},
         _image,
         foreign="https://api.imgrender.cn",
+        calls=1,
     ),
     "translation.yml": Case(
         {"source_lang": "English", "target_lang": "中文", "source_text": "hello", "country": "中国"},
@@ -144,8 +175,7 @@ def _said(lack: str) -> str:
 @pytest.mark.parametrize("name", RUNS)
 async def test_a_file_that_runs_has_the_outputs_that_it_is_to_have(name: str, tmp_path: Path) -> None:
     case = RUNS[name]
-    made = answer(b'{"data": {"url": "https://pics.test/a1.png"}}', Content_Type="application/json")
-    async with FakeModel(case.model) as model, serving({"/open/v1/pics": made}) as echo:
+    async with FakeModel(case.model) as model, serving(FOREIGN) as echo:
         text = (SAMPLES / name).read_bytes()
         assert _with_all_providers(text, tmp_path, model.url).verdict == "runs"
         if case.foreign:
@@ -162,4 +192,4 @@ async def test_a_file_that_runs_has_the_outputs_that_it_is_to_have(name: str, tm
     assert (end.status, end.error) == ("succeeded", None)
     assert case.outputs(end.outputs), end.outputs
     assert len(model.bodies) == case.asks
-    assert len(echo.requests) == bool(case.foreign)
+    assert len(echo.requests) == case.calls
