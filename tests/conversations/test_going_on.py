@@ -129,7 +129,9 @@ async def test_a_failed_turn_that_is_repeated_gives_its_message_the_answer(world
         await chat.client.put(path, json={"value": "since then", "user": "anna"})
         world.script.failing.clear()
 
-        retry = await chat.client.post(f"/v1/workflows/run/{events[0]['workflow_run_id']}/retry", json={"user": "anna", "response_mode": "async"})
+        retry = await chat.client.post(
+            f"/v1/workflows/run/{events[0]['workflow_run_id']}/retry", json={"user": "anna", "response_mode": "async"}
+        )
         assert retry.status_code == 202, retry.text
         await world.ended(retry.json()["workflow_run_id"])
 
