@@ -14,7 +14,7 @@ from jikko.events import Event
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.runs import archiving, event_codec
 from jikko.store.sqlite.runs.event_codec import (
-    MOST_BYTES,
+    MAX_PACKED_BYTES,
     Compressor,
     DamagedLog,
     compress,
@@ -179,7 +179,7 @@ def test_a_write_has_a_megabyte_or_a_single_event() -> None:
     large: list[Event] = [node(index=index, text="x" * 400_000)[1] for index in range(10)]
     count, packed = pack_events(large)
     assert (count, packed) == (2, encode_events(large[:2]))
-    assert len(packed) <= MOST_BYTES
+    assert len(packed) <= MAX_PACKED_BYTES
     huge: list[Event] = [node(text="x" * 5_000_000)[1], *small]
     assert pack_events(huge) == (1, encode_events(huge[:1]))
     assert pack_events([*small, *huge])[0] == 4

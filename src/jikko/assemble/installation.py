@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 from jikko.apps.environment import Outside
 from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.stores import stored_values
+from jikko.assemble.tools import known_tools
 from jikko.forecast.installation import Installation, installation
 from jikko.settings import Settings
 
 
 def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:
-    """What this installation has that workflows need. Reads the providers file; starts and calls nothing.
+    """What this installation has that workflows need. Reads the files of providers and tools; starts and calls nothing.
 
     Args:
-        environment: What ``${NAME}`` in the providers file stands for.
+        environment: What ``${NAME}`` in these files stands for.
 
     Raises:
         InvalidSettings: The setting ``mocks`` cannot be used.
@@ -22,10 +24,12 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
     return installation(
         settings.providers,
         environment,
+        packages=settings.packages_folder,
         http_allow=settings.http_allow,
         http_proxy=settings.http_proxy,
         fake_models=settings.fake_models,
         mocks=mocks_of(settings.mocks),
+        tools=partial(known_tools, settings, environment),
     )
 
 

@@ -9,7 +9,7 @@ from jikko.graph.compiled import Body, CompiledGraph
 Handles = Callable[[str], Collection[str] | None]
 """The handles that a node may leave by, one of which it takes; ``None`` if it leaves by all of its edges."""
 
-_MOST: Final = 1000
+_MAX_NODES: Final = 1000
 """Nodes that are looked at in one body. For further ones nothing is claimed: memory is nodes times these."""
 
 
@@ -58,7 +58,7 @@ def sure(body: Body, targets: Sequence[int], handles: Handles) -> set[int]:
     """
     if body.root is None:
         return set()
-    bits = {number: 1 << place for place, number in enumerate(targets[:_MOST])}
+    bits = {number: 1 << place for place, number in enumerate(targets[:_MAX_NODES])}
     comes_to: dict[int, int] = {}
     for number in reversed(order(body)):
         node = body.nodes[number]

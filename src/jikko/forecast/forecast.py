@@ -74,7 +74,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
             refused = str(error)
     graph = None if graph is None else with_mocks(graph, installation.mocks)
     found = list(_of_nodes(document, graph, installation)) if document is not None and graph is not None else []
-    told = {finding.where for finding in found}
+    explained = {finding.where for finding in found}
     idle = [] if document is None or graph is None else list(_idle(document, graph))
     findings = [
         Finding(
@@ -88,7 +88,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
         )
         for problem in checked.problems
         # Of a node that cannot run there is more to say than that.
-        if problem.fatal or not (problem.where in told or problem.where.startswith(tuple(idle)))
+        if problem.fatal or not (problem.where in explained or problem.where.startswith(tuple(idle)))
     ]
     if document is not None and graph is not None:
         findings += _of_app(document, installation)

@@ -10,6 +10,7 @@ from jikko.forecast.installation import Installation
 from jikko.forecast.javascript_code import troubles_of_javascript
 from jikko.forecast.model_objections import objection
 from jikko.forecast.python_code import troubles_of_python
+from jikko.forecast.tool_troubles import troubles_of_tool
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.data.code import Code
 from jikko.nodes.data.template_transform import TemplateTransform
@@ -21,6 +22,7 @@ from jikko.nodes.mocked import Mocked
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.nodes.model.question_classifier import QuestionClassifier
+from jikko.nodes.tools.tool import ToolNode
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Json
 
@@ -50,6 +52,8 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield from _of_request(node, entry, environment, installation)
         case HumanInput():
             yield from _of_form(node, entry)
+        case ToolNode():
+            yield from troubles_of_tool(node, entry, installation.tools)
         case Start():
             yield from _of_inputs(node, entry)
 
@@ -116,7 +120,7 @@ def _of_form(node: HumanInput, entry: NodeEntry) -> Iterator[Trouble]:
             "ask in front of it",
         )
     elif not node.on_web:
-        what = "nobody can submit the form over the API, and the run waits until its time is up"
+        what = "the form cannot be submitted over the API, and the run waits until its time is up"
         yield Trouble("form", entry.where, what, "switch on the delivery method 'webapp'", harmless=True)
 
 

@@ -19,7 +19,7 @@ ALLOWED_HEADERS: Final = (
 EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id")
 """Headers of an answer that a page may read."""
 
-_EVERYBODY: Final = (b"access-control-allow-origin", b"*")
+_ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 """The header of answers to those who are no pages."""
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
@@ -36,7 +36,7 @@ def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
     """
     named = (b"x-request-id", request_id)
     if origin is None:
-        return [named, _EVERYBODY]
+        return [named, _ANY_ORIGIN]
     return [named, (b"access-control-allow-origin", origin), _VARY, _EXPOSED]
 
 

@@ -74,7 +74,7 @@ async def _outlook(assembly: Any, app: App) -> Finding | None:
     from jikko.apps.environment import Outside
     from jikko.apps.versions import check
     from jikko.assemble.installation import installation_of
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
     from jikko.forecast.forecast import forecast
     from jikko.nodes.registry import BY_TYPE
 

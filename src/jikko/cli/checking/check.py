@@ -12,11 +12,11 @@ from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
 from jikko.cli.checking.outside import outside_of
-from jikko.cli.options import home_option, providers_option, settings_of
+from jikko.cli.options import home_option, providers_option, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.shown import printable, shown
 
-_SAID: Final[Mapping[str, str]] = {
+_LEVEL_PREFIX: Final[Mapping[str, str]] = {
     "error": "",
     "will_fail": "will fail: ",
     "may_fail": "may fail: ",
@@ -43,6 +43,7 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
 @env_options
 @providers_option
+@tools_option
 @trial_options
 @home_option
 def check(
@@ -59,9 +60,9 @@ def check(
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
 
     A folder stands for all *.yml and *.yaml files below it, and - for standard input. Nothing is run or called, and no
-    name is resolved. What this installation has counts: its providers file, JIKKO_HTTP_ALLOW, values from outside for
-    environment variables (those that `jikko apps env` has set for the app of that name too), and what is faked or
-    mocked.
+    name is resolved. What this installation has counts: its files of providers and tools, JIKKO_HTTP_ALLOW, values from
+    outside for environment variables (those that `jikko apps env` has set for the app of that name too), and what is
+    faked or mocked.
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
@@ -113,7 +114,7 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
         here: The ``Installation``.
         outside: Values for environment variables from outside, as ``forecast`` takes them.
     """
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
     from jikko.forecast.finding import Finding
     from jikko.forecast.forecast import Forecast, forecast
     from jikko.inputs.samples import samples_of
@@ -171,16 +172,17 @@ def _print(report: Mapping[str, Any], output: str) -> None:
         if output == "github":
             _say(_annotation(report["file"], problem))
         else:
-            # What to do is told once: many nodes may lack the same.
+            # What to do is printed once: many nodes may lack the same.
             problem = {**problem, "hint": "" if problem["hint"] in hints else problem["hint"]}
             hints.add(problem["hint"])
             place = f"{report['file']}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
-            said = click.style(_SAID[problem["level"]], fg=_COLORS[problem["level"]]) if _SAID[problem["level"]] else ""
-            _say(f"{place} {said}{printable(_told(problem))}")
+            prefix = _LEVEL_PREFIX[problem["level"]]
+            prefix = prefix and click.style(prefix, fg=_COLORS[problem["level"]])
+            _say(f"{place} {prefix}{printable(_problem_text(problem))}")
     _say(f"{report['file']}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
-def _told(problem: Mapping[str, Any]) -> str:
+def _problem_text(problem: Mapping[str, Any]) -> str:
     if problem["node"] is not None:
         subject = f'node "{problem["node"]["title"]}": '
     else:
@@ -195,7 +197,7 @@ def _annotation(file: str, problem: Mapping[str, Any]) -> str:
     if problem["line"]:
         fields |= {"line": str(problem["line"]), "col": str(problem["column"])}
     listed = ",".join(f"{name}={_escaped(value, more=True)}" for name, value in fields.items())
-    return f"::{kind} {listed}::{_escaped(_SAID[problem['level']] + _told(problem))}"
+    return f"::{kind} {listed}::{_escaped(_LEVEL_PREFIX[problem['level']] + _problem_text(problem))}"
 
 
 def _escaped(text: str, *, more: bool = False) -> str:
@@ -206,8 +208,8 @@ def _escaped(text: str, *, more: bool = False) -> str:
 
 def _total(counts: Mapping[str, int]) -> str:
     parts = [
-        f"{counts[verdict]} {said}"
-        for verdict, said in (
+        f"{counts[verdict]} {phrase}"
+        for verdict, phrase in (
             ("runs", "run"),
             ("may_fail", "may fail"),
             ("will_fail", "will fail"),

@@ -61,7 +61,7 @@ def _entry(source: DslSource, outside: Any) -> dict[str, Any]:
     import msgspec
 
     from jikko.apps.versions import check
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
     from jikko.errors import InvalidEnvironment
     from jikko.forecast.description import describe
     from jikko.forecast.forecast import app_name
@@ -105,8 +105,8 @@ def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     if rows:
         yield f"  {title}"
         columns = min(max(width(name) for name, _ in rows), 40)
-        for name, told in rows:
-            yield f"    {padded(name, columns)}  {told}".rstrip()
+        for name, text in rows:
+            yield f"    {padded(name, columns)}  {text}".rstrip()
 
 
 def _of_input(each: dict[str, Any]) -> str:
@@ -114,7 +114,7 @@ def _of_input(each: dict[str, Any]) -> str:
     counted = _COUNTED.get(each["type"])
     if each["max_length"] and counted is not None:
         parts.append(f"at most {each['max_length']} {counted}")
-    parts += [said.format(", ".join(each[name])) for name, said in _LIMITS if each[name]]
+    parts += [pattern.format(", ".join(each[name])) for name, pattern in _LIMITS if each[name]]
     if each["default"] not in (None, ""):
         parts.append(f"default {json.dumps(each['default'], ensure_ascii=False)}")
     if each["json_schema"]:

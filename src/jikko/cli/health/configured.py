@@ -1,4 +1,4 @@
-"""What is set: the settings themselves, the providers file, and what comes of them."""
+"""What is set: the settings themselves, the files of providers and tools, and what comes of them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -70,6 +70,22 @@ def providers(settings: Any) -> Finding:
     unset = sorted({name for entry in found.entries.values() for name in entry.unset})
     detail = f"{settings.providers}, {len(found.entries)} providers"
     return Finding("providers", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+
+
+def tools(settings: Any) -> Finding:
+    """Whether the tools file can be read: without it neither a run nor the server starts."""
+    from jikko.assemble.tools import tools_file
+    from jikko.errors import InvalidSettings
+
+    if settings.tools is None:
+        return Finding("tools", True, "none but built-in ones: others are described in a file that JIKKO_TOOLS names")
+    try:
+        found = tools_file(settings)
+    except InvalidSettings as error:
+        return Finding("tools", False, str(error))
+    unset = sorted({name for entry in found.providers.values() for name in entry.unset})
+    detail = f"{settings.tools}, {len(found.providers)} providers of tools"
+    return Finding("tools", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
 
 
 def retention(settings: Any) -> Finding:

@@ -23,8 +23,8 @@ def doctor(context: click.Context, home: Path | None, as_json: bool) -> None:
     """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
 
     Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
-    models, and the sandbox of code nodes. The exit code is 0 if all is well, and 1 if something failed; a warning is no
-    failure.
+    models, tools, and the sandbox of code nodes. The exit code is 0 if all is well, and 1 if something failed; a
+    warning is no failure.
     """
     sys.exit(run_async(_doctor(context.find_root().command, home, as_json)))
 
@@ -61,7 +61,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             # Without what has lines of its own.
-            usable = replace(settings, providers=None, mocks="", http_allow=())
+            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=())
             async with assemble(usable) as assembly:
                 apps = len(await assembly.apps.all())
                 yield Finding("database", True, f"{settings.database}, {apps} {'app' if apps == 1 else 'apps'}")
@@ -75,6 +75,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
         yield finding
     yield machine.port(settings)
     yield configured.providers(settings)
+    yield configured.tools(settings)
     for finding in configured.trial(settings):
         yield finding
     yield configured.retention(settings)

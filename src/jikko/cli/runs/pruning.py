@@ -19,7 +19,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
     "--app", help="Only runs of this app (name or id), also a removed one; no files.", shell_complete=complete_app
 )
 @click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
 @home_option
 @json_option
 def prune(older_than: float, app: str | None, dry_run: bool, yes: bool, home: Path | None, as_json: bool) -> None:

@@ -39,12 +39,12 @@ class DamagedLog(Exception):
     """The events that were asked for, up to the damage."""
 
 
-MOST_BYTES: Final = 1 << 20
+MAX_PACKED_BYTES: Final = 1 << 20
 """Of events that are packed together; a single event may be larger."""
 
 
 def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
-    """As many of the first events as ``MOST_BYTES`` hold, one at least, as ``encode_events`` makes them.
+    """As many of the first events as ``MAX_PACKED_BYTES`` hold, one at least, as ``encode_events`` makes them.
 
     Returns:
         How many these are, and the array.
@@ -59,7 +59,7 @@ def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
             packed[begin:] = encode_events([event])[1:-1]
         packed += b","
         end = len(packed)
-        if end > MOST_BYTES and count:
+        if end > MAX_PACKED_BYTES and count:
             del packed[begin:]
             break
         count += 1
@@ -208,7 +208,7 @@ def decompress_beginning(blob: bytes) -> bytes:
         return b""
     stream, found = zlib.decompressobj(-15, _DICTIONARY_1), bytearray()
     for at in range(1, len(blob)):
-        # One by one: what is told of an error is told instead of what came before it.
+        # One by one: an error must not take the place of the events before it.
         try:
             found += stream.decompress(blob[at : at + 1])
         except zlib.error:
