@@ -11,9 +11,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.readers import FileReader
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.readers import FileReader
 
 _WRITING: Final = frozenset("wax+")
 
@@ -94,8 +96,10 @@ class MemoryImporter(Loader):
             content: bytes = file.read()
         return content
 
-    def get_resource_reader(self, name: str) -> FileReader | None:
+    def get_resource_reader(self, name: str) -> "FileReader | None":
         """Reads the files beside a module, for ``importlib.resources``."""
+        from importlib.readers import FileReader  # whoever asks has imported it
+
         file = self._places[name][4]
         return FileReader(SimpleNamespace(path=file)) if file else None  # type: ignore[arg-type]
 
