@@ -69,6 +69,8 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,
+        turns=process.turns,
+        conversations=world.conversations,
         retries=process.retries,
         workflows=process.workflows,
         version="0",

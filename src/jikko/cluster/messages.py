@@ -25,8 +25,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How many there are in all."""
     settings: dict[str, Any]
     """``Settings`` as JSON."""
-    files: list[str]
-    """DSL files to publish."""
+    files: list[str] | None
+    """DSL files to publish; ``None`` for a worker that publishes nothing, since another has."""
 
 
 class Members(msgspec.Struct, frozen=True, tag=True):

@@ -6,7 +6,7 @@ from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
+from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk, Turn
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
 from jikko.nodes.contract import RoundOutcome, RunInfo, Values, Variables
@@ -81,8 +81,16 @@ class NodeContext:
         return self._loop.state.forms.get(self.execution_id)
 
     @property
+    def turn(self) -> Turn | None:
+        return self._loop.state.turn
+
+    @property
     def is_nested(self) -> bool:
         return bool(self._frame.rounds)
+
+    @property
+    def depth(self) -> int:
+        return self._loop.state.depth
 
     def now(self) -> float:
         return self._loop.events.clock()

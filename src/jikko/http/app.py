@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
-from jikko.http.cors import ANY_ORIGIN, cors_headers
+from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
 from jikko.http.openapi import description_operations
@@ -65,12 +65,7 @@ class _Application:
                 answer = error_response(error)
             except Exception:
                 answer = _fault(request)
-            origin = request.origin
-            answer.headers += (
-                [(b"x-request-id", request.id), ANY_ORIGIN]
-                if origin is None
-                else [(b"x-request-id", request.id), *cors_headers(request, origin)]
-            )
+            answer.headers += added_headers(request)
             await answer(receive, send if observed is None else observed.send)
         finally:
             if observed is not None:

@@ -10,7 +10,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +218,8 @@ class Supervisor:
             Begin(
                 name=child.name,
                 workers=len(self._sockets),
-                settings=settings_to_json(self._settings if publishes else replace(self._settings, keys="")),
-                files=[str(file) for file in self._files] if publishes else [],
+                settings=settings_to_json(self._settings),
+                files=[str(file) for file in self._files] if publishes else None,
             )
         )
         try:
