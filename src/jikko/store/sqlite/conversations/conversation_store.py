@@ -55,7 +55,7 @@ JOIN names n ON n.key = c.app WHERE f.file_id = ? AND n.text = ? LIMIT 1
 
 
 class SqliteConversationStore:
-    """A ``ConversationStore`` in a SQLite file. The database is closed by whoever opened it."""
+    """A ``ConversationStore`` in a SQLite file. What opened the database closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
