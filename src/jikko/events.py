@@ -226,7 +226,7 @@ class TextReplaced(msgspec.Struct, tag_field="event", tag="text_replaced", kw_on
     at: float
     text: str
     reason: str = ""
-    """``output_moderation``, or empty: a node was interrupted and said something else when it ran again."""
+    """``output_moderation``, or empty: a node was interrupted and streamed something else when it ran again."""
 
 
 class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True):

@@ -42,7 +42,7 @@ def make_node_ports(
     Args:
         directory: What the tools file says.
         inner: Runs workflows that are called as tools.
-        history: What was said in conversations.
+        history: The earlier turns of conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """

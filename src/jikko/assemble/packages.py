@@ -37,7 +37,7 @@ async def install_packages(
     """Install packages beside those that are there, or these anew if none is named.
 
     Args:
-        tell: Told what is done, a line each.
+        tell: Called with what is done, a line each.
 
     Raises:
         InvalidSettings: A requirement is none, or a file of them cannot be read.

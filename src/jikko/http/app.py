@@ -12,9 +12,9 @@ from jikko.http.auth import authenticated
 from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
-from jikko.http.openapi import description_operations
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import description_operations
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from jikko.config_file import read_config_file
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
@@ -39,13 +40,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
     """
     if file is None:
         return Providers()
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise InvalidSettings(f"The providers file {file} cannot be read: {error.strerror}.") from None
-    if len(text) > _MAX_BYTES:
-        raise InvalidSettings(f"The providers file {file} is larger than {_MAX_BYTES} bytes.")
+    text = read_config_file(file, "providers file", _MAX_BYTES)
     return parse_providers(text, environment, source=str(file), folder=file.absolute().parent)
 
 
