@@ -23,6 +23,7 @@ BENCHMARKS = (
     "sandbox",
     "streaming_models",
     "idle_streams",
+    "tools",
     "footprint",
     "workers",
     "growth",
