@@ -24,6 +24,7 @@ BENCHMARKS = (
     "packages",
     "streaming_models",
     "idle_streams",
+    "tools",
     "footprint",
     "workers",
     "growth",
