@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.lang.tokens import estimated
 from jikko.masking import masked
 from jikko.ports.models import (
@@ -47,6 +48,7 @@ class ProviderModels:
         self._backends: dict[str, Backend] = {}
         self._limiters: dict[str, Limiter] = {}
         self._prices = Prices()
+        self._loop = LoopShare()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -81,7 +83,8 @@ class ProviderModels:
         async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            progress = Progress(tell if request.stream else None, config.max_answer)
+            share = Slice(self._loop, request.app_id)
+            progress = Progress(tell if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:
