@@ -22,6 +22,7 @@ BENCHMARKS = (
     "store",
     "sandbox",
     "packages",
+    "chats",
     "streaming_models",
     "idle_streams",
     "tools",

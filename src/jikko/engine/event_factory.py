@@ -21,7 +21,6 @@ from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
 from jikko.lang.variables import TextTooLong
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
-from jikko.ports.node_ports import NodePorts
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
