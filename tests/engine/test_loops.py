@@ -101,7 +101,7 @@ async def test_a_round_sees_the_variables_of_the_loop_and_not_the_nodes_of_the_r
 async def test_the_end_of_a_round_says_whether_it_ended_the_loop(
     inside: str, expected: list[tuple[int, bool, bool]]
 ) -> None:
-    loop = {"loop_count": 2, "break_conditions": [], "logical_operator": "and", "loop_variables": []}
+    loop: dict[str, Any] = {"loop_count": 2, "break_conditions": [], "logical_operator": "and", "loop_variables": []}
     compiled = graph(
         [
             node("each", "loop", start_node_id="each-start", **loop),
