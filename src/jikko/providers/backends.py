@@ -15,5 +15,8 @@ BACKENDS: Final[Mapping[str, MakeBackend]] = {
     "bedrock": AnthropicMessages,
     "vertex": AnthropicMessages,
     "llama_cpp": LlamaCpp,
+    # Their embeddings are OpenAI's wire, and what ranks texts is the same at both.
+    "jina": OpenAICompatible,
+    "cohere": OpenAICompatible,
 }
 """By the ``type`` of the providers file."""

@@ -10,7 +10,7 @@ from jikko.ports.models import Abilities, MediaKind
 from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
 
-ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp"]
+ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp", "jina", "cohere"]
 TYPES: Final[tuple[ProviderType, ...]] = get_args(ProviderType)
 FALLBACK: Final = "*"
 

@@ -26,6 +26,8 @@ _WHOLE: Final = ("context", "parallel")
 _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
 _KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
 _MODEL_KEYS: Final = ("name", "mode", *_TRAITS)
+_BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.cohere.com/v2"}
+"""Of the types that one vendor has, whatever the provider is called."""
 _MAX_BYTES: Final = 1 << 20
 
 
@@ -95,7 +97,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> Provi
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
     type_ = cast(ProviderType, fields.choice("type", TYPES, default))
-    base_url = fields.text("base_url", known.base_url if known and known.type == type_ else "")
+    base_url = fields.text("base_url", known.base_url if known and known.type == type_ else _BASE_URLS.get(type_, ""))
     if not set(named) & set(unset):
         _check_url(fields, base_url, required=type_ in ("openai", "azure"))
     if type_ == "llama_cpp" and not fields.raw.get("path"):

@@ -51,7 +51,7 @@ class ProviderModels:
 
     def abilities(self, provider: str, model: str) -> Abilities:
         """See ``Models.abilities``."""
-        config = self._config(provider, model)
+        config = self.config(provider, model)
         able = abilities(config, provider, model)
         unable = {name for id_, of, name in self._unable if (id_, of) == (config.id, model)}
         return replace(
@@ -62,9 +62,9 @@ class ProviderModels:
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
-        config = self._ready(request.provider, request.model)
+        config = self.ready(request.provider, request.model)
         backend = self.backend(config)
-        limiter = self._limiter(config)
+        limiter = self.limiter(config)
         traits = config.models.get(request.model)
         sent = replace(
             request,
@@ -104,7 +104,7 @@ class ProviderModels:
         Raises:
             ModelFailure: It is not set up, or did not answer.
         """
-        config = self._ready(provider, "*")
+        config = self.ready(provider, "*")
         try:
             return await self.backend(config).models()
         except ModelFailure as failure:
@@ -129,7 +129,8 @@ class ProviderModels:
             backend = self._backends[config.id] = self._make[config.type](config)
         return backend
 
-    def _limiter(self, config: ProviderConfig) -> Limiter:
+    def limiter(self, config: ProviderConfig) -> Limiter:
+        """The gate to the provider of an entry."""
         limiter = self._limiters.get(config.id)
         if limiter is None:
             limiter = self._limiters[config.id] = Limiter(
@@ -137,8 +138,13 @@ class ProviderModels:
             )
         return limiter
 
-    def _ready(self, provider: str, model: str) -> ProviderConfig:
-        config = self._config(provider, model)
+    def ready(self, provider: str, model: str) -> ProviderConfig:
+        """The entry of a provider that can be called.
+
+        Raises:
+            ModelFailure: There is none, or a variable of the environment that it names is not set.
+        """
+        config = self.config(provider, model)
         if config.unset:
             names = " and ".join(config.unset)
             raise ModelFailure(
@@ -148,7 +154,12 @@ class ProviderModels:
             )
         return config
 
-    def _config(self, provider: str, model: str) -> ProviderConfig:
+    def config(self, provider: str, model: str) -> ProviderConfig:
+        """The entry of a provider.
+
+        Raises:
+            ModelFailure: There is none. Says what to add for the model.
+        """
         config = self.providers.find(provider)
         if config is None:
             raise ModelFailure(

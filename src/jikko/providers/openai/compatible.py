@@ -4,10 +4,12 @@ import re
 from typing import Any, Final
 
 from jikko.ports.models import ModelFailure, ModelRequest
+from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
 from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.parameters import Parameters
+from jikko.providers.openai.rerank import rerank
 from jikko.providers.openai.sse import EventBuffer
 from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
 from jikko.providers.sdk_client import MakeClient, SdkClient
@@ -68,6 +70,10 @@ class OpenAICompatible:
             return [model.id for model in page.data or ()]
         except Exception as error:
             raise failure_of(error) from None
+
+    async def rerank(self, request: RerankRequest) -> list[Ranked]:
+        """See ``Reranker.rerank``."""
+        return await rerank(await self._client.get(), request, self._config.model_name(request.model))
 
     async def close(self) -> None:
         """See ``Backend.close``."""
