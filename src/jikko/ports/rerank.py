@@ -24,7 +24,7 @@ class RerankRequest:
 class Ranked(NamedTuple):
     """A text that was ranked."""
 
-    index: int
+    place: int
     """Its place among the texts of the request, from 0."""
     score: float
     """How well it fits. Which scores are good ones depends on the model."""

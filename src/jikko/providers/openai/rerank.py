@@ -35,7 +35,7 @@ def _ranked(answer: Any, count: int) -> list[Ranked]:
         if not isinstance(score, (int, float)) or isinstance(score, bool) or score != score:
             raise _unreadable(f"a result has the relevance_score {score!r}")
         found.setdefault(index, float(score))
-    return sorted((Ranked(index, score) for index, score in found.items()), key=lambda each: (-each.score, each.index))
+    return sorted((Ranked(index, score) for index, score in found.items()), key=lambda each: (-each.score, each.place))
 
 
 def _unreadable(why: str) -> ModelFailure:
