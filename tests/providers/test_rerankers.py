@@ -27,7 +27,7 @@ async def answering(
     async with FakeModel(answer) as fake:
         models = models_of(f'{{"ranker": {{type: {kind}, base_url: "{fake.url}", api_key: rank-key-0123456789}}}}')
         try:
-            yield fake, ProviderRerankers(models)
+            yield fake, ProviderRerankers(models.connections)
         finally:
             await models.close()
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
-from jikko.assemble.models import providers_of
+from jikko.assemble.embeddings import make_embedder
+from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.cluster.alone import Alone
@@ -27,6 +28,8 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.embeddings import Embedder
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
@@ -58,6 +61,8 @@ class Assembly:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    embedder: Embedder
+    default_models: DefaultModels
     clock: Clock
 
 
@@ -153,5 +158,7 @@ async def assemble(
             files=FileService(files, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
+            embedder=make_embedder(ports.models),
+            default_models=default_models(settings, providers),
             clock=clock,
         )

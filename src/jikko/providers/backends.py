@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from jikko.providers.anthropic_messages import AnthropicMessages
+from jikko.providers.connections import MakeBackend
 from jikko.providers.llama_cpp.model import LlamaCpp
-from jikko.providers.models import MakeBackend
 from jikko.providers.openai.compatible import OpenAICompatible
 
 BACKENDS: Final[Mapping[str, MakeBackend]] = {

@@ -45,6 +45,11 @@ class Prices:
         self._list.close()
 
 
+def amount(unit_price: Decimal, tokens: int) -> Decimal:
+    """What so many tokens cost, by the price of a million."""
+    return (unit_price * tokens * PRICE_UNIT).normalize()
+
+
 def _price(prices: Any, provider: str, model: str, prompt: int, completion: int) -> Price:
     # At least one token of each, so that there is a unit price.
     prompt, completion = max(1, prompt), max(1, completion)
