@@ -82,11 +82,8 @@ async def test_a_refusal_tells_its_reason_and_no_key() -> None:
 
 
 async def test_a_provider_without_its_key_is_not_ready_and_one_that_ranks_nothing_is_none() -> None:
-    rerankers = ProviderRerankers(
-        models_of(
-            '{"a": {type: jina, api_key: "${MISSING}"}, "b": {type: jina, api_key: k}, "anthropic": {api_key: k}}'
-        )
-    )
+    entries = '{"a": {type: jina, api_key: "${MISSING}"}, "b": {type: jina, api_key: k}, "anthropic": {api_key: k}}'
+    rerankers = ProviderRerankers(models_of(entries).connections)
 
     assert not rerankers.is_ready("a")
     assert rerankers.is_ready("b")

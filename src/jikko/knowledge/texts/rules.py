@@ -16,7 +16,7 @@ MOST_SIZE: Final = 4000
 
 
 class CuttingError(Exception):
-    """A rule that cannot be followed, such as one whose numbers are out of their range. The document ends with it as its error."""
+    """A rule that cannot be followed, such as one with numbers out of their range: the error of the document."""
 
 
 class Segmentation(Struct, frozen=True):
