@@ -87,7 +87,11 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("sambanova"): WellKnown(base_url="https://api.sambanova.ai/v1"),
     _plugin("deepinfra"): WellKnown(base_url="https://api.deepinfra.com/v1/openai"),
     _plugin("huggingface_hub"): WellKnown(base_url="https://router.huggingface.co/v1"),
-    _plugin("jina"): WellKnown(type="jina", base_url="https://api.jina.ai/v1"),
+    _plugin("jina"): WellKnown(
+        type="jina",
+        base_url="https://api.jina.ai/v1",
+        defaults=(("embedding", "jina-embeddings-v3"), ("rerank", "jina-reranker-v2-base-multilingual")),
+    ),
     _plugin("ollama"): WellKnown(base_url="http://localhost:11434/v1", structured=_ALL, needs_key=False),
     _plugin("vllm"): WellKnown(base_url="http://localhost:8000/v1", structured=_ALL, needs_key=False),
     _plugin("localai"): WellKnown(base_url="http://localhost:8080/v1", needs_key=False),

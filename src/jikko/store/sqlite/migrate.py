@@ -52,12 +52,15 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """All migrations, in order."""
-    files = [file for file in resources.files(f"{__package__}.migrations").iterdir() if file.name.endswith(".sql")]
-    return sorted(
-        (_migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files),
-        key=lambda migration: migration.version,
-    )
+    """All migrations of the database of apps and runs, in order."""
+    return [_migration(step.version, step.script) for step in migrations_in(f"{__package__}.migrations")]
+
+
+def migrations_in(package: str) -> list[Migration]:
+    """The scripts of a package, in order."""
+    files = [file for file in resources.files(package).iterdir() if file.name.endswith(".sql")]
+    steps = (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files)
+    return sorted(steps, key=lambda migration: migration.version)
 
 
 def _migration(version: int, script: str) -> Migration:
