@@ -6,6 +6,7 @@
   * BadRequest            the request cannot be understood
   * UploadRefused         the upload does not hold one file that can be stored
   * Unauthorized          no or a wrong API key
+  * Forbidden             it is there, and may not be changed
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
     * NameTaken           another app has the name
@@ -18,6 +19,7 @@
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
     * KeyTaken            the idempotency key has a run already
+  * ServiceFailed            a model or service that the request needs failed
   * StoreUnavailable      the database cannot be read or written now
     * LogDamaged          the log of one run cannot be read, now or later
   * LogUnwritable         the log of one run cannot be written, now or later
@@ -108,6 +110,16 @@ class Unauthorized(JikkoError):
     code = "unauthorized"
     status = 401
     headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Bearer realm="api"'})
+
+
+class Forbidden(JikkoError):
+    """It is there, and may not be changed."""
+
+    status = 403
+
+    def __init__(self, message: str, *, code: str = "forbidden") -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class NotFound(JikkoError):
@@ -220,6 +232,14 @@ class KeyTaken(LogConflict):
         self.fingerprint = fingerprint
         """Of the request that the other run was started by."""
         super().__init__(f"The idempotency key belongs to run {run_id}.")
+
+
+class ServiceFailed(JikkoError):
+    """A model or service elsewhere, which the request needs, failed. The message says how."""
+
+    code = "invalid_param"
+    status = 400
+    # As Dify answers it: its clients know no other.
 
 
 class StoreUnavailable(JikkoError):

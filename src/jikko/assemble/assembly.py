@@ -10,6 +10,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
 from jikko.assemble.embeddings import make_embedder
+from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
@@ -21,6 +22,7 @@ from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.knowledge.service import Knowledge
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
@@ -59,6 +61,7 @@ class Assembly:
     retries: Retries
     end_users: EndUsers
     files: FileService
+    knowledge: Knowledge
     forms: Forms
     file_limits: FileLimits
     embedder: Embedder
@@ -115,7 +118,12 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, files, stack, workers)
+        datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
+        ports = make_node_ports(settings, providers, files, datasets, stack, workers)
+        rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
+        knowledge = make_knowledge(
+            settings, datasets, ports, providers, signer=signer, cluster=cluster, rate=rate, clock=clock
+        )
         file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         runs = Runs(
@@ -144,7 +152,7 @@ async def assemble(
         yield Assembly(
             settings=settings,
             cluster=cluster,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=SharedRequestRate(settings.requests_per_minute, cluster.count)),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
@@ -156,6 +164,7 @@ async def assemble(
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
+            knowledge=knowledge,
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
             embedder=make_embedder(ports.models),

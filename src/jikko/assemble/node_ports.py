@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from jikko.assemble.knowledge import make_retrieval
 from jikko.assemble.models import make_models
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
@@ -12,6 +13,7 @@ from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
@@ -19,11 +21,17 @@ from jikko.values import Json
 
 
 def make_node_ports(
-    settings: Settings, providers: Providers, files: Files, stack: AsyncExitStack, workers: int
+    settings: Settings,
+    providers: Providers,
+    files: Files,
+    datasets: OpenKnowledge,
+    stack: AsyncExitStack,
+    workers: int,
 ) -> NodePorts:
     """Build the ports of nodes.
 
     Args:
+        datasets: Those that nodes search.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -41,12 +49,15 @@ def make_node_ports(
     stack.push_async_callback(documents.close)
     models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
+    retrieval = make_retrieval(datasets, http, models)
+    stack.push_async_callback(retrieval.close)
     return NodePorts(
         sandbox=sandbox,
         http=http,
         files=files,
         documents=documents,
         models=models,
+        knowledge=retrieval,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,

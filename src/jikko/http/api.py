@@ -9,6 +9,7 @@ from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.knowledge.service import Knowledge
 from jikko.ports.clock import Clock
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
@@ -33,6 +34,7 @@ class Api:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    knowledge: Knowledge
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

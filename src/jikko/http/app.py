@@ -69,7 +69,7 @@ class _Application:
                 return self._no_operation(request)
             if operation.ids and not all(is_uuid(request.path_params[name]) for name in operation.ids):
                 return no_page()
-            if self._api.apps.counts_requests and not operation.open:
+            if self._api.apps.counts_requests and not operation.open and operation.key == "app":
                 await authenticated(request)
             return await operation.handler(request)
         except JikkoError as error:

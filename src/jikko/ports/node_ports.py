@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
 from jikko.ports.http import HttpClient
+from jikko.ports.knowledge import KnowledgeSearch, NoKnowledge
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
 
@@ -47,4 +48,5 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
+    knowledge: KnowledgeSearch = field(default_factory=NoKnowledge)
     limits: ValueLimits = field(default_factory=ValueLimits)

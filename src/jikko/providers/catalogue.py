@@ -90,7 +90,7 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("jina"): WellKnown(
         type="jina",
         base_url="https://api.jina.ai/v1",
-        defaults=(("embedding", "jina-embeddings-v3"), ("rerank", "jina-reranker-v2-base-multilingual")),
+        defaults=(("rerank", "jina-reranker-v2-base-multilingual"),),
     ),
     _plugin("ollama"): WellKnown(base_url="http://localhost:11434/v1", structured=_ALL, needs_key=False),
     _plugin("vllm"): WellKnown(base_url="http://localhost:8000/v1", structured=_ALL, needs_key=False),

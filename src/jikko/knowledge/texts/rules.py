@@ -116,9 +116,11 @@ def checked_rule(given: Any, form: str) -> dict[str, Json]:
     cleaning = rules.get("pre_processing_rules")
     if cleaning is None:
         raise InvalidParam("Process rule pre_processing_rules is required")
-    kept = {
+    kept: dict[str, Json] = {
         "pre_processing_rules": _checked_cleaning(cleaning),
         "segmentation": _checked_segmentation(rules.get("segmentation"), "segmentation"),
+        "parent_mode": None,
+        "subchunk_segmentation": None,
     }
     if mode == "hierarchical":
         parent_mode = rules.get("parent_mode")

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -83,7 +83,8 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
     newest, began = steps[-1].version, time.monotonic()
     while (current := _version(connection, path, newest)) < newest:
         try:
-            with alone():
+            # One without a schema is nobody's yet: whoever comes first makes it.
+            with alone() if current else nullcontext():
                 _apply(connection, path, steps)
         except FolderInUse as error:
             if time.monotonic() - began < _PATIENCE:

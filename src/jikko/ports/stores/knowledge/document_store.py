@@ -32,6 +32,9 @@ class DocumentStore(Protocol):
 
         Args:
             content: Its new source; ``None`` keeps the one that it has.
+
+        Raises:
+            InvalidParam: Another document of the dataset has the name that it would get.
         """
         ...
 

@@ -75,6 +75,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """The process rule, as ``knowledge.texts.rules.checked_rule`` gives it."""
     form: str
     language: str = "English"
+    created_from: str = "api"
+    """``web`` once it was updated. Source: Dify 1.15, spec/knowledge.md and the recorded cases."""
     status: DocumentStatus = "waiting"
     error: str | None = None
     """Why it is in error; or, while it is being indexed, why that has to wait."""

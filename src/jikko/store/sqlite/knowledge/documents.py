@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from jikko.errors import NotFound
+from jikko.errors import InvalidParam, NotFound
 from jikko.ports.stores.knowledge.document_store import MakeDocument
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
 from jikko.store.sqlite.database import Database
@@ -73,6 +73,11 @@ class SqliteDocuments:
             if found is None:
                 return None
             document, job = change(found)
+            other = DOCUMENTS.one(
+                connection, "dataset_id = ? AND name = ?", (stored_id(dataset_id), storable(document.name))
+            )
+            if other is not None and other.id != document.id:
+                raise InvalidParam(f"There is another document called {document.name!r} in the dataset.")
             DOCUMENTS.replace(connection, document)
             if content is not None:
                 _put_source(connection, document, content)

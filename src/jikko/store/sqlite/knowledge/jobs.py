@@ -40,6 +40,7 @@ _PUBLISH_SEGMENTS: Final = """
 UPDATE segment SET enabled = 1, status = 'completed', completed_at = ?
 WHERE document_id = ? AND version = ? AND status <> 'completed'
 """
+_TOKENS: Final = "SELECT sum(tokens) FROM segment WHERE document_id = ? AND version = ?"
 _GARBAGE: Final = """
 INSERT INTO garbage (document_id, segments_below, nodes_below) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET segments_below = max(segments_below, excluded.segments_below),
@@ -161,6 +162,8 @@ class SqliteJobs:
             key = stored_id(job.document_id)
             at = document.completed_at
             connection.execute(_PUBLISH_SEGMENTS, (at, key, document.version))
+            tokens = connection.execute(_TOKENS, (key, document.version)).fetchone()[0]
+            DOCUMENTS.replace(connection, replace(document, tokens=tokens or 0))
             connection.execute(_GARBAGE, (key, document.version, document.index_version))
             connection.execute("DELETE FROM job WHERE document_id = ?", (key,))
 

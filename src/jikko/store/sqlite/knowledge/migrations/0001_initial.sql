@@ -34,6 +34,7 @@ CREATE TABLE document (
   rule TEXT NOT NULL, -- JSON
   form TEXT NOT NULL,
   language TEXT NOT NULL,
+  created_from TEXT NOT NULL,
   status TEXT NOT NULL,
   error TEXT,
   enabled INTEGER NOT NULL,

@@ -1,0 +1,15 @@
+"""``jikko knowledge``: the datasets of a data folder."""
+
+import click
+
+from jikko.cli.knowledge.external import external
+from jikko.cli.knowledge.keys import keys
+
+
+@click.group()
+def knowledge() -> None:
+    """Fill datasets with documents, search them, and say who may."""
+
+
+for command in (keys, external):
+    knowledge.add_command(command)
