@@ -34,6 +34,11 @@ def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
     if extension in _HTML:
         return [html_run(decode(content))]
     match format:
+        case "DOCX":
+            with reading(format):
+                from jikko.documents.word import docx_parts
+
+                return ["\n".join(part.rstrip("\n") for part in docx_parts(content))]
         case "PDF":
             with reading(format):
                 from jikko.documents.pdf import pdf_pages
@@ -64,7 +69,7 @@ def markdown_sections(text: str) -> list[str]:
     for heading, lines in sections:
         below = _TAG.sub("", "\n".join(lines))
         if heading is not None:
-            pieces.append(f"{heading.replace('#', '').strip()}\n{below}".strip("\n"))
+            pieces.append(f"{heading.replace('#', '').strip()}\n{below.strip()}".strip())
         elif below.strip():
             pieces.append(below)
     return pieces

@@ -14,6 +14,7 @@ from jikko.knowledge.metadata import with_built_in
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.knowledge.wakening import Wake
 from jikko.ports.clock import Clock
+from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject, SourceFile
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
@@ -29,6 +30,8 @@ class NewSource(NamedTuple):
     content: bytes
     mime_type: str = "text/plain"
     extension: str = "txt"
+    size: int | None = None
+    """What is told of its size, if not its bytes."""
 
 
 class IndexingStatus(NamedTuple):
@@ -169,8 +172,8 @@ class Documents:
         )
         return dataset, found, total
 
-    async def counts(self, documents: Sequence[Document]) -> Mapping[str, tuple[int, int, int]]:
-        """By document: segments, completed segments, and hits."""
+    async def counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
+        """How many segments documents have, by document."""
         return await (await self._knowledge.made()).documents.segment_counts(documents)
 
     async def batch(self, dataset_id: str, batch: str) -> list[IndexingStatus]:
@@ -180,7 +183,7 @@ class Documents:
         if not found:
             raise NotFound("Documents not found.")
         counts = await self.counts(found)
-        return [IndexingStatus(each, counts[each.id][1], counts[each.id][0]) for each in found]
+        return [IndexingStatus(each, counts[each.id].completed, counts[each.id].total) for each in found]
 
     async def delete(self, dataset_id: str, document_id: str) -> None:
         """Delete a document, also one that is being indexed.
@@ -252,6 +255,11 @@ def checked_name(name: str) -> str:
     return name[:_MOST_NAME]
 
 
+def text_source(name: str, text: str) -> NewSource:
+    """A text as a source. As at Dify, its characters are told as its size."""
+    return NewSource(name, text.encode("utf-8", "replace"), size=len(text))
+
+
 def source_of(name: str, content: bytes, mime_type: str) -> NewSource:
     """A file as a source."""
     extension = posixpath.splitext(name)[1].lstrip(".").lower()
@@ -267,7 +275,7 @@ def _file(source: NewSource, now: float) -> SourceFile:
     return SourceFile(
         id=new_id(),
         name=source.name,
-        size=len(source.content),
+        size=len(source.content) if source.size is None else source.size,
         extension=source.extension,
         mime_type=source.mime_type,
         created_at=now,

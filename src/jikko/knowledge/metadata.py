@@ -19,8 +19,8 @@ BUILT_IN: Final[dict[str, FieldType]] = {
     "last_update_date": "time",
     "source": "string",
 }
-UPLOADER: Final = "jikko"
-"""Who adds documents: the knowledge API has no users."""
+UPLOADER: Final = "know"
+"""Who adds documents: the knowledge API has no users, so all have one name, which is the recorded one."""
 
 
 def built_in_values(document: Document) -> JsonObject:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidParam
+from jikko.knowledge.indexing.cutting_stage import hash_of
 from jikko.knowledge.texts.cleaning import cleaned
 from jikko.knowledge.texts.cutting import automatic_chunks, custom_chunks
 from jikko.knowledge.texts.rules import AUTOMATIC, CuttingError, Segmentation, checked_rule, rule_of
@@ -37,6 +38,7 @@ def test_documents_are_cut_as_recorded(body: dict[str, Any], rows: list[dict[str
     got = list(drafts([body["text"]], rule))
 
     assert [draft.content for draft in got] == [row["content"] for row in rows]
+    assert [hash_of(draft.raw) for draft in got] == [row["index_node_hash"] for row in rows]
     if not rule.full_doc:
         assert [list(draft.children) for draft in got] == [
             [child["content"] for child in row["child_chunks"]] for row in rows
@@ -56,7 +58,7 @@ def test_a_full_document_is_one_parent_and_is_not_cleaned() -> None:
     }
     rule = rule_of(checked_rule({"mode": "hierarchical", "rules": rules}, "hierarchical_model"))
 
-    assert list(drafts(["a   b", "。c"], rule)) == [Draft("a   b\n。c", ("a   b", "c"))]
+    assert list(drafts(["a   b", "。c"], rule)) == [Draft("a   b\n。c", ("a   b", "c"), raw="a   b\n。c")]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.dify.knowledge.datasets import NOBODY
 from jikko.knowledge.documents import IndexingStatus
 from jikko.knowledge.metadata import BUILT_IN, built_in_values
+from jikko.ports.stores.knowledge.document_store import SegmentCounts
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, MetadataField
 from jikko.values import Json, Seconds, Uuid
 
@@ -192,7 +193,7 @@ def document_body(document: Document, hits: int, fields: Sequence[MetadataField]
 
 
 def document_detail(
-    document: Document, segments: int, hits: int, fields: Sequence[MetadataField], which: str
+    document: Document, counts: SegmentCounts, fields: Sequence[MetadataField], which: str
 ) -> DocumentDetail:
     """All that is told of a document.
 
@@ -228,9 +229,9 @@ def document_detail(
         archived=document.archived,
         doc_type=UNSET if which == "without" else None,
         doc_metadata=UNSET if which == "without" else values,
-        segment_count=segments,
-        average_segment_length=document.words // segments if segments else 0,
-        hit_count=hits,
+        segment_count=counts.total,
+        average_segment_length=counts.words // counts.total if counts.total else 0,
+        hit_count=counts.hits,
         display_status=display_status(document),
         doc_form=document.form,
         doc_language=document.language,

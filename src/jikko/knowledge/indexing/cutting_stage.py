@@ -114,7 +114,7 @@ def _segment(document: Document, job: Job, now: float, position: int, draft: Dra
         words=len(draft.content),
         tokens=tokens,
         node_id=new_id(),
-        hash=hash_of(draft.content),
+        hash=hash_of(draft.raw or draft.content),
         created_at=now,
         updated_at=now,
         indexing_at=now,

@@ -21,6 +21,8 @@ class Draft(Struct, frozen=True):
     content: str
     children: tuple[str, ...] = ()
     answer: str | None = None
+    raw: str = ""
+    """As it was cut: what its hash is made of."""
 
 
 def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[Draft]:
@@ -31,18 +33,18 @@ def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[Draft]:
     """
     if rule.mode != "hierarchical":
         for text in texts:
-            yield from map(Draft, plain_chunks(text, rule))
+            yield from (Draft(chunk, raw=raw) for raw, chunk in plain_chunks(text, rule))
         return
     for parent in _parents(texts, rule):
         children = () if rule.children is None else tuple(children_of(parent, rule.children))
-        yield Draft(parent, children)
+        yield Draft(parent, children, raw=parent)
 
 
-def plain_chunks(text: str, rule: ProcessRule) -> Iterator[str]:
-    """The chunks of one text, as segments hold them."""
+def plain_chunks(text: str, rule: ProcessRule) -> Iterator[tuple[str, str]]:
+    """The chunks of one text, as they were cut and as segments hold them."""
     text = cleaned(text, rule.cleaning)
     chunks = automatic_chunks(text) if rule.mode == "automatic" else custom_chunks(text, rule.segmentation)
-    return filter(None, map(_without_leading_symbols, chunks))
+    return ((raw, chunk) for raw in chunks if (chunk := _without_leading_symbols(raw)))
 
 
 def children_of(parent: str, by: Segmentation) -> Iterator[str]:

@@ -9,7 +9,7 @@ from jikko.dify.knowledge.datasets import DatasetPage, dataset_body
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import Answer, deleted, json_response
 from jikko.http.routes.knowledge.access import knowledge_of
 from jikko.http.routes.knowledge.pages import lenient_page
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
@@ -139,7 +139,7 @@ async def change_dataset(request: Request) -> Answer:
 async def delete_dataset(request: Request) -> Answer:
     """``DELETE /v1/datasets/{dataset_id}``: with all that is in it."""
     await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
-    return no_content()
+    return deleted()
 
 
 _KINDS = ("llm", "text-embedding", "rerank", "speech2text", "moderation", "tts")

@@ -16,14 +16,14 @@ from jikko.dify.knowledge.documents import (
 from jikko.errors import InvalidParam, UploadRefused
 from jikko.http.fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Response, json_response, no_content
+from jikko.http.responses import Answer, Response, deleted, json_response
 from jikko.http.routes.knowledge.access import knowledge_of
 from jikko.http.routes.knowledge.datasets import Technique
 from jikko.http.routes.knowledge.forms import sent_file
 from jikko.http.routes.knowledge.pages import default_page
 from jikko.knowledge.archive import zipped
 from jikko.knowledge.datasets import DatasetWishes
-from jikko.knowledge.documents import NewSource
+from jikko.knowledge.documents import NewSource, text_source
 from jikko.ports.stores.knowledge.records import Document
 from jikko.values import Json
 
@@ -103,7 +103,7 @@ async def create_document_by_text(request: Request) -> Answer:
     knowledge = knowledge_of(request)
     await knowledge.datasets.get(dataset_id)
     body = checked(await request.json(), NewTextDocument)
-    source = NewSource(body.name, body.text.encode("utf-8", "replace"))
+    source = text_source(body.name, body.text)
     return await _created(request, dataset_id, source, body)
 
 
@@ -136,7 +136,7 @@ async def update_document_by_text(request: Request) -> Answer:
     body = checked(await request.json(), TextChanges)
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
-    source = None if body.text is None else NewSource(body.name or "", body.text.encode("utf-8", "replace"))
+    source = None if body.text is None else text_source(body.name or "", body.text)
     return await _updated(request, source, body.name, body.process_rule)
 
 
@@ -176,7 +176,7 @@ async def list_documents(request: Request) -> Answer:
     )
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
     counts = await knowledge.documents.counts(found)
-    data = [document_body(each, counts[each.id][2], fields) for each in found]
+    data = [document_body(each, counts[each.id].hits, fields) for each in found]
     return json_response(DocumentPage(data, page * limit < total, limit, total, page))
 
 
@@ -196,14 +196,14 @@ async def get_document(request: Request) -> Answer:
         request.path_params["dataset_id"], request.path_params["document_id"]
     )
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
-    total, _, hits = (await knowledge.documents.counts([document]))[document.id]
-    return json_response(document_detail(document, total, hits, fields, which))
+    counts = await knowledge.documents.counts([document])
+    return json_response(document_detail(document, counts[document.id], fields, which))
 
 
 async def delete_document(request: Request) -> Answer:
     """``DELETE …/documents/{document_id}``: also one that is being indexed."""
     await knowledge_of(request).documents.delete(request.path_params["dataset_id"], request.path_params["document_id"])
-    return no_content()
+    return deleted()
 
 
 async def change_document_status(request: Request) -> Answer:

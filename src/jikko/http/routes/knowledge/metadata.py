@@ -8,7 +8,7 @@ from jikko.dify.knowledge.datasets import FieldName, TagName, TagsOfDataset, tag
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import Answer, deleted, json_response
 from jikko.http.routes.knowledge.access import knowledge_of
 from jikko.http.routes.knowledge.documents import Done
 from jikko.knowledge.metadata import BUILT_IN
@@ -147,7 +147,7 @@ async def rename_field(request: Request) -> Answer:
 async def delete_field(request: Request) -> Answer:
     """``DELETE …/metadata/{metadata_id}``: its values go with it."""
     await knowledge_of(request).metadata.delete(request.path_params["dataset_id"], request.path_params["metadata_id"])
-    return no_content()
+    return deleted()
 
 
 async def list_built_in_fields(request: Request) -> Answer:
@@ -202,7 +202,7 @@ async def delete_tag(request: Request) -> Answer:
     """``DELETE /v1/datasets/tags``."""
     body = checked(await request.json(), TagChoice)
     await knowledge_of(request).tags.delete(body.tag_id)
-    return no_content()
+    return deleted()
 
 
 async def bind_tags(request: Request) -> Answer:
@@ -211,7 +211,7 @@ async def bind_tags(request: Request) -> Answer:
     if not body.tag_ids:
         raise InvalidParam("Tag IDs is required.")
     await knowledge_of(request).tags.bind(body.tag_ids, body.target_id)
-    return no_content()
+    return deleted()
 
 
 async def unbind_tags(request: Request) -> Answer:
@@ -221,7 +221,7 @@ async def unbind_tags(request: Request) -> Answer:
     if not ids:
         raise InvalidParam("Tag IDs is required.")
     await knowledge_of(request).tags.unbind(ids, body.target_id)
-    return no_content()
+    return deleted()
 
 
 async def list_tags_of_dataset(request: Request) -> Answer:

@@ -16,7 +16,7 @@ from jikko.dify.knowledge.segments import (
 from jikko.errors import InvalidParam
 from jikko.http.fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.responses import Answer, deleted, json_response
 from jikko.http.routes.knowledge.access import knowledge_of
 from jikko.http.routes.knowledge.pages import strict_page
 from jikko.knowledge.segments import SegmentWishes
@@ -124,7 +124,7 @@ async def delete_segment(request: Request) -> Answer:
     """``DELETE …/segments/{segment_id}``: the positions of others stay."""
     path = request.path_params
     await knowledge_of(request).segments.delete(path["dataset_id"], path["document_id"], path["segment_id"])
-    return no_content()
+    return deleted()
 
 
 async def list_child_chunks(request: Request) -> Answer:
@@ -168,4 +168,4 @@ async def delete_child_chunk(request: Request) -> Answer:
     await knowledge_of(request).segments.delete_child(
         path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"]
     )
-    return no_content()
+    return deleted()

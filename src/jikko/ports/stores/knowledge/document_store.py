@@ -1,12 +1,23 @@
 """Where documents of datasets are kept, and their metadata."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jikko.ports.stores.knowledge.records import Document, Job, JsonObject, MetadataField
 
 MakeDocument = Callable[[Document | None, int], tuple[Document, Job]]
 """Makes a document of the one that has its name, if any, and of its position."""
+
+
+class SegmentCounts(NamedTuple):
+    """The segments that a document shows."""
+
+    total: int = 0
+    completed: int = 0
+    hits: int = 0
+    """How often they were found."""
+    words: int = 0
+    """Characters of all of them."""
 
 
 class DocumentStore(Protocol):
@@ -84,8 +95,8 @@ class DocumentStore(Protocol):
         """The document that was made of a file."""
         ...
 
-    async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, tuple[int, int, int]]:
-        """By document: how many segments it shows, how many of them are completed, and how often they were hit."""
+    async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
+        """How many segments documents show, by document."""
         ...
 
     async def fields(self, dataset_id: str) -> list[tuple[MetadataField, int]]:

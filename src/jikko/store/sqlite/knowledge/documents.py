@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.ports.stores.knowledge.document_store import MakeDocument
+from jikko.ports.stores.knowledge.document_store import MakeDocument, SegmentCounts
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import id_text, storable, stored_id
@@ -24,7 +24,7 @@ _BY_DISPLAY_STATUS: Final = {
     "archived": "status = 'completed' AND archived",
 }
 _SEGMENT_COUNTS: Final = """
-SELECT document.id, count(*), sum(segment.status = 'completed'), sum(segment.hits) FROM document
+SELECT document.id, count(*), sum(segment.status = 'completed'), sum(segment.hits), sum(segment.words) FROM document
 JOIN segment ON segment.document_id = document.id
   AND (segment.version = document.version OR document.version = 0)
 WHERE document.id IN ({}) GROUP BY document.id
@@ -160,12 +160,12 @@ class SqliteDocuments:
         where = "id = (SELECT document_id FROM source WHERE file_id = ?)"
         return self._database.quick(lambda connection: DOCUMENTS.one(connection, where, (stored_id(file_id),)))
 
-    async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, tuple[int, int, int]]:
+    async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
         values = [stored_id(document.id) for document in documents]
         query = _SEGMENT_COUNTS.format(", ".join("?" * len(values)))
         rows = await self._database.read(lambda connection: connection.execute(query, values).fetchall())
-        counts = {id_text(row[0]): (row[1], row[2], row[3]) for row in rows}
-        return {document.id: counts.get(document.id, (0, 0, 0)) for document in documents}
+        counts = {id_text(row[0]): SegmentCounts(*row[1:]) for row in rows}
+        return {document.id: counts.get(document.id, SegmentCounts()) for document in documents}
 
     async def fields(self, dataset_id: str) -> list[tuple[MetadataField, int]]:
         query = f"""SELECT {FIELDS.columns}, (SELECT count(*) FROM field_use WHERE field_id = field.id)
