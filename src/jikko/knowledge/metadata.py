@@ -34,6 +34,14 @@ def built_in_values(document: Document) -> JsonObject:
     }
 
 
+def in_order(metadata: JsonObject | None) -> JsonObject | None:
+    """Metadata in the order in which Dify shows it: short names first, of equal length by their bytes."""
+    if metadata is None:
+        return None
+    names = sorted(metadata, key=lambda name: (len(encoded := name.encode("utf-8", "replace")), encoded))
+    return {name: metadata[name] for name in names}
+
+
 def with_built_in(document: Document) -> Document:
     """A document with the built-in fields among its metadata."""
     return replace(document, metadata={**(document.metadata or {}), **built_in_values(document)})

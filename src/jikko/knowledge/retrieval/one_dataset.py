@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jikko.errors import JikkoError
+from jikko.knowledge.metadata import in_order
 from jikko.knowledge.retrieval.conditions import meets
 from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.model import Reranking, RetrievalModel
@@ -220,7 +221,7 @@ async def _candidates(stores: KnowledgeStores, searched: Searched, found: Sequen
             position=segment.position,
             hash=segment.hash,
             hits=segment.hits,
-            metadata=document.metadata,
+            metadata=in_order(document.metadata),
         )
         found_by = None if chunk is None else FoundChild(chunk.id, chunk.content, chunk.position, each.score)
         candidates.append(Candidate(hit, found_by, each.score))
