@@ -1,5 +1,6 @@
 """The API in process: the ASGI application on the world of the service's tests."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from jikko.ports.stores.app_store import App
 from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
 from tests.knowledge.scene import no_datasets
-from tests.runs.world import Process, World
+from tests.runs.world import PATIENCE, Process, World
 
 RUN = "/v1/workflows/run"
 
@@ -67,3 +68,47 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
 def body(mode: str = "blocking", **inputs: Any) -> dict[str, Any]:
     """The body of a start."""
     return {"inputs": inputs, "user": "anna", "response_mode": mode}
+
+
+class Listener:
+    """A client that reads what comes until it hangs up."""
+
+    def __init__(self, application: Any, key: str, method: str, path: str, content: bytes = b"") -> None:
+        path, _, query = path.partition("?")
+        self.received = b""
+        self._content = content
+        self._left = asyncio.Event()
+        headers = {"host": "x", "authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [
+                (name.encode(), value.encode())
+                for name, value in (headers | {"content-type": "application/json"}).items()
+            ],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        self.served = asyncio.ensure_future(application(scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._content:
+            content, self._content = self._content, b""
+            return {"type": "http.request", "body": content, "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.received += message.get("body", b"")
+
+    async def leave(self) -> None:
+        """Hang up, and wait until nothing of the request is left."""
+        self._left.set()
+        async with asyncio.timeout(PATIENCE):
+            await self.served

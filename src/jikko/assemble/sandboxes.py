@@ -13,7 +13,7 @@ from jikko.settings import Settings
 
 
 def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
-    """The sandbox of this platform, for one of so many processes. Starts nothing."""
+    """The sandbox of this platform, for one of ``workers`` processes. Starts nothing."""
     if sys.platform != "linux":
         return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
     return ForkServerSandbox(sandbox_limits(settings).for_worker(workers))

@@ -1,4 +1,4 @@
-"""What happened so far in a run that is still open, as a client that comes late is told it.
+"""The snapshot of a run that is still open: what happened so far, for a client that comes late.
 
 Source: Dify 1.15, spec/service-api.md §4.3, recordings human_input__approve.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jikko.dify import events as wire
+from jikko.dify import events as dify_events
 from jikko.dify.messages import Message, NodeFinishedBefore, NodeStartedBefore
 from jikko.events import Event, FormClosed, FormRequested, RunStarted
 from jikko.record import NodeExecution, RunRecord, node_executions
@@ -18,7 +18,7 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[Message]:
     owner = record.owner
     messages: list[tuple[str, msgspec.Struct]] = []
     if log and isinstance(log[0], RunStarted):
-        messages.append(("workflow_started", wire.run_started(owner, log[0], "initial", with_time=True)))
+        messages.append(("workflow_started", dify_events.run_started(owner, log[0], "initial", with_time=True)))
     waiting = _waiting(log)
     for execution in node_executions(log):
         messages.append(("node_started", NodeStartedBefore(**_node(execution))))
@@ -29,9 +29,9 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[Message]:
     if record.status == "paused":
         # Dify tells the form as the file has it here, references and all.
         forms = [_as_written(form) for form in waiting.values()]
-        messages += [("human_input_required", wire.form_requested(form)) for form in forms]
-        messages.append(("workflow_paused", wire.run_paused(record, forms)))
-    return [wire.message(owner, name, data) for name, data in messages]
+        messages += [("human_input_required", dify_events.form_requested(form)) for form in forms]
+        messages.append(("workflow_paused", dify_events.run_paused(record, forms)))
+    return [dify_events.message(owner, name, data) for name, data in messages]
 
 
 def _waiting(log: list[Event]) -> dict[str, FormRequested]:

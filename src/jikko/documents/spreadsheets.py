@@ -31,7 +31,7 @@ def read_excel(content: bytes) -> str:
 def excel_sheets(content: bytes) -> list[list[list[Cell]]]:
     """The rows of each sheet.
 
-    Of both formats of Excel, told apart by their first bytes: they are often named like each other.
+    Of both formats of Excel, distinguished by their first bytes: they are often named like each other.
     """
     if content.startswith(ZIP_MAGIC):
         sheets = _xlsx_sheets(content)

@@ -19,7 +19,7 @@ ALLOWED_HEADERS: Final = (
 EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id")
 """Headers of an answer that a page may read."""
 
-EVERYBODY: Final = (b"access-control-allow-origin", b"*")
+ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 """The header of answers to those who are no pages."""
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())

@@ -141,7 +141,7 @@ class Request:
             raise BadRequest(f"{_UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
-        # Nearly no body has so many brackets at all.
+        # Nearly no body has that many brackets at all.
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             raise _too_deep()
         if not isinstance(value, dict):
@@ -175,7 +175,7 @@ def _place(body: bytes, error: Exception) -> tuple[int, int]:
     found = _BYTE.search(str(error))
     place = int(found[1]) if found else len(body)
     if "trailing" in str(error):
-        place -= 1  # that is told when one more was read
+        place -= 1  # known only when one more was read
     try:
         before = body[:place].decode()
     except UnicodeDecodeError as spoilt:

@@ -22,6 +22,7 @@ from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.nodes.model.question_classifier import QuestionClassifier
+from jikko.nodes.tools.tool import ToolNode
 
 NODE_CLASSES: tuple[Any, ...] = (
     Answer,
@@ -42,6 +43,7 @@ NODE_CLASSES: tuple[Any, ...] = (
     QuestionClassifier,
     Start,
     TemplateTransform,
+    ToolNode,
     VariableAggregator,
 )
 

@@ -105,7 +105,7 @@ class ModelRequest:
     """JSON Schema that the answer must fit; only for models that can. Its name is ``answer``."""
     stream: bool = True
     joined: bool = True
-    """Whether texts that came together may be told together: cheaper when there is much to do."""
+    """Whether texts that came together may be one event: cheaper when there is much to do."""
     app_id: str = ""
     run_id: str = ""
     """Requests that wait for a limit of the provider take turns by app, and by run within it."""
@@ -209,7 +209,7 @@ class ModelFailure(Exception):
         self.unsupported = unsupported
         """What the model turned out not to be able to; ``abilities`` no longer has it."""
         self.retry_after = retry_after
-        """Seconds after which the provider said to try again."""
+        """Seconds after which the provider asks to try again."""
 
 
 class Models(Protocol):

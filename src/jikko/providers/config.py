@@ -125,7 +125,7 @@ class Providers:
         return self.entries.get(model_provider(provider)) or self.entries.get(FALLBACK)
 
     def for_worker(self, workers: int) -> "Providers":
-        """The same for one of so many processes: limits are shared out, rounded up."""
+        """The same for one of ``workers`` processes: limits are shared out, rounded up."""
         shared = {
             name: replace(
                 entry,

@@ -13,7 +13,7 @@ from jikko.providers.prices import amount
 from jikko.providers.progress import Progress
 from jikko.providers.tokens import estimated
 
-_BUSY: Final = 64
+_BUSY_REQUESTS: Final = 64
 """Requests under way from which on texts that came together are told together."""
 
 
@@ -51,7 +51,7 @@ class ProviderModels:
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
         async with limiter.slot(request.app_id, request.run_id, request.key):
-            if limiter.active < _BUSY:
+            if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             progress = Progress(tell if request.stream else None, config.max_answer)
             try:

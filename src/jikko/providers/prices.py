@@ -20,7 +20,7 @@ class Prices:
         """Prices that do not depend on the number of tokens; ``None`` where they do."""
 
     async def of(self, config: ProviderConfig, provider: str, model: str, prompt: int, completion: int) -> Price:
-        """The price of a million tokens of a model, for a call with so many tokens. Zero if it is not known."""
+        """The price of a million tokens of a model, for a call with that many tokens. Zero if it is not known."""
         traits = config.models.get(model)
         own = traits.price if traits is not None and traits.price is not None else config.traits.price
         if own is not None:

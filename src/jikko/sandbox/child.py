@@ -9,7 +9,7 @@ from typing import Final
 from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply
 
 _EXIT_SECONDS: Final = 0.25
-_CHUNK: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Child:
         text_length = -1
         while len(received) < needed:
             try:
-                chunk = await loop.sock_recv(self.connection, _CHUNK)
+                chunk = await loop.sock_recv(self.connection, _CHUNK_BYTES)
             except ConnectionError:
                 chunk = b""
             if not chunk:

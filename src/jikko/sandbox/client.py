@@ -32,7 +32,7 @@ _READ_SECONDS: Final = 1.0
 """To read an answer that was there when the time was up."""
 _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
-_SMALL: Final = 65_536
+_MAX_INLINE_BYTES: Final = 65_536
 """Bytes of a reply that is read on the event loop."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
@@ -112,7 +112,7 @@ class ForkServerSandbox:
         # Behind the place, and behind the time that the program had.
         read = partial(parse_reply, max_elements=self._limits.output_elements)
         try:
-            found = read(reply.text) if len(reply.text) <= _SMALL else await off_the_loop(read, reply.text)
+            found = read(reply.text) if len(reply.text) <= _MAX_INLINE_BYTES else await off_the_loop(read, reply.text)
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         return self._value(found)
@@ -142,7 +142,7 @@ class ForkServerSandbox:
     async def _supervise(self, server: ForkServer, child: Child, kind: str, job: bytes) -> Reply:
         done = False
         exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes))
-        # Nobody may be left to ask how it ended.
+        # No caller may be left to ask how it ended.
         exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
         try:
             await self._wait(exchange)

@@ -4,8 +4,9 @@ It is executed afresh with an empty environment, so nothing of the server is in 
 pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
 
 The control socket is file descriptor 0 at the start. The server says on it, one message each: ``S`` and a kind of job,
-fork a child that is warm for it; ``K`` and a process id, kill it. It is told: ``H`` and JSON, ready; ``F`` and text,
-not ready; ``R`` and a process id, with the connection to it; ``E`` and text, no child; ``X`` and how a child ended.
+fork a child that is warm for it; ``K`` and a process id, kill it. The client gets ``H`` and JSON, ready; ``F`` and
+text, not ready; ``R`` and a process id, with the connection to it; ``E`` and text, no child; ``X`` and how a child
+ended.
 """
 
 import _socket

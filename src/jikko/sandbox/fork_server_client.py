@@ -47,7 +47,7 @@ class ForkServer:
         self._early_deaths = 0
         self._spares = min(_SPARE_CHILDREN, limits.concurrent_runs)
         self.report: dict[str, Any] = {}
-        """What it said of itself when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine`` and
+        """What it reported when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine`` and
         ``version`` (of the interpreter and Jinja2)."""
         self.gone = False
         """Whether it has ended, or is ending."""
@@ -97,7 +97,7 @@ class ForkServer:
         return len(self._idle)
 
     async def take(self, kind: str) -> Child:
-        """A child that nobody else has, if possible one that is warm for a kind of job. Hand it back with ``release``.
+        """A child that no other job has, if possible one that is warm for a kind of job. Hand it back with ``release``.
 
         Raises:
             ForkServerGone: The fork server ended.
@@ -112,7 +112,7 @@ class ForkServer:
                 child = next((child for child in self._idle if child.kind == kind), self._idle[0])
                 self._idle.remove(child)
                 if child.has_hung_up:
-                    # It was killed, and the fork server has not told it yet.
+                    # It was killed, and the fork server has not reported it yet.
                     child.connection.close()
                     continue
                 if not self._idle and not self._spawning:
@@ -126,7 +126,7 @@ class ForkServer:
                 async with asyncio.timeout(_CHILD_SECONDS):
                     return await turn
             except TimeoutError:
-                # It may have lost a request, and then whoever asks next would wait as long.
+                # It may have lost a request, and then the next caller would wait as long.
                 self._end()
                 raise unavailable(f"no process was started within {_CHILD_SECONDS:g} s") from None
             except asyncio.CancelledError:
@@ -190,10 +190,10 @@ class ForkServer:
         done = False
         try:
             reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
-            told = parse_reply(reply.text, _PROBE_BYTES)
-            if "error" in told:
-                return [("locking a child", False, str(told["error"]))]
-            results = [(title, held, detail) for title, held, detail in told["ok"]]
+            probed = parse_reply(reply.text, _PROBE_BYTES)
+            if "error" in probed:
+                return [("locking a child", False, str(probed["error"]))]
+            results = [(title, held, detail) for title, held, detail in probed["ok"]]
             done = True
         except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
             ended = await child.wait_ended()
@@ -249,7 +249,7 @@ class ForkServer:
                 message, descriptors = b"", []
             match message[:1]:
                 case b"R" if not descriptors:
-                    # The kernel dropped the connection on the way. The child ends by itself: it has nobody to hear.
+                    # The kernel dropped the connection on the way. The child ends by itself: its connection is closed.
                     self._refuse("no free file descriptor")
                 case b"R":
                     self._welcome(PROCESS_ID.unpack(message[1:])[0], socket.socket(fileno=descriptors[0]))

@@ -16,7 +16,7 @@ from jikko.sandbox.unavailable import unavailable
 
 PROGRAM: Final = "from jikko.sandbox.fork_server import main; main()"
 
-# What goes wrong before the fork server can say so itself is said here, in its own words.
+# What goes wrong before the fork server can report it itself is reported here, in its own words.
 _BOOTSTRAP: Final = """
 import os, sys
 sys.path += {locations!r}

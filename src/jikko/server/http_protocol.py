@@ -11,8 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from jikko.dify.events import encode
 from jikko.server.outbox import JoiningTransport, Outbox
 
-_MOST_HEADERS: Final = 256
-_LINGER: Final = 1.0
+_MAX_HEADERS: Final = 256
+_LINGER_SECONDS: Final = 1.0
 """Seconds for which a client that was refused may send on. If it could not, the system would take the answer back."""
 _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 """What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
@@ -49,7 +49,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._outbox = outbox
         self._limits = limits or HeadLimits()
         self._unfinished = 0
-        """Bytes that the parser got since it last told of the end of a head, of a piece of a body, or of a request."""
+        """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
         self._before_body = True
         """Whether what comes next is a head, or the rest of one."""
         self._head_began = False
@@ -121,8 +121,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._before_body:
             return
-        if len(self.headers) >= _MOST_HEADERS:
-            message = f"The request has more than {_MOST_HEADERS} headers."
+        if len(self.headers) >= _MAX_HEADERS:
+            message = f"The request has more than {_MAX_HEADERS} headers."
             self._break_off(_Refused(431, "request_header_fields_too_large", message))
         super().on_header(name, value)
 
@@ -211,7 +211,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._joining.write_eof()
         self.flow.resume_reading()
-        self._timer = self.loop.call_later(_LINGER, self._joining.close)
+        self._timer = self.loop.call_later(_LINGER_SECONDS, self._joining.close)
 
     # Time.
 

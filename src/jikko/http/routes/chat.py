@@ -22,12 +22,12 @@ NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 UNAVAILABLE: Final = "App unavailable, please check your app configurations."
 _NO_CHAT: Final = "Chat is not served by this version of Jikko."
 
-Whose = Literal["body", "body, or nobody's", "query", "query, or nobody's"]
+Whose = Literal["body", "body, optional", "query", "query, optional"]
 """Where a request says whose it is, and whether it must."""
 
 
 class FeedbackRequest(Struct):
-    """What somebody thinks of an answer."""
+    """What an end user thinks of an answer."""
 
     user: Annotated[Any, Meta(description="Whose message it is.")]
     rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
@@ -143,11 +143,11 @@ async def annotation_reply_status(request: Request) -> Answer:
 
 
 async def _check_user(request: Request, whose: Whose) -> None:
-    said: Mapping[str, Any] = await request.json() if whose.startswith("body") else request.query
+    fields: Mapping[str, Any] = await request.json() if whose.startswith("body") else request.query
     if whose in ("body", "query"):
-        user_of(said)
+        user_of(fields)
     else:
-        user_named(said.get("user"))
+        user_named(fields.get("user"))
 
 
 def _no_chat(app: App) -> JikkoError:
@@ -157,5 +157,5 @@ def _no_chat(app: App) -> JikkoError:
 
 
 def _no_annotations() -> JikkoError:
-    told = "Annotations belong to chats, which this version of Jikko does not serve."
-    return WrongAppMode(told, code="app_unavailable")
+    message = "Annotations belong to chats, which this version of Jikko does not serve."
+    return WrongAppMode(message, code="app_unavailable")

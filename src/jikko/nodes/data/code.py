@@ -14,7 +14,7 @@ from jikko.ports.sandbox import SandboxFailure
 from jikko.values import Json, has_more_elements
 
 LANGUAGES = ("python3", "javascript")
-_MANY: Final = 1000
+_MAX_INLINE_ELEMENTS: Final = 1000
 """Elements of a result that are checked on the event loop; it takes a millisecond or two."""
 
 
@@ -62,7 +62,7 @@ class Code:
         return Result(outputs=outputs, inputs=recorded)
 
     async def _checked(self, result: Mapping[str, Json], limits: ValueLimits) -> Mapping[str, Json]:
-        if not has_more_elements(result, _MANY):
+        if not has_more_elements(result, _MAX_INLINE_ELEMENTS):
             return OutputCheck(limits).declared(result, self.outputs)
         check = OutputCheck(limits, pause=let_the_loop_go_on)
         return await off_the_loop(lambda outputs: check.declared(result, outputs), self.outputs)

@@ -24,7 +24,7 @@ TYPES = (
     "array[object]",
     "array[boolean]",
 )
-_PAUSE_AFTER: Final = 500
+_ELEMENTS_PER_SLICE: Final = 500
 """Elements, which take about a millisecond."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
 
@@ -151,7 +151,7 @@ class OutputCheck:
 
     def _each(self, item: Json) -> Json:
         self._seen += 1
-        if self._seen % _PAUSE_AFTER == 0:
+        if self._seen % _ELEMENTS_PER_SLICE == 0:
             self._pause()
         return item
 

@@ -36,7 +36,7 @@ _FAILED: Final[Mapping[FailureKind, str]] = {
     "protocol": "what came back is not a complete answer",
     "too_large": "the answer is too large",
 }
-"""What is told of a failure where its own message would name what is secret."""
+"""The error of a failure whose own message would contain a secret."""
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 
 
@@ -94,7 +94,7 @@ class _Head:
 
     @property
     def host(self) -> str:
-        """Host and port, as far as they can be told from the rest."""
+        """Host and port, as far as they can be found in the rest."""
         return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
@@ -246,8 +246,8 @@ class HttpRequest:
         try:
             response = await ctx.services.http.send(request)
         except HttpFailure as failure:
-            told = _told(failure, sent, recorded)
-            raise NodeFailure(told, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
+            message = _message_of(failure, sent, recorded)
+            raise NodeFailure(message, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
         if response.status in _GIVEN_UP:
             raise NodeFailure(
                 f"Reached maximum retries for URL {_without_userinfo(recorded.url)} (status {response.status})",
@@ -313,7 +313,7 @@ def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
             )
 
 
-def _told(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
+def _message_of(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
     """The message of a failure. It may name the host, or a header, and these may come from secrets."""
     if sent.host == recorded.host and sent.headers.keys() == recorded.headers.keys():
         return str(failure)

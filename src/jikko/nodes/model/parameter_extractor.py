@@ -111,8 +111,8 @@ class ParameterExtractor:
         schema = schema_of(self.parameters)
         instruction = Rendered.of(self.instruction, ctx)
 
-        def prompt(text: str, told: str) -> tuple[Message, ...]:
-            return without_unsupported(extractor_messages(text, told, media, schema, by_tool=by_tool), able)
+        def prompt(text: str, instruction: str) -> tuple[Message, ...]:
+            return without_unsupported(extractor_messages(text, instruction, media, schema, by_tool=by_tool), able)
 
         sent = prompt(query.used, instruction.used)
         recorded = sent if ctx.recorded is ctx.variables else prompt(query.recorded, instruction.recorded)

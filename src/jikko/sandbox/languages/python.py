@@ -13,7 +13,7 @@ from typing import Any, Final
 from jikko.sandbox.languages.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, describe
 
 FILENAME: Final = "<code>"
-"""What the program's own lines are said to be in, in its tracebacks."""
+"""The file name of the program's own lines in its tracebacks."""
 
 # Taken now: the program may replace them, and only itself would suffer, but its result should still be right.
 _compile, _exec, _dumps = compile, exec, json.dumps
@@ -34,7 +34,7 @@ def prepare() -> None:
 
 
 def warm_up() -> None:
-    """Touch the memory that a run will need, while nobody waits."""
+    """Touch the memory that a run will need, before a job waits."""
     run(_WARM_UP, json.loads('{"a": "1 2 x", "b": "y"}'))
     del sys.modules["__main__"]
 

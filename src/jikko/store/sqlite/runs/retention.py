@@ -49,7 +49,7 @@ class Retention:
                 self._projections.changed(RunChange(key, app, run_id, created_at, status, None), connection)
             removed += len(old)
         if removed:
-            # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
+            # One by one: before Python 3.12 the statement gives back one page, whatever its number is.
             for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
                 connection.execute(_GIVE_BACK).fetchall()
         return removed
