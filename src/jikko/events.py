@@ -148,6 +148,8 @@ class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=Tr
     """Further entries of ``execution_metadata`` (tool and agent nodes, ``completed_reason``, …)."""
     steps: int = 0
     """For a container: the ``steps`` of its completed event."""
+    resources: tuple[dict[str, Json], ...] = ()
+    """Passages of knowledge that the node's work is based on, in Dify's form (``retriever_resources``)."""
     announced: bool = True
     """For a container: whether it had a ``ContainerStarted``. Source: spec/execution.md §10 rule 1."""
 

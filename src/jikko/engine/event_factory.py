@@ -64,6 +64,7 @@ def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float
         usage=result.usage,
         metadata=dict(result.metadata),
         steps=result.steps,
+        resources=result.resources,
         announced=announced,
     )
 

@@ -59,6 +59,15 @@ class KnowledgeRetrieval:
             filter_model=_model(data, "metadata_model_config"),
         )
 
+    @property
+    def missing_setting(self) -> str | None:
+        """What the node fails with whenever it runs, because its file does not say something."""
+        if self.single:
+            return "single_retrieval_config is required" if self.chooser is None else None
+        if self.ranking is None:
+            return "multiple_retrieval_config is required"
+        return "weights is required" if self.lacks_weights else None
+
     async def run(self, ctx: Context) -> Result:
         if not self.query and not self.attachments:
             return Result()
@@ -75,7 +84,7 @@ class KnowledgeRetrieval:
     async def _run(self, ctx: Context, inputs: dict[str, Json], usages: list[ModelUsage]) -> Result:
         query = self._query(ctx, inputs)
         if self.attachments:
-            files = ctx.variables.get(self.attachments)
+            files = ctx.recorded.get(self.attachments)
             if files is UNSET:
                 raise NodeFailure(
                     f"The attachments {'.'.join(self.attachments)} do not exist.", kind="VariableNotFoundError"
@@ -102,12 +111,8 @@ class KnowledgeRetrieval:
 
     async def _hits(self, ctx: Context, query: str, usages: list[ModelUsage]) -> Sequence[Hit]:
         knowledge = ctx.services.knowledge
-        if not self.single and self.ranking is None:
-            raise NodeFailure("multiple_retrieval_config is required", kind="ValueError")
-        if not self.single and self.lacks_weights:
-            raise NodeFailure("weights is required", kind="ValueError")
-        if self.single and self.chooser is None:
-            raise NodeFailure("single_retrieval_config is required", kind="ValueError")
+        if (missing := self.missing_setting) is not None:
+            raise NodeFailure(missing, kind="ValueError")
         datasets = await knowledge.usable(self.dataset_ids)
         if not datasets:
             return []
