@@ -105,7 +105,8 @@ class SqliteJobs:
         def read(connection: sqlite3.Connection) -> list[Task]:
             own = JOBS.one(connection, "document_id = ?", (stored_id(job.document_id),))
             done = own.done if own is not None else 0
-            values = (stored_id(job.document_id), job.segments_version, done, limit)
+            # One more: the first of them may have all its nodes.
+            values = (stored_id(job.document_id), job.segments_version, done, limit + 1)
             tasks: list[Task] = []
             for row in connection.execute(_TASKS, values).fetchall():
                 segment = SEGMENTS.record(row)
