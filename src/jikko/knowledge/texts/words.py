@@ -21,6 +21,7 @@ CJK: Final = (
 """Han and kana, as a character class: scripts without blanks between words."""
 _TOKEN: Final = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])[^\W_])+(?:\.[0-9]+)?%?|[+#&._%-]{{2,}}")
 _CJK_RUN: Final = re.compile(f"[{CJK}]+")
+_KATAKANA: Final = re.compile("([\u30a1-\u30fa\u30fc\u31f0-\u31ff\uff66-\uff9f]{2,})")
 _CHARACTER: Final = re.compile(f"([{CJK}])")
 _PART: Final = re.compile(r"\w+")
 
@@ -48,7 +49,12 @@ def words(text: str, cut: Cut) -> Iterator[str]:
     """The words of a text in their order, case kept."""
     for found in _TOKEN.findall(text):
         if _CJK_RUN.match(found):
-            yield from cut(found)
+            # The dictionary has Chinese words only, and cuts katakana into its characters.
+            for part in _KATAKANA.split(found):
+                if _KATAKANA.fullmatch(part):
+                    yield part
+                elif part:
+                    yield from cut(part)
         else:
             yield found
 
