@@ -96,6 +96,33 @@ class Datasets:
             raise NotFound("Dataset not found.")
         return found
 
+    async def find(self, name_or_id: str) -> Dataset:
+        """A dataset by its name or id. Raises ``NotFound``."""
+        stores = await self._knowledge.existing()
+        found = [] if stores is None else await stores.datasets.all_datasets()
+        for each in found:
+            if name_or_id in (each.name, each.id):
+                return each
+        raise NotFound(f"There is no dataset {name_or_id!r}.")
+
+    async def all_views(self) -> Sequence[DatasetView]:
+        """All datasets, the newest first, with what is shown with them."""
+        stores = await self._knowledge.existing()
+        return [] if stores is None else await self.views(await stores.datasets.all_datasets())
+
+    async def map(self, text: str, dataset: Dataset | None) -> None:
+        """Have what workflow files call a dataset of another server mean one of here; ``None``: none any more."""
+        await (await self._knowledge.made()).datasets.set_alias(text, None if dataset is None else dataset.id)
+
+    async def mapped(self) -> dict[str, Dataset]:
+        """What texts of workflow files mean."""
+        stores = await self._knowledge.existing()
+        if stores is None:
+            return {}
+        aliases = await stores.datasets.aliases()
+        targets = await stores.datasets.datasets(set(aliases.values()))
+        return {text: targets[target] for text, target in aliases.items() if target in targets}
+
     async def page(
         self, *, keyword: str = "", tag_ids: Collection[str] = (), number: int = 1, limit: int = 20
     ) -> tuple[Sequence[Dataset], int]:

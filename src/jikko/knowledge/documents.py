@@ -172,6 +172,11 @@ class Documents:
         )
         return dataset, found, total
 
+    async def all(self, dataset_id: str) -> Sequence[Document]:
+        """All documents, by position."""
+        _, found, _ = await self.page(dataset_id, keyword="", status="", page=1, limit=1 << 31)
+        return sorted(found, key=lambda each: each.position)
+
     async def counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
         """How many segments documents have, by document."""
         return await (await self._knowledge.made()).documents.segment_counts(documents)

@@ -60,7 +60,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
-            jobs.create_task(_again_and_again(assembly.knowledge.indexing.watch))
+            jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
             if days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days)))
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LEASE = 10.0
 """Seconds after which a job whose worker is silent is taken over."""
+SERVER = "server/"
+"""How the names of servers begin, as jobs are told them."""
 _KEYWORD_BATCH = 200
 """Texts whose keywords are found and committed at a time."""
 _SWEEP = 500
@@ -65,9 +67,15 @@ class Indexing:
         self._clock = clock
         self._workers = max(1, workers)
         self._lease = lease
-        self._name = name or new_id()
+        self._name = name or SERVER + new_id()
         self.alarm = Alarm(clock, look_seconds=look_seconds)
         """To be set when there is a job."""
+
+    async def lead(self) -> None:
+        """As ``watch``, for the only server of the data folder: jobs of earlier ones are taken over at once."""
+        if (stores := await self._knowledge.existing()) is not None:
+            await stores.jobs.release(SERVER, self._name)
+        await self.watch()
 
     async def watch(self) -> None:
         """Do jobs as they come due, and delete what is garbage, until cancelled."""
@@ -81,6 +89,12 @@ class Indexing:
                 if (due := await stores.jobs.next_due()) is not None and due <= self._clock():
                     break
             await self.alarm.wait(await stores.jobs.next_due())
+
+    async def clean(self) -> None:
+        """Delete all that is garbage."""
+        stores = await self._knowledge.existing()
+        while stores is not None and await stores.jobs.sweep(_SWEEP):
+            pass
 
     async def catch_up(self, done: Callable[[], None] = lambda: None) -> None:
         """Do all jobs that are due, and those that come due meanwhile.

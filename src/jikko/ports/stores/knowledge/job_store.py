@@ -27,6 +27,10 @@ class JobStore(Protocol):
         """
         ...
 
+    async def release(self, workers: str, but: str) -> None:
+        """Let the jobs of workers whose names begin so, all of which are gone but one, be taken over at once."""
+        ...
+
     async def next_due(self) -> float | None:
         """When the next job is due, or the lease of one runs out."""
         ...

@@ -66,6 +66,10 @@ class SqliteJobs:
         job: Job | None = await self._database.submit(claim)
         return job
 
+    async def release(self, workers: str, but: str) -> None:
+        update = "UPDATE job SET lease_until = 0 WHERE instr(worker, ?) = 1 AND worker <> ? AND lease_until > 0"
+        await self._database.submit(lambda connection: connection.execute(update, (workers, but)).rowcount)
+
     async def next_due(self) -> float | None:
         row = self._database.quick(lambda connection: connection.execute(_NEXT_DUE).fetchone())
         due: float | None = row[0]
