@@ -11,6 +11,7 @@ from jikko.events import (
     NodeFinished,
     NodeStarted,
     RoundFinished,
+    Rounds,
     RunFinished,
     RunParked,
     RunPaused,
@@ -39,6 +40,23 @@ def about(started: NodeStarted, at: float) -> dict[str, Any]:
         "predecessor": started.predecessor,
         "rounds": started.rounds,
     }
+
+
+def started(
+    node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float, icon: Json | None
+) -> NodeStarted:
+    """A node begins to run, for the first time."""
+    return NodeStarted(
+        at=at,
+        execution_id=new_id(),
+        node_id=node.id,
+        node_type=node.type,
+        title=node.title,
+        index=index,
+        predecessor=predecessor,
+        rounds=rounds,
+        icon=icon,
+    )
 
 
 def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:

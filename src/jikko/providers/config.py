@@ -45,6 +45,8 @@ class ModelTraits:
     """What the model wants in front of texts that are looked for."""
     document_prefix: str = ""
     """And of those that are kept."""
+    context_size: int = 0
+    """Tokens of prompt and answer together; 0 where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.connections import Connections, MakeBackend, told
 from jikko.providers.prices import amount
 from jikko.providers.progress import Progress
-from jikko.providers.tokens import estimated
 
 _BUSY_REQUESTS: Final = 64
 """Requests under way from which on texts that came together are told together."""
@@ -26,6 +27,7 @@ class ProviderModels:
         """See ``Connections``."""
         self.connections = Connections(providers, backends, app_share=app_share)
         """Other kinds of models are reached by the same."""
+        self._loop = LoopShare()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -38,6 +40,13 @@ class ProviderModels:
             tools=able.tools and "tools" not in unable,
             structured_output=able.structured_output and "structured_output" not in unable,
         )
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models.context_size``: as the providers file says, or as it is generally known."""
+        config = self.connections.config(provider, model)
+        traits = config.models.get(model)
+        own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
+        return own or await self.connections.prices.context_size(config, provider, model)
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
@@ -53,7 +62,8 @@ class ProviderModels:
         async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            progress = Progress(tell if request.stream else None, config.max_answer)
+            share = Slice(self._loop, request.app_id)
+            progress = Progress(tell if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:
