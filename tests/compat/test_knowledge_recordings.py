@@ -16,10 +16,6 @@ from tests.compat.replay.transport import HttpTransport
 pytestmark = pytest.mark.once
 
 LEFT_OUT = {
-    "know_chat": "a chat app",
-    "know_chat_external": "a chat app",
-    "know_chat_no_llm": "a chat app",
-    "know_chat_off": "a chat app",
     "know_fail_branch": "the sandbox of the recorded server was out of order",
     "know_template": "the sandbox of the recorded server was out of order",
     "know_template__none": "the sandbox of the recorded server was out of order",

@@ -35,7 +35,7 @@ def _resource(element: dict[str, Json]) -> dict[str, Json]:
         "content": element.get("content"),
         "page": told.get("page"),
         "doc_metadata": told.get("doc_metadata"),
-        "title": element.get("title"),
+        "title": told.get("title"),
         "files": element.get("files"),
         "summary": element.get("summary"),
     }
