@@ -35,7 +35,7 @@ from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.fake import FakeModels
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 
-DIMENSIONS = 64
+DIMENSIONS = 1024
 _WORD = re.compile(r"[a-z0-9]+|[\u3040-\u30ff\u4e00-\u9fff]")
 
 

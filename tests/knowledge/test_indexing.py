@@ -321,7 +321,7 @@ async def test_vectors_of_another_length_are_refused_by_name(tmp_path: Path) -> 
         await indexed(knowledge, dataset, "owls")
         embedder.answer = lambda text: vector_of(text, 32)
 
-        with pytest.raises(SearchFailure, match=r"32 numbers.*64"):
+        with pytest.raises(SearchFailure, match=r"32 numbers.*1024"):
             await found(knowledge, dataset, "owls")
 
 
