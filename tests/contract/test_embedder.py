@@ -40,7 +40,7 @@ async def bag_of_words(exchange: Exchange) -> None:
     await exchange.json({"object": "list", "data": data[::-1], "model": exchange.body["model"], "usage": usage})
 
 
-@pytest.fixture(params=["fake", "openai", "llama.cpp"])
+@pytest.fixture(params=["fake", "openai", "llama.cpp", "wordllama"])
 async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Embedder]:
     match request.param:
         case "fake":
@@ -50,6 +50,10 @@ async def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
                 models = models_at(server.url)
                 yield make_embedder(models)
                 await models.close()
+        case "wordllama":
+            models = ProviderModels(parse_providers("providers: {openai: {type: wordllama}}", {}), BACKENDS)
+            yield make_embedder(models)
+            await models.close()
         case _:
             if sys.platform != "linux":
                 pytest.skip("the extra 'local' is for Linux only")

@@ -7,6 +7,7 @@ from jikko.providers.anthropic_messages import AnthropicMessages
 from jikko.providers.connections import MakeBackend
 from jikko.providers.llama_cpp.model import LlamaCpp
 from jikko.providers.openai.compatible import OpenAICompatible
+from jikko.providers.wordllama import Wordllama
 
 BACKENDS: Final[Mapping[str, MakeBackend]] = {
     "openai": OpenAICompatible,
@@ -18,5 +19,6 @@ BACKENDS: Final[Mapping[str, MakeBackend]] = {
     # Their embeddings are OpenAI's wire, and what ranks texts is the same at both.
     "jina": OpenAICompatible,
     "cohere": OpenAICompatible,
+    "wordllama": Wordllama,
 }
 """By the ``type`` of the providers file."""

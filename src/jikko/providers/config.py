@@ -11,7 +11,9 @@ from jikko.ports.models import Abilities, MediaKind
 from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
 
-ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp", "jina", "cohere"]
+ProviderType: TypeAlias = Literal[
+    "openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp", "jina", "cohere", "wordllama"
+]
 TYPES: Final[tuple[ProviderType, ...]] = get_args(ProviderType)
 FALLBACK: Final = "*"
 

@@ -27,7 +27,7 @@ class Prices:
         if own is not None:
             return own
         known = well_known(provider)
-        if known is None or not known.prices or config.type == "llama_cpp":
+        if known is None or not known.prices or config.type in ("llama_cpp", "wordllama"):
             return _UNKNOWN
         name = config.model_name(model)
         key = known.prices, name
