@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import app, node, start
 from tests.effort import PATIENCE
 from tests.knowledge.embedding_server import EmbeddingServer
 
@@ -107,6 +108,51 @@ def test_a_server_without_datasets_has_no_file_for_them_and_loads_nothing_for_th
     assert not (jikko.home / "knowledge.db").exists()
     assert "numpy" not in maps
     assert "usearch" not in maps
+
+
+def test_a_chat_answers_from_a_dataset_and_cites_it(jikko: Command, folder: Path, tmp_path: Path) -> None:
+    jikko.json("knowledge", "add", "animals", folder, "--technique", "economy")
+    [dataset] = jikko.json("knowledge", "list")
+    model = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
+    nodes = [
+        start(),
+        node(
+            "found",
+            "knowledge-retrieval",
+            dataset_ids=[dataset["id"]],
+            query_variable_selector=["sys", "query"],
+            retrieval_mode="multiple",
+            multiple_retrieval_config={"top_k": 3, "reranking_enable": False},
+        ),
+        node(
+            "model",
+            "llm",
+            model=model,
+            prompt_template=[{"role": "user", "text": "By this: {{#context#}}"}],
+            context={"enabled": True, "variable_selector": ["found", "result"]},
+            vision={"enabled": False},
+        ),
+        node("said", "answer", answer="{{#model.text#}}"),
+    ]
+    file = tmp_path / "guide.yml"
+    features = {"retriever_resource": {"enabled": True}}
+    file.write_text(app("Guide", nodes, "start>found found>model model>said", mode="advanced-chat", features=features))
+    [entry] = jikko.json("apps", "import", file)
+    server = Server(jikko.home, options=["--fake-models"])
+    try:
+        answer = httpx.post(
+            f"{server.url}/v1/chat-messages",
+            json={"query": "When do owls hunt?", "inputs": {}, "user": "anna", "response_mode": "blocking"},
+            headers={"Authorization": f"Bearer {entry['api_key']}"},
+            timeout=PATIENCE,
+        )
+    finally:
+        server.close()
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["answer"].endswith("By this: Owls hunt at night.")
+    [cited] = answer.json()["metadata"]["retriever_resources"]
+    assert (cited["position"], cited["dataset_name"], cited["document_name"]) == (1, "animals", "owls.txt")
 
 
 @pytest.mark.slow
