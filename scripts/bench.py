@@ -30,6 +30,7 @@ BENCHMARKS = (
     "workers",
     "growth",
     "stored_runs",
+    "knowledge",
 )
 """Files of ``benchmarks/`` that answer a question, in the order in which they run."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")

@@ -6,7 +6,7 @@
   * BadRequest            the request cannot be understood
   * UploadRefused         the upload does not hold one file that can be stored
   * Unauthorized          no or a wrong API key
-  * Forbidden             the thing is another app's
+  * Forbidden             it is there, and is another app's or may not be changed
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
     * NameTaken           another app has the name
@@ -19,6 +19,7 @@
   * UnsupportedMediaType  the request body is not of the type that the route reads
   * LogConflict           another process took the run over
     * KeyTaken            the idempotency key has a run already
+  * ServiceFailed            a model or service that the request needs failed
   * StoreUnavailable      the database cannot be read or written now
     * LogDamaged          the log of one run cannot be read, now or later
   * LogUnwritable         the log of one run cannot be written, now or later
@@ -112,7 +113,7 @@ class Unauthorized(JikkoError):
 
 
 class Forbidden(JikkoError):
-    """The thing is there, and is not the app's of the API key."""
+    """It is there, and is not the app's of the API key, or may not be changed."""
 
     status = 403
 
@@ -231,6 +232,14 @@ class KeyTaken(LogConflict):
         self.fingerprint = fingerprint
         """Of the request that the other run was started by."""
         super().__init__(f"The idempotency key belongs to run {run_id}.")
+
+
+class ServiceFailed(JikkoError):
+    """A model or service elsewhere, which the request needs, failed. The message says how."""
+
+    code = "invalid_param"
+    status = 400
+    # As Dify answers it: its clients know no other.
 
 
 class StoreUnavailable(JikkoError):

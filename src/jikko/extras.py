@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "documents", "local", "mcp"]
+Extra: TypeAlias = Literal["anthropic", "documents", "knowledge", "local", "mcp", "wordllama"]
 """The optional dependencies in ``pyproject.toml``."""
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
+    "knowledge": "searching datasets by vectors, and Chinese and Japanese words",
     "local": "models that run in this process, of type llama_cpp",
     "mcp": "tools of MCP servers",
+    "wordllama": "a small model in this process that makes vectors, of type wordllama",
 }
 """What each is needed for."""
 

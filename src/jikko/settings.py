@@ -160,6 +160,10 @@ class Settings:
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
+    knowledge_memory: int = 512 << 20
+    """Bytes of memory for the vectors of datasets that were searched lately."""
+    knowledge_workers: int = 2
+    """Documents that are indexed at once."""
     keys: str = ""
     """API keys that clients have already: lines ``APP = KEY``, or the path of a file with such lines."""
     env: tuple[EnvLayer, ...] = ()
@@ -188,6 +192,11 @@ class Settings:
     def database(self) -> Path:
         """The SQLite file."""
         return self.home / "jikko.db"
+
+    @property
+    def knowledge_database(self) -> Path:
+        """The SQLite file of the datasets; not there if there are none."""
+        return self.home / "knowledge.db"
 
     @property
     def files(self) -> Path:
@@ -220,6 +229,7 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         max_runs_per_app=share(settings.max_runs_per_app),
         max_queued_runs=share(settings.max_queued_runs),
         http_connections=share(settings.http_connections),
+        knowledge_memory=share(settings.knowledge_memory),
     )
 
 

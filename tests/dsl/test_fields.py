@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.fields import Fields, did_you_mean, shown
+from jikko.dsl.fields import Fields, as_selector, did_you_mean, shown
 
 from .files import fields
 
@@ -79,3 +79,19 @@ def test_hints_cost_nothing_in_a_file_full_of_mistakes() -> None:
 
     assert source.meant("strt", ["start"]) == ""
     assert did_you_mean("x" * 10_000_000, ["x"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (["start", "sys.query"], ("sys", "query")),
+        (["start", "sys.files", "0"], ("sys", "files", "0")),
+        (["start", "env.KEY.a"], ("env", "KEY.a")),
+        (["start", "system.query"], ("start", "system.query")),
+        (["sys", "query"], ("sys", "query")),
+    ],
+)
+def test_what_old_files_read_of_the_start_node_is_the_variable(
+    written: list[str], read: tuple[str, ...]
+) -> None:
+    assert as_selector(written) == read

@@ -104,7 +104,10 @@ FAILING: dict[str, Case] = {
         ("agent function_calling (tools current_time) cannot be run by Jikko", "an LLM node"),
     ),
     "a knowledge base": Case(
-        one(node("k", "knowledge-retrieval")), "k", "node_type", ("knowledge retrieval cannot be run by Jikko",)
+        one(node("k", "knowledge-retrieval", query_variable_selector=["start", "q"], dataset_ids=["x"])),
+        "k",
+        "knowledge",
+        ("multiple_retrieval_config is required",),
     ),
     "a tool in an iteration": Case(
         app(

@@ -123,12 +123,14 @@ async def test_a_file_of_the_community_that_is_said_to_fail_fails_so(name: str, 
     assert found.decisive.node in run.failed
 
 
-def test_a_file_whose_branches_are_not_all_good_may_fail() -> None:
+def test_a_dataset_that_is_not_here_is_told_and_fails_no_run() -> None:
     found = foretold((SAMPLES / "intents.yml").read_bytes(), _all_providers())
 
-    assert found.verdict == "may_fail"
-    assert found.decisive is not None
-    assert found.decisive.title == "知识检索"
+    assert found.verdict == "runs"
+    assert [(finding.level, finding.cause, finding.title) for finding in found.findings] == [
+        ("warning", "knowledge", "知识检索")
+    ]
+    assert "jikko knowledge map 'be517915-1dd5-4d09-a67d-4d5e4e4b21a8' DATASET" in found.findings[0].hint
 
 
 @pytest.mark.parametrize("name", ["jieba", "agent"])

@@ -21,6 +21,7 @@ from jikko.inputs.uploads import FileService
 from jikko.ports.stores.app_store import App
 from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
+from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
 
 RUN = "/v1/workflows/run"
@@ -79,6 +80,7 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
+        knowledge=no_datasets(),
         public_url="",
         now=lambda: world.now,
     )

@@ -27,6 +27,9 @@ class LoudReader:
             raise DocumentFailure("it is broken")
         return content.decode().upper()
 
+    async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
+        return [await self.extract(content, filename=filename, mime_type=mime_type, app_id=app_id)]
+
     async def close(self) -> None:
         """Nothing to close."""
 

@@ -19,6 +19,7 @@ from jikko.events import FormClosed
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.http import HttpFailure, HttpResponse
+from jikko.ports.knowledge import NoKnowledge
 from jikko.ports.models import Completion, ModelFailure
 from jikko.ports.sandbox import SandboxFailure
 from jikko.ports.tools import ParameterForm, ToolParameter
@@ -70,7 +71,7 @@ class Surroundings(FakeContext):
         }
         super().__init__(values, http=http, secrets=frozenset({"KEY"}) if secret else frozenset())
         self.tools = ScriptedTools([ToolParameter(name=name, form=form) for name, form in PARAMETERS])
-        replaced: Any = {"models": models, "sandbox": Sandbox(), "tools": self.tools}
+        replaced: Any = {"models": models, "sandbox": Sandbox(), "tools": self.tools, "knowledge": NoKnowledge()}
         self.services = dataclasses.replace(self.services, **replaced)
         self.has_rounds = False
         self.begun: tuple[Mapping[str, Json], Mapping[str, Json] | None] | None = None
@@ -199,6 +200,7 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
             prompt_config={"jinja2_variables": NAMED},
         ),
     ),
+    ("knowledge-retrieval", {"query_variable_selector": KEY, "multiple_retrieval_config": {"top_k": 3}}),
     (
         "loop",
         {

@@ -1,5 +1,6 @@
 """The command ``jikko providers``."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from jikko.cli.main import cli
+from tests.providers.fake_model import Exchange, FakeModel
 from tests.providers.workflows import LLM, workflow
 
 
@@ -77,6 +79,34 @@ def test_it_tries_keys(files: tuple[Path, Path]) -> None:
         "*": "InvokeConnectionError",
         "langgenius/deepseek/deepseek": "InvokeAuthorizationError",
     }
+
+
+@pytest.mark.anyio
+async def test_it_asks_a_model_for_a_vector(tmp_path: Path) -> None:
+    async def answer(exchange: Exchange) -> None:
+        if exchange.path.endswith("/models"):
+            await exchange.json({"object": "list", "data": [{"id": "small", "object": "model"}]})
+        else:
+            await exchange.json({"data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}]})
+
+    file = tmp_path / "providers.yml"
+    async with FakeModel(answer) as fake:
+        file.write_text(f'providers: {{ollama: {{base_url: "{fake.url}"}}}}')
+        arguments = ("test", "ollama", "--embedding", "small", "--providers", str(file))
+        code, _, output = await asyncio.to_thread(called, *arguments)
+
+    assert code == 0
+    assert output == "ok      ollama: small, vectors of 3 numbers\n"
+
+
+def test_it_lists_the_default_models(files: tuple[Path, Path]) -> None:
+    providers, source = files
+    providers.write_text("providers: {openai: {api_key: k}}\ndefaults: {llm: {provider: openai, model: mine}}")
+
+    _, _, output = called("list", str(source), "--providers", str(providers))
+
+    assert "default llm: langgenius/openai/openai mine\n" in output
+    assert "default embedding: langgenius/openai/openai text-embedding-3-small\n" in output
 
 
 def test_a_wrong_file_is_told(files: tuple[Path, Path]) -> None:

@@ -139,9 +139,11 @@ def test_all_problems_are_told_at_once() -> None:
               vllm: {base_url: "http://[::1"}
               localai: {base_url: "http://x.test:port"}
               xinference: {base_url: "http:///v1"}
+              openllm: {models: {m: {batch: 2049}}}
               lmstudio: &itself {headers: *itself}
               x: 3
             more: 1
+            defaults: {llm: {provider: openai}, embeding: {}, rerank: x}
         """)
 
     text = str(caught.value)
@@ -163,6 +165,10 @@ def test_all_problems_are_told_at_once() -> None:
         "holds itself",
         "x: is 3, not a mapping",
         "more: is not known",
+        "batch: is 2049 (expected 2048 texts at most)",
+        "defaults.llm.model: is missing",
+        "defaults.embeding: is not known (did you mean 'embedding'?)",
+        "defaults.rerank: is 'x', not a mapping",
     ):
         assert expected in text
     assert "pass@" not in text

@@ -144,6 +144,9 @@ class Documents:
             raise DocumentFailure("it is broken")
         return f"{filename}: {content.decode()}"
 
+    async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
+        return [await self.extract(content, filename=filename, mime_type=mime_type, app_id=app_id)]
+
     async def close(self) -> None: ...
 
 

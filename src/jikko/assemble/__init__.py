@@ -2,6 +2,7 @@
 
 from jikko.assemble.assembly import Assembly, assemble
 from jikko.assemble.backup import BackupTools, backup_tools
+from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
@@ -12,6 +13,7 @@ __all__ = [
     "BackupTools",
     "assemble",
     "backup_tools",
+    "make_embedder",
     "make_models",
     "make_sandbox",
     "mocks_of",

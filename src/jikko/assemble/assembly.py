@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
-from jikko.assemble.models import providers_of
+from jikko.assemble.embeddings import make_embedder
+from jikko.assemble.knowledge import knowledge_stores, make_knowledge
+from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
@@ -23,6 +25,7 @@ from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.knowledge.service import Knowledge
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
@@ -30,6 +33,8 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.embeddings import Embedder
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -64,8 +69,11 @@ class Assembly:
     retries: Retries
     end_users: EndUsers
     files: FileService
+    knowledge: Knowledge
     forms: Forms
     file_limits: FileLimits
+    embedder: Embedder
+    default_models: DefaultModels
     tools: ToolService
     clock: Clock
 
@@ -120,10 +128,15 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
+        datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
         ports, tools = make_node_ports(
-            settings, providers, directory, inner, files, stores.conversations, stack, workers, clock
+            settings, providers, directory, inner, files, datasets, stores.conversations, stack, workers, clock
+        )
+        rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
+        knowledge = make_knowledge(
+            settings, datasets, ports, providers, signer=signer, cluster=cluster, rate=rate, clock=clock
         )
         file_inputs = FileInputs(files, ports.http)
         hooks = Hooks()
@@ -155,7 +168,7 @@ async def assemble(
         yield Assembly(
             settings=settings,
             cluster=cluster,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=SharedRequestRate(settings.requests_per_minute, cluster.count)),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
@@ -177,8 +190,11 @@ async def assemble(
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
+            knowledge=knowledge,
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
+            embedder=make_embedder(ports.models),
+            default_models=default_models(settings, providers),
             tools=tools,
             clock=clock,
         )

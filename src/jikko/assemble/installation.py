@@ -1,6 +1,7 @@
 """Picks what a forecast knows of this installation. By itself, so that what forecasts nothing imports none of it."""
 
 import os
+import sqlite3
 from collections.abc import Mapping
 from functools import partial
 
@@ -10,6 +11,7 @@ from jikko.assemble.stores import stored_values
 from jikko.assemble.tools import known_tools
 from jikko.forecast.installation import Installation, installation
 from jikko.settings import Settings
+from jikko.store.sqlite.knowledge.names import known_ids
 
 
 def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:
@@ -30,7 +32,15 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
         fake_models=settings.fake_models,
         mocks=mocks_of(settings.mocks),
         tools=partial(known_tools, settings, environment),
+        datasets=_datasets(settings),
     )
+
+
+def _datasets(settings: Settings) -> frozenset[str]:
+    try:
+        return known_ids(settings.knowledge_database)
+    except sqlite3.Error:
+        return frozenset()
 
 
 def outside_of(settings: Settings) -> Outside:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 
+from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
@@ -20,6 +21,13 @@ def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ
         InvalidSettings: The providers file cannot be used.
     """
     return read_providers(settings.providers, environment)
+
+
+def default_models(settings: Settings, providers: Providers) -> DefaultModels:
+    """The models that are called where nothing names one. Of fake ones there are any."""
+    if settings.fake_models:
+        return {purpose: ModelName("fake", "fake") for purpose in PURPOSES} | dict(providers.defaults)
+    return providers.defaults
 
 
 def make_models(providers: Providers, *, app_share: float = 1.0) -> ProviderModels:

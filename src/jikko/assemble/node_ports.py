@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from jikko.assemble.knowledge import make_retrieval
 from jikko.assemble.models import make_models
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.assemble.tools import make_tools
@@ -18,6 +19,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.history import History
 from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
@@ -32,6 +34,7 @@ def make_node_ports(
     directory: ToolsDirectory,
     inner: InnerWorkflows,
     files: Files,
+    datasets: OpenKnowledge,
     history: History,
     stack: AsyncExitStack,
     workers: int,
@@ -42,6 +45,7 @@ def make_node_ports(
     Args:
         directory: What the tools file says.
         inner: Runs workflows that are called as tools.
+        datasets: Those that nodes search.
         history: The earlier turns of conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
@@ -60,6 +64,8 @@ def make_node_ports(
     stack.push_async_callback(documents.close)
     models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
+    retrieval = make_retrieval(datasets, http, models)
+    stack.push_async_callback(retrieval.close)
     tools = make_tools(
         settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, workflows=inner, clock=clock
     )
@@ -70,6 +76,7 @@ def make_node_ports(
         files=files,
         documents=documents,
         models=models,
+        knowledge=retrieval,
         history=history,
         tools=tools,
         limits=ValueLimits(

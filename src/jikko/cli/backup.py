@@ -17,8 +17,8 @@ from jikko.cli.options import home_option, json_option, settings_of
 def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     """Copy the data folder to FOLDER, as it is at one moment. Works while the server is running.
 
-    The copy is a data folder of its own: apps, runs, uploaded files, keys and jikko.toml. To restore it, stop the
-    server and serve FOLDER, or copy it to where the data folder was.
+    The copy is a data folder of its own: apps, runs, datasets, uploaded files, keys and jikko.toml. To restore it, stop
+    the server and serve FOLDER, or copy it to where the data folder was.
 
     FOLDER is new or empty, or an earlier backup of the same data folder, which is brought up to date: only new files
     are copied. Anything else is refused and left as it is, and so is a backup that was served since.
@@ -70,6 +70,8 @@ def _copy(settings: Any, tools: Any, folder: Path, source_id: str) -> int:
     copied: int = tools.copy_files(copies)
     tools.databases.copy(settings.database, folder / settings.database.name)
     copied += tools.copy_files(copies)
+    if settings.knowledge_database.exists():
+        tools.databases.copy(settings.knowledge_database, folder / settings.knowledge_database.name)
     for path in (settings.signing_key, settings.home / FILE_NAME):
         if path.exists():
             _copy_small(path, folder / path.name)

@@ -53,6 +53,9 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
         where = config.base_url or Path(str(config.options.get("path", ""))).name
         about = ", ".join(filter(None, (f"{config.type} {where}".strip(), "" if config.type == "llama_cpp" else key)))
         click.echo(f"{config.id}  ({about})")
+    if not as_json:
+        for purpose, (provider, name) in found.defaults.items():
+            click.echo(f"default {purpose}: {provider} {name}")
     if not found.entries and not as_json and sys.stdout.isatty():
         click.echo("no providers: JIKKO_PROVIDERS or --providers names the file that has them", err=True)
     missing = 0
@@ -110,18 +113,22 @@ async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tu
 @providers.command(short_help="Try the key of each provider.")
 @click.argument("names", nargs=-1)
 @click.option("--model", help="Also ask this model for one word; it costs a few tokens.")
+@click.option("--embedding", metavar="MODEL", help="Also ask this model for the vector of one word.")
 @providers_option
 @json_option
-def test(names: tuple[str, ...], model: str | None, providers: Path | None, as_json: bool) -> None:
+def test(
+    names: tuple[str, ...], model: str | None, embedding: str | None, providers: Path | None, as_json: bool
+) -> None:
     """Try the key of each provider (or of those with these NAMES) by asking which models it has.
 
     The exit code is 0 if all answered.
     """
-    sys.exit(run_async(_test(names, model, settings_of(providers=providers), as_json)))
+    sys.exit(run_async(_test(names, model, embedding, settings_of(providers=providers), as_json)))
 
 
-async def _test(names: tuple[str, ...], model: str | None, settings: Any, as_json: bool) -> int:
-    from jikko.assemble import make_models, providers_of
+async def _test(names: tuple[str, ...], model: str | None, embedding: str | None, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import make_embedder, make_models, providers_of
+    from jikko.ports.embeddings import EmbeddingRequest
     from jikko.ports.models import Message, ModelFailure, ModelRequest
 
     found = providers_of(settings)
@@ -140,6 +147,9 @@ async def _test(names: tuple[str, ...], model: str | None, settings: Any, as_jso
                         parameters={"max_tokens": 16},
                     )
                     entry["answer"] = (await models.complete(request)).text
+                if embedding:
+                    texts = EmbeddingRequest(provider=name, model=embedding, texts=("yes",))
+                    entry["dimensions"] = len((await make_embedder(models).embed(texts)).vectors[0])
             except ModelFailure as failure:
                 entry |= {"ok": False, "error": str(failure), "kind": failure.kind}
                 failed += 1
@@ -156,6 +166,7 @@ def _show(entry: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(entry, ensure_ascii=False))
     elif entry["ok"]:
         answer = f", answered {entry['answer']!r}" if "answer" in entry else ""
+        answer += f", vectors of {entry['dimensions']} numbers" if "dimensions" in entry else ""
         click.echo(f"ok      {entry['provider']}: {', '.join(_some(entry['models']))}{answer}")
     else:
         click.echo(f"FAILED  {entry['provider']}: {entry['error']}")

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Meta, Struct
 
+from jikko.dify.cited_resources import cited_resources
 from jikko.dify.events import form_requested
 from jikko.dify.messages import HumanInputRequired
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, TurnForm
@@ -194,7 +195,7 @@ def message_body(message: Message, fresh: Fresh) -> MessageBody:
         message.query,
         fresh.text(answer.text),
         None if feedback is None else Rating(feedback.rating),
-        answer.metadata.retriever_resources,
+        cited_resources(message.id, answer.metadata.retriever_resources),
         int(message.created_at),
         files,
         answer.status,

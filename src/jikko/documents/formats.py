@@ -4,7 +4,8 @@ Source: Dify 1.15, spec/nodes.md, document-extractor.
 """
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from jikko.extras import how_to_install
@@ -89,8 +90,15 @@ def parse(format: str, content: bytes) -> str:
         DocumentFailure: It cannot be read; the message says why.
         MemoryError: It takes more than there is.
     """
-    try:
+    with reading(format):
         return _parser(format)(content)
+
+
+@contextmanager
+def reading(format: str) -> Iterator[None]:
+    """A block that reads a document: whatever a parser raises in it becomes the reason of a ``DocumentFailure``."""
+    try:
+        yield
     except ImportError:
         raise DocumentFailure(
             f"Reading {format} files needs packages that are not installed: {how_to_install('documents')}"

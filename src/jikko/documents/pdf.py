@@ -8,6 +8,11 @@ from jikko.ports.documents import DocumentFailure
 
 def read_pdf(content: bytes) -> str:
     """The text of a PDF."""
+    return "".join(pdf_pages(content))
+
+
+def pdf_pages(content: bytes) -> list[str]:
+    """The text of each page."""
     import pypdfium2
 
     try:
@@ -23,6 +28,6 @@ def read_pdf(content: bytes) -> str:
             pages.append(text_page.get_text_range())
             text_page.close()
             page.close()
-        return "".join(pages)
+        return pages
     finally:
         document.close()

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.documents.formats import format_of
 from jikko.ports.documents import DocumentFailure
@@ -52,6 +54,13 @@ class DocumentProcesses:
         self._closed = False
 
     async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
+        return await self._ask(content, filename, mime_type, app_id, pieces=False)
+
+    async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
+        answer = await self._ask(content, filename, mime_type, app_id, pieces=True)
+        return await asyncio.to_thread(msgspec.json.decode, answer, type=list[str])
+
+    async def _ask(self, content: bytes, filename: str, mime_type: str, app_id: str, *, pieces: bool) -> str:
         # Before a process is started for nothing.
         format_of(filename, mime_type)
         async with self._places.place(app_id):
@@ -59,7 +68,7 @@ class DocumentProcesses:
             self._busy.add(worker)
             try:
                 async with asyncio.timeout(self._limits.max_seconds):
-                    found, text = await worker.ask(content, filename, mime_type)
+                    found, text = await worker.ask(content, filename, mime_type, pieces)
             except TimeoutError:
                 await worker.kill()
                 raise DocumentFailure(
@@ -145,7 +154,7 @@ class _Worker:
         stdin = self._process.stdin
         return self._process.returncode is None and stdin is not None and not stdin.is_closing() and not self._done
 
-    async def ask(self, content: bytes, filename: str, mime_type: str) -> tuple[bool, str]:
+    async def ask(self, content: bytes, filename: str, mime_type: str, as_pieces: bool) -> tuple[bool, str]:
         """The text, or why there is none.
 
         Raises:
@@ -155,7 +164,7 @@ class _Worker:
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None
         assert answers is not None
-        head = {"size": len(content), "filename": filename, "mime_type": mime_type}
+        head = {"size": len(content), "filename": filename, "mime_type": mime_type, "pieces": as_pieces}
         questions.write(json.dumps(head).encode("ascii") + b"\n")
         questions.write(content)
         await questions.drain()

@@ -24,7 +24,15 @@ def read_csv(content: bytes) -> str:
 
 
 def read_excel(content: bytes) -> str:
-    """Both formats of Excel, distinguished by their first bytes: they are often named like each other."""
+    """The sheets of a workbook as tables."""
+    return "".join(sheet_table(rows) + "\n\n" for rows in excel_sheets(content))
+
+
+def excel_sheets(content: bytes) -> list[list[list[Cell]]]:
+    """The rows of each sheet.
+
+    Of both formats of Excel, distinguished by their first bytes: they are often named like each other.
+    """
     if content.startswith(ZIP_MAGIC):
         sheets = _xlsx_sheets(content)
     elif content.startswith(OLE_MAGIC):
@@ -32,7 +40,7 @@ def read_excel(content: bytes) -> str:
         sheets = _xls_sheets(content)
     else:
         raise DocumentFailure("it is not an Excel file")
-    return "".join(sheet_table(_trimmed(rows)) + "\n\n" for rows in sheets)
+    return [_trimmed(rows) for rows in sheets]
 
 
 def _trimmed(rows: list[list[Cell]]) -> list[list[Cell]]:

@@ -13,6 +13,11 @@ from jikko.documents.tables import document_table
 
 def read_docx(content: bytes) -> str:
     """The body of a document, in its order. Headers, footers and notes are left out."""
+    return "\n".join(docx_parts(content))
+
+
+def docx_parts(content: bytes) -> list[str]:
+    """The paragraphs and tables of a document."""
     from docx.table import Table
     from docx.text.paragraph import Paragraph
 
@@ -26,7 +31,7 @@ def read_docx(content: bytes) -> str:
             rows = [[cell.text for cell in row.cells] for row in block.rows]
             if any(cell.strip() for row in rows for cell in row):
                 parts.append(document_table(rows))
-    return "\n".join(parts)
+    return parts
 
 
 def _opened(content: bytes) -> Any:

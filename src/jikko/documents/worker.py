@@ -1,8 +1,8 @@
 """The process that parses documents: reads one after the other from its standard input, until that ends.
 
-A question is a line of JSON, ``{"size", "filename", "mime_type"}``, and the document. An answer is one byte (``T`` for
-the text, ``F`` for the reason why there is none, ``X`` for that if the process then ends), the length in 8 bytes, and
-that many bytes of UTF-8.
+A question is a line of JSON, ``{"size", "filename", "mime_type", "pieces"}``, and the document. An answer is one byte
+(``T`` for the text, ``F`` for the reason why there is none, ``X`` for that if the process then ends), the length in 8
+bytes, and that many bytes of UTF-8; of ``pieces``, a JSON array of texts.
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from contextlib import suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from jikko.documents.formats import format_of, parse
 from jikko.ports.documents import DocumentFailure
@@ -30,16 +30,23 @@ def main() -> None:
         question = json.loads(line)
         content = questions.read(question["size"])
         _alarm(seconds)
-        kind, text = _answer(content, question["filename"], question["mime_type"], most_text)
+        kind, text = _answer(content, question, most_text)
         _alarm(0)
         _send(answers, kind, text)
         if kind == b"X":
             return
 
 
-def _answer(content: bytes, filename: str, mime_type: str, most_text: int) -> tuple[bytes, bytes]:
+def _answer(content: bytes, question: dict[str, Any], most_text: int) -> tuple[bytes, bytes]:
+    filename = question["filename"]
     try:
-        text = parse(format_of(filename, mime_type), content).encode("utf-8", "replace")
+        format = format_of(filename, question["mime_type"])
+        if question["pieces"]:
+            from jikko.documents.pieces import parse_pieces
+
+            text = json.dumps(parse_pieces(format, filename, content), ensure_ascii=False).encode("utf-8", "replace")
+        else:
+            text = parse(format, content).encode("utf-8", "replace")
     except DocumentFailure as failure:
         return b"F", str(failure).encode("utf-8", "replace")
     except MemoryError:

@@ -153,12 +153,19 @@ class Fields:
 
 
 def as_selector(value: Json) -> Selector | None:
-    """A selector from its form in the DSL (a list of texts); ``None`` if it is none."""
+    """A selector from its form in the DSL (a list of texts); ``None`` if it is none.
+
+    Old files read ``sys.query`` and its like, and ``env.NAME``, as outputs of the start node; they are the variables
+    themselves. Source: Dify 1.15, spec/nodes.md, start.
+    """
     if not isinstance(value, (list, tuple)) or not all(
         isinstance(part, (str, int)) and not isinstance(part, bool) for part in value
     ):
         return None
-    return tuple(str(part) for part in value)
+    parts = tuple(str(part) for part in value)
+    if len(parts) > 1 and parts[1].startswith(("sys.", "env.")):
+        return (*parts[1].split(".", 1), *parts[2:])
+    return parts
 
 
 def did_you_mean(wrong: Json, choices: tuple[str, ...] | list[str]) -> str:

@@ -39,6 +39,10 @@ class UrlSigner:
         """A fresh url for a file. ``base_url``: what the client at hand reached this server under."""
         return self._url(path_of(file), file.id, base_url)
 
+    def document_url(self, file_id: str, base_url: str = "") -> str:
+        """A fresh url for what a document of a dataset was made of."""
+        return self._url(f"/files/{file_id}/file-preview", file_id, base_url)
+
     def _url(self, path: str, file_id: str, base_url: str) -> str:
         timestamp = str(int(self.clock()))
         nonce = secrets.token_hex(16)

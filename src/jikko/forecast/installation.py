@@ -1,6 +1,6 @@
 """What this installation has that workflows need."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Installation:
     """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
     tools: Tools = field(default_factory=NoTools)
     """Tells which tools there are. None is called, and no server is asked."""
+    datasets: Collection[str] = frozenset()
+    """What workflow files can call the datasets that are here: ids, and texts that are mapped to one."""
 
 
 def installation(
@@ -52,6 +54,7 @@ def installation(
     fake_models: bool = False,
     mocks: Mapping[str, Mapping[str, Json]] | None = None,
     tools: Callable[[], Tools] = NoTools,
+    datasets: Collection[str] = frozenset(),
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
@@ -62,6 +65,7 @@ def installation(
         http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
         mocks: See ``Installation``.
         tools: Looks tools up.
+        datasets: See ``Installation``.
     """
     found, no_start = Providers(), ""
     known: Tools = NoTools()
@@ -81,6 +85,7 @@ def installation(
         fake_models=fake_models,
         mocks=mocks or {},
         tools=known,
+        datasets=datasets,
         has_module=_modules(packages),
     )
 

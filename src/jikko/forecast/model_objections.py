@@ -12,8 +12,9 @@ _LIBRARIES: Final = {
     "bedrock": "anthropic",
     "vertex": "anthropic",
     "llama_cpp": "xllamacpp",
+    "wordllama": "wordllama",
 }
-"""What the extras ``anthropic`` and ``local`` install, by the type of the provider."""
+"""What the extras ``anthropic``, ``local`` and ``wordllama`` install, by the type of the provider."""
 
 
 class Objection(NamedTuple):

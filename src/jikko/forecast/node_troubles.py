@@ -8,6 +8,7 @@ from jikko.forecast.addresses import known_start, trouble_of_url
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.javascript_code import troubles_of_javascript
+from jikko.forecast.knowledge_troubles import troubles_of_retrieval
 from jikko.forecast.model_objections import objection
 from jikko.forecast.python_code import troubles_of_python
 from jikko.forecast.tool_troubles import troubles_of_tool
@@ -18,6 +19,7 @@ from jikko.nodes.flow.human_input import HumanInput
 from jikko.nodes.flow.start import Start
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.http.http_request import HttpRequest
+from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 from jikko.nodes.mocked import Mocked
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
@@ -54,6 +56,8 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield from _of_form(node, entry)
         case ToolNode():
             yield from troubles_of_tool(node, entry, installation.tools)
+        case KnowledgeRetrieval():
+            yield from troubles_of_retrieval(node, entry, installation)
         case Start():
             yield from _of_inputs(node, entry)
 

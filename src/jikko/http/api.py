@@ -10,6 +10,7 @@ from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.knowledge.service import Knowledge
 from jikko.ports.clock import Clock
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.runs.forms import Forms
@@ -37,6 +38,7 @@ class Api:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    knowledge: Knowledge
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

@@ -59,7 +59,7 @@ class _Application:
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
                     answer = no_page()
                 else:
-                    if self._api.apps.counts_requests and not operation.open:
+                    if self._api.apps.counts_requests and not operation.open and operation.key == "app":
                         await authenticated(request)
                     answer = await operation.handler(request)
             except JikkoError as error:

@@ -4,6 +4,7 @@ from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
 from jikko.http.fields import UserRequest
+from jikko.http.knowledge_operations import KNOWLEDGE_OPERATIONS
 from jikko.http.operation import Operation, Schema
 from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
 from jikko.http.routes import files, forms, info, records, retries, runs
@@ -243,6 +244,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/v1/text-to-audio", info.text_to_audio, "Text to speech; refused", {}, (400, 401), tag="Audio"),
     *CONVERSATION_OPERATIONS,
     *CHAT_OPERATIONS,
+    *KNOWLEDGE_OPERATIONS,
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
     Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
 )

@@ -53,6 +53,13 @@ def no_content() -> Response:
     return response
 
 
+def deleted() -> Response:
+    """An answer without a body that says all the same that it is JSON: 204. (Dify, of datasets)"""
+    response = no_content()
+    response.headers.append((b"content-type", b"application/json"))
+    return response
+
+
 def json_response(body: Any, status: int = 200) -> Response:
     """An answer in JSON."""
     return Response(encode(body), status)

@@ -18,6 +18,7 @@ from jikko.nodes.flow.loop import Loop
 from jikko.nodes.flow.pseudo import BodyStart, LoopEnd
 from jikko.nodes.flow.start import Start
 from jikko.nodes.http.http_request import HttpRequest
+from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.nodes.model.question_classifier import QuestionClassifier
@@ -33,6 +34,7 @@ NODE_CLASSES: tuple[Any, ...] = (
     HumanInput,
     IfElse,
     Iteration,
+    KnowledgeRetrieval,
     ListOperator,
     Llm,
     Loop,

@@ -8,7 +8,6 @@ from jikko.nodes.contract import Context, NodeFailure
 
 _INSTEAD: Final[Mapping[str, str]] = {
     "agent": "an LLM node, with an HTTP Request or Code node for each of its tools",
-    "knowledge-retrieval": "an HTTP Request node that asks a search service",
 }
 _MAX_TOOLS: Final = 5
 """How many tools of an agent a message names."""
@@ -50,8 +49,6 @@ def _subject(node_type: str, data: Mapping[str, Any]) -> str:
             tools = list(_tools(data))
             shown = ", ".join(tools[:_MAX_TOOLS]) + (", …" if len(tools) > _MAX_TOOLS else "")
             return "agent" + (f" {strategy}" if strategy else "") + (f" (tools {shown})" if tools else "")
-        case "knowledge-retrieval":
-            return "knowledge retrieval"
         case _:
             return f"node type {node_type!r}"
 

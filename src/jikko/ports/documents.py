@@ -26,6 +26,13 @@ class DocumentReader(Protocol):
         """
         ...
 
+    async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
+        """The texts of a document that is to be cut into chunks: one for each page, row or heading, where it has them.
+
+        As ``extract`` otherwise.
+        """
+        ...
+
     async def close(self) -> None:
         """Stop what still runs. May be called twice."""
         ...

@@ -6,6 +6,7 @@ from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
 from jikko.ports.history import History, NoHistory
 from jikko.ports.http import HttpClient
+from jikko.ports.knowledge import KnowledgeSearch, NoKnowledge
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.tools import NoTools, Tools
@@ -55,6 +56,7 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
+    knowledge: KnowledgeSearch = field(default_factory=NoKnowledge)
     history: History = field(default_factory=NoHistory)
     tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)

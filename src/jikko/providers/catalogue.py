@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jikko.dsl.repair import model_provider
+from jikko.ports.default_models import ModelPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class WellKnown:
     prices: str = ""
     """Its id in genai-prices; ``""`` if it has none."""
     needs_key: bool = True
+    defaults: tuple[tuple[ModelPurpose, str], ...] = ()
+    """Models of it that are taken where nothing names one."""
 
 
 _OPENAI_STRUCTURED: Final = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-6", "o1", "o3", "o4", "chatgpt-4o")
@@ -34,7 +37,16 @@ def _plugin(name: str) -> str:
 
 WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("openai"): WellKnown(
-        base_url="https://api.openai.com/v1", structured=_OPENAI_STRUCTURED, blind=_OPENAI_BLIND, prices="openai"
+        base_url="https://api.openai.com/v1",
+        structured=_OPENAI_STRUCTURED,
+        blind=_OPENAI_BLIND,
+        prices="openai",
+        defaults=(
+            ("llm", "gpt-4o-mini"),
+            ("embedding", "text-embedding-3-small"),
+            ("speech_to_text", "whisper-1"),
+            ("text_to_speech", "tts-1"),
+        ),
     ),
     _plugin("azure_openai"): WellKnown(
         type="azure", structured=_OPENAI_STRUCTURED, blind=_OPENAI_BLIND, prices="azure"
@@ -75,6 +87,11 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("sambanova"): WellKnown(base_url="https://api.sambanova.ai/v1"),
     _plugin("deepinfra"): WellKnown(base_url="https://api.deepinfra.com/v1/openai"),
     _plugin("huggingface_hub"): WellKnown(base_url="https://router.huggingface.co/v1"),
+    _plugin("jina"): WellKnown(
+        type="jina",
+        base_url="https://api.jina.ai/v1",
+        defaults=(("rerank", "jina-reranker-v2-base-multilingual"),),
+    ),
     _plugin("ollama"): WellKnown(base_url="http://localhost:11434/v1", structured=_ALL, needs_key=False),
     _plugin("vllm"): WellKnown(base_url="http://localhost:8000/v1", structured=_ALL, needs_key=False),
     _plugin("localai"): WellKnown(base_url="http://localhost:8080/v1", needs_key=False),

@@ -6,11 +6,14 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias, get_args
 
 from jikko.dsl.repair import model_provider
+from jikko.ports.default_models import DefaultModels, ModelName, ModelPurpose
 from jikko.ports.models import Abilities, MediaKind
 from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
 
-ProviderType: TypeAlias = Literal["openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp"]
+ProviderType: TypeAlias = Literal[
+    "openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp", "jina", "cohere", "wordllama"
+]
 TYPES: Final[tuple[ProviderType, ...]] = get_args(ProviderType)
 FALLBACK: Final = "*"
 
@@ -36,6 +39,14 @@ class ModelTraits:
     structured_output: bool | None = None
     media: Mapping[MediaKind, bool] = field(default_factory=dict)
     price: Price | None = None
+    batch: int = 0
+    """Models that make vectors: texts of one request; 0 for the usual number."""
+    dimensions: int = 0
+    """Numbers of a vector, for models that let one choose; 0 for as many as it has by itself."""
+    query_prefix: str = ""
+    """What the model wants in front of texts that are looked for."""
+    document_prefix: str = ""
+    """And of those that are kept."""
     context_size: int = 0
     """Tokens of prompt and answer together; 0 where it says nothing."""
 
@@ -67,7 +78,7 @@ class ProviderConfig:
     """Characters that an answer may have; its pictures may have four times as many bytes."""
     options: Mapping[str, Json] = field(default_factory=dict)
     """What only some types have: ``api_version``, ``region``, ``project``, ``organization``, ``path``, ``context``,
-    ``parallel``."""
+    ``parallel``, ``pooling``."""
     unset: tuple[str, ...] = ()
     """Environment variables that the entry names and that are not set."""
 
@@ -86,13 +97,32 @@ class ProviderConfig:
 class Providers:
     """The providers file, looked up by provider."""
 
-    def __init__(self, entries: Mapping[str, ProviderConfig] | None = None, *, source: str = "") -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, ProviderConfig] | None = None,
+        *,
+        source: str = "",
+        defaults: DefaultModels | None = None,
+    ) -> None:
         """Args:
         entries: By long name or ``*``.
         source: Where they come from, as messages name it; ``""`` if there is no file.
+        defaults: What the file says of models that are called where nothing names one.
         """
         self.entries = dict(entries or {})
         self.source = source
+        self._defaults = dict(defaults or {})
+
+    @property
+    def defaults(self) -> DefaultModels:
+        """The models that are called where nothing names one: those of the file, else what is usual for the first
+        provider in it that has such models."""
+        found: dict[ModelPurpose, ModelName] = {}
+        for id_ in self.entries:
+            known = well_known(id_)
+            for purpose, model in known.defaults if known is not None else ():
+                found.setdefault(purpose, ModelName(id_, model))
+        return {**found, **self._defaults}
 
     def find(self, provider: str) -> ProviderConfig | None:
         """The entry for a provider, by any of its names; the fallback, if it has none."""
@@ -108,7 +138,7 @@ class Providers:
             )
             for name, entry in self.entries.items()
         }
-        return Providers(shared, source=self.source)
+        return Providers(shared, source=self.source, defaults=self._defaults)
 
     @staticmethod
     def line_to_add(provider: str) -> str:

@@ -13,18 +13,26 @@ from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
+from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
 from jikko.ports.models import MediaKind
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
 
 _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
 _TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price", "context_size")
-_OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel")
+_OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel", "pooling")
+_POOLING: Final = ("mean", "cls", "last")
+"""How llama.cpp makes one vector of those of all tokens."""
 _WHOLE: Final = ("context", "parallel")
 """Options that are whole numbers."""
 _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
 _KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
-_MODEL_KEYS: Final = ("name", "mode", *_TRAITS)
+_BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.cohere.com/v2"}
+"""Of the types that one vendor has, whatever the provider is called."""
+_VECTORS: Final = ("batch", "dimensions", "query_prefix", "document_prefix")
+_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_VECTORS)
+_MOST_TEXTS: Final = 2048
+"""Of one request for vectors; OpenAI takes no more."""
 _MAX_BYTES: Final = 1 << 20
 
 
@@ -63,7 +71,7 @@ def parse_providers(
     if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
         root.problem("providers", "is missing", 'expected a mapping: providers: {"openai": {api_key: …}}')
     else:
-        _unknown(root, ("providers",))
+        _unknown(root, ("providers", "defaults"))
         listed = root.mapping("providers")
         for name in listed.raw:
             if not isinstance(name, str):
@@ -74,10 +82,24 @@ def parse_providers(
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
             entries[config.id] = config
+    defaults = _defaults(root)
     if problems:
         listing = "\n  ".join(map(str, problems))
         raise InvalidSettings(f"The providers file {source} has {len(problems)} problem(s):\n  {listing}")
-    return Providers(entries, source=source)
+    return Providers(entries, source=source, defaults=defaults)
+
+
+def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
+    listed = root.mapping("defaults")
+    _unknown(listed, PURPOSES)
+    found: dict[ModelPurpose, ModelName] = {}
+    for purpose in PURPOSES:
+        if purpose in listed.raw:
+            fields = listed.mapping(purpose)
+            _unknown(fields, ("provider", "model"))
+            provider = fields.text("provider", required=True)
+            found[purpose] = ModelName(model_provider(provider), fields.text("model", required=True))
+    return found
 
 
 def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: Path) -> ProviderConfig:
@@ -94,11 +116,13 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
     type_ = cast(ProviderType, fields.choice("type", TYPES, default))
-    base_url = fields.text("base_url", known.base_url if known and known.type == type_ else "")
+    base_url = fields.text("base_url", known.base_url if known and known.type == type_ else _BASE_URLS.get(type_, ""))
     if not set(named) & set(unset):
         _check_url(fields, base_url, required=type_ in ("openai", "azure"))
     if type_ == "llama_cpp" and not fields.raw.get("path"):
         fields.problem("path", "is missing", "the path of a GGUF file")
+    if fields.raw.get("pooling") is not None:
+        fields.choice("pooling", _POOLING, "")
     if type_ == "azure" and not fields.raw.get("api_version"):
         fields.problem("api_version", "is missing", "such as 2024-10-21")
     headers = fields.mapping("headers")
@@ -158,7 +182,18 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
         media={kind: fields.boolean(name) for name, kind in _MEDIA.items() if fields.raw.get(name) is not None},
         price=_price(fields.mapping("price")) if fields.raw.get("price") is not None else None,
         context_size=_context_size(fields),
+        batch=_texts(fields) if of_model else 0,
+        dimensions=fields.integer("dimensions", 0, minimum=0) if of_model else 0,
+        query_prefix=fields.text("query_prefix") if of_model else "",
+        document_prefix=fields.text("document_prefix") if of_model else "",
     )
+
+
+def _texts(fields: Fields) -> int:
+    number = fields.integer("batch", 0, minimum=0)
+    if number > _MOST_TEXTS:
+        fields.problem("batch", f"is {number}", f"expected {_MOST_TEXTS} texts at most")
+    return number
 
 
 def _context_size(fields: Fields) -> int:

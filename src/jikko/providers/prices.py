@@ -27,7 +27,7 @@ class Prices:
         if own is not None:
             return own
         known = well_known(provider)
-        if known is None or not known.prices or config.type == "llama_cpp":
+        if known is None or not known.prices or config.type in ("llama_cpp", "wordllama"):
             return _UNKNOWN
         name = config.model_name(model)
         key = known.prices, name
@@ -56,6 +56,11 @@ class Prices:
     def close(self) -> None:
         """Forget a load that is under way."""
         self._list.close()
+
+
+def amount(unit_price: Decimal, tokens: int) -> Decimal:
+    """What so many tokens cost, by the price of a million."""
+    return (unit_price * tokens * PRICE_UNIT).normalize()
 
 
 def _price(prices: Any, provider: str, model: str, prompt: int, completion: int) -> Price:

@@ -40,6 +40,8 @@ class ServerMember:
                 self._assembly.callbacks.alarm.set(at)
             case JobDue(job="keywords", at=at):
                 self._assembly.keyword_indexing.alarm.set(at)
+            case JobDue(job="knowledge", at=at):
+                self._assembly.knowledge.indexing.alarm.set(at)
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         taken = await self._assembly.runs.control.take_over(orphans)
@@ -58,6 +60,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
+            jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 

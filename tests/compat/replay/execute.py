@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from .cases import Case, JsonObject, Step
+from .knowledge import Knowledge
 from .transport import Request, Transport
 
 VARIABLE = re.compile(r"\$\{([\w:]+)(\|upper)?\}")
-POLL_TIMEOUT = 10.0
+POLL_TIMEOUT = 20.0
 POLL_INTERVAL = 0.1
 
 
@@ -45,6 +46,7 @@ class Surroundings:
     keys: dict[str, AppKey]
     files: Path
     echo_url: str
+    knowledge: Knowledge | None = None
 
 
 def execute(case: Case, transport: Transport, around: Surroundings, nonce: str = "") -> Transcript:
@@ -65,6 +67,9 @@ class _Execution:
         self._transcript = Transcript(
             known={"«echo:url»": around.echo_url, "«echo:host»": echo_host, "«nonce:1»": nonce}
         )
+        if around.knowledge is not None:
+            self._values |= around.knowledge.variables
+            self._transcript.known |= around.knowledge.symbols
         for alias, app in case.apps.items():
             if (key := around.keys.get(app)) is None:
                 continue
@@ -116,9 +121,7 @@ class _Execution:
     def _capture(self, step: Step, source: Any) -> None:
         """Note the values that later requests use; of several events the first one with a value counts."""
         for name, dotted in step.capture.items():
-            value = source
-            for key in dotted.split("."):
-                value = _part(value, key)
+            value = _at(source, dotted)
             if isinstance(value, str) and name not in self._values:
                 self._values[name] = value
 
@@ -159,6 +162,13 @@ class _Execution:
         return self._values[hit[1]].upper() if hit[2] else self._values[hit[1]]
 
 
+def _at(value: Any, dotted: str) -> Any:
+    """The value at a dotted path, or None."""
+    for key in dotted.split("."):
+        value = _part(value, key)
+    return value
+
+
 def _part(value: Any, key: str) -> Any:
     """The part of an object or of an array that a step of a dotted path names, or None."""
     if isinstance(value, list) and key.isdecimal():
@@ -173,6 +183,7 @@ def _is_trigger(during: JsonObject, event: JsonObject) -> bool:
 
 
 def _holds(condition: JsonObject, reply: JsonObject) -> bool:
-    """Whether the body still has all values of a ``poll`` condition."""
+    """Whether the body still has all values of a ``poll`` condition; a list there holds alternatives."""
+    wanted = {key: value if isinstance(value, list) else [value] for key, value in condition.items()}
     body = reply.get("body")
-    return isinstance(body, dict) and all(body.get(k) == v for k, v in condition.items())
+    return isinstance(body, dict) and all(_at(body, key) in values for key, values in wanted.items())

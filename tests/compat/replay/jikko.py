@@ -12,14 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from .cases import Suite
 from .execute import AppKey
+from .knowledge import Knowledge, fill
 from .processes import free_port, running
 
 PROVIDER = "langgenius/openai/openai"
+RERANKER = "langgenius/jina/jina"
 IMPORT_BATCH = 50
 
 
@@ -30,6 +33,7 @@ class Target:
     base_url: str
     echo_url: str
     keys: dict[str, AppKey]
+    knowledge: Knowledge | None = None
 
 
 @contextmanager
@@ -46,13 +50,20 @@ def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator
             server = [sys.executable, "-m", f"{__package__}.support.{module}", "--port", str(at)]
             here = {"PYTHONPATH": str(Path(__file__).parent.parent)}
             stack.enter_context(running(server, f"http://127.0.0.1:{at}/health", home / f"{module}.log", here))
-        env = _environment(home, model_port)
+        env = _environment(home, model_port, reranker=suite.knowledge is not None)
         echo_url = f"http://127.0.0.1:{echo_port}"
         if suite.tool_files:
             env |= {"JIKKO_TOOLS": str(_tools(suite, home, echo_url, stack))}
-        keys = _import(suite, shlex.split(command), home, env, echo_url)
         base_url = f"http://127.0.0.1:{port}"
         serve = [*shlex.split(command), "serve", "--host", "127.0.0.1", "--port", str(port)]
+        if (wanted := suite.knowledge) is not None:
+            stack.enter_context(running(serve, f"{base_url}/health", home / "jikko.log", env))
+            external, key = _knowledge(wanted, shlex.split(command), env, echo_url)
+            knowledge = fill(wanted, base_url, key, external, echo_url)
+            keys = _import(suite, shlex.split(command), home, env, echo_url, knowledge)
+            yield Target(base_url, echo_url, keys, knowledge)
+            return
+        keys = _import(suite, shlex.split(command), home, env, echo_url)
         stack.enter_context(running(serve, f"{base_url}/health", home / "jikko.log", env))
         yield Target(base_url, echo_url, keys)
 
@@ -72,24 +83,51 @@ def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:
     return file
 
 
-def _environment(home: Path, model_port: int) -> dict[str, str]:
-    """The environment of the contract."""
+def _environment(home: Path, model_port: int, *, reranker: bool) -> dict[str, str]:
+    """The environment of the contract; with a provider of models that rank where the suite has knowledge."""
     providers = home / "providers.yaml"
     settings = {"type": "openai", "base_url": f"http://127.0.0.1:{model_port}/v1", "api_key": "sk-fake"}
-    providers.write_text(yaml.safe_dump({"providers": {PROVIDER: settings}}), encoding="utf-8")
+    more = {RERANKER: {**settings, "type": "jina"}} if reranker else {}
+    providers.write_text(yaml.safe_dump({"providers": {PROVIDER: settings, **more}}), encoding="utf-8")
     data = home / "home"
     data.mkdir()
     return {"JIKKO_HOME": str(data), "JIKKO_PROVIDERS": str(providers), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
 
 
-def _import(suite: Suite, command: list[str], home: Path, env: Mapping[str, str], echo_url: str) -> dict[str, AppKey]:
+def _knowledge(
+    wanted: dict[str, Any], command: list[str], env: Mapping[str, str], echo_url: str
+) -> tuple[dict[str, str], str]:
+    """Make the external knowledge APIs and a key of the knowledge API; returns the ids of the former, and the key."""
+    made = {}
+    for name, api in wanted.get("external_apis", {}).items():
+        endpoint = api["endpoint"].replace("${ECHO_URL}", echo_url)
+        add = [*command, "knowledge", "external", "add", name, "--endpoint", endpoint]
+        made[name] = _told([*add, "--api-key", api["api_key"], "--json"], env)["id"]
+    return made, _told([*command, "knowledge", "keys", "create", "--json"], env)["api_key"]
+
+
+def _told(command: list[str], env: Mapping[str, str]) -> dict[str, str]:
+    """The JSON object that a command prints."""
+    done = subprocess.run(command, env={**os.environ, **env}, text=True, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def _import(
+    suite: Suite,
+    command: list[str],
+    home: Path,
+    env: Mapping[str, str],
+    echo_url: str,
+    knowledge: Knowledge | None = None,
+) -> dict[str, AppKey]:
     """Import every DSL file; an app that cannot be imported gets no key, so its cases fail."""
     folder = home / "dsl"
     folder.mkdir()
     files = []
     for app, source in suite.dsl_files.items():
         file = folder / f"{app}.yml"
-        file.write_text(localised(source.read_text(encoding="utf-8"), echo_url), encoding="utf-8")
+        text = localised(source.read_text(encoding="utf-8"), echo_url)
+        file.write_text(knowledge.localised(text) if knowledge else text, encoding="utf-8")
         files.append(file)
     keys: dict[str, AppKey] = {}
     for start in range(0, len(files), IMPORT_BATCH):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from jikko.events import Event
 from jikko.http.errors import Error, no_page
+from jikko.http.knowledge_operations import IDS as DATASET_IDS
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference import FILES, POLICY, reference_file, reference_page
@@ -19,7 +20,10 @@ from jikko.http.routes.records import event_schema
 from jikko.http.tables.chat_operations import IDS
 from jikko.http.welcome import welcome_operations
 
-_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id", *IDS}
+_UUIDS = {
+    *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
+    *(*IDS, *DATASET_IDS),
+}
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
@@ -47,7 +51,7 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
         root_path: The path below which clients reach the server.
     """
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in filter(_is_described, OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -63,10 +67,17 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"}},
+            "securitySchemes": {
+                "ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"},
+                "DatasetKey": {"type": "http", "scheme": "bearer", "bearerFormat": "dataset-…"},
+            },
         },
         "security": [{"ApiKey": []}],
     }
+
+
+def _is_described(operation: Operation) -> bool:
+    return operation.described
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -104,6 +115,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
     if operation.open:
         described["security"] = []
+    elif operation.key == "dataset":
+        described["security"] = [{"DatasetKey": []}]
     return described
 
 

@@ -16,7 +16,8 @@ from jikko.errors import BadRequest, Forbidden, NotFound, PayloadTooLarge, Uploa
 from jikko.http.auth import authenticated
 from jikko.http.fields import user_named
 from jikko.http.requests import Request
-from jikko.http.responses import Answer, Stream, encoded, json_response
+from jikko.http.responses import Answer, Response, Stream, encoded, json_response
+from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download
 
 
@@ -41,7 +42,7 @@ async def upload(request: Request) -> Answer:
     if announced.isdigit() and int(announced) > limit:
         raise _too_large()
     try:
-        async with StarletteRequest(request.scope, _limited(request.receive, limit)).form(
+        async with StarletteRequest(request.scope, limited(request.receive, limit)).form(
             max_files=10, max_fields=100
         ) as form:
             parts = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
@@ -68,6 +69,10 @@ async def preview(request: Request) -> Answer:
 
 async def download(request: Request) -> Answer:
     """``GET /files/{file_id}/file-preview``: a file by its signed address, without a key."""
+    file_id = request.path_params["file_id"]
+    found = await request.api.knowledge.files.download(file_id.lower(), request.query) if is_uuid(file_id) else None
+    if found is not None:
+        return Response(found[0], headers=found[1], media_type=b"application/octet-stream")
     return _sent(await request.api.files.download(request.path_params["file_id"], request.query))
 
 
@@ -79,7 +84,7 @@ async def download_made(request: Request) -> Answer:
     return _sent(await request.api.files.download(file_id, request.query))
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+def limited(receive: Receive, limit: int) -> Receive:
     """The body of a request, which may have ``limit`` bytes at most: a form that announces no length is kept on disk.
 
     Raises:

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
+from jikko.nodes.model.cited_sources import cited_sources
 from jikko.nodes.model.context_text import context_text
 from jikko.nodes.model.llm_stream import TextStream
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
@@ -162,4 +163,5 @@ class Llm:
                 **recorded_source(completion),
             },
             usage=completion.usage.as_usage(),
+            resources=cited_sources(ctx.recorded.get(self.context)) if self.context else (),
         )

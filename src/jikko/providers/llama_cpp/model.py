@@ -4,28 +4,21 @@ Needs the extra ``local``. A process of its own, because a broken model file or 
 nothing else with it.
 """
 
-import asyncio
 import importlib.util
-import json
-import os
-import secrets
-import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import Final
 
 from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.openai.compatible import OpenAICompatible
+from jikko.providers.llama_cpp.process import LlamaServer
 from jikko.providers.progress import Progress
-
-_START_SECONDS: Final = 120.0
-"""For the model to be read; large ones come from slow disks."""
+from jikko.providers.vectors.backend import EmbeddedBatch
 
 
 class LlamaCpp:
-    """One model file. The server starts with the first request, and ends with this process."""
+    """One model file. A server starts with the first request, and ends with this process.
+
+    llama.cpp serves answers or vectors, not both: who asks the same file for both has two servers.
+    """
 
     def __init__(self, config: ProviderConfig) -> None:
         """Raises:
@@ -36,74 +29,25 @@ class LlamaCpp:
                 f"The provider type 'llama_cpp' needs another library: {how_to_install('local')}",
                 kind="ModelNotExistError",
             )
-        self._config = config
-        self._path = Path(str(config.options["path"]))
-        self._process: asyncio.subprocess.Process | None = None
-        self._client: OpenAICompatible | None = None
-        self._starting = asyncio.Lock()
+        self._answers = LlamaServer(config)
+        self._vectors = LlamaServer(config, embedding=True)
 
     async def complete(self, request: ModelRequest, progress: Progress) -> None:
         """See ``Backend.complete``."""
-        client = await self._started()
+        client = await self._answers.client()
         await client.complete(request, progress)
+
+    async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
+        """See ``EmbeddingBackend.embed``."""
+        client = await self._vectors.client()
+        return await client.embed(model, texts, dimensions)
 
     async def models(self) -> list[str]:
         """See ``Backend.models``."""
-        client = await self._started()
+        client = await (self._vectors if self._vectors.is_up else self._answers).client()
         return await client.models()
 
     async def close(self) -> None:
         """See ``Backend.close``."""
-        client, self._client = self._client, None
-        process, self._process = self._process, None
-        if client is not None:
-            await client.close()
-        if process is not None:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-    async def _started(self) -> OpenAICompatible:
-        async with self._starting:
-            if self._client is None or self._process is None or self._process.returncode is not None:
-                await self.close()
-                self._client = await self._start()
-            return self._client
-
-    async def _start(self) -> OpenAICompatible:
-        if not self._path.is_file():
-            raise ModelFailure(f"There is no model file {self._path}.", kind="ModelNotExistError")
-        key = secrets.token_urlsafe(24)
-        options = {
-            "path": str(self._path),
-            "key": key,
-            "context": int(self._config.options.get("context") or 0),
-            "parallel": int(self._config.options.get("parallel") or 4),
-        }
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "jikko.providers.llama_cpp.server",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        # By pipe: arguments and environment of a process can be read by others. It stays open as a sign of life.
-        process.stdin.write(json.dumps(options).encode() + b"\n")
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                address = (await process.stdout.readline()).decode().strip()
-        except TimeoutError:
-            address = ""
-        except BaseException:
-            process.kill()
-            raise
-        if not address.startswith("http"):
-            await self.close()
-            raise ModelFailure(
-                f"The model file {self._path} cannot be served: {address}", kind="InvokeServerUnavailableError"
-            )
-        return OpenAICompatible(replace(self._config, type="openai", base_url=f"{address}/v1", api_key=key))
+        await self._answers.close()
+        await self._vectors.close()

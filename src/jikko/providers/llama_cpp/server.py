@@ -7,6 +7,10 @@ does: with its parent, whatever happens to that.
 import json
 import os
 import sys
+from typing import Final
+
+_MOST_TOKENS: Final = 4096
+"""Of a text that becomes a vector, if ``context`` does not say. Memory is taken for all of them."""
 
 
 def main() -> None:
@@ -28,6 +32,15 @@ def main() -> None:
         parameters.api_keys = [options["key"]]
         parameters.use_jinja = True
         parameters.warmup = False
+        if options.get("embedding"):
+            parameters.embedding = True
+            # One text at a time, which then has the whole context, and is read in one step: there is no other way.
+            parameters.n_parallel = 1
+            parameters.n_batch = parameters.n_ubatch = options["context"] or _MOST_TOKENS
+            if options.get("pooling"):
+                parameters.pooling_type = getattr(
+                    xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{options['pooling'].upper()}"
+                )
         server = xllamacpp.Server(parameters)
         print(server.listening_address, file=out, flush=True)
     except Exception as error:

@@ -1,17 +1,23 @@
 """Providers that speak OpenAI's protocol, over OpenAI's SDK."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from jikko.ports.models import ModelFailure, ModelRequest
+from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
 from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.parameters import Parameters
+from jikko.providers.openai.rerank import rerank
 from jikko.providers.openai.sse import EventBuffer
+from jikko.providers.openai.vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
 from jikko.providers.sdk_client import MakeClient, SdkClient
 from jikko.providers.sdk_errors import failure_of, is_stale
+from jikko.providers.vectors.backend import EmbeddedBatch
 
 _RAW: Final = {"X-Stainless-Raw-Response": "stream"}
 _MAX_DROPS: Final = 8
@@ -60,6 +66,21 @@ class OpenAICompatible:
                 body = self._parameters.without_refused(request.model, body)
         raise ModelFailure("The provider refuses one parameter after the other.", kind="InvokeBadRequestError")
 
+    async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
+        """See ``EmbeddingBackend.embed``."""
+        client = await self._client.get()
+        body = embedding_body(model, texts, dimensions)
+        try:
+            async with self._answer(client, "/embeddings", body) as response:
+                most = MAX_BYTES * len(texts)
+                refusal = ModelFailure(f"The answer has more than {most} bytes.", kind="InvokeBadRequestError")
+                answer = await self._read_whole(response, most, refusal)
+        except ModelFailure:
+            raise
+        except Exception as error:
+            raise failure_of(error) from None
+        return embedded(answer, len(texts))
+
     async def models(self) -> list[str]:
         """See ``Backend.models``."""
         client = await self._client.get()
@@ -69,6 +90,10 @@ class OpenAICompatible:
         except Exception as error:
             raise failure_of(error) from None
 
+    async def rerank(self, request: RerankRequest) -> list[Ranked]:
+        """See ``Reranker.rerank``."""
+        return await rerank(await self._client.get(), request, self._config.model_name(request.model))
+
     async def close(self) -> None:
         """See ``Backend.close``."""
         await self._client.close()
@@ -76,6 +101,18 @@ class OpenAICompatible:
     async def _send(self, client: Any, path: str, body: dict[str, Any], progress: Progress, joined: bool) -> None:
         reader = AnswerReader(progress)
         progress.sent()
+        async with self._answer(client, path, body) as response:
+            if body.get("stream") and "json" not in response.headers.get("content-type", ""):
+                await self._read_stream(response, reader, progress, joined)
+            else:
+                characters = self._config.max_answer
+                # Something for the JSON around it.
+                most = BYTES_PER_CHARACTER * characters + 65_536
+                reader.whole(await self._read_whole(response, most, too_large(f"{characters} characters")))
+
+    @asynccontextmanager
+    async def _answer(self, client: Any, path: str, body: dict[str, Any]) -> AsyncIterator[Any]:
+        """The response to a request, which is read in the block."""
         # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
         # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.
         try:
@@ -86,11 +123,7 @@ class OpenAICompatible:
             # Servers close connections that nothing came over for a while; the next request finds out.
             answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
         try:
-            response = answer.http_response
-            if body.get("stream") and "json" not in response.headers.get("content-type", ""):
-                await self._read_stream(response, reader, progress, joined)
-            else:
-                reader.whole(await self._read_whole(response))
+            yield answer.http_response
         finally:
             # Also when cancelled: an answer that was not read to its end takes its connection with it.
             await answer.close()
@@ -117,15 +150,14 @@ class OpenAICompatible:
         if not reader.is_complete:
             raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
-    async def _read_whole(self, response: Any) -> bytes:
+    async def _read_whole(self, response: Any, most: int, refusal: ModelFailure) -> bytes:
         pieces: list[bytes] = []
         size = 0
         async for received in response.aiter_bytes():
             pieces.append(received)
             size += len(received)
-            # Something for the JSON around it.
-            if size > BYTES_PER_CHARACTER * self._config.max_answer + 65_536:
-                raise too_large(f"{self._config.max_answer} characters")
+            if size > most:
+                raise refusal
         return b"".join(pieces)
 
 

@@ -36,11 +36,14 @@ def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
     return StoreUnavailable(f"The database {path} cannot be used: {error}" + (f"; {hint}." if hint else "."))
 
 
-def connect(path: Path, *, busy_timeout: float, query_only: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, *, busy_timeout: float, query_only: bool = False, page_size: int | None = None
+) -> sqlite3.Connection:
     """A connection in autocommit mode that any one thread at a time may use.
 
     Args:
         busy_timeout: Seconds to wait for another process's lock.
+        page_size: Bytes of a page, if the file is new; ``None``: SQLite's own.
 
     Raises:
         sqlite3.Error: It cannot be opened.
@@ -53,6 +56,8 @@ def connect(path: Path, *, busy_timeout: float, query_only: bool = False) -> sql
     )
     try:
         if not query_only and connection.execute("PRAGMA page_count").fetchone() == (0,):
+            if page_size is not None:
+                connection.execute(f"PRAGMA page_size = {page_size}")
             # Gives retention a way to make the file smaller. Later it has no effect, but writes.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_wal(connection, busy_timeout)

@@ -51,6 +51,7 @@ class Database:
         shared: bool = False,
         alone: Alone = nullcontext,
         steps: Sequence[Migration] | None = None,
+        page_size: int | None = None,
     ) -> "Database":
         """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
 
@@ -60,7 +61,8 @@ class Database:
             busy_timeout: Seconds that a write waits for another process's lock.
             shared: Whether other processes write as much as this one. Then they share a lock.
             alone: Makes a block in which no server uses the file. It is entered around a change of the schema.
-            steps: The schema; for tests.
+            steps: The schema, if not that of apps and runs.
+            page_size: Bytes of a page, if the file is new; ``None``: SQLite's own.
 
         Raises:
             StoreUnavailable: The file cannot be opened, read or written.
@@ -73,7 +75,7 @@ class Database:
                 # What SQLite puts beside it is as closed as the file. Where it cannot be made, SQLite says why.
                 with suppress(OSError):
                     make_file(path)
-                owned = opened.enter_context(closing(connect(path, busy_timeout=busy_timeout)))
+                owned = opened.enter_context(closing(connect(path, busy_timeout=busy_timeout, page_size=page_size)))
                 migrate(owned, path, migrations() if steps is None else steps, alone)
                 # The event loop must not stand still for as long as a writer may wait.
                 brief = min(busy_timeout, 1.0)

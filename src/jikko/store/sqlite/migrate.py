@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -52,12 +52,15 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """All migrations, in order."""
-    files = [file for file in resources.files(f"{__package__}.migrations").iterdir() if file.name.endswith(".sql")]
-    return sorted(
-        (_migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files),
-        key=lambda migration: migration.version,
-    )
+    """All migrations of the database of apps and runs, in order."""
+    return [_migration(step.version, step.script) for step in migrations_in(f"{__package__}.migrations")]
+
+
+def migrations_in(package: str) -> list[Migration]:
+    """The scripts of a package, in order."""
+    files = [file for file in resources.files(package).iterdir() if file.name.endswith(".sql")]
+    steps = (Migration(int(file.name.split("_", 1)[0]), file.read_text("utf-8")) for file in files)
+    return sorted(steps, key=lambda migration: migration.version)
 
 
 def _migration(version: int, script: str) -> Migration:
@@ -80,7 +83,8 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
     newest, began = steps[-1].version, time.monotonic()
     while (current := _version(connection, path, newest)) < newest:
         try:
-            with alone():
+            # One without a schema is nobody's yet: whoever comes first makes it.
+            with alone() if current else nullcontext():
                 _apply(connection, path, steps)
         except FolderInUse as error:
             if time.monotonic() - began < _PATIENCE_SECONDS:

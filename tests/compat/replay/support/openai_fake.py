@@ -4,11 +4,12 @@ The reply to a chat is ``Echo: `` and the last message; a message that contains 
 that text, one that contains ``FAIL`` with status 429, one that contains ``SLOW`` after 0.3 s.  A word, with the blanks
 after it, is one token and one streamed chunk.  When tools are offered and the reply is a JSON object, it comes as a
 call of the first tool (or of the one that ``tool_choice`` names) with that object as arguments.
+
+Embeddings and ``/v1/rerank`` (the wire of Jina and Cohere) are made by ``likeness.py``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -18,14 +19,17 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from .echo_server import serve
+from .likeness import Refused, relevance, vector_of
 
 JsonObject = dict[str, Any]
 
-MODELS = ("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo-instruct", "text-embedding-3-small")
+MODELS = (
+    *("gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo-instruct"),
+    *("text-embedding-3-small", "jina-reranker-v2-base-multilingual"),
+)
 CREATED = 1767225600
 SLOW_SECONDS = 0.3
 CHUNK_SECONDS = 0.02
-DIMENSIONS = 8
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,6 @@ class Reply:
             "completion_tokens": len(self.words),
             "total_tokens": self.prompt_tokens + len(self.words),
         }
-
-
-class Refused(Exception):
-    """The model refuses to answer."""
 
 
 def reply_to(texts: list[str], body: JsonObject) -> Reply:
@@ -104,7 +104,7 @@ class ModelHandler(BaseHTTPRequestHandler):
             self._error(404, "not_found_error", f"no route {self.path}")
 
     def do_POST(self) -> None:
-        """Chat, completions and embeddings."""
+        """Chat, completions, embeddings and reranking."""
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         try:
             match self.path:
@@ -115,6 +115,8 @@ class ModelHandler(BaseHTTPRequestHandler):
                     self._answer(body, reply_to(prompt if isinstance(prompt, list) else [prompt], body), chat=False)
                 case "/v1/embeddings":
                     self._json(_embeddings(body))
+                case "/v1/rerank":
+                    self._json(_ranking(body))
                 case _:
                     self._error(404, "not_found_error", f"no route {self.path}")
         except Refused as refusal:
@@ -202,17 +204,22 @@ def _envelope(body: JsonObject, kind: str) -> JsonObject:
 
 
 def _embeddings(body: JsonObject) -> JsonObject:
-    """Vectors made from a hash of each text."""
+    """The vector of each text."""
     texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
-    data = [{"object": "embedding", "index": i, "embedding": _vector(str(t))} for i, t in enumerate(texts)]
+    data = [{"object": "embedding", "index": i, "embedding": vector_of(str(t))} for i, t in enumerate(texts)]
     tokens = sum(len(str(t).split()) for t in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "model": body.get("model"), "data": data, "usage": usage}
 
 
-def _vector(text: str) -> list[float]:
-    """A vector of ``DIMENSIONS`` numbers between -1 and 1."""
-    return [byte / 127.5 - 1.0 for byte in hashlib.sha256(text.encode()).digest()[:DIMENSIONS]]
+def _ranking(body: JsonObject) -> JsonObject:
+    """The documents in the order of their scores, each by its place in the request."""
+    documents = [str(d.get("text", "") if isinstance(d, dict) else d) for d in body["documents"]]
+    scores = [(-relevance(str(body["query"]), document), index) for index, document in enumerate(documents)]
+    best = sorted(scores)[: body.get("top_n") or None]
+    results = [{"index": index, "relevance_score": -score} for score, index in best]
+    tokens = sum(len(d.split()) for d in documents)
+    return {"model": body.get("model"), "results": results, "usage": {"total_tokens": tokens}}
 
 
 if __name__ == "__main__":

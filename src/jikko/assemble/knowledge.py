@@ -1,0 +1,152 @@
+"""Picks where datasets are kept, and what searches them."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, nullcontext
+from functools import partial
+from typing import Any, Final
+
+from jikko.assemble.embeddings import make_embedder
+from jikko.assemble.models import default_models
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.rate_limit import Rate
+from jikko.files.signing import UrlSigner
+from jikko.knowledge.datasets import Datasets
+from jikko.knowledge.documents import Documents
+from jikko.knowledge.external_apis import ExternalApis
+from jikko.knowledge.files import DocumentFiles
+from jikko.knowledge.indexing.cutting_stage import Cutter
+from jikko.knowledge.indexing.indexing import Indexing
+from jikko.knowledge.keys import DatasetKeys
+from jikko.knowledge.metadata import Metadata
+from jikko.knowledge.retrieval.external import ExternalKnowledge
+from jikko.knowledge.retrieval.one_dataset import DatasetSearch
+from jikko.knowledge.retrieval.retrieval import Retrieval
+from jikko.knowledge.segments import Segments
+from jikko.knowledge.service import Knowledge
+from jikko.knowledge.tags import Tags
+from jikko.ports.clock import Clock
+from jikko.ports.cluster import Cluster, JobDue
+from jikko.ports.default_models import ModelPurpose
+from jikko.ports.http import HttpClient
+from jikko.ports.models import Models
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.rerank import Reranker
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.providers.config import Providers
+from jikko.providers.models import ProviderModels
+from jikko.providers.rerankers import ProviderRerankers
+from jikko.settings import Settings
+from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.values import Json
+
+_PURPOSES: Final[Mapping[str, ModelPurpose]] = {"llm": "llm", "text-embedding": "embedding", "rerank": "rerank"}
+
+
+def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> OpenKnowledge:
+    """Where the datasets of a data folder are kept. Opens nothing yet.
+
+    Args:
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to it too.
+    """
+    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
+    stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
+    stack.callback(stores.close)
+    return stores
+
+
+def make_reranker(models: Models) -> Reranker:
+    """What ranks texts beside these language models, over the same connections."""
+    if isinstance(models, ProviderModels):
+        return ProviderRerankers(models.connections)
+    from jikko.providers.fake_reranker import FakeReranker
+
+    return FakeReranker()
+
+
+def make_retrieval(stores: OpenKnowledge, http: HttpClient, models: Models) -> Retrieval:
+    """What searches datasets. To be closed."""
+    return Retrieval(stores, DatasetSearch(make_reranker(models), ExternalKnowledge(http)), make_embedder(models))
+
+
+def make_knowledge(
+    settings: Settings,
+    stores: OpenKnowledge,
+    ports: NodePorts,
+    providers: Providers,
+    *,
+    signer: UrlSigner,
+    cluster: Cluster,
+    rate: Rate,
+    clock: Clock,
+) -> Knowledge:
+    """The use cases about datasets.
+
+    Args:
+        ports: Those of nodes: documents are read and models called as for these.
+    """
+    retrieval = ports.knowledge
+    assert isinstance(retrieval, Retrieval)
+    embedder = make_embedder(ports.models)
+    defaults = default_models(settings, providers)
+
+    def wake() -> None:
+        cluster.hint(JobDue(job="knowledge", at=clock()))
+
+    datasets = Datasets(stores, embedder, defaults, clock, wake)
+    own_documents = Documents(stores, datasets, clock, wake)
+    return Knowledge(
+        stores=stores,
+        keys=DatasetKeys(stores, clock, rate),
+        datasets=datasets,
+        documents=own_documents,
+        segments=Segments(stores, own_documents, embedder, clock),
+        metadata=Metadata(stores, datasets, clock),
+        tags=Tags(stores, datasets, clock),
+        files=DocumentFiles(own_documents, signer),
+        external=ExternalApis(stores, clock),
+        retrieval=retrieval,
+        indexing=Indexing(
+            stores, Cutter(ports.documents, ports.models, defaults), embedder, clock, workers=settings.knowledge_workers
+        ),
+        models=_listed(providers, defaults),
+    )
+
+
+def _listed(providers: Providers, defaults: Mapping[ModelPurpose, Any]) -> Callable[[str], list[dict[str, Json]]]:
+    """What lists the models of a kind: those that the providers file names as such, and the default one."""
+
+    def listed(kind: str) -> list[dict[str, Json]]:
+        purpose = _PURPOSES.get(kind)
+        default = None if purpose is None else defaults.get(purpose)
+        if default is None:
+            return []
+        names = [default.model]
+        label = {"en_US": default.provider, "zh_Hans": default.provider}
+        return [
+            {
+                "tenant_id": None,
+                "provider": default.provider,
+                "label": label,
+                "icon_small": None,
+                "icon_large": None,
+                "status": "active",
+                "models": [
+                    {
+                        "model": name,
+                        "label": {"en_US": name, "zh_Hans": name},
+                        "model_type": kind,
+                        "features": None,
+                        "fetch_from": "predefined-model",
+                        "model_properties": {},
+                        "deprecated": False,
+                        "status": "active",
+                        "load_balancing_enabled": False,
+                        "has_invalid_load_balancing_configs": False,
+                    }
+                    for name in names
+                ],
+            }
+        ]
+
+    return listed

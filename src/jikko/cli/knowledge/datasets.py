@@ -1,0 +1,160 @@
+"""``jikko knowledge list``, ``show``, ``search``, ``remove`` and ``map``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+
+
+@click.command("list", short_help="List datasets.")
+@home_option
+@json_option
+def list_(home: Path | None, as_json: bool) -> None:
+    """List datasets, the newest first: id, technique, documents, characters, name."""
+    run_async(_list(settings_of(home=home), as_json))
+
+
+async def _list(settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        for view in await assembly.knowledge.datasets.all_views():
+            dataset, counts = view.dataset, view.counts
+            technique = "external" if dataset.provider == "external" else dataset.technique or "-"
+            if as_json:
+                told = {"id": dataset.id, "name": dataset.name, "technique": technique}
+                held = {"documents": counts.documents, "words": counts.words}
+                click.echo(json.dumps({**told, **held}, ensure_ascii=False))
+            else:
+                click.echo(f"{dataset.id}  {technique:12}  {counts.documents:5}  {counts.words:9}  {dataset.name}")
+
+
+@click.command(short_help="Show the documents of a dataset.")
+@click.argument("dataset")
+@home_option
+@json_option
+def show(dataset: str, home: Path | None, as_json: bool) -> None:
+    """Show the documents of DATASET (name or id), each with its status, and why it is in error."""
+    run_async(_show(dataset, settings_of(home=home), as_json))
+
+
+async def _show(name: str, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        knowledge = assembly.knowledge
+        dataset = await knowledge.datasets.find(name)
+        documents = await knowledge.documents.all(dataset.id)
+        counts = await knowledge.documents.counts(documents)
+        for document in documents:
+            segments = counts[document.id].total
+            if as_json:
+                told = {"id": document.id, "name": document.name, "status": document.status, "segments": segments}
+                told |= {"words": document.words, "enabled": document.enabled, "error": document.error}
+                click.echo(json.dumps(told, ensure_ascii=False))
+            else:
+                why = f"  {document.error}" if document.error else ""
+                click.echo(f"{document.id}  {document.status:9}  {segments:5}  {document.name}{why}")
+
+
+@click.command(short_help="Search a dataset.")
+@click.argument("dataset")
+@click.argument("query")
+@click.option("--top", type=click.IntRange(1, 100), default=5, help="How many texts to show.")
+@home_option
+@providers_option
+@json_option
+def search(dataset: str, query: str, top: int, home: Path | None, providers: Path | None, as_json: bool) -> None:
+    """Search DATASET (name or id) for QUERY, by its own settings."""
+    run_async(_search(dataset, query, top, settings_of(home=home, providers=providers), as_json))
+
+
+async def _search(name: str, query: str, top: int, settings: Any, as_json: bool) -> None:
+    from msgspec.structs import replace
+
+    from jikko.assemble import assemble
+    from jikko.knowledge.retrieval.model import retrieval_model_of
+    from jikko.ports.knowledge import SearchFailure
+
+    async with assemble(settings) as assembly:
+        dataset = await assembly.knowledge.datasets.find(name)
+        model = replace(retrieval_model_of(dataset.retrieval_model), top_k=top)
+        try:
+            hits = await assembly.knowledge.retrieval.retrieve(dataset, query, model, None)
+        except SearchFailure as failure:
+            raise click.ClickException(str(failure)) from None
+        for hit in hits:
+            if as_json:
+                told = {"score": hit.score, "document": hit.document_name, "content": hit.content}
+                click.echo(json.dumps({**told, "segment_id": hit.segment_id, "answer": hit.answer}, ensure_ascii=False))
+            else:
+                click.echo(f"{hit.score:.3f}  {hit.document_name}: {' '.join(hit.content.split())[:300]}")
+
+
+@click.command(short_help="Remove a dataset, or some of its documents.")
+@click.argument("dataset")
+@click.argument("documents", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@home_option
+def remove(dataset: str, documents: tuple[str, ...], yes: bool, home: Path | None) -> None:
+    """Remove DOCUMENTS (names or ids) of DATASET; without any, the whole dataset with all that is in it."""
+    run_async(_remove(dataset, documents, yes, settings_of(home=home)))
+
+
+async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: Any) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        knowledge = assembly.knowledge
+        dataset = await knowledge.datasets.find(name)
+        if not documents:
+            if not yes:
+                click.confirm(f"Remove the dataset {dataset.name!r} with all its documents?", abort=True, err=True)
+            await knowledge.datasets.delete(dataset.id)
+            said = f"{dataset.name} removed"
+        else:
+            there = await knowledge.documents.all(dataset.id)
+            for wanted in documents:
+                found = next((each for each in there if wanted in (each.name, each.id)), None)
+                if found is None:
+                    raise click.ClickException(f"{dataset.name} has no document {wanted!r}.")
+                await knowledge.documents.delete(dataset.id, found.id)
+            said = f"{len(documents)} removed"
+        await knowledge.indexing.clean()
+    click.echo(said)
+
+
+@click.command("map", short_help="Say which dataset a workflow file means.")
+@click.argument("text", required=False)
+@click.argument("dataset", required=False)
+@click.option("--forget", is_flag=True, help="Forget what TEXT means.")
+@home_option
+@json_option
+def map_(text: str | None, dataset: str | None, forget: bool, home: Path | None, as_json: bool) -> None:
+    """Have TEXT, as a workflow file names a dataset of another server, mean DATASET (name or id) here.
+
+    Without arguments: list what is mapped.
+    """
+    if text is not None and (dataset is None) != forget:
+        raise click.UsageError("Say which DATASET it means, or --forget.")
+    run_async(_map(text, dataset, settings_of(home=home), as_json))
+
+
+async def _map(text: str | None, name: str | None, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        datasets = assembly.knowledge.datasets
+        if text is not None:
+            found = None if name is None else await datasets.find(name)
+            await datasets.map(text, found)
+        for known, target in (await datasets.mapped()).items():
+            if as_json:
+                click.echo(
+                    json.dumps({"text": known, "dataset_id": target.id, "name": target.name}, ensure_ascii=False)
+                )
+            else:
+                click.echo(f"{known}  ->  {target.name} ({target.id})")

@@ -1,0 +1,72 @@
+"""``jikko knowledge external``: search services elsewhere, by Dify's contract of external knowledge."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+@click.group(short_help="Note, list or forget external knowledge APIs.")
+def external() -> None:
+    """Search services elsewhere that speak Dify's contract of external knowledge."""
+
+
+@external.command(short_help="Note where an API is.")
+@click.argument("name")
+@click.option("--endpoint", required=True, metavar="URL", help="Its address, without /retrieval at the end.")
+@click.option("--api-key", metavar="KEY", help="Its key; - to read it from standard input.", required=True)
+@home_option
+@json_option
+def add(name: str, endpoint: str, api_key: str, home: Path | None, as_json: bool) -> None:
+    """Note where the API NAME is. Nothing is asked of it.
+
+    A dataset searches it with "provider": "external", and its id as "external_knowledge_api_id".
+    """
+    key = sys.stdin.readline().strip() if api_key == "-" else api_key
+    run_async(_add(name, endpoint, key, settings_of(home=home), as_json))
+
+
+async def _add(name: str, endpoint: str, api_key: str, settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        api = await assembly.knowledge.external.add(name, endpoint, api_key)
+    told = {"id": api.id, "name": api.name, "endpoint": api.endpoint}
+    click.echo(json.dumps(told, ensure_ascii=False) if as_json else f"{api.id}  {api.name}  {api.endpoint}")
+
+
+@external.command("list", short_help="List APIs.")
+@home_option
+@json_option
+def list_(home: Path | None, as_json: bool) -> None:
+    """List external knowledge APIs. Their keys are not shown."""
+    run_async(_list(settings_of(home=home), as_json))
+
+
+async def _list(settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        for api in await assembly.knowledge.external.all():
+            told = {"id": api.id, "name": api.name, "endpoint": api.endpoint}
+            click.echo(json.dumps(told, ensure_ascii=False) if as_json else f"{api.id}  {api.name}  {api.endpoint}")
+
+
+@external.command(short_help="Forget an API.")
+@click.argument("name")
+@home_option
+def remove(name: str, home: Path | None) -> None:
+    """Forget the API NAME (or id). Datasets that are searched there find nothing from then on."""
+    run_async(_remove(name, settings_of(home=home)))
+
+
+async def _remove(name: str, settings: Any) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        await assembly.knowledge.external.delete(name)
+    click.echo(f"{name} removed")

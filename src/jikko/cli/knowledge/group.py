@@ -1,0 +1,17 @@
+"""``jikko knowledge``: the datasets of a data folder."""
+
+import click
+
+from jikko.cli.knowledge.add import add
+from jikko.cli.knowledge.datasets import list_, map_, remove, search, show
+from jikko.cli.knowledge.external import external
+from jikko.cli.knowledge.keys import keys
+
+
+@click.group()
+def knowledge() -> None:
+    """Fill datasets with documents, search them, and say who may."""
+
+
+for command in (add, list_, show, search, remove, map_, keys, external):
+    knowledge.add_command(command)

@@ -1,0 +1,88 @@
+"""``jikko knowledge keys``: who may use the knowledge API."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.runs.entries import ago
+
+
+@click.group(short_help="Make, list or revoke keys of the knowledge API.")
+def keys() -> None:
+    """Keys that begin with `dataset-`. Each opens all datasets, over /v1/datasets."""
+
+
+@keys.command(short_help="Make a key.")
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the key into FILE, which nobody else reads, and show nothing of it.",
+)
+@home_option
+@json_option
+def create(file: Path | None, home: Path | None, as_json: bool) -> None:
+    """Make a key. It is shown only now: on a terminal and with --json. Elsewhere name a file for it."""
+    if file is None and not as_json and not sys.stdout.isatty():
+        raise click.UsageError("Say where the key goes: --to FILE, or --json.")
+    run_async(_create(file, settings_of(home=home), as_json))
+
+
+async def _create(file: Path | None, settings: Any, as_json: bool) -> None:
+    from jikko.apps.key_files import write_key
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        key, kept = await assembly.knowledge.keys.create()
+        if file is not None:
+            try:
+                write_key(file, key)
+            except OSError as error:
+                await assembly.knowledge.keys.delete(kept.id)
+                raise click.ClickException(f"{file} cannot be written: {error.strerror}. No key was made.") from None
+    if as_json:
+        told = {"id": kept.id, "api_key": key if file is None else None, "file": file and str(file)}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        click.echo(f"{key}  (shown only now)" if file is None else f"in {file}")
+
+
+@keys.command("list", short_help="List keys.")
+@home_option
+@json_option
+def list_(home: Path | None, as_json: bool) -> None:
+    """List keys, the oldest first. Of each only its beginning is known."""
+    run_async(_list(settings_of(home=home), as_json))
+
+
+async def _list(settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        for key in await assembly.knowledge.keys.all():
+            if as_json:
+                entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
+                click.echo(json.dumps(entry, ensure_ascii=False))
+            else:
+                click.echo(f"{key.id}  {key.hint}  {ago(key.created_at)}")
+
+
+@keys.command(short_help="Remove a key.")
+@click.argument("key_id")
+@home_option
+def revoke(key_id: str, home: Path | None) -> None:
+    """Remove the key with this KEY_ID (see `list`). It opens nothing from then on."""
+    run_async(_revoke(key_id, settings_of(home=home)))
+
+
+async def _revoke(key_id: str, settings: Any) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        await assembly.knowledge.keys.delete(key_id)
+    click.echo(f"{key_id} revoked")

@@ -1,0 +1,270 @@
+"""Segments, child chunks and what was found in Dify's JSON. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4, §6.6."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from jikko.dify.knowledge.datasets import NOBODY
+from jikko.ports.knowledge import Hit
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, Segment
+from jikko.values import Json, Seconds, Uuid
+
+
+class ChildBody(Struct):
+    """A child chunk."""
+
+    id: Uuid
+    segment_id: Uuid
+    content: str
+    position: int
+    word_count: int
+    type: str
+    created_at: Seconds
+    updated_at: Seconds
+
+
+class SegmentBody(Struct):
+    """A segment."""
+
+    id: Uuid
+    position: int
+    document_id: Uuid
+    content: str
+    sign_content: str
+    answer: str | None
+    word_count: int
+    tokens: int
+    keywords: list[str] | None
+    index_node_id: Uuid
+    index_node_hash: str
+    hit_count: int
+    enabled: bool
+    disabled_at: Seconds | None
+    disabled_by: Uuid | None
+    status: str
+    created_by: Uuid
+    created_at: Seconds
+    updated_at: Seconds
+    updated_by: Uuid | None
+    indexing_at: Seconds | None
+    completed_at: Seconds | None
+    error: str | None
+    stopped_at: Seconds | None
+    child_chunks: list[ChildBody]
+    attachments: list[Json]
+    summary: None = None
+
+
+class SegmentPage(Struct):
+    """Some segments of a document."""
+
+    data: list[SegmentBody]
+    doc_form: str
+    total: int
+    has_more: bool
+    limit: int
+    page: int
+
+
+class OneSegment(Struct):
+    """A segment, and the form of its document."""
+
+    data: SegmentBody
+    doc_form: str
+
+
+class AddedSegments(Struct):
+    """Segments that were added."""
+
+    data: list[SegmentBody]
+    doc_form: str
+
+
+class ChildPage(Struct):
+    """Some child chunks of a segment."""
+
+    data: list[ChildBody]
+    total: int
+    total_pages: int
+    page: int
+    limit: int
+
+
+class OneChild(Struct):
+    """A child chunk."""
+
+    data: ChildBody
+
+
+class DocumentOfSegment(Struct):
+    """The document of a segment that was found."""
+
+    id: Uuid
+    data_source_type: str
+    name: str
+    doc_type: None
+    doc_metadata: Json
+
+
+class FoundSegment(Struct):
+    """A segment that was found."""
+
+    id: Uuid
+    position: int
+    document_id: Uuid
+    content: str
+    sign_content: None
+    answer: str | None
+    word_count: int
+    tokens: int
+    keywords: list[str]
+    index_node_id: Uuid
+    index_node_hash: str
+    hit_count: int
+    enabled: bool
+    disabled_at: Seconds | None
+    disabled_by: Uuid | None
+    status: str
+    created_by: Uuid
+    created_at: Seconds
+    indexing_at: Seconds | None
+    completed_at: Seconds | None
+    error: str | None
+    stopped_at: Seconds | None
+    document: DocumentOfSegment
+
+
+class FoundChildBody(Struct):
+    """A child chunk that a segment was found by."""
+
+    id: Uuid
+    content: str
+    position: int
+    score: float
+
+
+class Record(Struct):
+    """What was found."""
+
+    segment: FoundSegment
+    child_chunks: list[FoundChildBody]
+    score: float
+    tsne_position: None
+    files: list[Json]
+    summary: None
+
+
+class ExternalRecord(Struct):
+    """What an external knowledge API found."""
+
+    content: str
+    title: str
+    score: float
+    metadata: Json
+
+
+class AskedQuery(Struct):
+    """What was looked for."""
+
+    content: str
+
+
+class Retrieved(Struct):
+    """What was found, best first."""
+
+    query: AskedQuery
+    records: list[Json]
+
+
+def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBody:
+    """A segment."""
+    return SegmentBody(
+        id=segment.id,
+        position=segment.position,
+        document_id=segment.document_id,
+        content=segment.content,
+        sign_content=segment.content,
+        answer=segment.answer,
+        word_count=segment.words,
+        tokens=segment.tokens,
+        keywords=segment.keywords,
+        index_node_id=segment.node_id,
+        index_node_hash=segment.hash,
+        hit_count=segment.hits,
+        enabled=segment.enabled,
+        disabled_at=_seconds(segment.disabled_at),
+        disabled_by=None if segment.disabled_at is None else NOBODY,
+        status=segment.status,
+        created_by=NOBODY,
+        created_at=int(segment.created_at),
+        updated_at=int(segment.updated_at),
+        updated_by=NOBODY,
+        indexing_at=_seconds(segment.indexing_at),
+        completed_at=_seconds(segment.completed_at),
+        error=segment.error,
+        stopped_at=_seconds(segment.stopped_at),
+        child_chunks=[child_body(child) for child in children],
+        attachments=[],
+    )
+
+
+def segment_bodies(
+    document: Document, segments: Sequence[Segment], children: Mapping[str, Sequence[ChildChunk]]
+) -> list[SegmentBody]:
+    """Segments; those that are a whole document show no child chunks."""
+    whole = document.rule["rules"].get("parent_mode") == "full-doc"
+    return [segment_body(each, () if whole else children.get(each.id, ())) for each in segments]
+
+
+def child_body(child: ChildChunk) -> ChildBody:
+    """A child chunk."""
+    return ChildBody(
+        id=child.id,
+        segment_id=child.segment_id,
+        content=child.content,
+        position=child.position,
+        word_count=child.words,
+        type=child.type,
+        created_at=int(child.created_at),
+        updated_at=int(child.updated_at),
+    )
+
+
+def record_body(hit: Hit, segment: Segment) -> Record:
+    """A segment that was found."""
+    found = FoundSegment(
+        id=segment.id,
+        position=segment.position,
+        document_id=segment.document_id,
+        content=segment.content,
+        sign_content=None,
+        answer=segment.answer,
+        word_count=segment.words,
+        tokens=segment.tokens,
+        keywords=segment.keywords or [],
+        index_node_id=segment.node_id,
+        index_node_hash=segment.hash,
+        hit_count=segment.hits,
+        enabled=segment.enabled,
+        disabled_at=_seconds(segment.disabled_at),
+        disabled_by=None if segment.disabled_at is None else NOBODY,
+        status=segment.status,
+        created_by=NOBODY,
+        created_at=int(segment.created_at),
+        indexing_at=_seconds(segment.indexing_at),
+        completed_at=_seconds(segment.completed_at),
+        error=segment.error,
+        stopped_at=_seconds(segment.stopped_at),
+        document=DocumentOfSegment(segment.document_id, hit.data_source_type, hit.document_name, None, hit.metadata),
+    )
+    children = [FoundChildBody(each.id, each.content, each.position, each.score) for each in hit.children]
+    return Record(found, children, hit.score, None, [], None)
+
+
+def external_record(hit: Hit) -> ExternalRecord:
+    """What an external knowledge API found."""
+    return ExternalRecord(hit.content, hit.document_name, hit.score, hit.metadata)
+
+
+def _seconds(moment: float | None) -> int | None:
+    return None if moment is None else int(moment)

@@ -1,0 +1,53 @@
+"""What is wrong with a knowledge-retrieval node, as far as can be known without searching."""
+
+from collections.abc import Iterator
+
+from jikko.dsl.document import NodeEntry
+from jikko.forecast.finding import Trouble
+from jikko.forecast.installation import Installation
+from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
+
+_SHOWN = 60
+"""Characters of an id that a message shows."""
+
+
+def troubles_of_retrieval(node: KnowledgeRetrieval, entry: NodeEntry, installation: Installation) -> Iterator[Trouble]:
+    """Datasets that are not here, models that cannot be called, and settings that are missing."""
+    if not node.query:
+        return
+    if (missing := node.missing_setting) is not None:
+        yield Trouble("knowledge", entry.where, missing, "open the node's settings and save them")
+        return
+    for place, dataset_id in enumerate(node.dataset_ids):
+        if dataset_id.lower() in installation.datasets or dataset_id in installation.datasets:
+            continue
+        short = dataset_id if len(dataset_id) <= _SHOWN else f"{dataset_id[:_SHOWN]}…"
+        yield Trouble(
+            "knowledge",
+            f"{entry.where}.dataset_ids[{place}]",
+            f"the dataset {short} is not here, so that the node finds nothing in it",
+            f"say which dataset of here it is: jikko knowledge map '{dataset_id}' DATASET",
+            harmless=True,
+        )
+    yield from _of_models(node, entry, installation)
+
+
+def _of_models(node: KnowledgeRetrieval, entry: NodeEntry, installation: Installation) -> Iterator[Trouble]:
+    if installation.fake_models:
+        return
+    needed: list[tuple[str, str]] = []
+    ranking = node.ranking
+    if ranking is not None and not node.single and ranking.enabled and ranking.mode == "reranking_model":
+        needed.append(("multiple_retrieval_config.reranking_model", ranking.provider))
+    if node.single and node.chooser is not None and len(node.dataset_ids) > 1:
+        needed.append(("single_retrieval_config.model", node.chooser.provider))
+    for where, provider in needed:
+        if provider and installation.providers.find(provider) is None:
+            line = installation.providers.line_to_add(provider).strip()
+            yield Trouble(
+                "model",
+                f"{entry.where}.{where}",
+                f"nothing says how to reach the provider {provider}",
+                f"add to the providers file: {line}",
+                certain=False,
+            )

@@ -1,0 +1,169 @@
+"""Datasets, and the models that they can name. Source: Dify 1.15, spec/knowledge.md §6.1."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from starlette.datastructures import QueryParams
+
+from jikko.dify.knowledge.datasets import DatasetPage, dataset_body
+from jikko.errors import InvalidParam
+from jikko.http.fields import checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, deleted, json_response
+from jikko.http.routes.knowledge.access import knowledge_of
+from jikko.http.routes.knowledge.pages import lenient_page
+from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
+from jikko.ports.stores.knowledge.records import Dataset
+from jikko.values import Json
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40, extra=must("must be a text of 1 to 40 characters"))]
+Description: TypeAlias = Annotated[str, Meta(max_length=400, extra=must("must be a text of at most 400 characters"))]
+Permission: TypeAlias = Annotated[
+    Literal["only_me", "all_team_members", "partial_members"] | None,
+    Meta(extra=must(f"must be one of {', '.join(PERMISSIONS)}")),
+]
+Technique: TypeAlias = Annotated[
+    Literal["high_quality", "economy"] | None, Meta(extra=must("must be 'high_quality' or 'economy'"))
+]
+Source: TypeAlias = Annotated[Literal["vendor", "external"] | None, Meta(extra=must("must be 'vendor' or 'external'"))]
+Id: TypeAlias = Annotated[
+    str | None,
+    Meta(description="The id that the dataset has elsewhere, so that workflow files find it here. (Not Dify's.)"),
+]
+
+
+class NewDataset(Struct):
+    """A dataset to be made."""
+
+    name: Name
+    description: Description | None = ""
+    indexing_technique: Technique = None
+    permission: Permission = None
+    provider: Source = None
+    embedding_model: str | None = None
+    embedding_model_provider: str | None = None
+    retrieval_model: dict[str, Json] | None = None
+    external_knowledge_api_id: str | None = None
+    external_knowledge_id: str | None = None
+    id: Id = None
+
+
+class DatasetChanges(Struct):
+    """What is to be changed of a dataset."""
+
+    name: Name | UnsetType | None = UNSET
+    description: Description | UnsetType | None = UNSET
+    indexing_technique: Technique | UnsetType = UNSET
+    permission: Permission | UnsetType = UNSET
+    embedding_model: str | UnsetType | None = UNSET
+    embedding_model_provider: str | UnsetType | None = UNSET
+    retrieval_model: dict[str, Json] | UnsetType | None = UNSET
+    external_retrieval_model: dict[str, Json] | UnsetType | None = UNSET
+    external_knowledge_id: str | UnsetType | None = UNSET
+    external_knowledge_api_id: str | UnsetType | None = UNSET
+
+
+async def create_dataset(request: Request) -> Answer:
+    """``POST /v1/datasets``."""
+    body = checked(await request.json(), NewDataset)
+    dataset = await knowledge_of(request).datasets.create(
+        DatasetWishes(
+            name=body.name,
+            description=body.description,
+            permission=body.permission,
+            technique=body.indexing_technique,
+            embedding_provider=body.embedding_model_provider,
+            embedding_model=body.embedding_model,
+            retrieval_model=body.retrieval_model,
+            provider=body.provider,
+            external_api_id=body.external_knowledge_api_id,
+            external_knowledge_id=body.external_knowledge_id,
+            id=body.id,
+        )
+    )
+    return await _shown(request, dataset)
+
+
+async def list_datasets(request: Request) -> Answer:
+    """``GET /v1/datasets``: the newest first."""
+    knowledge = knowledge_of(request)
+    page, limit = lenient_page(request.query)
+    most = min(limit, 100)
+    tags = QueryParams(request.scope["query_string"]).getlist("tag_ids")
+    found, total = await knowledge.datasets.page(
+        keyword=request.query.get("keyword", ""), tag_ids=tags, number=page, limit=most
+    )
+    data = [
+        dataset_body(view, embedding_available=_available(request, view.dataset))
+        for view in await knowledge.datasets.views(found)
+    ]
+    # Dify takes a full page for one behind which there is more.
+    return json_response(DatasetPage(data, len(data) == limit, limit, total, page))
+
+
+async def get_dataset(request: Request) -> Answer:
+    """``GET /v1/datasets/{dataset_id}``."""
+    knowledge = knowledge_of(request)
+    dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
+    (view,) = await knowledge.datasets.views([dataset])
+    return json_response(dataset_body(view, embedding_available=_available(request, dataset), detail=True))
+
+
+async def change_dataset(request: Request) -> Answer:
+    """``PATCH /v1/datasets/{dataset_id}``: only what is given. A change of technique or model indexes all anew."""
+    given = await request.json()
+    body = checked(given, DatasetChanges)
+
+    def told(name: str) -> Any:
+        value = getattr(body, name)
+        return None if value is UNSET else value
+
+    dataset = await knowledge_of(request).datasets.change(
+        request.path_params["dataset_id"],
+        DatasetWishes(
+            name=told("name"),
+            description=told("description"),
+            permission=told("permission"),
+            technique=told("indexing_technique"),
+            embedding_provider=told("embedding_model_provider"),
+            embedding_model=told("embedding_model"),
+            retrieval_model=told("retrieval_model"),
+            external_api_id=told("external_knowledge_api_id"),
+            external_knowledge_id=told("external_knowledge_id"),
+            external_retrieval_model=told("external_retrieval_model"),
+        ),
+    )
+    return await _shown(request, dataset, members=True)
+
+
+async def delete_dataset(request: Request) -> Answer:
+    """``DELETE /v1/datasets/{dataset_id}``: with all that is in it."""
+    await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
+    return deleted()
+
+
+_KINDS = ("llm", "text-embedding", "rerank", "speech2text", "moderation", "tts")
+
+
+class ModelsOfKind(Struct):
+    """The models that datasets can name."""
+
+    data: list[dict[str, Json]]
+
+
+async def models(request: Request) -> Answer:
+    """``GET /v1/workspaces/current/models/model-types/{model_type}``: the models of the providers file."""
+    kind = request.path_params["model_type"]
+    if kind not in _KINDS:
+        raise InvalidParam(f"'{kind}' is not a valid ModelType")
+    return json_response(ModelsOfKind(knowledge_of(request).models(kind)))
+
+
+async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -> Answer:
+    (view,) = await knowledge_of(request).datasets.views([dataset])
+    return json_response(dataset_body(view, members=members))
+
+
+def _available(request: Request, dataset: Dataset) -> bool:
+    """Whether the embedding model of a dataset can be called."""
+    return knowledge_of(request).datasets.is_embedding_available(dataset)

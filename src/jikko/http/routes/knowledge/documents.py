@@ -1,0 +1,246 @@
+"""Documents of datasets. Source: Dify 1.15, spec/knowledge.md §6.2."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from jikko.dify.knowledge.documents import (
+    BatchStatus,
+    CreatedDocument,
+    DocumentPage,
+    document_body,
+    document_detail,
+    status_body,
+)
+from jikko.errors import InvalidParam, UploadRefused
+from jikko.http.fields import checked
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response, deleted, json_response
+from jikko.http.routes.knowledge.access import knowledge_of
+from jikko.http.routes.knowledge.datasets import Technique
+from jikko.http.routes.knowledge.forms import sent_file
+from jikko.http.routes.knowledge.pages import default_page
+from jikko.knowledge.archive import zipped
+from jikko.knowledge.datasets import DatasetWishes
+from jikko.knowledge.documents import NewSource, text_source
+from jikko.ports.stores.knowledge.records import Document
+from jikko.values import Json
+
+
+class _Wishes(Struct):
+    """What a document may say of its dataset."""
+
+    indexing_technique: Technique = None
+    doc_form: str | None = None
+    doc_language: str | None = "English"
+    process_rule: dict[str, Json] | None = None
+    retrieval_model: dict[str, Json] | None = None
+    embedding_model: str | None = None
+    embedding_model_provider: str | None = None
+
+    def of_dataset(self) -> DatasetWishes:
+        """What is wished of the dataset, if it has none yet."""
+        return DatasetWishes(
+            technique=self.indexing_technique,
+            embedding_provider=self.embedding_model_provider,
+            embedding_model=self.embedding_model,
+            retrieval_model=self.retrieval_model,
+        )
+
+
+class NewTextDocument(_Wishes, kw_only=True):
+    """A document with its text."""
+
+    name: str
+    text: str
+
+
+class FileWishes(_Wishes):
+    """What is said of a file: the part ``data`` of the form, in JSON."""
+
+    name: str | None = None
+
+
+class FileForm(Struct):
+    """The parts of a form with a file."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+    data: Annotated[str, Meta(description="JSON: what is said of the file.")] = "{}"
+
+
+class TextChanges(Struct):
+    """A new text, or a new rule to cut by."""
+
+    name: str | None = None
+    text: str | None = None
+    process_rule: dict[str, Json] | None = None
+    doc_form: str | None = None
+    doc_language: str | None = None
+
+
+class DocumentIds(Struct):
+    """Some documents."""
+
+    document_ids: list[str] | None = None
+
+
+class Done(Struct):
+    """It was done."""
+
+    result: str = "success"
+
+
+class DownloadUrl(Struct):
+    """Where a document can be fetched."""
+
+    url: str
+
+
+async def create_document_by_text(request: Request) -> Answer:
+    """``POST …/document/create-by-text``: a document with that name is replaced."""
+    dataset_id = request.path_params["dataset_id"]
+    knowledge = knowledge_of(request)
+    await knowledge.datasets.get(dataset_id)
+    body = checked(await request.json(), NewTextDocument)
+    source = text_source(body.name, body.text)
+    return await _created(request, dataset_id, source, body)
+
+
+async def create_document_by_file(request: Request) -> Answer:
+    """``POST …/document/create-by-file``: a form with ``file``, and ``data`` in JSON."""
+    dataset_id = request.path_params["dataset_id"]
+    await knowledge_of(request).datasets.get(dataset_id)
+    source, data = await sent_file(request)
+    body = checked(data, FileWishes)
+    return await _created(request, dataset_id, source, body, name=body.name)
+
+
+async def _created(
+    request: Request, dataset_id: str, source: NewSource, body: _Wishes, *, name: str | None = None
+) -> Answer:
+    document = await knowledge_of(request).documents.add(
+        dataset_id,
+        source,
+        body.of_dataset(),
+        rule=body.process_rule or None,
+        form=body.doc_form,
+        language=body.doc_language or "English",
+        name=name,
+    )
+    return await _with_batch(request, document)
+
+
+async def update_document_by_text(request: Request) -> Answer:
+    """``POST …/documents/{document_id}/update-by-text``."""
+    body = checked(await request.json(), TextChanges)
+    if body.text is not None and not body.name:
+        raise InvalidParam("name: is required when text is provided")
+    source = None if body.text is None else text_source(body.name or "", body.text)
+    return await _updated(request, source, body.name, body.process_rule)
+
+
+async def replace_document_file(request: Request) -> Answer:
+    """``PATCH …/documents/{document_id}``: as ``update-by-file``."""
+    return await update_document_by_file(request)
+
+
+async def update_document_by_file(request: Request) -> Answer:
+    """``POST …/documents/{document_id}/update-by-file``."""
+    source, data = await sent_file(request, required=False)
+    body = checked(data, FileWishes)
+    return await _updated(request, source, body.name, body.process_rule)
+
+
+async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> Answer:
+    document = await knowledge_of(request).documents.update(
+        request.path_params["dataset_id"],
+        request.path_params["document_id"],
+        source=source,
+        name=name,
+        rule=rule or None,
+    )
+    return await _with_batch(request, document)
+
+
+async def list_documents(request: Request) -> Answer:
+    """``GET …/documents``: the newest first."""
+    knowledge = knowledge_of(request)
+    page, limit = default_page(request.query)
+    dataset, found, total = await knowledge.documents.page(
+        request.path_params["dataset_id"],
+        keyword=request.query.get("keyword", ""),
+        status=request.query.get("status", ""),
+        page=page,
+        limit=limit,
+    )
+    fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
+    counts = await knowledge.documents.counts(found)
+    data = [document_body(each, counts[each.id].hits, fields) for each in found]
+    return json_response(DocumentPage(data, page * limit < total, limit, total, page))
+
+
+async def indexing_status(request: Request) -> Answer:
+    """``GET …/documents/{batch}/indexing-status``."""
+    found = await knowledge_of(request).documents.batch(request.path_params["dataset_id"], request.path_params["batch"])
+    return json_response(BatchStatus([status_body(each) for each in found]))
+
+
+async def get_document(request: Request) -> Answer:
+    """``GET …/documents/{document_id}``."""
+    knowledge = knowledge_of(request)
+    which = request.query.get("metadata", "all")
+    if which not in ("all", "only", "without"):
+        raise UploadRefused(f"Invalid metadata value: {which}", code="invalid_metadata")
+    dataset, document = await knowledge.documents.get(
+        request.path_params["dataset_id"], request.path_params["document_id"]
+    )
+    fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
+    counts = await knowledge.documents.counts([document])
+    return json_response(document_detail(document, counts[document.id], fields, which))
+
+
+async def delete_document(request: Request) -> Answer:
+    """``DELETE …/documents/{document_id}``: also one that is being indexed."""
+    await knowledge_of(request).documents.delete(request.path_params["dataset_id"], request.path_params["document_id"])
+    return deleted()
+
+
+async def change_document_status(request: Request) -> Answer:
+    """``PATCH …/documents/status/{action}``: ``enable``, ``disable``, ``archive`` or ``un_archive``."""
+    body = checked(await request.json(), DocumentIds)
+    await knowledge_of(request).documents.act(
+        request.path_params["dataset_id"], request.path_params["action"], body.document_ids or []
+    )
+    return json_response(Done())
+
+
+async def document_url(request: Request) -> Answer:
+    """``GET …/documents/{document_id}/download``: a signed address of what it was made of."""
+    _, document = await knowledge_of(request).documents.get(
+        request.path_params["dataset_id"], request.path_params["document_id"]
+    )
+    return json_response(DownloadUrl(knowledge_of(request).files.url(document, request.base_url)))
+
+
+async def download_documents(request: Request) -> Answer:
+    """``POST …/documents/download-zip``: what some documents were made of, as a ZIP file."""
+    knowledge = knowledge_of(request)
+    body = checked(await request.json(), DocumentIds)
+    ids: Sequence[str] = body.document_ids or []
+    if not ids:
+        raise InvalidParam("document_ids: names no document")
+    if len(ids) > 100:
+        raise InvalidParam("document_ids: at most 100 at a time")
+    files = []
+    for document_id in ids:
+        _, document = await knowledge.documents.get(request.path_params["dataset_id"], document_id)
+        files.append((document.file.name, await knowledge.documents.source(document)))
+    headers = {"Content-Disposition": 'attachment; filename="documents.zip"'}
+    return Response(await zipped(files), headers=headers, media_type=b"application/zip")
+
+
+async def _with_batch(request: Request, document: Document) -> Answer:
+    knowledge = knowledge_of(request)
+    fields = [field for field, _ in (await knowledge.metadata.fields(document.dataset_id))[0]]
+    return json_response(CreatedDocument(document_body(document, 0, fields), document.batch))

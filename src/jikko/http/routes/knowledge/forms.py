@@ -1,0 +1,92 @@
+"""Files that are sent to become documents."""
+
+import json
+from typing import Any, Final
+
+from python_multipart.exceptions import MultipartParseError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as StarletteRequest
+
+from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
+from jikko.http.requests import Request
+from jikko.http.routes.files import limited
+from jikko.knowledge.documents import NewSource, source_of
+from jikko.knowledge.readable import is_readable
+from jikko.values import is_too_deep
+
+_FORM_OVERHEAD: Final = 1 << 20
+"""Bytes that a form may have besides its file."""
+
+
+async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, dict[str, Any]]:
+    """The file of a form, and its part ``data``.
+
+    Args:
+        required: Whether there has to be a file.
+
+    Raises:
+        UploadRefused: ``no_file_uploaded``, ``too_many_files`` or ``filename_not_exists_error``.
+        PayloadTooLarge: ``file_too_large``.
+        UnsupportedMediaType: ``unsupported_file_type``.
+        InvalidParam: ``data`` is no JSON object.
+    """
+    if not (request.header(b"content-type") or "").lower().startswith("multipart/form-data"):
+        if required:
+            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+        return None, await request.json()
+    most = request.api.file_limits.max_other
+    limit = most + _FORM_OVERHEAD
+    announced = request.header(b"content-length") or ""
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(most)
+    try:
+        async with StarletteRequest(request.scope, limited(request.receive, limit)).form(
+            max_files=10, max_fields=100, max_part_size=limit
+        ) as form:
+            files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
+            data = form.get("data")
+            return await _source(files, most, required), _data(data if isinstance(data, str) else None)
+    except (MultiPartException, MultipartParseError, HTTPException, ClientDisconnect, UnicodeError):
+        raise BadRequest("The form cannot be read.") from None
+
+
+async def _source(files: list[tuple[str, UploadFile]], most: int, required: bool) -> NewSource | None:
+    part = next((part for name, part in files if name == "file"), None)
+    if part is None:
+        if required:
+            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+        return None
+    if len(files) > 1:
+        raise UploadRefused("Only one file is allowed.", code="too_many_files")
+    name = (part.filename or "").replace("\x00", "").encode("utf-8", "replace").decode()
+    if not name:
+        raise UploadRefused("The specified filename does not exist.", code="filename_not_exists_error")
+    if "/" in name or "\\" in name:
+        raise InvalidParam("Filename contains invalid characters")
+    if not is_readable(name):
+        raise UnsupportedMediaType(f"Files such as {name!r} cannot be read as documents.", code="unsupported_file_type")
+    content = await part.read(most + 1)
+    if len(content) > most:
+        raise _too_large(most)
+    return source_of(name, content, (part.content_type or "").partition(";")[0].strip().lower())
+
+
+def _data(text: str | None) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidParam("data: is no JSON") from None
+    if not isinstance(value, dict) or is_too_deep(value):
+        raise InvalidParam("data: must be a JSON object")
+    return value
+
+
+def _too_large(most: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The file is larger than {most} bytes (the limit is set by JIKKO_UPLOAD_OTHER).", code="file_too_large"
+    )

@@ -1,0 +1,48 @@
+"""Which page of a list a request wants."""
+
+import re
+from collections.abc import Mapping
+
+from jikko.errors import InvalidParam
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+
+
+def lenient_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
+    """Page and limit, whatever they are: those of datasets are echoed as they come. (Dify)
+
+    Raises:
+        InvalidParam: One is no whole number.
+    """
+    return _number(query, "page", 1), _number(query, "limit", limit)
+
+
+def default_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
+    """Page and limit; what is no number counts as not given, and no limit is above 100. (Dify)"""
+    page, most = query.get("page", ""), query.get("limit", "")
+    number = int(page) if _WHOLE.fullmatch(page) else 1
+    size = int(most) if _WHOLE.fullmatch(most) else limit
+    return max(1, number), min(100, max(1, size))
+
+
+def strict_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
+    """As ``default_page``, but a number out of its range is refused.
+
+    Raises:
+        InvalidParam: The page is below 1, or the limit not between 1 and 100.
+    """
+    page, most = query.get("page", ""), query.get("limit", "")
+    number = int(page) if _WHOLE.fullmatch(page) else 1
+    size = int(most) if _WHOLE.fullmatch(most) else limit
+    if number < 1 or not 1 <= size <= 100:
+        raise InvalidParam("page: must be at least 1; limit: must lie between 1 and 100")
+    return number, size
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if _WHOLE.fullmatch(text) is None:
+        raise InvalidParam(f"{name}: must be a whole number")
+    return int(text)

@@ -1,0 +1,171 @@
+"""Segments and child chunks. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4."""
+
+from msgspec import Struct
+from starlette.datastructures import QueryParams
+
+from jikko.dify.knowledge.segments import (
+    AddedSegments,
+    ChildPage,
+    OneChild,
+    OneSegment,
+    SegmentPage,
+    child_body,
+    segment_bodies,
+    segment_body,
+)
+from jikko.errors import InvalidParam
+from jikko.http.fields import checked
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, deleted, json_response
+from jikko.http.routes.knowledge.access import knowledge_of
+from jikko.http.routes.knowledge.pages import strict_page
+from jikko.knowledge.segments import SegmentWishes
+
+
+class NewSegment(Struct):
+    """A segment to be added."""
+
+    content: str
+    answer: str | None = None
+    keywords: list[str] | None = None
+
+
+class NewSegments(Struct):
+    """Segments to be added."""
+
+    segments: list[NewSegment] | None = None
+
+
+class SegmentChanges(Struct):
+    """What is to be changed of a segment."""
+
+    content: str | None = None
+    answer: str | None = None
+    keywords: list[str] | None = None
+    enabled: bool | None = None
+    regenerate_child_chunks: bool = False
+
+
+class ChangedSegment(Struct):
+    """A change of a segment."""
+
+    segment: SegmentChanges
+
+
+class ChildText(Struct):
+    """The text of a child chunk."""
+
+    content: str
+
+
+async def list_segments(request: Request) -> Answer:
+    """``GET …/segments``: by position."""
+    knowledge = knowledge_of(request)
+    number, limit = strict_page(request.query)
+    statuses = QueryParams(request.scope["query_string"]).getlist("status")
+    document, found, total = await knowledge.segments.page(
+        request.path_params["dataset_id"],
+        request.path_params["document_id"],
+        keyword=request.query.get("keyword", ""),
+        statuses=statuses,
+        number=number,
+        limit=limit,
+    )
+    children = await knowledge.segments.children_of(found)
+    data = segment_bodies(document, found, children)
+    return json_response(SegmentPage(data, document.form, total, number * limit < total, limit, number))
+
+
+async def add_segments(request: Request) -> Answer:
+    """``POST …/segments``: they are found when this is answered."""
+    path = request.path_params
+    await knowledge_of(request).documents.get(path["dataset_id"], path["document_id"])
+    body = checked(await request.json(), NewSegments)
+    if not body.segments:
+        raise InvalidParam("Segments is required")
+    wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
+    document, added = await knowledge_of(request).segments.add(path["dataset_id"], path["document_id"], wishes)
+    children = await knowledge_of(request).segments.children_of(added)
+    return json_response(AddedSegments(segment_bodies(document, added, children), document.form))
+
+
+async def get_segment(request: Request) -> Answer:
+    """``GET …/segments/{segment_id}``."""
+    path = request.path_params
+    document, segment = await knowledge_of(request).segments.get(
+        path["dataset_id"], path["document_id"], path["segment_id"]
+    )
+    children = await knowledge_of(request).segments.children_of([segment])
+    return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
+
+
+async def change_segment(request: Request) -> Answer:
+    """``POST …/segments/{segment_id}``: a changed text is found when this is answered."""
+    path = request.path_params
+    await knowledge_of(request).segments.get(path["dataset_id"], path["document_id"], path["segment_id"])
+    wishes = checked(await request.json(), ChangedSegment).segment
+    document, segment = await knowledge_of(request).segments.change(
+        path["dataset_id"],
+        path["document_id"],
+        path["segment_id"],
+        SegmentWishes(
+            content=wishes.content,
+            answer=wishes.answer,
+            keywords=wishes.keywords,
+            enabled=wishes.enabled,
+            regenerate_child_chunks=wishes.regenerate_child_chunks,
+        ),
+    )
+    children = await knowledge_of(request).segments.children_of([segment])
+    return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
+
+
+async def delete_segment(request: Request) -> Answer:
+    """``DELETE …/segments/{segment_id}``: the positions of others stay."""
+    path = request.path_params
+    await knowledge_of(request).segments.delete(path["dataset_id"], path["document_id"], path["segment_id"])
+    return deleted()
+
+
+async def list_child_chunks(request: Request) -> Answer:
+    """``GET …/segments/{segment_id}/child_chunks``: by position."""
+    path = request.path_params
+    number, limit = strict_page(request.query)
+    found, total = await knowledge_of(request).segments.children_page(
+        path["dataset_id"],
+        path["document_id"],
+        path["segment_id"],
+        keyword=request.query.get("keyword", ""),
+        number=number,
+        limit=limit,
+    )
+    return json_response(ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit))
+
+
+async def add_child_chunk(request: Request) -> Answer:
+    """``POST …/segments/{segment_id}/child_chunks``: behind the others."""
+    path = request.path_params
+    body = checked(await request.json(), ChildText)
+    child = await knowledge_of(request).segments.add_child(
+        path["dataset_id"], path["document_id"], path["segment_id"], body.content
+    )
+    return json_response(OneChild(child_body(child)))
+
+
+async def change_child_chunk(request: Request) -> Answer:
+    """``PATCH …/child_chunks/{child_chunk_id}``."""
+    path = request.path_params
+    body = checked(await request.json(), ChildText)
+    child = await knowledge_of(request).segments.change_child(
+        path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"], body.content
+    )
+    return json_response(OneChild(child_body(child)))
+
+
+async def delete_child_chunk(request: Request) -> Answer:
+    """``DELETE …/child_chunks/{child_chunk_id}``."""
+    path = request.path_params
+    await knowledge_of(request).segments.delete_child(
+        path["dataset_id"], path["document_id"], path["segment_id"], path["child_chunk_id"]
+    )
+    return deleted()

@@ -1,0 +1,308 @@
+"""Datasets: making, changing and deleting them. Source: Dify 1.15, spec/knowledge.md §6.1."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.errors import InvalidParam, NotFound
+from jikko.ids import is_uuid, new_id
+from jikko.knowledge.retrieval.model import checked_retrieval_model
+from jikko.knowledge.wakening import Wake
+from jikko.ports.clock import Clock
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.embeddings import Embedder
+from jikko.ports.models import ModelFailure
+from jikko.ports.stores.knowledge.dataset_store import DatasetNameTaken
+from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
+from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+
+PERMISSIONS = ("only_me", "all_team_members", "partial_members")
+
+
+class DatasetWishes(Struct, kw_only=True):
+    """What a client may say of a dataset. ``None``: nothing."""
+
+    name: str | None = None
+    description: str | None = None
+    permission: str | None = None
+    technique: str | None = None
+    embedding_provider: str | None = None
+    embedding_model: str | None = None
+    retrieval_model: Any = None
+    provider: str | None = None
+    external_api_id: str | None = None
+    external_knowledge_id: str | None = None
+    external_retrieval_model: Any = None
+    id: str | None = None
+    """Ours: the id that a dataset has elsewhere, so that workflow files find it here."""
+
+
+class DatasetView(NamedTuple):
+    """A dataset, and what is shown with it."""
+
+    dataset: Dataset
+    counts: DatasetCounts
+    tags: Sequence[Tag]
+    fields: Sequence[MetadataField]
+    external_api: ExternalApi | None
+
+
+class Datasets:
+    """The use cases about datasets."""
+
+    def __init__(
+        self, knowledge: OpenKnowledge, embedder: Embedder, defaults: DefaultModels, clock: Clock, wake: Wake
+    ) -> None:
+        self._knowledge = knowledge
+        self._embedder = embedder
+        self._defaults = defaults
+        self._clock = clock
+        self._wake = wake
+
+    async def create(self, wishes: DatasetWishes) -> Dataset:
+        """Make a dataset.
+
+        Raises:
+            InvalidParam: It cannot be one.
+            DatasetNameTaken: Or ``DatasetIdTaken``.
+        """
+        if wishes.id is not None and not is_uuid(wishes.id):
+            raise InvalidParam("id: must be a UUID")
+        stores = await self._knowledge.made()
+        now = self._clock()
+        dataset = Dataset(
+            id=wishes.id.lower() if wishes.id else new_id(),
+            name=wishes.name or "",
+            description=wishes.description or "",
+            provider="external" if wishes.provider == "external" else "vendor",
+            permission=wishes.permission or "only_me",
+            created_at=now,
+            updated_at=now,
+        )
+        if dataset.provider == "external":
+            dataset = await self._external(stores, dataset, wishes)
+        else:
+            dataset = self._with_models(dataset, wishes)
+        await stores.datasets.create_dataset(dataset)
+        return dataset
+
+    async def get(self, dataset_id: str) -> Dataset:
+        """A dataset. Raises ``NotFound``."""
+        stores = await self._knowledge.existing()
+        found = None if stores is None else await stores.datasets.dataset(dataset_id.lower())
+        if found is None:
+            raise NotFound("Dataset not found.")
+        return found
+
+    async def find(self, name_or_id: str) -> Dataset:
+        """A dataset by its name or id. Raises ``NotFound``."""
+        stores = await self._knowledge.existing()
+        found = [] if stores is None else await stores.datasets.all_datasets()
+        for each in found:
+            if name_or_id in (each.name, each.id):
+                return each
+        raise NotFound(f"There is no dataset {name_or_id!r}.")
+
+    async def all_views(self) -> Sequence[DatasetView]:
+        """All datasets, the newest first, with what is shown with them."""
+        stores = await self._knowledge.existing()
+        return [] if stores is None else await self.views(await stores.datasets.all_datasets())
+
+    async def map(self, text: str, dataset: Dataset | None) -> None:
+        """Have what workflow files call a dataset of another server mean one of here; ``None``: none any more."""
+        await (await self._knowledge.made()).datasets.set_alias(text, None if dataset is None else dataset.id)
+
+    async def mapped(self) -> dict[str, Dataset]:
+        """What texts of workflow files mean."""
+        stores = await self._knowledge.existing()
+        if stores is None:
+            return {}
+        aliases = await stores.datasets.aliases()
+        targets = await stores.datasets.datasets(set(aliases.values()))
+        return {text: targets[target] for text, target in aliases.items() if target in targets}
+
+    async def page(
+        self, *, keyword: str = "", tag_ids: Collection[str] = (), number: int = 1, limit: int = 20
+    ) -> tuple[Sequence[Dataset], int]:
+        """Some datasets, the newest first, and how many fit in all."""
+        stores = await self._knowledge.made()
+        return await stores.datasets.list_datasets(
+            keyword=keyword, tag_ids=tag_ids, offset=max(0, number - 1) * max(0, limit), limit=max(0, limit)
+        )
+
+    async def views(self, datasets: Sequence[Dataset]) -> Sequence[DatasetView]:
+        """Datasets with what is shown with them."""
+        stores = await self._knowledge.made()
+        ids = [dataset.id for dataset in datasets]
+        counts, tags = await stores.datasets.counts(ids), await stores.datasets.tags_of(ids)
+        apis: dict[str, ExternalApi | None] = {}
+        views = []
+        for dataset in datasets:
+            api_id = dataset.external_api_id
+            if api_id is not None and api_id not in apis:
+                apis[api_id] = await stores.datasets.external_api(api_id)
+            fields = [field for field, _ in await stores.documents.fields(dataset.id)]
+            api = apis.get(api_id) if api_id is not None else None
+            views.append(
+                DatasetView(dataset, counts.get(dataset.id, DatasetCounts()), tags.get(dataset.id, ()), fields, api)
+            )
+        return views
+
+    def is_embedding_available(self, dataset: Dataset) -> bool:
+        """Whether the embedding model of a dataset can be called, if it needs one."""
+        if dataset.technique != "high_quality":
+            return True
+        try:
+            self._embedder.batch_size(dataset.embedding_provider or "", dataset.embedding_model or "")
+        except ModelFailure:
+            return False
+        return True
+
+    async def change(self, dataset_id: str, wishes: DatasetWishes) -> Dataset:
+        """Change what is wished. What that makes stale is indexed anew in the background.
+
+        Raises:
+            InvalidParam: It cannot be that way, or the name is taken.
+            NotFound: There is no such dataset.
+        """
+        stores = await self._knowledge.made()
+        old = await self.get(dataset_id)
+        now = self._clock()
+        if old.provider == "external":
+            wished = await self._external(stores, old, wishes, changing=True)
+        else:
+            wished = self._with_models(old, wishes)
+        own = ("technique", "embedding_provider", "embedding_model", "retrieval_model", "external_api_id")
+        names = (*own, "external_knowledge_id", "external_retrieval_model")
+
+        def change(dataset: Dataset) -> Dataset:
+            return replace(
+                dataset,
+                name=dataset.name if wishes.name is None else wishes.name,
+                description=dataset.description if wishes.description is None else wishes.description,
+                permission=wishes.permission or dataset.permission,
+                updated_at=now,
+                **{name: getattr(wished, name) for name in names if getattr(wished, name) != getattr(old, name)},
+            )
+
+        try:
+            changed = await stores.datasets.change_dataset(old.id, change)
+        except DatasetNameTaken:
+            raise InvalidParam("Dataset name already exists") from None
+        if changed is None:
+            raise NotFound("Dataset not found.")
+        if any(getattr(changed, name) != getattr(old, name) for name in own[:3]):
+            await self._index_anew(stores, changed)
+        return changed
+
+    async def delete(self, dataset_id: str) -> None:
+        """Delete a dataset with all that is in it. Raises ``NotFound``."""
+        stores = await self._knowledge.existing()
+        if stores is None or not await stores.datasets.delete_dataset(dataset_id.lower()):
+            raise NotFound("Dataset not found.")
+        self._wake()
+
+    async def index_with(self, dataset: Dataset, wishes: DatasetWishes, form: str) -> Dataset:
+        """The dataset as its first document makes it: what it has already stays.
+
+        Raises:
+            InvalidParam: The document names no technique, and the dataset has none; or a model that cannot be.
+        """
+        stores = await self._knowledge.made()
+        if dataset.technique is None and wishes.technique is None:
+            raise InvalidParam("indexing_technique is required.")
+        if dataset.technique is not None and dataset.doc_form is not None:
+            return dataset
+        wished = dataset if dataset.technique is not None else self._with_models(dataset, wishes)
+        if form == "hierarchical_model" and wished.technique == "economy":
+            raise InvalidParam("doc_form: documents of parents and children need indexing_technique high_quality")
+
+        def change(current: Dataset) -> Dataset:
+            if current.technique is None:
+                current = replace(
+                    current,
+                    technique=wished.technique,
+                    embedding_provider=wished.embedding_provider,
+                    embedding_model=wished.embedding_model,
+                    retrieval_model=current.retrieval_model or wished.retrieval_model,
+                )
+            return replace(current, doc_form=current.doc_form or form)
+
+        changed = await stores.datasets.change_dataset(dataset.id, change)
+        if changed is None:
+            raise NotFound("Dataset not found.")
+        return changed
+
+    async def _index_anew(self, stores: KnowledgeStores, dataset: Dataset) -> None:
+        documents, _ = await stores.documents.list_documents(dataset.id)
+        now = self._clock()
+        for document in documents:
+            await stores.jobs.reindex(document.id, now)
+        self._wake()
+
+    def _with_models(self, dataset: Dataset, wishes: DatasetWishes) -> Dataset:
+        """With the technique and models that are wished, as far as any are."""
+        technique: Any = wishes.technique or dataset.technique
+        changes: dict[str, Any] = {"technique": technique}
+        if wishes.retrieval_model is not None:
+            changes["retrieval_model"] = checked_retrieval_model(wishes.retrieval_model)
+        if technique == "high_quality":
+            changes |= self._embedding(dataset, wishes)
+        elif technique == "economy":
+            changes |= {"embedding_provider": None, "embedding_model": None}
+        return replace(dataset, **changes)
+
+    def _embedding(self, dataset: Dataset, wishes: DatasetWishes) -> Mapping[str, str]:
+        provider, model = wishes.embedding_provider, wishes.embedding_model
+        if not provider or not model:
+            if dataset.embedding_provider is not None and dataset.embedding_model is not None:
+                provider, model = dataset.embedding_provider, dataset.embedding_model
+            elif "embedding" in self._defaults:
+                provider, model = self._defaults["embedding"]
+            else:
+                raise InvalidParam(
+                    "No embedding model is named, and there is no default one: name embedding_model and "
+                    "embedding_model_provider, or put one under 'defaults:' in the providers file."
+                )
+        try:
+            self._embedder.batch_size(provider, model)
+        except ModelFailure as failure:
+            raise InvalidParam(str(failure)) from None
+        return {"embedding_provider": provider, "embedding_model": model}
+
+    async def _external(
+        self, stores: KnowledgeStores, dataset: Dataset, wishes: DatasetWishes, *, changing: bool = False
+    ) -> Dataset:
+        if not wishes.external_api_id:
+            if changing:
+                raise InvalidParam("External knowledge api id is required.")
+            # As at Dify: it can be named later, and until then the dataset has nothing.
+            return dataset
+        if not wishes.external_knowledge_id:
+            raise InvalidParam("external_knowledge_id is required")
+        api = await stores.datasets.external_api(wishes.external_api_id.lower())
+        if api is None:
+            raise InvalidParam("There is no such external knowledge API: make it with `jikko knowledge external add`.")
+        model = wishes.external_retrieval_model
+        return replace(
+            dataset,
+            external_api_id=api.id,
+            external_knowledge_id=wishes.external_knowledge_id,
+            external_retrieval_model=dataset.external_retrieval_model if model is None else _checked_external(model),
+        )
+
+
+def _checked_external(given: Any) -> JsonObject:
+    if not isinstance(given, dict):
+        raise InvalidParam("external_retrieval_model: must be an object")
+    top_k, threshold = given.get("top_k", 4), given.get("score_threshold", 0.0)
+    for name, value in (("top_k", top_k), ("score_threshold", threshold)):
+        if value is not None and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+            raise InvalidParam(f"external_retrieval_model.{name}: must be a number")
+    return {
+        "top_k": top_k,
+        "score_threshold": threshold,
+        "score_threshold_enabled": bool(given.get("score_threshold_enabled")),
+    }

@@ -1,0 +1,331 @@
+"""Documents: adding, changing and deleting them. Source: Dify 1.15, spec/knowledge.md §6.2."""
+
+import hashlib
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from jikko.errors import Forbidden, InvalidParam, NotFound, UploadRefused
+from jikko.ids import new_id
+from jikko.knowledge.datasets import Datasets, DatasetWishes
+from jikko.knowledge.metadata import with_built_in
+from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
+from jikko.knowledge.wakening import Wake
+from jikko.ports.clock import Clock
+from jikko.ports.stores.knowledge.document_store import SegmentCounts
+from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject, SourceFile
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
+
+FORMS: Final = ("text_model", "hierarchical_model", "qa_model")
+ACTIONS: Final = ("enable", "disable", "archive", "un_archive")
+_MOST_NAME: Final = 255
+
+
+class NewSource(NamedTuple):
+    """What a document is to be made of."""
+
+    name: str
+    content: bytes
+    mime_type: str = "text/plain"
+    extension: str = "txt"
+    size: int | None = None
+    """What is told of its size, if not its bytes."""
+
+
+class IndexingStatus(NamedTuple):
+    """A document of a batch, and how far it is."""
+
+    document: Document
+    completed: int
+    total: int
+
+
+class Documents:
+    """The use cases about documents."""
+
+    def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock, wake: Wake) -> None:
+        self._knowledge = knowledge
+        self._datasets = datasets
+        self._clock = clock
+        self._wake = wake
+
+    async def add(
+        self,
+        dataset_id: str,
+        source: NewSource,
+        wishes: DatasetWishes,
+        *,
+        rule: Any = None,
+        form: str | None = None,
+        language: str = "English",
+        name: str | None = None,
+    ) -> Document:
+        """Add a document, or replace the one of that name, and have it indexed.
+
+        Args:
+            wishes: The technique and models of the dataset, if it has none yet.
+            rule: The process rule; ``None``: that of the newest document, or the automatic one.
+            name: If not that of the source.
+
+        Raises:
+            InvalidParam: Something of it cannot be.
+            NotFound: There is no such dataset.
+        """
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        if dataset.provider == "external":
+            raise InvalidParam("External datasets have no documents of their own.")
+        form = form or dataset.doc_form or "text_model"
+        if form not in FORMS:
+            raise InvalidParam(f"doc_form: must be one of {', '.join(FORMS)}")
+        if dataset.doc_form is not None and form != dataset.doc_form:
+            raise InvalidParam(f"doc_form: that of the dataset is {dataset.doc_form}")
+        last = await stores.documents.last_rule(dataset.id) if rule is None else None
+        rule_id, kept = last if last is not None else (new_id(), checked_rule(rule or AUTOMATIC, form))
+        dataset = await self._datasets.index_with(dataset, wishes, form)
+        now, batch = self._clock(), new_batch(self._clock())
+        file = _file(source, now)
+        called = checked_name(name or source.name)
+
+        def make(old: Document | None, position: int) -> tuple[Document, Job]:
+            document = Document(
+                id=new_id() if old is None else old.id,
+                dataset_id=dataset.id,
+                position=position,
+                name=called,
+                batch=batch,
+                rule_id=rule_id,
+                rule=kept,
+                form=form,
+                language=language,
+                file=file,
+                created_at=now if old is None else old.created_at,
+                updated_at=now,
+            )
+            if old is not None:
+                document = _instead_of(old, document)
+            return _with_job(_with_built_in(dataset, document), now)
+
+        document = await stores.documents.put_document(dataset.id, called, make, source.content)
+        self._wake()
+        return document
+
+    async def update(
+        self, dataset_id: str, document_id: str, *, source: NewSource | None, name: str | None, rule: Any
+    ) -> Document:
+        """Replace the text of a document, or cut it by another rule, and have it indexed anew.
+
+        Raises:
+            InvalidParam: Neither is given.
+            NotFound: There is no such document.
+        """
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        old = await stores.documents.document(dataset.id, document_id.lower())
+        if old is None:
+            raise NotFound("Document not found")
+        if source is None and rule is None:
+            raise InvalidParam("Data source or Process rule is required")
+        kept = old.rule if rule is None else checked_rule(rule, old.form)
+        now = self._clock()
+        batch = new_batch(now)
+
+        def change(current: Document) -> tuple[Document, Job]:
+            document = replace(
+                current,
+                name=checked_name(name or (source.name if source is not None else current.name)),
+                batch=batch,
+                rule=kept,
+                rule_id=current.rule_id if rule is None else new_id(),
+                file=current.file if source is None else _file(source, now),
+                created_from="web",
+                updated_at=now,
+            )
+            return _with_job(document, now)
+
+        content = None if source is None else source.content
+        document = await stores.documents.update_document(dataset.id, old.id, change, content)
+        if document is None:
+            raise NotFound("Document not found")
+        self._wake()
+        return document
+
+    async def get(self, dataset_id: str, document_id: str) -> tuple[Dataset, Document]:
+        """A document, and its dataset. Raises ``NotFound``."""
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        document = await stores.documents.document(dataset.id, document_id.lower())
+        if document is None:
+            raise NotFound("Document not found.")
+        return dataset, document
+
+    async def page(
+        self, dataset_id: str, *, keyword: str, status: str, page: int, limit: int
+    ) -> tuple[Dataset, Sequence[Document], int]:
+        """Some documents, the newest first, and how many fit in all."""
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        found, total = await stores.documents.list_documents(
+            dataset.id, keyword=keyword, status=status, offset=max(0, page - 1) * limit, limit=limit
+        )
+        return dataset, found, total
+
+    async def all(self, dataset_id: str) -> Sequence[Document]:
+        """All documents, by position."""
+        _, found, _ = await self.page(dataset_id, keyword="", status="", page=1, limit=1 << 31)
+        return sorted(found, key=lambda each: each.position)
+
+    async def counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
+        """How many segments documents have, by document."""
+        return await (await self._knowledge.made()).documents.segment_counts(documents)
+
+    async def batch(self, dataset_id: str, batch: str) -> list[IndexingStatus]:
+        """How far the documents of a batch are. Raises ``NotFound``."""
+        dataset = await self._datasets.get(dataset_id)
+        found = await (await self._knowledge.made()).documents.batch(dataset.id, batch)
+        if not found:
+            raise NotFound("Documents not found.")
+        counts = await self.counts(found)
+        return [IndexingStatus(each, counts[each.id].completed, counts[each.id].total) for each in found]
+
+    async def delete(self, dataset_id: str, document_id: str) -> None:
+        """Delete a document, also one that is being indexed.
+
+        Raises:
+            NotFound: There is none.
+            Forbidden: It is archived.
+        """
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        document = await stores.documents.document(dataset.id, document_id.lower())
+        if document is None:
+            raise NotFound("Document Not Exists.")
+        if document.archived:
+            raise Forbidden("The archived document is not editable.", code="archived_document_immutable")
+        if not await stores.documents.delete_document(dataset.id, document.id):
+            raise NotFound("Document Not Exists.")
+        self._wake()
+
+    async def act(self, dataset_id: str, action: str, ids: Sequence[str]) -> None:
+        """Enable, disable, archive or un-archive documents; those that are not there count for nothing.
+
+        Raises:
+            UploadRefused: ``invalid_action``.
+            InvalidParam: A document is not completed, and so cannot be disabled.
+        """
+        dataset = await self._datasets.get(dataset_id)
+        if action not in ACTIONS:
+            raise UploadRefused(f"Invalid action: {action}. Must be one of {list(ACTIONS)}", code="invalid_action")
+        now = self._clock()
+        changes: Mapping[str, JsonObject] = {
+            "enable": {"enabled": True, "disabled_at": None},
+            "disable": {"enabled": False, "disabled_at": now},
+            "archive": {"archived": True},
+            "un_archive": {"archived": False},
+        }
+
+        def change(document: Document) -> Document:
+            if action == "disable" and document.status != "completed":
+                raise InvalidParam(f"Document: {document.name} is not completed.")
+            return replace(document, updated_at=now, **changes[action])
+
+        stores = await self._knowledge.made()
+        await stores.documents.change_documents(dataset.id, [each.lower() for each in ids], change)
+
+    async def source(self, document: Document) -> bytes:
+        """What a document was made of. Raises ``NotFound``."""
+        content = await (await self._knowledge.made()).documents.source(document.id)
+        if content is None:
+            raise NotFound("Document not found.")
+        return content
+
+    async def of_file(self, file_id: str) -> Document | None:
+        """The document that was made of a file."""
+        stores = await self._knowledge.existing()
+        return None if stores is None else await stores.documents.document_of_file(file_id)
+
+
+def new_batch(now: float) -> str:
+    """The name of a batch."""
+    return f"{int(now)}{new_id()[-6:]}"
+
+
+def checked_name(name: str) -> str:
+    """A document's name as it is kept. Raises ``InvalidParam``."""
+    name = name.replace("\x00", "").encode("utf-8", "replace").decode()
+    if not name:
+        raise InvalidParam("name: must be a text that is not empty")
+    return name[:_MOST_NAME]
+
+
+def text_source(name: str, text: str) -> NewSource:
+    """A text as a source. As at Dify, its characters are told as its size."""
+    return NewSource(name, text.encode("utf-8", "replace"), size=len(text))
+
+
+def source_of(name: str, content: bytes, mime_type: str) -> NewSource:
+    """A file as a source."""
+    extension = posixpath.splitext(name)[1].lstrip(".").lower()
+    return NewSource(name, content, mime_type or "application/octet-stream", extension)
+
+
+def fingerprint(content: bytes) -> str:
+    """What tells one source from another."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _file(source: NewSource, now: float) -> SourceFile:
+    return SourceFile(
+        id=new_id(),
+        name=source.name,
+        size=len(source.content) if source.size is None else source.size,
+        extension=source.extension,
+        mime_type=source.mime_type,
+        created_at=now,
+    )
+
+
+def _instead_of(old: Document, new: Document) -> Document:
+    """A document in the place of one, of which the segments are shown until its own are there."""
+    return replace(
+        new,
+        enabled=old.enabled,
+        archived=old.archived,
+        metadata=old.metadata,
+        begun=old.begun,
+        version=old.version,
+        index_version=old.index_version,
+        embedded_by=old.embedded_by,
+        disabled_at=old.disabled_at,
+    )
+
+
+def _with_job(document: Document, now: float) -> tuple[Document, Job]:
+    version = document.begun + 1
+    waiting = replace(
+        document,
+        begun=version,
+        status="waiting",
+        error=None,
+        started_at=None,
+        parsed_at=None,
+        cleaned_at=None,
+        split_at=None,
+        completed_at=None,
+        stopped_at=None,
+    )
+    job = Job(
+        document_id=document.id,
+        dataset_id=document.dataset_id,
+        version=version,
+        segments_version=version,
+        stage="cut",
+        due_at=now,
+    )
+    return waiting, job
+
+
+def _with_built_in(dataset: Dataset, document: Document) -> Document:
+    return with_built_in(document) if dataset.built_in_fields else document

@@ -1,0 +1,143 @@
+"""The first stage of indexing: from the source of a document to its segments."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from jikko.ids import new_id
+from jikko.knowledge.indexing.nodes import estimated_tokens
+from jikko.knowledge.texts.questions import instructions, pairs
+from jikko.knowledge.texts.rules import ProcessRule
+from jikko.knowledge.texts.segments import Draft, drafts
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.documents import DocumentReader
+from jikko.ports.models import Message, ModelFailure, ModelRequest, Models
+from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Segment
+
+_QUESTIONS_AT_ONCE = 4
+"""Chunks of one document whose questions are asked for at a time."""
+
+
+class Cut(NamedTuple):
+    """The segments of a document, with their child chunks."""
+
+    segments: list[Segment]
+    children: list[ChildChunk]
+
+
+class Cutter:
+    """Reads and cuts documents."""
+
+    def __init__(self, reader: DocumentReader, models: Models, defaults: DefaultModels) -> None:
+        self._reader = reader
+        self._models = models
+        self._defaults = defaults
+
+    async def texts(self, document: Document, content: bytes) -> list[str]:
+        """The texts of the source.
+
+        Raises:
+            DocumentFailure: It cannot be read.
+        """
+        file = document.file
+        if file.extension == "txt":
+            try:
+                return [content.decode()]
+            except UnicodeDecodeError:
+                pass
+        name = file.name if "." in file.name else f"{file.name}.{file.extension or 'txt'}"
+        return await self._reader.pieces(
+            content, filename=name, mime_type=file.mime_type, app_id=f"dataset:{document.dataset_id}"
+        )
+
+    async def cut(self, document: Document, texts: Sequence[str], rule: ProcessRule) -> list[Draft]:
+        """The segments to be. Takes as long as questions and answers of a model do."""
+        found = await asyncio.to_thread(lambda: list(drafts(texts, rule)))
+        return await self._questions(document, found) if document.form == "qa_model" else found
+
+    async def _questions(self, document: Document, chunks: Sequence[Draft]) -> list[Draft]:
+        places = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+
+        async def asked(chunk: Draft) -> list[Draft]:
+            async with places:
+                return await self._pairs(document, chunk)
+
+        return [draft for drafts in await asyncio.gather(*map(asked, chunks)) for draft in drafts]
+
+    async def _pairs(self, document: Document, chunk: Draft) -> list[Draft]:
+        model = self._defaults.get("llm")
+        if model is None:
+            return []
+        request = ModelRequest(
+            provider=model.provider,
+            model=model.model,
+            messages=(
+                Message("system", (instructions(document.language),)),
+                Message("user", (chunk.content,)),
+            ),
+            parameters={"temperature": 0.01, "max_tokens": 2000},
+            stream=False,
+            app_id=f"dataset:{document.dataset_id}",
+        )
+        try:
+            completion = await self._models.complete(request)
+        except ModelFailure:
+            # As at Dify: a chunk for which the model fails has no questions, and the document completes.
+            return []
+        return [Draft(question, answer=answer) for question, answer in pairs(completion.text)]
+
+
+def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[Draft], now: float) -> Cut:
+    """Drafts as segments of the version that a job makes."""
+    counts = estimated_tokens if dataset.technique == "high_quality" else (lambda text: 0)
+    segments: list[Segment] = []
+    children: list[ChildChunk] = []
+    new = partial(_segment, document, job, now)
+    for position, draft in enumerate(found, 1):
+        segment = new(position, draft, counts(draft.content))
+        segments.append(segment)
+        children += (child_of(segment, place, content, now) for place, content in enumerate(draft.children, 1))
+    return Cut(segments, children)
+
+
+def _segment(document: Document, job: Job, now: float, position: int, draft: Draft, tokens: int) -> Segment:
+    return Segment(
+        id=new_id(),
+        document_id=document.id,
+        dataset_id=document.dataset_id,
+        version=job.segments_version,
+        position=position,
+        content=draft.content,
+        answer=draft.answer,
+        words=len(draft.content),
+        tokens=tokens,
+        node_id=new_id(),
+        hash=hash_of(draft.raw or draft.content),
+        created_at=now,
+        updated_at=now,
+        indexing_at=now,
+    )
+
+
+def child_of(segment: Segment, position: int, content: str, now: float, *, type: str = "automatic") -> ChildChunk:
+    """A child chunk of a segment."""
+    return ChildChunk(
+        id=new_id(),
+        segment_id=segment.id,
+        document_id=segment.document_id,
+        dataset_id=segment.dataset_id,
+        version=segment.version,
+        position=position,
+        content=content,
+        words=len(content),
+        type=type,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def hash_of(content: str) -> str:
+    """The ``index_node_hash`` of a segment. Source: Dify 1.15, spec/knowledge.md §1."""
+    return hashlib.sha256(f"{content}None".encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,279 @@
+"""Indexing in the background: takes jobs, and does them stage by stage. All that it knows is in the store, so a process
+that dies leaves nothing behind but the batch that it had not committed."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from msgspec.structs import replace
+
+from jikko.concurrency.alarm import Alarm
+from jikko.errors import JikkoError
+from jikko.ids import new_id
+from jikko.knowledge.indexing.cutting_stage import Cutter, segments_of
+from jikko.knowledge.indexing.nodes import Indexed, Model, by_keywords, digest_of, embedded, node_of, text_of
+from jikko.knowledge.indexing.patience import PROBE, Verdict, verdict
+from jikko.knowledge.texts.rules import CuttingError, rule_of
+from jikko.ports.clock import Clock
+from jikko.ports.documents import DocumentFailure
+from jikko.ports.embeddings import Embedder, EmbeddingRequest
+from jikko.ports.models import ModelFailure
+from jikko.ports.stores.knowledge.job_store import Task
+from jikko.ports.stores.knowledge.records import Dataset, Document, Job, embedder_name
+from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+
+log = logging.getLogger(__name__)
+
+LEASE = 10.0
+"""Seconds after which a job whose worker is silent is taken over."""
+SERVER = "server/"
+"""How the names of servers begin, as jobs are told them."""
+_KEYWORD_BATCH = 200
+"""Texts whose keywords are found and committed at a time."""
+_SWEEP = 500
+"""Rows that are deleted in one transaction."""
+_TRY_AGAIN = 1.0
+"""Seconds until the store is asked again after it failed."""
+
+
+class _NotOurs(Exception):
+    """The job is another's by now, or its document has changed or gone."""
+
+
+class Indexing:
+    """Does jobs, so many at a time. Several processes may do so with one store."""
+
+    def __init__(
+        self,
+        knowledge: OpenKnowledge,
+        cutter: Cutter,
+        embedder: Embedder,
+        clock: Clock,
+        *,
+        workers: int = 2,
+        lease: float = LEASE,
+        name: str = "",
+        look_seconds: float = 30.0,
+    ) -> None:
+        """Args:
+        workers: Jobs that are done at once.
+        name: Of this process, as jobs are told it; no other has it.
+        """
+        self._knowledge = knowledge
+        self._cutter = cutter
+        self._embedder = embedder
+        self._clock = clock
+        self._workers = max(1, workers)
+        self._lease = lease
+        self._name = name or SERVER + new_id()
+        self.alarm = Alarm(clock, look_seconds=look_seconds)
+        """To be set when there is a job."""
+
+    async def lead(self) -> None:
+        """As ``watch``, for the only server of the data folder: jobs of earlier ones are taken over at once."""
+        if (stores := await self._knowledge.existing()) is not None:
+            await stores.jobs.release(SERVER, self._name)
+        await self.watch()
+
+    async def watch(self) -> None:
+        """Do jobs as they come due, and delete what is garbage, until cancelled."""
+        while True:
+            stores = await self._knowledge.existing()
+            if stores is None:
+                await self.alarm.wait(None)
+                continue
+            await self.catch_up()
+            while await stores.jobs.sweep(_SWEEP):
+                if (due := await stores.jobs.next_due()) is not None and due <= self._clock():
+                    break
+            await self.alarm.wait(await stores.jobs.next_due())
+
+    async def clean(self) -> None:
+        """Delete all that is garbage."""
+        stores = await self._knowledge.existing()
+        while stores is not None and await stores.jobs.sweep(_SWEEP):
+            pass
+
+    async def catch_up(self, done: Callable[[], None] = lambda: None) -> None:
+        """Do all jobs that are due, and those that come due meanwhile.
+
+        Args:
+            done: Called after each job.
+        """
+        stores = await self._knowledge.made()
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                while len(running) < self._workers:
+                    job = await stores.jobs.claim(self._name, self._clock(), self._lease)
+                    if job is None:
+                        break
+                    running.add(asyncio.create_task(self._perform(stores, job)))
+                if not running:
+                    return
+                finished, running = await asyncio.wait(running, timeout=_TRY_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                for _ in finished:
+                    done()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _perform(self, stores: KnowledgeStores, job: Job) -> None:
+        """Do one job. Never raises."""
+        beating = asyncio.create_task(self._keep(stores, job))
+        try:
+            await self._stages(stores, job)
+        except _NotOurs:
+            pass
+        except ModelFailure as failure:
+            with suppress(JikkoError):
+                await self._failed(stores, job, failure)
+        except (CuttingError, DocumentFailure) as failure:
+            with suppress(JikkoError):
+                await stores.jobs.fail(job, partial(_in_error, str(failure), self._clock()))
+        except JikkoError as error:
+            # The store; its lease runs out, and then somebody takes it.
+            log.error("a document cannot be indexed now, trying again: %s", error)
+            await asyncio.sleep(_TRY_AGAIN)
+        except Exception as error:
+            log.exception("a document could not be indexed")
+            reason = f"It could not be indexed: {type(error).__name__}. The server's log tells more."
+            with suppress(JikkoError):
+                await stores.jobs.fail(job, partial(_in_error, reason, self._clock()))
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _keep(self, stores: KnowledgeStores, job: Job) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            with suppress(JikkoError):
+                if not await stores.jobs.renew(job, self._clock() + self._lease):
+                    return
+
+    async def _stages(self, stores: KnowledgeStores, job: Job) -> None:
+        dataset, document = await _subject(stores, job)
+        if job.stage == "cut":
+            await self._cut(stores, job, dataset, document)
+        model = None
+        if dataset.technique == "high_quality":
+            model = Model(dataset.embedding_provider or "", dataset.embedding_model or "")
+        await self._index(stores, job, model)
+        made_by = "" if model is None else embedder_name(model.provider, model.model)
+        _ours(await stores.jobs.publish(job, partial(_published, job, made_by, self._clock)))
+
+    async def _cut(self, stores: KnowledgeStores, job: Job, dataset: Dataset, document: Document) -> None:
+        now = self._clock()
+        _ours(await stores.jobs.note(job, lambda each: replace(each, status="parsing", error=None, started_at=now)))
+        content = await stores.documents.source(document.id)
+        texts = await self._cutter.texts(document, content or b"")
+        words, parsed = sum(map(len, texts)), self._clock()
+
+        def was_parsed(each: Document) -> Document:
+            return replace(each, status="splitting", words=words, parsed_at=parsed)
+
+        try:
+            rule = rule_of(document.rule)
+        except CuttingError:
+            _ours(await stores.jobs.note(job, was_parsed))
+            raise
+        found = await self._cutter.cut(document, texts, rule)
+        now = self._clock()
+        cut = await asyncio.to_thread(segments_of, dataset, document, job, found, now)
+
+        def was_split(each: Document) -> Document:
+            return replace(was_parsed(each), status="indexing", cleaned_at=now, split_at=now)
+
+        _ours(await stores.jobs.write_segments(job, cut.segments, cut.children, was_split))
+
+    async def _index(self, stores: KnowledgeStores, job: Job, model: Model | None) -> None:
+        """Give the segments their nodes, batch by batch."""
+        size = _KEYWORD_BATCH if model is None else self._embedder.batch_size(model.provider, model.model)
+        while tasks := await stores.jobs.to_embed(job, size):
+            if model is None:
+                made = await asyncio.to_thread(by_keywords, tasks)
+            else:
+                made = await self._embed(stores, model, tasks)
+            _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
+
+    async def _embed(self, stores: KnowledgeStores, model: Model, tasks: list[Task]) -> Indexed:
+        texts = [text_of(task.segment, task.child) for task in tasks]
+        digests = [digest_of(model, text) for text in texts]
+        vectors = await stores.jobs.known_vectors(digests)
+        missing = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in vectors}
+        found, counts = await embedded(self._embedder, model, list(missing.values()))
+        vectors |= dict(zip(missing, found, strict=True))
+        tokens = dict(zip(missing, counts, strict=True))
+        nodes = [
+            node_of(
+                task.segment.id, None if task.child is None else task.child.id, text, digest, vectors.get(digest, b"")
+            )
+            for task, text, digest in zip(tasks, texts, digests, strict=True)
+        ]
+        spent = [
+            tokens.get(digest, task.segment.tokens) if task.child is None else task.segment.tokens
+            for task, digest in zip(tasks, digests, strict=True)
+        ]
+        return Indexed(nodes, spent, [None] * len(tasks))
+
+    async def _failed(self, stores: KnowledgeStores, job: Job, failure: ModelFailure) -> None:
+        """A model failed: wait for it, or give up."""
+        own = await stores.jobs.job(job.document_id)
+        attempts = 1 if own is None else own.attempts + 1
+        found = verdict(failure, attempts)
+        if found.is_probed and await self._answers(stores, job):
+            # It works, and yet refuses these texts.
+            found = Verdict(None)
+        now = self._clock()
+        if found.wait is None:
+            await stores.jobs.fail(job, partial(_in_error, str(failure), now))
+            return
+        reason = f"{failure} (attempt {attempts}; the next one follows in {found.wait:.0f} s)"
+        await stores.jobs.postpone(job, now + found.wait, lambda each: replace(each, error=reason))
+
+    async def _answers(self, stores: KnowledgeStores, job: Job) -> bool:
+        """Whether the model embeds a text that nobody minds."""
+        dataset = await stores.datasets.dataset(job.dataset_id)
+        if dataset is None:
+            return False
+        request = EmbeddingRequest(
+            provider=dataset.embedding_provider or "", model=dataset.embedding_model or "", texts=(PROBE,)
+        )
+        try:
+            await self._embedder.embed(request)
+        except ModelFailure:
+            return False
+        return True
+
+
+async def _subject(stores: KnowledgeStores, job: Job) -> tuple[Dataset, Document]:
+    dataset = await stores.datasets.dataset(job.dataset_id)
+    document = await stores.documents.document(job.dataset_id, job.document_id)
+    if dataset is None or document is None:
+        raise _NotOurs
+    return dataset, document
+
+
+def _ours(done: bool) -> None:
+    if not done:
+        raise _NotOurs
+
+
+def _in_error(reason: str, now: float, document: Document) -> Document:
+    return replace(document, status="error", error=reason, stopped_at=now)
+
+
+def _published(job: Job, made_by: str, clock: Clock, document: Document) -> Document:
+    return replace(
+        document,
+        status="completed",
+        error=None,
+        completed_at=clock(),
+        stopped_at=None,
+        version=job.segments_version,
+        index_version=job.version,
+        embedded_by=made_by,
+    )

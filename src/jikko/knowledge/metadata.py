@@ -1,0 +1,130 @@
+"""Metadata of documents. Source: Dify 1.15, spec/knowledge.md §6.5."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from jikko.errors import InvalidParam, NotFound
+from jikko.ids import new_id
+from jikko.knowledge.datasets import Datasets
+from jikko.ports.clock import Clock
+from jikko.ports.stores.knowledge.records import Document, FieldType, JsonObject, MetadataField
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
+
+BUILT_IN: Final[dict[str, FieldType]] = {
+    "document_name": "string",
+    "uploader": "string",
+    "upload_date": "time",
+    "last_update_date": "time",
+    "source": "string",
+}
+UPLOADER: Final = "know"
+"""Who adds documents: the knowledge API has no users, so all have one name, which is the recorded one."""
+
+
+def built_in_values(document: Document) -> JsonObject:
+    """The built-in fields of a document."""
+    return {
+        "document_name": document.name,
+        "uploader": UPLOADER,
+        "upload_date": document.created_at,
+        "last_update_date": document.updated_at,
+        "source": "file_upload",
+    }
+
+
+def in_order(metadata: JsonObject | None) -> JsonObject | None:
+    """Metadata in the order in which Dify shows it: short names first, of equal length by their bytes."""
+    if metadata is None:
+        return None
+    names = sorted(metadata, key=lambda name: (len(encoded := name.encode("utf-8", "replace")), encoded))
+    return {name: metadata[name] for name in names}
+
+
+def with_built_in(document: Document) -> Document:
+    """A document with the built-in fields among its metadata."""
+    return replace(document, metadata={**(document.metadata or {}), **built_in_values(document)})
+
+
+def without_built_in(document: Document) -> Document:
+    """A document without the built-in fields among its metadata."""
+    if document.metadata is None:
+        return document
+    return replace(document, metadata={key: each for key, each in document.metadata.items() if key not in BUILT_IN})
+
+
+class Metadata:
+    """The use cases about metadata."""
+
+    def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock) -> None:
+        self._knowledge = knowledge
+        self._datasets = datasets
+        self._clock = clock
+
+    async def fields(self, dataset_id: str) -> tuple[list[tuple[MetadataField, int]], bool]:
+        """The fields, each with the number of documents that have it; and whether the built-in ones are on."""
+        dataset = await self._datasets.get(dataset_id)
+        return await (await self._knowledge.made()).documents.fields(dataset.id), dataset.built_in_fields
+
+    async def add(self, dataset_id: str, name: str, kind: FieldType) -> MetadataField:
+        """A new field. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
+        dataset = await self._datasets.get(dataset_id)
+        field = MetadataField(id=new_id(), dataset_id=dataset.id, name=_free(name), type=kind)
+        if not await (await self._knowledge.made()).documents.add_field(field):
+            raise InvalidParam("Metadata name already exists.")
+        return field
+
+    async def rename(self, dataset_id: str, field_id: str, name: str) -> MetadataField:
+        """Rename a field, with its values. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        found = await stores.documents.fields(dataset.id)
+        field = next((each for each, _ in found if each.id == field_id.lower()), None)
+        if not await stores.documents.rename_field(dataset.id, field_id.lower(), _free(name)):
+            raise InvalidParam("Metadata name already exists.")
+        if field is None:
+            raise NotFound("Metadata not found.")
+        return replace(field, name=name)
+
+    async def delete(self, dataset_id: str, field_id: str) -> None:
+        """Delete a field, with its values."""
+        dataset = await self._datasets.get(dataset_id)
+        await (await self._knowledge.made()).documents.delete_field(dataset.id, field_id.lower())
+
+    async def switch_built_in(self, dataset_id: str, action: str) -> None:
+        """Write the built-in fields into the metadata of all documents (``enable``), or take them out (``disable``)."""
+        dataset = await self._datasets.get(dataset_id)
+        if action not in ("enable", "disable"):
+            return
+        on = action == "enable"
+        stores = await self._knowledge.made()
+        await stores.datasets.change_dataset(dataset.id, lambda each: replace(each, built_in_fields=on))
+        documents, _ = await stores.documents.list_documents(dataset.id)
+        change = with_built_in if on else without_built_in
+        await stores.documents.change_documents(dataset.id, [each.id for each in documents], change)
+
+    async def set(self, dataset_id: str, operations: Sequence[dict[str, Any]]) -> None:
+        """Give documents values: ``{document_id, metadata_list: [{id, name, value}], partial_update}`` each.
+
+        Raises:
+            NotFound: There is no such dataset, or document.
+        """
+        dataset = await self._datasets.get(dataset_id)
+        stores = await self._knowledge.made()
+        for operation in operations:
+            document = await stores.documents.document(dataset.id, str(operation["document_id"]).lower())
+            if document is None:
+                raise NotFound("Document not found.")
+            values = {each["name"]: each.get("value") for each in operation["metadata_list"]}
+            if dataset.built_in_fields:
+                values |= built_in_values(document)
+            ids = [str(each["id"]).lower() for each in operation["metadata_list"]]
+            partial = bool(operation.get("partial_update"))
+            await stores.documents.set_metadata(dataset.id, document.id, values, ids, partial=partial)
+
+
+def _free(name: str) -> str:
+    if name in BUILT_IN:
+        raise InvalidParam("Metadata name already exists in Built-in fields.")
+    return name

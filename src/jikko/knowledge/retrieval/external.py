@@ -1,0 +1,116 @@
+"""Asking external knowledge APIs, by Dify's contract. Source: Dify 1.15, spec/knowledge.md §7."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from jikko.knowledge.retrieval.ranking import Candidate
+from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
+from jikko.ports.knowledge import Conditions, Hit, SearchFailure
+from jikko.ports.stores.knowledge.records import Dataset, ExternalApi
+from jikko.values import Json, encode_json, is_too_deep
+
+_MOST_BYTES: Final = 10 << 20
+_MOST_RECORDS: Final = 1_000
+_TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0)
+_TOP_K: Final = 4
+"""Of a dataset that does not say."""
+
+
+class ExternalKnowledge:
+    """Calls external knowledge APIs, under the address policy of outgoing requests."""
+
+    def __init__(self, http: HttpClient, timeouts: Timeouts = _TIMEOUTS) -> None:
+        self._http = http
+        self._timeouts = timeouts
+
+    async def search(
+        self, api: ExternalApi, dataset: Dataset, query: str, conditions: Conditions | None, app_id: str
+    ) -> list[Candidate]:
+        """What the API has, best first.
+
+        Raises:
+            SearchFailure: It did not answer, or not by the contract.
+        """
+        setting = dataset.external_retrieval_model or {}
+        threshold = setting.get("score_threshold") if setting.get("score_threshold_enabled") else None
+        asked = {
+            "retrieval_setting": {"top_k": setting.get("top_k") or _TOP_K, "score_threshold": threshold or 0.0},
+            "query": query,
+            "knowledge_id": dataset.external_knowledge_id,
+            "metadata_condition": _contract(conditions),
+        }
+        request = OutgoingRequest(
+            method="POST",
+            url=f"{api.endpoint.rstrip('/')}/retrieval",
+            headers=(("Content-Type", "application/json"), ("Authorization", f"Bearer {api.api_key}")),
+            body=encode_json(asked),
+            timeouts=self._timeouts,
+            max_bytes=_MOST_BYTES,
+            app_id=app_id,
+        )
+        try:
+            response = await self._http.send(request)
+        except HttpFailure as failure:
+            raise _failed(api, str(failure)) from None
+        records = _records(api, response)
+        return [_candidate(dataset, record, api) for record in records]
+
+
+def _contract(conditions: Conditions | None) -> Json:
+    if conditions is None:
+        return None
+    return {
+        "logical_operator": "or" if conditions.any_of_them else "and",
+        "conditions": [
+            {name: each.get(name) for name in ("name", "comparison_operator", "value")}
+            for each in conditions.conditions
+        ],
+    }
+
+
+def _records(api: ExternalApi, response: HttpResponse) -> list[Any]:
+    try:
+        answer = msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = None
+    if response.status != 200:
+        told = answer.get("error_msg") if isinstance(answer, dict) else None
+        reason = f"it answered {response.status}" + (f": {told}" if isinstance(told, str) and told else "")
+        raise _failed(api, reason[:1000])
+    records = answer.get("records") if isinstance(answer, dict) else None
+    if not isinstance(records, list) or is_too_deep(answer):
+        raise _failed(api, "its answer is no JSON object with a list of records")
+    return records[:_MOST_RECORDS]
+
+
+def _candidate(dataset: Dataset, record: Any, api: ExternalApi) -> Candidate:
+    if not isinstance(record, dict) or not isinstance(record.get("content"), str):
+        raise _failed(api, "a record of its answer has no content")
+    score = record.get("score")
+    if score is None:
+        score = 0.0
+    if not isinstance(score, (int, float)) or isinstance(score, bool) or not -1e9 < score < 1e9:
+        raise _failed(api, f"a record of its answer has the score {json.dumps(score)[:100]}")
+    title = record.get("title")
+    title = title if isinstance(title, str) else ""
+    metadata = record.get("metadata")
+    # Dify finds nothing if one record has no metadata.
+    metadata = metadata if isinstance(metadata, dict) else {}
+    named = metadata.get("document_id")
+    hit = Hit(
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        document_id=named if isinstance(named, str) and named else title,
+        document_name=title,
+        data_source_type="external",
+        content=record["content"],
+        score=float(score),
+        metadata=metadata,
+    )
+    return Candidate(hit, None, float(score))
+
+
+def _failed(api: ExternalApi, reason: str) -> SearchFailure:
+    return SearchFailure(f"The external knowledge API {api.name!r} failed: {reason}.", kind="ExternalKnowledgeError")

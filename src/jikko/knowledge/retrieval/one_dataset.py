@@ -1,0 +1,228 @@
+"""Searching one dataset. Source: Dify 1.15, spec/knowledge.md §4.2."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jikko.errors import JikkoError
+from jikko.knowledge.metadata import in_order
+from jikko.knowledge.retrieval.conditions import meets
+from jikko.knowledge.retrieval.external import ExternalKnowledge
+from jikko.knowledge.retrieval.model import Reranking, RetrievalModel
+from jikko.knowledge.retrieval.queries import Query
+from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
+from jikko.knowledge.texts.words import asked_words, cutter, keywords
+from jikko.ports.knowledge import Conditions, FoundChild, Hit, SearchFailure
+from jikko.ports.models import ModelFailure
+from jikko.ports.rerank import Reranker, RerankRequest
+from jikko.ports.stores.knowledge.records import Dataset, Document
+from jikko.ports.stores.knowledge.segment_store import Found, Visible
+from jikko.ports.stores.knowledge.stores import KnowledgeStores
+
+_MOST_RANKED = 1_000
+"""Texts that are given to a reranking model at a time."""
+
+
+class Searched(NamedTuple):
+    """A dataset, and those of its documents that are searched."""
+
+    dataset: Dataset
+    documents: list[Document]
+
+
+class DatasetSearch:
+    """Searches datasets, one at a time."""
+
+    def __init__(self, reranker: Reranker, external: ExternalKnowledge) -> None:
+        self._reranker = reranker
+        self._external = external
+
+    async def search(
+        self,
+        stores: KnowledgeStores,
+        dataset: Dataset,
+        query: Query,
+        model: RetrievalModel,
+        conditions: Conditions | None,
+    ) -> list[Candidate]:
+        """What a dataset has, best first.
+
+        Raises:
+            SearchFailure: Something that is needed failed.
+        """
+        try:
+            return await self._search(stores, dataset, query, model, conditions)
+        except ModelFailure as failure:
+            raise SearchFailure(str(failure), kind=failure.kind) from None
+        except JikkoError as error:
+            raise SearchFailure(str(error), kind=type(error).__name__) from None
+
+    async def _search(
+        self,
+        stores: KnowledgeStores,
+        dataset: Dataset,
+        query: Query,
+        model: RetrievalModel,
+        conditions: Conditions | None,
+    ) -> list[Candidate]:
+        if dataset.provider == "external":
+            api = await stores.datasets.external_api(dataset.external_api_id or "")
+            if api is None:
+                return []
+            return await self._external.search(api, dataset, query.text, conditions, query.app_id)
+        documents = await stores.segments.visible(dataset.id)
+        if conditions is not None:
+            documents = [each for each in documents if meets(each.metadata, conditions)]
+        searched = Searched(dataset, documents)
+        if dataset.technique != "high_quality" or model.method == "keyword_search":
+            return await self._by_keywords(stores, searched, query, model.top_k)
+        match model.method:
+            case "full_text_search":
+                found = await self._by_words(stores, searched, query, model.top_k)
+                return await self._reranked(query, found, model)
+            case "hybrid_search":
+                near, told = await asyncio.gather(
+                    self._by_vectors(stores, searched, query, model.top_k),
+                    self._by_words(stores, searched, query, model.top_k),
+                )
+                return await self._hybrid(query, merged(near, told), model)
+            case _:
+                found = await self._by_vectors(stores, searched, query, model.top_k)
+                if self._usable(model.reranking) is None:
+                    # Similarities below 0 are none.
+                    return at_least(found, model.threshold or 0.0)
+                return await self._reranked(query, found, model)
+
+    async def _hybrid(self, query: Query, found: list[Candidate], model: RetrievalModel) -> list[Candidate]:
+        ranking = model.reranking
+        if ranking is not None and ranking.mode == "weighted_score":
+            if ranking.weights is not None:
+                cut = await asyncio.to_thread(cutter)
+                ranked = weighted(query.text, found, ranking.weights.vector, ranking.weights.keyword, cut)
+                return at_least(ranked, model.threshold or None)[: model.top_k]
+        elif self._usable(ranking) is not None:
+            return await self._reranked(query, found, model)
+        return at_least(best_first(found), model.threshold)
+
+    async def _reranked(self, query: Query, found: list[Candidate], model: RetrievalModel) -> list[Candidate]:
+        ranking = self._usable(model.reranking)
+        if ranking is None:
+            return found
+        return await self.rerank(query, found, ranking.provider, ranking.model, model.top_k, model.threshold)
+
+    def _usable(self, ranking: Reranking | None) -> Reranking | None:
+        """The reranking by a model, if it can be called."""
+        if ranking is None or ranking.mode == "weighted_score" or not ranking.provider or not ranking.model:
+            return None
+        return ranking if self._reranker.is_ready(ranking.provider) else None
+
+    async def rerank(
+        self,
+        query: Query,
+        found: Sequence[Candidate],
+        provider: str,
+        model: str,
+        top_n: int,
+        threshold: float | None,
+    ) -> list[Candidate]:
+        """The candidates as a model ranks them, at most ``top_n``.
+
+        Raises:
+            ModelFailure: It does not.
+        """
+        if not found or top_n <= 0 or not self._reranker.is_ready(provider):
+            return list(found)
+        shown = found[:_MOST_RANKED]
+        ranked = await self._reranker.rerank(
+            RerankRequest(
+                provider=provider,
+                model=model,
+                query=query.text,
+                texts=[each.text for each in shown],
+                top_n=min(top_n, len(shown)),
+                app_id=query.app_id,
+                run_id=query.run_id,
+            )
+        )
+        scored = [shown[each.place]._replace(score=each.score) for each in ranked]
+        return at_least(best_first(scored), threshold)[:top_n]
+
+    async def _by_keywords(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
+        cut = await asyncio.to_thread(cutter)
+        found = await stores.segments.search_keywords(
+            searched.dataset.id, keywords(query.text, cut), _visible(searched.documents), k
+        )
+        # How many keywords it has is no score.
+        return await _candidates(stores, searched, [each._replace(score=0.0) for each in found])
+
+    async def _by_vectors(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
+        found: list[Found] = []
+        by_model: defaultdict[str, list[Document]] = defaultdict(list)
+        for document in searched.documents:
+            if document.embedded_by:
+                by_model[document.embedded_by].append(document)
+        for made_by, documents in by_model.items():
+            vector = await query.vector(made_by)
+            found += await stores.segments.search_vectors(searched.dataset.id, made_by, vector, _visible(documents), k)
+        # Of several models while the dataset goes over to another one.
+        best = sorted(found, key=lambda each: -each.score)[: max(0, k)] if len(by_model) > 1 else found
+        return await _candidates(stores, searched, best)
+
+    async def _by_words(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
+        cut = await asyncio.to_thread(cutter)
+        found = await stores.segments.search_words(
+            searched.dataset.id, asked_words(query.text, cut), _visible(searched.documents), k
+        )
+        if not found:
+            return []
+        # What fits by its words has the score of its vector, as what fits by its vector: one can be compared with the
+        # other. (Dify takes a rank of the words, which cannot.)
+        scores: dict[str, float] = {}
+        embedded = {each.embedded_by for each in searched.documents if each.embedded_by}
+        for made_by in embedded:
+            scores |= await stores.segments.scores(
+                made_by, await query.vector(made_by), [each.segment_id for each in found]
+            )
+        ranked = [each._replace(score=scores.get(each.segment_id, 0.0)) for each in found]
+        return await _candidates(stores, searched, ranked)
+
+
+def _visible(documents: Sequence[Document]) -> list[Visible]:
+    return [Visible(each.id, each.version, each.index_version) for each in documents]
+
+
+async def _candidates(stores: KnowledgeStores, searched: Searched, found: Sequence[Found]) -> list[Candidate]:
+    """What was found, with its texts."""
+    segments = await stores.segments.segments({each.segment_id for each in found})
+    documents = {each.id: each for each in searched.documents}
+    wanted = {each.child_id for each in found if each.child_id is not None}
+    children = await stores.segments.children({each.segment_id for each in found}) if wanted else {}
+    chunks = {child.id: child for listed in children.values() for child in listed if child.id in wanted}
+    candidates = []
+    for each in found:
+        segment = segments.get(each.segment_id)
+        document = None if segment is None else documents.get(segment.document_id)
+        if segment is None or document is None:
+            continue
+        chunk = None if each.child_id is None else chunks.get(each.child_id)
+        if each.child_id is not None and chunk is None:
+            continue
+        hit = Hit(
+            dataset_id=searched.dataset.id,
+            dataset_name=searched.dataset.name,
+            document_id=document.id,
+            document_name=document.name,
+            segment_id=segment.id,
+            content=segment.content,
+            answer=segment.answer if document.form == "qa_model" else None,
+            score=each.score,
+            words=segment.words,
+            position=segment.position,
+            hash=segment.hash,
+            hits=segment.hits,
+            metadata=in_order(document.metadata),
+        )
+        found_by = None if chunk is None else FoundChild(chunk.id, chunk.content, chunk.position, each.score)
+        candidates.append(Candidate(hit, found_by, each.score))
+    return candidates

@@ -1,0 +1,333 @@
+"""Segments and child chunks: adding, changing and deleting them. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.errors import InvalidParam, NotFound, ServiceFailed
+from jikko.ids import new_id
+from jikko.knowledge.documents import Documents
+from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
+from jikko.knowledge.indexing.nodes import Model, digest_of, embedded, estimated_tokens, node_of
+from jikko.knowledge.texts.rules import CuttingError, rule_of
+from jikko.knowledge.texts.segments import children_of
+from jikko.knowledge.texts.words import cutter, keywords
+from jikko.ports.clock import Clock
+from jikko.ports.embeddings import Embedder
+from jikko.ports.models import ModelFailure
+from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Node, Segment
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
+
+MOST_AT_ONCE = 2_000
+"""Segments of one request."""
+
+
+class SegmentWishes(Struct, kw_only=True):
+    """What a client may say of a segment. ``None``: nothing."""
+
+    content: str | None = None
+    answer: str | None = None
+    keywords: list[str] | None = None
+    enabled: bool | None = None
+    regenerate_child_chunks: bool = False
+
+
+class _Place(NamedTuple):
+    """Where a segment is."""
+
+    dataset: Dataset
+    document: Document
+    model: Model | None
+    """What makes the vectors of the document; ``None``: it has none."""
+
+
+class Segments:
+    """The use cases about segments."""
+
+    def __init__(self, knowledge: OpenKnowledge, documents: Documents, embedder: Embedder, clock: Clock) -> None:
+        self._knowledge = knowledge
+        self._documents = documents
+        self._embedder = embedder
+        self._clock = clock
+
+    async def page(
+        self, dataset_id: str, document_id: str, *, keyword: str, statuses: Sequence[str], number: int, limit: int
+    ) -> tuple[Document, list[Segment], int]:
+        """Some segments of a document, by position, and how many fit in all. Raises ``NotFound``."""
+        _, document = await self._documents.get(dataset_id, document_id)
+        stores = await self._knowledge.made()
+        found, total = await stores.segments.list_segments(
+            document, keyword=keyword, statuses=statuses, offset=(number - 1) * limit, limit=limit
+        )
+        return document, found, total
+
+    async def children_of(self, segments: Sequence[Segment]) -> dict[str, list[ChildChunk]]:
+        """The child chunks of some segments."""
+        return dict(await (await self._knowledge.made()).segments.children([each.id for each in segments]))
+
+    async def by_id(self, ids: Sequence[str]) -> dict[str, Segment]:
+        """Some segments, by id; those that there are."""
+        return await (await self._knowledge.made()).segments.segments(ids)
+
+    async def get(self, dataset_id: str, document_id: str, segment_id: str) -> tuple[Document, Segment]:
+        """A segment. As at Dify, it need not be one of that document. Raises ``NotFound``."""
+        dataset, document = await self._documents.get(dataset_id, document_id)
+        segment = await (await self._knowledge.made()).segments.segment(dataset.id, segment_id.lower())
+        if segment is None:
+            raise NotFound("Segment not found.")
+        return document, segment
+
+    async def add(
+        self, dataset_id: str, document_id: str, wishes: Sequence[SegmentWishes]
+    ) -> tuple[Document, list[Segment]]:
+        """Add segments behind the others. They are found when this returns.
+
+        Raises:
+            InvalidParam: One of them cannot be, or the document is not completed.
+            NotFound: There is no such document.
+            ServiceFailed: The model makes no vectors.
+        """
+        place = await self._place(dataset_id, document_id)
+        if not wishes:
+            raise InvalidParam("Segments is required")
+        if len(wishes) > MOST_AT_ONCE:
+            raise InvalidParam(f"Segments: at most {MOST_AT_ONCE} in one request")
+        for each in wishes:
+            _check(place.document, each)
+        if place.document.status != "completed":
+            raise NotFound("Document is not completed.")
+        stores = await self._knowledge.made()
+        now = self._clock()
+        segments = [self._new(place, each, now) for each in wishes]
+        if place.model is None:
+            segments = await asyncio.to_thread(_with_keywords, segments)
+        nodes: list[Node] = []
+        children: list[ChildChunk] = []
+        if place.document.form == "hierarchical_model":
+            children = [child for each in segments for child in self._cut_children(place.document, each, now)]
+            made, _ = await self._nodes(place, [(child.segment_id, child.id, child.content) for child in children])
+            nodes = made
+        else:
+            nodes, tokens = await self._nodes(place, [(each.id, None, each.content) for each in segments])
+            segments = [replace(each, tokens=count) for each, count in zip(segments, tokens, strict=True)]
+        words = sum(each.words for each in segments)
+        if not await stores.segments.add_segments(segments, children, nodes, _more_words(words, now)):
+            raise NotFound("Document not found.")
+        found = await stores.segments.segments([each.id for each in segments])
+        return place.document, [found.get(each.id, each) for each in segments]
+
+    async def change(
+        self, dataset_id: str, document_id: str, segment_id: str, wishes: SegmentWishes
+    ) -> tuple[Document, Segment]:
+        """Change a segment. A changed text is found when this returns.
+
+        Raises:
+            InvalidParam: It cannot be that way.
+            NotFound: There is no such segment.
+            ServiceFailed: The model makes no vectors.
+        """
+        place = await self._place(dataset_id, document_id)
+        _, segment = await self.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        now = self._clock()
+        if segment.status == "indexing":
+            raise InvalidParam("Segment is indexing, please try again later")
+        if wishes.enabled is not None and wishes.enabled != segment.enabled and not wishes.enabled:
+            changed = await stores.segments.change_segment(
+                segment.id, lambda each: replace(each, enabled=False, disabled_at=now, updated_at=now)
+            )
+            return place.document, _there(changed)
+        if not segment.enabled and wishes.enabled is not True:
+            raise InvalidParam("Can't update disabled segment")
+        return place.document, await self._rewrite(place, segment, wishes, now)
+
+    async def _rewrite(self, place: _Place, segment: Segment, wishes: SegmentWishes, now: float) -> Segment:
+        stores = await self._knowledge.made()
+        content = segment.content if wishes.content is None else wishes.content
+        is_question = place.document.form == "qa_model"
+        answer = (wishes.answer or segment.answer) if is_question else segment.answer
+        is_new = content != segment.content
+        words = len(content) + (len(answer or "") if is_question and (is_new or answer != segment.answer) else 0)
+        if not is_new and answer == segment.answer:
+            words = segment.words
+        given = wishes.keywords
+        if given is None and is_new and place.model is None:
+            cut = await asyncio.to_thread(cutter)
+            given = keywords(content, cut)
+        children: list[ChildChunk] | None = None
+        nodes: list[Node] | None = None
+        tokens = segment.tokens
+        if place.document.form == "hierarchical_model":
+            if wishes.regenerate_child_chunks:
+                rewritten = replace(segment, content=content)
+                children = self._cut_children(place.document, rewritten, now)
+                nodes, _ = await self._nodes(place, [(segment.id, child.id, child.content) for child in children])
+            tokens = estimated_tokens(content)
+        elif is_new:
+            nodes, (tokens,) = await self._nodes(place, [(segment.id, None, content)])
+
+        def change(each: Segment) -> Segment:
+            return replace(
+                each,
+                content=content,
+                answer=answer,
+                words=words,
+                tokens=tokens,
+                keywords=each.keywords if given is None else given,
+                hash=hash_of(content),
+                enabled=True,
+                status="completed",
+                disabled_at=None,
+                updated_at=now,
+            )
+
+        more = _more_words(words - segment.words, now)
+        changed = await stores.segments.change_segment(
+            segment.id, change, children=children, nodes=nodes, document=more
+        )
+        return _there(changed)
+
+    async def delete(self, dataset_id: str, document_id: str, segment_id: str) -> None:
+        """Delete a segment. Raises ``NotFound``."""
+        document, segment = await self.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        less = _more_words(-segment.words, self._clock())
+        if not await stores.segments.delete_segment(document.dataset_id, segment.id, less):
+            raise NotFound("Segment not found.")
+
+    async def children_page(
+        self, dataset_id: str, document_id: str, segment_id: str, *, keyword: str, number: int, limit: int
+    ) -> tuple[list[ChildChunk], int]:
+        """Some child chunks of a segment, by position, and how many fit in all. Raises ``NotFound``."""
+        _, segment = await self.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        return await stores.segments.list_children(
+            segment.id, keyword=keyword, offset=(number - 1) * limit, limit=limit
+        )
+
+    async def add_child(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
+        """Add a child chunk behind the others. Raises ``NotFound`` or ``ServiceFailed``."""
+        place = await self._place(dataset_id, document_id)
+        _, segment = await self.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        now = self._clock()
+        # Its id is made before its place is known.
+        draft = child_of(segment, 0, content, now, type="customized")
+        nodes, _ = await self._nodes(place, [(segment.id, draft.id, content)])
+        added = await stores.segments.add_child(
+            segment.id, lambda position: replace(draft, position=position), (lambda _: nodes[0]) if nodes else None
+        )
+        if added is None:
+            raise NotFound("Segment not found.")
+        return added
+
+    async def change_child(
+        self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
+    ) -> ChildChunk:
+        """Change the text of a child chunk. Raises ``NotFound`` or ``ServiceFailed``."""
+        place = await self._place(dataset_id, document_id)
+        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        nodes, _ = await self._nodes(place, [(child.segment_id, child.id, content)])
+        changed = replace(child, content=content, words=len(content), type="customized", updated_at=self._clock())
+        await (await self._knowledge.made()).segments.change_child(changed, nodes[0] if nodes else None)
+        return changed
+
+    async def delete_child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> None:
+        """Delete a child chunk. Raises ``NotFound``."""
+        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        await (await self._knowledge.made()).segments.delete_child(child)
+
+    async def _child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
+        _, segment = await self.get(dataset_id, document_id, segment_id)
+        child = await (await self._knowledge.made()).segments.child(segment.dataset_id, child_id.lower())
+        if child is None or child.segment_id != segment.id:
+            raise NotFound("Child chunk not found.")
+        return child
+
+    async def _place(self, dataset_id: str, document_id: str) -> _Place:
+        dataset, document = await self._documents.get(dataset_id, document_id)
+        made_by = document.embedded_by
+        if made_by:
+            provider, _, name = made_by.partition("|")
+            return _Place(dataset, document, Model(provider, name))
+        return _Place(dataset, document, None)
+
+    async def _nodes(self, place: _Place, texts: Sequence[tuple[str, str | None, str]]) -> tuple[list[Node], list[int]]:
+        """Nodes of texts (segment, child, text), and their tokens."""
+        if place.model is None:
+            return [Node(segment, child, b"", b"", "") for segment, child, _ in texts], [0] * len(texts)
+        try:
+            vectors, tokens = await embedded(self._embedder, place.model, [text for _, _, text in texts])
+        except ModelFailure as failure:
+            raise ServiceFailed(str(failure)) from None
+        nodes = [
+            node_of(segment, child, text, digest_of(place.model, text), vector)
+            for (segment, child, text), vector in zip(texts, vectors, strict=True)
+        ]
+        return nodes, tokens
+
+    def _new(self, place: _Place, wishes: SegmentWishes, now: float) -> Segment:
+        document, content = place.document, wishes.content or ""
+        is_question = document.form == "qa_model"
+        answer = wishes.answer if is_question else None
+        given = wishes.keywords
+        if given is None and place.model is not None and is_question:
+            # As recorded of Dify.
+            given = []
+        return Segment(
+            id=new_id(),
+            document_id=document.id,
+            dataset_id=document.dataset_id,
+            version=document.version,
+            position=0,
+            content=content,
+            answer=answer,
+            words=len(content) + len(answer or ""),
+            tokens=estimated_tokens(content) if place.model is not None else 0,
+            keywords=given,
+            node_id=new_id(),
+            hash=hash_of(content),
+            enabled=True,
+            status="completed",
+            created_at=now,
+            updated_at=now,
+            indexing_at=now,
+            completed_at=now,
+        )
+
+    def _cut_children(self, document: Document, segment: Segment, now: float) -> list[ChildChunk]:
+        try:
+            rule = rule_of(document.rule)
+        except CuttingError as error:
+            raise InvalidParam(str(error)) from None
+        if rule.children is None:
+            return []
+        found = enumerate(children_of(segment.content, rule.children), 1)
+        return [child_of(segment, position, content, now) for position, content in found]
+
+
+def _check(document: Document, wishes: SegmentWishes) -> None:
+    if document.form == "qa_model" and not (wishes.answer or "").strip():
+        raise InvalidParam("Answer is required")
+    if not (wishes.content or "").strip():
+        raise InvalidParam("Content is empty")
+
+
+def _with_keywords(segments: Sequence[Segment]) -> list[Segment]:
+    cut = cutter()
+    return [
+        each if each.keywords is not None else replace(each, keywords=keywords(each.content, cut)) for each in segments
+    ]
+
+
+def _more_words(words: int, now: float) -> Callable[[Document], Document]:
+    return lambda document: replace(document, words=max(0, document.words + words), updated_at=now)
+
+
+def _there(segment: Segment | None) -> Segment:
+    if segment is None:
+        raise NotFound("Segment not found.")
+    return segment

@@ -1,0 +1,36 @@
+"""All use cases about datasets, in one bundle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jikko.knowledge.datasets import Datasets
+from jikko.knowledge.documents import Documents
+from jikko.knowledge.external_apis import ExternalApis
+from jikko.knowledge.files import DocumentFiles
+from jikko.knowledge.indexing.indexing import Indexing
+from jikko.knowledge.keys import DatasetKeys
+from jikko.knowledge.metadata import Metadata
+from jikko.knowledge.retrieval.retrieval import Retrieval
+from jikko.knowledge.segments import Segments
+from jikko.knowledge.tags import Tags
+from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.values import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """The knowledge of one data folder, as one process works with it."""
+
+    stores: OpenKnowledge
+    keys: DatasetKeys
+    datasets: Datasets
+    documents: Documents
+    segments: Segments
+    metadata: Metadata
+    tags: Tags
+    files: DocumentFiles
+    external: ExternalApis
+    retrieval: Retrieval
+    indexing: Indexing
+    models: Callable[[str], list[dict[str, Json]]]
+    """The models of a kind (``text-embedding``, ``rerank``, …) that datasets can name, in Dify's JSON."""

@@ -1,0 +1,167 @@
+"""How a document is cleaned and cut: its process rule, as clients send it and as it is kept."""
+
+from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from jikko.errors import InvalidParam
+from jikko.values import Json
+
+Mode: TypeAlias = Literal["automatic", "custom", "hierarchical"]
+DocForm: TypeAlias = Literal["text_model", "hierarchical_model", "qa_model"]
+
+LEAST_SIZE: Final = 50
+MOST_SIZE: Final = 4000
+"""Characters of a chunk. Source: Dify 1.15, spec/knowledge.md §2.4."""
+
+
+class CuttingError(Exception):
+    """A rule that cannot be followed, such as one with numbers out of their range: the error of the document."""
+
+
+class Segmentation(Struct, frozen=True):
+    """Where a text is cut. Lengths are characters."""
+
+    max_tokens: int
+    separator: str = "\n"
+    chunk_overlap: int = 0
+
+    def check(self) -> None:
+        """Raise ``CuttingError`` if it cannot be cut by."""
+        if not LEAST_SIZE <= self.max_tokens <= MOST_SIZE:
+            raise CuttingError(f"Custom segment length should be between {LEAST_SIZE} and {MOST_SIZE}.")
+        if self.chunk_overlap > self.max_tokens:
+            raise CuttingError(
+                f"The overlap of chunks ({self.chunk_overlap}) is larger than a chunk ({self.max_tokens})."
+            )
+
+
+AUTOMATIC: Final[dict[str, Json]] = {
+    "mode": "automatic",
+    "rules": {
+        "pre_processing_rules": [
+            {"id": "remove_extra_spaces", "enabled": True},
+            {"id": "remove_urls_emails", "enabled": False},
+        ],
+        "segmentation": {"delimiter": "\n", "max_tokens": 500, "chunk_overlap": 50},
+    },
+}
+"""The rule of the automatic mode, which is kept with the document whatever rules a request has."""
+
+
+class ProcessRule(Struct, frozen=True):
+    """A rule that can be followed."""
+
+    mode: Mode
+    cleaning: frozenset[str]
+    """The ids of what is removed."""
+    segmentation: Segmentation
+    children: Segmentation | None = None
+    full_doc: bool = False
+    """Whether a document is one parent as a whole."""
+
+
+def rule_of(kept: dict[str, Any]) -> ProcessRule:
+    """A rule that was kept: as ``checked_rule`` gives it.
+
+    Raises:
+        CuttingError: It cannot be followed.
+    """
+    rules = kept.get("rules") or {}
+    cleaning = frozenset(each["id"] for each in rules.get("pre_processing_rules") or () if each.get("enabled"))
+    if kept["mode"] == "automatic":
+        return ProcessRule("automatic", cleaning, Segmentation(500, chunk_overlap=50))
+    children = rules.get("subchunk_segmentation")
+    rule = ProcessRule(
+        kept["mode"],
+        cleaning,
+        _segmentation(rules["segmentation"]),
+        None if children is None else _segmentation(children),
+        rules.get("parent_mode") == "full-doc",
+    )
+    if rule.mode == "hierarchical" and rule.children is None:
+        raise CuttingError("No subchunk segmentation found in rules.")
+    for part in (rule.segmentation, rule.children):
+        if part is not None:
+            part.check()
+    return rule
+
+
+def _segmentation(given: dict[str, Any]) -> Segmentation:
+    return Segmentation(given["max_tokens"], given.get("separator") or "\n", given.get("chunk_overlap") or 0)
+
+
+def checked_rule(given: Any, form: str) -> dict[str, Json]:
+    """A process rule as it is kept.
+
+    Args:
+        given: What a client sent.
+        form: The document's form.
+
+    Raises:
+        InvalidParam: It is no rule. Source: Dify 1.15, spec/knowledge.md §6.2.
+    """
+    if not isinstance(given, dict):
+        raise InvalidParam("process_rule: must be an object")
+    mode = given.get("mode")
+    if mode not in ("automatic", "custom", "hierarchical"):
+        raise InvalidParam("process_rule.mode: must be 'automatic', 'custom' or 'hierarchical'")
+    if form == "hierarchical_model" and mode != "hierarchical":
+        raise InvalidParam("process_rule.mode: must be 'hierarchical' for documents of parents and children")
+    if mode == "automatic":
+        return AUTOMATIC
+    rules = given.get("rules")
+    if not isinstance(rules, dict) or not rules:
+        raise InvalidParam("Process rule rules is required")
+    cleaning = rules.get("pre_processing_rules")
+    if cleaning is None:
+        raise InvalidParam("Process rule pre_processing_rules is required")
+    kept: dict[str, Json] = {
+        "pre_processing_rules": _checked_cleaning(cleaning),
+        "segmentation": _checked_segmentation(rules.get("segmentation"), "segmentation"),
+        "parent_mode": None,
+        "subchunk_segmentation": None,
+    }
+    if mode == "hierarchical":
+        parent_mode = rules.get("parent_mode")
+        if parent_mode not in (None, "paragraph", "full-doc"):
+            raise InvalidParam("process_rule.rules.parent_mode: must be 'paragraph' or 'full-doc'")
+        kept["parent_mode"] = parent_mode or "paragraph"
+        if rules.get("subchunk_segmentation") is not None:
+            kept["subchunk_segmentation"] = _checked_segmentation(
+                rules["subchunk_segmentation"], "subchunk_segmentation"
+            )
+    return {"mode": mode, "rules": kept}
+
+
+def _checked_cleaning(given: Any) -> list[dict[str, Json]]:
+    if not isinstance(given, list):
+        raise InvalidParam("process_rule.rules.pre_processing_rules: must be a list")
+    kept = []
+    for each in given:
+        if (
+            not isinstance(each, dict)
+            or not isinstance(each.get("id"), str)
+            or not isinstance(each.get("enabled"), bool)
+        ):
+            raise InvalidParam(
+                "process_rule.rules.pre_processing_rules: each has an id (text) and enabled (true or false)"
+            )
+        kept.append({"id": each["id"], "enabled": each["enabled"]})
+    return kept
+
+
+def _checked_segmentation(given: Any, name: str) -> dict[str, Json]:
+    where = f"process_rule.rules.{name}"
+    if not isinstance(given, dict):
+        raise InvalidParam(f"Process rule {name} is required")
+    separator = given.get("separator", "\n")
+    if not isinstance(separator, str) or not separator:
+        raise InvalidParam(f"{where}.separator: must be a text that is not empty")
+    for number, least in (("max_tokens", None), ("chunk_overlap", 0)):
+        value = given.get(number, least)
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 1 << 31:
+            raise InvalidParam(f"{where}.{number}: must be a whole number")
+    if given.get("chunk_overlap", 0) < 0:
+        raise InvalidParam(f"{where}.chunk_overlap: must be at least 0")
+    return {"separator": separator, "max_tokens": given["max_tokens"], "chunk_overlap": given.get("chunk_overlap", 0)}

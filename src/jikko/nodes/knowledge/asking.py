@@ -1,0 +1,103 @@
+"""Asking a model which dataset fits a query, and what its metadata have to be. The prompts are Jikko's own."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from jikko.nodes.contract import Context
+from jikko.nodes.model.json_in_text import fenced_object
+from jikko.nodes.model.model_call import call
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.reasoning import without_reasoning
+from jikko.ports.knowledge import SearchedDataset
+from jikko.ports.models import Message, ModelRequest, ModelUsage
+from jikko.values import Json
+
+_OPERATORS: Final = (
+    *("contains", "not contains", "start with", "end with", "is", "is not", "empty", "not empty"),
+    *("=", "≠", ">", "<", "≥", "≤", "before", "after"),
+)
+_CHOOSE: Final = """Choose the source in which the answer to the question of the user is most likely to be found.
+
+The sources:
+{sources}
+
+Answer with one JSON object and nothing else: {{"action": "<id of the source>", "action_input": "<the question>"}}. \
+If none of them can help, answer {{"action": "none", "action_input": ""}}."""
+_FILTER: Final = """The documents that are to be searched have metadata. Say which conditions on it the text of the \
+user implies, if any.
+
+The fields: {fields}
+The operators: {operators}
+
+Answer with one JSON object and nothing else: {{"metadata_map": [{{"metadata_field_name": "<field>", \
+"metadata_field_value": "<value>", "comparison_operator": "<operator>"}}]}}. Take only values that the text names, and \
+only these fields; with none, answer {{"metadata_map": []}}."""
+
+
+class Asked(NamedTuple):
+    """What a model said, and what that used."""
+
+    answer: dict[str, Json] | None
+    usage: ModelUsage
+
+
+async def chosen_dataset(
+    ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
+) -> tuple[str | None, ModelUsage]:
+    """The id of the dataset that a model chooses for a query; ``None`` if it chooses none of them.
+
+    Raises:
+        NodeFailure: The model does not answer.
+    """
+    sources = "\n".join(
+        f"- {each.id}: {each.description or f'useful for when you want to answer queries about the {each.name}'}"
+        for each in datasets
+    )
+    asked = await _ask(ctx, model, _CHOOSE.format(sources=sources), query)
+    action = None if asked.answer is None else asked.answer.get("action")
+    return (action if any(action == each.id for each in datasets) else None), asked.usage
+
+
+async def implied_conditions(
+    ctx: Context, model: ModelConfig, fields: Sequence[str], query: str
+) -> tuple[list[dict[str, Json]], ModelUsage]:
+    """The conditions on metadata that a query implies, as a model reads it.
+
+    Raises:
+        NodeFailure: The model does not answer.
+    """
+    prompt = _FILTER.format(fields=", ".join(fields), operators=", ".join(_OPERATORS))
+    asked = await _ask(ctx, model, prompt, query)
+    listed = None if asked.answer is None else asked.answer.get("metadata_map")
+    found = []
+    for each in listed if isinstance(listed, list) else ():
+        if not isinstance(each, dict) or each.get("metadata_field_name") not in fields:
+            continue
+        found.append(
+            {
+                "name": each["metadata_field_name"],
+                "comparison_operator": each.get("comparison_operator"),
+                "value": each.get("metadata_field_value"),
+            }
+        )
+    return found, asked.usage
+
+
+async def _ask(ctx: Context, model: ModelConfig, instructions: str, query: str) -> Asked:
+    mode = model.checked_mode()
+    system, user = Message("system", (instructions,)), Message("user", (query,))
+    whole = Message("user", (f"{instructions}\n\n{query}",))
+    completion = await call(
+        ctx,
+        ModelRequest(
+            provider=model.provider,
+            model=model.name,
+            mode=mode,
+            messages=(system, user) if mode == "chat" else (whole,),
+            parameters=model.resolved(ctx.variables),
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+            key=ctx.idempotency_key,
+        ),
+    )
+    return Asked(fenced_object(without_reasoning(completion.text)), completion.usage)

@@ -1,0 +1,199 @@
+"""The Knowledge Retrieval node: finds texts in datasets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.knowledge.asking import chosen_dataset, implied_conditions
+from jikko.nodes.knowledge.filtering import Filtering
+from jikko.nodes.knowledge.found_texts import found_texts
+from jikko.nodes.knowledge.usage import total_usage
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.ports.knowledge import Conditions, Hit, MergedRanking, SearchedDataset, SearchFailure, SearchRequest
+from jikko.ports.models import ModelUsage
+from jikko.values import UNSET, Json, Selector
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeRetrieval:
+    """Find the texts of datasets that fit a query best.
+
+    Outputs:
+        ``result``: what was found, best first. None at all if the node asks for nothing.
+
+    Source: Dify 1.15, spec/knowledge.md §4, §5.
+    """
+
+    type: ClassVar[str] = "knowledge-retrieval"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+
+    query: Selector
+    attachments: Selector
+    dataset_ids: tuple[str, ...]
+    """As the file has them: ids, or texts that are mapped to datasets."""
+    single: bool
+    """Whether a model chooses one dataset; if not, all are searched."""
+    ranking: MergedRanking | None
+    """``None``: the file does not say, and the node fails."""
+    lacks_weights: bool
+    chooser: ModelConfig | None
+    filtering: Filtering
+    filter_model: ModelConfig | None
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        single = data.choice("retrieval_mode", ("multiple", "single"), "multiple") == "single"
+        ranking, lacks_weights = _ranking(data)
+        return cls(
+            query=data.selector("query_variable_selector"),
+            attachments=data.selector("query_attachment_selector"),
+            dataset_ids=tuple(str(each) for each in data.items("dataset_ids") if each),
+            single=single,
+            ranking=ranking,
+            lacks_weights=lacks_weights,
+            chooser=_model(data.mapping("single_retrieval_config"), "model"),
+            filtering=Filtering.from_dsl(data),
+            filter_model=_model(data, "metadata_model_config"),
+        )
+
+    @property
+    def missing_setting(self) -> str | None:
+        """What the node fails with whenever it runs, because its file does not say something."""
+        if self.single:
+            return "single_retrieval_config is required" if self.chooser is None else None
+        if self.ranking is None:
+            return "multiple_retrieval_config is required"
+        return "weights is required" if self.lacks_weights else None
+
+    async def run(self, ctx: Context) -> Result:
+        if not self.query and not self.attachments:
+            return Result()
+        inputs: dict[str, Json] = {}
+        usages: list[ModelUsage] = []
+        try:
+            return await self._run(ctx, inputs, usages)
+        except SearchFailure as failure:
+            raise NodeFailure(str(failure), kind=failure.kind, inputs=inputs) from None
+        except NodeFailure as failure:
+            failure.inputs = inputs
+            raise
+
+    async def _run(self, ctx: Context, inputs: dict[str, Json], usages: list[ModelUsage]) -> Result:
+        query = self._query(ctx, inputs)
+        if self.attachments:
+            files = ctx.recorded.get(self.attachments)
+            if files is UNSET:
+                raise NodeFailure(
+                    f"The attachments {'.'.join(self.attachments)} do not exist.", kind="VariableNotFoundError"
+                )
+            inputs["attachments"] = files if isinstance(files, list) else [files]
+        hits = await self._hits(ctx, query, usages) if query else []
+        ctx.services.knowledge.count_hits(hits)
+        usage = total_usage(usages)
+        return Result(
+            inputs=inputs,
+            outputs={"result": found_texts(hits)},
+            process_data={"usage": usage.as_json()},
+            usage=usage.as_usage(),
+        )
+
+    def _query(self, ctx: Context, inputs: dict[str, Json]) -> str:
+        if not self.query:
+            return ""
+        query = ctx.variables.get(self.query)
+        if not isinstance(query, str):
+            raise NodeFailure("Query variable is not string type.", kind="")
+        inputs["query"] = ctx.recorded.get(self.query)
+        return query
+
+    async def _hits(self, ctx: Context, query: str, usages: list[ModelUsage]) -> Sequence[Hit]:
+        knowledge = ctx.services.knowledge
+        if (missing := self.missing_setting) is not None:
+            raise NodeFailure(missing, kind="ValueError")
+        datasets = await knowledge.usable(self.dataset_ids)
+        if not datasets:
+            return []
+        conditions = await self._conditions(ctx, datasets, query, usages)
+        if self.single:
+            chosen = await self._chosen(ctx, datasets, query, usages)
+            if chosen is None:
+                return []
+            datasets = [chosen]
+        request = SearchRequest(
+            query=query,
+            dataset_ids=tuple(each.id for each in datasets),
+            conditions=conditions,
+            ranking=None if self.single else self.ranking,
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+        )
+        return (await knowledge.search(request)).hits
+
+    async def _chosen(
+        self, ctx: Context, datasets: Sequence[SearchedDataset], query: str, usages: list[ModelUsage]
+    ) -> SearchedDataset | None:
+        if len(datasets) == 1:
+            return datasets[0]
+        assert self.chooser is not None
+        chosen, usage = await chosen_dataset(ctx, self.chooser, datasets, query)
+        usages.append(usage)
+        return next((each for each in datasets if each.id == chosen), None)
+
+    async def _conditions(
+        self, ctx: Context, datasets: Sequence[SearchedDataset], query: str, usages: list[ModelUsage]
+    ) -> Conditions | None:
+        filtering = self.filtering
+        if filtering.mode == "manual":
+            return filtering.resolved(ctx.variables)
+        if filtering.mode != "automatic":
+            return None
+        if self.filter_model is None:
+            raise NodeFailure("metadata_model_config is required", kind="ValueError")
+        fields = await ctx.services.knowledge.field_names([each.id for each in datasets])
+        if not fields:
+            return None
+        try:
+            found, usage = await implied_conditions(ctx, self.filter_model, fields, query)
+        except NodeFailure:
+            # As at Dify: without the model there is no filter.
+            return None
+        usages.append(usage)
+        return Conditions(tuple(found), filtering.any_of_them or not filtering.has_operator) if found else None
+
+
+def _model(data: Fields, name: str) -> ModelConfig | None:
+    if not isinstance(data.raw.get(name), dict):
+        return None
+    given = data.mapping(name)
+    return ModelConfig.from_dsl(Fields(data.where, {"model": given.raw}, data.problems))
+
+
+def _ranking(data: Fields) -> tuple[MergedRanking | None, bool]:
+    """How what several datasets have is put into one order; and whether weights that are needed are missing."""
+    if not isinstance(data.raw.get("multiple_retrieval_config"), dict):
+        return None, False
+    given = data.mapping("multiple_retrieval_config")
+    enabled = given.boolean("reranking_enable", True)
+    mode = given.text("reranking_mode") or "reranking_model"
+    named = given.mapping("reranking_model")
+    weights = given.mapping("weights")
+    vector = _number(weights.mapping("vector_setting").raw.get("vector_weight"))
+    keyword = _number(weights.mapping("keyword_setting").raw.get("keyword_weight"))
+    ranking = MergedRanking(
+        top_k=given.integer("top_k", 4),
+        threshold=_number(given.raw.get("score_threshold")),
+        enabled=enabled,
+        mode=mode,
+        provider=named.text("provider"),
+        model=named.text("model"),
+        vector_weight=vector,
+        keyword_weight=keyword,
+    )
+    return ranking, enabled and mode == "weighted_score" and (vector is None or keyword is None)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,41 @@
+"""Passages of knowledge that an answer is based on. Source: Dify 1.15, spec/knowledge.md §5.1."""
+
+from jikko.values import Json, Unset
+
+
+def cited_sources(context: Json | Unset) -> tuple[dict[str, Json], ...]:
+    """What stands in the context of a prompt and was found in datasets, in Dify's form of ``retriever_resources``."""
+    if not isinstance(context, list):
+        return ()
+    return tuple(_resource(each) for each in context if _is_found(each))
+
+
+def _is_found(element: Json) -> bool:
+    if not isinstance(element, dict) or not isinstance(element.get("metadata"), dict):
+        return False
+    return bool(element["metadata"].get("_source") == "knowledge")
+
+
+def _resource(element: dict[str, Json]) -> dict[str, Json]:
+    told = element["metadata"]
+    return {
+        "position": told.get("position"),
+        "dataset_id": told.get("dataset_id"),
+        "dataset_name": told.get("dataset_name"),
+        "document_id": told.get("document_id"),
+        "document_name": told.get("document_name"),
+        "data_source_type": told.get("data_source_type"),
+        "segment_id": told.get("segment_id"),
+        "retriever_from": told.get("retriever_from"),
+        "score": told.get("score"),
+        "hit_count": told.get("segment_hit_count"),
+        "word_count": told.get("segment_word_count"),
+        "segment_position": told.get("segment_position"),
+        "index_node_hash": told.get("segment_index_node_hash"),
+        "content": element.get("content"),
+        "page": told.get("page"),
+        "doc_metadata": told.get("doc_metadata"),
+        "title": told.get("title"),
+        "files": element.get("files"),
+        "summary": element.get("summary"),
+    }

@@ -1,0 +1,107 @@
+"""The providers as one process reaches them: what calls of all kinds share."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.masking import masked
+from jikko.ports.models import ModelFailure
+from jikko.providers.backend import Backend
+from jikko.providers.config import ProviderConfig, Providers
+from jikko.providers.limits import Limiter
+from jikko.providers.prices import Prices
+
+MakeBackend = Callable[[ProviderConfig], Backend]
+_NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
+
+
+class Connections:
+    """Finds the entry of a provider, and keeps its backend and its limits."""
+
+    def __init__(
+        self, providers: Providers, backends: Mapping[str, MakeBackend], *, app_share: float = APP_SHARE
+    ) -> None:
+        """Args:
+        backends: How to make the backend of each ``type``. One is made for each provider, when it is first called.
+        app_share: Of the requests that a provider takes at once, the part that one app may have.
+        """
+        self._app_share = app_share
+        self.providers = providers
+        self._make = backends
+        self._backends: dict[str, Backend] = {}
+        self._limiters: dict[str, Limiter] = {}
+        self.prices = Prices()
+
+    def config(self, provider: str, model: str) -> ProviderConfig:
+        """The entry for a provider.
+
+        Args:
+            model: For the message.
+
+        Raises:
+            ModelFailure: There is none.
+        """
+        config = self.providers.find(provider)
+        if config is None:
+            raise ModelFailure(
+                f"Nothing says how to reach the provider {provider!r} of the model {model!r}. Add this line under "
+                f"'providers:' in {self.providers.source or _NO_FILE}:\n{self.providers.line_to_add(provider)}",
+                kind="ModelNotExistError",
+            )
+        return config
+
+    def ready(self, provider: str, model: str) -> ProviderConfig:
+        """The entry for a provider, if all that it needs is set.
+
+        Raises:
+            ModelFailure: It is not, or there is none.
+        """
+        config = self.config(provider, model)
+        if config.unset:
+            names = " and ".join(config.unset)
+            raise ModelFailure(
+                f"The entry {config.id!r} of {self.providers.source} needs the environment variable {names}, "
+                "which is not set.",
+                kind="InvokeAuthorizationError",
+            )
+        return config
+
+    def backend(self, config: ProviderConfig) -> Backend:
+        """The backend of an entry; made at the first call.
+
+        Raises:
+            ModelFailure: Its library is not installed.
+        """
+        backend = self._backends.get(config.id)
+        if backend is None:
+            backend = self._backends[config.id] = self._make[config.type](config)
+        return backend
+
+    def limiter(self, config: ProviderConfig) -> Limiter:
+        """The gate to the provider of an entry."""
+        limiter = self._limiters.get(config.id)
+        if limiter is None:
+            limiter = self._limiters[config.id] = Limiter(
+                config.max_concurrent, config.requests_per_minute, app_share=self._app_share
+            )
+        return limiter
+
+    async def close(self) -> None:
+        """Close all connections and stop local models. May be called twice."""
+        self.prices.close()
+        for limiter in self._limiters.values():
+            limiter.close()
+        backends, self._backends = list(self._backends.values()), {}
+        await asyncio.gather(*(backend.close() for backend in backends))
+
+
+def told(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
+    """A failure of a backend as its caller may read it: without the secrets of the entry."""
+    return ModelFailure(
+        masked(str(failure), config.secrets),
+        kind=failure.kind,
+        usage=failure.usage,
+        unsupported=failure.unsupported,
+        retry_after=failure.retry_after,
+    )

@@ -1,0 +1,50 @@
+"""Calls the reranking models of all providers: the implementation of ``ports.rerank.Reranker``."""
+
+from typing import Protocol, runtime_checkable
+
+from jikko.ports.models import ModelFailure
+from jikko.ports.rerank import Ranked, RerankRequest
+from jikko.providers.config import ProviderConfig
+from jikko.providers.connections import Connections, told
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """A backend that can rank texts."""
+
+    async def rerank(self, request: RerankRequest) -> list[Ranked]:
+        """See ``Reranker.rerank``; ``model`` is what the provider calls it."""
+        ...
+
+
+class ProviderRerankers:
+    """Finds the provider of a request, waits for its limits, and calls it."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def is_ready(self, provider: str) -> bool:
+        """See ``Reranker.is_ready``."""
+        config = self._connections.config(provider, "*")
+        self._backend(config)
+        return not config.unset
+
+    async def rerank(self, request: RerankRequest) -> list[Ranked]:
+        """See ``Reranker.rerank``."""
+        config = self._connections.ready(request.provider, request.model)
+        backend = self._backend(config)
+        async with self._connections.limiter(config).slot(request.app_id, request.run_id):
+            try:
+                return await backend.rerank(request)
+            except ModelFailure as failure:
+                raise told(failure, config) from None
+
+    def _backend(self, config: ProviderConfig) -> Ranking:
+        backend = self._connections.backend(config)
+        if not isinstance(backend, Ranking):
+            raise ModelFailure(
+                f"The provider {config.id!r} is of type {config.type}, which ranks nothing: use one of type jina, "
+                "cohere or openai.",
+                kind="ModelNotExistError",
+            )
+        return backend

@@ -1,0 +1,33 @@
+"""What a backend that makes vectors is to the rest of the providers."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jikko.ports.embeddings import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBatch:
+    """The answer to one request."""
+
+    vectors: tuple[Vector, ...]
+    """In the order of the texts, of the length that the model gave them."""
+    tokens: int | None
+    """As the provider counted; ``None`` if it did not."""
+
+
+@runtime_checkable
+class EmbeddingBackend(Protocol):
+    """A ``Backend`` whose protocol has vectors, too."""
+
+    async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
+        """Send one request.
+
+        Args:
+            model: What the provider calls it.
+            dimensions: What the model is asked for; 0 for what it has by itself.
+
+        Raises:
+            ModelFailure: There is no usable answer.
+        """
+        ...

@@ -1,0 +1,87 @@
+"""Makes vectors by the models of all providers: the implementation of ``ports.embeddings.Embedder``."""
+
+import math
+import time
+from array import array
+from decimal import Decimal
+from typing import Final
+
+from jikko.lang.tokens import estimated
+from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
+from jikko.ports.models import ModelFailure, ModelUsage
+from jikko.providers.config import ModelTraits, ProviderConfig
+from jikko.providers.connections import Connections, told
+from jikko.providers.prices import amount
+from jikko.providers.vectors.backend import EmbeddingBackend
+
+BATCH: Final = 32
+"""Texts of one request where the providers file says nothing. Source: Dify 1.15, spec/knowledge.md §3.1."""
+
+
+class ProviderEmbedder:
+    """Finds the provider of a request, waits for its limits, sends batches, and counts what they cost."""
+
+    def __init__(self, connections: Connections) -> None:
+        """Args:
+        connections: Those of the language models. They are closed with these.
+        """
+        self._connections = connections
+
+    def batch_size(self, provider: str, model: str) -> int:
+        """See ``Embedder.batch_size``."""
+        return _traits(self._connections.config(provider, model), model).batch or BATCH
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """See ``Embedder.embed``."""
+        config = self._connections.ready(request.provider, request.model)
+        backend = self._connections.backend(config)
+        if not isinstance(backend, EmbeddingBackend):
+            raise ModelFailure(
+                f"The provider {config.id!r} (type {config.type}) has no models that make vectors.",
+                kind="ModelNotExistError",
+            )
+        traits = _traits(config, request.model)
+        prefix = traits.query_prefix if request.purpose == "query" else traits.document_prefix
+        size = traits.batch or BATCH
+        vectors: list[Vector] = []
+        tokens = 0
+        seconds = 0.0
+        for start in range(0, len(request.texts), size):
+            texts = tuple(prefix + text for text in request.texts[start : start + size])
+            async with self._connections.limiter(config).slot(request.app_id, request.run_id):
+                began = time.perf_counter()
+                try:
+                    batch = await backend.embed(config.model_name(request.model), texts, traits.dimensions)
+                except ModelFailure as failure:
+                    raise told(failure, config) from None
+                seconds += time.perf_counter() - began
+            vectors += map(_of_length_one, batch.vectors)
+            tokens += sum(map(estimated, texts)) if batch.tokens is None else batch.tokens
+        if len({len(vector) for vector in vectors}) > 1:
+            raise ModelFailure("The provider's vectors differ in their length.", kind="InvokeBadRequestError")
+        return Embeddings(vectors=tuple(vectors), usage=await self._usage(config, request, tokens, seconds))
+
+    async def _usage(
+        self, config: ProviderConfig, request: EmbeddingRequest, tokens: int, seconds: float
+    ) -> ModelUsage:
+        price = await self._connections.prices.of(config, request.provider, request.model, tokens, 0)
+        return ModelUsage(
+            prompt_tokens=tokens,
+            total_tokens=tokens,
+            prompt_unit_price=price.prompt,
+            prompt_price=amount(price.prompt, tokens) if tokens else Decimal(0),
+            currency=price.currency,
+            latency=round(seconds, 3),
+        )
+
+
+def _traits(config: ProviderConfig, model: str) -> ModelTraits:
+    return config.models.get(model, ModelTraits())
+
+
+def _of_length_one(vector: Vector) -> Vector:
+    length = math.hypot(*vector)
+    if not math.isfinite(length) or not length:
+        # What is no number tells nothing of its text, and neither does what has no direction.
+        return array("f", bytes(4 * len(vector)))
+    return array("f", [number / length for number in vector])

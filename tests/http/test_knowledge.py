@@ -1,0 +1,192 @@
+"""The knowledge API in process: what is refused, and how."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jikko.concurrency.rate_limit import RequestRate
+from jikko.http.app import create_app
+from jikko.knowledge.keys import DatasetKeys
+from tests.http.scene import api_of
+from tests.knowledge.scene import BY_LINE, knowledge_at
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+NOBODY = "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a key of datasets. Documents are indexed by ``index``."""
+    import dataclasses
+
+    world = World()
+    async with knowledge_at(tmp_path / "k.db") as knowledge:
+        key, _ = await knowledge.keys.create()
+        api = dataclasses.replace(api_of(world, world.process()), knowledge=knowledge)
+        transport = httpx.ASGITransport(create_app(api))
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as made:
+            made.index = knowledge.indexing.catch_up  # type: ignore[attr-defined]
+            yield made
+
+
+async def dataset(client: httpx.AsyncClient, **more: Any) -> str:
+    body = {"name": "d", "indexing_technique": "economy", **more}
+    return str((await client.post("/v1/datasets", json=body)).json()["id"])
+
+
+async def document(client: httpx.AsyncClient, owner: str, text: str = "one\ntwo") -> str:
+    body = {"name": "a.txt", "text": text, "process_rule": BY_LINE}
+    answer = await client.post(f"/v1/datasets/{owner}/document/create-by-text", json=body)
+    await client.index()  # type: ignore[attr-defined]
+    return str(answer.json()["document"]["id"])
+
+
+async def test_a_key_of_an_app_opens_no_dataset_and_one_of_datasets_no_app(client: httpx.AsyncClient) -> None:
+    for key in ("app-0123456789012345678901234567", "dataset-wrong", ""):
+        answer = await client.get("/v1/datasets", headers={"Authorization": f"Bearer {key}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert (await client.get("/v1/info")).status_code == 401
+
+
+async def test_the_limit_of_requests_holds_for_keys_of_datasets(tmp_path: Path) -> None:
+    import dataclasses
+
+    world = World()
+    async with knowledge_at(tmp_path / "k.db") as knowledge:
+        limited = DatasetKeys(knowledge.stores, lambda: 0.0, RequestRate(1))
+        key, _ = await limited.create()
+        api = dataclasses.replace(
+            api_of(world, world.process()), knowledge=dataclasses.replace(knowledge, keys=limited)
+        )
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(api)), base_url="http://jikko") as client:
+            codes = [
+                (await client.get("/v1/datasets", headers={"Authorization": f"Bearer {key}"})).status_code
+                for _ in range(2)
+            ]
+
+    assert codes == [200, 429]
+
+
+async def test_a_dataset_may_keep_the_id_that_it_has_elsewhere(client: httpx.AsyncClient) -> None:
+    assert await dataset(client, id=NOBODY.upper()) == NOBODY
+    again = await client.post("/v1/datasets", json={"name": "other", "id": NOBODY})
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    assert (await client.post("/v1/datasets", json={"name": "other", "id": "x"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"name": "x" * 41}),
+        ("", {"name": "x", "retrieval_model": {"search_method": "guess"}}),
+        (
+            "",
+            {
+                "name": "x",
+                "indexing_technique": "high_quality",
+                "embedding_model": "m",
+                "embedding_model_provider": "nobody",
+            },
+        ),
+        ("/{d}/document/create-by-text", {"name": "", "text": "x"}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": 7}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": "x", "doc_form": "poem"}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": "x", "doc_form": "hierarchical_model"}),
+        ("/{d}/document/create-by-text", {"name": "x", "text": "x", "process_rule": {"mode": "custom", "rules": 7}}),
+        ("/{d}/retrieve", {"query": "x" * 251}),
+        ("/{d}/retrieve", {"query": "x", "retrieval_model": {"search_method": "keyword_search"}}),
+        ("/{d}/metadata", {"type": "colour", "name": "x"}),
+        ("/{d}/metadata", {"type": "string", "name": "document_name"}),
+        ("/{d}/documents/metadata", {"operation_data": [{"document_id": 7}]}),
+        ("/{d}/documents/{doc}/segments", {"segments": []}),
+        ("/{d}/documents/{doc}/segments", {"segments": [{"content": "  "}]}),
+        ("/{d}/documents/{doc}/segments", {"segments": [{"content": "x"}] * 2001}),
+        ("/tags/unbinding", {"target_id": "{d}"}),
+    ],
+)
+async def test_what_cannot_be_is_refused_by_name(client: httpx.AsyncClient, path: str, body: Any) -> None:
+    own = await dataset(client)
+    doc = await document(client, own)
+    answer = await client.post(f"/v1/datasets{path}".format(d=own, doc=doc), json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param"), answer.text
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/{n}"),
+        ("PATCH", "/{n}"),
+        ("DELETE", "/{n}"),
+        ("GET", "/{n}/documents"),
+        ("GET", "/{d}/documents/{n}"),
+        ("DELETE", "/{d}/documents/{n}"),
+        ("GET", "/{d}/documents/{n}/segments"),
+        ("GET", "/{d}/documents/{doc}/segments/{n}"),
+        ("DELETE", "/{d}/documents/{doc}/segments/{n}/child_chunks/{n}"),
+        ("GET", "/{d}/documents/nothing/indexing-status"),
+        ("GET", "/not-a-uuid"),
+    ],
+)
+async def test_what_is_not_there_is_404(client: httpx.AsyncClient, method: str, path: str) -> None:
+    own = await dataset(client)
+    doc = await document(client, own)
+    answer = await client.request(method, f"/v1/datasets{path}".format(d=own, doc=doc, n=NOBODY), json={})
+
+    assert answer.status_code == 404, answer.text
+
+
+async def test_a_document_of_one_dataset_is_none_of_another(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    doc = await document(client, own)
+    other = await dataset(client, name="other")
+
+    assert (await client.get(f"/v1/datasets/{other}/documents/{doc}")).status_code == 404
+    assert (await client.delete(f"/v1/datasets/{other}/documents/{doc}")).status_code == 404
+    assert (await client.get(f"/v1/datasets/{own}/documents/{doc}")).status_code == 200
+
+
+async def test_names_and_texts_of_any_kind_come_back_as_they_were(client: httpx.AsyncClient) -> None:
+    own = await dataset(client, name="データ 🎌 \ue000")
+    text = "吾輩は猫である 🐈\u200d⬛ \ue000 " + "あ" * 1000
+    body = {"name": "文書 🗒️.txt", "text": text, "process_rule": BY_LINE}
+    await client.post(f"/v1/datasets/{own}/document/create-by-text", json=body)
+    await client.index()  # type: ignore[attr-defined]
+    (found,) = (await client.get(f"/v1/datasets/{own}/documents")).json()["data"]
+
+    assert (found["name"], found["indexing_status"], found["word_count"]) == ("文書 🗒️.txt", "completed", len(text))
+    assert (await client.get(f"/v1/datasets/{own}")).json()["name"] == "データ 🎌 \ue000"
+
+
+async def test_files_are_refused_if_there_are_none_several_or_of_no_kind_that_is_read(
+    client: httpx.AsyncClient,
+) -> None:
+    own = await dataset(client)
+    path = f"/v1/datasets/{own}/document/create-by-file"
+    codes = []
+    for files in (
+        {},
+        {"file": ("a.exe", b"MZ")},
+        {"file": ("a.txt", b"x"), "other": ("b.txt", b"y")},
+    ):
+        answer = await client.post(path, files=files or {"nothing": ("", b"")}, data={"data": "{}"})
+        codes.append((answer.status_code, answer.json()["code"]))
+
+    assert codes == [(400, "no_file_uploaded"), (415, "unsupported_file_type"), (400, "too_many_files")]
+
+
+async def test_a_source_is_fetched_by_a_signed_address_and_not_without(client: httpx.AsyncClient) -> None:
+    own = await dataset(client)
+    doc = await document(client, own, "take me home")
+    url = (await client.get(f"/v1/datasets/{own}/documents/{doc}/download")).json()["url"]
+
+    assert (await client.get(url)).content == b"take me home"
+    assert (await client.get(url.replace("sign=", "sign=x"))).status_code == 404
+    await client.delete(f"/v1/datasets/{own}/documents/{doc}")
+    assert (await client.get(url)).status_code == 404
