@@ -27,7 +27,7 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
     def mocked(node: CompiledNode) -> CompiledNode:
         if node.id in chosen:
             stand_in = (MockedBranch if node.node.branching else Mocked)(chosen[node.id])
-            return replace(node, node=stand_in, body=None, effects=False, retries=0)
+            return replace(node, node=stand_in, body=None, effects=False, has_icon=False, retries=0)
         return node if node.body is None else replace(node, body=inside(node.body))
 
     def inside(body: Body) -> Body:

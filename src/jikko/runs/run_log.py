@@ -32,6 +32,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 import msgspec
 
 from jikko.concurrency.loop_share import LoopShare
+from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged
@@ -97,7 +98,7 @@ class RunLog:
         """How many events the store has been given."""
         self.begin = self._committed
         """The position of the first event that this process adds."""
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
         self._writing = False
         """Whether the store is about to answer."""
         self._unanswered: Append | None = None
@@ -168,7 +169,7 @@ class RunLog:
         self._abandoned = error
         if self._retry is not None:
             self._retry.cancel()
-        self._notify()
+        self._waiters.notify()
 
     async def settled(self) -> None:
         """Wait until everything that happened is durable."""
@@ -189,7 +190,7 @@ class RunLog:
                 raise self._abandoned
             if self._cut_short is not None and count > len(self._events):
                 raise self._cut_short
-            await self._change()
+            await self._waiters.change()
 
     async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
         """Wait until such an event is durable. Returns whether it is: ``False`` if the run ended without.
@@ -207,7 +208,7 @@ class RunLog:
                 return False
             if self._abandoned is not None:
                 raise self._abandoned
-            await self._change()
+            await self._waiters.change()
 
     async def ended(self) -> RunFinished | RunPaused:
         """Wait until the end of the run, or a pause, is durable.
@@ -222,7 +223,7 @@ class RunLog:
                 return last
             if self._abandoned is not None:
                 raise self._abandoned
-            await self._change()
+            await self._waiters.change()
 
     async def follow(
         self, after: int = -1, *, durable: bool = False, idle: float | None = None
@@ -254,11 +255,11 @@ class RunLog:
             elif self._abandoned is not None or (self._is_over and position >= len(self._events)):
                 return
             elif idle is None:
-                await self._change()
+                await self._waiters.change()
             else:
                 try:
                     async with asyncio.timeout(idle):
-                        await self._change()
+                        await self._waiters.change()
                 except TimeoutError:
                     yield []
 
@@ -273,30 +274,25 @@ class RunLog:
     def _write_now(self) -> None:
         if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
-        append = self._unanswered
-        if append is None:
-            at = self._committed
-            events = self._events[at : at + MAX_APPEND_EVENTS]
-            try:
-                count, packed = self._store.pack(events)
-            except Exception as error:
-                self._sent = at
-                self._cut(error)
-                return
-            del events[count:]
-            record = self._record_behind(at, events)
-            append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark(), packed)
-            self._given = record
-        at = append.at
-        self._sent = at + len(append.events)
-        self._unanswered, self._writing = append, True
+        at = self._committed
         try:
+            append = self._unanswered or self._next_append(at)
+            self._sent = at + len(append.events)
+            self._unanswered, self._writing = append, True
             write = self._store.append(append)
         except Exception as error:
             self._sent, self._unanswered, self._writing = at, None, False
             self._cut(error)
         else:
             write.add_done_callback(self._written)
+
+    def _next_append(self, at: int) -> Append:
+        events = self._events[at : at + MAX_APPEND_EVENTS]
+        count, packed = self._store.pack(events)
+        del events[count:]
+        self._given = self._record_behind(at, events)
+        run_id = self._given.owner.run_id
+        return Append(run_id, at, events, self._given, self._projections(at, events), new_mark(), packed)
 
     def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
         """What is written with the events at a position."""
@@ -380,7 +376,7 @@ class RunLog:
             self.record.wake_at = None
             self.record.apply(end)
             self._write()
-            self._notify()
+            self._waiters.notify()
         if self.on_lost is not None:
             self.on_lost()
 
@@ -390,19 +386,7 @@ class RunLog:
             visible += 1
         if visible != self._visible or self.is_settled:
             self._visible = visible
-            self._notify()
-
-    def _notify(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
-
-    async def _change(self) -> None:
-        # A future for each wait, so that one that is cancelled does not cancel the others.
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        await future
+            self._waiters.notify()
 
 
 def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
