@@ -91,7 +91,5 @@ def test_hints_cost_nothing_in_a_file_full_of_mistakes() -> None:
         (["sys", "query"], ("sys", "query")),
     ],
 )
-def test_what_old_files_read_of_the_start_node_is_the_variable(
-    written: list[str], read: tuple[str, ...]
-) -> None:
+def test_what_old_files_read_of_the_start_node_is_the_variable(written: list[str], read: tuple[str, ...]) -> None:
     assert as_selector(written) == read

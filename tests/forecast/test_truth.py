@@ -133,17 +133,6 @@ def test_a_dataset_that_is_not_here_is_told_and_fails_no_run() -> None:
     assert "jikko knowledge map 'be517915-1dd5-4d09-a67d-4d5e4e4b21a8' DATASET" in found.findings[0].hint
 
 
-@pytest.mark.parametrize("name", ["jieba", "agent"])
-def test_chat_apps_of_the_community_are_told_to_be_no_use_yet(name: str) -> None:
-    found = foretold((SAMPLES / f"{name}.yml").read_bytes(), _all_providers())
-
-    assert found.verdict == "will_fail"
-    assert found.decisive is not None
-    assert (found.decisive.cause, found.decisive.where) == ("app", "app.mode")
-    # What would stop it next is told too.
-    assert {finding.cause for finding in found.findings} > {"app"}
-
-
 def _all_providers() -> Any:
     from jikko.forecast.installation import Installation
     from jikko.providers.file import parse_providers

@@ -19,9 +19,10 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.ports.text_guard import TextGuard
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
+from jikko.runs.endings import given_up
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
-from jikko.runs.run_log import RunLog, given_up
+from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)

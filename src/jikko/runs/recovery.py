@@ -47,9 +47,10 @@ from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import end_damaged, replayed
+from jikko.runs.endings import given_up
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
-from jikko.runs.run_log import RunLog, given_up
+from jikko.runs.run_log import RunLog
 
 logger = logging.getLogger(__name__)
 

@@ -38,6 +38,7 @@ from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
+from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
@@ -387,21 +388,3 @@ class RunLog:
         if visible != self._visible or self.is_settled:
             self._visible = visible
             self._waiters.notify()
-
-
-def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
-    """The end of a run that cannot go on."""
-    return RunFinished(
-        at=now,
-        status="failed",
-        error=error,
-        elapsed=max(0.0, now - record.created_at),
-    )
-
-
-def unwritable(error: BaseException) -> LogUnwritable:
-    """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
-    if isinstance(error, RecursionError):
-        return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
-    kind = type(error).__name__
-    return LogUnwritable(f"The log of the run cannot be written: {kind}. The log of the server says more.")
