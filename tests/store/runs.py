@@ -48,7 +48,7 @@ def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord
             predecessor=previous,
         )
         ended = NodeFinished(
-            **{field: getattr(begun, field) for field in begun.__struct_fields__ if field != "at"},
+            **{field: getattr(begun, field) for field in begun.__struct_fields__ if field not in ("at", "icon")},
             at=at + 0.000_045_678_9,
             started_at=at,
             elapsed=0.000_045_678_9,
