@@ -35,7 +35,7 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
-from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
@@ -297,25 +297,15 @@ class RunLog:
 
     def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
         """What is written with the events at a position."""
+        promised = self._options.projections if at == 0 and self._options is not None else ()
         first = self._events[0]
         if not isinstance(first, RunStarted) or first.turn is None:
-            return self._options.projections if at == 0 and self._options is not None else ()
-        found: list[Projection] = []
-        if at == 0:
-            found = [*(() if self._options is None else self._options.projections), *self._opening]
+            return promised
         # Events that were folded may have been dropped since.
         if self._turn is None or self._turn.count != at:
-            is_retry = self.record.owner.retry_of is not None
-            self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
-                first, first.turn, is_retry=is_retry
-            )
-        following = self._turn.follow(events)
-        began, changed = found[-1] if found else None, following[-1] if following else None
-        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
-            # It has ended in its first burst, as many do: the message is written once.
-            message = msgspec.structs.replace(began.message, answer=changed.answer)
-            found[-1:], following[-1:] = [msgspec.structs.replace(began, message=message)], []
-        return found + following
+            self._turn = TurnFold(first, first.turn, is_retry=self.record.owner.retry_of is not None)
+            self._turn.follow(self._events[:at])
+        return [*promised, *self._turn.written(self._opening if at == 0 else (), events)]
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""

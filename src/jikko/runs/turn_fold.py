@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from jikko.events import (
     Event,
     FormClosed,
@@ -23,7 +25,7 @@ from jikko.events import (
 from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
 from jikko.ports.stores.messages import Answer, Metadata, TurnForm
-from jikko.ports.stores.projections import Projection, TurnChanged, VariablesAssigned
+from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.record import files_in
 from jikko.values import FILE_IDENTITY, Json
 
@@ -100,6 +102,20 @@ class TurnFold:
                 self._takes_over = False
             case _:
                 pass
+
+    def written(self, opening: Sequence[Projection], events: Iterable[Event]) -> list[Projection]:
+        """Fold the events of one append. Returns all that is written with them.
+
+        Args:
+            opening: What is written with the first event of the log; the last may be the ``TurnBegan``.
+        """
+        before, behind = list(opening), self.follow(events)
+        began, changed = before[-1] if before else None, behind[-1] if behind else None
+        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
+            # The run has ended in its first burst, as many do: the message is written once.
+            before[-1] = replace(began, message=replace(began.message, answer=changed.answer))
+            del behind[-1]
+        return before + behind
 
     def follow(self, events: Iterable[Event]) -> list[Projection]:
         """Fold the events of one append. Returns what is written with them."""
