@@ -141,12 +141,18 @@ class Settings:
     """Seconds of CPU time that the code or template of one node may use. 0: as much as it can within its time."""
     code_output: int = 4 << 20
     """Bytes of JSON that the code of one node may return."""
+    code_requests: int = 100
+    """HTTP requests that the code of one node may make, with `requests` or `httpx`. 0: none."""
     code_processes: int = 0
     """Programs of users that run at once; more wait. 0: twice the cores, 16 at least."""
     code_queue: int = 20_000
     """Programs of one app that may wait; one more fails its node."""
     code_require_landlock: bool = False
     """Whether code and template nodes are refused on a kernel without Landlock (a second line of defence)."""
+    packages: Path | None = None
+    """The folder of packages that code nodes can import. Empty: `packages` in the data folder."""
+    packages_load: tuple[str, ...] = ()
+    """Modules of packages (separated by commas) to load ahead, besides those that are known to be used often."""
     shutdown_seconds: float = 10.0
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
@@ -186,6 +192,11 @@ class Settings:
         return self.home / "files"
 
     @property
+    def packages_folder(self) -> Path:
+        """The folder of packages that code nodes can import."""
+        return self.packages or self.home / "packages"
+
+    @property
     def signing_key(self) -> Path:
         """The file of the key that urls of files are signed with."""
         return self.home / "signing.key"
@@ -216,7 +227,8 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    paths = {name: Path(values[name]) for name in ("home", "providers", "tools") if values[name] is not None}
+    named = ("home", "providers", "tools", "packages")
+    paths = {name: Path(values[name]) for name in named if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Settings(**{**values, **paths, **lists, "env": env})

@@ -13,6 +13,9 @@ from jikko.concurrency.rate_limit import RequestRate
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
+from jikko.http.openapi import openapi
+from jikko.http.operations import OPERATIONS
+from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.stores.app_store import App
@@ -21,6 +24,8 @@ from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
 from tests.runs.world import PATIENCE, Process, World
 
 RUN = "/v1/workflows/run"
+DESCRIPTION = openapi("0")
+ROUTER = Router(OPERATIONS)
 
 
 @asynccontextmanager
@@ -38,8 +43,22 @@ async def client_of(
     key = await api.apps.issue_key(app.id)
     transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers, timeout=20) as client:
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url="http://jikko",
+        headers=headers,
+        timeout=20,
+        event_hooks={"response": [_is_described]},
+    ) as client:
         yield client
+
+
+async def _is_described(response: httpx.Response) -> None:
+    """Whatever a test asks for, the answer has a status that the description of the API has, faults of ours apart."""
+    operation, _ = ROUTER.find(response.request.method, response.request.url.path)
+    if operation is not None and response.status_code != 500:
+        described = DESCRIPTION["paths"][operation.path][operation.method.lower()]["responses"]
+        assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
 
 
 def api_of(world: World, process: Process, requests_per_minute: int = 0, file_limits: FileLimits | None = None) -> Api:
@@ -50,6 +69,8 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,
+        turns=process.turns,
+        conversations=world.conversations,
         retries=process.retries,
         workflows=process.workflows,
         version="0",

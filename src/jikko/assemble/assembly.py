@@ -15,6 +15,8 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.conversations.hooks import Hooks
+from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -28,6 +30,7 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.following.run_tail import LOOK_SECONDS
@@ -52,6 +55,8 @@ class Assembly:
     runs: Runs
     store: RunStore
     starts: IdempotentStarts
+    turns: Turns
+    conversations: ConversationStore
     retention: Retention
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -117,8 +122,11 @@ async def assemble(
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
-        ports, tools = make_node_ports(settings, providers, directory, inner, files, stack, workers, clock)
+        ports, tools = make_node_ports(
+            settings, providers, directory, inner, files, stores.conversations, stack, workers, clock
+        )
         file_inputs = FileInputs(files, ports.http)
+        hooks = Hooks()
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -141,7 +149,9 @@ async def assemble(
             cluster=cluster,
             look_seconds=look_seconds,
             observer=observer,
+            guard=hooks.guard,
         )
+        starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -149,7 +159,17 @@ async def assemble(
             workflows=workflows,
             runs=runs,
             store=stores.runs,
-            starts=IdempotentStarts(runs, stores.runs),
+            starts=starts,
+            turns=Turns(
+                store=stores.conversations,
+                runs=runs,
+                starts=starts,
+                workflows=workflows,
+                file_inputs=file_inputs,
+                hooks=hooks,
+                clock=clock,
+            ),
+            conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),

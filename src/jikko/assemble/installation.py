@@ -24,6 +24,7 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
     return installation(
         settings.providers,
         environment,
+        packages=settings.packages_folder,
         http_allow=settings.http_allow,
         http_proxy=settings.http_proxy,
         fake_models=settings.fake_models,

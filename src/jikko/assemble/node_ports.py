@@ -15,6 +15,7 @@ from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.clock import Clock
+from jikko.ports.history import History
 from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
@@ -31,6 +32,7 @@ def make_node_ports(
     directory: ToolsDirectory,
     inner: InnerWorkflows,
     files: Files,
+    history: History,
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,
@@ -40,6 +42,7 @@ def make_node_ports(
     Args:
         directory: What the tools file says.
         inner: Runs workflows that are called as tools.
+        history: What was said in conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -68,12 +71,14 @@ def make_node_ports(
         documents=documents,
         models=models,
         tools=tools,
+        history=history,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,
             max_objects=settings.max_objects,
             max_numbers=settings.max_numbers,
             max_expanded=settings.max_expanded,
+            max_code_requests=settings.code_requests,
             max_http_text=settings.http_max_text,
             max_http_file=settings.http_max_file,
             max_tool_text=settings.tool_max_text,

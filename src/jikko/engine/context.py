@@ -6,7 +6,7 @@ from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
+from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk, Turn
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
 from jikko.nodes.contract import RoundOutcome, RunInfo, Values, Variables
@@ -79,6 +79,10 @@ class NodeContext:
     @property
     def requested_form(self) -> FormRequested | None:
         return self._loop.state.forms.get(self.execution_id)
+
+    @property
+    def turn(self) -> Turn | None:
+        return self._loop.state.turn
 
     @property
     def is_nested(self) -> bool:

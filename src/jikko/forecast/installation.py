@@ -11,6 +11,8 @@ from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable
+from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
@@ -44,6 +46,7 @@ def installation(
     providers: Path | None,
     environment: Mapping[str, str],
     *,
+    packages: Path | None = None,
     http_allow: Iterable[str] = (),
     http_proxy: str = "",
     fake_models: bool = False,
@@ -54,6 +57,7 @@ def installation(
 
     Args:
         providers: The providers file.
+        packages: The folder of packages that programs can import.
         environment: What ``${NAME}`` in it stands for.
         http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
         mocks: See ``Installation``.
@@ -77,4 +81,18 @@ def installation(
         fake_models=fake_models,
         mocks=mocks or {},
         tools=known,
+        has_module=_modules(packages),
     )
+
+
+def _modules(packages: Path | None) -> Callable[[str], bool]:
+    """Which modules programs can import; of packages that cannot be loaded, none."""
+    if packages is None:
+        return offers
+    folder = PackageFolder(packages)
+    try:
+        installed = None if loadable(folder).settings is None else folder.current()
+    except Unreadable:
+        installed = None
+    found = frozenset[str]() if installed is None else installed.modules
+    return lambda module: module in found or offers(module)

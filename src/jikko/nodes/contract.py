@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from jikko.events import FormClosed, FormRequested, Update, Usage
+from jikko.events import FormClosed, FormRequested, Turn, Update, Usage
 from jikko.ports.node_ports import NodePorts
 from jikko.values import Json, Selector, Unset
 
@@ -28,6 +28,8 @@ class Result(msgspec.Struct, frozen=True):
     """Entries of ``execution_metadata``."""
     steps: int = 0
     """Containers only: the ``steps`` of the completed event."""
+    resources: tuple[dict[str, Json], ...] = ()
+    """Passages of knowledge that the node's work is based on, in Dify's form: see ``NodeFinished.resources``."""
 
 
 class NodeFailure(Exception):
@@ -168,6 +170,11 @@ class Context(Protocol):
     @property
     def requested_form(self) -> FormRequested | None:
         """The form that this execution paused for, if it did."""
+        ...
+
+    @property
+    def turn(self) -> Turn | None:
+        """The message that the run answers; ``None`` if it answers none."""
         ...
 
     @property

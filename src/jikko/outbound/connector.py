@@ -24,6 +24,8 @@ LOOK_UP_SECONDS: Final = 30.0
 _MAX_HEAD_BYTES: Final = 1 << 20
 """Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
 _HEAD_PIECE: Final = 2048
+_LARGE_READ_BYTES: Final = 65_536
+"""Bytes behind which others have the loop before more is read."""
 _MAX_INTERIM_ANSWERS: Final = 20
 """Interim answers that may wait to be read."""
 _MAX_LINE_BYTES: Final = 65_536
@@ -119,10 +121,15 @@ class TooMuchReceived(aiohttp.ClientError):
 
 class Handler(ResponseHandler):
     """A connection on which every byte counts, also those that are no part of a body: interim answers, extensions of
-    chunks, trailers. aiohttp itself takes any number of these."""
+    chunks, trailers. aiohttp itself takes any number of these.
+
+    In one turn of the event loop no more is read than one call of the system gives: a server that sends faster than it
+    is read would else have the loop for as many megabytes as uvloop reads at once.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self._rests = False
         self.begin()
 
     def expect(self, count: int) -> None:
@@ -148,6 +155,16 @@ class Handler(ResponseHandler):
                 self._give_up()
                 return
             super().data_received(piece)
+        if len(data) > _LARGE_READ_BYTES and not self._rests and self.transport is not None:
+            self._rests = True
+            self.transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._rests = False
+        # aiohttp may have paused it meanwhile, and goes on by itself.
+        if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _acknowledge(self) -> None:
         """Tell the server at once that the beginning of its answer has come.

@@ -49,8 +49,8 @@ class BodyCollector:
             )
         self._inflater = _Inflater() if names else None
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next piece.
+    def feed(self, chunk: bytes) -> Iterator[None]:
+        """Take the next piece, in steps of at most 256 KiB of content, between which others may have the event loop.
 
         Raises:
             HttpFailure: The body is too large, or broken.
@@ -63,6 +63,7 @@ class BodyCollector:
             raise self._too_large()
         for piece in self._inflater.inflate(chunk):
             self._keep(piece)
+            yield
 
     def content(self) -> bytes:
         """The whole body, at its end.

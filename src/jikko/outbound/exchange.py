@@ -115,7 +115,8 @@ async def _read(response: aiohttp.ClientResponse, conditions: Conditions) -> Htt
         response.connection.protocol.expect(2 * limit + _SLACK)
     collector = BodyCollector(response.headers.get("Content-Encoding", ""), limit)
     async for chunk in response.content.iter_any():
-        collector.feed(chunk)
+        for _ in collector.feed(chunk):
+            await asyncio.sleep(0)
         if conditions.enough is not None and conditions.enough(chunk):
             response.close()
             break

@@ -152,6 +152,11 @@ class ModelUsage:
             completion_tokens=self.completion_tokens,
             total_price=plain(self.total_price),
             currency=self.currency,
+            prompt_price=plain(self.prompt_price),
+            completion_price=plain(self.completion_price),
+            prompt_unit_price=plain(self.prompt_unit_price),
+            completion_unit_price=plain(self.completion_unit_price),
+            latency=self.latency,
         )
 
     def as_json(self) -> dict[str, Json]:
@@ -221,6 +226,10 @@ class Models(Protocol):
         Raises:
             ModelFailure: Nothing says how to reach the provider.
         """
+        ...
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """How many tokens prompt and answer of a model may have together; ``None`` if it is not known."""
         ...
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
+from jikko.ports.history import History, NoHistory
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
@@ -35,6 +36,8 @@ class ValueLimits:
     """Characters of all texts that one node makes of texts with references. Not Dify's, which has no such limit."""
     max_http_text: int = 1_048_576
     """Bytes of a text that an HTTP request node receives, decompressed."""
+    max_code_requests: int = 100
+    """HTTP requests that the program of one code node may make."""
     max_http_file: int = 10_485_760
     """Bytes of a file that an HTTP request node receives, decompressed."""
     max_tool_text: int = 10_485_760
@@ -53,4 +56,5 @@ class NodePorts:
     documents: DocumentReader
     models: Models
     tools: Tools = field(default_factory=NoTools)
+    history: History = field(default_factory=NoHistory)
     limits: ValueLimits = field(default_factory=ValueLimits)

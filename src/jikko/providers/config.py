@@ -36,6 +36,8 @@ class ModelTraits:
     structured_output: bool | None = None
     media: Mapping[MediaKind, bool] = field(default_factory=dict)
     price: Price | None = None
+    context_size: int = 0
+    """Tokens of prompt and answer together; 0 where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

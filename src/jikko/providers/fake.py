@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, Message, ModelRequest, ModelUsage, ToolCall
-from jikko.providers.tokens import estimated
 from jikko.values import Json
 
 _MARK: Final = "[fake answer"
@@ -28,6 +28,10 @@ class FakeModels:
     def abilities(self, provider: str, model: str) -> Abilities:
         """See ``Models.abilities``: all that there are."""
         return Abilities(structured_output=True, media=frozenset({"image", "audio", "video", "document"}))
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models.context_size``: that of a large model."""
+        return 128_000
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.

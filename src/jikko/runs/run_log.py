@@ -32,11 +32,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 import msgspec
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
-from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
+from jikko.runs.turn_fold import TurnFold
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,8 @@ _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
 MAX_APPEND_EVENTS = 1000
-"""Events of one write, some hundred kilobytes by rule: a run that has more to write lets others write between."""
+"""Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
+to write lets others write between."""
 
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
@@ -60,16 +63,21 @@ class RunLog:
         events: list[Event] | None = None,
         *,
         options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
         options: What is promised with the run, to be written with its first event.
+        opening: What else is written with its first event.
         observer: Sees what is durable.
         """
         self.record = record
         self._options = options
+        self._opening = opening
+        self._turn: TurnFold | None = None
+        """The answer that the run gives, as far as the store was given events."""
         self._observer = observer
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
@@ -249,9 +257,15 @@ class RunLog:
         if append is None:
             at = self._committed
             events = self._events[at : at + MAX_APPEND_EVENTS]
+            try:
+                count, packed = self._store.pack(events)
+            except Exception as error:
+                self._sent = at
+                self._cut(error)
+                return
+            del events[count:]
             record = self._record_behind(at, events)
-            projections = self._options.projections if at == 0 and self._options is not None else ()
-            append = Append(record.owner.run_id, at, events, record, projections, new_mark())
+            append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark(), packed)
             self._given = record
         at = append.at
         self._sent = at + len(append.events)
@@ -263,6 +277,22 @@ class RunLog:
             self._cut(error)
         else:
             write.add_done_callback(self._written)
+
+    def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
+        """What is written with the events at a position."""
+        first = self._events[0]
+        if not isinstance(first, RunStarted) or first.turn is None:
+            return self._options.projections if at == 0 and self._options is not None else ()
+        found: list[Projection] = []
+        if at == 0:
+            found = [*(() if self._options is None else self._options.projections), *self._opening]
+        # Events that were folded may have been dropped since.
+        if self._turn is None or self._turn.count != at:
+            is_retry = self.record.owner.retry_of is not None
+            self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
+                first, first.turn, is_retry=is_retry
+            )
+        return found + self._turn.follow(events)
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""

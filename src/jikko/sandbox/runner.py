@@ -59,7 +59,7 @@ class Runner:
         try:
             match job["kind"]:
                 case "python3":
-                    text = python.run(job["code"], job["arguments"])
+                    text = python.run(job["code"], job["arguments"], job.get("files", ()))
                 case "javascript":
                     text = self._engine.run(job["code"], job["arguments"])
                 case "template":

@@ -89,6 +89,8 @@ async def serve_assembly(
         apps=assembly.apps,
         runs=assembly.runs,
         starts=assembly.starts,
+        turns=assembly.turns,
+        conversations=assembly.conversations,
         retries=assembly.retries,
         end_users=assembly.end_users,
         workflows=assembly.workflows,

@@ -26,25 +26,11 @@ Whose = Literal["body", "body, optional", "query", "query, optional"]
 """Where a request says whose it is, and whether it must."""
 
 
-class FeedbackRequest(Struct):
-    """What an end user thinks of an answer."""
-
-    user: Annotated[Any, Meta(description="Whose message it is.")]
-    rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
-    content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
-
-
 class AnnotationRequest(Struct):
     """A question, and the answer that is to be given to it."""
 
     question: Annotated[str, Meta(extra=must("must be a string"))]
     answer: Annotated[str, Meta(extra=must("must be a string"))]
-
-
-class Feedbacks(Struct):
-    """What was thought of answers: nothing, as there are no messages."""
-
-    data: list[dict[str, Any]] = []
 
 
 class Annotations(Struct):
@@ -85,22 +71,6 @@ def for_completion_apps(name: str) -> Handler:
     refuse.__name__ = name
     refuse.__doc__ = "For completion apps, of which there are none: 400 ``app_unavailable``."
     return refuse
-
-
-async def give_feedback(request: Request) -> Answer:
-    """``POST /v1/messages/{message_id}/feedbacks``: of apps of every mode; there are no messages."""
-    await authenticated(request)
-    body = await request.json()
-    user_of(body)
-    checked(body, FeedbackRequest)
-    raise NotFound("Message Not Exists.")
-
-
-async def list_feedbacks(request: Request) -> Answer:
-    """``GET /v1/app/feedbacks``: of apps of every mode."""
-    await authenticated(request)
-    whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, 101)})
-    return json_response(Feedbacks())
 
 
 async def list_annotations(request: Request) -> Answer:
