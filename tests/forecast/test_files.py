@@ -15,7 +15,7 @@ from jikko.forecast.forecast import Forecast
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.forecast.running import foretold, here
-from tests.outbound.server import answer, serving
+from tests.outbound.server import RawServer, answer, serving
 from tests.providers.fake_model import Answer, Exchange, FakeModel, streamed, whole
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +66,8 @@ class Case:
     """The address of a foreign service, for which an echo stands."""
     asks: int = 1
     """How often the model is asked."""
+    fetches: int = 0
+    """How often the foreign service is."""
 
 
 async def _image(exchange: Exchange) -> None:
@@ -78,6 +80,18 @@ async def _image(exchange: Exchange) -> None:
 
 COUPLET: Final = json.dumps({"banner": "春満乾坤", "top": "一二三", "bottom": "四五六"}, ensure_ascii=False)
 RUNS: Final[Mapping[str, Case]] = {
+    "json-repair.yml": Case(
+        {"llm_string": "{'名': 1, broken: [1, 2"},
+        lambda outputs: json.loads(outputs["output"]) == {"名": 1, "broken": [1, 2]},
+        asks=0,
+    ),
+    "subtitles.yml": Case(
+        {"file_ids": "1", "sub_appid": 1},
+        lambda outputs: outputs == {"status": 1, "content": "WEBVTT\n\n字幕"},
+        foreign="https://{HOST}",
+        asks=0,
+        fetches=2,
+    ),
     "book-translation.yml": Case(
         {"input_text": "word " * 3000}, lambda outputs: outputs == {"final": "你好世界 你好世界"}, asks=8
     ),
@@ -97,6 +111,7 @@ RUNS: Final[Mapping[str, Case]] = {
         lambda outputs: outputs == {"image_url": "https://pics.test/a1.png"},
         _image,
         foreign="https://api.imgrender.cn",
+        fetches=1,
     ),
     "translation.yml": Case(
         {"source_lang": "English", "target_lang": "中文", "source_text": "hello", "country": "中国"},
@@ -141,11 +156,22 @@ def _said(lack: str) -> str:
     return LACKS[word].format(re.escape(name))
 
 
+def foreign_answers(echo: RawServer) -> dict[str, bytes]:
+    """What stands for foreign services."""
+    subtitles = {"SubtitleInfo": {"SubtitleSet": [{"Id": "1", "Url": echo.url("/1.vtt")}]}}
+    answers = {
+        "/open/v1/pics": {"data": {"url": "https://pics.test/a1.png"}},
+        "/": {"Response": {"MediaInfoSet": [subtitles]}},
+    }
+    found = {path: answer(json.dumps(it).encode(), Content_Type="application/json") for path, it in answers.items()}
+    return {**found, "/1.vtt": answer("WEBVTT\n\n字幕".encode(), Content_Type="text/vtt; charset=utf-8")}
+
+
 @pytest.mark.parametrize("name", RUNS)
 async def test_a_file_that_runs_has_the_outputs_that_it_is_to_have(name: str, tmp_path: Path) -> None:
     case = RUNS[name]
-    made = answer(b'{"data": {"url": "https://pics.test/a1.png"}}', Content_Type="application/json")
-    async with FakeModel(case.model) as model, serving({"/open/v1/pics": made}) as echo:
+    async with FakeModel(case.model) as model, serving({}) as echo:
+        echo.answers = foreign_answers(echo)
         text = (SAMPLES / name).read_bytes()
         assert _with_all_providers(text, tmp_path, model.url).verdict == "runs"
         if case.foreign:
@@ -162,4 +188,4 @@ async def test_a_file_that_runs_has_the_outputs_that_it_is_to_have(name: str, tm
     assert (end.status, end.error) == ("succeeded", None)
     assert case.outputs(end.outputs), end.outputs
     assert len(model.bodies) == case.asks
-    assert len(echo.requests) == bool(case.foreign)
+    assert len(echo.requests) == case.fetches
