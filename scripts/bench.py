@@ -21,6 +21,8 @@ BENCHMARKS = (
     "iteration",
     "store",
     "sandbox",
+    "packages",
+    "chats",
     "streaming_models",
     "idle_streams",
     "tools",
