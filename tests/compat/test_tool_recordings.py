@@ -1,7 +1,4 @@
-"""Tool nodes, recorded from a real Dify 1.15 and replayed against the real server, with its tools file.
-
-Two recorded cases are left out: their tool nodes stand in chat apps.
-"""
+"""Tool nodes, recorded from a real Dify 1.15 and replayed against the real server, with its tools file."""
 
 import sys
 from collections.abc import Iterator

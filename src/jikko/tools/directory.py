@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -117,7 +118,7 @@ def _state(file: Path | None) -> _State:
     if file is None:
         return None
     try:
-        found = file.stat()
+        found = os.stat(file)
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

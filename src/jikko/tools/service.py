@@ -61,14 +61,15 @@ class ToolService:
     async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
         """See ``Tools.call``."""
         kind = self._require(call.tool.name)
-        limit = None if call.tool.name.provider_type in _LIMITED else self._seconds
         try:
-            async with asyncio.timeout(limit) as deadline:
+            if call.tool.name.provider_type in _LIMITED:
+                return await kind.call(call, tell)
+            async with asyncio.timeout(self._seconds) as deadline:
                 return await kind.call(call, tell)
         except ToolNotFound as failure:  # it is gone since it was found
             raise ToolFailure(str(failure), reported=False) from None
         except TimeoutError:
-            if not deadline.expired():
+            if call.tool.name.provider_type in _LIMITED or not deadline.expired():
                 raise
             raise ToolFailure(
                 f"it was not done within {self._seconds:g} s (the limit is set by JIKKO_TOOL_SECONDS)"

@@ -25,7 +25,7 @@ from jikko.ports.tools import (
     ToolMessage,
     VariableMessage,
 )
-from jikko.values import Json, encode_json, is_too_deep, type_of
+from jikko.values import MAX_DEPTH, Json, encode_json, is_too_deep, type_of
 
 MAX_MESSAGES: Final = 100_000
 """What a tool may say in one call, in messages."""
@@ -138,9 +138,14 @@ class ToolOutputs:
             self._show(name, _as_object(value))
 
     def _spend_value(self, value: Json) -> None:
-        if is_too_deep(value):
+        try:
+            encoded = encode_json(value)
+        except RecursionError:
+            encoded = b""
+        # To look is only worth it where there are enough brackets.
+        if not encoded or (encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH and is_too_deep(value)):
             raise ToolFailure("it said something that is nested too deeply")
-        self._spend(len(encode_json(value)))
+        self._spend(len(encoded))
 
     def _spend(self, size: int) -> None:
         self._size += size
