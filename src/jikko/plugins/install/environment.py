@@ -1,0 +1,82 @@
+"""Virtual environments of plugins, made by uv. Plugins that need the same share one."""
+
+import hashlib
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from jikko.plugins.install.requirements import Requirements, from_files, from_lock
+from jikko.plugins.install.uv import Uv
+from jikko.plugins.package.archive import Archive
+from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.package.refused import PackageRefused
+
+_READY: Final = ".ready"
+_DAY: Final = 86_400
+
+
+async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv) -> Requirements:
+    """What a plugin needs.
+
+    Args:
+        folder: Where its files are.
+
+    Raises:
+        PackageRefused: It cannot be told, or is nothing that is installed.
+    """
+    if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
+        options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
+        return from_lock(await uv.run("export", *options, "--python", interpreter(plugin), folder=folder))
+    return from_files(archive.files, plugin.signed_at)
+
+
+def interpreter(plugin: Plugin) -> str:
+    """The Python that a plugin is run with, as uv takes it: this one if it is new enough, else one to be found."""
+    try:
+        wanted = tuple(int(part) for part in plugin.python.split(".")[:2])
+    except ValueError:
+        raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
+    if wanted <= sys.version_info[:2]:
+        return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    return plugin.python
+
+
+async def make_environment(wanted: Requirements, environments: Path, *, python: str, uv: Uv) -> Path:
+    """The environment with what is wanted, made if it is not there.
+
+    A half-made one is made anew: what says that it is ready is written last.
+
+    Args:
+        environments: The folder of all of them.
+        python: As ``interpreter`` answers.
+
+    Raises:
+        PackageRefused: It cannot be made.
+        OSError: Likewise.
+    """
+    day = [] if wanted.day is None else ["--exclude-newer", time.strftime("%Y-%m-%d", time.gmtime(wanted.day + _DAY))]
+    named = f"{python}\n{day}\n{wanted.text}"
+    place = environments / hashlib.sha256(named.encode()).hexdigest()[:16]
+    if (place / _READY).exists():
+        return place
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    listed = place / "requirements.txt"
+    listed.write_text(wanted.text)
+    await uv.run("venv", "--quiet", "--clear", "--allow-existing", "--python", python, str(place), folder=place, write=(place,))
+    listed.write_text(wanted.text)
+    options = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin/python"), *day]
+    options += ["--require-hashes"] if wanted.hashed else []
+    try:
+        await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,))
+    except PackageRefused:
+        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use.
+        own = place / "build-cache"
+        try:
+            await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+    (place / _READY).touch()
+    return place
