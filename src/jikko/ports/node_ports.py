@@ -7,6 +7,7 @@ from jikko.ports.file_store import FileStore
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
+from jikko.ports.tools import NoTools, Tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,4 +48,5 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
+    tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)
