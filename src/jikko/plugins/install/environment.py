@@ -1,5 +1,6 @@
 """Virtual environments of plugins, made by uv. Plugins that need the same share one."""
 
+import asyncio
 import hashlib
 import shutil
 import sys
@@ -65,8 +66,8 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
     place.mkdir(parents=True)
     listed = place / "requirements.txt"
     listed.write_text(wanted.text)
-    await uv.run("venv", "--quiet", "--clear", "--allow-existing", "--python", python, str(place), folder=place, write=(place,))
-    listed.write_text(wanted.text)
+    venv = ("venv", "--quiet", "--allow-existing", "--python", python, str(place))
+    await uv.run(*venv, folder=place, write=(place,))
     options = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin/python"), *day]
     options += ["--require-hashes"] if wanted.hashed else []
     try:
@@ -80,3 +81,17 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
             shutil.rmtree(own, ignore_errors=True)
     (place / _READY).touch()
     return place
+
+
+async def compile_code(folder: Path, environment: Path) -> None:
+    """Compile a plugin's files beforehand: it may not write them."""
+    compiler = await asyncio.create_subprocess_exec(
+        str(environment / "bin/python"),
+        *("-I", "-m", "compileall", "-q", str(folder)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+    )
+    # What cannot be compiled may never be imported.
+    await compiler.wait()

@@ -16,6 +16,8 @@ from jikko.plugins.package.names import Identifier
 from jikko.private import make_folder
 
 LIST: Final = "installed.json"
+UNFINISHED: Final = "new-"
+"""What the folders of installations under way begin with."""
 _FIRST_UID: Final = 64_000
 """Users of plugins where the server is root: above those of people, below those of systemd's services."""
 _LAST_UID: Final = 64_999
@@ -152,6 +154,8 @@ class Installed:
     def sweep(self) -> None:
         """Remove what no plugin of the list has: code, environments and state. Only within ``changing``."""
         entries = self.entries()
+        for unfinished in self.root.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         _keep(self.environments, {entry.environment for entry in entries})
         _keep(self.root / "state", {self.state(entry).name for entry in entries})
         code = self.root / "code"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from jikko.plugins.install.environment import interpreter, make_environment, requirements_of
-from jikko.plugins.install.installed import Entry, Installed
+from jikko.plugins.install.environment import compile_code, interpreter, make_environment, requirements_of
+from jikko.plugins.install.installed import UNFINISHED, Entry, Installed
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.archive import Archive, unpack
 from jikko.plugins.package.declaration import Plugin
@@ -65,7 +65,7 @@ class Installer:
             uid = installed.uid_for(plugin.id)
             uv = Uv(installed.cache, self._environment, confine=self._confine)
             try:
-                with tempfile.TemporaryDirectory(prefix="new-", dir=installed.root) as temporary:
+                with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=installed.root) as temporary:
                     files = Path(temporary, "files")
                     files.mkdir()
                     unpack(archive, files)
@@ -73,10 +73,7 @@ class Installer:
                     environment = await make_environment(
                         wanted, installed.environments, python=interpreter(plugin), uv=uv
                     )
-                    await uv.run(
-                        "run", "--no-project", "--python", str(environment / "bin/python"),
-                        "python", "-m", "compileall", "-q", str(files), folder=files, write=(files,),
-                    )  # fmt: skip
+                    await compile_code(files, environment)
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     code = installed.code(entry)
                     shutil.rmtree(code, ignore_errors=True)
