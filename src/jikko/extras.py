@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "documents", "local"]
+Extra: TypeAlias = Literal["anthropic", "documents", "local", "plugins"]
 """The optional dependencies in ``pyproject.toml``."""
 
 

@@ -37,7 +37,8 @@ def text(session: str, words: str) -> None:
 def ask(session: str, kind: str, request: object) -> str:
     """Ask the host, and wait for the whole answer, as one text."""
     number = f"{time.monotonic_ns()}-{threading.get_ident()}"
-    _answers[number] = done = {"parts": [], "error": "", "over": threading.Event()}
+    done: dict[str, Any] = {"parts": [], "error": "", "over": threading.Event()}
+    _answers[number] = done
     say(session, "invoke", {"type": kind, "backwards_request_id": number, "request": request})
     done["over"].wait(60)
     return f"error: {done['error']}" if done["error"] else json.dumps(done["parts"], ensure_ascii=False)

@@ -32,7 +32,9 @@ async def running(how: str = "", **limits: Any) -> AsyncIterator[PluginProcess]:
         await process.kill()
 
 
-async def called(process: PluginProcess, tool: str, *, seconds: float = PATIENCE, backwards: Any = None, **given: Any) -> list[Any]:
+async def called(
+    process: PluginProcess, tool: str, *, seconds: float = PATIENCE, backwards: Any = None, **given: Any
+) -> list[Any]:
     said: list[Any] = []
     await process.call(
         {"type": "tool", "action": "invoke_tool", "tool": tool, "tool_parameters": given},
@@ -137,6 +139,7 @@ async def test_a_call_that_is_cancelled_ends_at_once() -> None:
 
 async def test_what_the_listener_raises_ends_the_call_and_nothing_else() -> None:
     async with running() as process:
+
         def refuse(message: Any) -> None:
             raise RuntimeError("enough")
 
@@ -281,7 +284,9 @@ async def test_what_a_plugin_asks_for_is_answered_in_parts() -> None:
     async with running() as process:
         said = await called(process, "ask", type="tool", request={"語": 1}, backwards=backwards)
         assert said == [{"text": '[{"kind": "tool"}, {"語": 1}]'}]
-        assert await called(process, "ask_many", count=300, type="x", request={}, backwards=backwards) == [{"text": "300"}]
+        assert await called(process, "ask_many", count=300, type="x", request={}, backwards=backwards) == [
+            {"text": "300"}
+        ]
 
 
 async def test_what_the_host_refuses_is_an_error_to_the_plugin() -> None:

@@ -3,16 +3,19 @@
 from jikko.assemble.assembly import Assembly, assemble
 from jikko.assemble.backup import BackupTools, backup_tools
 from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
 from jikko.assemble.stores import sqlite_suffices
 
 __all__ = [
     "Assembly",
     "BackupTools",
+    "PluginPackages",
     "assemble",
     "backup_tools",
     "make_models",
     "make_sandbox",
+    "plugin_packages",
     "providers_of",
     "sandbox_limits",
     "sqlite_suffices",

@@ -29,7 +29,7 @@ def make_node_ports(
     """
     sandbox = make_sandbox(settings, workers)
     stack.push_async_callback(sandbox.close)
-    http = _http_client(settings)
+    http = http_client(settings)
     stack.push_async_callback(http.close)
     document_limits = DocumentLimits(
         max_seconds=settings.document_seconds,
@@ -59,7 +59,8 @@ def make_node_ports(
     )
 
 
-def _http_client(settings: Settings) -> AiohttpClient:
+def http_client(settings: Settings) -> AiohttpClient:
+    """The client of HTTP requests, as the settings have it."""
     try:
         return AiohttpClient(
             allow=settings.http_allow,

@@ -11,6 +11,7 @@ from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
 from jikko.cli.doctor import doctor
 from jikko.cli.failure import Commands
+from jikko.cli.plugins.group import plugins
 from jikko.cli.providers import providers
 from jikko.cli.running.run import run
 from jikko.cli.runs.group import runs
@@ -29,7 +30,7 @@ def cli(context: click.Context) -> None:
 
 
 apps.add_command(webhook_secret)
-for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, doctor):
+for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, plugins, doctor):
     cli.add_command(command)
 
 

@@ -16,8 +16,8 @@ from jikko.plugins.package.archive import Archive, unpack
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.refused import PackageRefused
 
-Try: TypeAlias = Callable[[Entry, Path, Path], Awaitable[None]]
-"""Starts a plugin once, from its code and environment. Raises ``PackageRefused``: it does not start."""
+Try: TypeAlias = Callable[[Entry], Awaitable[None]]
+"""Starts a plugin once, which is in its place but not listed. Raises ``PackageRefused``: it does not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,7 @@ class Installer:
             uv = Uv(installed.cache, self._environment, confine=self._confine)
             try:
                 with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=installed.root) as temporary:
-                    files = Path(temporary, "files")
-                    files.mkdir()
-                    unpack(archive, files)
+                    files = _unpacked(archive, Path(temporary))
                     wanted = await requirements_of(plugin, archive, files, uv)
                     environment = await make_environment(
                         wanted, installed.environments, python=interpreter(plugin), uv=uv
@@ -76,11 +74,8 @@ class Installer:
                     await compile_code(files, environment)
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     code = installed.code(entry)
-                    shutil.rmtree(code, ignore_errors=True)
-                    code.parent.mkdir(parents=True, exist_ok=True)
-                    files.rename(code)
-                    _open_to_read(code)
-                    await self._try_start(entry, code, environment)
+                    _move(files, code)
+                    await self._try_start(entry)
                     installed.add(entry)
             except OSError as error:
                 raise PackageRefused(f"{plugin.id} cannot be installed: {error}.") from None
@@ -89,9 +84,19 @@ class Installer:
         return Installation(entry, False, _packages(environment))
 
 
-def _open_to_read(folder: Path) -> None:
-    """Let the plugin's user read its code, and not write it."""
-    for path in [folder, *folder.rglob("*")]:
+def _unpacked(archive: Archive, temporary: Path) -> Path:
+    files = temporary / "files"
+    files.mkdir()
+    unpack(archive, files)
+    return files
+
+
+def _move(folder: Path, place: Path) -> None:
+    """Put code where it stays; its user may read it, and not write it."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(place)
+    for path in [place, *place.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 

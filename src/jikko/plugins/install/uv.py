@@ -39,9 +39,7 @@ class Uv:
         self._program = Path(find_uv_bin())
         self._cache = cache
         self._confine = confine
-        self._environment = {
-            name: value for name, value in environment.items() if name.upper().startswith(_HANDED_ON)
-        }
+        self._environment = {name: value for name, value in environment.items() if name.upper().startswith(_HANDED_ON)}
         index = environment.get("PIP_INDEX_URL")
         if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys():
             self._environment["UV_DEFAULT_INDEX"] = index

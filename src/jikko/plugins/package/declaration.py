@@ -253,9 +253,7 @@ def _fields(files: Mapping[str, bytes], path: str, problems: list[Problem]) -> F
     return _read(content, path, problems, lambda raw: Fields(path, raw, problems), empty)
 
 
-def _read(
-    content: bytes, path: str, problems: list[Problem], make: Callable[[dict[str, Any]], T], otherwise: T
-) -> T:
+def _read(content: bytes, path: str, problems: list[Problem], make: Callable[[dict[str, Any]], T], otherwise: T) -> T:
     try:
         if len(content) > _LIMITS.max_bytes:
             raise YamlProblem(f"has more than {_LIMITS.max_bytes} bytes")

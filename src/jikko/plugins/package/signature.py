@@ -30,7 +30,7 @@ class PublicKey:
     exponent: int
 
 
-class BadKey(ValueError):
+class BadKey(Exception):
     """A text is no public RSA key in PEM."""
 
 
@@ -52,6 +52,18 @@ def trust(archive: Archive, keys: Iterable[PublicKey]) -> Trust:
     if any(_verifies(key, signature, digest.digest()) for key in keys):
         return "signed"
     return "unknown signer"
+
+
+def read_keys(text: str) -> tuple[PublicKey, ...]:
+    """The keys of a text that may hold several, each in PEM.
+
+    Raises:
+        BadKey: There is none, or one cannot be read.
+    """
+    blocks = [block for block in text.split("-----BEGIN ")[1:] if block.partition("-----")[0].endswith("PUBLIC KEY")]
+    if not blocks:
+        raise BadKey("it has no public key in PEM")
+    return tuple(read_key(f"-----BEGIN {block.partition('-----END')[0]}") for block in blocks)
 
 
 def read_key(pem: str) -> PublicKey:

@@ -1,4 +1,4 @@
-"""Locks this process, then becomes a plugin: ``python -I -S confine.py SETTINGS COMMAND…``. For a plain user and for root.
+"""Locks this process, then becomes a plugin: ``python -I -S confine.py SETTINGS COMMAND…``. As root or a plain user.
 
 * Landlock: it reads what it needs, writes its own folder, binds no port, connects to the listed ports only, signals
   nobody outside.
