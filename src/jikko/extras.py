@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "documents", "local", "plugins"]
+Extra: TypeAlias = Literal["anthropic", "documents", "local", "mcp", "plugins"]
 """The optional dependencies in ``pyproject.toml``."""
 
 

@@ -252,6 +252,7 @@ def execution_metadata(
         # A handled failure keeps nothing else of its metadata, except where it stands.
         data = {key: value for key, value in data.items() if key.startswith(("iteration_", "loop_"))}
         data["error_strategy"] = strategy
+        extra = {key: value for key, value in (extra or {}).items() if key != "tool_info"}
     if extra:
         data |= extra
     return data or None

@@ -58,6 +58,14 @@ class Settings:
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
+    tools: Path | None = None
+    """A YAML file that says how to reach the tools that workflows name: APIs, MCP servers, apps of this server."""
+    tool_seconds: float = 600.0
+    """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
+    tool_max_text: int = 10 << 20
+    """Characters of all that a tool may say in one call."""
+    tool_max_files: int = 64 << 20
+    """Bytes of all files that a tool may make in one call."""
     plugins: Path | None = None
     """A YAML file that has credentials of plugins, other names for them, and the model that summarises for tools."""
     plugins_confine: str = "require"
@@ -229,11 +237,8 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    paths = {
-        name: Path(values[name])
-        for name in ("home", "providers", "plugins", "plugins_keys")
-        if values[name] is not None
-    }
+    named = ("home", "providers", "tools", "plugins", "plugins_keys")
+    paths = {name: Path(values[name]) for name in named if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Settings(**{**values, **paths, **lists, "env": env})

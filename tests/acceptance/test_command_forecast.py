@@ -15,9 +15,10 @@ TOOL = app(
     [start("q"), node("翻訳", "tool", provider_name="google_translate", tool_name="translate"), end()],
     "start>翻訳 翻訳>end",
 )
+REASON = "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed"
 HINT = (
-    "replace the node by an HTTP Request node that calls the same service, or a Code node, "
-    "or give it a default value on error"
+    "Jikko does not run Dify's plugins yet: replace the node by an HTTP Request node that asks the same service, "
+    "or by a tool of the tools file"
 )
 SECRET = {"name": "k", "value_type": "secret", "value": ""}
 WARNED = json.dumps(
@@ -45,12 +46,11 @@ def piped(home: Path, text: str, *arguments: str) -> Outcome:
 
 def test_the_last_line_names_the_node_its_line_the_reason_and_what_to_do(jikko: Command, tool: Path) -> None:
     outcome = jikko("check", tool)
-    line = line_of(tool, '"type": "tool"')
-    reason = "tool google_translate/translate cannot be run by Jikko"
+    line = line_of(tool, '"tool_name"')
     assert outcome.code == 0
     assert outcome.out.splitlines() == [
-        f'{tool}:{line}:7: will fail: node "翻訳": {reason} ({HINT})',
-        f'{tool}: will fail at node "翻訳" (line {line}): {reason}; {HINT}',
+        f'{tool}:{line}:7: will fail: node "翻訳": {REASON} ({HINT})',
+        f'{tool}: will fail at node "翻訳" (line {line}): {REASON}; {HINT}',
     ]
 
 
@@ -62,12 +62,12 @@ def test_json_has_the_documented_fields(jikko: Command, tool: Path) -> None:
     assert entry["problems"] == [
         {
             "level": "will_fail",
-            "cause": "node_type",
-            "line": line_of(tool, '"type": "tool"'),
+            "cause": "tool",
+            "line": line_of(tool, '"tool_name"'),
             "column": 7,
-            "path": "workflow.graph.nodes[1].data.type",
+            "path": "workflow.graph.nodes[1].data.tool_name",
             "node": {"id": "翻訳", "title": "翻訳"},
-            "problem": "tool google_translate/translate cannot be run by Jikko",
+            "problem": REASON,
             "hint": HINT,
         }
     ]

@@ -85,8 +85,8 @@ async def test_a_file_of_the_community_that_is_said_to_run_does(name: str, tmp_p
 
 SAID: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     # The node, its cause, what both say, and inputs.
-    "json-translate": ("翻译", "node_type", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
-    "duckduckgo": ("DuckDuckGo 翻译", "node_type", "tool duckduckgo/ddgo_translate", {"content": "x"}),
+    "json-translate": ("翻译", "tool", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
+    "duckduckgo": ("DuckDuckGo 翻译", "tool", "tool duckduckgo/ddgo_translate", {"content": "x"}),
     "json-repair": ("代码执行", "import", "'json_repair'", {"llm_string": "{a:1,}"}),
     "subtitles": ("代码执行", "import", "'requests'", {"file_ids": "1", "sub_appid": 1}),
 }

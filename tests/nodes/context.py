@@ -102,6 +102,7 @@ class FakeContext:
     node_id: str = "node"
     execution_id: str = "execution"
     idempotency_key: str = "run/node"
+    depth: int = 0
 
     def __init__(
         self,

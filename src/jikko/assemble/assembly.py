@@ -12,6 +12,7 @@ from jikko.apps.versions import Workflows
 from jikko.assemble.models import providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
 from jikko.engine.limits import RunLimits
@@ -80,7 +81,7 @@ async def assemble(
         in_memory: Keep nothing on disk: for one run of the command line.
         owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
             use it too, but brings an older database up to date only while no server has it.
-        environment: What ``${NAME}`` in the providers file stands for.
+        environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
         look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
@@ -97,6 +98,7 @@ async def assemble(
     async with AsyncExitStack() as stack:
         stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
         stack.push_async_callback(stores.runs.close)
+        directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
             max_video=settings.upload_video,
@@ -110,7 +112,7 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, files, stack, workers)
+        ports = make_node_ports(settings, providers, directory, files, stack, workers, clock)
         file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         runs = Runs(

@@ -7,23 +7,33 @@ import msgspec
 
 from jikko.assemble.models import make_models
 from jikko.assemble.sandboxes import make_sandbox
+from jikko.assemble.tools import make_tools
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
+from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
+from jikko.tools.directory import ToolsDirectory
 from jikko.values import Json
 
 
 def make_node_ports(
-    settings: Settings, providers: Providers, files: Files, stack: AsyncExitStack, workers: int
+    settings: Settings,
+    providers: Providers,
+    directory: ToolsDirectory,
+    files: Files,
+    stack: AsyncExitStack,
+    workers: int,
+    clock: Clock,
 ) -> NodePorts:
     """Build the ports of nodes.
 
     Args:
+        directory: What the tools file says.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -41,12 +51,15 @@ def make_node_ports(
     stack.push_async_callback(documents.close)
     models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
+    tools = make_tools(settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, clock=clock)
+    stack.push_async_callback(tools.close)
     return NodePorts(
         sandbox=sandbox,
         http=http,
         files=files,
         documents=documents,
         models=models,
+        tools=tools,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,
@@ -55,6 +68,8 @@ def make_node_ports(
             max_expanded=settings.max_expanded,
             max_http_text=settings.http_max_text,
             max_http_file=settings.http_max_file,
+            max_tool_text=settings.tool_max_text,
+            max_tool_files=settings.tool_max_files,
         ),
     )
 

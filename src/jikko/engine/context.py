@@ -87,6 +87,10 @@ class NodeContext:
     def is_nested(self) -> bool:
         return bool(self._frame.rounds)
 
+    @property
+    def depth(self) -> int:
+        return self._runner.state.depth
+
     def now(self) -> float:
         return self._runner.recorder.clock()
 

@@ -110,6 +110,7 @@ def attempted(started: NodeStarted, failure: NodeFailure, attempt: int, *, at: f
         process_data=dict(failure.process_data),
         outputs=dict(failure.outputs),
         usage=failure.usage,
+        metadata=dict(failure.metadata),
     )
 
 

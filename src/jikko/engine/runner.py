@@ -209,6 +209,7 @@ class Runner:
                 index=self.state.index + 1,
                 predecessor=predecessor,
                 rounds=frame.rounds,
+                icon=node.node.icon(self.services) if node.has_icon else None,  # type: ignore[attr-defined]
             )
         self.recorder.emit(event)
         answer = self._answers.pop(event.execution_id, None)

@@ -97,6 +97,8 @@ class RunState:
         """Containers under way, by execution."""
         self.release = Release(graph, self.top.schedule.skipped, scope.get)
         self.started_at = 0.0
+        self.depth = 0
+        """See ``RunStarted``."""
         self.index = 0
         """Node executions that have started."""
         self.total_steps = 0

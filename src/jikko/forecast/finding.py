@@ -11,6 +11,7 @@ Cause: TypeAlias = Literal[
     "document",
     "app",
     "node_type",
+    "tool",
     "code",
     "import",
     "sandbox",
@@ -21,10 +22,10 @@ Cause: TypeAlias = Literal[
     "inputs",
     "form",
 ]
-"""What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: a tool, an
-agent or another node that Jikko does not have; ``code``: a program that cannot be run; ``import``: a module that
-programs do not have; ``model``: a provider without a line in the providers file; ``environment``: a
-value from outside that is not of its variable's type; ``address``: the host of a request."""
+"""What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: an agent
+or another node that Jikko does not have; ``tool``: a tool that is not there, or not set up; ``code``: a program that
+cannot be run; ``import``: a module that programs do not have; ``model``: a provider without a line in the providers
+file; ``environment``: a value from outside that is not of its variable's type; ``address``: the host of a request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.outbound.policy import Network, parse_allow
+from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
@@ -30,10 +31,17 @@ class Installation:
     """Whether Python programs can import a top-level module."""
     missing_library: Callable[[str], str | None] = missing_library
     """The package that a provider of a type needs, if it is not installed."""
+    tools: Tools = field(default_factory=NoTools)
+    """Tells which tools there are. None is called, and no server is asked."""
 
 
 def installation(
-    providers: Path | None, environment: Mapping[str, str], *, http_allow: Iterable[str] = (), http_proxy: str = ""
+    providers: Path | None,
+    environment: Mapping[str, str],
+    *,
+    http_allow: Iterable[str] = (),
+    http_proxy: str = "",
+    tools: Callable[[], Tools] = NoTools,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
@@ -41,12 +49,15 @@ def installation(
         providers: The providers file.
         environment: What ``${NAME}`` in it stands for.
         http_allow: The setting of that name, and so is ``http_proxy``.
+        tools: Looks tools up.
     """
     found, no_start = Providers(), ""
+    known: Tools = NoTools()
     allow: tuple[Network, ...] = ()
     try:
         found = read_providers(providers, environment)
         allow = parse_allow(http_allow)
+        known = tools()
     except (InvalidSettings, ValueError) as error:
         no_start = str(error)
     return Installation(
@@ -55,4 +66,5 @@ def installation(
         allow=allow,
         has_proxy=bool(http_proxy),
         no_sandbox=why_unsupported(),
+        tools=known,
     )

@@ -10,6 +10,7 @@ from jikko.forecast.installation import Installation
 from jikko.forecast.javascript_code import troubles_of_javascript
 from jikko.forecast.model_objections import objection
 from jikko.forecast.python_code import troubles_of_python
+from jikko.forecast.tool_troubles import troubles_of_tool
 from jikko.nodes.contract import Node
 from jikko.nodes.data.code import Code
 from jikko.nodes.data.template_transform import TemplateTransform
@@ -20,6 +21,7 @@ from jikko.nodes.http.http_request import HttpRequest
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.nodes.model.question_classifier import QuestionClassifier
+from jikko.nodes.tools.tool import ToolNode
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Json
 
@@ -47,6 +49,8 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield from _of_request(node, entry, environment, installation)
         case HumanInput():
             yield from _of_form(node, entry)
+        case ToolNode():
+            yield from troubles_of_tool(node, entry, installation.tools)
         case Start():
             yield from _of_inputs(node, entry)
 

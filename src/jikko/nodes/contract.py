@@ -175,6 +175,11 @@ class Context(Protocol):
         """Whether the node is in the body of a container."""
         ...
 
+    @property
+    def depth(self) -> int:
+        """How many workflows that were called as tools the run is within; 0 for a run that a client started."""
+        ...
+
     def now(self) -> float:
         """Seconds since the Unix epoch."""
         ...
@@ -282,6 +287,15 @@ class Container(Protocol):
 
     def declared(self, node_id: str) -> Mapping[Selector, str]:
         """Types of the variables that it declares, by selector."""
+        ...
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A node whose start tells clients an icon."""
+
+    def icon(self, services: NodePorts) -> Json | None:
+        """See ``NodeStarted.icon``. Must not wait, nor raise."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Requests to the outside world, as nodes make them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -83,6 +83,9 @@ class OutgoingRequest:
     """For whom it is sent."""
     follow_redirects: bool = True
     """If not, a redirect is an answer like any other."""
+    enough: Callable[[bytes], bool] | None = None
+    """Told each piece of the body as it comes. Once it says yes the answer is over, whatever else would come: for
+    streams that their server leaves open. Only for answers that are not compressed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ class ValueLimits:
     """Bytes of a text that an HTTP request node receives, decompressed."""
     max_http_file: int = 10_485_760
     """Bytes of a file that an HTTP request node receives, decompressed."""
+    max_tool_text: int = 10_485_760
+    """Characters of all that a tool says in one call: texts, JSON, variables. Not Dify's; so is ``max_tool_files``."""
+    max_tool_files: int = 67_108_864
+    """Bytes of all files that a tool makes in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,7 +164,14 @@ Tell: TypeAlias = Callable[[ToolMessage], None]
 
 
 class ToolNotFound(Exception):
-    """There is no such tool here, or it is not set up. The message says what to do, and holds no secret."""
+    """There is no such tool here, or it is not set up. The message holds no secret."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(f"{what}; {hint}" if hint else what)
+        self.what = what
+        """A sentence without its full stop."""
+        self.hint = hint
+        """What to do about it: the line to add, the command to run."""
 
 
 class ToolFailure(Exception):
@@ -253,4 +260,4 @@ class NoTools:
 
 
 def _nothing(name: ToolName) -> ToolNotFound:
-    return ToolNotFound(f"{name.provider_type or 'tool'} provider {name.provider} not found: there are no tools here")
+    return ToolNotFound(f"{name.provider_type} provider {name.provider} not found: there are no tools here")

@@ -1,6 +1,5 @@
 """Reads the providers file."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -9,15 +8,14 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.models import MediaKind
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
-from jikko.values import Json
 
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
 _TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price")
 _OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel")
@@ -84,13 +82,13 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
 def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> ProviderConfig:
     unset: list[str] = []
     written = fields.raw.get("base_url")
-    named = _VARIABLE.findall(written) if isinstance(written, str) else []
+    named = names_in(written)
     try:
-        expanded = _expand(fields.raw, environment, unset)
+        values = expanded(fields.raw, environment, unset)
     except RecursionError:
         fields.problem("", "holds itself, or is nested too deeply")
-        expanded = {}
-    fields = Fields(fields.where, expanded, fields.problems)
+        values = {}
+    fields = Fields(fields.where, values, fields.problems)
     _unknown(fields, _KEYS)
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
@@ -198,25 +196,6 @@ def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
     for name in fields.raw:
         if name not in known:
             fields.problem(str(name), "is not known", fields.meant(name, known))
-
-
-def _expand(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
-    match value:
-        case str():
-
-            def replaced(match: re.Match[str]) -> str:
-                name = match.group(1)
-                if not environment.get(name):
-                    unset.append(name)
-                return environment.get(name, "")
-
-            return _VARIABLE.sub(replaced, value)
-        case dict():
-            return {key: _expand(item, environment, unset) for key, item in value.items()}
-        case list():
-            return [_expand(item, environment, unset) for item in value]
-        case _:
-            return value
 
 
 def _position(error: Exception) -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.masking import masked
 from jikko.ports.models import (
     PRICE_UNIT,
     Abilities,
@@ -20,7 +21,6 @@ from jikko.ports.models import (
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.limits import Limiter
-from jikko.providers.masking import masked
 from jikko.providers.prices import Prices
 from jikko.providers.progress import Progress
 from jikko.providers.tokens import estimated

@@ -32,6 +32,7 @@ class MissingPlugins:
     def _missing(name: ToolName) -> ToolNotFound:
         plugin = name.plugin.partition("@")[0] or "/".join(tool_provider(name.provider).split("/")[:2])
         return ToolNotFound(
-            f"tool {name} is part of the plugin {plugin}, which is not installed; Jikko does not run Dify's plugins "
-            "yet. Replace the node by an HTTP Request node that asks the same service, or by a tool of the tools file"
+            f"the tool {name} is part of the plugin {plugin}, which is not installed",
+            "Jikko does not run Dify's plugins yet: replace the node by an HTTP Request node that asks the same "
+            "service, or by a tool of the tools file",
         )

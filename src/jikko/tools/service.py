@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jikko.events import Usage
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolName, ToolNotFound, Tools
+from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
 from jikko.values import Json
 
 _NEVER: Final = frozenset({"app", "dataset-retrieval"})
@@ -15,15 +15,19 @@ _NEVER: Final = frozenset({"app", "dataset-retrieval"})
 class ToolService:
     """Hands each call on to the tools of its kind."""
 
-    def __init__(self, kinds: Mapping[str, Tools], *, builtin: Tools, builtin_names: frozenset[str]) -> None:
+    def __init__(
+        self, kinds: Mapping[str, Tools], *, builtin: Tools, builtin_names: frozenset[str], seconds: float = 600.0
+    ) -> None:
         """Args:
         kinds: By ``provider_type``; without ``builtin``.
         builtin: The tools that Jikko has itself.
         builtin_names: Their providers. Every other built-in provider is one of a plugin.
+        seconds: What one call may take; that of a workflow has no such limit, as its run has one.
         """
         self._kinds = kinds
         self._builtin = builtin
         self._builtin_names = builtin_names
+        self._seconds = seconds
 
     def icon(self, name: ToolName) -> Json | None:
         """See ``Tools.icon``."""
@@ -40,7 +44,19 @@ class ToolService:
 
     async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
         """See ``Tools.call``."""
-        return await self._require(call.tool.name).call(call, tell)
+        kind = self._require(call.tool.name)
+        limit = None if call.tool.name.provider_type == "workflow" else self._seconds
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                return await kind.call(call, tell)
+        except ToolNotFound as failure:  # it is gone since it was found
+            raise ToolFailure(str(failure), reported=False) from None
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise ToolFailure(
+                f"it was not done within {self._seconds:g} s (the limit is set by JIKKO_TOOL_SECONDS)"
+            ) from None
 
     async def close(self) -> None:
         """See ``Tools.close``."""
@@ -55,5 +71,5 @@ class ToolService:
         kind = self._kind(name)
         if kind is None:
             why = "Dify cannot call such tools either" if name.provider_type in _NEVER else "there are no such tools"
-            raise ToolNotFound(f"{name.provider_type or 'tool'} provider {name.provider} not found: {why}")
+            raise ToolNotFound(f"{name.provider_type} provider {name.provider} not found: {why}")
         return kind

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,10 +60,17 @@ def check(
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
+    from jikko.assemble.tools import known_tools
     from jikko.forecast.installation import installation
 
     settings = settings_of(env=env_of(env, env_file), providers=providers)
-    here = installation(settings.providers, os.environ, http_allow=settings.http_allow, http_proxy=settings.http_proxy)
+    here = installation(
+        settings.providers,
+        os.environ,
+        http_allow=settings.http_allow,
+        http_proxy=settings.http_proxy,
+        tools=partial(known_tools, settings),
+    )
     output = "json" if as_json else output
     counts: dict[str, int] = {}
     strictly_wrong = False
