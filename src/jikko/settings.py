@@ -82,6 +82,14 @@ class Settings:
     """Processes of plugins at once; the one that was not used for longest makes room."""
     plugin_memory: int = 2 << 30
     """Bytes of memory that one process of a plugin may use."""
+    agent_model_calls: int = 200
+    """Times that the agents of one run may ask a model together. 0: no limit."""
+    agent_tool_calls: int = 500
+    """Calls of tools that the agents of one run may make together. 0: no limit."""
+    agent_tokens: int = 0
+    """Tokens that the agents of one run may use together. 0: no limit."""
+    agent_price: float = 0.0
+    """What the agents of one run may cost together, by the prices of the models. 0: no limit."""
     fake_models: bool = False
     """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
     mocks: str = ""

@@ -12,6 +12,7 @@ from jikko.plugins.process.pool import Pool, PoolLimits
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
+from tests.plugins.waiting import until
 
 pytestmark = pytest.mark.anyio
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -104,8 +105,7 @@ async def test_the_plugin_that_was_not_used_for_longest_makes_room(plugins: Plug
 
 async def test_a_plugin_waits_for_room_while_all_others_are_busy(plugins: Plugins) -> None:
     busy = [asyncio.create_task(_waiting(plugins, key)) for key in ("a", "b")]
-    while len(plugins.pool.processes) < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(plugins.pool.processes) == 2)
     third = asyncio.create_task(plugins.call("c"))
     await asyncio.gather(*busy)
     await third
@@ -122,8 +122,7 @@ async def test_an_idle_process_ends() -> None:
     plugins = Plugins(idle_seconds=0.1)
     try:
         await plugins.call("a")
-        while plugins.pool.processes:
-            await asyncio.sleep(0.01)
+        await until(lambda: not plugins.pool.processes)
         await plugins.call("a")
         assert plugins.started == ["a", "a"]
     finally:
@@ -136,8 +135,7 @@ async def test_while_one_process_computes_a_second_takes_new_calls() -> None:
         async with plugins.pool.process("a") as process:
             request = {"tool": "stop_beating", "tool_parameters": {"seconds": 2}}
             computing = asyncio.create_task(process.call(request, seconds=PATIENCE, tell=lambda message: None))
-            while not process.is_silent():
-                await asyncio.sleep(0.01)
+            await until(process.is_silent)
             assert await plugins.call("a") != process.pid
             await computing
         assert plugins.started == ["a", "a"]

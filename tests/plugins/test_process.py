@@ -13,9 +13,11 @@ from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
+from tests.plugins.waiting import until
 
 pytestmark = pytest.mark.anyio
 STAND_IN = Path(__file__).with_name("stand_in.py")
+LINE = '{"event":"session","session_id":"SESSION","data":DATA}\n'
 
 
 @asynccontextmanager
@@ -68,7 +70,7 @@ async def test_a_plugin_that_dies_before_its_first_sign_of_life_fails_with_its_l
 
 
 async def test_a_plugin_that_gives_no_sign_of_life_is_ended() -> None:
-    with pytest.raises(PluginFailure, match="no sign of life within 0.5 s"):
+    with pytest.raises(PluginFailure, match=r"no sign of life within 0\.5 s"):
         async with running("mute", ready_seconds=0.5):
             pass
 
@@ -128,8 +130,7 @@ async def test_a_call_that_never_ends_is_forgotten_at_its_deadline() -> None:
 async def test_a_call_that_is_cancelled_ends_at_once() -> None:
     async with running() as process:
         call = asyncio.create_task(called(process, "never"))
-        while not process.calls:
-            await asyncio.sleep(0)
+        await until(lambda: process.calls > 0)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -154,8 +155,7 @@ async def test_what_the_listener_raises_ends_the_call_and_nothing_else() -> None
 async def test_a_plugin_that_dies_in_a_call_fails_all_its_calls(tool: str, given: Any, why: str) -> None:
     async with running() as process:
         other = asyncio.create_task(called(process, "never"))
-        while not process.calls:
-            await asyncio.sleep(0)
+        await until(lambda: process.calls > 0)
         await failing(process, tool, "PluginDied", why, **given)
         with pytest.raises(PluginFailure, match=why):
             await other
@@ -175,8 +175,7 @@ async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
         with pytest.raises(PluginFailure):
             await waiting
         computing = asyncio.create_task(_stopped(process))
-        while not process.is_silent():
-            await asyncio.sleep(0.01)
+        await until(process.is_silent)
         assert await computing == [{"text": "back"}]
         assert await still_answers(process)
 
@@ -213,9 +212,10 @@ async def test_a_line_that_never_ends_ends_the_plugin() -> None:
     "NaN", "1e400", '"\\ud800"', "[" * 10_000 + "]" * 10_000, "{", '"\\x00"',
 ])  # fmt: skip
 async def test_a_message_that_is_no_json_fails_its_call_alone(value: str) -> None:
-    body = '{"event":"session","session_id":"SESSION","data":{"type":"stream","data":{"type":"json","message":{"json_object":%s}}}}\n'
+    data = '{"type":"json","message":{"json_object":VALUE}}'.replace("VALUE", value)
+    line = LINE.replace("DATA", f'{{"type":"stream","data":{data}}}')
     async with running() as process:
-        await failing(process, "raw", "PluginProtocol", "cannot be read", text=body % value)
+        await failing(process, "raw", "PluginProtocol", "cannot be read", text=line)
         assert await still_answers(process)
 
 
@@ -224,7 +224,7 @@ async def test_a_message_that_is_no_json_fails_its_call_alone(value: str) -> Non
     '{"type": "stream", "data": {"type": "blob_chunk", "message": {"id": 1}}}', '{"type": "error", "data": 3}',
 ])  # fmt: skip
 async def test_a_message_of_the_wrong_shape_fails_its_call_alone(data: str) -> None:
-    line = '{"event":"session","session_id":"SESSION","data":%s}\n' % data
+    line = LINE.replace("DATA", data)
     async with running() as process:
         await failing(process, "raw", "PluginProtocol", text=line)
         assert await still_answers(process)
@@ -320,7 +320,8 @@ async def test_an_answer_is_given_up_with_its_call() -> None:
 
 async def test_a_plugin_that_dies_while_it_asks_fails_the_call() -> None:
     async def backwards(kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
-        yield await asyncio.sleep(PATIENCE)
+        await asyncio.sleep(PATIENCE)
+        yield None
 
     async with running() as process:
         await failing(process, "ask_and_exit", "PluginDied", "status 3", type="t", backwards=backwards)

@@ -112,7 +112,7 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, directory, files, stack, workers, clock)
+        ports = make_node_ports(settings, providers, directory, files, stack, workers, clock, environment)
         file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         runs = Runs(

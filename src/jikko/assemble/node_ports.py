@@ -1,22 +1,27 @@
 """Picks what nodes reach the world through."""
 
+import os
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
 
 from jikko.assemble.models import make_models
+from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.assemble.tools import make_tools
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
+from jikko.ports.agents import AgentLimits
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
+from jikko.strategies.service import StrategyService
 from jikko.tools.directory import ToolsDirectory
 from jikko.values import Json
 
@@ -29,6 +34,7 @@ def make_node_ports(
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,
+    environment: Mapping[str, str] = os.environ,
 ) -> NodePorts:
     """Build the ports of nodes.
 
@@ -36,6 +42,7 @@ def make_node_ports(
         directory: What the tools file says.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
+        environment: What ``${NAME}`` in the plugins file stands for.
     """
     sandbox = make_sandbox(settings, workers)
     stack.push_async_callback(sandbox.close)
@@ -51,7 +58,17 @@ def make_node_ports(
     stack.push_async_callback(documents.close)
     models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
-    tools = make_tools(settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, clock=clock)
+    plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=environment)
+    tools = make_tools(
+        settings,
+        directory,
+        http=http,
+        files=files,
+        documents=documents,
+        sandbox=sandbox,
+        plugins=plugins,
+        clock=clock,
+    )
     stack.push_async_callback(tools.close)
     return NodePorts(
         sandbox=sandbox,
@@ -60,6 +77,13 @@ def make_node_ports(
         documents=documents,
         models=models,
         tools=tools,
+        strategies=StrategyService(plugins.strategies),
+        agent_limits=AgentLimits(
+            model_calls=settings.agent_model_calls,
+            tool_calls=settings.agent_tool_calls,
+            tokens=settings.agent_tokens,
+            price=settings.agent_price,
+        ),
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,

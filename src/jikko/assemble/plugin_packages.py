@@ -47,17 +47,14 @@ class PluginPackages:
             PackageRefused: It cannot be used, or not be had.
             OSError: It cannot be read.
         """
-        from jikko.plugins.package.archive import MAX_PACKED, pack
         from jikko.plugins.package.names import identifier
         from jikko.plugins.package.read import read_package
         from jikko.plugins.package.refused import PackageRefused
 
-        keys, path = believed_keys(self._settings), Path(source)
-        if path.is_dir():
-            return read_package(await asyncio.to_thread(pack, path), keys)
-        if path.is_file():
-            with path.open("rb") as file:
-                return read_package(file.read(MAX_PACKED + 1), keys)
+        keys = believed_keys(self._settings)
+        local = await asyncio.to_thread(_local, Path(source))
+        if local is not None:
+            return read_package(local, keys)
         wanted = identifier(source)
         if wanted is None:
             raise PackageRefused(f"There is no file or folder {source}, and it is no name of a plugin (author/name).")
@@ -107,9 +104,11 @@ class PluginPackages:
 
     def lacks(self, need: PluginNeed) -> str:
         """What a workflow lacks for one of its needs; ``""`` if nothing."""
-        kind: "Kind" = "tools" if need.kind == "tool" else "agent_strategies"
+        kind: Kind = "tools" if need.kind == "tool" else "agent_strategies"
         try:
-            entry, provider = self.runtime.find(kind, need.provider, need.plugin)
+            entry, provider = self.runtime.find(
+                kind, need.provider, need.plugin, f"the {need.kind} {need.provider}/{need.name}"
+            )
             if provider.action(need.name) is None:
                 has = ", ".join(action.name for action in provider.actions)
                 return f"{entry.plugin.id} {entry.plugin.version} has no {need.kind} {need.name!r}; it has {has}"
@@ -185,6 +184,23 @@ class PluginPackages:
             trace = getattr(failure.__cause__, "trace", "")
             return f"{failure}\n{trace}" if trace else str(failure)
         return None
+
+
+def _local(path: Path) -> bytes | None:
+    """The package of a file or folder; ``None`` if there is none.
+
+    Raises:
+        PackageRefused: The folder is none of a plugin.
+        OSError: It cannot be read.
+    """
+    from jikko.plugins.package.archive import MAX_PACKED, pack
+
+    if path.is_dir():
+        return pack(path)
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(MAX_PACKED + 1)
 
 
 @asynccontextmanager

@@ -4,13 +4,24 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from jikko.dsl.repair import tool_provider
 from jikko.errors import InvalidSettings
 from jikko.events import Usage
 from jikko.outbound.tunnel import Tunnels
 from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName
 from jikko.ports.file_store import FileStore
 from jikko.ports.models import Models
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound, Tools
+from jikko.ports.tools import (
+    Tell,
+    Tool,
+    ToolCall,
+    ToolFailure,
+    ToolMessage,
+    ToolName,
+    ToolNotFound,
+    Tools,
+    plugin_missing,
+)
 from jikko.settings import Settings
 from jikko.values import Json
 
@@ -96,7 +107,7 @@ class Plugins:
 
     def _tools(self, name: ToolName) -> "PluginTools":
         if not self.are_there():
-            raise missing(name.provider, name.plugin)
+            raise missing(f"the tool {name}", name.provider, name.plugin)
         return self.made()[1]
 
 
@@ -113,7 +124,7 @@ class _Strategies:
     def find(self, name: StrategyName) -> Strategy:
         """See ``Strategies.find``."""
         if not self._plugins.are_there():
-            raise missing(name.provider, name.plugin)
+            raise missing(f"the agent strategy {name.strategy}", name.provider, name.plugin)
         return self._plugins.made()[2].find(name)
 
     async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
@@ -124,14 +135,10 @@ class _Strategies:
         """See ``Strategies.close``."""
 
 
-def missing(provider: str, exact: str) -> ToolNotFound:
+def missing(subject: str, provider: str, exact: str) -> ToolNotFound:
     """What a workflow is told where no plugin is installed at all."""
-    from jikko.dsl.repair import tool_provider
-
-    plugin = exact.partition(":")[0].partition("@")[0] or "/".join(tool_provider(provider).split("/")[:2])
-    return ToolNotFound(
-        f"the plugin {plugin} is not installed: `jikko plugins install {plugin}`, or with the path of its .difypkg file"
-    )
+    plugin = exact.partition("@")[0] or "/".join(tool_provider(provider).split("/")[:2])
+    return plugin_missing(subject, plugin)
 
 
 def make_runtime(

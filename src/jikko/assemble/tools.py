@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from jikko.assemble.plugins import Plugins
 from jikko.ports.clock import Clock
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
@@ -16,7 +17,6 @@ from jikko.settings import Settings
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.mcp.mcp_tools import McpTools
-from jikko.tools.missing_plugins import MissingPlugins
 from jikko.tools.openapi.api_tools import ApiTools
 from jikko.tools.service import ToolService
 
@@ -38,7 +38,11 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     """
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
-    return make_tools(settings, directory, http=nothing, files=nothing, documents=nothing, sandbox=nothing)
+    plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
+    tools = make_tools(
+        settings, directory, http=nothing, files=nothing, documents=nothing, sandbox=nothing, plugins=plugins
+    )
+    return tools
 
 
 def make_tools(
@@ -49,13 +53,14 @@ def make_tools(
     files: FileStore,
     documents: DocumentReader,
     sandbox: Sandbox,
+    plugins: Tools,
     clock: Clock = time.time,
 ) -> ToolService:
     """All tools of this installation. Connects to nothing, and starts nothing, yet."""
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(directory, http, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
-        "plugin": MissingPlugins(),
+        "plugin": plugins,
     }
     return ToolService(
         kinds,

@@ -1,16 +1,17 @@
 """What a running node sees of its run."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
+from jikko.events import AgentLogged, FormClosed, FormRequested, NodeStarted, ReasoningChunk, StepRecorded, Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
-from jikko.nodes.contract import RoundOutcome, RunInfo, Values, Variables
+from jikko.nodes.contract import AgentCounts, RoundOutcome, RunInfo, Values, Variables
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector
 
 if TYPE_CHECKING:
@@ -107,6 +108,53 @@ class NodeContext:
             event = ReasoningChunk(at=self.now(), node_id=self._node.id, text=text, final=final)
             self._runner.recorder.emit(event)
             self._runner.recorder.flush()
+
+    def log(self, entry: LogMessage) -> None:
+        if self._runner.has_ended:
+            return
+        self._runner.recorder.emit(
+            AgentLogged(
+                at=self.now(),
+                execution_id=self.execution_id,
+                node_id=self._node.id,
+                id=entry.id,
+                label=entry.label,
+                parent_id=entry.parent_id,
+                status=entry.status,
+                error=entry.error,
+                data=dict(entry.data),
+                metadata=dict(entry.metadata),
+            )
+        )
+        self._runner.recorder.flush()
+
+    @property
+    def steps(self) -> Sequence[StepRecorded]:
+        return self._runner.state.steps.get(self.execution_id, ())
+
+    @property
+    def agents(self) -> AgentCounts:
+        return self._runner.state.agents
+
+    def record_step(
+        self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
+    ) -> None:
+        if self._runner.has_ended or self.execution_id not in self._runner.state.starts:
+            return
+        self._runner.recorder.emit_owed(
+            StepRecorded(
+                at=self.now(),
+                execution_id=self.execution_id,
+                kind=kind,
+                request=request,
+                answer=answer,
+                usage=usage,
+            )
+        )
+        self._runner.recorder.flush()
+
+    async def settle(self) -> None:
+        await self._runner.recorder.settle()
 
     def begin(
         self,

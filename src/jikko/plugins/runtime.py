@@ -11,7 +11,7 @@ from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import Gate, Offered
 from jikko.plugins.install.installed import Entry, Installed
 from jikko.plugins.package.declaration import Kind, Provider
-from jikko.plugins.package.names import Identifier, ProviderName, identifier, provider_name
+from jikko.plugins.package.names import Identifier, identifier, provider_name
 from jikko.plugins.process.launch import Lock, make_state, plugin_environment
 from jikko.plugins.process.pool import Pool, PoolLimits
 from jikko.plugins.process.process import PluginProcess
@@ -19,7 +19,7 @@ from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.ports.agents import AgentHost
 from jikko.ports.file_store import FileStore
 from jikko.ports.stores.plugin_storage import PluginStorage
-from jikko.ports.tools import ToolNotFound
+from jikko.ports.tools import ToolNotFound, plugin_missing
 from jikko.values import FILE_IDENTITY, Json, is_file
 
 
@@ -62,12 +62,13 @@ class PluginRuntime:
         """Its processes."""
         return self._pool
 
-    def find(self, kind: Kind, written: str, exact: str = "") -> tuple[Entry, Provider]:
+    def find(self, kind: Kind, written: str, exact: str, subject: str) -> tuple[Entry, Provider]:
         """The plugin that a workflow means, and its provider.
 
         Args:
             written: The provider's name, as the workflow has it.
             exact: The identifier of the plugin that the workflow was made with, if it says.
+            subject: What is looked for, for messages.
 
         Raises:
             ToolNotFound: It is not installed, or has no such provider.
@@ -77,11 +78,12 @@ class PluginRuntime:
         wanted = made_with if made_with is not None and made_with.plugin == name.plugin else None
         entry = self.installed.find(wanted or Identifier(name.plugin, "", ""))
         if entry is None:
-            raise ToolNotFound(_not_installed(name, made_with))
+            version = f":{made_with.version}" if made_with is not None and made_with.version else ""
+            raise plugin_missing(subject, f"{name.plugin}{version}")
         provider = entry.plugin.provider(kind, name.provider)
         if provider is None:
             has = ", ".join(each.name for each in entry.plugin.providers if each.kind == kind) or "none of that kind"
-            raise ToolNotFound(f"the plugin {name.plugin} has no provider {name.provider}; it has {has}")
+            raise ToolNotFound(f"the plugin {name.plugin} has no provider {name.provider}", f"it has {has}")
         return entry, provider
 
     def credentials(self, entry: Entry, provider: Provider, credential_id: str = "") -> dict[str, Json]:
@@ -104,9 +106,9 @@ class PluginRuntime:
         missing = tuple(c.name for c in provider.credentials if c.required and given.get(c.name) in (None, ""))
         if missing:
             raise ToolNotFound(
-                f"the plugin {plugin_id} needs {', '.join(missing)}; add under 'plugins:' in "
-                f"{self.config.source or 'a plugins file, which JIKKO_PLUGINS names'}:\n"
-                + self.config.line_to_add(plugin_id, missing)
+                f"the plugin {plugin_id} needs {', '.join(missing)}",
+                f"add under 'plugins:' in {self.config.source or 'a plugins file, which JIKKO_PLUGINS names'}:\n"
+                + self.config.line_to_add(plugin_id, missing),
             )
         return given
 
@@ -224,11 +226,3 @@ class PluginRuntime:
             "size": file.get("size") if isinstance(file.get("size"), int) else -1,
             "type": file.get("type") or "custom",
         }
-
-
-def _not_installed(name: ProviderName, made_with: Identifier | None) -> str:
-    version = f" (the file was made with {made_with.version})" if made_with and made_with.version else ""
-    return (
-        f"the plugin {name.plugin}{version} is not installed: `jikko plugins install {name.plugin}`, or with the path "
-        "of its .difypkg file"
-    )

@@ -83,11 +83,13 @@ class PluginStrategies:
         """See ``Strategies.close``: processes are ended with those of tools."""
 
     def _found(self, name: StrategyName) -> tuple[Entry, Provider, Action]:
-        entry, provider = self._runtime.find("agent_strategies", name.provider, name.plugin)
+        entry, provider = self._runtime.find(
+            "agent_strategies", name.provider, name.plugin, f"the agent strategy {name.strategy}"
+        )
         action = provider.action(name.strategy)
         if action is None:
             has = ", ".join(each.name for each in provider.actions)
-            raise ToolNotFound(f"the plugin {entry.plugin.id} has no strategy {name.strategy!r}; it has {has}")
+            raise ToolNotFound(f"the plugin {entry.plugin.id} has no strategy {name.strategy!r}", f"it has {has}")
         return entry, provider, action
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from jikko.events import Usage
 from jikko.plugins.host.backwards import Caller, DirectHost
@@ -87,12 +87,14 @@ class PluginTools:
         await self._runtime.close()
 
     def _found(self, name: ToolName) -> tuple[Entry, Provider, Action]:
-        entry, provider = self._runtime.find("tools", name.provider, name.plugin)
+        entry, provider = self._runtime.find("tools", name.provider, name.plugin, f"the tool {name}")
         action = provider.action(name.tool)
         if action is None:
             has = ", ".join(each.name for each in provider.actions)
             plugin = entry.plugin
-            raise ToolNotFound(f"the plugin {plugin.id} {plugin.version} has no tool {name.tool!r}; it has {has}")
+            raise ToolNotFound(
+                f"tool {name.tool!r} is unknown to the plugin {plugin.id} {plugin.version}", f"it has {has}"
+            )
         return entry, provider, action
 
     def _host(self, call: ToolCall, usages: list[Usage]) -> DirectHost:
@@ -171,6 +173,6 @@ def _sum(usages: list[Usage]) -> Usage | None:
         total_tokens=sum(usage.total_tokens for usage in usages),
         prompt_tokens=sum(usage.prompt_tokens for usage in usages),
         completion_tokens=sum(usage.completion_tokens for usage in usages),
-        total_price=cast(str, f"{price:f}"),
+        total_price=f"{price:f}",
         currency=usages[0].currency,
     )

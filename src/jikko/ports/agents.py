@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
 from jikko.ports.models import Abilities, Chunk, Completion, Message, Mode, ModelRequest
-from jikko.ports.tools import Tell, Tool, ToolMessage, ToolName, ToolParameter
+from jikko.ports.tools import Tell, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
 from jikko.values import Json
 
 AGENT_PROVIDER: Final = "langgenius/agent/agent"
@@ -101,6 +101,19 @@ class StrategyCall:
     """Names the execution of the node: the same in every attempt, and after a crash."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLimits:
+    """What all agents of one run may ask for together. 0: no limit."""
+
+    model_calls: int = 200
+    """Iterations, as strategies call them: each asks the model once."""
+    tool_calls: int = 500
+    tokens: int = 0
+    """Of the models that they ask, and of those behind tools."""
+    price: float = 0.0
+    """Of the same, in the currency of the prices."""
+
+
 class LimitReached(Exception):
     """An agent may ask no further model, or call no further tool. The message says which limit, and how to raise it."""
 
@@ -127,6 +140,25 @@ class AgentHost(Protocol):
             LimitReached: The agent may not go on.
         """
         ...
+
+
+class NoStrategies:
+    """``Strategies`` of a place where there are none."""
+
+    def icon(self, name: StrategyName) -> Json | None:
+        """See ``Strategies.icon``."""
+        return None
+
+    def find(self, name: StrategyName) -> Strategy:
+        """See ``Strategies.find``."""
+        raise ToolNotFound(f"agent strategy {name} not found: there are no strategies here")
+
+    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+        """See ``Strategies.invoke``."""
+        raise ToolFailure("there are no agent strategies here", reported=False)
+
+    async def close(self) -> None:
+        """See ``Strategies.close``."""
 
 
 class Strategies(Protocol):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
 from jikko.ports.http import HttpClient
@@ -53,4 +54,6 @@ class NodePorts:
     documents: DocumentReader
     models: Models
     tools: Tools = field(default_factory=NoTools)
+    strategies: Strategies = field(default_factory=NoStrategies)
     limits: ValueLimits = field(default_factory=ValueLimits)
+    agent_limits: AgentLimits = field(default_factory=AgentLimits)

@@ -1,7 +1,7 @@
 """The one file of a form that a plugin sends."""
 
 from email.message import Message
-from typing import Final
+from typing import Any, Final
 
 import python_multipart
 from python_multipart.exceptions import FormParserError
@@ -49,8 +49,10 @@ class _Parts:
         self._headers: list[tuple[str, str]] = []
         self._name, self._value, self._content = bytearray(), bytearray(), bytearray()
 
-    def callbacks(self) -> dict[str, object]:
-        def grow(buffer: bytearray) -> object:
+    def callbacks(self) -> Any:
+        """For the parser."""
+
+        def grow(buffer: bytearray) -> Any:
             return lambda data, start, end: buffer.extend(data[start:end])
 
         return {

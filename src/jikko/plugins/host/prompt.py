@@ -112,11 +112,11 @@ def _message(said: _Message) -> Message:
 
 
 def _part(part: Mapping[str, Any]) -> str | Media:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind == "text":
         return str(part.get("data") or "")
     if kind not in _MEDIA:
-        raise BadPrompt(f"There is no part {str(kind)[:40]!r} of a message.")
+        raise BadPrompt(f"There is no part {kind[:40]!r} of a message.")
     written = str(part.get("base64_data") or part.get("data") or "")
     mime_type = str(part.get("mime_type") or f"{kind}/{part.get('format') or 'octet-stream'}")
     if written.startswith("data:"):
