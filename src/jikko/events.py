@@ -211,7 +211,7 @@ class AgentLogged(msgspec.Struct, tag_field="event", tag="agent_logged", kw_only
     at: float
     execution_id: str
     node_id: str
-    id: str
+    entry_id: str
     label: str
     parent_id: str | None = None
     status: Literal["start", "success", "error"] = "success"

@@ -246,7 +246,6 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
     ("agent", agent({"type": "constant", "value": f"It is {REFERENCE}."})),
     ("agent", agent({"type": "variable", "value": KEY})),
     ("agent", agent({"type": "constant", "value": {"deep": [f"It is {REFERENCE}."]}})),
-    ("agent", agent({"type": "variable", "value": KEY}, fail=YES)),
     ("tool", say(tool_parameters={"text": {"type": "mixed", "value": f"It is {REFERENCE}."}})),
     ("tool", say(tool_parameters={"text": {"type": "variable", "value": KEY}})),
     ("tool", say(tool_configurations={"key": {"type": "variable", "value": KEY}})),
@@ -299,6 +298,7 @@ HEADERS: Final = f"X-Key: {REFERENCE}"
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
+        ("agent", agent({"type": "variable", "value": KEY}, fail=YES)),
         ("http-request", http(authorization=api_key("custom"))),
         ("http-request", http(authorization=api_key("bearer"), headers=HEADERS)),
         ("http-request", http(authorization=api_key("basic"))),

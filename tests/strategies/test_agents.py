@@ -75,7 +75,7 @@ async def test_its_log_is_live_and_in_the_record(tmp_path: Path) -> None:
         ("gpt-4o Thought", "success"),
         ("ROUND 2", "success"),
     ]
-    rounds = {event.id for event in logged if event.label == "ROUND 1"}
+    rounds = {event.entry_id for event in logged if event.label == "ROUND 1"}
     assert {event.parent_id for event in logged if event.label == "CALL weekday"} == rounds
     record = outcome.node.metadata["agent_log"]
     assert [entry["label"] for entry in record] == [

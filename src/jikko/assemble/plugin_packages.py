@@ -129,7 +129,7 @@ class PluginPackages:
         try:
             for provider in entry.plugin.providers:
                 credentials = self.runtime.credentials(entry, provider)
-                if provider.kind != "tools" or not provider.credentials:
+                if provider.kind != "tools" or not self.runtime.config.of(entry.plugin.id).credentials:
                     async with self.runtime.pool.process(entry):
                         continue
                 request = {
@@ -160,6 +160,7 @@ class PluginPackages:
         """
         import msgspec
 
+        from jikko.nodes.tools.conversion import NotConvertible, converted
         from jikko.plugins.tools import PluginTools
         from jikko.ports.tools import ToolCall, ToolFailure, ToolMessage, ToolName
 
@@ -174,10 +175,13 @@ class PluginPackages:
         tools = PluginTools(self.runtime, models=self._models, tools=lambda: tools)
         try:
             found = await tools.find(ToolName(provider_type="builtin", provider=provider, tool=tool))
-            values = {
-                parameter.name: parameter.default for parameter in found.parameters if parameter.default is not None
-            }
-            await tools.call(ToolCall(tool=found, parameters={**values, **given}), line)
+            values = {each.name: each.default for each in found.parameters if each.default is not None} | dict(given)
+            for parameter in found.parameters:
+                if parameter.name in values:
+                    values[parameter.name] = converted(values[parameter.name], parameter)
+            await tools.call(ToolCall(tool=found, parameters=values), line)
+        except NotConvertible as problem:
+            return str(problem)
         except ToolNotFound as lack:
             return str(lack)
         except ToolFailure as failure:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jikko.assemble.plugins import Plugins
+from jikko.ports.agents import Strategies
 from jikko.ports.clock import Clock
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
@@ -14,6 +15,7 @@ from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
+from jikko.strategies.service import StrategyService
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.mcp.mcp_tools import McpTools
@@ -28,6 +30,17 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
         InvalidSettings: It cannot be used.
     """
     return ToolsDirectory(settings.tools, environment, apps)
+
+
+def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
+    """The strategies of agents, only to be looked up.
+
+    Raises:
+        InvalidSettings: The plugins file cannot be used.
+    """
+    nothing: Any = None
+    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
+    return StrategyService(plugins.strategies)
 
 
 def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ) -> Tools:

@@ -131,7 +131,7 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
 def _agent_log(event: AgentLogged) -> messages.AgentLog:
     return messages.AgentLog(
         node_execution_id=event.node_id,
-        id=event.id,
+        id=event.entry_id,
         label=event.label,
         parent_id=event.parent_id,
         error=event.error,

@@ -117,7 +117,7 @@ class NodeContext:
                 at=self.now(),
                 execution_id=self.execution_id,
                 node_id=self._node.id,
-                id=entry.id,
+                entry_id=entry.id,
                 label=entry.label,
                 parent_id=entry.parent_id,
                 status=entry.status,

@@ -7,6 +7,7 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.outbound.policy import Network, parse_allow
+from jikko.ports.agents import NoStrategies, Strategies
 from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
@@ -33,6 +34,8 @@ class Installation:
     """The package that a provider of a type needs, if it is not installed."""
     tools: Tools = field(default_factory=NoTools)
     """Tells which tools there are. None is called, and no server is asked."""
+    strategies: Strategies = field(default_factory=NoStrategies)
+    """Tells which strategies of agents there are. None is invoked."""
 
 
 def installation(
@@ -42,6 +45,7 @@ def installation(
     http_allow: Iterable[str] = (),
     http_proxy: str = "",
     tools: Callable[[], Tools] = NoTools,
+    strategies: Callable[[], Strategies] = NoStrategies,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
@@ -50,14 +54,16 @@ def installation(
         environment: What ``${NAME}`` in it stands for.
         http_allow: The setting of that name, and so is ``http_proxy``.
         tools: Looks tools up.
+        strategies: Looks strategies of agents up.
     """
     found, no_start = Providers(), ""
     known: Tools = NoTools()
+    agents: Strategies = NoStrategies()
     allow: tuple[Network, ...] = ()
     try:
         found = read_providers(providers, environment)
         allow = parse_allow(http_allow)
-        known = tools()
+        known, agents = tools(), strategies()
     except (InvalidSettings, ValueError) as error:
         no_start = str(error)
     return Installation(
@@ -67,4 +73,5 @@ def installation(
         has_proxy=bool(http_proxy),
         no_sandbox=why_unsupported(),
         tools=known,
+        strategies=agents,
     )

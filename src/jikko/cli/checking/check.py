@@ -60,7 +60,7 @@ def check(
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
-    from jikko.assemble.tools import known_tools
+    from jikko.assemble.tools import known_strategies, known_tools
     from jikko.forecast.installation import installation
 
     settings = settings_of(env=env_of(env, env_file), providers=providers)
@@ -70,6 +70,7 @@ def check(
         http_allow=settings.http_allow,
         http_proxy=settings.http_proxy,
         tools=partial(known_tools, settings),
+        strategies=partial(known_strategies, settings),
     )
     output = "json" if as_json else output
     counts: dict[str, int] = {}

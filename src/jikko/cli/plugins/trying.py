@@ -48,15 +48,15 @@ async def _test(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
 def call(tool: str, values: tuple[str, ...], providers: Path | None, home: Path | None, as_json: bool) -> None:
     """Call one tool of a plugin, and show its messages as they come, one a line.
 
-    PROVIDER is written as in workflow files: langgenius/tavily/tavily, or duckduckgo. Values that are JSON are taken as
-    that. A failure shows the plugin's own stack.
+    PROVIDER is written as in workflow files: langgenius/tavily/tavily, or duckduckgo. Values are converted to the types
+    that the tool declares. A failure shows the plugin's own stack.
     """
     given: dict[str, Any] = {}
     for value in values:
         name, equals, text = value.partition("=")
         if not equals:
             raise click.UsageError(f"{value!r} is no KEY=VALUE.")
-        given[name] = _value(text)
+        given[name] = text
     provider, _, name = tool.rpartition("/")
     if not provider:
         raise click.UsageError(f"{tool!r} is no PROVIDER/TOOL.")
@@ -73,13 +73,6 @@ async def _call(provider: str, name: str, given: dict[str, Any], settings: Any, 
                 json.dumps({"error": error}, ensure_ascii=False) if as_json else shown(f"Error: {error}"), err=True
             )
         return 0 if error is None else 1
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _tell(entry: dict[str, Any], as_json: bool) -> None:

@@ -24,10 +24,11 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
 
-_SERVER_SIDE: Final = (
+SERVER_SIDE: Final = (
     "agents of version 2 keep their model and tools on the server that made them, and not in the file: use an agent of "
     "version 1, or an LLM node"
 )
+"""Why an agent of the newer kind cannot be run anywhere but where it was made, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,21 @@ class AgentNode:
             is_server_side=server_side,
         )
 
+    def gives(self, name: str) -> bool:
+        """Whether the node gives a value to a parameter."""
+        return any(parameter.name == name for parameter in self.parameters)
+
+    def constant(self, name: str) -> Json:
+        """What the node gives to a parameter, if that is no variable; ``None`` if it is, or nothing is given."""
+        return next((parameter.written for parameter in self.parameters if parameter.name == name), None)
+
     def icon(self, services: NodePorts) -> Json | None:
         """What ``node_started`` shows: the strategy."""
         return {"name": self.name.strategy, "icon": services.strategies.icon(self.name)}
 
     async def run(self, ctx: AgentContext) -> Result:
         if self.is_server_side:
-            raise NodeFailure(f"This agent cannot be run by Jikko: {_SERVER_SIDE}.", kind="UnsupportedNodeError")
+            raise NodeFailure(f"This agent cannot be run by Jikko: {SERVER_SIDE}.", kind="UnsupportedNodeError")
         metadata: dict[str, Json] = {"tool_info": {"icon": None, "agent_strategy": self.name.strategy}}
         try:
             strategy = ctx.services.strategies.find(self.name)

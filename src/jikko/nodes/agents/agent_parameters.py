@@ -34,6 +34,8 @@ class AgentParameter:
     """Of a value that is a text: with its variables expanded."""
     structured: Template | None
     """Of every other value: its JSON, in whose texts variables are expanded."""
+    written: Json = None
+    """The value as the file has it; ``None`` for a ``variable``."""
 
     @classmethod
     def read(cls, fields: Fields, name: str) -> Self | None:
@@ -51,8 +53,8 @@ class AgentParameter:
                 return None
             return cls(name, selector, None, None)
         if isinstance(given, str):
-            return cls(name, None, Template.parse(given), None)
-        return cls(name, None, None, Template.parse(encode_json(given).decode()))
+            return cls(name, None, Template.parse(given), None, given)
+        return cls(name, None, None, Template.parse(encode_json(given).decode()), given)
 
     def selectors(self) -> tuple[Selector, ...]:
         """The variables that it takes."""
@@ -137,8 +139,9 @@ async def tools_of(value: Json, tools: Tools, variables: Variables, *, app_id: s
     return tuple([await _tool(entry, tools, variables, app_id) for entry in used])
 
 
-async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, app_id: str) -> AgentTool:
-    name = ToolName(
+def tool_name(entry: Mapping[str, Any]) -> ToolName:
+    """How an entry of an agent's list names its tool."""
+    return ToolName(
         provider_type=_text(entry, "type") or _text(entry, "provider_type") or "builtin",
         provider=_text(entry, "provider_id") or _text(entry, "provider_name"),
         tool=_text(entry, "tool_name"),
@@ -146,6 +149,10 @@ async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, ap
         credential_id=_text(entry, "credential_id"),
         plugin=_text(entry, "plugin_unique_identifier"),
     )
+
+
+async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, app_id: str) -> AgentTool:
+    name = tool_name(entry)
     try:
         tool = tools.known(name, app_id=app_id) or await tools.find(name, app_id=app_id)
     except ToolNotFound as failure:
