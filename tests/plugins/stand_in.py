@@ -136,6 +136,8 @@ def beat(often: float) -> None:
 
 def main() -> None:
     how = sys.argv[1] if len(sys.argv) > 1 else ""
+    # Stacks of 8 MiB for some hundred threads would be more memory than a plugin has.
+    threading.stack_size(1 << 19)
     line({"name": "stand_in"})
     if how == "die":
         sys.stderr.write("I cannot go on\n")

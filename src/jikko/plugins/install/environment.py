@@ -14,8 +14,12 @@ from jikko.plugins.package.archive import Archive
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.refused import PackageRefused
 
+OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+"""The interpreter that Jikko runs on, outside of its virtual environment."""
 _READY: Final = ".ready"
 _DAY: Final = 86_400
+_NEWER: Final = 4
+"""Versions of Python that are tried beyond the one that a plugin was written for."""
 
 
 async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv) -> Requirements:
@@ -29,22 +33,49 @@ async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv
     """
     if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
         options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
-        return from_lock(await uv.run("export", *options, "--python", interpreter(plugin), folder=folder))
+        python = await interpreter(plugin)
+        return from_lock(await uv.run("export", *options, "--python", str(python), folder=folder, python=python))
     return from_files(archive.files, plugin.signed_at)
 
 
-def interpreter(plugin: Plugin) -> str:
-    """The Python that a plugin is run with, as uv takes it: this one if it is new enough, else one to be found."""
+async def interpreter(plugin: Plugin) -> Path:
+    """The Python that a plugin is run with: this one if it is new enough, else one of the search path.
+
+    Raises:
+        PackageRefused: There is none that is new enough.
+    """
     try:
-        wanted = tuple(int(part) for part in plugin.python.split(".")[:2])
+        major, minor, *_ = (int(part) for part in f"{plugin.python}.0".split("."))
     except ValueError:
         raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
-    if wanted <= sys.version_info[:2]:
-        return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
-    return plugin.python
+    if (major, minor) <= sys.version_info[:2]:
+        return OWN
+    for newer in range(minor, minor + _NEWER):
+        named = shutil.which(f"python{major}.{newer}")
+        found = None if named is None else await _itself(named)
+        if found is not None:
+            return found
+    raise PackageRefused(
+        f"{plugin.id} needs Python {plugin.python}, and there is no python{major}.{minor} or newer here: Jikko runs on "
+        f"{sys.version_info[0]}.{sys.version_info[1]}."
+    )
 
 
-async def make_environment(wanted: Requirements, environments: Path, *, python: str, uv: Uv) -> Path:
+async def _itself(command: str) -> Path | None:
+    """The interpreter behind a command, which may be a script that looks for one; ``None`` if it finds none."""
+    process = await asyncio.create_subprocess_exec(
+        command, "-I", "-c", "import sys; print(getattr(sys, '_base_executable', sys.executable))",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return None if process.returncode else _real(said.decode().strip())
+
+
+def _real(path: str) -> Path:
+    return Path(path).resolve()
+
+
+async def make_environment(wanted: Requirements, environments: Path, *, python: Path, uv: Uv) -> Path:
     """The environment with what is wanted, made if it is not there.
 
     A half-made one is made anew: what says that it is ready is written last.
@@ -66,17 +97,17 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
     place.mkdir(parents=True)
     listed = place / "requirements.txt"
     listed.write_text(wanted.text)
-    venv = ("venv", "--quiet", "--allow-existing", "--python", python, str(place))
-    await uv.run(*venv, folder=place, write=(place,))
+    venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
+    await uv.run(*venv, folder=place, write=(place,), python=python)
     options = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin/python"), *day]
     options += ["--require-hashes"] if wanted.hashed else []
     try:
-        await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,))
+        await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
     except PackageRefused:
         # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use.
         own = place / "build-cache"
         try:
-            await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own)
+            await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
         finally:
             shutil.rmtree(own, ignore_errors=True)
     (place / _READY).touch()

@@ -68,9 +68,8 @@ class Installer:
                 with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=installed.root) as temporary:
                     files = _unpacked(archive, Path(temporary))
                     wanted = await requirements_of(plugin, archive, files, uv)
-                    environment = await make_environment(
-                        wanted, installed.environments, python=interpreter(plugin), uv=uv
-                    )
+                    python = await interpreter(plugin)
+                    environment = await make_environment(wanted, installed.environments, python=python, uv=uv)
                     await compile_code(files, environment)
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     code = installed.code(entry)

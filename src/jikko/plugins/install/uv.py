@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -46,12 +45,18 @@ class Uv:
         self._settings = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
     async def run(
-        self, *arguments: str, folder: Path, write: Sequence[Path] = (), own_cache: Path | None = None
+        self,
+        *arguments: str,
+        folder: Path,
+        python: Path,
+        write: Sequence[Path] = (),
+        own_cache: Path | None = None,
     ) -> str:
         """Run a command of uv to its end.
 
         Args:
             folder: Where it runs, and what it may read.
+            python: The interpreter that it works with.
             write: What it may change besides its cache.
             own_cache: A cache for this command alone: what builds a package could put something else into the common
                 one.
@@ -66,8 +71,7 @@ class Uv:
         temporary = cache / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         lock = Lock(
-            # The interpreters that uv may find are named by links in folders of programs.
-            read=(folder, self._program.parent, self._settings / "uv", Path("/etc/uv"), *_interpreters()),
+            read=(folder, self._program.parent, self._settings / "uv", Path("/etc/uv"), python.parent.parent),
             write=(cache, *write),
             ports=None,
             memory=_MEMORY,
@@ -77,7 +81,7 @@ class Uv:
             *lock.command([str(self._program), *arguments]),
             cwd=folder,
             env={
-                "PATH": os.environ.get("PATH", os.defpath),
+                "PATH": os.defpath,
                 "HOME": str(temporary),
                 "TMPDIR": str(temporary),
                 "LANG": "C.UTF-8",
@@ -105,7 +109,3 @@ class Uv:
             said = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]
             raise PackageRefused(f"What the plugin needs cannot be installed. uv says:\n{said}")
         return out.decode(errors="replace")
-
-
-def _interpreters() -> list[Path]:
-    return [Path(sys.base_prefix), Path(sys.prefix)]
