@@ -143,16 +143,31 @@ FAILING: dict[str, Case] = {
         TOOL,
     ),
     "a library for HTTP": Case(
-        one(code("import json, requests\n" + BACK)), "code", "import", ("'requests'", refusals.HTTP_MODULES)
+        one(code("import json, aiohttp\n" + BACK)), "code", "import", ("'aiohttp'", refusals.HTTP_MODULES)
     ),
     "a part of a library": Case(
-        one(code("from pandas.core import frame\n" + BACK)), "code", "import", ("'pandas", refusals.MODULES)
+        one(code("from pandas.core import frame\n" + BACK)),
+        "code",
+        "import",
+        ("'pandas", "`jikko packages install pandas` installs it"),
+    ),
+    "a library of another name": Case(
+        one(code("from sklearn import svm\n" + BACK)),
+        "code",
+        "import",
+        ("'sklearn'", "`jikko packages install scikit-learn` installs it"),
+    ),
+    "a library that cannot be locked": Case(
+        one(code("import torch\n" + BACK)),
+        "code",
+        "import",
+        ("'torch'", "the package torch cannot be used by programs: it works with threads"),
     ),
     "a library that main imports": Case(
         one(code("def main():\n    import numpy as np\n    return {'r': 'x'}")),
         "code",
         "import",
-        ("'numpy'", refusals.MODULES),
+        ("'numpy'", "`jikko packages install numpy` installs it"),
     ),
     "a part of the standard library that programs do not have": Case(
         one(code("import tkinter\n" + BACK)), "code", "import", ("'tkinter'", refusals.STDLIB_MODULES)

@@ -9,7 +9,7 @@ from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.state import AgentTotals
 from jikko.errors import Problem
-from jikko.events import FormClosed, FormRequested, StepRecorded, Usage
+from jikko.events import FormClosed, FormRequested, StepRecorded, Turn, Usage
 from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
@@ -127,6 +127,7 @@ class FakeContext:
         self.form: FormClosed | None = None
         self.requested_form: FormRequested | None = None
         self.is_nested: bool = False
+        self.turn: Turn | None = None
         self.at: float = 0.0
         self.said: list[tuple[str, str]] = []
         self.logged: list[LogMessage] = []

@@ -3,9 +3,10 @@
 from jikko.assemble.assembly import Assembly, assemble
 from jikko.assemble.backup import BackupTools, backup_tools
 from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
-from jikko.assemble.stores import sqlite_suffices
+from jikko.assemble.stores import sqlite_suffices, stored_values
 
 __all__ = [
     "Assembly",
@@ -15,9 +16,11 @@ __all__ = [
     "backup_tools",
     "make_models",
     "make_sandbox",
+    "mocks_of",
     "plugin_packages",
     "providers_of",
     "sandbox_limits",
     "sqlite_suffices",
+    "stored_values",
     "try_sandbox",
 ]

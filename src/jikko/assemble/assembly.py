@@ -15,6 +15,8 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.conversations.hooks import Hooks
+from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -28,15 +30,18 @@ from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
+from jikko.tools.service import ToolService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,8 @@ class Assembly:
     runs: Runs
     store: RunStore
     starts: IdempotentStarts
+    turns: Turns
+    conversations: ConversationStore
     retention: Retention
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -59,6 +66,7 @@ class Assembly:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    tools: ToolService
     clock: Clock
 
 
@@ -84,7 +92,7 @@ async def assemble(
         environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
-        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        look_seconds: After how long a run that is followed here is looked at though no hint of a change came.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
 
@@ -112,9 +120,13 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, directory, files, stack, workers, clock, environment)
-        file_inputs = FileInputs(files, ports.http)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
+        inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
+        ports, tools = make_node_ports(
+            settings, providers, directory, inner, files, stores.conversations, stack, workers, clock, environment
+        )
+        file_inputs = FileInputs(files, ports.http)
+        hooks = Hooks()
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -137,7 +149,9 @@ async def assemble(
             cluster=cluster,
             look_seconds=look_seconds,
             observer=observer,
+            guard=hooks.guard,
         )
+        starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -145,7 +159,17 @@ async def assemble(
             workflows=workflows,
             runs=runs,
             store=stores.runs,
-            starts=IdempotentStarts(runs, stores.runs),
+            starts=starts,
+            turns=Turns(
+                store=stores.conversations,
+                runs=runs,
+                starts=starts,
+                workflows=workflows,
+                file_inputs=file_inputs,
+                hooks=hooks,
+                clock=clock,
+            ),
+            conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
@@ -155,5 +179,6 @@ async def assemble(
             files=FileService(files, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
+            tools=tools,
             clock=clock,
         )

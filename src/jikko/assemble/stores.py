@@ -2,6 +2,7 @@
 
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -15,18 +16,29 @@ from jikko.files.signing import load_or_create_key
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
-from jikko.store.memory import MemoryAppStore, MemoryCallbackStore, MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.memory import (
+    MemoryAppStore,
+    MemoryCallbackStore,
+    MemoryConversationStore,
+    MemoryEndUserStore,
+    MemoryFileIndex,
+    MemoryRunStore,
+)
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
+from jikko.store.sqlite.stored_environments import stored_environments
+from jikko.values import Json
 
 
 class Stores(NamedTuple):
@@ -34,6 +46,7 @@ class Stores(NamedTuple):
 
     apps: AppStore
     runs: RunStore
+    conversations: ConversationStore
     callbacks: CallbackStore
     end_users: EndUserStore
     file_index: FileIndex
@@ -63,6 +76,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
     return Stores(
         SqliteAppStore(database),
         SqliteRunStore(database),
+        SqliteConversationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
@@ -74,16 +88,29 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
 def in_memory_stores() -> Stores:
     """Stores that are gone with the process."""
     apps, files = MemoryAppStore(), MemoryFileIndex()
-    runs = MemoryRunStore(apps)
+    conversations = MemoryConversationStore()
+    runs = MemoryRunStore(apps, conversations)
     return Stores(
         apps,
         runs,
+        conversations,
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
         files,
         MemoryBlobs(),
         secrets.token_bytes(32),
     )
+
+
+def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
+    """What ``jikko apps env`` has set in the data folder, by app and variable. The folder need not be there.
+
+    Reads, and nothing else: the database of an earlier version stays one, and a server does not notice.
+
+    Raises:
+        StoreUnavailable: The database cannot be read.
+    """
+    return stored_environments(settings.database)
 
 
 def sqlite_suffices() -> bool:

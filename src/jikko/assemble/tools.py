@@ -11,16 +11,20 @@ from jikko.ports.clock import Clock
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
 from jikko.ports.http import HttpClient
+from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
 from jikko.strategies.service import StrategyService
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
+from jikko.tools.config import ToolsFile
 from jikko.tools.directory import ToolsDirectory
+from jikko.tools.file import read_tools_file
 from jikko.tools.mcp.mcp_tools import McpTools
 from jikko.tools.openapi.api_tools import ApiTools
 from jikko.tools.service import ToolService
+from jikko.tools.workflow_tools import WorkflowTools
 
 
 def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> ToolsDirectory:
@@ -43,6 +47,15 @@ def known_strategies(settings: Settings, environment: Mapping[str, str] = os.env
     return StrategyService(plugins.strategies)
 
 
+def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> ToolsFile:
+    """What the tools file says.
+
+    Raises:
+        InvalidSettings: It cannot be used.
+    """
+    return read_tools_file(settings.tools, environment)
+
+
 def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ) -> Tools:
     """The same, only to be looked up: what they would need to be called is left out.
 
@@ -53,7 +66,14 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     directory = make_directory(settings, nothing, environment)
     plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
     tools = make_tools(
-        settings, directory, http=nothing, files=nothing, documents=nothing, sandbox=nothing, plugins=plugins
+        settings,
+        directory,
+        http=nothing,
+        files=nothing,
+        documents=nothing,
+        sandbox=nothing,
+        workflows=nothing,
+        plugins=plugins,
     )
     return tools
 
@@ -66,6 +86,7 @@ def make_tools(
     files: FileStore,
     documents: DocumentReader,
     sandbox: Sandbox,
+    workflows: InnerWorkflows,
     plugins: Tools,
     clock: Clock = time.time,
 ) -> ToolService:
@@ -73,6 +94,7 @@ def make_tools(
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(directory, http, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
+        "workflow": WorkflowTools(directory, workflows),
         "plugin": plugins,
     }
     return ToolService(

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from jikko.dify import events as wire
+from jikko.dify import events as dify_events
+from jikko.dify.turn_events import TurnEvents
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -37,11 +38,15 @@ class Messages:
         self._started: RunStarted | None = None
         self._forms: dict[str, FormRequested] = {}
         """Forms that are open."""
+        self._turn: TurnEvents | None = None
+        """Of a run that answers a message."""
         self._hiding: set[str] = set()
         """Containers under way that hide failed rounds, by execution."""
         self._held: dict[tuple[str, int], list[Event]] = {}
         for event in before:
             self._remember(event)
+            if self._turn is not None:
+                self._turn.note(event)
 
     def frames(self, events: Iterable[Event]) -> bytes:
         """The frames of some events; empty if there is nothing to show."""
@@ -50,6 +55,8 @@ class Messages:
     def _remember(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._started = event
+            if event.turn is not None:
+                self._turn = TurnEvents(self._owner, event)
         elif isinstance(event, FormRequested):
             self._forms[event.form_id] = event
         elif isinstance(event, FormClosed):
@@ -57,12 +64,18 @@ class Messages:
 
     def _of(self, event: Event) -> list[bytes]:
         self._remember(event)
+        if self._turn is not None and isinstance(event, (RunPaused, RunResumed)):
+            self._turn.note(event)
         if isinstance(event, RunPaused):
-            return [self._told("workflow_paused", wire.run_paused(self._paused(event), list(self._forms.values())))]
+            return [
+                self._frame_of(
+                    "workflow_paused", dify_events.run_paused(self._paused(event), list(self._forms.values()))
+                )
+            ]
         if isinstance(event, RunResumed) and self._started is not None:
-            started = wire.run_started(self._owner, self._started, "resumption")
+            started = dify_events.run_started(self._owner, self._started, "resumption")
             started.created_at = int(event.at)
-            return [self._told("workflow_started", started)]
+            return [self._frame_of("workflow_started", started)]
         if isinstance(event, NodeEvent):
             if isinstance(event, ContainerStarted) and event.hides_failed_rounds:
                 self._hiding.add(event.execution_id)
@@ -79,8 +92,10 @@ class Messages:
                 return [frame for part in shown for frame in self._frame(part)]
         return self._frame(event)
 
-    def _told(self, name: str, data: Struct) -> bytes:
-        return wire.frame(wire.message(self._owner, name, data))
+    def _frame_of(self, name: str, data: Struct) -> bytes:
+        if self._turn is not None:
+            return dify_events.frame(self._turn.told(name, data))
+        return dify_events.frame(dify_events.message(self._owner, name, data))
 
     def _paused(self, event: RunPaused) -> RunRecord:
         """The record as it was at the pause."""
@@ -89,5 +104,7 @@ class Messages:
         return record
 
     def _frame(self, event: Event) -> list[bytes]:
-        message = wire.event_message(self._record, event)
-        return [] if message is None else [wire.frame(message)]
+        if self._turn is not None:
+            return [dify_events.frame(message) for message in self._turn.of(self._record, event)]
+        message = dify_events.event_message(self._record, event)
+        return [] if message is None else [dify_events.frame(message)]

@@ -1,12 +1,13 @@
 """What a running node sees of its run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import AgentLogged, FormClosed, FormRequested, NodeStarted, ReasoningChunk, StepRecorded, Usage
+from jikko.events import AgentLogged, FormClosed, FormRequested, NodeStarted, ReasoningChunk, StepRecorded, Turn, Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
 from jikko.nodes.contract import AgentCounts, RoundOutcome, RunInfo, Values, Variables
@@ -14,17 +15,14 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector
 
-if TYPE_CHECKING:
-    from jikko.engine.runner import Runner
-
 
 class NodeContext:
     """The ``ContainerContext`` of one execution (and so the ``Context``). It is its own ``Variables``."""
 
-    __slots__ = ("_budget", "_frame", "_node", "_recorded", "_runner", "_started", "get")
+    __slots__ = ("_budget", "_frame", "_loop", "_node", "_recorded", "_started", "get")
 
-    def __init__(self, runner: "Runner", frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
-        self._runner = runner
+    def __init__(self, loop: RunLoop, frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
+        self._loop = loop
         self._frame = frame
         self._node = node
         self._started = started
@@ -47,7 +45,7 @@ class NodeContext:
 
     @property
     def recorded(self) -> Variables:
-        secrets = self._runner.state.graph.secrets
+        secrets = self._loop.state.graph.secrets
         if not secrets:
             return self
         if self._recorded is None:
@@ -57,11 +55,11 @@ class NodeContext:
 
     @property
     def run(self) -> RunInfo:
-        return self._runner.info
+        return self._loop.info
 
     @property
     def services(self) -> NodePorts:
-        return self._runner.services
+        return self._loop.services
 
     @property
     def node_id(self) -> str:
@@ -74,15 +72,19 @@ class NodeContext:
     @property
     def idempotency_key(self) -> str:
         path = "".join(f"/{entry.node_id}.{entry.index}" for entry in self._started.rounds)
-        return f"{self._runner.info.run_id}{path}/{self._node.id}"
+        return f"{self._loop.info.run_id}{path}/{self._node.id}"
 
     @property
     def form(self) -> FormClosed | None:
-        return self._runner.state.answers.get(self.execution_id)
+        return self._loop.state.answers.get(self.execution_id)
 
     @property
     def requested_form(self) -> FormRequested | None:
-        return self._runner.state.forms.get(self.execution_id)
+        return self._loop.state.forms.get(self.execution_id)
+
+    @property
+    def turn(self) -> Turn | None:
+        return self._loop.state.turn
 
     @property
     def is_nested(self) -> bool:
@@ -90,29 +92,29 @@ class NodeContext:
 
     @property
     def depth(self) -> int:
-        return self._runner.state.depth
+        return self._loop.state.depth
 
     def now(self) -> float:
-        return self._runner.recorder.clock()
+        return self._loop.events.clock()
 
     def say(self, name: str, text: str) -> None:
         # Text of nodes in containers is shown when the container's value is. Source: spec/events.md §4.
-        if not self._started.rounds and not self._runner.has_ended:
-            self._runner.recorder.show(self._runner.state.release.streamed((self._node.id, name), text))
-            self._runner.recorder.flush()
+        if not self._started.rounds and not self._loop.has_ended:
+            self._loop.events.show(self._loop.state.release.streamed((self._node.id, name), text))
+            self._loop.events.flush()
 
     def think(self, text: str, *, final: bool = False) -> None:
-        if self._started.rounds or self._runner.has_ended:
+        if self._started.rounds or self._loop.has_ended:
             return
-        if self._runner.state.release.shows_reasoning(self._node.id):
+        if self._loop.state.release.shows_reasoning(self._node.id):
             event = ReasoningChunk(at=self.now(), node_id=self._node.id, text=text, final=final)
-            self._runner.recorder.emit(event)
-            self._runner.recorder.flush()
+            self._loop.events.emit(event)
+            self._loop.events.flush()
 
     def log(self, entry: LogMessage) -> None:
-        if self._runner.has_ended:
+        if self._loop.has_ended:
             return
-        self._runner.recorder.emit(
+        self._loop.events.emit(
             AgentLogged(
                 at=self.now(),
                 execution_id=self.execution_id,
@@ -126,22 +128,22 @@ class NodeContext:
                 metadata=dict(entry.metadata),
             )
         )
-        self._runner.recorder.flush()
+        self._loop.events.flush()
 
     @property
     def steps(self) -> Sequence[StepRecorded]:
-        return self._runner.state.steps.get(self.execution_id, ())
+        return self._loop.state.steps.get(self.execution_id, ())
 
     @property
     def agents(self) -> AgentCounts:
-        return self._runner.state.agents
+        return self._loop.state.agents
 
     def record_step(
         self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
     ) -> None:
-        if self._runner.has_ended or self.execution_id not in self._runner.state.starts:
+        if self._loop.has_ended or self.execution_id not in self._loop.state.starts:
             return
-        self._runner.recorder.emit_owed(
+        self._loop.events.emit_durable(
             StepRecorded(
                 at=self.now(),
                 execution_id=self.execution_id,
@@ -151,10 +153,10 @@ class NodeContext:
                 usage=usage,
             )
         )
-        self._runner.recorder.flush()
+        self._loop.events.flush()
 
     async def settle(self) -> None:
-        await self._runner.recorder.settle()
+        await self._loop.events.durability_barrier()
 
     def begin(
         self,
@@ -164,17 +166,17 @@ class NodeContext:
         variables: Mapping[str, Json] | None = None,
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        return Rounds(self._runner).begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
+        return Rounds(self._loop).begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
 
     @property
     def has_rounds(self) -> bool:
-        return Rounds(self._runner).has_begun(self.execution_id)
+        return Rounds(self._loop).has_begun(self.execution_id)
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        Rounds(self._runner).announce(self.execution_id, index, variables)
+        Rounds(self._loop).announce(self.execution_id, index, variables)
 
     async def give_way(self) -> None:
-        await Rounds(self._runner).give_way()
+        await Rounds(self._loop).give_way()
 
     async def run_round(
         self,
@@ -184,4 +186,4 @@ class NodeContext:
         is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
         self._budget = self._recorded = None
-        return await Rounds(self._runner).run(self.execution_id, index, variables, collect, is_last)
+        return await Rounds(self._loop).run(self.execution_id, index, variables, collect, is_last)

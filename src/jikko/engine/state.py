@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
-from jikko.engine.text_release import Chunk, Release
+from jikko.engine.text_release import Chunk, TextRelease
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -32,6 +32,8 @@ from jikko.events import (
     RunStarted,
     StepRecorded,
     TextChunk,
+    TextReplaced,
+    Turn,
     Usage,
 )
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
@@ -82,6 +84,11 @@ class Frame:
             else:
                 self.due.append((body.root, None))
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens in it."""
+        return self.failure is not None or not (self.due or self.open)
+
 
 class ContainerState:
     """A container under way."""
@@ -107,7 +114,7 @@ class RunState:
         """Rounds under way."""
         self.containers: dict[str, ContainerState] = {}
         """Containers under way, by execution."""
-        self.release = Release(graph, self.top.schedule.skipped, scope.get)
+        self.release = TextRelease(graph, self.top.schedule.skipped, scope.get)
         self.started_at = 0.0
         self.depth = 0
         """See ``RunStarted``."""
@@ -117,6 +124,10 @@ class RunState:
         self.exceptions = 0
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
+        self.turn: Turn | None = None
+        """Of a run that answers a message."""
+        self.text: list[str] = []
+        """The text that was shown, in pieces."""
         self.interrupted: dict[str, int] = {}
         """Executions that were under way when a process died, with how often that happened without any progress."""
         self._parked = False
@@ -154,7 +165,12 @@ class RunState:
             case NodeFinished():
                 return self._node_finished(event)
             case TextChunk():
-                pass
+                self.text.append(event.text)
+                self.release.told(event.selector, event.text)
+            case TextReplaced():
+                self.text = [event.text]
+                if event.reason:
+                    self.release.close()
             case StepRecorded():
                 self._step_recorded(event)
             case NodeAttempted():
@@ -163,6 +179,8 @@ class RunState:
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
+                    # A message has its answer once; of a workflow's text Dify shows every attempt.
+                    self.release.restarted(event.node_id, behind=self.turn is None)
                     self.total_steps += 1
                     self.exceptions += 1
                     self.usage = added(self.usage, event.usage)
@@ -189,7 +207,7 @@ class RunState:
             case RunRecovered():
                 died = not self._parked
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + died for id_ in event.in_flight}
-                # The time in which nobody ran it does not count.
+                # The time in which no process ran it does not count.
                 self.elapsed, self.running_since, self._parked = max(self.elapsed, event.elapsed), event.at, False
             case _:
                 pass
@@ -215,10 +233,15 @@ class RunState:
 
     def _run_started(self, event: RunStarted) -> list[Chunk]:
         self.started_at = self.running_since = event.at
+        self.depth = event.depth
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)
         scope.write("conversation", self.graph.conversation)
+        self.turn = event.turn
+        if event.turn is not None:
+            scope.write("sys", {"conversation_id": event.turn.conversation_id})
+            scope.write("conversation", event.turn.variables)
         scope.write(self.graph.root_id, event.inputs)
         return self.release.begin()
 
@@ -264,6 +287,8 @@ class RunState:
         frame.scope.write(event.node_id, event.outputs)
         if node.type == "end" and not self._in_iteration(event.rounds):
             self.outputs.update(event.outputs)
+        elif node.type == "answer" and self.turn is not None and not self._in_iteration(event.rounds):
+            self._answered(event)
         elif node.type == "loop-end":
             frame.ended = True
         handle = event.handle if node.branch else None
@@ -277,6 +302,13 @@ class RunState:
                 chunks += self.release.edge_taken(node.position, target)
         # Dify tells the end of a container before the text that it lets go, that of other nodes behind it.
         return ((), chunks) if node.body is not None else (chunks, ())
+
+    def _answered(self, event: NodeFinished) -> None:
+        """The texts of answers follow one another in the outputs; so do their files."""
+        for name, value in event.outputs.items():
+            before = self.outputs.get(name)
+            joins = isinstance(before, (str, list)) and type(before) is type(value)
+            self.outputs[name] = before + value if joins else value
 
     def _forget(self, execution_id: str, rounds: Rounds, frame: Frame) -> None:
         """An execution is not under way any more."""

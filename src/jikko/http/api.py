@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.conversations.turns import Turns
 from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.clock import Clock
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.retry import Retries
@@ -24,6 +26,8 @@ class Api:
     apps: Apps
     runs: Runs
     starts: IdempotentStarts
+    turns: Turns
+    conversations: ConversationStore
     retries: Retries
     workflows: Workflows
     end_users: EndUsers
@@ -39,9 +43,13 @@ class Api:
     root_path: str = ""
     """The path below which clients reach the server, unless a proxy says another; empty for none."""
     proxies: TrustedProxies | None = None
-    """Whose word on requests is taken; ``None``: nobody's."""
+    """The proxies whose headers are taken; ``None``: no proxy's."""
     ping_seconds: float = PING_SECONDS
 
     def fresh(self, value: Json, base_url: str) -> Json:
         """The value with urls of files that have not expired."""
         return self.files.fresh(value, base_url=base_url)
+
+    def fresh_text(self, text: str, base_url: str) -> str:
+        """The text with urls of files that have not expired."""
+        return self.files.fresh_text(text, base_url=base_url)

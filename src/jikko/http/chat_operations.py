@@ -13,27 +13,7 @@ _PAGE: Final[Schema] = {"type": "integer", "minimum": 1}
 _PAGES: Final = (("page", _PAGE, "Default 1."), ("limit", _PAGE, "Default 20."))
 
 _CHAT: Final[tuple[tuple[str, str, str, Whose, str], ...]] = (
-    ("POST", "/v1/chat-messages", "chat", "body", "Chat"),
-    ("POST", "/v1/chat-messages/{task_id}/stop", "stop_chat", "body", "Stop a chat message"),
     ("GET", "/v1/messages/{message_id}/suggested", "suggested_questions", "query", "Next questions"),
-    ("GET", "/v1/messages", "messages", "query, or nobody's", "List messages"),
-    ("GET", "/v1/conversations", "conversations", "query, or nobody's", "List conversations"),
-    ("DELETE", "/v1/conversations/{conversation_id}", "delete_conversation", "body, or nobody's", "Delete one"),
-    ("POST", "/v1/conversations/{conversation_id}/name", "rename_conversation", "body, or nobody's", "Rename one"),
-    (
-        "GET",
-        "/v1/conversations/{conversation_id}/variables",
-        "conversation_variables",
-        "query, or nobody's",
-        "List the variables of a conversation",
-    ),
-    (
-        "PUT",
-        "/v1/conversations/{conversation_id}/variables/{variable_id}",
-        "set_conversation_variable",
-        "body, or nobody's",
-        "Set a variable of a conversation",
-    ),
 )
 IDS: Final = ("conversation_id", "variable_id", "message_id", "annotation_id", "job_id")
 
@@ -63,18 +43,7 @@ def _operations() -> Iterator[Operation]:
     annotation = "/v1/apps/annotations/{annotation_id}"
     reply = "/v1/apps/annotation-reply/{action}"
     status = f"{reply}/status/{{job_id}}"
-    feedback = "/v1/messages/{message_id}/feedbacks"
     yield from (
-        Operation("POST", feedback, chat.give_feedback, "Rate an answer", {}, (*_WITH_BODY, 404), ids=_ids(feedback)),
-        Operation(
-            "GET",
-            "/v1/app/feedbacks",
-            chat.list_feedbacks,
-            "List ratings",
-            {200: chat.Feedbacks},
-            _REFUSED,
-            query=(_PAGES[0], ("limit", {**_PAGE, "maximum": 101}, "Default 20.")),
-        ),
         Operation(
             "GET",
             "/v1/apps/annotations",

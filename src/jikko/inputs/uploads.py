@@ -140,6 +140,10 @@ class FileService:
         """The value with urls of stored files that have not expired."""
         return self._store.renewed(value, base_url=base_url)
 
+    def fresh_text(self, text: str, *, base_url: str = "") -> str:
+        """The text with urls of stored files that have not expired."""
+        return self._store.renewed_text(text, base_url=base_url)
+
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
         """A file by its signed url; no key is needed.
 
@@ -149,7 +153,7 @@ class FileService:
 
         Raises:
             InvalidParam: The url is not complete.
-            NotFound: The signature is wrong or has expired, or the file is gone. Which one is not told.
+            NotFound: The signature is wrong or has expired, or the file is gone. The error does not say which.
         """
         timestamp, nonce, sign = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
         if not timestamp or not nonce or not sign:
@@ -219,7 +223,7 @@ def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:
     headers = {
         "Content-Type": "application/octet-stream" if as_attachment or active else _header_type(file.mime_type),
         "Content-Length": str(file.size),
-        # Whatever it is: it was uploaded by somebody, and must not act with the rights of this server's pages.
+        # Whatever it is: a user uploaded it, and it must not act with the rights of this server's pages.
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }

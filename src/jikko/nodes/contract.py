@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from jikko.events import FormClosed, FormRequested, StepRecorded, Update, Usage
+from jikko.events import FormClosed, FormRequested, StepRecorded, Turn, Update, Usage
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector, Unset
@@ -29,6 +29,8 @@ class Result(msgspec.Struct, frozen=True):
     """Entries of ``execution_metadata``."""
     steps: int = 0
     """Containers only: the ``steps`` of the completed event."""
+    resources: tuple[dict[str, Json], ...] = ()
+    """Passages of knowledge that the node's work is based on, in Dify's form: see ``NodeFinished.resources``."""
 
 
 class NodeFailure(Exception):
@@ -182,6 +184,11 @@ class Context(Protocol):
     @property
     def requested_form(self) -> FormRequested | None:
         """The form that this execution paused for, if it did."""
+        ...
+
+    @property
+    def turn(self) -> Turn | None:
+        """The message that the run answers; ``None`` if it answers none."""
         ...
 
     @property

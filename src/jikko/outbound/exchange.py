@@ -107,7 +107,7 @@ async def _read(response: aiohttp.ClientResponse, conditions: Conditions) -> Htt
     limit = conditions.max_bytes
     headers = tuple((_text(name), _text(value)) for name, value in response.raw_headers)
     if response.status in REDIRECTS and "Location" in response.headers:
-        # Its body is for nobody to read, so its encoding and its size do not matter. If it is there already the
+        # Its body is not read, so its encoding and its size do not matter. If it is there already the
         # connection is kept, otherwise it is closed.
         return HttpResponse(response.status, headers, b"")
     if response.connection is not None and isinstance(response.connection.protocol, Handler):
@@ -115,7 +115,8 @@ async def _read(response: aiohttp.ClientResponse, conditions: Conditions) -> Htt
         response.connection.protocol.expect(2 * limit + _SLACK)
     collector = BodyCollector(response.headers.get("Content-Encoding", ""), limit)
     async for chunk in response.content.iter_any():
-        collector.feed(chunk)
+        for _ in collector.feed(chunk):
+            await asyncio.sleep(0)
         if conditions.enough is not None and conditions.enough(chunk):
             response.close()
             break

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from jikko.dsl.fields import Fields
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
 from jikko.plugins.config import Network, PluginConfig, PluginsConfig
 from jikko.plugins.package.names import is_plugin_name, provider_name

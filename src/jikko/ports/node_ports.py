@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
+from jikko.ports.history import History, NoHistory
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
@@ -36,6 +37,8 @@ class ValueLimits:
     """Characters of all texts that one node makes of texts with references. Not Dify's, which has no such limit."""
     max_http_text: int = 1_048_576
     """Bytes of a text that an HTTP request node receives, decompressed."""
+    max_code_requests: int = 100
+    """HTTP requests that the program of one code node may make."""
     max_http_file: int = 10_485_760
     """Bytes of a file that an HTTP request node receives, decompressed."""
     max_tool_text: int = 10_485_760
@@ -55,5 +58,6 @@ class NodePorts:
     models: Models
     tools: Tools = field(default_factory=NoTools)
     strategies: Strategies = field(default_factory=NoStrategies)
+    history: History = field(default_factory=NoHistory)
     limits: ValueLimits = field(default_factory=ValueLimits)
     agent_limits: AgentLimits = field(default_factory=AgentLimits)

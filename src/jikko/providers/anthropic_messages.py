@@ -51,6 +51,7 @@ class AnthropicMessages:
             try:
                 async for event in events:
                     _take(event, progress)
+                    await progress.took()
             finally:
                 await events.close()
         except ModelFailure:

@@ -36,6 +36,8 @@ class ModelTraits:
     structured_output: bool | None = None
     media: Mapping[MediaKind, bool] = field(default_factory=dict)
     price: Price | None = None
+    context_size: int = 0
+    """Tokens of prompt and answer together; 0 where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ class Providers:
         return self.entries.get(model_provider(provider)) or self.entries.get(FALLBACK)
 
     def for_worker(self, workers: int) -> "Providers":
-        """The same for one of so many processes: limits are shared out, rounded up."""
+        """The same for one of ``workers`` processes: limits are shared out, rounded up."""
         shared = {
             name: replace(
                 entry,

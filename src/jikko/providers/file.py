@@ -17,7 +17,7 @@ from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
 
 _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
-_TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price")
+_TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price", "context_size")
 _OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel")
 _WHOLE: Final = ("context", "parallel")
 """Options that are whole numbers."""
@@ -52,7 +52,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
 def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file") -> Providers:
     """The providers that a text describes. See ``read_providers``."""
     try:
-        # Anchors are fine here: whoever writes this file may stop the server anyway.
+        # Anchors are fine here: the operator who writes this file may stop the server anyway.
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidSettings(f"The providers file {source} is no YAML: {_position(error)}.") from None
@@ -160,7 +160,18 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
         structured_output=_flag(fields, "structured_output"),
         media={kind: fields.boolean(name) for name, kind in _MEDIA.items() if fields.raw.get(name) is not None},
         price=_price(fields.mapping("price")) if fields.raw.get("price") is not None else None,
+        context_size=_context_size(fields),
     )
+
+
+def _context_size(fields: Fields) -> int:
+    value = fields.raw.get("context_size")
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        fields.problem("context_size", f"is {shown(value)}", "expected how many tokens prompt and answer may have")
+        return 0
+    return value
 
 
 def _price(fields: Fields) -> Price:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.concurrency.loop_share import LoopShare, Slice
+from jikko.lang.tokens import estimated
 from jikko.masking import masked
 from jikko.ports.models import (
     PRICE_UNIT,
@@ -23,11 +25,10 @@ from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.limits import Limiter
 from jikko.providers.prices import Prices
 from jikko.providers.progress import Progress
-from jikko.providers.tokens import estimated
 
 MakeBackend = Callable[[ProviderConfig], Backend]
-_BUSY: Final = 64
-"""Requests under way from which on texts that came together are told together."""
+_BUSY_REQUESTS: Final = 64
+"""Requests under way from which on texts that came together become one event."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
@@ -47,6 +48,7 @@ class ProviderModels:
         self._backends: dict[str, Backend] = {}
         self._limiters: dict[str, Limiter] = {}
         self._prices = Prices()
+        self._loop = LoopShare()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -60,6 +62,13 @@ class ProviderModels:
             structured_output=able.structured_output and "structured_output" not in unable,
         )
 
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models.context_size``: as the providers file says, or as it is generally known."""
+        config = self._config(provider, model)
+        traits = config.models.get(model)
+        own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
+        return own or await self._prices.context_size(config, provider, model)
+
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
         config = self._ready(request.provider, request.model)
@@ -72,9 +81,10 @@ class ProviderModels:
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
         async with limiter.slot(request.app_id, request.run_id, request.key):
-            if limiter.active < _BUSY:
+            if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            progress = Progress(tell if request.stream else None, config.max_answer)
+            share = Slice(self._loop, request.app_id)
+            progress = Progress(tell if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:

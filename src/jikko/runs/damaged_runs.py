@@ -1,4 +1,4 @@
-"""Runs whose logs cannot be read. They end: nobody can go on with them, and to end a log takes no reading of it."""
+"""Runs whose logs cannot be read. They end: they cannot go on, and ending a log needs no reading of it."""
 
 import logging
 from typing import Literal
@@ -9,6 +9,8 @@ from jikko.apps.versions import Workflow
 from jikko.engine.state import RunState
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunFinished
+from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.projections import TurnChanged
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 
@@ -34,7 +36,7 @@ async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, no
     """End an open run that no process executes as failed. Durable when this returns.
 
     Raises:
-        LogConflict: Somebody else has ended it, or gone on with it.
+        LogConflict: Another process has ended it, or gone on with it.
         StoreUnavailable: The database could not be written.
     """
     log.error("run %s ends as failed: %s", record.owner.run_id, damage)
@@ -64,4 +66,7 @@ async def append_end(
     after = msgspec.structs.replace(record, wake_at=None)
     after.apply(end)
     run_id = record.owner.run_id
-    await store.append(Append(run_id, await store.log_end(run_id), [end], after, mark=new_mark()))
+    answer = Answer(status="error", error=f"Run failed: {error}") if status == "failed" else Answer()
+    # What its answer was is not to be read; of a run that answers no message nothing comes of it.
+    of_turn = (TurnChanged(answer=answer),)
+    await store.append(Append(run_id, await store.log_end(run_id), [end], after, of_turn, new_mark()))

@@ -9,7 +9,7 @@ from typing import Final
 from jikko.apps.versions import Workflow, Workflows
 from jikko.dsl.changes import changed_nodes
 from jikko.dsl.start_variables import StartVariable
-from jikko.engine.retry_log import CannotRepeat, nodes_to_repeat, prefix
+from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_to_repeat
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
@@ -18,6 +18,7 @@ from jikko.inputs.variables import prepare
 from jikko.ports.clock import Clock
 from jikko.ports.file_store import FileStore
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog
@@ -25,7 +26,7 @@ from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
-_AT_ONCE: Final = 64
+_FILES_PER_TURN: Final = 64
 """Files that are looked up in one turn of the event loop."""
 
 
@@ -112,18 +113,22 @@ class Retries:
             retry_of=other.run_id,
         )
         now = self._clock()
-        system = {**began.system, "timestamp": int(now), "workflow_run_id": owner.run_id}
+        system = {**began.system, "workflow_run_id": owner.run_id}
+        if "timestamp" in system:
+            system["timestamp"] = int(now)
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        started = RunStarted(at=now, inputs=inputs, system=system)
-        events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=began.depth, turn=began.turn)
+        events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
-            if count % _AT_ONCE == 0:
+            if count % _FILES_PER_TURN == 0:
                 # There may be any number of them, and no look-up waits for anything.
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
-        return await self._runs.accept(owner, workflow, events, options)
+        # The message that the run answered is answered by this one now, which sees what that one saw.
+        opening = () if began.turn is None else (TurnRepeated(message_id=began.turn.message_id),)
+        return await self._runs.accept(owner, workflow, events, options, opening)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""

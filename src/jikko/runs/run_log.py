@@ -13,7 +13,7 @@ What moves them:
 - a write is refused for now (``StoreUnavailable``): ``sent`` falls back to ``committed``; the same again after a while,
   with what has happened meanwhile. Nothing is lost while the process lives.
 - a write is refused for good (``LogConflict``): the run is another process's. The log is *abandoned*: nothing more is
-  sent, and whoever waits gets the error.
+  sent, and all who wait get the error.
 - events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
   takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
 - ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
@@ -21,8 +21,8 @@ What moves them:
 
 Invariants: one write is under way at a time, so appends of a run reach the store in order, each at the position where
 the last one ended. An event that tells a result is shown only once it is durable, and so is everything behind it. What
-was shown or sent is never dropped. Each event is observed once, when it becomes durable. Whoever waits for a position
-is told when it is reached, or why it never will be.
+was shown or sent is never dropped. Each event is observed once, when it becomes durable. A wait for a position ends
+when the position is reached, or with the reason why it never will be.
 """
 
 import asyncio
@@ -32,20 +32,22 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 import msgspec
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
-from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
-from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
+from jikko.runs.turn_fold import TurnFold
 
 log = logging.getLogger(__name__)
 
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
-MOST_EVENTS = 1000
-"""Events of one write, some hundred kilobytes by rule: a run that has more to write lets others write between."""
+MAX_APPEND_EVENTS = 1000
+"""Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
+to write lets others write between."""
 
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
@@ -61,16 +63,21 @@ class RunLog:
         events: list[Event] | None = None,
         *,
         options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
         options: What is promised with the run, to be written with its first event.
+        opening: What else is written with its first event.
         observer: Sees what is durable.
         """
         self.record = record
         self._options = options
+        self._opening = opening
+        self._turn: TurnFold | None = None
+        """The answer that the run gives, as far as the store was given events."""
         self._observer = observer
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
@@ -132,7 +139,7 @@ class RunLog:
         if self._cut_short is not None:
             return
         known = len(self._events)
-        # The record of a run that has ended names nobody.
+        # The record of a run that has ended names no holder.
         self._holder = self.record.holder
         try:
             self._events += events
@@ -145,7 +152,7 @@ class RunLog:
         self._show()
 
     def abandon(self, error: JikkoError) -> None:
-        """Stop writing; whoever waits gets the error."""
+        """Stop writing; all who wait get the error."""
         self._abandoned = error
         if self._retry is not None:
             self._retry.cancel()
@@ -156,13 +163,13 @@ class RunLog:
         await self.committed()
 
     async def committed(self, count: int | None = None) -> None:
-        """Wait until so many events are durable; by default all that are there.
+        """Wait until ``count`` events are durable; by default all that are there.
 
         Raises:
             LogConflict: Another process has taken the run over.
             StoreUnavailable: The process ends, and the database could not be written.
             RunLeft: The process ends.
-            LogUnwritable: The run has failed, and so many events there will not be.
+            LogUnwritable: The run has failed, and its log stays shorter than that.
         """
         count = len(self._events) if count is None else count
         while self._committed < count:
@@ -249,10 +256,16 @@ class RunLog:
         append = self._unanswered
         if append is None:
             at = self._committed
-            events = self._events[at : at + MOST_EVENTS]
+            events = self._events[at : at + MAX_APPEND_EVENTS]
+            try:
+                count, packed = self._store.pack(events)
+            except Exception as error:
+                self._sent = at
+                self._cut(error)
+                return
+            del events[count:]
             record = self._record_behind(at, events)
-            projections = self._options.projections if at == 0 and self._options is not None else ()
-            append = Append(record.owner.run_id, at, events, record, projections, new_mark())
+            append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark(), packed)
             self._given = record
         at = append.at
         self._sent = at + len(append.events)
@@ -264,6 +277,22 @@ class RunLog:
             self._cut(error)
         else:
             write.add_done_callback(self._written)
+
+    def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
+        """What is written with the events at a position."""
+        first = self._events[0]
+        if not isinstance(first, RunStarted) or first.turn is None:
+            return self._options.projections if at == 0 and self._options is not None else ()
+        found: list[Projection] = []
+        if at == 0:
+            found = [*(() if self._options is None else self._options.projections), *self._opening]
+        # Events that were folded may have been dropped since.
+        if self._turn is None or self._turn.count != at:
+            is_retry = self.record.owner.retry_of is not None
+            self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
+                first, first.turn, is_retry=is_retry
+            )
+        return found + self._turn.follow(events)
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""
@@ -293,8 +322,8 @@ class RunLog:
             return
         if isinstance(error, StoreUnavailable):
             # Nothing is lost: it is all in memory, and maybe on the disk. So the very same is offered again; what has
-            # come since follows behind it. The run goes on, and nobody is told a result meanwhile.
-            # Told once: the log may be on the disk that is full.
+            # come since follows behind it. The run goes on, and no result is shown meanwhile.
+            # Logged once: the program's log may be on the disk that is full.
             level = logging.DEBUG if self._refused else logging.ERROR
             log.log(level, "run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
             self._refused = True
@@ -344,7 +373,25 @@ class RunLog:
                 future.set_result(None)
 
     async def _change(self) -> None:
-        # A future for each who waits, so that one that goes away takes nobody along.
+        # A future for each wait, so that one that is cancelled does not cancel the others.
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         await future
+
+
+def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
+    """The end of a run that cannot go on."""
+    return RunFinished(
+        at=now,
+        status="failed",
+        error=error,
+        elapsed=max(0.0, now - record.created_at),
+    )
+
+
+def unwritable(error: BaseException) -> LogUnwritable:
+    """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
+    if isinstance(error, RecursionError):
+        return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
+    kind = type(error).__name__
+    return LogUnwritable(f"The log of the run cannot be written: {kind}. The log of the server says more.")

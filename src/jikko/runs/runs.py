@@ -1,14 +1,13 @@
 """Runs: starting them, and the way to all that can be done to them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
-from jikko.cluster.alone import Alone
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
@@ -19,16 +18,18 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
+from jikko.ports.text_guard import TextGuard
 from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.history import History
 from jikko.runs.observer import RunObserver
-from jikko.runs.queued_run import opening
+from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
@@ -46,6 +47,10 @@ class StartRequest:
     """The address under which the client reached the server, for links to files."""
     options: StartOptions | None = None
     """What is promised to the client by accepting the run."""
+    end_user_id: str = ""
+    """Whose the run is; by default, of the app's end user of that name. Of an inner run, whose the outer one is."""
+    depth: int = 0
+    """See ``RunStarted``. An inner run, which has one from 1, waits for no slot: its caller has one."""
 
 
 class Runs:
@@ -62,22 +67,30 @@ class Runs:
         limits: RunLimits,
         admission: Admission | None = None,
         clock: Clock = time.time,
-        cluster: Cluster | None = None,
+        cluster: Cluster,
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
+        guard: Callable[[Workflow], TextGuard | None] | None = None,
     ) -> None:
         """Args:
-        cluster: The other processes; by default there are none.
+        cluster: The other processes.
         look_seconds: See ``RunTail``.
         observer: Sees what happens in the runs of this process.
+        guard: See ``Executor``.
         """
         self._apps = apps
         self._workflows = workflows
         self._file_inputs = file_inputs
         self._clock = clock
-        cluster = cluster or Alone()
         self._executor = Executor(
-            store, services, limits, admission or Admission(), clock, holder=cluster.name, observer=observer
+            store,
+            services,
+            limits,
+            admission or Admission(),
+            clock,
+            holder=cluster.name,
+            observer=observer,
+            guard=guard,
         )
         self.control = Control(
             store=store,
@@ -101,7 +114,7 @@ class Runs:
         """
         self._executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
-        end_user_id = end_user(app.id, request.user)
+        end_user_id = request.end_user_id or end_user(app.id, request.user)
         files = self._file_inputs
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
         inputs = await prepare(
@@ -127,26 +140,64 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        live = self._executor.log_of(RunRecord(owner=owner), options=request.options)
-        started = RunStarted(at=now, inputs=inputs, system=system)
-        if request.options is None and self._executor.admission.take(app.id):
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
+        return await self.begin(owner, workflow, started, options=request.options)
+
+    def require_open(self) -> None:
+        """Raises:
+        TooManyRequests: The process is about to end.
+        """
+        self._executor.require_open()
+
+    async def begin(
+        self,
+        owner: RunOwner,
+        workflow: Workflow,
+        started: RunStarted,
+        *,
+        options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
+    ) -> RunLog:
+        """Begin a run: at once if there is a slot and nothing is promised with it, else when it is its turn.
+
+        Args:
+            opening: What is written with the first event.
+
+        Raises:
+            KeyTaken, TooManyRequests: See ``start``.
+        """
+        live = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
+        if started.depth:
+            self._executor.admission.take_back(owner.app_id)
+            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+        elif options is None and self._executor.admission.take(owner.app_id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
         else:
-            await self._executor.accept(live, workflow, opening(workflow.graph, started))
+            await self._executor.accept(live, workflow, opening_of(workflow.graph, started))
         return live
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._executor.is_closing
+
     async def accept(
-        self, owner: RunOwner, workflow: Workflow, events: list[Event], options: StartOptions | None = None
+        self,
+        owner: RunOwner,
+        workflow: Workflow,
+        events: list[Event],
+        options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
     ) -> RunLog:
         """Accept a run whose log begins with these events. See ``Executor.accept``."""
-        log = self._executor.log_of(RunRecord(owner=owner), options=options)
+        log = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
         await self._executor.accept(log, workflow, events)
         return log
 
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
 
-        Whoever follows a run of another process here has until then, too.
+        Followers of runs of other processes have until then, too.
 
         Args:
             grace: Seconds that runs have to finish.

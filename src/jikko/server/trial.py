@@ -9,9 +9,9 @@ from typing import Any, Final
 from jikko.apps.versions import Workflow
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable
+from jikko.forecast.finding import Finding
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
-from jikko.nodes.unsupported import Unsupported
 from jikko.ports.file_types import mime_type_of
 from jikko.values import Json
 
@@ -35,13 +35,16 @@ def bearer(key: str, file: Path | None) -> str:
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'
 
 
-def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
+def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Finding | None = None) -> list[str]:
     """Lines that start a run of a workflow, files uploaded first; or one that says why there are none.
 
     Args:
         base: The address of the server, such as ``http://127.0.0.1:8000``.
         authorization: See ``bearer``.
+        outlook: Why every run will fail, if that is known: it is told as ``jikko check`` tells it.
     """
+    if outlook is not None and (outlook.cause == "app" or outlook.node == workflow.graph.root_id):
+        return [f"  no line to try it with: {outlook.sentence(outlook.line)}"]
     if reason := why_not(workflow):
         return [f"  no line to try it with: {reason}"]
     inputs = samples_of(workflow.inputs)
@@ -60,6 +63,7 @@ def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
             )
     body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
     return [
+        *([] if outlook is None else [f"  {outlook.sentence(outlook.line)}"]),
         *uploads,
         f"  curl -N {base}/v1/workflows/run -H {authorization} -H 'Content-Type: application/json' "
         f"-d {_word(body, ids)}",
@@ -67,19 +71,12 @@ def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
 
 
 def why_not(workflow: Workflow) -> str:
-    """Why no line can be given with which a run starts and gets behind its first node; ``""`` if one can."""
-    if workflow.document.mode != "workflow":
-        return "chat apps are not served by this version of Jikko"
-    root = workflow.graph.nodes[workflow.graph.root_id]
-    if isinstance(root.node, Unsupported):
-        return f"its first node is of type {root.type!r}, which this version of Jikko cannot run"
+    """Why there are no inputs for a line with which a run starts; ``""`` if there are."""
     return next(filter(None, (_without_sample(variable) for variable in workflow.inputs if variable.required)), "")
 
 
 def _without_sample(variable: StartVariable) -> str:
     what = f"its input {variable.name!r} "
-    if variable.type == "select" and not variable.options:
-        return what + "is a selection without options"
     if variable.type in ("file", "file-list") and _sample_file(variable) is None:
         methods = variable.allowed_file_upload_methods
         if methods and "local_file" not in methods:

@@ -58,6 +58,14 @@ class ToolsDirectory:
                 log.error("%s What it said before goes on to hold.", error)
             self._state = state
 
+    def named(self, kind: type[Provider], provider_type: str) -> list[ToolName]:
+        """The providers of one kind, in the order of the file."""
+        return [
+            ToolName(provider_type=provider_type, provider=entry.id, provider_name=entry.name, tool="")
+            for entry in self.file.providers.values()
+            if isinstance(entry, kind)
+        ]
+
     def icon(self, name: ToolName) -> Json | None:
         """The icon of a provider; ``None`` if it is not known."""
         provider = self.file.providers.get(name.provider)

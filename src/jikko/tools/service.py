@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from jikko.events import Usage
 from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
@@ -10,6 +10,19 @@ from jikko.values import Json
 
 _NEVER: Final = frozenset({"app", "dataset-retrieval"})
 """Kinds that Dify's node knows and cannot call either. Source: Dify 1.15, spec/tools.md §1."""
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """Tools that can be listed."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``ToolService.providers``."""
+        ...
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``ToolService.offered``."""
+        ...
 
 
 class ToolService:
@@ -57,6 +70,22 @@ class ToolService:
             raise ToolFailure(
                 f"it was not done within {self._seconds:g} s (the limit is set by JIKKO_TOOL_SECONDS)"
             ) from None
+
+    def providers(self) -> list[ToolName]:
+        """The providers that are known by name: a name of each without that of a tool."""
+        found = [ToolName(provider_type="builtin", provider=name, tool="") for name in sorted(self._builtin_names)]
+        for kind in self._kinds.values():
+            found += kind.providers() if isinstance(kind, Offering) else []
+        return found
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """All tools of a provider; its server is asked, if only it can tell.
+
+        Raises:
+            ToolNotFound: It is not set up, or does not answer.
+        """
+        kind = self._require(provider)
+        return await kind.offered(provider) if isinstance(kind, Offering) else []
 
     async def close(self) -> None:
         """See ``Tools.close``."""

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from jikko.dify import bodies as run_bodies
-from jikko.dify import events as wire
+from jikko.dify import bodies
+from jikko.dify import events as dify_events
 from jikko.dify.stream import Messages
 from jikko.errors import JikkoError, RunLeft
 from jikko.events import RunFinished
@@ -23,12 +23,12 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     api, run = request.api, start.run
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
-        return EventStream(_messages(api, run), headers)
+        return streamed(request, run, headers)
     owner = run.record.owner
-    location = f"{request.root_path}/v1/workflows/run/{owner.run_id}"
+    location = location_of(request, run)
     if mode == "async":
         await run.committed(1)
-        return Response(run_bodies.running_body(run.record), 202, {**headers, "Location": location})
+        return Response(bodies.running_body(run.record), 202, {**headers, "Location": location})
     try:
         end = await run.ended()
     except RunLeft as parked:
@@ -36,10 +36,20 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
         error = Error(parked.code, str(parked), parked.status, owner.task_id, owner.run_id)
         return refusal(error, {**headers, "Location": location})
     if isinstance(end, RunFinished):
-        return Response(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
+        return Response(bodies.blocking_body(run.record, end.outputs), headers=headers)
     forms = forms_of(run.record, await api.runs.control.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
-    return Response(run_bodies.paused_body(run.record, waiting), headers=headers)
+    return Response(bodies.paused_body(run.record, waiting), headers=headers)
+
+
+def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:
+    """The events of a run, as they come."""
+    return EventStream(_messages(request.api, run), headers)
+
+
+def location_of(request: Request, run: Started) -> str:
+    """Where a run is read."""
+    return f"{request.root_path}/v1/workflows/run/{run.record.owner.run_id}"
 
 
 async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
@@ -52,4 +62,4 @@ async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
             elif not batch:
                 yield PING
     except JikkoError as error:
-        yield wire.error_frame(run.record.owner, error)
+        yield dify_events.error_frame(run.record.owner, error)

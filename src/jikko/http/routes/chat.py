@@ -22,16 +22,8 @@ NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 UNAVAILABLE: Final = "App unavailable, please check your app configurations."
 _NO_CHAT: Final = "Chat is not served by this version of Jikko."
 
-Whose = Literal["body", "body, or nobody's", "query", "query, or nobody's"]
+Whose = Literal["body", "body, optional", "query", "query, optional"]
 """Where a request says whose it is, and whether it must."""
-
-
-class FeedbackRequest(Struct):
-    """What somebody thinks of an answer."""
-
-    user: Annotated[Any, Meta(description="Whose message it is.")]
-    rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
-    content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
 
 
 class AnnotationRequest(Struct):
@@ -39,12 +31,6 @@ class AnnotationRequest(Struct):
 
     question: Annotated[str, Meta(extra=must("must be a string"))]
     answer: Annotated[str, Meta(extra=must("must be a string"))]
-
-
-class Feedbacks(Struct):
-    """What was thought of answers: nothing, as there are no messages."""
-
-    data: list[dict[str, Any]] = []
 
 
 class Annotations(Struct):
@@ -87,22 +73,6 @@ def for_completion_apps(name: str) -> Handler:
     return refuse
 
 
-async def give_feedback(request: Request) -> Answer:
-    """``POST /v1/messages/{message_id}/feedbacks``: of apps of every mode; there are no messages."""
-    await authenticated(request)
-    body = await request.json()
-    user_of(body)
-    checked(body, FeedbackRequest)
-    raise NotFound("Message Not Exists.")
-
-
-async def list_feedbacks(request: Request) -> Answer:
-    """``GET /v1/app/feedbacks``: of apps of every mode."""
-    await authenticated(request)
-    whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, 101)})
-    return json_response(Feedbacks())
-
-
 async def list_annotations(request: Request) -> Answer:
     """``GET /v1/apps/annotations``: of apps of every mode."""
     await authenticated(request)
@@ -143,11 +113,11 @@ async def annotation_reply_status(request: Request) -> Answer:
 
 
 async def _check_user(request: Request, whose: Whose) -> None:
-    said: Mapping[str, Any] = await request.json() if whose.startswith("body") else request.query
+    fields: Mapping[str, Any] = await request.json() if whose.startswith("body") else request.query
     if whose in ("body", "query"):
-        user_of(said)
+        user_of(fields)
     else:
-        user_named(said.get("user"))
+        user_named(fields.get("user"))
 
 
 def _no_chat(app: App) -> JikkoError:
@@ -157,5 +127,5 @@ def _no_chat(app: App) -> JikkoError:
 
 
 def _no_annotations() -> JikkoError:
-    told = "Annotations belong to chats, which this version of Jikko does not serve."
-    return WrongAppMode(told, code="app_unavailable")
+    message = "Annotations belong to chats, which this version of Jikko does not serve."
+    return WrongAppMode(message, code="app_unavailable")

@@ -74,7 +74,7 @@ async def download_made(request: Request) -> Answer:
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
-    """The body of a request, as far as it has at most so many bytes: a form that announces no length is kept on disk.
+    """The body of a request, which may have ``limit`` bytes at most: a form that announces no length is kept on disk.
 
     Raises:
         PayloadTooLarge: When it is received, and is larger.

@@ -1,7 +1,7 @@
 """The Agent node: a strategy asks a model and calls tools until it has an answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self
 
 from jikko.dsl.fields import Fields
@@ -10,6 +10,8 @@ from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_o
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.agents.masks import Masks
 from jikko.nodes.contract import AgentContext, NodeFailure, Result
+from jikko.nodes.model.memory import Memory, Said
+from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import (
     AgentModel,
@@ -20,6 +22,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
+from jikko.ports.models import Message
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
@@ -48,6 +51,7 @@ class AgentNode:
 
     name: StrategyName
     parameters: tuple[AgentParameter, ...]
+    memory: Memory
     is_server_side: bool
     """Whether it is of the version whose configuration no file has."""
 
@@ -63,6 +67,7 @@ class AgentNode:
                 plugin=data.text("plugin_unique_identifier"),
             ),
             parameters=tuple(parameter for parameter in read if parameter is not None),
+            memory=Memory.from_dsl(data),
             is_server_side=server_side,
         )
 
@@ -109,6 +114,11 @@ class AgentNode:
             outputs=made, inputs=inputs, usage=used, metadata={"agent_log": outputs.log(), **metadata}
         )  # fmt: skip
 
+    async def _history(self, ctx: AgentContext, model: AgentModel) -> tuple[Message, ...]:
+        """The conversation so far, as much of it as the model has room for."""
+        config = ModelConfig(model.provider, model.model, model.mode, model.parameters)
+        return tuple(_said(each) for each in await self.memory.recall(ctx, config, with_files=False))
+
     def _recorded(self, ctx: AgentContext, metadata: Mapping[str, Json]) -> dict[str, Json]:
         """What is recorded of the parameters.
 
@@ -131,7 +141,9 @@ class AgentNode:
             value = None if written is None else written.value(ctx.variables)
             match parameter.kind:
                 case "model":
-                    models[name] = model_of(value, ctx.services.models, ())
+                    model = model_of(value, ctx.services.models)
+                    history = await self._history(ctx, model) if strategy.takes_history else ()
+                    models[name] = replace(model, history=history)
                 case "tools":
                     tools[name] = await tools_of(
                         value, ctx.services.tools, ctx.variables, app_id=ctx.run.app_id
@@ -150,6 +162,10 @@ class AgentNode:
             user=run.user,
             key=ctx.idempotency_key,
         )
+
+
+def _said(said: Said) -> Message:
+    return Message(said.role, (said.text,))
 
 
 def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:

@@ -12,7 +12,7 @@ from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
 from jikko.nodes.contract import NodeFailure, Variables
 from jikko.ports.agents import AgentModel, AgentTool
-from jikko.ports.models import Message, Mode, ModelFailure, Models
+from jikko.ports.models import Mode, ModelFailure, Models
 from jikko.ports.tools import ToolName, ToolNotFound, Tools
 from jikko.values import UNSET, Json, Selector, encode_json
 
@@ -102,7 +102,7 @@ class _Escaped:
         return value
 
 
-def model_of(value: Json, models: Models, history: tuple[Message, ...]) -> AgentModel:
+def model_of(value: Json, models: Models) -> AgentModel:
     """The model that a parameter chooses.
 
     Raises:
@@ -124,7 +124,6 @@ def model_of(value: Json, models: Models, history: tuple[Message, ...]) -> Agent
         mode=cast(Mode, mode if mode in ("chat", "completion") else "chat"),
         parameters=dict(parameters) if isinstance(parameters, Mapping) else {},
         abilities=abilities,
-        history=history,
     )
 
 

@@ -3,6 +3,7 @@
 Source: Dify 1.15, spec/tools.md §1.4.
 """
 
+import json
 import mimetypes
 from typing import Final
 from uuid import uuid4
@@ -23,7 +24,7 @@ from jikko.ports.tools import (
     ToolMessage,
     VariableMessage,
 )
-from jikko.values import Json, encode_json, is_too_deep
+from jikko.values import Json, encode_json, is_too_deep, type_of
 
 MAX_MESSAGES: Final = 100_000
 """What a tool may say in one call, in messages."""
@@ -108,6 +109,9 @@ class ToolOutputs:
             return
         self._spend_value(value)
         self._variables[name] = value
+        if type_of(value) in ("file", "array[file]"):
+            # As recorded: what is shown of it is the object, not a link to the file.
+            self._ctx.say(name, _as_object(value))
 
     def _spend_value(self, value: Json) -> None:
         if is_too_deep(value):
@@ -157,3 +161,10 @@ class ToolOutputs:
             )
         except FileTooLarge as error:
             raise ToolFailure(f"a file of it is too large: {error}") from None
+
+
+def _as_object(value: Json) -> str:
+    """A file, or a list of some, as text that shows every field."""
+    if isinstance(value, list):
+        return "\n".join(f"- {item}" for item in value)
+    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from jikko.dsl.fields import Fields
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import Problem
 from jikko.plugins.package.archive import Archive
 from jikko.plugins.package.names import is_plugin_name

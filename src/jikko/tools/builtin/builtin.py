@@ -1,6 +1,7 @@
 """The tools that Jikko has itself, as Dify has them in its tree."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -63,17 +64,14 @@ class BuiltinTools:
     async def close(self) -> None:
         """See ``Tools.close``."""
 
-    def all(self) -> list[Tool]:
-        """Every tool, by provider and name."""
-        return [
-            Tool(
-                name=ToolName(provider_type="builtin", provider=provider, tool=name),
-                parameters=tool.parameters,
-                description=tool.description,
-            )
-            for provider, tools in self._providers.items()
-            for name, tool in tools.items()
-        ]
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return [ToolName(provider_type="builtin", provider=name, tool="") for name in self._providers]
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        names = self._providers.get(provider.provider, ())
+        return [await self.find(replace(provider, tool=name)) for name in names]
 
 
 def _address(symbol: str) -> str:

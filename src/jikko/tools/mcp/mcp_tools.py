@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from jikko.dsl.fields import Fields
@@ -98,6 +99,21 @@ class McpTools:
 
     async def close(self) -> None:
         """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return self._directory.named(McpProvider, "mcp")
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        await self._directory.refresh()
+        found = self._directory.provider(provider, McpProvider)
+        _require_library()
+        try:
+            tools = await self.tools_of(found, await self._directory.credentials(found, ""))
+        except ToolFailure as failure:
+            raise ToolNotFound(f"{found.name} does not say what tools it has: {failure}") from None
+        return [_tool(replace(provider, tool=name), tools) for name in tools]
 
     async def tools_of(
         self, provider: McpProvider, auth: Auth, *, wanted: str = "", app_id: str = ""

@@ -1,6 +1,7 @@
 """Tools of OpenAPI documents."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from jikko.events import Usage
 from jikko.masking import masked
@@ -88,6 +89,16 @@ class ApiTools:
 
     async def close(self) -> None:
         """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return self._directory.named(ApiProvider, "api")
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        await self._directory.refresh()
+        found = self._directory.provider(provider, ApiProvider)
+        return [self._tool(found, replace(provider, tool=name)) for name in found.operations]
 
     def _tool(self, provider: ApiProvider, name: ToolName) -> Tool:
         operation = self._operation(provider, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.dsl.fields import Fields, shown
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import Problem
 from jikko.ports.tools import ToolParameter
 from jikko.values import Json
@@ -72,6 +72,9 @@ def read_document(text: str, where: str, problems: list[Problem]) -> dict[str, O
         where: The path of the text in the file that it stands in.
         problems: Takes what is wrong with it.
     """
+    if len(text) > _LIMITS.max_bytes:
+        problems.append(Problem(where, f"has more than {_LIMITS.max_bytes} characters"))
+        return {}
     try:
         raw = parse(text, _LIMITS)
     except YamlProblem as problem:

@@ -18,6 +18,8 @@ WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
 _OLD: Final = f"SELECT key, status, created_at, run_id {_FROM_OLD} ORDER BY created_at LIMIT ?"
 _COUNT: Final = f"SELECT count(*) {_FROM_OLD}"
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
+_REMOVE_PIECES: Final = "DELETE FROM run_log WHERE run = ?"
+"""A process that died has left them behind."""
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
 _UNUSED_PAGES: Final = "PRAGMA freelist_count"
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
@@ -45,11 +47,12 @@ class Retention:
             old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
             for key, status, created_at, run_id in old:
                 connection.execute(_REMOVE_LOG, (key,))
+                connection.execute(_REMOVE_PIECES, (key,))
                 connection.execute(_REMOVE, (key,))
                 self._projections.changed(RunChange(key, app, run_id, created_at, status, None), connection)
             removed += len(old)
         if removed:
-            # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
+            # One by one: before Python 3.12 the statement gives back one page, whatever its number is.
             for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
                 connection.execute(_GIVE_BACK).fetchall()
         return removed
