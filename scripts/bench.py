@@ -22,6 +22,7 @@ BENCHMARKS = (
     "store",
     "sandbox",
     "streaming_models",
+    "plugins",
     "idle_streams",
     "footprint",
     "workers",

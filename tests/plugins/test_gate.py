@@ -60,6 +60,12 @@ async def test_only_who_has_its_secret_passes() -> None:
     assert "GET /a?b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" in passed
 
 
+async def test_who_asks_at_once_for_its_address_gets_the_same() -> None:
+    made = Gate(Tunnels())
+    assert len(set(await asyncio.gather(*(made.listen() for _ in range(5))))) == 1
+    await made.close()
+
+
 async def test_a_tunnel_carries_bytes_both_ways() -> None:
     async with echo() as port, gate(["127.0.0.0/8"]) as (made, secret):
         reader, writer = await asyncio.open_connection("127.0.0.1", made.port)

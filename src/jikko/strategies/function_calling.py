@@ -22,7 +22,7 @@ from jikko.ports.agents import (
     StrategyName,
     StrategyParameter,
 )
-from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage
+from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage, plain
 from jikko.ports.models import Tool as Function
 from jikko.ports.models import ToolCall as FunctionCall
 from jikko.ports.tools import (
@@ -183,7 +183,8 @@ class FunctionCalling:
                 "increasing the iteration limit."
             )
         elif tool is None:
-            answer["tool_response"] = f"there is not a tool named {call.name}"
+            answer["tool_response"] = error = f"there is not a tool named {call.name}"
+            answer["meta"] = {"time_cost": 0.0, "error": error, "tool_config": {}}
         elif arguments is None:
             answer["tool_response"] = "tool invoke error: the arguments of the call are no JSON object"
         else:
@@ -292,7 +293,7 @@ def _times(began: float) -> dict[str, Any]:
 
 
 def _spent(usage: ModelUsage) -> dict[str, Json]:
-    return {"total_price": float(usage.total_price), "currency": usage.currency, "total_tokens": usage.total_tokens}
+    return {"total_price": plain(usage.total_price), "currency": usage.currency, "total_tokens": usage.total_tokens}
 
 
 def _metadata(usages: Sequence[ModelUsage]) -> dict[str, Json]:

@@ -60,6 +60,7 @@ class Gate:
         self._most = most
         self._head_seconds = head_seconds
         self._secret = secrets.token_urlsafe(24)
+        self._starting = asyncio.Lock()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._files: dict[str, Offered] = {}
@@ -69,9 +70,10 @@ class Gate:
 
     async def listen(self) -> str:
         """Its address as a proxy, with what lets a plugin in."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=_HEAD)
-            self.port = self._server.sockets[0].getsockname()[1]
+        async with self._starting:
+            if self._server is None:
+                self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=_HEAD)
+                self.port = self._server.sockets[0].getsockname()[1]
         return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
 
     @contextmanager

@@ -24,7 +24,7 @@ from jikko.plugins.process.wire import (
     session_in,
 )
 
-_PIECE: Final = 1 << 16
+_PIECE: Final = 1 << 15
 """Bytes that are read at a time: what a flood of small messages costs the event loop at once."""
 _LAST_WORDS: Final = 600
 
