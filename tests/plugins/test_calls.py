@@ -1,5 +1,6 @@
 """Tools and strategies of an installed plugin, by the ports that nodes have; the stand-in runs under its lock."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from jikko.ports.models import (
 )
 from jikko.ports.tools import BlobMessage, JsonMessage, TextMessage, ToolFailure, ToolName, ToolNotFound
 from tests.plugins.calling import world
+from tests.plugins.packages import files
+from tests.plugins.waiting import until
+from tests.plugins.world import installed, packages
 
 pytestmark = pytest.mark.anyio
 
@@ -179,3 +183,31 @@ async def test_a_strategy_that_is_not_there_is_named(home: Path) -> None:
     async with world(home) as here:
         with pytest.raises(ToolNotFound, match="has no strategy 'none'; it has ask"):
             here.strategies.find(StrategyName(provider="tester/stand_in/agent", strategy="none"))
+
+
+async def test_a_plugin_that_is_removed_while_it_works_ends_its_call_and_takes_no_other(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    async with world(tmp_path / "home") as here:
+        call = asyncio.create_task(here.said("wait", seconds=1))
+        await until(lambda: here.runtime.pool.processes and here.runtime.pool.processes[0].calls)
+        async with packages(tmp_path / "home") as made:
+            assert len(made.remove("tester/stand_in")) == 1
+        assert await call == [TextMessage("waited")]
+        with pytest.raises(ToolNotFound, match="not installed"):
+            await here.said("echo", words="x")
+
+
+async def test_a_newer_version_takes_calls_while_the_older_one_ends_its_own(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    async with world(tmp_path / "home") as here:
+        call = asyncio.create_task(here.said("wait", seconds=1))
+        await until(lambda: here.runtime.pool.processes and here.runtime.pool.processes[0].calls)
+        await installed(tmp_path / "home", files(version="0.0.2"))
+        name = ToolName(provider_type="builtin", provider="tester/stand_in/stand_in", tool="echo")
+        tool = here.tools.known(name)
+        assert tool is not None
+        assert tool.plugin is not None
+        assert tool.plugin.startswith("tester/stand_in:0.0.2@")
+        assert await here.said("echo", words="new") == [TextMessage("new")]
+        assert await call == [TextMessage("waited")]
+        assert len(here.runtime.pool.processes) == 2

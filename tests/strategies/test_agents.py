@@ -269,3 +269,18 @@ async def test_an_agent_goes_on_where_it_was_and_asks_nothing_twice(tmp_path: Pa
     assert kinds == ["model", "tool", "model"]
     labels = [entry["label"] for entry in outcome.node.metadata["agent_log"]]
     assert labels == ["ROUND 1", "gpt-4o Thought", "CALL weekday", "ROUND 2", "gpt-4o Thought"]
+
+
+async def test_an_agent_calls_a_workflow_like_any_other_tool(tmp_path: Path) -> None:
+    named = [{"variable": "s", "value_selector": ["start", "s"]}]
+    inner = workflow({"type": "template-transform", "template": "«{{ s }}»", "variables": named}, {"r": "output"})
+    file = tmp_path / "tools.yml"
+    listed = "{type: workflow, name: shout, label: Shout, app: models, parameters: [{name: s, form: llm}]}"
+    file.write_text(f"tools: {{shout: {listed}}}")
+    entry = tool("shout", provider="shout", kind="workflow", provider_id="shout")
+    async with world(tmp_path, calls(("shout", {"s": "日本"})), says("done"), tools=file) as (model, assembly):
+        await assembly.apps.publish(inner, source="inner")
+        outer = workflow(agent(entry), OUTPUTS).replace(b"name: models", b"name: outer")
+        outcome = await finished(await begun(assembly, outer))
+    assert outcome.end.status == "succeeded", outcome.end.error
+    assert model.bodies[1]["messages"][-1]["content"] == '{"r": "«日本»"}'

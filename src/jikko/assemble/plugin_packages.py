@@ -15,6 +15,7 @@ from jikko.assemble.stores import in_memory_stores
 from jikko.errors import InvalidSettings
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
+from jikko.ports.agents import StrategyName
 from jikko.ports.models import Models
 from jikko.ports.tools import BlobMessage, ToolNotFound
 from jikko.providers.fake import FakeModels
@@ -104,6 +105,10 @@ class PluginPackages:
 
     def lacks(self, need: PluginNeed) -> str:
         """What a workflow lacks for one of its needs; ``""`` if nothing."""
+        from jikko.strategies.function_calling import is_meant
+
+        if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
+            return ""  # Jikko has it itself
         kind: Kind = "tools" if need.kind == "tool" else "agent_strategies"
         try:
             entry, provider = self.runtime.find(
