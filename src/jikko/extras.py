@@ -11,6 +11,7 @@ WHAT_FOR: Final[Mapping[Extra, str]] = {
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
     "local": "models that run in this process, of type llama_cpp",
     "mcp": "tools of MCP servers",
+    "plugins": "installing Dify's plugins",
 }
 """What each is needed for."""
 

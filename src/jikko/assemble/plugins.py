@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.dsl.repair import tool_provider
 from jikko.errors import InvalidSettings
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from jikko.plugins.runtime import PluginRuntime
     from jikko.plugins.strategies import PluginStrategies
     from jikko.plugins.tools import PluginTools
+
+
+class PluginsAtHand(NamedTuple):
+    """What there is of plugins."""
+
+    installed: int
+    landlock: int
+    """The version of Landlock that the kernel has; 0: none."""
 
 
 class Plugins:
@@ -133,6 +141,20 @@ class _Strategies:
 
     async def close(self) -> None:
         """See ``Strategies.close``."""
+
+
+def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.environ) -> PluginsAtHand:
+    """What there is of plugins in a data folder. Starts nothing.
+
+    Raises:
+        InvalidSettings: The plugins file, or the list of plugins, cannot be read.
+    """
+    from jikko.plugins.file import read_plugins_file
+    from jikko.plugins.install.installed import Installed
+    from jikko.plugins.process.confine import landlock_abi
+
+    read_plugins_file(settings.plugins, environment)
+    return PluginsAtHand(len(Installed(settings.plugin_folder).entries()), landlock_abi())
 
 
 def missing(subject: str, provider: str, exact: str) -> ToolNotFound:

@@ -10,7 +10,7 @@ import click
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-@click.command(short_help="Install packages, folders, or plugins by name.")
+@click.command(short_help="Install plugins.")
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
 @click.option("--again", is_flag=True, help="Install anew what is there already.")
 @home_option
