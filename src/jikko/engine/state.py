@@ -174,8 +174,6 @@ class RunState:
             case StepRecorded():
                 self._step_recorded(event)
             case NodeAttempted():
-                # A further attempt asks anew.
-                self.steps.pop(event.execution_id, None)
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
