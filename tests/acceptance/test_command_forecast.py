@@ -179,14 +179,25 @@ def test_settings_count(jikko: Command, tmp_path: Path) -> None:
     assert jikko("check", file, "--json", JIKKO_HTTP_ALLOW="10.0.0.0/8").lines[0]["verdict"] == "runs"
 
 
-def test_a_chat_app_is_told_as_the_api_tells_it(jikko: Command, tmp_path: Path) -> None:
+def test_a_chat_app_is_checked_and_shown_like_a_workflow(jikko: Command, tmp_path: Path) -> None:
     file = tmp_path / "chat.yml"
     file.write_text(ECHO.replace('"mode": "workflow"', '"mode": "advanced-chat"'))
     outcome = jikko("check", file)
     assert outcome.code == 0
-    assert outcome.out.splitlines()[-1] == f"{file}: will fail: chat apps are not served yet"
-    ran = jikko("run", file, "-i", "q=x")
-    assert (ran.code, ran.out, ran.err) == (1, "", f"Error: {file}: chat apps are not served yet\n")
+    assert outcome.out.splitlines()[-1].startswith(f"{file}: runs")
+    assert "/v1/chat-messages" in jikko("show", file).out
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+def test_other_modes_are_refused_by_name_with_the_reason(jikko: Command, tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "app.yml"
+    file.write_text(json.dumps({"app": {"name": "x", "mode": mode}, "kind": "app", "model_config": {"model": {}}}))
+    for command in (("check",), ("apps", "import"), ("run",)):
+        outcome = jikko(*command, file)
+        told = outcome.out + outcome.err
+        assert outcome.code != 0
+        assert f"'{mode}'" in told
+        assert "has no workflow" in told
 
 
 INPUTS: list[dict[str, Any]] = [

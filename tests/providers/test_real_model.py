@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -22,7 +23,7 @@ from jikko.providers.file import parse_providers
 from jikko.providers.models import ProviderModels
 from tests.effort import PATIENCE
 from tests.providers.test_tool_messages import CLOCK, CONVERSATION, WEATHER, request
-from tests.providers.tiny_model import write_tiny_model
+from tests.providers.tiny_model import CONTEXT, write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
 
 pytestmark = [
@@ -203,3 +204,9 @@ async def test_a_model_of_a_file_takes_answers_of_tools_and_calls_one_that_it_mu
     assert answered.usage.completion_tokens > 0
     assert called.usage.completion_tokens > 0
     assert {call.name for call in called.tool_calls} <= {"clock"}
+
+
+def test_each_answer_has_the_context_that_the_providers_file_names(server: dict[str, Any]) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    props = httpx.get(server["base_url"].removesuffix("/v1") + "/props", headers=headers).json()
+    assert props["default_generation_settings"]["n_ctx"] == CONTEXT

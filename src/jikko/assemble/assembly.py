@@ -170,7 +170,7 @@ async def assemble(
                 clock=clock,
             ),
             conversations=stores.conversations,
-            retention=Retention(stores.runs, files, clock),
+            retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
             callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),

@@ -47,7 +47,7 @@ def make_node_ports(
     Args:
         directory: What the tools file says.
         inner: Runs workflows that are called as tools.
-        history: What was said in conversations.
+        history: The earlier turns of conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
         environment: What ``${NAME}`` in the plugins file stands for.
@@ -85,7 +85,6 @@ def make_node_ports(
         files=files,
         documents=documents,
         models=models,
-        tools=tools,
         strategies=StrategyService(plugins.strategies),
         agent_limits=AgentLimits(
             model_calls=settings.agent_model_calls,
@@ -94,6 +93,7 @@ def make_node_ports(
             price=settings.agent_price,
         ),
         history=history,
+        tools=tools,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,

@@ -9,7 +9,6 @@ iteration before it has nothing to go over. ``may_fail``: it depends on the run.
 
 Cause: TypeAlias = Literal[
     "document",
-    "app",
     "node_type",
     "tool",
     "code",

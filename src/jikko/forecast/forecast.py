@@ -25,9 +25,6 @@ from jikko.nodes.mocked import Mocked, MockedBranch
 
 Verdict: TypeAlias = Literal["runs", "may_fail", "will_fail", "cannot_be_imported"]
 
-UNSERVED_MODES: Final = {"advanced-chat": "chat apps are not served yet"}
-"""The modes of apps that can be imported, and why they do not run."""
-
 _VERDICTS: Final[dict[Level, Verdict]] = {
     "error": "cannot_be_imported",
     "will_fail": "will_fail",
@@ -91,7 +88,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
         if problem.fatal or not (problem.where in explained or problem.where.startswith(tuple(idle)))
     ]
     if document is not None and graph is not None:
-        findings += _of_app(document, installation)
+        findings += _of_models(installation)
         if refused:
             findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
         findings += _of_secrets(document, name)
@@ -122,9 +119,7 @@ def app_name(document: Document, source: str) -> str:
     return document.name or PurePath(source).stem
 
 
-def _of_app(document: Document, installation: Installation) -> Iterator[Finding]:
-    if document.mode in UNSERVED_MODES:
-        yield Finding("will_fail", "app", "app.mode", UNSERVED_MODES[document.mode])
+def _of_models(installation: Installation) -> Iterator[Finding]:
     if installation.no_start:
         yield Finding("will_fail", "model", "", installation.no_start.removesuffix("."))
 

@@ -56,8 +56,8 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
-    tools: Tools = field(default_factory=NoTools)
     strategies: Strategies = field(default_factory=NoStrategies)
     history: History = field(default_factory=NoHistory)
+    tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)
     agent_limits: AgentLimits = field(default_factory=AgentLimits)

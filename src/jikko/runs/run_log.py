@@ -31,9 +31,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
-from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.observer import RunObserver, observe
@@ -48,6 +49,9 @@ _RETRY_WAIT = 0.5
 MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
 to write lets others write between."""
+
+_MANY = 64
+"""Events that take a fraction of a millisecond to be written."""
 
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
@@ -65,6 +69,7 @@ class RunLog:
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
+        share: LoopShare | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
@@ -72,6 +77,7 @@ class RunLog:
         options: What is promised with the run, to be written with its first event.
         opening: What else is written with its first event.
         observer: Sees what is durable.
+        share: Of the event loop, among logs that have much to write.
         """
         self.record = record
         self._options = options
@@ -79,6 +85,7 @@ class RunLog:
         self._turn: TurnFold | None = None
         """The answer that the run gives, as far as the store was given events."""
         self._observer = observer
+        self._share = share
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
         self._holder = record.holder
@@ -103,6 +110,11 @@ class RunLog:
         """Why the log takes no more events."""
         self.on_lost: Callable[[], None] | None = None
         """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
+
+    @property
+    def turn(self) -> TurnFold | None:
+        """The answer that the run gives, as far as the store was given events; ``None``: it answers no message."""
+        return self._turn
 
     @property
     def may_have_callback(self) -> bool:
@@ -251,6 +263,14 @@ class RunLog:
                     yield []
 
     def _write(self) -> None:
+        """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
+        come together, and all who have got one go on to write."""
+        if self._share is not None and len(self._events) - self._committed > _MANY:
+            self._share.later(self.record.owner.app_id, self._write_now)
+        else:
+            self._write_now()
+
+    def _write_now(self) -> None:
         if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
         append = self._unanswered
@@ -292,7 +312,13 @@ class RunLog:
             self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
                 first, first.turn, is_retry=is_retry
             )
-        return found + self._turn.follow(events)
+        following = self._turn.follow(events)
+        began, changed = found[-1] if found else None, following[-1] if following else None
+        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
+            # It has ended in its first burst, as many do: the message is written once.
+            message = msgspec.structs.replace(began.message, answer=changed.answer)
+            found[-1:], following[-1:] = [msgspec.structs.replace(began, message=message)], []
+        return found + following
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""

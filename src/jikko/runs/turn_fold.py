@@ -133,11 +133,11 @@ class TurnFold:
             return Answer(text=self.text, files=self._files, metadata=self.metadata(), forms=forms)
         if end is not None and self.turn.streamed:
             return Answer(status="paused", text=self.text, forms=forms)
-        # Of a pause that its client was told in one answer Dify keeps the form alone. [QUIRK]
+        # Of a pause that its client got in one answer Dify keeps the form alone. [QUIRK]
         return Answer(forms=forms)
 
     def metadata(self, *, is_whole: bool = True) -> Metadata:
-        """What is told of the answer.
+        """What comes with the answer.
 
         Args:
             is_whole: Whether the run has ended, so that its usage is known.
@@ -202,7 +202,7 @@ def _price(price: str) -> str:
 
 
 def _identity(file: Json) -> Json:
-    """By which a file of an answer is told from others."""
+    """What distinguishes a file of an answer from others."""
     return file.get("related_id") or file.get("url") or FILE_IDENTITY
 
 

@@ -16,6 +16,7 @@ from jikko.ports.file_types import mime_type_of
 from jikko.values import Json
 
 _USER: Final = "me"
+_QUESTION: Final = "Hello!"
 _UNKNOWN: Final = "application/octet-stream"
 """An upload without a type is refused."""
 _NAMES: Final = {"document": "sample.txt", "image": "sample.png", "audio": "sample.mp3", "video": "sample.mp4"}
@@ -36,14 +37,15 @@ def bearer(key: str, file: Path | None) -> str:
 
 
 def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Finding | None = None) -> list[str]:
-    """Lines that start a run of a workflow, files uploaded first; or one that says why there are none.
+    """Lines that start a run of a workflow, files uploaded first, or one that says why there are none. A chat app is
+    asked something.
 
     Args:
         base: The address of the server, such as ``http://127.0.0.1:8000``.
         authorization: See ``bearer``.
         outlook: Why every run will fail, if that is known: it is told as ``jikko check`` tells it.
     """
-    if outlook is not None and (outlook.cause == "app" or outlook.node == workflow.graph.root_id):
+    if outlook is not None and outlook.node == workflow.graph.root_id:
         return [f"  no line to try it with: {outlook.sentence(outlook.line)}"]
     if reason := why_not(workflow):
         return [f"  no line to try it with: {reason}"]
@@ -61,12 +63,15 @@ def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Find
                 f"  {shell}=$(echo sample | curl -s {base}/v1/files/upload -H {authorization} -F user={_USER} "
                 f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or _UNKNOWN}')} | {_ID})"
             )
+    is_chat = workflow.document.mode == "advanced-chat"
     body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
+    path = "chat-messages" if is_chat else "workflows/run"
+    if is_chat:
+        body = {"query": _QUESTION, **body, "conversation_id": ""}
     return [
         *([] if outlook is None else [f"  {outlook.sentence(outlook.line)}"]),
         *uploads,
-        f"  curl -N {base}/v1/workflows/run -H {authorization} -H 'Content-Type: application/json' "
-        f"-d {_word(body, ids)}",
+        f"  curl -N {base}/v1/{path} -H {authorization} -H 'Content-Type: application/json' -d {_word(body, ids)}",
     ]
 
 

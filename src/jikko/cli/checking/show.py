@@ -82,7 +82,8 @@ def _entry(source: DslSource, outside: Any) -> dict[str, Any]:
         node["line"], _ = positions.at(node.pop("where")) or (0, 0)
     sample = found.pop("sample")
     needs = [dict(zip(("provider", "model", "node"), need, strict=True)) for need in found["models"]]
-    example = {"inputs": sample, "command": command_line(source.name, sample), "curl": curl_line(sample)}
+    curl = curl_line(sample, mode=checked.document.mode)
+    example = {"inputs": sample, "command": command_line(source.name, sample), "curl": curl}
     return {"file": source.name, "error": "", **found, "models": needs, "example": example}
 
 

@@ -153,14 +153,13 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     """
     from jikko.apps.versions import check
     from jikko.cli.failure import Failure
-    from jikko.forecast.forecast import UNSERVED_MODES
     from jikko.graph.mocks import unknown_mocks
     from jikko.nodes.registry import BY_TYPE
 
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
-    if document.mode in UNSERVED_MODES:
-        raise Failure(f"{wanted.file}: {UNSERVED_MODES[document.mode]}", code="not_workflow_app")
+    if document.mode == "advanced-chat":
+        raise Failure(f"{wanted.file} is a chat app: it answers questions, and is served", code="not_workflow_app")
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
     mocks = json.loads(assembly.settings.mocks or "{}")

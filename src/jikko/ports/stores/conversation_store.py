@@ -61,7 +61,7 @@ class ConversationStore(Protocol):
 
         Args:
             at: When, if that is to count as a change of it.
-            only_if_due: Only if it still waits for one: somebody may have named it, or deleted it, meanwhile.
+            only_if_due: Only if it still waits for one: a client may have named it, or deleted it, meanwhile.
 
         Returns:
             It, as it is now; ``None`` if there is no such one, or it waits for no name.
@@ -140,8 +140,12 @@ class ConversationStore(Protocol):
         """Change a variable. Durable when it returns. ``False``: there is no such one."""
         ...
 
-    async def uses_file(self, app_id: str, file_id: str) -> bool:
-        """Whether an uploaded file came with a message of the app."""
+    async def uses_file(self, app_id: str | None, file_id: str) -> bool:
+        """Whether a stored file is one of a message of the app, or of any app (``None``)."""
+        ...
+
+    async def files(self) -> set[str]:
+        """The ids of all stored files of messages."""
         ...
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
