@@ -24,6 +24,7 @@ BENCHMARKS = (
     "packages",
     "chats",
     "streaming_models",
+    "plugins",
     "idle_streams",
     "tools",
     "footprint",

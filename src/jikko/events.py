@@ -238,6 +238,33 @@ class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", k
     final: bool = False
 
 
+class AgentLogged(msgspec.Struct, tag_field="event", tag="agent_logged", kw_only=True, omit_defaults=True):
+    """An agent tells what it does. An entry with the id of an earlier one takes its place."""
+
+    at: float
+    execution_id: str
+    node_id: str
+    entry_id: str
+    label: str
+    parent_id: str | None = None
+    status: Literal["start", "success", "error"] = "success"
+    error: str | None = None
+    data: dict[str, Json] = {}
+    metadata: dict[str, Json] = {}
+
+
+class StepRecorded(msgspec.Struct, tag_field="event", tag="step_recorded", kw_only=True, omit_defaults=True):
+    """A model or a tool answered an agent: should the agent run again after a crash, it is not asked again."""
+
+    at: float
+    execution_id: str
+    kind: Literal["model", "tool"]
+    request: str
+    """A digest of what was asked."""
+    answer: Json
+    usage: Usage | None = None
+
+
 class FormRequested(msgspec.Struct, tag_field="event", tag="form_requested", kw_only=True, omit_defaults=True):
     """A human-input node waits for its form. Source: spec/events.md §3."""
 
@@ -333,6 +360,8 @@ Event: TypeAlias = (
     | TextChunk
     | TextReplaced
     | ReasoningChunk
+    | AgentLogged
+    | StepRecorded
     | FormRequested
     | FormClosed
     | RunPaused
@@ -342,7 +371,7 @@ Event: TypeAlias = (
     | RunFinished
 )
 
-_TRANSIENT = (NodeStarted, TextChunk, TextReplaced, ReasoningChunk, RoundStarted, RunBegan)
+_TRANSIENT = (NodeStarted, TextChunk, TextReplaced, ReasoningChunk, AgentLogged, RoundStarted, RunBegan)
 
 
 def is_transient(event: Event) -> bool:

@@ -20,6 +20,7 @@ _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
+_CONFINE = ("require", "off")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -65,6 +66,30 @@ class Settings:
     """Characters of all that a tool may say in one call."""
     tool_max_files: int = 64 << 20
     """Bytes of all files that a tool may make in one call."""
+    plugins: Path | None = None
+    """A YAML file that has credentials of plugins, other names for them, and the model that summarises for tools."""
+    plugins_confine: str = "require"
+    """Whether plugins are locked: `require`, or `off`, which lets them do all that the server may."""
+    plugins_keys: Path | None = None
+    """A PEM file of public keys (RSA), such as the marketplace's, whose signatures of plugins are believed."""
+    plugins_market: str = ""
+    """The address that `jikko plugins install author/name` downloads from. Empty: it does not."""
+    plugin_seconds: float = 600.0
+    """Seconds that one call of a plugin may take."""
+    plugin_idle_seconds: float = 300.0
+    """Seconds after which a plugin that has nothing to do is ended."""
+    plugin_processes: int = 16
+    """Processes of plugins at once; the one that was not used for longest makes room."""
+    plugin_memory: int = 2 << 30
+    """Bytes of memory that one process of a plugin may use."""
+    agent_model_calls: int = 200
+    """Times that the agents of one run may ask a model together. 0: no limit."""
+    agent_tool_calls: int = 500
+    """Calls of tools that the agents of one run may make together. 0: no limit."""
+    agent_tokens: int = 0
+    """Tokens that the agents of one run may use together. 0: no limit."""
+    agent_price: float = 0.0
+    """What the agents of one run may cost together, by the prices of the models. 0: no limit."""
     fake_models: bool = False
     """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
     mocks: str = ""
@@ -185,6 +210,8 @@ class Settings:
             yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
+        if self.plugins_confine not in _CONFINE:
+            yield f"plugins_confine is {self.plugins_confine!r}; expected {' or '.join(_CONFINE)}."
         if self.log_level.lower() not in _LOG_LEVELS:
             yield f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}."
 
@@ -202,6 +229,11 @@ class Settings:
     def files(self) -> Path:
         """The folder of the contents of files."""
         return self.home / "files"
+
+    @property
+    def plugin_folder(self) -> Path:
+        """The folder of installed plugins."""
+        return self.home / "plugins"
 
     @property
     def packages_folder(self) -> Path:
@@ -230,6 +262,7 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         max_queued_runs=share(settings.max_queued_runs),
         http_connections=share(settings.http_connections),
         knowledge_memory=share(settings.knowledge_memory),
+        plugin_processes=share(settings.plugin_processes),
     )
 
 
@@ -240,7 +273,7 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    named = ("home", "providers", "tools", "packages")
+    named = ("home", "providers", "tools", "packages", "plugins", "plugins_keys")
     paths = {name: Path(values[name]) for name in named if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}

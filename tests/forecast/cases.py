@@ -82,7 +82,7 @@ def with_key(request: Node, key: str) -> Node:
 
 TOOL = (
     "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed",
-    "replace the node by an HTTP Request node",
+    "jikko plugins install langgenius/google_translate",
 )
 BACK = "def main():\n    return {'r': 'x'}\n"
 _SELECTION = {"variable": "s", "label": "s", "type": "select", "required": True, "options": []}
@@ -95,13 +95,14 @@ FAILING: dict[str, Case] = {
             node(
                 "agent",
                 "agent",
-                agent_strategy_name="function_calling",
+                agent_strategy_provider_name="langgenius/agent/agent",
+                agent_strategy_name="ReAct",
                 agent_parameters={"tools": {"type": "constant", "value": [{"tool_name": "current_time"}]}},
             )
         ),
         "agent",
-        "node_type",
-        ("agent function_calling (tools current_time) cannot be run by Jikko", "an LLM node"),
+        "tool",
+        ("the agent strategy ReAct is part of the plugin langgenius/agent", "function_calling: choose that"),
     ),
     "a knowledge base": Case(
         one(node("k", "knowledge-retrieval", query_variable_selector=["start", "q"], dataset_ids=["x"])),

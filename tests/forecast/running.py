@@ -7,12 +7,13 @@ from typing import Any
 
 from jikko.apps.versions import Checked, check
 from jikko.assemble import assemble
-from jikko.assemble.tools import known_tools
+from jikko.assemble.tools import known_strategies, known_tools
 from jikko.errors import JikkoError
 from jikko.events import NodeFinished, RunFinished
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.forecast.installation import Installation, installation
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.agents import Strategies
 from jikko.ports.tools import Tools
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
@@ -38,12 +39,17 @@ def foretold(text: str | bytes, here: Installation | None = None) -> Forecast:
 
 def here(providers: Path | None, **more: Any) -> Installation:
     """An installation with no environment variables."""
-    return installation(providers, {}, **{"tools": _tools, **more})
+    return installation(providers, {}, **{"tools": _tools, "strategies": _strategies, **more})
 
 
 def _tools() -> Tools:
     """Those of an installation without a tools file."""
     return known_tools(Settings(home=Path()), {})
+
+
+def _strategies() -> Strategies:
+    """Those of an installation without plugins."""
+    return known_strategies(Settings(home=Path()), {})
 
 
 async def ran(text: str | bytes, inputs: Mapping[str, Any], home: Path, providers: Path | None) -> Ran:

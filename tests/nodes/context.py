@@ -1,19 +1,21 @@
 """What nodes are given in tests: a context without an engine, and stand-ins for the outside world."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
+from jikko.engine.state import AgentTotals
 from jikko.errors import Problem
-from jikko.events import FormClosed, FormRequested, Turn
+from jikko.events import FormClosed, FormRequested, StepRecorded, Turn, Usage
 from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.tools import LogMessage
 from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
 
 
@@ -128,6 +130,7 @@ class FakeContext:
         self.turn: Turn | None = None
         self.at: float = 0.0
         self.said: list[tuple[str, str]] = []
+        self.logged: list[LogMessage] = []
         given = {"http": http, "files": files, "limits": limits or ValueLimits()}
         absent = {entry.name: _Absent() for entry in dataclasses.fields(NodePorts)}
         build: Callable[..., NodePorts] = NodePorts
@@ -161,3 +164,19 @@ class FakeContext:
 
     def think(self, text: str, *, final: bool = False) -> None:
         """Nobody listens."""
+
+    # What agents do besides.
+
+    steps: Sequence[StepRecorded] = ()
+    agents: AgentTotals = AgentTotals()
+
+    def log(self, entry: LogMessage) -> None:
+        self.logged.append(entry)
+
+    def record_step(
+        self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
+    ) -> None:
+        """Nothing is kept."""
+
+    async def settle(self) -> None:
+        """Nothing waits to be written."""

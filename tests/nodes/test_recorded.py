@@ -18,6 +18,7 @@ from jikko.engine.masked import mask
 from jikko.events import FormClosed
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.agents import AgentLimits
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.ports.knowledge import NoKnowledge
 from jikko.ports.models import Completion, ModelFailure
@@ -26,6 +27,7 @@ from jikko.ports.tools import ParameterForm, ToolParameter
 from jikko.values import Json
 from tests.nodes.context import FakeContext, ScriptedHttp, fields, file
 from tests.nodes.models import MODEL, ScriptedModels
+from tests.nodes.strategies import ScriptedStrategies, agent
 from tests.nodes.tools import ScriptedTools, say
 
 pytestmark = pytest.mark.anyio
@@ -71,7 +73,15 @@ class Surroundings(FakeContext):
         }
         super().__init__(values, http=http, secrets=frozenset({"KEY"}) if secret else frozenset())
         self.tools = ScriptedTools([ToolParameter(name=name, form=form) for name, form in PARAMETERS])
-        replaced: Any = {"models": models, "sandbox": Sandbox(), "tools": self.tools, "knowledge": NoKnowledge()}
+        self.strategies = ScriptedStrategies()
+        replaced: Any = {
+            "models": models,
+            "sandbox": Sandbox(),
+            "tools": self.tools,
+            "knowledge": NoKnowledge(),
+            "strategies": self.strategies,
+            "agent_limits": AgentLimits(),
+        }
         self.services = dataclasses.replace(self.services, **replaced)
         self.has_rounds = False
         self.begun: tuple[Mapping[str, Json], Mapping[str, Json] | None] | None = None
@@ -113,20 +123,30 @@ async def outcome(kind: str, data: Mapping[str, Json], key: str, *, secret: bool
     try:
         result = await run(ctx)
     except NodeFailure as failure:
-        recorded: Any = (str(failure), failure.inputs, failure.process_data)
+        recorded: Any = (str(failure), failure.inputs, failure.process_data, ctx.logged)
         done: Any = ("failed", failure.kind)
     except NodePaused as pause:
         recorded = pause.source
         done = {name: value for name, value in pause.form.items() if name != "form_token"}
     else:
-        recorded = (result.inputs, result.process_data)
-        done = (result.outputs, result.handle, result.updates)
+        recorded = (result.inputs, result.process_data, ctx.logged)
+        # The log of an agent is an output of its, and is a record all the same.
+        outputs = {name: value for name, value in result.outputs.items() if (kind, name) != ("agent", "json")}
+        done = (outputs, result.handle, result.updates)
     if ctx.begun is not None:
         begun, variables = ctx.begun
         done = (done, variables)
     sent = [dataclasses.replace(request, headers=(), body=None) for request in http.requests]
     bodies = [repr(request.body) for request in http.requests]
-    everything = (done, sent, [request.headers for request in http.requests], bodies, models.requests, ctx.tools.calls)
+    everything = (
+        done,
+        sent,
+        [request.headers for request in http.requests],
+        bodies,
+        models.requests,
+        ctx.tools.calls,
+        ctx.strategies.calls,
+    )
     return Outcome(_without_chance((recorded, begun)), _without_chance(everything))
 
 
@@ -225,6 +245,9 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
     ),
     ("start", {}),
     ("template-transform", {"template": "{{ key }}", "variables": NAMED}),
+    ("agent", agent({"type": "constant", "value": f"It is {REFERENCE}."})),
+    ("agent", agent({"type": "variable", "value": KEY})),
+    ("agent", agent({"type": "constant", "value": {"deep": [f"It is {REFERENCE}."]}})),
     ("tool", say(tool_parameters={"text": {"type": "mixed", "value": f"It is {REFERENCE}."}})),
     ("tool", say(tool_parameters={"text": {"type": "variable", "value": KEY}})),
     ("tool", say(tool_configurations={"key": {"type": "variable", "value": KEY}})),
@@ -275,6 +298,7 @@ HEADERS: Final = f"X-Key: {REFERENCE}"
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
+        ("agent", agent({"type": "variable", "value": KEY}, fail={"type": "constant", "value": "yes"})),
         ("http-request", http(authorization=api_key("custom"))),
         ("http-request", http(authorization=api_key("bearer"), headers=HEADERS)),
         ("http-request", http(authorization=api_key("basic"))),

@@ -8,14 +8,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from jikko.events import TextChunk
+from jikko.ports.models import Message
+from jikko.providers.backends import BACKENDS
+from jikko.providers.file import parse_providers
+from jikko.providers.models import ProviderModels
 from tests.effort import PATIENCE
+from tests.providers.test_tool_messages import CLOCK, CONVERSATION, WEATHER, request
 from tests.providers.tiny_model import CONTEXT, write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
 
@@ -164,6 +171,39 @@ async def test_a_model_file_that_is_missing_fails_the_node(tmp_path: Path) -> No
         outcome = await finished(await begun(assembly, workflow(LLM, {"answer": "text"})))
 
     assert outcome.node.error_type == "ModelNotExistError"
+
+
+async def test_a_model_of_a_file_takes_answers_of_tools_and_calls_one_that_it_must(model_file: Path) -> None:
+    spoken = [replace(message, parts=(message.text,)) for message in CONVERSATION]
+    models = ProviderModels(
+        parse_providers(
+            yaml.safe_dump(
+                {"providers": {"llama_cpp": {"type": "llama_cpp", "path": str(model_file), "context": 8192}}}
+            ),
+            {},
+        ),
+        BACKENDS,
+    )
+    try:
+        answered = await models.complete(
+            request(
+                *spoken, provider="llama_cpp", tools=(WEATHER, CLOCK), tool_choice="auto", parameters={"max_tokens": 8}
+            )
+        )
+        called = await models.complete(
+            request(
+                Message("user", ("The time?",)),
+                provider="llama_cpp",
+                tools=(CLOCK,),
+                tool_choice="required",
+                parameters={"max_tokens": 200, "seed": 1},
+            )
+        )
+    finally:
+        await models.close()
+    assert answered.usage.completion_tokens > 0
+    assert called.usage.completion_tokens > 0
+    assert {call.name for call in called.tool_calls} <= {"clock"}
 
 
 def test_each_answer_has_the_context_that_the_providers_file_names(server: dict[str, Any]) -> None:

@@ -70,13 +70,18 @@ LLM: dict[str, Json] = {
 
 @asynccontextmanager
 async def assembled(
-    folder: Path, entry: Mapping[str, Json], *, in_memory: bool = True, environment: Mapping[str, str] | None = None
+    folder: Path,
+    entry: Mapping[str, Json],
+    *,
+    in_memory: bool = True,
+    environment: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Assembly]:
     """Everything, with one provider."""
     file = folder / "providers.yml"
     file.write_text(json.dumps({"providers": {OPENAI: dict(entry)}}))
-    settings = Settings(home=folder / "home", providers=file)
-    async with assemble(settings, in_memory=in_memory, environment=environment or {}) as assembly:
+    given = Settings(home=folder / "home", providers=file, **settings)
+    async with assemble(given, in_memory=in_memory, environment=environment or {}) as assembly:
         try:
             yield assembly
         finally:

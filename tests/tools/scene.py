@@ -13,6 +13,7 @@ from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.tools import (
     BlobMessage,
     JsonMessage,
+    NoTools,
     TextMessage,
     Tool,
     ToolCall,
@@ -100,6 +101,7 @@ async def scene(
         documents=nothing,
         sandbox=nothing,
         workflows=nothing,
+        plugins=NoTools(),
     )
     try:
         yield Scene(tools, file)

@@ -5,18 +5,21 @@ from jikko.assemble.backup import BackupTools, backup_tools
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.node_ports import mocks_of
+from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
 from jikko.assemble.stores import sqlite_suffices, stored_values
 
 __all__ = [
     "Assembly",
     "BackupTools",
+    "PluginPackages",
     "assemble",
     "backup_tools",
     "make_embedder",
     "make_models",
     "make_sandbox",
     "mocks_of",
+    "plugin_packages",
     "providers_of",
     "sandbox_limits",
     "sqlite_suffices",

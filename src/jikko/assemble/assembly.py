@@ -132,7 +132,17 @@ async def assemble(
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
         ports, tools = make_node_ports(
-            settings, providers, directory, inner, files, datasets, stores.conversations, stack, workers, clock
+            settings,
+            providers,
+            directory,
+            inner,
+            files,
+            datasets,
+            stores.conversations,
+            stack,
+            workers,
+            clock,
+            environment,
         )
         rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
         knowledge = make_knowledge(

@@ -8,7 +8,7 @@ from functools import partial
 from jikko.apps.environment import Outside
 from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.stores import stored_values
-from jikko.assemble.tools import known_tools
+from jikko.assemble.tools import known_strategies, known_tools
 from jikko.forecast.installation import Installation, installation
 from jikko.settings import Settings
 from jikko.store.sqlite.knowledge.names import known_ids
@@ -33,6 +33,7 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
         mocks=mocks_of(settings.mocks),
         tools=partial(known_tools, settings, environment),
         datasets=_datasets(settings),
+        strategies=partial(known_strategies, settings, environment),
     )
 
 

@@ -1,6 +1,7 @@
 """Picks what nodes reach the world through."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 
 from jikko.assemble.knowledge import make_retrieval
 from jikko.assemble.models import make_models
+from jikko.assemble.plugins import Plugins
 from jikko.assemble.sandboxes import make_sandbox
 from jikko.assemble.tools import make_tools
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
@@ -15,6 +17,7 @@ from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
+from jikko.ports.agents import AgentLimits
 from jikko.ports.clock import Clock
 from jikko.ports.history import History
 from jikko.ports.inner_workflows import InnerWorkflows
@@ -23,6 +26,7 @@ from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
+from jikko.strategies.service import StrategyService
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.service import ToolService
 from jikko.values import Json
@@ -39,6 +43,7 @@ def make_node_ports(
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,
+    environment: Mapping[str, str] = os.environ,
 ) -> tuple[NodePorts, ToolService]:
     """Build the ports of nodes, and the tools among them by themselves.
 
@@ -49,10 +54,11 @@ def make_node_ports(
         history: The earlier turns of conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
+        environment: What ``${NAME}`` in the plugins file stands for.
     """
     sandbox = make_sandbox(settings, workers)
     stack.push_async_callback(sandbox.close)
-    http = _http_client(settings)
+    http = http_client(settings)
     stack.push_async_callback(http.close)
     document_limits = DocumentLimits(
         max_seconds=settings.document_seconds,
@@ -66,8 +72,17 @@ def make_node_ports(
     stack.push_async_callback(models.close)
     retrieval = make_retrieval(datasets, http, models)
     stack.push_async_callback(retrieval.close)
+    plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=environment)
     tools = make_tools(
-        settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, workflows=inner, clock=clock
+        settings,
+        directory,
+        http=http,
+        files=files,
+        documents=documents,
+        sandbox=sandbox,
+        workflows=inner,
+        plugins=plugins,
+        clock=clock,
     )
     stack.push_async_callback(tools.close)
     ports = NodePorts(
@@ -77,6 +92,13 @@ def make_node_ports(
         documents=documents,
         models=models,
         knowledge=retrieval,
+        strategies=StrategyService(plugins.strategies),
+        agent_limits=AgentLimits(
+            model_calls=settings.agent_model_calls,
+            tool_calls=settings.agent_tool_calls,
+            tokens=settings.agent_tokens,
+            price=settings.agent_price,
+        ),
         history=history,
         tools=tools,
         limits=ValueLimits(
@@ -95,7 +117,8 @@ def make_node_ports(
     return ports, tools
 
 
-def _http_client(settings: Settings) -> AiohttpClient:
+def http_client(settings: Settings) -> AiohttpClient:
+    """The client of HTTP requests, as the settings have it."""
     return AiohttpClient(
         allow=allowed_networks(settings.http_allow),
         proxy=settings.http_proxy or None,

@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from jikko.assemble.plugins import Plugins
+from jikko.ports.agents import Strategies
 from jikko.ports.clock import Clock
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
@@ -14,12 +16,12 @@ from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
+from jikko.strategies.service import StrategyService
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
 from jikko.tools.config import ToolsFile
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.file import read_tools_file
 from jikko.tools.mcp.mcp_tools import McpTools
-from jikko.tools.missing_plugins import MissingPlugins
 from jikko.tools.openapi.api_tools import ApiTools
 from jikko.tools.service import ToolService
 from jikko.tools.workflow_tools import WorkflowTools
@@ -32,6 +34,17 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
         InvalidSettings: It cannot be used.
     """
     return ToolsDirectory(settings.tools, environment, apps)
+
+
+def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
+    """The strategies of agents, only to be looked up.
+
+    Raises:
+        InvalidSettings: The plugins file cannot be used.
+    """
+    nothing: Any = None
+    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
+    return StrategyService(plugins.strategies)
 
 
 def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> ToolsFile:
@@ -51,9 +64,18 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     """
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
-    return make_tools(
-        settings, directory, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing
+    plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
+    tools = make_tools(
+        settings,
+        directory,
+        http=nothing,
+        files=nothing,
+        documents=nothing,
+        sandbox=nothing,
+        workflows=nothing,
+        plugins=plugins,
     )
+    return tools
 
 
 def make_tools(
@@ -65,6 +87,7 @@ def make_tools(
     documents: DocumentReader,
     sandbox: Sandbox,
     workflows: InnerWorkflows,
+    plugins: Tools,
     clock: Clock = time.time,
 ) -> ToolService:
     """All tools of this installation. Connects to nothing, and starts nothing, yet."""
@@ -72,7 +95,7 @@ def make_tools(
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(directory, http, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "workflow": WorkflowTools(directory, workflows),
-        "plugin": MissingPlugins(),
+        "plugin": plugins,
     }
     return ToolService(
         kinds,

@@ -13,6 +13,7 @@ from jikko.cli.failure import Commands
 from jikko.cli.health.doctor import doctor
 from jikko.cli.knowledge.group import knowledge
 from jikko.cli.packages import packages
+from jikko.cli.plugins.group import plugins
 from jikko.cli.providers import providers
 from jikko.cli.running.run import run
 from jikko.cli.runs.group import runs
@@ -32,7 +33,10 @@ def cli(context: click.Context) -> None:
 
 
 apps.add_command(webhook_secret)
-for command in (serve, run, check, show, apps, runs, knowledge, callbacks, backup, providers, tools, packages, doctor):
+for command in (
+    *(serve, run, check, show, apps, runs, knowledge, callbacks, backup),
+    *(providers, tools, plugins, packages, doctor),
+):
     cli.add_command(command)
 
 

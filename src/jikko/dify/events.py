@@ -11,6 +11,7 @@ from jikko.dify.messages import CreatedBy, HumanInputRequired, Message, PauseRea
 from jikko.dify.run_fields import State, end_state, state, totals
 from jikko.errors import JikkoError
 from jikko.events import (
+    AgentLogged,
     ContainerStarted,
     Event,
     FormClosed,
@@ -34,6 +35,8 @@ from jikko.values import Json, encode_json
 _LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
 """Line ends of Unicode that JSON may hold, but not within a line of a stream."""
 _CONTAINERS = ("iteration", "loop")
+_AGENT = "agent"
+"""Nodes of this type tell their strategy where others tell an icon."""
 
 
 def encode(value: Any) -> bytes:
@@ -118,12 +121,28 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
             return "loop_next", messages.NextLoopRound(**_container(event), index=event.round + 1)
         case ReasoningChunk():
             return "reasoning_chunk", messages.ReasoningChunk(event.text, event.node_id, event.final)
+        case AgentLogged():
+            return "agent_log", _agent_log(event)
         case FormRequested():
             return "human_input_required", form_requested(event)
         case FormClosed():
             return _form_closed(event)
         case _:
             return None
+
+
+def _agent_log(event: AgentLogged) -> messages.AgentLog:
+    return messages.AgentLog(
+        node_execution_id=event.node_id,
+        id=event.entry_id,
+        label=event.label,
+        parent_id=event.parent_id,
+        error=event.error,
+        status=event.status,
+        data=event.data,
+        metadata=event.metadata,
+        node_id=event.node_id,
+    )
 
 
 def form_requested(event: FormRequested) -> HumanInputRequired:
@@ -197,12 +216,13 @@ def _node_started(event: NodeStarted) -> messages.NodeStarted:
         iteration_id=iteration_id,
         loop_id=loop_id,
         extras=icon_of(event),
+        agent_strategy=event.icon if event.node_type == _AGENT else None,
     )
 
 
 def icon_of(event: NodeStarted) -> dict[str, Json]:
     """The ``extras`` of a node that starts. Source: spec/tools.md §1.4."""
-    return {} if event.icon is None else {"icon": event.icon}
+    return {} if event.icon is None or event.node_type == _AGENT else {"icon": event.icon}
 
 
 def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:

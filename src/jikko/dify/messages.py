@@ -110,7 +110,7 @@ class NodeStarted(NodeBegin, kw_only=True):
 
     inputs_truncated: bool = False
     extras: dict[str, Json] = {}
-    agent_strategy: None = None
+    agent_strategy: dict[str, Json] | None = None
 
 
 class NodeRetry(NodeState, kw_only=True):
@@ -157,6 +157,21 @@ class ContainerStarted(ContainerMessage, kw_only=True):
     metadata: dict[str, Json]
     inputs: dict[str, Json]
     inputs_truncated: bool = False
+
+
+class AgentLog(Struct):
+    """An entry of an agent's log; one with the id of an earlier one takes its place."""
+
+    node_execution_id: str
+    """The id of the node, as Dify has it."""
+    id: str
+    label: str
+    parent_id: str | None
+    error: str | None
+    status: Literal["start", "success", "error"]
+    data: dict[str, Json]
+    metadata: dict[str, Json]
+    node_id: str
 
 
 class NextRound(ContainerMessage, kw_only=True):

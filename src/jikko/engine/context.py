@@ -1,16 +1,18 @@
 """What a running node sees of its run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk, Turn
+from jikko.events import AgentLogged, FormClosed, FormRequested, NodeStarted, ReasoningChunk, StepRecorded, Turn, Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
-from jikko.nodes.contract import RoundOutcome, RunInfo, Values, Variables
+from jikko.nodes.contract import AgentCounts, RoundOutcome, RunInfo, Values, Variables
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector
 
 
@@ -109,6 +111,53 @@ class NodeContext:
             event = ReasoningChunk(at=self.now(), node_id=self._node.id, text=text, final=final)
             self._loop.events.emit(event)
             self._loop.events.flush()
+
+    def log(self, entry: LogMessage) -> None:
+        if self._loop.has_ended:
+            return
+        self._loop.events.emit(
+            AgentLogged(
+                at=self.now(),
+                execution_id=self.execution_id,
+                node_id=self._node.id,
+                entry_id=entry.id,
+                label=entry.label,
+                parent_id=entry.parent_id,
+                status=entry.status,
+                error=entry.error,
+                data=dict(entry.data),
+                metadata=dict(entry.metadata),
+            )
+        )
+        self._loop.events.flush()
+
+    @property
+    def steps(self) -> Sequence[StepRecorded]:
+        return self._loop.state.steps.get(self.execution_id, ())
+
+    @property
+    def agents(self) -> AgentCounts:
+        return self._loop.state.agents
+
+    def record_step(
+        self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
+    ) -> None:
+        if self._loop.has_ended or self.execution_id not in self._loop.state.starts:
+            return
+        self._loop.events.emit_durable(
+            StepRecorded(
+                at=self.now(),
+                execution_id=self.execution_id,
+                kind=kind,
+                request=request,
+                answer=answer,
+                usage=usage,
+            )
+        )
+        self._loop.events.flush()
+
+    async def settle(self) -> None:
+        await self._loop.events.durability_barrier()
 
     def begin(
         self,

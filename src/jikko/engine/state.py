@@ -6,6 +6,7 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from jikko.engine.schedule import Schedule
@@ -29,6 +30,7 @@ from jikko.events import (
     RunRecovered,
     RunResumed,
     RunStarted,
+    StepRecorded,
     TextChunk,
     TextReplaced,
     Turn,
@@ -36,6 +38,16 @@ from jikko.events import (
 )
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
 from jikko.nodes.flow.usage import total
+
+
+@dataclass(slots=True)
+class AgentTotals:
+    """What all agents of a run asked for so far."""
+
+    model_calls: int = 0
+    tool_calls: int = 0
+    usage: Usage | None = None
+
 
 FrameKey = tuple[str, int]
 """Execution of the container, and number of the round."""
@@ -131,6 +143,9 @@ class RunState:
         self.running_since = 0.0
         self.starts: dict[str, NodeStarted] = {}
         """The starts of executions under way, by execution."""
+        self.steps: dict[str, list[StepRecorded]] = {}
+        """What models and tools answered agents under way, in order."""
+        self.agents = AgentTotals()
         self.attempts: dict[str, int] = {}
         """Failed attempts of executions under way."""
 
@@ -156,6 +171,8 @@ class RunState:
                 self.text = [event.text]
                 if event.reason:
                     self.release.close()
+            case StepRecorded():
+                self._step_recorded(event)
             case NodeAttempted():
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
@@ -193,6 +210,15 @@ class RunState:
             case _:
                 pass
         return _NO_TEXTS
+
+    def _step_recorded(self, event: StepRecorded) -> None:
+        self.interrupted.pop(event.execution_id, None)
+        self.steps.setdefault(event.execution_id, []).append(event)
+        if event.kind == "model":
+            self.agents.model_calls += 1
+        else:
+            self.agents.tool_calls += 1
+        self.agents.usage = added(self.agents.usage, event.usage)
 
     def active_seconds(self, now: float) -> float:
         """Seconds that the run has been running, pauses left out. Never negative, whatever the clock does."""
@@ -293,6 +319,8 @@ class RunState:
             self._progressed(execution_id, rounds)
         if self.attempts:
             self.attempts.pop(execution_id, None)
+        if self.steps:
+            self.steps.pop(execution_id, None)
         if self.forms:
             self.forms.pop(execution_id, None)
             self.waiting.pop(execution_id, None)
@@ -340,6 +368,7 @@ class RunState:
         for execution_id in frame.open:
             self.starts.pop(execution_id, None)
             self.attempts.pop(execution_id, None)
+            self.steps.pop(execution_id, None)
             if self.containers.pop(execution_id, None) is not None:
                 for inner in [inner for inner in self.frames if inner[0] == execution_id]:
                     self._drop(inner)

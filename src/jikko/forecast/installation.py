@@ -7,6 +7,7 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.outbound.policy import Network, parse_allow
+from jikko.ports.agents import NoStrategies, Strategies
 from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
@@ -42,6 +43,8 @@ class Installation:
     """Tells which tools there are. None is called, and no server is asked."""
     datasets: Collection[str] = frozenset()
     """What workflow files can call the datasets that are here: ids, and texts that are mapped to one."""
+    strategies: Strategies = field(default_factory=NoStrategies)
+    """Tells which strategies of agents there are. None is invoked."""
 
 
 def installation(
@@ -55,6 +58,7 @@ def installation(
     mocks: Mapping[str, Mapping[str, Json]] | None = None,
     tools: Callable[[], Tools] = NoTools,
     datasets: Collection[str] = frozenset(),
+    strategies: Callable[[], Strategies] = NoStrategies,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
@@ -66,14 +70,16 @@ def installation(
         mocks: See ``Installation``.
         tools: Looks tools up.
         datasets: See ``Installation``.
+        strategies: Looks strategies of agents up.
     """
     found, no_start = Providers(), ""
     known: Tools = NoTools()
+    agents: Strategies = NoStrategies()
     allow: tuple[Network, ...] = ()
     try:
         found = read_providers(providers, environment)
         allow = parse_allow(http_allow)
-        known = tools()
+        known, agents = tools(), strategies()
     except (InvalidSettings, ValueError) as error:
         no_start = str(error)
     return Installation(
@@ -86,6 +92,7 @@ def installation(
         mocks=mocks or {},
         tools=known,
         datasets=datasets,
+        strategies=agents,
         has_module=_modules(packages),
     )
 

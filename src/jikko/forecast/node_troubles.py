@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from jikko.apps.model_needs import needs_of
 from jikko.dsl.document import Document, NodeEntry
 from jikko.forecast.addresses import known_start, trouble_of_url
+from jikko.forecast.agent_troubles import troubles_of_agent
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.javascript_code import troubles_of_javascript
@@ -12,6 +13,7 @@ from jikko.forecast.knowledge_troubles import troubles_of_retrieval
 from jikko.forecast.model_objections import objection
 from jikko.forecast.python_code import troubles_of_python
 from jikko.forecast.tool_troubles import troubles_of_tool
+from jikko.nodes.agents.agent import AgentNode
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.data.code import Code
 from jikko.nodes.data.template_transform import TemplateTransform
@@ -54,6 +56,8 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield from _of_request(node, entry, environment, installation)
         case HumanInput():
             yield from _of_form(node, entry)
+        case AgentNode():
+            yield from troubles_of_agent(node, entry, installation)
         case ToolNode():
             yield from troubles_of_tool(node, entry, installation.tools)
         case KnowledgeRetrieval():

@@ -1,12 +1,13 @@
 """What a node is to the engine, and what the engine is to a node."""
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from jikko.events import FormClosed, FormRequested, Turn, Update, Usage
+from jikko.events import FormClosed, FormRequested, StepRecorded, Turn, Update, Usage
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector, Unset
 
 
@@ -97,6 +98,19 @@ class Variables(Values, Protocol):
 
     def spend(self, characters: int) -> None:
         """See ``Readable.spend``. All that one node makes counts together; of a container, what it makes each round."""
+        ...
+
+
+class AgentCounts(Protocol):
+    """What agents asked for."""
+
+    @property
+    def model_calls(self) -> int: ...
+    @property
+    def tool_calls(self) -> int: ...
+    @property
+    def usage(self) -> Usage | None:
+        """What the answers of models, and of models behind tools, used."""
         ...
 
 
@@ -201,6 +215,38 @@ class Context(Protocol):
 
     def think(self, text: str, *, final: bool = False) -> None:
         """Stream a piece of a model's reasoning."""
+        ...
+
+
+class AgentContext(Context, Protocol):
+    """What an agent may do besides: tell what it does, and keep what it was answered."""
+
+    def log(self, entry: LogMessage) -> None:
+        """Show what an agent does, while it does it."""
+        ...
+
+    @property
+    def steps(self) -> Sequence[StepRecorded]:
+        """What models and tools answered this execution before it was broken off; empty unless it runs again."""
+        ...
+
+    @property
+    def agents(self) -> AgentCounts:
+        """What all agents of the run asked for so far."""
+        ...
+
+    def record_step(
+        self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
+    ) -> None:
+        """Keep what a model or a tool answered, for when the execution runs again."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until all that was kept is durable. To be called before anything else is done to the world outside.
+
+        Raises:
+            JikkoError: It never will be: the run is another process's.
+        """
         ...
 
 

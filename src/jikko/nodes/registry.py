@@ -3,6 +3,7 @@
 from typing import Any
 
 from jikko.dsl.types import CONTAINER_STARTS
+from jikko.nodes.agents.agent import AgentNode
 from jikko.nodes.data.assigner import Assigner
 from jikko.nodes.data.code import Code
 from jikko.nodes.data.list_operator import ListOperator
@@ -25,6 +26,7 @@ from jikko.nodes.model.question_classifier import QuestionClassifier
 from jikko.nodes.tools.tool import ToolNode
 
 NODE_CLASSES: tuple[Any, ...] = (
+    AgentNode,
     Answer,
     Assigner,
     Code,

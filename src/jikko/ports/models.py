@@ -8,8 +8,10 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from jikko.events import Usage
 from jikko.values import Json
 
-Role: TypeAlias = Literal["system", "user", "assistant"]
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 Mode: TypeAlias = Literal["chat", "completion"]
+ToolChoice: TypeAlias = Literal["auto", "required", "none"]
+"""Whether the model may call tools, must call one, or must not."""
 MediaKind: TypeAlias = Literal["image", "audio", "video", "document"]
 FailureKind: TypeAlias = Literal[
     "InvokeRateLimitError",
@@ -44,12 +46,26 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model made."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it: may be no JSON at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a prompt."""
 
     role: Role
     parts: tuple[str | Media, ...]
     """Texts and files in the order in which the model reads them."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of an assistant: the calls that it made. Each is answered by a ``tool`` message right behind."""
+    tool_call_id: str = ""
+    """Of a ``tool`` message: the call that it answers."""
 
     @property
     def text(self) -> str:
@@ -65,16 +81,6 @@ class Tool:
     description: str
     parameters: Mapping[str, Json]
     """JSON Schema of an object."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call that the model made."""
-
-    id: str
-    name: str
-    arguments: str
-    """JSON, as the model wrote it: may be no JSON at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +106,8 @@ class ModelRequest:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     """Completion parameters by their names, ``stop`` included. Unknown ones are passed on."""
     tools: tuple[Tool, ...] = ()
-    """If there are any, the model is made to call one."""
+    tool_choice: ToolChoice = "required"
+    """What the model does with ``tools``, if there are any."""
     schema: Mapping[str, Json] | None = None
     """JSON Schema that the answer must fit; only for models that can. Its name is ``answer``."""
     stream: bool = True

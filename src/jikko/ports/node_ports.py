@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
 from jikko.ports.history import History, NoHistory
@@ -57,6 +58,8 @@ class NodePorts:
     documents: DocumentReader
     models: Models
     knowledge: KnowledgeSearch = field(default_factory=NoKnowledge)
+    strategies: Strategies = field(default_factory=NoStrategies)
     history: History = field(default_factory=NoHistory)
     tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)
+    agent_limits: AgentLimits = field(default_factory=AgentLimits)

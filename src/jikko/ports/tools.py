@@ -174,6 +174,19 @@ class ToolNotFound(Exception):
         """What to do about it: the line to add, the command to run."""
 
 
+def plugin_missing(subject: str, plugin: str) -> ToolNotFound:
+    """Why something of a plugin cannot be had.
+
+    Args:
+        subject: ``the tool tavily/search``.
+        plugin: ``author/name``, with the version that the workflow was made with if that is known.
+    """
+    return ToolNotFound(
+        f"{subject} is part of the plugin {plugin}, which is not installed",
+        f"install it with `jikko plugins install {plugin.partition(':')[0]}`, or by the path of its .difypkg file",
+    )
+
+
 class ToolFailure(Exception):
     """A call failed. The message is for the user to read and holds no secret."""
 

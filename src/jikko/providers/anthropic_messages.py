@@ -5,10 +5,12 @@ Needs the extra ``anthropic``; Bedrock and Vertex need what that SDK's extras ``
 
 import base64
 import importlib.util
+import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from jikko.extras import how_to_install
-from jikko.ports.models import Media, Message, ModelFailure, ModelRequest
+from jikko.ports.models import Media, Message, ModelFailure, ModelRequest, ToolCall, ToolChoice
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import Progress
 from jikko.providers.sdk_client import MakeClient, SdkClient
@@ -20,6 +22,7 @@ _RENAMED: Final = {"stop": "stop_sequences", "max_completion_tokens": "max_token
 _OURS: Final = frozenset(
     {"model", "messages", "stream", "system", "tools", "tool_choice", "response_format", "json_schema"}
 )
+_CHOICES: Final[dict[ToolChoice, str]] = {"auto": "auto", "required": "any", "none": "none"}
 _FINISHED: Final = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 
 
@@ -109,7 +112,7 @@ def _client(config: ProviderConfig) -> Any:
 
 
 def _arguments(request: ModelRequest) -> dict[str, Any]:
-    messages = [_message(message) for message in request.messages if message.role != "system"]
+    messages = _messages(request.messages)
     system = "\n\n".join(message.text for message in request.messages if message.role == "system")
     body: dict[str, Any] = {}
     if not messages:
@@ -127,14 +130,45 @@ def _arguments(request: ModelRequest) -> dict[str, Any]:
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
-        body["tool_choice"] = {"type": "any"}
+        body["tool_choice"] = {"type": _CHOICES[request.tool_choice]}
     max_tokens = body.pop("max_tokens", _MAX_TOKENS)
     # Beyond what every version of the SDK asks for, all goes into the body as it is: signatures change.
     return {"model": request.model, "messages": messages, "max_tokens": max_tokens, "stream": True, "extra_body": body}
 
 
-def _message(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": [_part(part) for part in message.parts]}
+def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """The messages without their system texts. Answers of tools are parts of the user's turn, all of one turn together;
+    pictures of system messages are, too, as the protocol knows no others."""
+    listed: list[dict[str, Any]] = []
+    for message in messages:
+        match message.role:
+            case "system":
+                content = [_part(part) for part in message.parts if isinstance(part, Media)]
+                role = "user"
+            case "tool":
+                parts = [_part(part) for part in message.parts if part]
+                content = [{"type": "tool_result", "tool_use_id": message.tool_call_id, "content": parts}]
+                role = "user"
+            case role:
+                content = [_part(part) for part in message.parts if part or not message.tool_calls]
+                content += [_call(call) for call in message.tool_calls]
+        if not content:
+            continue
+        if role == "user" and listed and listed[-1]["role"] == "user":
+            listed[-1]["content"] += content
+        else:
+            listed.append({"role": role, "content": content})
+    return listed
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except (ValueError, RecursionError):
+        arguments = None
+    # The protocol has objects alone; what the model wrote instead is handed back as what it is.
+    given = arguments if isinstance(arguments, dict) else {"arguments": call.arguments}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": given}
 
 
 def _part(part: str | Media) -> dict[str, Any]:

@@ -36,13 +36,16 @@ class FakeModels:
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.
 
+        A model that may call tools does so once: the answer of a tool it answers with a text.
+
         A model in mode ``completion`` and one that gets its schema in words are answered with JSON too where the
         prompt asks for it: parameter extractors and classifiers do.
         """
         began = time.perf_counter()
         text = ""
         calls: tuple[ToolCall, ...] = ()
-        if request.tools:
+        answered = bool(request.messages) and request.messages[-1].role == "tool"
+        if request.tools and (request.tool_choice == "required" or (request.tool_choice == "auto" and not answered)):
             [tool, *_] = request.tools
             arguments = json.dumps(sample_of(tool.parameters, _last_text(request.messages)), ensure_ascii=False)
             calls = (ToolCall("fake-call-1", tool.name, arguments),)

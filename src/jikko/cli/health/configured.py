@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from jikko.cli.health.finding import Finding
+
+_PORTS_SINCE: Final = 4
+"""The version of Landlock from which on ports can be denied."""
 
 
 def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Finding]]:
@@ -86,6 +89,25 @@ def tools(settings: Any) -> Finding:
     unset = sorted({name for entry in found.providers.values() for name in entry.unset})
     detail = f"{settings.tools}, {len(found.providers)} providers of tools"
     return Finding("tools", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+
+
+def plugins(settings: Any) -> Finding:
+    """How many plugins there are, and whether they can be locked here."""
+    from jikko.assemble.plugins import plugins_at_hand
+    from jikko.errors import InvalidSettings
+
+    try:
+        found = plugins_at_hand(settings)
+    except InvalidSettings as error:
+        return Finding("plugins", False, str(error))
+    if not found.installed:
+        return Finding("plugins", True, "none: `jikko plugins install` has them")
+    if settings.plugins_confine != "require":
+        return Finding("plugins", True, f"{found.installed}, not locked (JIKKO_PLUGINS_CONFINE)", True)
+    if not found.landlock:
+        return Finding("plugins", False, f"{found.installed}, and none starts: this kernel has no Landlock")
+    ports = "" if found.landlock >= _PORTS_SINCE else "; it cannot keep them to the gate, which takes Linux 6.7"
+    return Finding("plugins", True, f"{found.installed}, locked by Landlock {found.landlock}{ports}", bool(ports))
 
 
 def retention(settings: Any) -> Finding:

@@ -76,6 +76,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     yield machine.port(settings)
     yield configured.providers(settings)
     yield configured.tools(settings)
+    yield configured.plugins(settings)
     for finding in configured.trial(settings):
         yield finding
     yield configured.retention(settings)

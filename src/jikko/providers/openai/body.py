@@ -1,6 +1,7 @@
 """A model request as the body of OpenAI's protocol."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 from jikko.ports.models import Media, Message, ModelRequest
@@ -8,7 +9,7 @@ from jikko.ports.models import Media, Message, ModelRequest
 
 def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
     """The body of ``/chat/completions``."""
-    body: dict[str, Any] = {"model": request.model, "messages": [_message(entry) for entry in request.messages]}
+    body: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages)}
     body |= parameters
     if request.tools:
         body["tools"] = [
@@ -23,7 +24,7 @@ def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, An
             for tool in request.tools
         ]
         # Not by its name: fewer servers understand that.
-        body["tool_choice"] = "required"
+        body["tool_choice"] = request.tool_choice
     if request.schema is not None:
         body["response_format"] = {
             "type": "json_schema",
@@ -45,7 +46,34 @@ def _streaming(request: ModelRequest, body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """The messages; pictures of answers of tools in a user message behind these, since the protocol has no others."""
+    listed: list[dict[str, Any]] = []
+    pictures: list[Media] = []
+    for message in messages:
+        if message.role == "tool":
+            pictures += [part for part in message.parts if isinstance(part, Media)]
+            listed.append({"role": "tool", "tool_call_id": message.tool_call_id, "content": message.text})
+            continue
+        if pictures:
+            listed.append(_message(Message("user", tuple(pictures))))
+            pictures = []
+        listed.append(_message(message))
+    if pictures:
+        listed.append(_message(Message("user", tuple(pictures))))
+    return listed
+
+
 def _message(message: Message) -> dict[str, Any]:
+    if message.tool_calls:
+        return {
+            "role": message.role,
+            "content": message.text or None,
+            "tool_calls": [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in message.tool_calls
+            ],
+        }
     if len(message.parts) == 1 and isinstance(message.parts[0], str):
         return {"role": message.role, "content": message.parts[0]}
     return {"role": message.role, "content": [_part(part) for part in message.parts]}

@@ -1,0 +1,263 @@
+"""Picks what installs plugins, and what tries them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jikko.apps.plugin_needs import PluginNeed
+from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.plugins import make_runtime
+from jikko.assemble.stores import in_memory_stores
+from jikko.errors import InvalidSettings
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
+from jikko.ports.agents import StrategyName
+from jikko.ports.models import Models
+from jikko.ports.tools import BlobMessage, ToolNotFound
+from jikko.providers.fake import FakeModels
+from jikko.settings import Settings
+from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.plugins.install.installed import Entry
+    from jikko.plugins.install.installer import Installer
+    from jikko.plugins.package.archive import Archive
+    from jikko.plugins.package.declaration import Kind, Plugin
+    from jikko.plugins.package.names import Identifier
+    from jikko.plugins.package.signature import PublicKey
+    from jikko.plugins.runtime import PluginRuntime
+
+
+class PluginPackages:
+    """What the commands of plugins work with."""
+
+    def __init__(self, settings: Settings, runtime: "PluginRuntime", installer: "Installer", models: Models) -> None:
+        self._settings = settings
+        self._models = models
+        self.runtime = runtime
+        self.installer = installer
+
+    async def read(self, source: str) -> "tuple[Plugin, Archive]":
+        """The package of a file, of a folder, or by its name.
+
+        Raises:
+            PackageRefused: It cannot be used, or not be had.
+            OSError: It cannot be read.
+        """
+        from jikko.plugins.package.names import identifier
+        from jikko.plugins.package.read import read_package
+        from jikko.plugins.package.refused import PackageRefused
+
+        keys = believed_keys(self._settings)
+        local = await asyncio.to_thread(_local, Path(source))
+        if local is not None:
+            return read_package(local, keys)
+        wanted = identifier(source)
+        if wanted is None:
+            raise PackageRefused(f"There is no file or folder {source}, and it is no name of a plugin (author/name).")
+        data, exact = await self._downloaded(wanted)
+        plugin, archive = read_package(data, keys)
+        if plugin.id != exact.plugin or plugin.checksum != exact.checksum:
+            raise PackageRefused(
+                f"What was downloaded for {exact.plugin} is {plugin.identifier}: its checksum is not {exact.checksum}."
+            )
+        return plugin, archive
+
+    async def _downloaded(self, wanted: "Identifier") -> "tuple[bytes, Identifier]":
+        from jikko.assemble.node_ports import http_client
+        from jikko.plugins.install.market import download
+        from jikko.plugins.package.refused import PackageRefused
+
+        if not self._settings.plugins_market:
+            raise PackageRefused(
+                f"{wanted.plugin} is no file here, and nothing is downloaded: set JIKKO_PLUGINS_MARKET to the address "
+                "of a marketplace, such as https://marketplace.dify.ai, or give the path of its .difypkg file."
+            )
+        http = http_client(self._settings)
+        try:
+            return await download(wanted, self._settings.plugins_market, http)
+        finally:
+            await http.close()
+
+    def remove(self, name: str) -> "tuple[Entry, ...]":
+        """Remove a plugin, or a version of it; nothing if it is not installed."""
+        plugin, _, version = name.partition("@")[0].partition(":")
+        installed = self.runtime.installed
+        with installed.changing():
+            gone = installed.remove(plugin, version)
+            # Processes that run it go on: their files are removed behind them.
+            installed.sweep()
+        return gone
+
+    def lacking(self, entry: "Entry") -> list[str]:
+        """What is to be set up before a plugin's providers can be called; of each a text."""
+        found = []
+        for provider in entry.plugin.providers:
+            try:
+                self.runtime.credentials(entry, provider)
+            except ToolNotFound as lack:
+                found.append(str(lack))
+        return found
+
+    def lacks(self, need: PluginNeed) -> str:
+        """What a workflow lacks for one of its needs; ``""`` if nothing."""
+        from jikko.strategies.function_calling import is_meant
+
+        if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
+            return ""  # Jikko has it itself
+        kind: Kind = "tools" if need.kind == "tool" else "agent_strategies"
+        try:
+            entry, provider = self.runtime.find(
+                kind, need.provider, need.plugin, f"the {need.kind} {need.provider}/{need.name}"
+            )
+            if provider.action(need.name) is None:
+                has = ", ".join(action.name for action in provider.actions)
+                return f"{entry.plugin.id} {entry.plugin.version} has no {need.kind} {need.name!r}; it has {has}"
+            self.runtime.credentials(entry, provider)
+        except ToolNotFound as lack:
+            return str(lack)
+        return ""
+
+    async def tried(self, entry: "Entry") -> str | None:
+        """Start a plugin, and have it try the credentials of its providers.
+
+        Returns:
+            What is wrong; ``None``: nothing.
+        """
+        from jikko.plugins.host.backwards import Caller
+        from jikko.plugins.process.wire import PluginFailure
+
+        try:
+            for provider in entry.plugin.providers:
+                credentials = self.runtime.credentials(entry, provider)
+                if provider.kind != "tools" or not self.runtime.config.of(entry.plugin.id).credentials:
+                    async with self.runtime.pool.process(entry):
+                        continue
+                request = {
+                    "type": "tool",
+                    "action": "validate_tool_credentials",
+                    "provider": provider.name,
+                    "credentials": credentials,
+                }
+                await self.runtime.invoke(
+                    entry, request, caller=Caller(), host=None, tell=lambda said: None, answer=lambda said: None
+                )
+        except ToolNotFound as lack:
+            return str(lack)
+        except PluginFailure as failure:
+            return str(failure)
+        return None
+
+    async def called(
+        self, provider: str, tool: str, given: Mapping[str, Json], tell: Callable[[str], None]
+    ) -> str | None:
+        """Call a tool.
+
+        Args:
+            tell: Takes each message, as a line of JSON.
+
+        Returns:
+            Why it failed, with the plugin's own stack if it told one; ``None``: it did not.
+        """
+        import msgspec
+
+        from jikko.nodes.tools.conversion import NotConvertible, converted
+        from jikko.plugins.tools import PluginTools
+        from jikko.ports.tools import ToolCall, ToolFailure, ToolMessage, ToolName
+
+        def line(message: ToolMessage) -> None:
+            if isinstance(message, BlobMessage):
+                shown: Json = {"bytes": len(message.content), "mime_type": message.mime_type, "name": message.filename}
+            else:
+                shown = asdict(message)
+            kind = type(message).__name__.removesuffix("Message").lower()
+            tell(msgspec.json.encode({"type": kind, **shown}).decode())
+
+        tools = PluginTools(self.runtime, models=self._models, tools=lambda: tools)
+        try:
+            found = await tools.find(ToolName(provider_type="builtin", provider=provider, tool=tool))
+            values = {each.name: each.default for each in found.parameters if each.default is not None} | dict(given)
+            for parameter in found.parameters:
+                if parameter.name in values:
+                    values[parameter.name] = converted(values[parameter.name], parameter)
+            await tools.call(ToolCall(tool=found, parameters=values), line)
+        except NotConvertible as problem:
+            return str(problem)
+        except ToolNotFound as lack:
+            return str(lack)
+        except ToolFailure as failure:
+            trace = getattr(failure.__cause__, "trace", "")
+            return f"{failure}\n{trace}" if trace else str(failure)
+        return None
+
+
+def _local(path: Path) -> bytes | None:
+    """The package of a file or folder; ``None`` if there is none.
+
+    Raises:
+        PackageRefused: The folder is none of a plugin.
+        OSError: It cannot be read.
+    """
+    from jikko.plugins.package.archive import MAX_PACKED, pack
+
+    if path.is_dir():
+        return pack(path)
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(MAX_PACKED + 1)
+
+
+@asynccontextmanager
+async def plugin_packages(
+    settings: Settings, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[PluginPackages]:
+    """Everything for one command; processes that it started end with the block.
+
+    Raises:
+        InvalidSettings: A setting cannot be used.
+    """
+    from jikko.plugins.install.installed import Entry
+    from jikko.plugins.install.installer import Installer
+    from jikko.plugins.package.refused import PackageRefused
+    from jikko.plugins.process.wire import PluginFailure
+
+    stores = in_memory_stores()
+    signer = UrlSigner(key=stores.signing_key, base_url="http://127.0.0.1", validity=settings.link_seconds)
+    runtime = make_runtime(settings, files=Files(stores.file_index, stores.blobs, signer), environment=environment)
+
+    async def try_start(entry: Entry) -> None:
+        try:
+            process = await runtime.start(entry)
+        except PluginFailure as failure:
+            raise PackageRefused(f"{entry.plugin.id} is installed nowhere: {failure}") from None
+        await process.kill()
+
+    confine = settings.plugins_confine == "require"
+    models = FakeModels() if settings.fake_models else make_models(providers_of(settings, environment))
+    installer = Installer(runtime.installed, try_start, confine=confine, environment=environment)
+    try:
+        yield PluginPackages(settings, runtime, installer, models)
+    finally:
+        await models.close()
+        await runtime.close()
+
+
+def believed_keys(settings: Settings) -> "tuple[PublicKey, ...]":
+    """Whose signatures are believed.
+
+    Raises:
+        InvalidSettings: The file of keys cannot be read.
+    """
+    from jikko.plugins.package.signature import BadKey, read_keys
+
+    if settings.plugins_keys is None:
+        return ()
+    try:
+        return read_keys(settings.plugins_keys.read_text("ascii"))
+    except (OSError, UnicodeDecodeError, BadKey) as error:
+        raise InvalidSettings(f"The keys in {settings.plugins_keys} cannot be read: {error}.") from None

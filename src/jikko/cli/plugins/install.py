@@ -1,0 +1,92 @@
+"""``jikko plugins install`` and ``remove``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+@click.command(short_help="Install plugins.")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
+@click.option("--again", is_flag=True, help="Install anew what is there already.")
+@home_option
+@json_option
+def install(sources: tuple[str, ...], again: bool, home: Path | None, as_json: bool) -> None:
+    """Install plugins: .difypkg files, folders with a manifest.yaml, or author/name[:version[@checksum]].
+
+    Names are downloaded from the address in JIKKO_PLUGINS_MARKET; without it they are refused. Says of each whether it
+    is signed, and what it asks to be allowed. The exit code is 1 if one was not installed.
+    """
+    sys.exit(run_async(_install(sources, again, settings_of(home=home), as_json)))
+
+
+async def _install(sources: tuple[str, ...], again: bool, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import plugin_packages
+    from jikko.errors import JikkoError
+
+    failed = 0
+    async with plugin_packages(settings) as tools:
+        for source in sources:
+            try:
+                plugin, archive = await tools.read(source)
+                done = await tools.installer.install(plugin, archive, again=again)
+            except (JikkoError, OSError) as error:
+                failed += 1
+                _tell({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
+                continue
+            entry = {
+                "source": source,
+                "ok": True,
+                "plugin": plugin.id,
+                "version": plugin.version,
+                "identifier": plugin.identifier,
+                "trust": plugin.trust,
+                "permissions": list(plugin.permissions),
+                "packages": done.packages,
+                "was_there": done.was_there,
+                "not_run": list(plugin.unused),
+            }
+            allowed = f"; may use: {', '.join(plugin.permissions)}" if plugin.permissions else ""
+            unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
+            there = " (was there already)" if done.was_there else ""
+            text = f"ok      {plugin.id} {plugin.version}{there}: {plugin.trust}, {done.packages} packages"
+            _tell(entry, f"{text}{allowed}{unused}", as_json)
+    return 1 if failed else 0
+
+
+@click.command(short_help="Remove plugins.")
+@click.argument("names", nargs=-1, required=True, metavar="AUTHOR/NAME[:VERSION]...")
+@home_option
+@json_option
+def remove(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
+    """Remove plugins, or one version of them. Calls that are under way in a server go on to their end.
+
+    What they kept stays until they are installed again. The exit code is 1 if one was not installed.
+    """
+    sys.exit(run_async(_remove(names, settings_of(home=home), as_json)))
+
+
+async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
+    from jikko.assemble import plugin_packages
+
+    missing = 0
+    async with plugin_packages(settings) as tools:
+        for name in names:
+            gone = tools.remove(name)
+            missing += not gone
+            for entry in gone:
+                plugin = entry.plugin
+                _tell({"ok": True, "identifier": plugin.identifier}, f"removed {plugin.id} {plugin.version}", as_json)
+            if not gone:
+                _tell({"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json)
+    return 1 if missing else 0
+
+
+def _tell(entry: dict[str, Any], text: str, as_json: bool) -> None:
+    from jikko.cli.shown import shown
+
+    click.echo(json.dumps(entry, ensure_ascii=False) if as_json else shown(text))

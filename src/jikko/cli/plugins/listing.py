@@ -1,0 +1,78 @@
+"""``jikko plugins list``: what is installed, and what workflows need."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.apps.dsl_file import read_dsl_file
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import shown
+
+
+@click.command("list", short_help="List plugins, or what DSL files need.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@home_option
+@json_option
+def list_(files: tuple[Path, ...], home: Path | None, as_json: bool) -> None:
+    """List the plugins that are installed; or, of DSL FILES, what each needs of plugins, has, and lacks.
+
+    The exit code is 1 if a file lacks something, or cannot be read.
+    """
+    sys.exit(run_async(_list(files, settings_of(home=home), as_json)))
+
+
+async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
+    from jikko.assemble import plugin_packages
+
+    async with plugin_packages(settings) as tools:
+        if files:
+            return sum([_needs(file, tools, as_json) for file in files]) and 1
+        for entry in tools.runtime.installed.entries():
+            plugin = entry.plugin
+            listed = [f"{p.name}/{action.name}" for p in plugin.providers for action in p.actions]
+            described = {
+                "plugin": plugin.id,
+                "version": plugin.version,
+                "identifier": plugin.identifier,
+                "trust": plugin.trust,
+                "permissions": list(plugin.permissions),
+                "has": listed,
+                "lacks": tools.lacking(entry),
+            }
+            if as_json:
+                click.echo(json.dumps(described, ensure_ascii=False))
+                continue
+            click.echo(shown(f"{plugin.id} {plugin.version}  ({plugin.trust}): {', '.join(listed)}"))
+            for lack in described["lacks"]:
+                click.echo(shown(f"        {lack}"))
+        return 0
+
+
+def _needs(file: Path, tools: Any, as_json: bool) -> int:
+    from jikko.apps.plugin_needs import plugin_needs
+    from jikko.apps.versions import check
+    from jikko.nodes.registry import BY_TYPE
+
+    try:
+        document = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).document
+    except OSError as error:
+        click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
+        return 1
+    if document is None:
+        click.echo(f"{file}: cannot be imported; `jikko check` says why", err=True)
+        return 1
+    lacking = 0
+    for need in plugin_needs((node.id, node.data) for node in document.nodes):
+        lack = tools.lacks(need)
+        lacking += bool(lack)
+        if as_json:
+            entry = {"workflow": str(file), **need._asdict(), "ok": not lack, "lack": lack}
+            click.echo(json.dumps(entry, ensure_ascii=False))
+            continue
+        click.echo(shown(f"{'MISSING' if lack else 'ok     '}  {file}: {need.node}: {need.provider}/{need.name}"))
+        if lack:
+            click.echo(shown(f"         {lack}"))
+    return lacking

@@ -1,0 +1,187 @@
+"""The Agent node: a strategy asks a model and calls tools until it has an answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Self
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.agents.agent_outputs import AgentOutputs
+from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
+from jikko.nodes.agents.host import NodeHost
+from jikko.nodes.agents.masks import Masks
+from jikko.nodes.contract import AgentContext, NodeFailure, Result
+from jikko.nodes.model.memory import Memory, Said
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.ports.agents import (
+    AgentModel,
+    AgentTool,
+    LimitReached,
+    Strategy,
+    StrategyCall,
+    StrategyName,
+    StrategyParameter,
+)
+from jikko.ports.models import Message
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.tools import ToolFailure, ToolName, ToolNotFound
+from jikko.values import Json
+
+SERVER_SIDE: Final = (
+    "agents of version 2 keep their model and tools on the server that made them, and not in the file: use an agent of "
+    "version 1, or an LLM node"
+)
+"""Why an agent of the newer kind cannot be run anywhere but where it was made, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentNode:
+    """Let a strategy work on a question.
+
+    Outputs:
+        ``text``, ``usage``, ``files``, ``json`` (the log, then what was said in JSON), and those that it makes besides.
+
+    Source: Dify 1.15, spec/nodes.md, agent.
+    """
+
+    type: ClassVar[str] = "agent"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+    has_effects: ClassVar[bool] = True
+
+    name: StrategyName
+    parameters: tuple[AgentParameter, ...]
+    memory: Memory
+    is_server_side: bool
+    """Whether it is of the version whose configuration no file has."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        server_side = str(data.get("version") or "") == "2" or data.get("agent_node_kind") is not None
+        listed = data.mapping("agent_parameters")
+        read = (AgentParameter.read(listed, str(name)) for name in listed.raw)
+        return cls(
+            name=StrategyName(
+                provider=data.text("agent_strategy_provider_name", required=not server_side),
+                strategy=data.text("agent_strategy_name", required=not server_side),
+                plugin=data.text("plugin_unique_identifier"),
+            ),
+            parameters=tuple(parameter for parameter in read if parameter is not None),
+            memory=Memory.from_dsl(data),
+            is_server_side=server_side,
+        )
+
+    def gives(self, name: str) -> bool:
+        """Whether the node gives a value to a parameter."""
+        return any(parameter.name == name for parameter in self.parameters)
+
+    def constant(self, name: str) -> Json:
+        """What the node gives to a parameter, if that is no variable; ``None`` if it is, or nothing is given."""
+        return next((parameter.written for parameter in self.parameters if parameter.name == name), None)
+
+    def icon(self, services: NodePorts) -> Json | None:
+        """What ``node_started`` shows: the strategy."""
+        return {"name": self.name.strategy, "icon": services.strategies.icon(self.name)}
+
+    async def run(self, ctx: AgentContext) -> Result:
+        if self.is_server_side:
+            raise NodeFailure(f"This agent cannot be run by Jikko: {SERVER_SIDE}.", kind="UnsupportedNodeError")
+        metadata: dict[str, Json] = {"tool_info": {"icon": None, "agent_strategy": self.name.strategy}}
+        try:
+            strategy = ctx.services.strategies.find(self.name)
+        except ToolNotFound as failure:
+            raise NodeFailure(f"Failed to get agent strategy: {failure}", metadata=metadata) from None
+        inputs = self._recorded(ctx, metadata)
+        masks = Masks.of(ctx, [selector for parameter in self.parameters for selector in parameter.selectors()])
+        outputs = AgentOutputs(ctx, lambda provider: ctx.services.tools.icon(_provider(provider)), masks)
+        host = NodeHost(ctx)
+        try:
+            call = await self._call(ctx, strategy)
+            await ctx.services.strategies.invoke(call, host, outputs.take)
+            made = await outputs.outputs()
+        except (ToolFailure, LimitReached) as failure:
+            raise NodeFailure(
+                f"Failed to invoke agent: {masks.masked(str(failure))}",
+                inputs=inputs,
+                usage=host.usage,
+                metadata={"agent_log": outputs.log(), **metadata},
+            ) from None
+        except NodeFailure as failure:
+            failure.inputs, failure.metadata = inputs, metadata
+            raise
+        used = host.usage if outputs.usage is None else outputs.usage.recorded
+        return Result(
+            outputs=made, inputs=inputs, usage=used, metadata={"agent_log": outputs.log(), **metadata}
+        )  # fmt: skip
+
+    async def _history(self, ctx: AgentContext, model: AgentModel) -> tuple[Message, ...]:
+        """The conversation so far, as much of it as the model has room for."""
+        config = ModelConfig(model.provider, model.model, model.mode, model.parameters)
+        return tuple(_said(each) for each in await self.memory.recall(ctx, config, with_files=False))
+
+    def _recorded(self, ctx: AgentContext, metadata: Mapping[str, Json]) -> dict[str, Json]:
+        """What is recorded of the parameters.
+
+        Raises:
+            NodeFailure: A variable does not exist.
+        """
+        try:
+            return {parameter.name: parameter.value(ctx.recorded) for parameter in self.parameters}
+        except Missing as missing:
+            raise NodeFailure(str(missing), kind="WorkflowNodeError", metadata=metadata) from None
+
+    async def _call(self, ctx: AgentContext, strategy: Strategy) -> StrategyCall:
+        values: dict[str, Json] = {}
+        models: dict[str, AgentModel] = {}
+        tools: dict[str, tuple[AgentTool, ...]] = {}
+        given = {parameter.name: parameter for parameter in self.parameters}
+        for parameter in strategy.parameters:
+            name = parameter.declared.name
+            written = given.get(name)
+            value = None if written is None else written.value(ctx.variables)
+            match parameter.kind:
+                case "model":
+                    model = model_of(value, ctx.services.models)
+                    history = await self._history(ctx, model) if strategy.takes_history else ()
+                    models[name] = replace(model, history=history)
+                case "tools":
+                    tools[name] = await tools_of(
+                        value, ctx.services.tools, ctx.variables, app_id=ctx.run.app_id
+                    )  # fmt: skip
+                case _:
+                    _give(values, parameter, value)
+        run = ctx.run
+        return StrategyCall(
+            strategy=strategy,
+            values=values,
+            models=models,
+            tools=tools,
+            app_id=run.app_id,
+            run_id=run.run_id,
+            end_user_id=run.end_user_id,
+            user=run.user,
+            key=ctx.idempotency_key,
+        )
+
+
+def _said(said: Said) -> Message:
+    return Message(said.role, (said.text,))
+
+
+def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:
+    declared = parameter.declared
+    if value is None or value == "":
+        value = declared.default
+    if value is None:
+        if declared.required:
+            raise NodeFailure(f"Failed to invoke agent: the parameter {declared.name} is required and has no value.")
+        return
+    try:
+        values[declared.name] = converted(value, declared)
+    except NotConvertible as problem:
+        raise NodeFailure(f"Failed to invoke agent: {problem}") from None
+
+
+def _provider(name: str) -> ToolName:
+    """A provider of a log entry: strategies name no kind."""
+    return ToolName(provider_type="builtin", provider=name, tool="")

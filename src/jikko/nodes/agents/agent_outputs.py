@@ -1,0 +1,148 @@
+"""What an agent says, folded into the outputs of its node.
+
+Source: Dify 1.15, spec/nodes.md, agent.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from jikko.events import Usage
+from jikko.nodes.agents.masks import Masks
+from jikko.nodes.contract import AgentContext
+from jikko.nodes.tools.tool_outputs import ToolOutputs
+from jikko.ports.models import ModelUsage
+from jikko.ports.tools import JsonMessage, LogMessage, ToolFailure, ToolMessage
+from jikko.values import Json, is_too_deep
+
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_PRICES = ("prompt_unit_price", "prompt_price", "completion_unit_price", "completion_price")
+_METADATA = "execution_metadata"
+_MOST_LOGS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ToldUsage:
+    """What a strategy says that it used."""
+
+    output: dict[str, Json]
+    """The output ``usage``."""
+    recorded: Usage
+
+
+class AgentOutputs:
+    """Collects the messages of one invocation. Texts and the log are shown as they come."""
+
+    def __init__(self, ctx: AgentContext, icon: Callable[[str], Json | None], masks: Masks) -> None:
+        """Args:
+        icon: That of a provider, by its name.
+        masks: Of the secrets that the node gives, which its log shows.
+        """
+        self._ctx = ctx
+        self._icon = icon
+        self._masks = masks
+        self._outputs = ToolOutputs(ctx)
+        self._logs: dict[str, LogMessage] = {}
+        self.usage: ToldUsage | None = None
+
+    def take(self, message: ToolMessage) -> None:
+        """Take one message.
+
+        Raises:
+            ToolFailure: The agent says more than it may.
+        """
+        match message:
+            case LogMessage():
+                self._log(message)
+            case JsonMessage(value) if isinstance(value, Mapping) and isinstance(value.get(_METADATA), Mapping):
+                self.usage = _told(value[_METADATA])
+                rest = {key: each for key, each in value.items() if key != _METADATA}
+                if rest:
+                    self._outputs.take(JsonMessage(rest))
+            case _:
+                self._outputs.take(message)
+
+    def log(self) -> list[Json]:
+        """The entries of the log, as the metadata of the execution have them."""
+        node_id = self._ctx.node_id
+        return [{"node_execution_id": node_id, **_entry(entry, node_id)} for entry in self._logs.values()]
+
+    async def outputs(self) -> dict[str, Json]:
+        """The outputs, once the call is over. Files are stored now.
+
+        Raises:
+            ToolFailure: A file is too large.
+        """
+        made = await self._outputs.outputs()
+        logs = [_entry(entry, self._ctx.node_id) for entry in self._logs.values()]
+        text, files, json = made.pop("text"), made.pop("files"), made.pop("json")
+        usage = self.usage.output if self.usage is not None else ModelUsage().as_json()
+        listed = [*logs, *json] if isinstance(json, list) else json
+        return {"text": text, "usage": usage, "files": files, "json": listed, **made}
+
+    def _log(self, message: LogMessage) -> None:
+        if is_too_deep(message.data) or is_too_deep(message.metadata):
+            raise ToolFailure("it logs something that is nested too deeply")
+        provider = message.metadata.get("provider")
+        if isinstance(provider, str) and provider and (icon := self._icon(provider)) is not None:
+            message = replace(message, metadata={**message.metadata, "icon": icon})
+        if message.id not in self._logs and len(self._logs) >= _MOST_LOGS:
+            raise ToolFailure(f"it has more than {_MOST_LOGS} entries in its log")
+        masked = self._masks.masked
+        error = None if message.error is None else masked(message.error)
+        message = replace(message, error=error, data=masked(message.data), metadata=masked(message.metadata))
+        self._logs[message.id] = message
+        self._ctx.log(message)
+
+
+def _entry(entry: LogMessage, node_id: str) -> dict[str, Json]:
+    return {
+        "id": entry.id,
+        "parent_id": entry.parent_id,
+        "error": entry.error,
+        "status": entry.status,
+        "data": dict(entry.data),
+        "label": entry.label,
+        "metadata": dict(entry.metadata),
+        "node_id": node_id,
+    }
+
+
+def _told(metadata: Mapping[str, Any]) -> ToldUsage:
+    """What a strategy says that it used; what is none counts as nothing."""
+    counts: dict[str, Any] = {name: _whole(metadata.get(name)) for name in _COUNTS}
+    prices: dict[str, Any] = {name: _decimal(metadata.get(name)) for name in _PRICES}
+    latency = metadata.get("latency")
+    usage = ModelUsage(
+        **counts,
+        **prices,
+        currency=str(metadata.get("currency") or "USD"),
+        latency=float(latency) if isinstance(latency, (int, float)) and not isinstance(latency, bool) else 0.0,
+    )
+    total = _decimal(metadata.get("total_price"))
+    recorded = replace_price(usage.as_usage(), total)
+    return ToldUsage({**usage.as_json(), "total_price": recorded.total_price}, recorded)
+
+
+def replace_price(usage: Usage, total: Decimal) -> Usage:
+    """A usage with another price."""
+    return Usage(
+        total_tokens=usage.total_tokens,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_price=f"{total:f}",
+        currency=usage.currency,
+    )
+
+
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1 << 53 else 0
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return Decimal(0)
+    return number if number.is_finite() and 0 <= number < 1 << 53 else Decimal(0)

@@ -1,0 +1,200 @@
+"""The values that an agent node gives to the parameters of its strategy.
+
+Source: Dify 1.15, spec/nodes.md, agent.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self, cast
+
+from jikko.dsl.fields import Fields, as_selector, shown
+from jikko.lang.templates import Template
+from jikko.nodes.contract import NodeFailure, Variables
+from jikko.ports.agents import AgentModel, AgentTool
+from jikko.ports.models import Mode, ModelFailure, Models
+from jikko.ports.tools import ToolName, ToolNotFound, Tools
+from jikko.values import UNSET, Json, Selector, encode_json
+
+_KINDS: Final = ("mixed", "variable", "constant")
+
+
+class Missing(Exception):
+    """The variable of a parameter does not exist. The message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentParameter:
+    """One entry of ``agent_parameters``."""
+
+    name: str
+    selector: Selector | None
+    """Of a ``variable``."""
+    text: Template | None
+    """Of a value that is a text: with its variables expanded."""
+    structured: Template | None
+    """Of every other value: its JSON, in whose texts variables are expanded."""
+    written: Json = None
+    """The value as the file has it; ``None`` for a ``variable``."""
+
+    @classmethod
+    def read(cls, fields: Fields, name: str) -> Self | None:
+        """An entry; ``None`` if it gives nothing."""
+        raw = fields.get(name)
+        if raw is None:
+            return None
+        given = raw.get("value") if isinstance(raw, Mapping) and raw.get("type") in _KINDS else raw
+        if given is None:
+            return None
+        if isinstance(raw, Mapping) and raw.get("type") == "variable":
+            selector = as_selector(given)
+            if selector is None:
+                fields.problem(f"{name}.value", f"is {shown(given)}, not a selector", "expected [node id, variable]")
+                return None
+            return cls(name, selector, None, None)
+        if isinstance(given, str):
+            return cls(name, None, Template.parse(given), None, given)
+        return cls(name, None, None, Template.parse(encode_json(given).decode()), given)
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """The variables that it takes."""
+        if self.selector is not None:
+            return (self.selector,)
+        template = self.text or self.structured
+        return () if template is None else template.selectors
+
+    def value(self, variables: Variables) -> Json:
+        """What is given.
+
+        Raises:
+            Missing: The variable does not exist.
+        """
+        if self.selector is not None:
+            found = variables.get(self.selector)
+            if found is UNSET:
+                raise Missing(f"Variable {'.'.join(self.selector)} does not exist")
+            return found
+        if self.text is not None:
+            return self.text.to_text(variables)
+        assert self.structured is not None
+        written = self.structured.to_text(_Escaped(variables))
+        try:
+            return json.loads(written)
+        except (ValueError, RecursionError):
+            # A text with a variable between its quotes was no JSON text after all.
+            return written
+
+
+class _Escaped:
+    """Variables whose texts read as they stand between the quotes of JSON."""
+
+    def __init__(self, variables: Variables) -> None:
+        self._variables = variables
+        self.declared_type = variables.declared_type
+        self.spend = variables.spend
+
+    def get(self, selector: Selector) -> Any:
+        value = self._variables.get(selector)
+        if isinstance(value, str):
+            return json.dumps(value, ensure_ascii=False)[1:-1]
+        if isinstance(value, (list, dict)):
+            return json.dumps(json.dumps(value, ensure_ascii=False), ensure_ascii=False)[1:-1]
+        return value
+
+
+def model_of(value: Json, models: Models) -> AgentModel:
+    """The model that a parameter chooses.
+
+    Raises:
+        NodeFailure: It chooses none, or nothing says how to reach it.
+    """
+    chosen: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+    provider, name = str(chosen.get("provider") or ""), str(chosen.get("model") or chosen.get("name") or "")
+    if not provider or not name:
+        raise NodeFailure("No model is chosen in this node.", kind="ModelNotExistError")
+    parameters = chosen.get("completion_params")
+    try:
+        abilities = models.abilities(provider, name)
+    except ModelFailure as failure:
+        raise NodeFailure(str(failure), kind=failure.kind) from None
+    mode = chosen.get("mode")
+    return AgentModel(
+        provider=provider,
+        model=name,
+        mode=cast(Mode, mode if mode in ("chat", "completion") else "chat"),
+        parameters=dict(parameters) if isinstance(parameters, Mapping) else {},
+        abilities=abilities,
+    )
+
+
+async def tools_of(value: Json, tools: Tools, variables: Variables, *, app_id: str) -> tuple[AgentTool, ...]:
+    """The tools that a parameter lists and has switched on.
+
+    Raises:
+        NodeFailure: One is not there.
+    """
+    listed = value if isinstance(value, list) else []
+    used = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("enabled") is True]
+    return tuple([await _tool(entry, tools, variables, app_id) for entry in used])
+
+
+def tool_name(entry: Mapping[str, Any]) -> ToolName:
+    """How an entry of an agent's list names its tool."""
+    return ToolName(
+        provider_type=_text(entry, "type") or _text(entry, "provider_type") or "builtin",
+        provider=_text(entry, "provider_id") or _text(entry, "provider_name"),
+        tool=_text(entry, "tool_name"),
+        provider_name=_text(entry, "provider_show_name") or _text(entry, "provider_name"),
+        credential_id=_text(entry, "credential_id"),
+        plugin=_text(entry, "plugin_unique_identifier"),
+    )
+
+
+async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, app_id: str) -> AgentTool:
+    name = tool_name(entry)
+    try:
+        tool = tools.known(name, app_id=app_id) or await tools.find(name, app_id=app_id)
+    except ToolNotFound as failure:
+        raise NodeFailure(f"Failed to get tool runtime: {failure}", kind="ToolRuntimeResolutionError") from None
+    extra = entry.get("extra")
+    return AgentTool(
+        tool=tool,
+        label=_text(entry, "tool_label"),
+        description=(_text(extra, "description") if isinstance(extra, Mapping) else "") or tool.description,
+        settings=_settings(entry, variables),
+        credential_id=name.credential_id,
+    )
+
+
+def _settings(entry: Mapping[str, Any], variables: Variables) -> dict[str, Json]:
+    """The values that are fixed: all of ``settings``, and of ``parameters`` those that are not left to the model."""
+    fixed: dict[str, Json] = {}
+    for key in ("settings", "parameters"):
+        listed = entry.get(key)
+        for name, given in listed.items() if isinstance(listed, Mapping) else ():
+            if isinstance(given, Mapping):
+                # What ``auto`` leaves to the model has no value of its own.
+                is_open = given.get("auto") == 1 if key == "settings" else given.get("auto") != 0
+                value = None if is_open else _fixed(given.get("value"), variables)
+            else:
+                value = given if key == "settings" else None
+            if value is not None:
+                fixed[str(name)] = value
+    return fixed
+
+
+def _fixed(value: Json, variables: Variables) -> Json:
+    """A fixed value: as it is, or ``{type: constant|mixed|variable, value}``."""
+    if not (isinstance(value, Mapping) and value.get("type") in _KINDS and "value" in value):
+        return value
+    inner = value["value"]
+    if value["type"] == "variable":
+        selector = as_selector(inner)
+        found = UNSET if selector is None else variables.get(selector)
+        return None if found is UNSET else found
+    return Template.parse(inner).to_text(variables) if isinstance(inner, str) else inner
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,180 @@
+"""Asks models and calls tools for an agent: keeps what they answer, and stops it at its limits."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+from uuid import uuid4
+
+from jikko.errors import JikkoError
+from jikko.events import Usage
+from jikko.nodes.agents.answers import (
+    completion_of,
+    kept_completion,
+    kept_messages,
+    messages_of,
+    model_digest,
+    tool_digest,
+)
+from jikko.nodes.contract import AgentContext
+from jikko.nodes.flow.usage import total
+from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.ports.agents import AgentLimits, LimitReached
+from jikko.ports.models import Chunk, Completion, ModelRequest
+from jikko.ports.tools import BlobMessage, FileMessage, Tell, ToolCall, ToolFailure, ToolMessage, ToolName
+from jikko.values import Json
+
+_MOST_MESSAGES: Final = 100_000
+
+
+class NodeHost:
+    """An ``AgentHost`` for one execution of an agent node."""
+
+    def __init__(self, ctx: AgentContext) -> None:
+        self._ctx = ctx
+        self._limits: AgentLimits = ctx.services.agent_limits
+        self._kept: dict[str, deque[Json]] = defaultdict(deque)
+        for step in ctx.steps:
+            self._kept[step.request].append(step.answer)
+        self._asking = self._calling = 0
+        """Calls under way: the totals have them once they are answered."""
+        self.usage: Usage | None = None
+        """What all answers of this execution used."""
+
+    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+        """See ``AgentHost.complete``."""
+        digest = model_digest(request)
+        kept = self._taken(digest)
+        if kept is not None:
+            completion = completion_of(kept)
+            if tell is not None and completion.text:
+                tell(Chunk(completion.text, ""))
+        else:
+            self._check("model_calls", self._ctx.agents.model_calls + self._asking, self._limits.model_calls)
+            self._check_usage()
+            await self._settled()
+            self._asking += 1
+            try:
+                completion = await self._ctx.services.models.complete(request, tell)
+            finally:
+                self._asking -= 1
+            self._ctx.record_step("model", digest, kept_completion(completion), usage=completion.usage.as_usage())
+        self.usage = total((self.usage, completion.usage.as_usage()))
+        return completion
+
+    async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], tell: Tell) -> None:
+        """See ``AgentHost.call_tool``."""
+        digest = tool_digest(name, parameters)
+        kept = self._taken(digest)
+        if kept is None:
+            self._check("tool_calls", self._ctx.agents.tool_calls + self._calling, self._limits.tool_calls)
+            self._check_usage()
+            await self._settled()
+            self._calling += 1
+            try:
+                messages, usage = await self._called(name, parameters)
+            finally:
+                self._calling -= 1
+            self._ctx.record_step(
+                "tool", digest, [kept_messages(messages), _usage_json(usage)], usage=usage
+            )  # fmt: skip
+        else:
+            messages, usage = messages_of(kept[0]), _usage_of(kept[1])
+        if usage is not None:
+            self.usage = total((self.usage, usage))
+        for message in messages:
+            tell(message)
+
+    async def _called(self, name: ToolName, parameters: Mapping[str, Json]) -> tuple[list[ToolMessage], Usage | None]:
+        ctx = self._ctx
+        tools = ctx.services.tools
+        tool = tools.known(name, app_id=ctx.run.app_id) or await tools.find(name, app_id=ctx.run.app_id)
+        given = dict(parameters)
+        for parameter in tool.parameters:
+            if parameter.name in given:
+                try:
+                    given[parameter.name] = converted(given[parameter.name], parameter)
+                except NotConvertible as problem:
+                    raise ToolFailure(str(problem)) from None
+            elif parameter.default is not None:
+                given[parameter.name] = parameter.default
+        said: list[ToolMessage] = []
+        size = 0
+
+        def take(message: ToolMessage) -> None:
+            nonlocal size
+            size += len(message.content) if isinstance(message, BlobMessage) else 0
+            if len(said) >= _MOST_MESSAGES or size > ctx.services.limits.max_tool_files:
+                raise ToolFailure("it said more than a tool may in one call")
+            said.append(message)
+
+        call = ToolCall(
+            tool=tool,
+            parameters=given,
+            app_id=ctx.run.app_id,
+            run_id=ctx.run.run_id,
+            end_user_id=ctx.run.end_user_id,
+            user=ctx.run.user,
+            key=ctx.idempotency_key,
+            depth=ctx.depth,
+        )
+        usage = await tools.call(call, take)
+        return [await self._stored(message) for message in said], usage
+
+    async def _stored(self, message: ToolMessage) -> ToolMessage:
+        """A file is stored at once, so that the log has its place, and not its content."""
+        if not isinstance(message, BlobMessage):
+            return message
+        run = self._ctx.run
+        file = await self._ctx.services.files.make(
+            message.content,
+            app_id=run.app_id,
+            end_user_id=run.end_user_id,
+            name=message.filename or uuid4().hex,
+            mime_type=message.mime_type,
+        )
+        return FileMessage(file)
+
+    def _taken(self, digest: str) -> Json | None:
+        """An answer that the log has from before; each is taken once."""
+        answers = self._kept.get(digest)
+        return answers.popleft() if answers else None
+
+    async def _settled(self) -> None:
+        try:
+            await self._ctx.settle()
+        except JikkoError as error:
+            # The run is another process's now, which goes on with it.
+            raise LimitReached(str(error)) from None
+
+    def _check(self, what: str, count: int, most: int) -> None:
+        if most and count >= most:
+            raise LimitReached(
+                f"The agents of this run have made {count} {what.replace('_', ' ')}; no more are allowed (the limit is "
+                f"set by JIKKO_AGENT_{what.upper()})."
+            )
+
+    def _check_usage(self) -> None:
+        used = self._ctx.agents.usage
+        if used is None:
+            return
+        if self._limits.tokens and used.total_tokens >= self._limits.tokens:
+            raise LimitReached(
+                f"The agents of this run have used {used.total_tokens} tokens; {self._limits.tokens} are allowed (the "
+                "limit is set by JIKKO_AGENT_TOKENS)."
+            )
+        if self._limits.price and Decimal(used.total_price) >= Decimal(str(self._limits.price)):
+            raise LimitReached(
+                f"The agents of this run have cost {used.total_price} {used.currency}; {self._limits.price:g} is "
+                "allowed (the limit is set by JIKKO_AGENT_PRICE)."
+            )
+
+
+def _usage_json(usage: Usage | None) -> Json:
+    if usage is None:
+        return None
+    return [usage.total_tokens, usage.prompt_tokens, usage.completion_tokens, usage.total_price, usage.currency]
+
+
+def _usage_of(kept: Json) -> Usage | None:
+    return None if kept is None else Usage(*kept)

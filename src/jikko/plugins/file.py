@@ -1,0 +1,107 @@
+"""Reads the plugins file."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+from jikko.dsl.fields import Fields
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.errors import InvalidSettings, Problem
+from jikko.plugins.config import Network, PluginConfig, PluginsConfig
+from jikko.plugins.package.names import is_plugin_name, provider_name
+from jikko.values import Json
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=20, max_values=100_000)
+_KEYS: Final = ("plugins", "aliases", "summary_model")
+_ENTRY: Final = ("credentials", "accounts", "network")
+_NETWORKS: Final = ("gate", "direct")
+
+
+def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> PluginsConfig:
+    """What a plugins file says; nothing if there is no file.
+
+    Args:
+        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
+            tools of that plugin fail.
+
+    Raises:
+        InvalidSettings: The file cannot be read. Carries every problem found.
+    """
+    if file is None:
+        return PluginsConfig()
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LIMITS.max_bytes + 1)
+    except OSError as error:
+        raise InvalidSettings(f"The plugins file {file} cannot be read: {error.strerror}.") from None
+    return parse_plugins_file(text, environment, source=str(file))
+
+
+def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: str = "plugins file") -> PluginsConfig:
+    """What a text says. See ``read_plugins_file``."""
+    if len(text) > _LIMITS.max_bytes:
+        raise InvalidSettings(f"The plugins file {source} is larger than {_LIMITS.max_bytes} bytes.")
+    try:
+        raw = parse(text.decode(), _LIMITS)
+    except (YamlProblem, UnicodeDecodeError) as error:
+        what = f"{error.what} (line {error.line})" if isinstance(error, YamlProblem) else "is no UTF-8 text"
+        raise InvalidSettings(f"The plugins file {source} {what}.") from None
+    problems: list[Problem] = []
+    root = Fields("", raw if isinstance(raw, dict) else {}, problems)
+    if raw is not None and not isinstance(raw, dict):
+        root.problem("", "is no mapping", "expected plugins:, aliases: and summary_model:")
+    _known(root, _KEYS)
+    listed, entries = root.mapping("plugins"), dict[str, PluginConfig]()
+    for name in listed.raw:
+        fields = Fields(f"plugins[{name!r}]", listed.mapping(name).raw, problems)
+        # A bare name is what old workflow files have: that of the provider.
+        id_ = name if "/" in name else provider_name(name).plugin
+        if not is_plugin_name(id_):
+            fields.problem("", "is no name of a plugin", "expected author/name")
+        entries[id_] = _entry(id_, fields, environment)
+    aliases = root.mapping("aliases")
+    model = root.mapping("summary_model")
+    named = (model.text("provider", required=True), model.text("name") or model.text("model")) if model.raw else None
+    if named is not None and not named[1]:
+        model.problem("model", "is missing", "the name of a model")
+    if problems:
+        listing = "\n  ".join(map(str, problems))
+        raise InvalidSettings(f"The plugins file {source} has {len(problems)} problem(s):\n  {listing}")
+    return PluginsConfig(entries, {str(name): aliases.text(name) for name in aliases.raw}, named, source)
+
+
+def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginConfig:
+    unset: list[str] = []
+    expanded = _expanded(fields.raw, environment, unset)
+    fields = Fields(fields.where, cast("dict[str, Any]", expanded), fields.problems)
+    _known(fields, _ENTRY)
+    accounts = fields.mapping("accounts")
+    return PluginConfig(
+        id=id_,
+        credentials=dict(fields.mapping("credentials").raw),
+        accounts={str(name): dict(accounts.mapping(name).raw) for name in accounts.raw},
+        network=cast(Network, fields.choice("network", _NETWORKS, "gate")),
+        unset=tuple(dict.fromkeys(unset)),
+    )
+
+
+def _expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> Json:
+    """The value with variables replaced in all its texts. Its depth is bounded: it was parsed within limits."""
+    match value:
+        case str():
+            unset += [name for name in _VARIABLE.findall(value) if not environment.get(name)]
+            return _VARIABLE.sub(lambda found: environment.get(found[1], ""), value)
+        case Mapping():
+            return {key: _expanded(each, environment, unset) for key, each in value.items()}
+        case list():
+            return [_expanded(each, environment, unset) for each in value]
+        case _:
+            return value
+
+
+def _known(fields: Fields, names: tuple[str, ...]) -> None:
+    for name in fields.raw:
+        if name not in names:
+            fields.problem(str(name), "is not known", fields.meant(str(name), names) or f"expected {', '.join(names)}")

@@ -1,0 +1,295 @@
+"""Answers what a plugin asks for while one call of it runs: models, tools, what it keeps, files.
+
+Each kind needs its permission in the plugin's manifest, and everything is done for the app that the call is for.
+"""
+
+import asyncio
+import binascii
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.plugins.config import PluginsConfig
+from jikko.plugins.host.gate import Gate
+from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
+from jikko.plugins.messages import to_plugin
+from jikko.plugins.package.declaration import Plugin
+from jikko.ports.agents import AgentHost
+from jikko.ports.file_store import FileStore
+from jikko.ports.models import Chunk, Message, ModelFailure, ModelRequest
+from jikko.ports.stores.blob_store import FileTooLarge
+from jikko.ports.stores.plugin_storage import MAX_KEY, PluginStorage
+from jikko.ports.tools import BlobMessage, FileMessage, ToolMessage, ToolName
+
+_NEEDS: Final = {
+    "llm": "model.llm",
+    "llm_structured_output": "model.llm",
+    "system_summary": "model.llm",
+    "tool": "tool",
+    "storage": "storage",
+    "upload_file": "",
+}
+_STORAGE: Final = 1 << 20
+"""Bytes that a plugin may keep that does not say how much it wants."""
+_MOST_STORAGE: Final = 100 << 20
+_CHARACTERS: Final = 24_000
+"""A page that is shorter is not summarised: some 60 % of what the smallest models of today read at once."""
+_SUMMARY: Final = (
+    "You condense texts for an assistant. Keep every fact that bears on the request, leave out the rest, and answer in "
+    "the language of the text with the summary alone."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """For whom a plugin is called."""
+
+    app_id: str = ""
+    run_id: str = ""
+    end_user_id: str = ""
+    user: str = ""
+    key: str = ""
+
+
+class HostCalls:
+    """A ``Backwards``: what one call of a plugin asks for."""
+
+    def __init__(
+        self,
+        plugin: Plugin,
+        caller: Caller,
+        host: AgentHost,
+        *,
+        files: FileStore,
+        storage: PluginStorage,
+        gate: Gate,
+        config: PluginsConfig,
+        stack: ExitStack,
+    ) -> None:
+        """Args:
+        host: Who asks models and calls tools.
+        stack: Is closed with the call: what it offers at the gate ends then.
+        """
+        self._plugin = plugin
+        self._caller = caller
+        self._host = host
+        self._files = files
+        self._storage = storage
+        self._gate = gate
+        self._config = config
+        self._stack = stack
+
+    def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
+        """See ``Backwards``."""
+        needed = _NEEDS.get(kind)
+        if needed is None:
+            raise PermissionError(f"Jikko does not offer {kind[:60]!r} to plugins.")
+        if needed and needed not in self._plugin.permissions:
+            raise PermissionError(f"The manifest of {self._plugin.id} does not ask for the permission {needed!r}.")
+        match kind:
+            case "llm" | "llm_structured_output":
+                return self._complete(request, structured=kind != "llm")
+            case "system_summary":
+                return self._summary(request)
+            case "tool":
+                return self._tool(request)
+            case "storage":
+                return self._kept(request)
+            case _:
+                return self._upload(request)
+
+    async def _complete(self, asked: dict[str, Any], *, structured: bool) -> AsyncIterator[Any]:
+        request = self._request(asked)
+        if structured:
+            async for part in self._structured(request, asked):
+                yield part
+            return
+        pieces: asyncio.Queue[str] = asyncio.Queue()
+        told, index = 0, 0
+        task = asyncio.get_running_loop().create_task(
+            self._host.complete(request, lambda piece: pieces.put_nowait(piece.text))
+        )
+        try:
+            while True:
+                waiting = asyncio.ensure_future(pieces.get())
+                try:
+                    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    piece = waiting.result() if waiting.done() and not waiting.cancelled() else None
+                    waiting.cancel()
+                if piece is None:
+                    break
+                told += len(piece)
+                if piece:
+                    yield chunk(request.model, index, piece)
+                    index += 1
+            try:
+                completion = await task
+            except ModelFailure as failure:
+                raise RuntimeError(f"{failure.kind}: {failure}") from None
+            yield last_chunk(request.model, index, completion.text[told:], completion)
+        finally:
+            task.cancel()
+
+    async def _structured(self, request: ModelRequest, asked: Mapping[str, Any]) -> AsyncIterator[Any]:
+        import json
+
+        from jikko.ports.models import Tool
+
+        schema = asked.get("structured_output_schema")
+        if not isinstance(schema, dict):
+            raise BadPrompt("structured_output_schema is no JSON Schema.")
+        # By a function that the model must call: more models can do that than keep to a schema.
+        tool = Tool("answer", "Gives the answer.", schema)
+        fields = {**_fields(request), "tools": (tool,), "tool_choice": "required", "stream": False}
+        completion = await self._host.complete(ModelRequest(**fields))
+        written = completion.tool_calls[0].arguments if completion.tool_calls else completion.text
+        try:
+            value = json.loads(written)
+        except (ValueError, RecursionError):
+            raise RuntimeError("The model's answer is no JSON.") from None
+        part = last_chunk(request.model, 0, written, completion)
+        part["delta"]["message"]["tool_calls"] = []
+        yield part | {"structured_output": value}
+
+    def _request(self, asked: Mapping[str, Any]) -> ModelRequest:
+        caller = self._caller
+        return request_of(asked, app_id=caller.app_id, run_id=caller.run_id, key=caller.key)
+
+    async def _summary(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
+        text = str(asked.get("text") or "")
+        if len(text) <= _CHARACTERS:
+            yield {"summary": text}
+            return
+        model = self._config.summary_model
+        if model is None:
+            raise RuntimeError(
+                f"The text has {len(text)} characters and is to be summarised, but no summary_model is set in the "
+                f"plugins file{f' {self._config.source}' if self._config.source else ' (JIKKO_PLUGINS)'}."
+            )
+        instruction = str(asked.get("instruction") or "")
+        parts = []
+        for start in range(0, len(text), _CHARACTERS):
+            piece = text[start : start + _CHARACTERS]
+            request = ModelRequest(
+                provider=model[0],
+                model=model[1],
+                messages=(
+                    Message("system", (_SUMMARY,)),
+                    Message("user", (f"Request: {instruction}\n\nText: {piece}",)),
+                ),
+                stream=False,
+                app_id=self._caller.app_id,
+                run_id=self._caller.run_id,
+                key=self._caller.key,
+            )
+            try:
+                parts.append((await self._host.complete(request)).text)
+            except ModelFailure as failure:
+                raise RuntimeError(f"{failure.kind}: {failure}") from None
+        yield {"summary": "\n".join(parts)}
+
+    async def _tool(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
+        name = ToolName(
+            provider_type=str(asked.get("tool_type") or "builtin"),
+            provider=str(asked.get("provider") or ""),
+            tool=str(asked.get("tool") or ""),
+            credential_id=str(asked.get("credential_id") or ""),
+        )
+        given = asked.get("tool_parameters")
+        said: list[ToolMessage] = []
+        await self._host.call_tool(name, given if isinstance(given, dict) else {}, said.append)
+        for message in said:
+            match message:
+                case BlobMessage(content, mime_type, filename):
+                    yield await self._file_link(await self._made(content, filename, mime_type))
+                case FileMessage(file):
+                    yield await self._file_link(dict(file))
+                case _:
+                    answer = to_plugin(message)
+                    if answer is not None:
+                        yield answer
+
+    async def _made(self, content: bytes, filename: str, mime_type: str) -> dict[str, Any]:
+        caller = self._caller
+        return await self._files.make(
+            content, app_id=caller.app_id, end_user_id=caller.end_user_id, name=filename or "file", mime_type=mime_type
+        )
+
+    async def _file_link(self, file: Mapping[str, Any]) -> dict[str, Any]:
+        """A file that a tool made, as the SDK understands it: a link, with the id of the file beside."""
+        kind = "image_link" if file.get("type") == "image" else "link"
+        url = file.get("url") or file.get("remote_url") or ""
+        meta = {"tool_file_id": file.get("related_id") or file.get("id"), "mime_type": file.get("mime_type")}
+        return {"type": kind, "message": {"text": str(url)}, "meta": meta}
+
+    async def _kept(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
+        key, plugin, app_id = asked.get("key"), self._plugin, self._caller.app_id
+        if not isinstance(key, str) or not key or len(key) > MAX_KEY:
+            raise ValueError(f"A key has 1 to {MAX_KEY} characters.")
+        match asked.get("opt"):
+            case "get":
+                value = await self._storage.get(app_id, plugin.id, key)
+                if value is None:
+                    raise KeyError(f"There is nothing under {key[:60]!r}.")
+                yield {"data": value.hex()}
+            case "set":
+                try:
+                    value = binascii.unhexlify(str(asked.get("value") or ""))
+                except (binascii.Error, ValueError):
+                    raise ValueError("The value is not written in hexadecimal digits.") from None
+                most = min(plugin.storage or _STORAGE, _MOST_STORAGE)
+                await self._storage.set(app_id, plugin.id, key, value, most=most)
+                yield {"data": "ok"}
+            case "del":
+                await self._storage.delete(app_id, plugin.id, key)
+                yield {"data": "ok"}
+            case "exist":
+                yield {"data": await self._storage.get(app_id, plugin.id, key) is not None}
+            case other:
+                raise ValueError(f"There is no operation {str(other)[:40]!r} of storage.")
+
+    async def _upload(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
+        name = str(asked.get("filename") or "file")
+        kind = str(asked.get("mimetype") or "application/octet-stream")
+
+        async def keep(content: bytes, _name: str, _kind: str) -> dict[str, Any]:
+            try:
+                file = await self._made(content, name, kind)
+            except FileTooLarge as error:
+                raise ValueError(str(error)) from None
+            extension = str(file.get("extension") or "").lstrip(".")
+            return {
+                "id": file.get("related_id") or file.get("id"),
+                "name": name,
+                "size": len(content),
+                "extension": extension,
+                "mime_type": kind,
+                "preview_url": file.get("url"),
+            }
+
+        await self._gate.listen()
+        yield {"url": self._stack.enter_context(self._gate.taking(keep))}
+
+
+def _fields(request: ModelRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in request.__slots__}
+
+
+class DirectHost:
+    """An ``AgentHost`` for calls that are no agent's: nothing is counted, and nothing kept."""
+
+    def __init__(self, complete: Callable[..., Any], call_tool: Callable[..., Any]) -> None:
+        self._complete = complete
+        self._call_tool = call_tool
+
+    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Any:
+        """See ``AgentHost.complete``."""
+        return await self._complete(request, tell)
+
+    async def call_tool(
+        self, name: ToolName, parameters: Mapping[str, Any], tell: Callable[[ToolMessage], None]
+    ) -> None:
+        """See ``AgentHost.call_tool``."""
+        await self._call_tool(name, parameters, tell)

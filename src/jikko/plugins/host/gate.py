@@ -1,0 +1,291 @@
+"""The one way of plugins to the network: a proxy on loopback, which applies the address policy, and has their files.
+
+It understands ``CONNECT`` and plain HTTP. Names are resolved, and addresses checked, here and at the moment of
+connecting. Below ``/files/`` are the files of calls under way, each behind a secret of its own.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from jikko.plugins.host.form import FormRefused, file_in_form
+from jikko.ports.connections import Connections
+from jikko.ports.http import HttpFailure
+
+log = logging.getLogger(__name__)
+
+_HEAD: Final = 65_536
+_HEAD_SECONDS: Final = 10.0
+_IDLE_SECONDS: Final = 600.0
+_CONNECTIONS: Final = 1000
+_PIECE: Final = 65_536
+_UPLOAD: Final = 32 << 20
+_HOP_BY_HOP: Final = ("proxy-authorization", "proxy-connection", "connection", "keep-alive", "te", "upgrade")
+_USER: Final = "plugin"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A file that a plugin may fetch."""
+
+    read: Callable[[], Awaitable[bytes]]
+    mime_type: str
+
+
+Upload = Callable[[bytes, str, str], Awaitable[dict[str, Any]]]
+"""Takes content, name and MIME type of a file; answers what the plugin is told of it."""
+
+
+class Gate:
+    """Listens from the first plugin on that needs it."""
+
+    def __init__(
+        self, connections: Connections, *, most: int = _CONNECTIONS, head_seconds: float = _HEAD_SECONDS
+    ) -> None:
+        """Args:
+        most: Connections at once; further ones are closed.
+        head_seconds: That the head of a request may take.
+        """
+        self._connections = connections
+        self._most = most
+        self._head_seconds = head_seconds
+        self._secret = secrets.token_urlsafe(24)
+        self._starting = asyncio.Lock()
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+        self._files: dict[str, Offered] = {}
+        self._uploads: dict[str, Upload] = {}
+        self.port = 0
+        """0 until it listens."""
+
+    async def listen(self) -> str:
+        """Its address as a proxy, with what lets a plugin in."""
+        async with self._starting:
+            if self._server is None:
+                self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=_HEAD)
+                self.port = self._server.sockets[0].getsockname()[1]
+        return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
+
+    @contextmanager
+    def offering(self, file: Offered) -> Iterator[str]:
+        """An address at which a plugin can fetch a file, for the block."""
+        token = secrets.token_urlsafe(24)
+        self._files[token] = file
+        try:
+            yield f"http://127.0.0.1:{self.port}/files/{token}"
+        finally:
+            self._files.pop(token, None)
+
+    @contextmanager
+    def taking(self, upload: Upload) -> Iterator[str]:
+        """An address that a plugin can send one file to, for the block."""
+        token = secrets.token_urlsafe(24)
+        self._uploads[token] = upload
+        try:
+            yield f"http://127.0.0.1:{self.port}/uploads/{token}"
+        finally:
+            self._uploads.pop(token, None)
+
+    async def close(self) -> None:
+        """Close it, and all connections. May be called twice."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for task in list(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= self._most:
+            writer.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(self._head_seconds):
+                head = await reader.readuntil(b"\r\n\r\n")
+            await self._answer(head, reader, writer)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
+            pass
+        except _Refused as refused:
+            with suppress(ConnectionError):
+                await _reply(writer, refused.status, str(refused).encode(), reason=str(refused))
+        except OSError as error:
+            log.debug("a connection of a plugin broke off: %s", error)
+        finally:
+            writer.close()
+
+    async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+            method, target, version = first.split(" ")
+            headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        except ValueError:
+            raise _Refused(400, "This is no request.") from None
+        own = f"127.0.0.1:{self.port}"
+        parts = urlsplit(target)
+        if method != "CONNECT" and (target.startswith("/") or parts.netloc == own):
+            await self._own(method, parts.path, headers, reader, writer)
+            return
+        self._let_in(headers)
+        if method == "CONNECT":
+            host, port = _host_and_port(target, 443)
+            outside = await self._reached(host, port)
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            if parts.scheme != "http" or not parts.hostname:
+                raise _Refused(400, f"Only http:// goes through here as it is, not {target[:80]!r}.")
+            host, port = _host_and_port(parts.netloc.rpartition("@")[2], 80)
+            outside = await self._reached(host, port)
+            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            kept = [f"{name}: {value}" for name, value in headers if name.lower() not in _HOP_BY_HOP]
+            # One request a connection: the next one may be for another host.
+            outside[1].write(
+                "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""]).encode("latin-1")
+            )
+        await _join((reader, writer), outside)
+
+    def _let_in(self, headers: list[tuple[str, str]]) -> None:
+        """Refuse who is no plugin: any process of this machine can connect."""
+        given = next((value for name, value in headers if name.lower() == "proxy-authorization"), "")
+        kind, _, words = given.partition(" ")
+        with suppress(binascii.Error, UnicodeDecodeError):
+            user, _, secret = base64.b64decode(words, validate=True).decode().partition(":")
+            if (
+                kind.lower() == "basic"
+                and user == _USER
+                and hmac.compare_digest(secret.encode(), self._secret.encode())
+            ):
+                return
+        raise _Refused(407, "This proxy is for plugins of Jikko.")
+
+    async def _reached(self, host: str, port: int) -> "_Streams":
+        try:
+            return await self._connections.open(host, port)
+        except HttpFailure as failure:
+            raise _Refused(403 if failure.kind == "address" else 502, str(failure)) from None
+
+    async def _own(
+        self,
+        method: str,
+        path: str,
+        headers: list[tuple[str, str]],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        _, kind, token = [*path.split("/"), "", ""][:3]
+        if kind == "files" and method in ("GET", "HEAD") and (file := self._files.get(token)) is not None:
+            try:
+                content = await file.read()
+            except Exception as error:
+                raise _Refused(404, f"The file cannot be read: {error}") from None
+            await _reply(writer, 200, content, kind=file.mime_type, body=method == "GET")
+            return
+        # A token is good for one upload.
+        if kind == "uploads" and method == "POST" and (upload := self._uploads.pop(token, None)) is not None:
+            named = {name.lower(): value for name, value in headers}
+            body = await _body(named, reader)
+            try:
+                content, name, mime_type = file_in_form(body, named.get("content-type", ""))
+                answer = await upload(content, name, mime_type)
+            except FormRefused as error:
+                raise _Refused(400, str(error)) from None
+            except Exception as error:
+                raise _Refused(413, f"The file cannot be kept: {error}") from None
+            await _reply(writer, 201, msgspec.json.encode(answer), kind="application/json")
+            return
+        raise _Refused(404, "There is nothing here, or not any more.")
+
+
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _host_and_port(netloc: str, default: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{netloc}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or (port is not None and not 0 < port < 65_536):
+        raise _Refused(400, f"{netloc[:80]!r} is no host.")
+    return host, port or default
+
+
+async def _body(headers: dict[str, str], reader: asyncio.StreamReader) -> bytes:
+    try:
+        length = int(headers.get("content-length", ""))
+    except ValueError:
+        raise _Refused(411, "The request does not say its length.") from None
+    if not 0 <= length <= _UPLOAD:
+        raise _Refused(413, f"The file has more than {_UPLOAD} bytes.")
+    async with asyncio.timeout(_IDLE_SECONDS):
+        return await reader.readexactly(length)
+
+
+async def _reply(
+    writer: asyncio.StreamWriter,
+    status: int,
+    content: bytes,
+    *,
+    kind: str = "text/plain",
+    reason: str = "",
+    body: bool = True,
+) -> None:
+    said = " ".join(reason.encode("latin-1", "replace").decode("latin-1").split())[:500] or "OK"
+    head = [
+        f"HTTP/1.1 {status} {said}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(content)}",
+        "Connection: close",
+    ]
+    if status == 407:
+        head.append('Proxy-Authenticate: Basic realm="jikko"')
+    writer.write("\r\n".join([*head, "", ""]).encode("latin-1", "replace"))
+    if body:
+        writer.write(content)
+    await writer.drain()
+
+
+async def _join(one: _Streams, other: _Streams) -> None:
+    """Copy both ways until both have ended, or nothing came for long."""
+    last = [asyncio.get_running_loop().time()]
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    piece = await reader.read(_PIECE)
+                if not piece:
+                    break
+                last[0] = asyncio.get_running_loop().time()
+                writer.write(piece)
+                await writer.drain()
+        except TimeoutError:
+            pass
+        finally:
+            with suppress(OSError, RuntimeError):
+                writer.write_eof()
+
+    try:
+        await asyncio.gather(copy(one[0], other[1]), copy(other[0], one[1]), return_exceptions=True)
+    finally:
+        other[1].close()

@@ -1,0 +1,240 @@
+"""Prompts and answers of models, between the shapes of the SDK and ours."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from jikko.ports.models import (
+    PRICE_UNIT,
+    Abilities,
+    Completion,
+    Media,
+    MediaKind,
+    Message,
+    Mode,
+    ModelRequest,
+    ModelUsage,
+    Role,
+    Tool,
+    ToolCall,
+    plain,
+)
+from jikko.values import Json
+
+_MEDIA: Final[Mapping[str, MediaKind]] = {
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+    "document": "document",
+}
+_ROLES: Final = ("system", "user", "assistant", "tool")
+
+
+class BadPrompt(ValueError):
+    """A plugin asks for a model in a way that cannot be understood. The message is for its author."""
+
+
+class _Function(msgspec.Struct):
+    name: str = ""
+    arguments: str = ""
+
+
+class _Call(msgspec.Struct):
+    id: str = ""
+    function: _Function = msgspec.field(default_factory=_Function)
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+
+
+class _Tool(msgspec.Struct):
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class _Asked(msgspec.Struct):
+    provider: str
+    model: str
+    prompt_messages: list[_Message] = []
+    mode: str = "chat"
+    completion_params: dict[str, Any] | None = None
+    tools: list[_Tool] | None = None
+    stop: list[str] | None = None
+    stream: bool = True
+    structured_output_schema: dict[str, Any] | None = None
+
+
+def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) -> ModelRequest:
+    """The call of a model that a plugin asks for.
+
+    Raises:
+        BadPrompt: It cannot be understood.
+    """
+    try:
+        wanted = msgspec.convert(asked, _Asked)
+    except msgspec.ValidationError as error:
+        raise BadPrompt(f"The request for a model has the wrong shape: {error}") from None
+    parameters: dict[str, Json] = dict(wanted.completion_params or {})
+    if wanted.stop:
+        parameters["stop"] = list(wanted.stop)
+    return ModelRequest(
+        provider=wanted.provider,
+        model=wanted.model,
+        mode=cast(Mode, wanted.mode if wanted.mode in ("chat", "completion") else "chat"),
+        messages=tuple(_message(message) for message in wanted.prompt_messages),
+        parameters=parameters,
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in wanted.tools or ()),
+        tool_choice="auto",
+        stream=wanted.stream,
+        app_id=app_id,
+        run_id=run_id,
+        key=key,
+    )
+
+
+def _message(said: _Message) -> Message:
+    if said.role not in _ROLES:
+        raise BadPrompt(f"There is no role {said.role[:40]!r} of a message.")
+    if isinstance(said.content, list):
+        parts = tuple(_part(part) for part in said.content)
+    else:
+        parts = (said.content,) if said.content else ()
+    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in said.tool_calls or ())
+    return Message(cast(Role, said.role), parts, calls, said.tool_call_id or "")
+
+
+def _part(part: Mapping[str, Any]) -> str | Media:
+    kind = str(part.get("type"))
+    if kind == "text":
+        return str(part.get("data") or "")
+    if kind not in _MEDIA:
+        raise BadPrompt(f"There is no part {kind[:40]!r} of a message.")
+    written = str(part.get("base64_data") or part.get("data") or "")
+    mime_type = str(part.get("mime_type") or f"{kind}/{part.get('format') or 'octet-stream'}")
+    if written.startswith("data:"):
+        mime_type, written = written[5:].partition(";")[0] or mime_type, written.partition(",")[2]
+    detail = str(part.get("detail") or "high")
+    name = str(part.get("filename") or "")
+    if url := str(part.get("url") or ""):
+        return Media(_MEDIA[kind], mime_type, url=url, filename=name, detail=detail)
+    try:
+        data = base64.b64decode(written, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadPrompt(f"A part {kind!r} of a message is no base64.") from None
+    return Media(_MEDIA[kind], mime_type, data=data, filename=name, detail=detail)
+
+
+def messages_json(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Messages in the SDK's shape: the conversation so far, for a strategy."""
+    return [
+        {
+            "role": message.role,
+            "content": message.text
+            if all(isinstance(part, str) for part in message.parts)
+            else [_part_json(part) for part in message.parts],
+            "name": None,
+        }
+        for message in messages
+    ]
+
+
+def _part_json(part: str | Media) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "data": part}
+    return {
+        "type": part.kind,
+        "format": part.mime_type.rpartition("/")[2],
+        "mime_type": part.mime_type,
+        "url": part.url,
+        "base64_data": base64.b64encode(part.data).decode(),
+        "filename": part.filename,
+        "detail": part.detail,
+    }
+
+
+def chunk(
+    model: str,
+    index: int,
+    text: str,
+    *,
+    calls: tuple[ToolCall, ...] = (),
+    usage: ModelUsage | None = None,
+    finish_reason: str | None = None,
+) -> dict[str, Any]:
+    """A piece of an answer, in the SDK's shape. Calls come whole, in one piece: strategies read each by itself."""
+    listed = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in calls
+    ]
+    message = {"role": "assistant", "content": text, "name": None, "tool_calls": listed}
+    return {
+        "model": model,
+        "prompt_messages": [],
+        "system_fingerprint": None,
+        "delta": {
+            "index": index,
+            "message": message,
+            "usage": None if usage is None else usage_json(usage),
+            "finish_reason": finish_reason,
+        },
+    }
+
+
+def last_chunk(model: str, index: int, text: str, completion: Completion) -> dict[str, Any]:
+    """The end of an answer: what of its text was not told, its calls, and what it used."""
+    return chunk(
+        model,
+        index,
+        text,
+        calls=completion.tool_calls,
+        usage=completion.usage,
+        finish_reason=completion.finish_reason or "stop",
+    )
+
+
+def usage_json(usage: ModelUsage) -> dict[str, Any]:
+    """What a model used, in the SDK's shape: prices as decimal texts."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "prompt_unit_price": plain(usage.prompt_unit_price),
+        "prompt_price_unit": plain(PRICE_UNIT),
+        "prompt_price": plain(usage.prompt_price),
+        "completion_tokens": usage.completion_tokens,
+        "completion_unit_price": plain(usage.completion_unit_price),
+        "completion_price_unit": plain(PRICE_UNIT),
+        "completion_price": plain(usage.completion_price),
+        "total_tokens": usage.total_tokens,
+        "total_price": plain(usage.total_price),
+        "currency": usage.currency,
+        "latency": usage.latency,
+    }
+
+
+def entity(model: str, abilities: Abilities) -> dict[str, Any]:
+    """What a strategy is told of a model.
+
+    Without a size of its context: the SDK would count tokens with a table that it downloads at that moment, and every
+    agent fail where it cannot.
+    """
+    features = ["tool-call", "multi-tool-call", "stream-tool-call"] if abilities.tools else []
+    features += ["vision"] if "image" in abilities.media else []
+    features += [kind for kind in ("document", "video", "audio") if kind in abilities.media]
+    return {
+        "model": model,
+        "label": {"en_US": model, "zh_Hans": model},
+        "model_type": "llm",
+        "features": features,
+        "fetch_from": "predefined-model",
+        "model_properties": {},
+        "deprecated": False,
+        "parameter_rules": [],
+        "pricing": None,
+    }

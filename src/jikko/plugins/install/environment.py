@@ -1,0 +1,128 @@
+"""Virtual environments of plugins, made by uv. Plugins that need the same share one."""
+
+import asyncio
+import hashlib
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from jikko.plugins.install.requirements import Requirements, from_files, from_lock
+from jikko.plugins.install.uv import Uv
+from jikko.plugins.package.archive import Archive
+from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.package.refused import PackageRefused
+
+OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+"""The interpreter that Jikko runs on, outside of its virtual environment."""
+_READY: Final = ".ready"
+_DAY: Final = 86_400
+_NEWER: Final = 4
+"""Versions of Python that are tried beyond the one that a plugin was written for."""
+
+
+async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv) -> Requirements:
+    """What a plugin needs.
+
+    Args:
+        folder: Where its files are.
+
+    Raises:
+        PackageRefused: It cannot be told, or is nothing that is installed.
+    """
+    if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
+        options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
+        python = await interpreter(plugin)
+        return from_lock(await uv.run("export", *options, "--python", str(python), folder=folder, python=python))
+    return from_files(archive.files, plugin.signed_at)
+
+
+async def interpreter(plugin: Plugin) -> Path:
+    """The Python that a plugin is run with: this one if it is new enough, else one of the search path.
+
+    Raises:
+        PackageRefused: There is none that is new enough.
+    """
+    try:
+        major, minor, *_ = (int(part) for part in f"{plugin.python}.0".split("."))
+    except ValueError:
+        raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
+    if (major, minor) <= sys.version_info[:2]:
+        return OWN
+    for newer in range(minor, minor + _NEWER):
+        named = shutil.which(f"python{major}.{newer}")
+        found = None if named is None else await _itself(named)
+        if found is not None:
+            return found
+    raise PackageRefused(
+        f"{plugin.id} needs Python {plugin.python}, and there is no python{major}.{minor} or newer here: Jikko runs on "
+        f"{sys.version_info[0]}.{sys.version_info[1]}."
+    )
+
+
+async def _itself(command: str) -> Path | None:
+    """The interpreter behind a command, which may be a script that looks for one; ``None`` if it finds none."""
+    process = await asyncio.create_subprocess_exec(
+        command, "-I", "-c", "import sys; print(getattr(sys, '_base_executable', sys.executable))",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return None if process.returncode else _real(said.decode().strip())
+
+
+def _real(path: str) -> Path:
+    return Path(path).resolve()
+
+
+async def make_environment(wanted: Requirements, environments: Path, *, python: Path, uv: Uv) -> Path:
+    """The environment with what is wanted, made if it is not there.
+
+    A half-made one is made anew: what says that it is ready is written last.
+
+    Args:
+        environments: The folder of all of them.
+        python: As ``interpreter`` answers.
+
+    Raises:
+        PackageRefused: It cannot be made.
+        OSError: Likewise.
+    """
+    day = [] if wanted.day is None else ["--exclude-newer", time.strftime("%Y-%m-%d", time.gmtime(wanted.day + _DAY))]
+    named = f"{python}\n{day}\n{wanted.text}"
+    place = environments / hashlib.sha256(named.encode()).hexdigest()[:16]
+    if (place / _READY).exists():
+        return place
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    listed = place / "requirements.txt"
+    listed.write_text(wanted.text)
+    venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
+    await uv.run(*venv, folder=place, write=(place,), python=python)
+    options = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin/python"), *day]
+    options += ["--require-hashes"] if wanted.hashed else []
+    try:
+        await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
+    except PackageRefused:
+        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use.
+        own = place / "build-cache"
+        try:
+            await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+    (place / _READY).touch()
+    return place
+
+
+async def compile_code(folder: Path, environment: Path) -> None:
+    """Compile a plugin's files beforehand: it may not write them."""
+    compiler = await asyncio.create_subprocess_exec(
+        str(environment / "bin/python"),
+        *("-I", "-m", "compileall", "-q", str(folder)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+    )
+    # What cannot be compiled may never be imported.
+    await compiler.wait()

@@ -1,0 +1,103 @@
+"""Installs packages: read, checked, unpacked, given an environment, tried, and only then listed."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from jikko.plugins.install.environment import compile_code, interpreter, make_environment, requirements_of
+from jikko.plugins.install.installed import UNFINISHED, Entry, Installed
+from jikko.plugins.install.uv import Uv
+from jikko.plugins.package.archive import Archive, unpack
+from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.package.refused import PackageRefused
+
+Try: TypeAlias = Callable[[Entry], Awaitable[None]]
+"""Starts a plugin once, which is in its place but not listed. Raises ``PackageRefused``: it does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What came of an installation."""
+
+    entry: Entry
+    was_there: bool
+    """Whether the very same package was installed already."""
+    packages: int
+    """How many packages its environment has."""
+
+
+class Installer:
+    """Puts plugins into the folder of a server, which may run meanwhile."""
+
+    def __init__(
+        self, installed: Installed, try_start: Try, *, confine: bool, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self._installed = installed
+        self._try_start = try_start
+        self._confine = confine
+        self._environment = environment
+
+    async def install(self, plugin: Plugin, archive: Archive, *, again: bool = False) -> Installation:
+        """Install a package. Until it has started once nothing is changed for others; if that fails, nothing is left.
+
+        Args:
+            again: Whether one that is there already is made anew.
+
+        Raises:
+            PackageRefused: It cannot be installed, or does not start.
+            InvalidSettings: The folder, or uv, cannot be used.
+        """
+        installed = self._installed
+        if not plugin.providers:
+            raise PackageRefused(
+                f"{plugin.id} has only {', '.join(plugin.unused)}; Jikko runs tools and agent strategies."
+            )
+        with installed.changing():
+            there = next((e for e in installed.entries() if e.plugin.identifier == plugin.identifier), None)
+            if there is not None and not again:
+                return Installation(there, True, _packages(installed.environment(there)))
+            installed.sweep()
+            uid = installed.uid_for(plugin.id)
+            uv = Uv(installed.cache, self._environment, confine=self._confine)
+            try:
+                with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=installed.root) as temporary:
+                    files = _unpacked(archive, Path(temporary))
+                    wanted = await requirements_of(plugin, archive, files, uv)
+                    python = await interpreter(plugin)
+                    environment = await make_environment(wanted, installed.environments, python=python, uv=uv)
+                    await compile_code(files, environment)
+                    entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
+                    code = installed.code(entry)
+                    _move(files, code)
+                    await self._try_start(entry)
+                    installed.add(entry)
+            except OSError as error:
+                raise PackageRefused(f"{plugin.id} cannot be installed: {error}.") from None
+            finally:
+                installed.sweep()
+        return Installation(entry, False, _packages(environment))
+
+
+def _unpacked(archive: Archive, temporary: Path) -> Path:
+    files = temporary / "files"
+    files.mkdir()
+    unpack(archive, files)
+    return files
+
+
+def _move(folder: Path, place: Path) -> None:
+    """Put code where it stays; its user may read it, and not write it."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(place)
+    for path in [place, *place.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _packages(environment: Path) -> int:
+    return sum(1 for _ in environment.glob("lib/python*/site-packages/*.dist-info"))

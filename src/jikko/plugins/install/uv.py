@@ -1,0 +1,111 @@
+"""Calls uv, locked down: it may run code of packages that have no wheel."""
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from jikko.errors import InvalidSettings
+from jikko.extras import how_to_install
+from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.process.launch import Lock
+
+_SECONDS: Final = 900.0
+_LAST_WORDS: Final = 1500
+_MEMORY: Final = 4 << 30
+_HANDED_ON: Final = ("UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+"""Beginnings of the names of variables that say where packages come from."""
+
+
+class Uv:
+    """uv, with a cache of its own."""
+
+    def __init__(self, cache: Path, environment: Mapping[str, str], *, confine: bool) -> None:
+        """Args:
+        cache: Of packages; equal ones of several plugins are linked to it.
+        environment: Of this process.
+        confine: Whether it is locked.
+
+        Raises:
+            InvalidSettings: uv is not installed.
+        """
+        if importlib.util.find_spec("uv") is None:
+            raise InvalidSettings(f"Installing plugins needs another library: {how_to_install('plugins')}")
+        from uv import find_uv_bin
+
+        self._program = Path(find_uv_bin())
+        self._cache = cache
+        self._confine = confine
+        self._environment = {name: value for name, value in environment.items() if name.upper().startswith(_HANDED_ON)}
+        index = environment.get("PIP_INDEX_URL")
+        if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys():
+            self._environment["UV_DEFAULT_INDEX"] = index
+        self._settings = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+
+    async def run(
+        self,
+        *arguments: str,
+        folder: Path,
+        python: Path,
+        write: Sequence[Path] = (),
+        own_cache: Path | None = None,
+    ) -> str:
+        """Run a command of uv to its end.
+
+        Args:
+            folder: Where it runs, and what it may read.
+            python: The interpreter that it works with.
+            write: What it may change besides its cache.
+            own_cache: A cache for this command alone: what builds a package could put something else into the common
+                one.
+
+        Returns:
+            What it wrote.
+
+        Raises:
+            PackageRefused: It failed; the message ends with its last words.
+        """
+        cache = own_cache or self._cache
+        temporary = cache / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        lock = Lock(
+            read=(folder, self._program.parent, self._settings / "uv", Path("/etc/uv"), python.parent.parent),
+            write=(cache, *write),
+            ports=None,
+            memory=_MEMORY,
+            confine=self._confine,
+        )
+        process = await asyncio.create_subprocess_exec(
+            *lock.command([str(self._program), *arguments]),
+            cwd=folder,
+            env={
+                "PATH": os.defpath,
+                "HOME": str(temporary),
+                "TMPDIR": str(temporary),
+                "LANG": "C.UTF-8",
+                "XDG_CONFIG_HOME": str(self._settings),
+                "UV_CACHE_DIR": str(cache),
+                "UV_NO_PROGRESS": "1",
+                "UV_PYTHON_DOWNLOADS": "never",
+                **self._environment,
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(_SECONDS):
+                out, errors = await process.communicate()
+        except TimeoutError:
+            raise PackageRefused(f"uv took longer than {_SECONDS:g} s: uv {' '.join(arguments)}") from None
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, 9)
+                await process.wait()
+        if process.returncode:
+            said = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]
+            raise PackageRefused(f"What the plugin needs cannot be installed. uv says:\n{said}")
+        return out.decode(errors="replace")

@@ -1,0 +1,278 @@
+"""What a plugin says of itself: its manifest, providers, tools and strategies, from YAML to frozen structs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from jikko.dsl.fields import Fields
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.errors import Problem
+from jikko.plugins.package.archive import Archive
+from jikko.plugins.package.names import is_plugin_name
+from jikko.plugins.package.refused import PackageRefused
+from jikko.values import Json
+
+T = TypeVar("T")
+Kind: TypeAlias = Literal["tools", "agent_strategies"]
+"""What a provider has."""
+
+KINDS: Final[Mapping[Kind, str]] = {"tools": "tools", "agent_strategies": "strategies"}
+"""Kinds that are run, each with the key that its provider lists them under."""
+_LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=40, max_values=200_000)
+_LANGUAGE: Final = "en_US"
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A parameter of a tool or a strategy, or a credential of a provider."""
+
+    name: str
+    type: str = "string"
+    form: str = "llm"
+    required: bool = False
+    default: Json = None
+    options: tuple[str, ...] = ()
+    description: str = ""
+    """For the model; of a credential its label."""
+    min: float | None = None
+    max: float | None = None
+    input_schema: dict[str, Any] | None = None
+    """JSON Schema, of an object or array."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tool or a strategy."""
+
+    name: str
+    label: str = ""
+    description: str = ""
+    """For the model."""
+    parameters: tuple[Parameter, ...] = ()
+    features: tuple[str, ...] = ()
+    """Of a strategy: ``history-messages``, if it takes them."""
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter of that name."""
+        return next((entry for entry in self.parameters if entry.name == name), None)
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A provider of tools or strategies."""
+
+    kind: Kind
+    name: str
+    label: str = ""
+    icon: str = ""
+    """A file in ``_assets``."""
+    credentials: tuple[Parameter, ...] = ()
+    has_oauth: bool = False
+    actions: tuple[Action, ...] = ()
+
+    def action(self, name: str) -> Action | None:
+        """The tool or strategy of that name."""
+        return next((entry for entry in self.actions if entry.name == name), None)
+
+
+class Plugin(msgspec.Struct, frozen=True, kw_only=True):
+    """A package, read and checked."""
+
+    author: str
+    name: str
+    version: str
+    checksum: str
+    """64 hexadecimal digits."""
+    label: str = ""
+    permissions: tuple[str, ...] = ()
+    """What it asks to be allowed: ``tool``, ``storage``, ``model.llm``, …"""
+    storage: int = 0
+    """Bytes that it wants to keep."""
+    python: str = "3.12"
+    entrypoint: str = "main"
+    meta_version: str = "0.0.1"
+    """Of the protocol that it was written for."""
+    signed_at: int | None = None
+    """Seconds since the Unix epoch, by the package's own word."""
+    trust: str = "unsigned"
+    providers: tuple[Provider, ...] = ()
+    unused: tuple[str, ...] = ()
+    """What else it has, and Jikko does not run: ``models``, ``endpoints``, …"""
+
+    @property
+    def id(self) -> str:
+        """``author/name``."""
+        return f"{self.author}/{self.name}"
+
+    @property
+    def identifier(self) -> str:
+        """``author/name:version@checksum``, as workflow files have it."""
+        return f"{self.id}:{self.version}@{self.checksum}"
+
+    def provider(self, kind: Kind, name: str) -> Provider | None:
+        """The provider of that name; if the plugin has only one of the kind, that one."""
+        listed = [provider for provider in self.providers if provider.kind == kind]
+        found = next((provider for provider in listed if provider.name == name), None)
+        return found or (listed[0] if len(listed) == 1 else None)
+
+
+def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugin:
+    """The declaration of a package.
+
+    Raises:
+        PackageRefused: Something in it is missing or wrong; the message lists the fields.
+    """
+    files, problems = archive.files, list[Problem]()
+    manifest = _fields(files, "manifest.yaml", problems)
+    if manifest.text("type", "plugin") != "plugin":
+        manifest.problem("type", f"is {manifest.text('type')!r}", "only packages of type plugin are installed")
+    author, name = manifest.text("author", required=True), manifest.text("name", required=True)
+    if author and name and not is_plugin_name(f"{author}/{name}"):
+        manifest.problem("name", f"is no name of a plugin: {author}/{name}", "lower case letters, digits, _ and -")
+    version = manifest.text("version", required=True)
+    if version and (len(version) > 64 or not all(letter.isalnum() or letter in ".-+_" for letter in version)):
+        manifest.problem("version", f"is {version[:80]!r}, not a version")
+    runner = manifest.mapping("meta").mapping("runner")
+    language = runner.text("language", "python")
+    if language != "python":
+        runner.problem("language", f"is {language!r}", "only plugins written in Python can be run")
+    entrypoint = runner.text("entrypoint", "main")
+    if f"{entrypoint.replace('.', '/')}.py" not in files:
+        runner.problem("entrypoint", f"is {entrypoint!r}, which is not in the package")
+    resource = manifest.mapping("resource")
+    listed = manifest.mapping("plugins")
+    providers = tuple(
+        _provider(kind, files, path, problems)
+        for kind in KINDS
+        for path in listed.items(kind)
+        if _is_path(path, listed, kind)
+    )
+    unused = tuple(str(key) for key, value in listed.raw.items() if value and key not in KINDS)
+    if not providers and not unused:
+        manifest.problem("plugins", "lists nothing", "expected tools or agent_strategies")
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        raise PackageRefused("The package cannot be used:\n  " + "\n  ".join(map(str, fatal[:20])))
+    return Plugin(
+        author=author,
+        name=name,
+        version=version,
+        checksum=archive.checksum,
+        label=_label(manifest.get("label")),
+        permissions=_permissions(resource.mapping("permission")),
+        storage=resource.mapping("permission").mapping("storage").integer("size", 0, minimum=0),
+        python=runner.text("version", "3.12"),
+        entrypoint=entrypoint,
+        meta_version=manifest.mapping("meta").text("version", "0.0.1"),
+        trust=trust,
+        signed_at=signed_at,
+        providers=providers,
+        unused=unused,
+    )
+
+
+def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[Problem]) -> Provider:
+    fields = _fields(files, path, problems)
+    identity = fields.mapping("identity")
+    credentials = fields.get("credentials_for_provider")
+    schema = fields.get("credentials_schema")
+    entries: list[Fields] = []
+    if isinstance(credentials, Mapping):
+        for name in credentials:
+            entry = fields.mapping("credentials_for_provider").mapping(name)
+            entries.append(Fields(entry.where, {"name": str(name), **entry.raw}, problems))
+    elif isinstance(schema, list):
+        entries += fields.mappings("credentials_schema")
+    key = KINDS[kind]
+    return Provider(
+        kind=kind,
+        name=identity.text("name", required=True),
+        label=_label(identity.get("label")),
+        icon=identity.text("icon"),
+        credentials=tuple(_parameter(entry) for entry in entries),
+        has_oauth=bool(fields.get("oauth_schema")),
+        actions=tuple(_action(files, each, problems) for each in fields.items(key) if _is_path(each, fields, key)),
+    )
+
+
+def _action(files: Mapping[str, bytes], path: str, problems: list[Problem]) -> Action:
+    fields = _fields(files, path, problems)
+    identity = fields.mapping("identity")
+    description = fields.get("description")
+    for_model = description.get("llm") if isinstance(description, Mapping) else None
+    return Action(
+        name=identity.text("name", required=True),
+        label=_label(identity.get("label")),
+        description=_label(for_model) or _label(description),
+        parameters=tuple(_parameter(entry) for entry in fields.mappings("parameters")),
+        features=tuple(str(feature) for feature in fields.items("features")),
+    )
+
+
+def _parameter(fields: Fields) -> Parameter:
+    return Parameter(
+        name=fields.text("name", required=True),
+        type=fields.text("type", "string"),
+        form=fields.text("form", "llm"),
+        required=fields.get("required") is True,
+        default=fields.get("default"),
+        options=tuple(str(option.get("value")) for option in fields.mappings("options")),
+        description=(
+            _label(fields.get("llm_description"))
+            or _label(fields.get("human_description"))
+            or _label(fields.get("label"))
+        ),
+        min=_number(fields.get("min")),
+        max=_number(fields.get("max")),
+        input_schema=schema if isinstance(schema := fields.get("input_schema"), dict) else None,
+    )
+
+
+def _permissions(fields: Fields) -> tuple[str, ...]:
+    """``tool``, ``model.llm``, …: what is switched on, and for models each kind of them."""
+    found = []
+    for area in fields.raw:
+        entry = fields.mapping(str(area))
+        if entry.get("enabled") is not True:
+            continue
+        kinds = [str(kind) for kind, on in entry.raw.items() if on is True and kind != "enabled"]
+        found += [f"{area}.{kind}" for kind in kinds] if area == "model" else [str(area)]
+    return tuple(found)
+
+
+def _is_path(value: Any, fields: Fields, key: str) -> bool:
+    if not isinstance(value, str):
+        fields.problem(key, "has something that is no path")
+    return isinstance(value, str)
+
+
+def _fields(files: Mapping[str, bytes], path: str, problems: list[Problem]) -> Fields:
+    content = files.get(path)
+    empty = Fields(path, {}, problems)
+    if content is None:
+        empty.problem("", "is named but not in the package")
+        return empty
+    return _read(content, path, problems, lambda raw: Fields(path, raw, problems), empty)
+
+
+def _read(content: bytes, path: str, problems: list[Problem], make: Callable[[dict[str, Any]], T], otherwise: T) -> T:
+    try:
+        if len(content) > _LIMITS.max_bytes:
+            raise YamlProblem(f"has more than {_LIMITS.max_bytes} bytes")
+        raw = parse(content.decode(), _LIMITS)
+    except (YamlProblem, UnicodeDecodeError) as error:
+        problems.append(Problem(path, error.what if isinstance(error, YamlProblem) else "is no UTF-8 text"))
+        return otherwise
+    if not isinstance(raw, dict):
+        problems.append(Problem(path, "is no mapping in YAML"))
+        return otherwise
+    return make(raw)
+
+
+def _label(value: Any) -> str:
+    """A text for people, from one in several languages."""
+    if isinstance(value, Mapping):
+        value = value.get(_LANGUAGE) or next((each for each in value.values() if isinstance(each, str)), "")
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,166 @@
+"""One invocation of a plugin: what came of it so far, and what it asked for meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from jikko.plugins.process.blobs import Blobs
+from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.wire import (
+    BROKEN,
+    Invoke,
+    PluginFailure,
+    SessionData,
+    Stream,
+    decode_any,
+    decode_error,
+    decode_invoke,
+    decode_stream,
+    encode,
+)
+
+_AT_ONCE: Final = 64
+"""Requests of one call that are answered at once; more wait."""
+_MOST_WAITING: Final = 2000
+_REFUSED: Final = "The host takes no more requests of this call."
+
+
+class Backwards(Protocol):
+    """Answers what a plugin asks for while one call of it runs."""
+
+    def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
+        """The parts of the answer. What it raises is the plugin's to read."""
+        ...
+
+
+class Call:
+    """Takes what comes of one invocation. Everything happens on the event loop, where the line is read."""
+
+    def __init__(
+        self,
+        session: str,
+        *,
+        tell: Callable[[Stream], None],
+        answer: Callable[[Any], None] | None,
+        backwards: Backwards | None,
+        send: Callable[[bytes], Awaitable[None]],
+        limits: ProcessLimits,
+    ) -> None:
+        """Args:
+        tell: Takes each message; files as one, of type ``blob`` with its content as ``message``.
+        answer: Takes what is no message: the answer to a question such as whether credentials are right.
+        send: Writes a line to the plugin.
+        """
+        self.session = session
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tell = tell
+        self._answer = answer
+        self._backwards = backwards
+        self._send = send
+        self._limits = limits
+        self._blobs = Blobs(limits.file)
+        self._bytes = self._messages = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self.exceeded = False
+        """Whether it said more than a call may: its process is then not to be trusted any more."""
+
+    def take(self, data: SessionData, size: int) -> None:
+        """Take a line. Never raises: what is wrong with it fails the call."""
+        if self.over.done():
+            return
+        self._bytes += size
+        self._messages += 1
+        if self._bytes > self._limits.call_bytes or self._messages > self._limits.call_messages:
+            self.exceeded = True
+            self.fail(
+                PluginFailure(
+                    "PluginProtocol",
+                    f"The plugin says too much in one call: at most {self._limits.call_bytes} bytes in "
+                    f"{self._limits.call_messages} messages are read.",
+                )
+            )
+            return
+        try:
+            self._take(data)
+        except PluginFailure as failure:
+            self.exceeded = "file of more than" in str(failure)
+            self.fail(failure)
+        except BROKEN as error:
+            self.fail(unreadable(error))
+        except Exception as error:  # what ``tell`` raises ends the call, and nothing else
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """End the call with an error."""
+        if not self.over.done():
+            self.over.set_exception(error)
+            # Somebody may have stopped listening.
+            self.over.exception()
+
+    def close(self) -> None:
+        """Nobody waits for the call any more: what it asked for is given up."""
+        if not self.over.done():
+            self.over.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def _take(self, data: SessionData) -> None:
+        match data.type:
+            case "stream":
+                if self._answer is not None:
+                    self._answer(decode_any(data.data))
+                    return
+                message = decode_stream(data.data)
+                if message.type == "blob_chunk":
+                    content = self._blobs.take(message.message)
+                    if content is None:
+                        return
+                    message = Stream("blob", content, message.meta)
+                self._tell(message)
+            case "invoke":
+                self._invoked(decode_invoke(data.data))
+            case "error":
+                error = decode_error(data.data)
+                trace = error.args.get("traceback", "") if isinstance(error.args, dict) else ""
+                raise PluginFailure(error.error_type[:200], error.message, trace=str(trace))
+            case "end":
+                self.over.set_result(None)
+            case other:
+                raise PluginFailure("PluginProtocol", f"The plugin sends a message of an unknown kind: {other[:40]!r}.")
+
+    def _invoked(self, asked: Invoke) -> None:
+        refused = len(self._tasks) >= _MOST_WAITING
+        task = asyncio.get_running_loop().create_task(self._answered(asked, refused=refused))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answered(self, asked: Invoke, *, refused: bool) -> None:
+        async def say(event: str, message: str, data: Any) -> None:
+            body = {"backwards_request_id": asked.backwards_request_id, "event": event}
+            line = encode(self.session, "backwards_response", {**body, "message": message, "data": data})
+            if len(line) > self._limits.line:
+                raise ValueError(f"The answer has more than {self._limits.line} bytes.")
+            await self._send(line)
+
+        async with self._places:
+            try:
+                if refused:
+                    raise ValueError(_REFUSED)
+                if self._backwards is None:
+                    raise PermissionError(f"{asked.type!r} may not be invoked from here.")
+                async for part in self._backwards(asked.type, asked.request):
+                    await say("response", "stream", part)
+            except Exception as error:
+                await say("error", str(error)[:4000] or type(error).__name__, None)
+            await say("end", "", None)
+
+
+def unreadable(error: BaseException) -> PluginFailure:
+    """What a call fails with whose message cannot be read."""
+    why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if isinstance(error, msgspec.ValidationError):
+        why = f"it has the wrong shape: {why}"
+    return PluginFailure("PluginProtocol", f"The plugin sends a message that cannot be read: {why[:300]}")

@@ -1,0 +1,88 @@
+"""The command and the environment that a plugin, or the installer, is started with."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_CONFINE: Final = Path(__file__).with_name("confine.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """How a process is confined."""
+
+    read: tuple[Path, ...]
+    """What it may read besides the system's programs."""
+    write: tuple[Path, ...]
+    """Folders of its own."""
+    ports: tuple[int, ...] | None = ()
+    """Ports that it may connect to; ``None`` for all."""
+    memory: int = 2 << 30
+    """Bytes."""
+    uid: int = 0
+    """The user that it becomes where the server is root; 0: none."""
+    confine: bool = True
+    """Whether it is locked at all."""
+    abi: int = 99
+    """The newest version of Landlock to use."""
+
+    def command(self, command: list[str]) -> list[str]:
+        """The command that locks itself and then becomes ``command``, whose first part is an absolute path."""
+        if not self.confine:
+            return command
+        settings = {
+            "read": [str(path) for path in self.read],
+            "write": [str(path) for path in self.write],
+            "ports": self.ports,
+            "parent": os.getpid(),
+            "memory": self.memory,
+            "uid": self.uid if os.geteuid() == 0 else 0,
+            "require": True,
+            "abi": self.abi,
+        }
+        return [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(settings), *command]
+
+
+def plugin_environment(
+    *, environment: Path, state: Path, gate: str | None, extra: dict[str, str] | None = None
+) -> dict[str, str]:
+    """All that a plugin sees of the environment: nothing of the server's.
+
+    Args:
+        environment: Its virtual environment.
+        gate: The address of the proxy that it reaches the network by; ``None``: it does so itself.
+    """
+    values = {
+        "PATH": f"{environment}/bin:/usr/bin:/bin",
+        "HOME": f"{state}/home",
+        "TMPDIR": f"{state}/tmp",
+        "LANG": "C.UTF-8",
+        "INSTALL_METHOD": "local",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HEARTBEAT_INTERVAL": "1",
+        # Seconds that an answer to what it asks for may be silent: a model may think for long.
+        "MAX_INVOCATION_TIMEOUT": "3600",
+        "MAX_REQUEST_TIMEOUT": "3600",
+    }
+    if gate is not None:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            values[name] = values[name.upper()] = gate
+        values["no_proxy"] = values["NO_PROXY"] = ""
+    return values | (extra or {})
+
+
+def make_state(state: Path, uid: int) -> None:
+    """Make the folder that a plugin may write, and give it to its user.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    for folder in (state, state / "home", state / "tmp"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if uid and os.geteuid() == 0:
+            os.chown(folder, uid, uid)

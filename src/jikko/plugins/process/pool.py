@@ -1,0 +1,223 @@
+"""The processes of plugins: started on demand, ended when idle, restarted with growing pauses, never more than some."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
+from jikko.plugins.process.process import PluginProcess
+from jikko.plugins.process.wire import PluginFailure
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+_LONGEST_PAUSE: Final = 60.0
+_MOST_OF_ONE: Final = 2
+"""Processes of one plugin at once: a second takes calls while the first computes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """How many processes and calls there may be."""
+
+    processes: int = 16
+    """Of all plugins. The one that was not used for longest makes room."""
+    calls: int = 100
+    """Of one plugin at once; others wait, and apps take turns."""
+    app_share: float = APP_SHARE
+    idle_seconds: float = 300.0
+    """A process that has nothing to do for as long is ended."""
+    starting: int = 2
+    """Processes that start at once."""
+    first_pause: float = 1.0
+    """Seconds until one that died is started again; twice as long each further time, up to 60."""
+
+
+class _Slot:
+    """One plugin."""
+
+    def __init__(self, limits: PoolLimits) -> None:
+        self.processes: list[PluginProcess] = []
+        self.places = FairSemaphore(limits.calls, limits.app_share)
+        self.lock = asyncio.Lock()
+        self.failures = 0
+        self.not_before = 0.0
+        self.last_words = ""
+        self.used = 0.0
+        self.idle: asyncio.TimerHandle | None = None
+        self.waiting = 0
+        """Calls that have or want a place."""
+
+
+class Pool(Generic[K]):
+    """Processes by plugin. Nothing is started before the first call."""
+
+    def __init__(self, start: Callable[[K], Awaitable[PluginProcess]], limits: PoolLimits | None = None) -> None:
+        """Args:
+        start: Starts a process of a plugin; raises ``PluginFailure`` if it does not start.
+        """
+        self._start = start
+        self._limits = limits or PoolLimits()
+        self._slots: dict[K, _Slot] = {}
+        self._starting = asyncio.Semaphore(self._limits.starting)
+        self._room = asyncio.Condition()
+        self._count = 0
+        """Processes that are there or start."""
+        self._closed = False
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def processes(self) -> list[PluginProcess]:
+        """Those that are alive."""
+        return [process for slot in self._slots.values() for process in slot.processes if process.is_alive]
+
+    @asynccontextmanager
+    async def process(self, key: K, app_id: str = "") -> AsyncIterator[PluginProcess]:
+        """A process for one call, which counts as one of its plugin's until the end of the block.
+
+        Raises:
+            PluginFailure: It does not start, or died a moment ago.
+        """
+        slot = self._slots.setdefault(key, _Slot(self._limits))
+        slot.waiting += 1
+        self._stay(slot)
+        try:
+            async with slot.places.place(app_id):
+                process = await self._ready(key, slot)
+                try:
+                    yield process
+                finally:
+                    slot.used = asyncio.get_running_loop().time()
+                    self._after(slot, process)
+        finally:
+            slot.waiting -= 1
+            if not slot.waiting:
+                self._leave_later(slot)
+            async with self._room:
+                self._room.notify_all()
+
+    async def forget(self, key: K) -> None:
+        """End the processes of a plugin that is no longer there, once their calls are over."""
+        slot = self._slots.get(key)
+        for process in list(slot.processes) if slot is not None else ():
+            if not process.calls:
+                await self._end(slot, process)  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """End all processes. May be called twice."""
+        self._closed = True
+        for slot in self._slots.values():
+            self._stay(slot)
+            for process in list(slot.processes):
+                await self._end(slot, process)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _ready(self, key: K, slot: _Slot) -> PluginProcess:
+        async with slot.lock:
+            for process in list(slot.processes):
+                if not process.is_alive:
+                    self._died(slot, process)
+                elif process.is_worn() and not process.calls:
+                    await self._end(slot, process)
+            usable = [process for process in slot.processes if not process.is_worn()]
+            free = [process for process in usable if not process.is_silent()]
+            if not free and (len(usable) < _MOST_OF_ONE):
+                free = [await self._another(key, slot)]
+            return min(free or usable, key=lambda process: process.calls)
+
+    async def _another(self, key: K, slot: _Slot) -> PluginProcess:
+        loop = asyncio.get_running_loop()
+        if loop.time() < slot.not_before:
+            wait = slot.not_before - loop.time()
+            raise PluginFailure(
+                "PluginDied", f"The plugin has died and is started again in {wait:.1f} s: {slot.last_words}"
+            )
+        await self._make_room()
+        try:
+            async with self._starting:
+                if self._closed:
+                    raise PluginFailure("PluginStopped", "The server is stopping.")
+                process = await self._start(key)
+        except BaseException as error:
+            self._count -= 1
+            if isinstance(error, PluginFailure):
+                self._failed(slot, str(error))
+            raise
+        slot.processes.append(process)
+        return process
+
+    async def _make_room(self) -> None:
+        """Count one more process, ending another if there are too many."""
+        async with self._room:
+            while self._count >= self._limits.processes:
+                idle = [
+                    (slot.used, slot, process)
+                    for slot in self._slots.values()
+                    for process in slot.processes
+                    if not process.calls and not slot.waiting
+                ]
+                if idle:
+                    _, slot, process = min(idle, key=lambda entry: entry[0])
+                    await self._end(slot, process)
+                else:
+                    await self._room.wait()
+            self._count += 1
+
+    def _after(self, slot: _Slot, process: PluginProcess) -> None:
+        """A call is over."""
+        if not process.is_alive:
+            self._died(slot, process)
+        elif process.is_worn() and not process.calls:
+            self._end_later(slot, process)
+        elif process.served and not process.is_silent():
+            slot.failures = 0
+
+    def _died(self, slot: _Slot, process: PluginProcess) -> None:
+        if process in slot.processes:
+            slot.processes.remove(process)
+            self._count -= 1
+            self._failed(slot, process.last_words)
+            log.warning("a plugin has died: %s", process.last_words)
+            self._later(process.kill())
+
+    def _failed(self, slot: _Slot, last_words: str) -> None:
+        pause = min(self._limits.first_pause * 2**slot.failures, _LONGEST_PAUSE)
+        slot.failures = min(slot.failures + 1, 30)
+        slot.not_before = asyncio.get_running_loop().time() + pause
+        slot.last_words = last_words
+
+    async def _end(self, slot: _Slot, process: PluginProcess) -> None:
+        if process in slot.processes:
+            slot.processes.remove(process)
+            self._count -= 1
+        await process.kill()
+
+    def _end_later(self, slot: _Slot, process: PluginProcess) -> None:
+        if process in slot.processes:
+            slot.processes.remove(process)
+            self._count -= 1
+        self._later(process.kill())
+
+    def _later(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _leave_later(self, slot: _Slot) -> None:
+        self._stay(slot)
+        loop = asyncio.get_running_loop()
+        slot.idle = loop.call_later(self._limits.idle_seconds, self._leave, slot)
+
+    def _leave(self, slot: _Slot) -> None:
+        for process in list(slot.processes):
+            if not slot.waiting:
+                self._end_later(slot, process)
+
+    @staticmethod
+    def _stay(slot: _Slot) -> None:
+        if slot.idle is not None:
+            slot.idle.cancel()
+            slot.idle = None

@@ -1,0 +1,277 @@
+"""One running plugin: lines of JSON over its standard input and output, many calls at once. All it says is hostile."""
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from jikko.ids import new_id
+from jikko.plugins.process.call import Backwards, Call, unreadable
+from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.wire import (
+    BROKEN,
+    PluginFailure,
+    SessionData,
+    Stream,
+    decode_line,
+    decode_session,
+    encode,
+    salvaged,
+    session_in,
+)
+
+_PIECE: Final = 1 << 15
+"""Bytes that are read at a time: what a flood of small messages costs the event loop at once."""
+_LAST_WORDS: Final = 600
+
+
+class PluginProcess:
+    """A plugin that has given its first sign of life."""
+
+    def __init__(self, process: asyncio.subprocess.Process, limits: ProcessLimits) -> None:
+        self._process = process
+        self._limits = limits
+        self._calls: dict[str, Call] = {}
+        self._ready = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._said: deque[str] = deque(maxlen=20)
+        self._why = ""
+        """Why it was ended, if it was ended by us."""
+        self.heard = 0.0
+        """When it gave its last sign of life, by the event loop's clock; 0.0 if it never did."""
+        self.served = 0
+        self.forgotten = 0
+        """Calls that nobody waits for any more and that did not end."""
+        self.garbage = 0
+        """Lines that were none, or of no call."""
+        self._reading = [
+            asyncio.get_running_loop().create_task(self._read()),
+            asyncio.get_running_loop().create_task(self._read_errors()),
+        ]
+
+    @classmethod
+    async def start(
+        cls, command: list[str], *, folder: Path, environment: dict[str, str], limits: ProcessLimits | None = None
+    ) -> "PluginProcess":
+        """Start a plugin and wait for its first sign of life.
+
+        Raises:
+            PluginFailure: It does not start; the message has its last words.
+        """
+        limits = limits or ProcessLimits()
+        pipe = asyncio.subprocess.PIPE
+        try:
+            started = await asyncio.create_subprocess_exec(
+                *command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, limit=_PIECE * 4,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
+        process = cls(started, limits)
+        try:
+            async with asyncio.timeout(limits.ready_seconds):
+                await process._ready.wait()
+        except TimeoutError:
+            process._why = f"it gave no sign of life within {limits.ready_seconds:g} s"
+        except BaseException:
+            await process.kill()
+            raise
+        if not process.heard:
+            await process.kill()
+            raise PluginFailure("PluginDied", f"The plugin does not start: {process.last_words}")
+        return process
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be called."""
+        return self._process.returncode is None and not self._why
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return len(self._calls)
+
+    @property
+    def last_words(self) -> str:
+        """What it said last that was no message, and how it ended."""
+        status = self._process.returncode
+        ended = "" if status is None else f"it ended with {_status(status)}"
+        return " | ".join([*self._said, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
+
+    def is_silent(self) -> bool:
+        """Whether a call keeps it from giving signs of life: it computes, and other calls of it wait."""
+        silent = asyncio.get_running_loop().time() - self.heard
+        return bool(self._calls) and silent > self._limits.silent_seconds
+
+    def is_worn(self) -> bool:
+        """Whether it is to take no further call."""
+        limits = self._limits
+        return self.forgotten > limits.forgotten or self.served >= limits.served or not self.is_alive
+
+    async def call(
+        self,
+        request: dict[str, Any],
+        *,
+        seconds: float,
+        tell: Callable[[Stream], None],
+        answer: Callable[[Any], None] | None = None,
+        backwards: Backwards | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        """Invoke it, and wait until it has said everything. Cancelling forgets the call at once; inside of the plugin
+        it goes on, unheard.
+
+        Args:
+            seconds: Until it is forgotten, the writing of the request included.
+            context: Fields beside ``data``: whose call it is.
+
+        Raises:
+            PluginFailure: It failed.
+        """
+        session = new_id()
+        call = Call(
+            session, tell=tell, answer=answer, backwards=backwards, send=self._write, limits=self._limits
+        )  # fmt: skip
+        line = encode(session, "request", request, context)
+        if len(line) > self._limits.line:
+            raise PluginFailure("PluginProtocol", f"The request has more than {self._limits.line} bytes.")
+        if not self.is_alive:
+            raise self._gone()
+        self._calls[session] = call
+        self.served += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await self._write(line)
+                await call.over
+        except TimeoutError:
+            raise PluginFailure(
+                "PluginTimeout", f"The plugin did not end within {seconds:g} s (JIKKO_PLUGIN_SECONDS)."
+            ) from None
+        finally:
+            ended = call.over.done() and not call.over.cancelled()
+            self.forgotten += not ended
+            call.close()
+            del self._calls[session]
+            if call.exceeded:
+                self._end("it said too much in one call")
+
+    async def kill(self) -> None:
+        """End it, and all that it started in its session, and wait for that. There is no gentle way: at the end of its
+        input the SDK spins on a core."""
+        self._end(self._why or "it was stopped")
+        await self._process.wait()
+        await asyncio.gather(*self._reading, return_exceptions=True)
+
+    def _end(self, why: str) -> None:
+        self._why = self._why or why
+        # While it is not waited for, its id is nobody else's.
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._finish()
+
+    def _finish(self) -> None:
+        for call in list(self._calls.values()):
+            call.fail(self._gone())
+        self._ready.set()
+
+    def _gone(self) -> PluginFailure:
+        kind = "PluginProtocol" if "said" in self._why or "line" in self._why else "PluginDied"
+        return PluginFailure(kind, f"The plugin has ended: {self.last_words}")
+
+    async def _write(self, line: bytes) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        # One at a time: what waits to be written to a plugin that does not read is one line, and not all.
+        async with self._writing:
+            with suppress(BrokenPipeError, ConnectionResetError):  # the end of its output tells the calls
+                stdin.write(line)
+                await stdin.drain()
+
+    async def _read(self) -> None:
+        stdout = self._process.stdout
+        assert stdout is not None
+        rest = bytearray()
+        while received := await stdout.read(_PIECE):
+            if b"\n" not in received:
+                rest += received
+            else:
+                *lines, last = received.split(b"\n")
+                lines[0] = bytes(rest) + lines[0]
+                rest = bytearray(last)
+                for line in lines:
+                    if line.strip():
+                        self._take(line)
+                # ``read`` does not wait while there is something: others have a turn.
+                await asyncio.sleep(0)
+            if len(rest) > self._limits.line:
+                self._end(f"it wrote a line of more than {self._limits.line} bytes")
+                rest.clear()
+        await self._process.wait()
+        self._finish()
+
+    def _take(self, line: bytes) -> None:
+        if len(line) > self._limits.line:
+            self._end(f"it wrote a line of more than {self._limits.line} bytes")
+            return
+        try:
+            event = decode_line(line)
+        except BROKEN as error:
+            self._unread(line, error)
+            return
+        if event.event == "session" and event.session_id is not None:
+            call = self._calls.get(event.session_id)
+            if call is None:
+                self.garbage += 1  # of a call that is over
+                return
+            try:
+                data = decode_session(event.data)
+            except BROKEN as error:
+                call.fail(unreadable(error))
+                return
+            call.take(data if isinstance(data, SessionData) else SessionData("?"), len(line))
+        elif event.event == "heartbeat":
+            self.heard = asyncio.get_running_loop().time()
+            self._ready.set()
+        elif event.event in ("error", "log"):
+            self._said.append(bytes(event.data)[:300].decode(errors="replace"))
+        else:
+            self.garbage += 1
+
+    def _unread(self, line: bytes, error: BaseException) -> None:
+        """A line that is none: what a plugin prints, also in front of a message; or a message that cannot be read."""
+        self.garbage += 1
+        half = salvaged(line)
+        if half is not None:
+            self._take(half)
+            return
+        session = session_in(line)
+        call = None if session is None else self._calls.get(session)
+        if call is not None:
+            call.fail(unreadable(error))
+        else:
+            self._said.append(line[:300].decode(errors="replace").strip())
+
+    async def _read_errors(self) -> None:
+        stderr = self._process.stderr
+        assert stderr is not None
+        while received := await stderr.read(4096):
+            self._said.extend(line[:300] for line in received.decode(errors="replace").splitlines()[-10:])
+
+
+def _status(status: int) -> str:
+    if status >= 0:
+        return f"status {status}"
+    try:
+        return f"signal {signal.Signals(-status).name}"
+    except ValueError:
+        return f"signal {-status}"

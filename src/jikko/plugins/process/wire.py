@@ -1,0 +1,92 @@
+"""The lines that a plugin and its host exchange: JSON objects in UTF-8, one a line."""
+
+import re
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+_SESSION: Final = re.compile(rb'"session_id"\s*:\s*"([0-9a-zA-Z-]{1,64})"')
+_BEGINNING: Final = b'{"event":"'
+_NULL: Final = msgspec.Raw(b"null")
+
+FailureKind: TypeAlias = Literal["PluginDied", "PluginTimeout", "PluginProtocol", "PluginStopped"]
+
+
+class PluginFailure(Exception):
+    """A call failed. The message is for the user to read."""
+
+    def __init__(self, kind: str, message: str, *, trace: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        """The class of the plugin's own exception, or a ``FailureKind``."""
+        self.trace = trace
+        """The plugin's own stack, for who debugs it; never shown to clients."""
+
+
+class Line(msgspec.Struct):
+    """A line that a plugin wrote."""
+
+    event: str
+    session_id: str | None = None
+    data: msgspec.Raw = _NULL
+
+
+class SessionData(msgspec.Struct):
+    """What a line says of one call."""
+
+    type: str
+    data: msgspec.Raw = _NULL
+
+
+class Stream(msgspec.Struct):
+    """One message of an invocation."""
+
+    type: str = ""
+    message: Any = None
+    meta: dict[str, Any] | None = None
+
+
+class Invoke(msgspec.Struct):
+    """What a plugin asks of its host."""
+
+    type: str
+    backwards_request_id: str
+    request: dict[str, Any] = {}
+
+
+class ErrorData(msgspec.Struct):
+    """How an invocation failed."""
+
+    error_type: str = "Exception"
+    message: str = ""
+    args: Any = None
+
+
+decode_line = msgspec.json.Decoder(Line).decode
+decode_session = msgspec.json.Decoder(SessionData).decode
+decode_stream = msgspec.json.Decoder(Stream).decode
+decode_invoke = msgspec.json.Decoder(Invoke).decode
+decode_error = msgspec.json.Decoder(ErrorData).decode
+decode_any = msgspec.json.Decoder().decode
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+"""What decoding a line may raise."""
+
+
+def session_in(line: bytes) -> str | None:
+    """The call that a line is about which cannot be read."""
+    found = _SESSION.search(line)
+    return None if found is None else found[1].decode()
+
+
+def salvaged(line: bytes) -> bytes | None:
+    """The message that stands behind what a plugin printed without ending the line."""
+    start = line.rfind(_BEGINNING, 1)
+    return line[start:] if start > 0 else None
+
+
+def encode(session: str, event: str, data: Any, context: dict[str, Any] | None = None) -> bytes:
+    """A line to a plugin."""
+    body: dict[str, Any] = {"session_id": session, "event": event, "data": data}
+    if context:
+        body |= context
+    return msgspec.json.encode(body) + b"\n"

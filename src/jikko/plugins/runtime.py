@@ -1,0 +1,228 @@
+"""The plugins of one server process: finds them, starts them, and invokes what they have."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from jikko.plugins.config import PluginsConfig
+from jikko.plugins.host.backwards import Caller, HostCalls
+from jikko.plugins.host.gate import Gate, Offered
+from jikko.plugins.install.installed import Entry, Installed
+from jikko.plugins.package.declaration import Kind, Provider
+from jikko.plugins.package.names import Identifier, identifier, provider_name
+from jikko.plugins.process.launch import Lock, make_state, plugin_environment
+from jikko.plugins.process.pool import Pool, PoolLimits
+from jikko.plugins.process.process import PluginProcess
+from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.ports.agents import AgentHost
+from jikko.ports.file_store import FileStore
+from jikko.ports.stores.plugin_storage import PluginStorage
+from jikko.ports.tools import ToolNotFound, plugin_missing
+from jikko.values import FILE_IDENTITY, Json, is_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeLimits:
+    """What plugins may take."""
+
+    seconds: float = 600.0
+    """For one call."""
+    memory: int = 2 << 30
+    """Bytes of one process."""
+    confine: bool = True
+    """Whether a plugin is locked; without, it may do whatever the server may."""
+    pool: PoolLimits = field(default_factory=PoolLimits)
+
+
+class PluginRuntime:
+    """Starts nothing before the first call."""
+
+    def __init__(
+        self,
+        installed: Installed,
+        config: PluginsConfig,
+        limits: RuntimeLimits,
+        *,
+        gate: Gate,
+        files: FileStore,
+        storage: PluginStorage,
+    ) -> None:
+        self.installed = installed
+        self.config = config
+        self._limits = limits
+        self._gate = gate
+        self._files = files
+        self._storage = storage
+        self._pool: Pool[Entry] = Pool(self.start, limits.pool)
+
+    @property
+    def pool(self) -> Pool[Entry]:
+        """Its processes."""
+        return self._pool
+
+    def find(self, kind: Kind, written: str, exact: str, subject: str) -> tuple[Entry, Provider]:
+        """The plugin that a workflow means, and its provider.
+
+        Args:
+            written: The provider's name, as the workflow has it.
+            exact: The identifier of the plugin that the workflow was made with, if it says.
+            subject: What is looked for, for messages.
+
+        Raises:
+            ToolNotFound: It is not installed, or has no such provider.
+        """
+        name = provider_name(written, self.config.aliases)
+        made_with = identifier(exact)
+        wanted = made_with if made_with is not None and made_with.plugin == name.plugin else None
+        entry = self.installed.find(wanted or Identifier(name.plugin, "", ""))
+        if entry is None:
+            version = f":{made_with.version}" if made_with is not None and made_with.version else ""
+            raise plugin_missing(subject, f"{name.plugin}{version}")
+        provider = entry.plugin.provider(kind, name.provider)
+        if provider is None:
+            has = ", ".join(each.name for each in entry.plugin.providers if each.kind == kind) or "none of that kind"
+            raise ToolNotFound(f"the plugin {name.plugin} has no provider {name.provider}", f"it has {has}")
+        return entry, provider
+
+    def credentials(self, entry: Entry, provider: Provider, credential_id: str = "") -> dict[str, Json]:
+        """The credentials of a provider, by the plugins file; those that are not given have their defaults.
+
+        Raises:
+            ToolNotFound: One that is required is missing; the message has the line to add.
+        """
+        config, plugin_id = self.config.of(entry.plugin.id), entry.plugin.id
+        if config.unset:
+            names = " and ".join(config.unset)
+            raise ToolNotFound(
+                f"the entry {plugin_id} of {self.config.source} needs the environment variable {names}, which is not "
+                "set"
+            )
+        given = dict(config.credentials_for(credential_id))
+        for credential in provider.credentials:
+            if credential.default is not None:
+                given.setdefault(credential.name, credential.default)
+        missing = tuple(c.name for c in provider.credentials if c.required and given.get(c.name) in (None, ""))
+        if missing:
+            raise ToolNotFound(
+                f"the plugin {plugin_id} needs {', '.join(missing)}",
+                f"add under 'plugins:' in {self.config.source or 'a plugins file, which JIKKO_PLUGINS names'}:\n"
+                + self.config.line_to_add(plugin_id, missing),
+            )
+        return given
+
+    async def start(self, entry: Entry) -> PluginProcess:
+        """Start a process of a plugin.
+
+        Raises:
+            PluginFailure: It does not start.
+        """
+        direct = self.config.of(entry.plugin.id).network == "direct"
+        gate = None if direct else await self._gate.listen()
+        code, environment, state = (
+            self.installed.code(entry),
+            self.installed.environment(entry),
+            self.installed.state(entry),
+        )
+        uid = entry.uid if self._limits.confine else 0
+        lock = Lock(
+            read=(code, environment),
+            write=(state,),
+            # The port also of one that connects by itself: its files are there.
+            ports=None if direct else (self._gate.port,),
+            memory=self._limits.memory,
+            uid=uid,
+            confine=self._limits.confine,
+        )
+        try:
+            make_state(state, uid)
+        except OSError as error:
+            raise PluginFailure("PluginDied", f"The folder {state} cannot be made: {error}") from None
+        command = [str(environment / "bin/python"), "-m", entry.plugin.entrypoint]
+        return await PluginProcess.start(
+            lock.command(command),
+            folder=code,
+            environment=plugin_environment(environment=environment, state=state, gate=gate),
+        )
+
+    async def invoke(
+        self,
+        entry: Entry,
+        request: Mapping[str, Any],
+        *,
+        caller: Caller,
+        host: AgentHost | None,
+        tell: Callable[[Stream], None],
+        answer: Callable[[Any], None] | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Invoke a plugin, and wait until it has said everything.
+
+        Args:
+            request: What is sent, without the user. Files in it are file mappings.
+            host: Who asks models and calls tools for it; ``None``: it may ask nothing.
+
+        Raises:
+            PluginFailure: It failed.
+        """
+        with ExitStack() as stack:
+            await self._gate.listen()
+            sent = self._with_files({**request, "user_id": caller.user or "jikko"}, caller, stack)
+            calls = None
+            if host is not None:
+                calls = HostCalls(
+                    entry.plugin,
+                    caller,
+                    host,
+                    files=self._files,
+                    storage=self._storage,
+                    gate=self._gate,
+                    config=self.config,
+                    stack=stack,
+                )
+            context = {"app_id": caller.app_id, "context": {"idempotency_key": caller.key}}
+            async with self._pool.process(entry, caller.app_id) as process:
+                await process.call(
+                    sent,
+                    seconds=self._limits.seconds if seconds is None else seconds,
+                    tell=tell,
+                    answer=answer,
+                    backwards=calls,
+                    context=context,
+                )
+
+    async def close(self) -> None:
+        """End all processes. May be called twice."""
+        await self._pool.close()
+        await self._gate.close()
+
+    def _with_files(self, value: Json, caller: Caller, stack: ExitStack) -> Json:
+        """The value with its files as the SDK wants them, each with an address at which the plugin can fetch it."""
+        if is_file(value):
+            return self._file(value, caller, stack)
+        match value:
+            case dict():
+                return {key: self._with_files(each, caller, stack) for key, each in value.items()}
+            case list() | tuple():
+                return [self._with_files(each, caller, stack) for each in value]
+            case _:
+                return value
+
+    def _file(self, file: dict[str, Json], caller: Caller, stack: ExitStack) -> dict[str, Json]:
+        file_id = file.get("related_id")
+        mime_type = str(file.get("mime_type") or "application/octet-stream")
+        if isinstance(file_id, str) and file_id:
+            read = partial(self._files.read, file_id, app_id=caller.app_id, end_user_id=caller.end_user_id)
+            url = stack.enter_context(self._gate.offering(Offered(read, mime_type)))
+        else:
+            url = str(file.get("url") or file.get("remote_url") or "")
+        return {
+            "dify_model_identity": FILE_IDENTITY,
+            "url": url,
+            "mime_type": mime_type,
+            "filename": file.get("filename"),
+            "extension": file.get("extension"),
+            "size": file.get("size") if isinstance(file.get("size"), int) else -1,
+            "type": file.get("type") or "custom",
+        }

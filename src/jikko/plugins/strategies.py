@@ -1,0 +1,153 @@
+"""Agent strategies of plugins, as agent nodes invoke them."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from jikko.plugins.host.backwards import Caller
+from jikko.plugins.host.prompt import entity, messages_json
+from jikko.plugins.install.installed import Entry
+from jikko.plugins.messages import message_of
+from jikko.plugins.package.declaration import Action, Parameter, Provider
+from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.runtime import PluginRuntime
+from jikko.plugins.tools import parameter_of
+from jikko.ports.agents import (
+    AgentHost,
+    AgentModel,
+    AgentTool,
+    ParameterKind,
+    Strategy,
+    StrategyCall,
+    StrategyName,
+    StrategyParameter,
+)
+from jikko.ports.tools import ToolFailure, ToolMessage, ToolNotFound, ToolParameter
+from jikko.values import Json
+
+_KINDS: Final[dict[str, ParameterKind]] = {"model-selector": "model", "array[tools]": "tools"}
+
+
+class PluginStrategies:
+    """``Strategies`` of the plugins that are installed."""
+
+    def __init__(self, runtime: PluginRuntime) -> None:
+        self._runtime = runtime
+
+    def icon(self, name: StrategyName) -> Json | None:
+        """See ``Strategies.icon``."""
+        return None
+
+    def find(self, name: StrategyName) -> Strategy:
+        """See ``Strategies.find``."""
+        entry, _, action = self._found(name)
+        return Strategy(
+            name=name,
+            parameters=tuple(_parameter(parameter) for parameter in action.parameters),
+            takes_history="history-messages" in action.features,
+            plugin=entry.plugin.identifier,
+        )
+
+    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+        """See ``Strategies.invoke``."""
+        try:
+            entry, provider, action = self._found(call.strategy.name)
+        except ToolNotFound as failure:
+            raise ToolFailure(str(failure), reported=False) from None
+        parameters: dict[str, Any] = {
+            **call.values,
+            **{name: _model_json(model) for name, model in call.models.items()},
+            **{name: [_tool_json(tool) for tool in tools] for name, tools in call.tools.items()},
+        }
+        request = {
+            "type": "agent_strategy",
+            "action": "invoke_agent_strategy",
+            "agent_strategy_provider": provider.name,
+            "agent_strategy": action.name,
+            "agent_strategy_params": parameters,
+        }
+        caller = Caller(
+            app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
+        )
+
+        def take(said: Stream) -> None:
+            message = message_of(said)
+            if message is not None:
+                tell(message)
+
+        try:
+            await self._runtime.invoke(entry, request, caller=caller, host=host, tell=take)
+        except PluginFailure as failure:
+            raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
+
+    async def close(self) -> None:
+        """See ``Strategies.close``: processes are ended with those of tools."""
+
+    def _found(self, name: StrategyName) -> tuple[Entry, Provider, Action]:
+        entry, provider = self._runtime.find(
+            "agent_strategies", name.provider, name.plugin, f"the agent strategy {name.strategy}"
+        )
+        action = provider.action(name.strategy)
+        if action is None:
+            has = ", ".join(each.name for each in provider.actions)
+            raise ToolNotFound(f"the plugin {entry.plugin.id} has no strategy {name.strategy!r}", f"it has {has}")
+        return entry, provider, action
+
+
+def _parameter(parameter: Parameter) -> StrategyParameter:
+    return StrategyParameter(declared=parameter_of(parameter), kind=_KINDS.get(parameter.type, "value"))
+
+
+def _model_json(model: AgentModel) -> dict[str, Any]:
+    return {
+        "provider": model.provider,
+        "model": model.model,
+        "mode": model.mode,
+        "model_type": "llm",
+        "type": "model-selector",
+        "completion_params": dict(model.parameters),
+        "history_prompt_messages": messages_json(model.history),
+        "entity": entity(model.model, model.abilities),
+    }
+
+
+def _tool_json(tool: AgentTool) -> dict[str, Any]:
+    name = tool.tool.name
+    return {
+        "identity": {
+            "author": name.provider.partition("/")[0],
+            "name": name.tool,
+            "label": _label(tool.label or name.tool),
+            "provider": name.provider,
+            "icon": None,
+        },
+        "parameters": [
+            _tool_parameter(parameter, fixed=parameter.name in tool.settings) for parameter in tool.tool.parameters
+        ],
+        "description": {"human": _label(tool.description), "llm": tool.description or tool.tool.description},
+        "output_schema": None,
+        "has_runtime_parameters": False,
+        "runtime_parameters": dict(tool.settings),
+        "provider_type": name.provider_type,
+        "credential_id": tool.credential_id or None,
+    }
+
+
+def _tool_parameter(parameter: ToolParameter, *, fixed: bool) -> dict[str, Any]:
+    kinds = {"object": "string", "array": "string", "any": "string"}
+    return {
+        "name": parameter.name,
+        "label": _label(parameter.name),
+        "human_description": _label(parameter.description),
+        "llm_description": parameter.description,
+        "type": kinds.get(parameter.type, parameter.type),
+        "form": "form" if fixed else parameter.form,
+        "required": parameter.required and not fixed,
+        "default": parameter.default if isinstance(parameter.default, (str, int, float)) else None,
+        "min": None,
+        "max": None,
+        "options": [{"value": option, "label": _label(option)} for option in parameter.options] or None,
+    }
+
+
+def _label(text: str) -> dict[str, str]:
+    return {"en_US": text}

@@ -1,0 +1,178 @@
+"""Tools of plugins, as nodes call them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from jikko.events import Usage
+from jikko.plugins.host.backwards import Caller, DirectHost
+from jikko.plugins.install.installed import Entry
+from jikko.plugins.messages import message_of
+from jikko.plugins.package.declaration import Action, Parameter, Provider
+from jikko.plugins.process.wire import PluginFailure, Stream
+from jikko.plugins.runtime import PluginRuntime
+from jikko.ports.models import Models
+from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
+from jikko.values import Json
+
+_DEEPEST: Final = 10
+"""Tools that call each other, of plugins: one may call itself."""
+
+
+class PluginTools:
+    """``Tools`` of the plugins that are installed."""
+
+    def __init__(self, runtime: PluginRuntime, *, models: Models, tools: Callable[[], Tools]) -> None:
+        """Args:
+        models: Those that plugins may ask.
+        tools: All tools: a plugin may call others.
+        """
+        self._runtime = runtime
+        self._models = models
+        self._tools = tools
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``: plugins' icons are files of theirs, which Jikko does not serve."""
+        return None
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        entry, provider, action = self._found(name)
+        self._runtime.credentials(entry, provider, name.credential_id)
+        return Tool(
+            name=name,
+            parameters=tuple(parameter_of(parameter) for parameter in action.parameters),
+            description=action.description,
+            plugin=entry.plugin.identifier,
+        )
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        found = self.known(name, app_id=app_id)
+        assert found is not None
+        return found
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        name = call.tool.name
+        try:
+            entry, provider, action = self._found(name)
+            credentials = self._runtime.credentials(entry, provider, name.credential_id)
+        except ToolNotFound as failure:
+            raise ToolFailure(str(failure), reported=False) from None
+        _check(call.parameters, action)
+        usages: list[Usage] = []
+        request = {
+            "type": "tool",
+            "action": "invoke_tool",
+            "provider": provider.name,
+            "tool": action.name,
+            "credentials": credentials,
+            "credential_type": "api-key" if provider.credentials else "unauthorized",
+            "tool_parameters": dict(call.parameters),
+        }
+        caller = Caller(
+            app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
+        )
+        try:
+            await self._runtime.invoke(
+                entry, request, caller=caller, host=self._host(call, usages), tell=_telling(tell)
+            )
+        except PluginFailure as failure:
+            raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(usages)) from failure
+        return _sum(usages)
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+        await self._runtime.close()
+
+    def _found(self, name: ToolName) -> tuple[Entry, Provider, Action]:
+        entry, provider = self._runtime.find("tools", name.provider, name.plugin, f"the tool {name}")
+        action = provider.action(name.tool)
+        if action is None:
+            has = ", ".join(each.name for each in provider.actions)
+            plugin = entry.plugin
+            raise ToolNotFound(
+                f"tool {name.tool!r} is unknown to the plugin {plugin.id} {plugin.version}", f"it has {has}"
+            )
+        return entry, provider, action
+
+    def _host(self, call: ToolCall, usages: list[Usage]) -> DirectHost:
+        async def complete(request: Any, tell: Any) -> Any:
+            completion = await self._models.complete(request, tell)
+            usages.append(completion.usage.as_usage())
+            return completion
+
+        async def call_tool(name: ToolName, parameters: Mapping[str, Json], tell: Tell) -> None:
+            if call.depth + 1 >= _DEEPEST:
+                raise ToolFailure(f"tools of plugins call each other {_DEEPEST} levels deep; no further one is called")
+            tools = self._tools()
+            tool = await tools.find(name, app_id=call.app_id)
+            usage = await tools.call(replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1), tell)
+            if usage is not None:
+                usages.append(usage)
+
+        return DirectHost(complete, call_tool)
+
+
+def parameter_of(parameter: Parameter) -> ToolParameter:
+    """A parameter of a plugin, as nodes see it."""
+    return ToolParameter(
+        name=parameter.name,
+        type=parameter.type,
+        form="form" if parameter.form == "form" else "llm",
+        required=parameter.required,
+        default=parameter.default,
+        options=parameter.options,
+        description=parameter.description,
+    )
+
+
+def _check(given: Mapping[str, Json], action: Action) -> None:
+    """Refuse what the plugin could do nothing with, before it is started for that.
+
+    Raises:
+        ToolFailure: A required parameter is missing, or a value is none of the options.
+    """
+    for parameter in action.parameters:
+        value = given.get(parameter.name)
+        if value is None and parameter.required and parameter.default is None:
+            raise ToolFailure(f"the parameter {parameter.name} is required and has no value")
+        if parameter.type == "select" and parameter.options and value not in (None, "", *parameter.options):
+            options = ", ".join(parameter.options)
+            raise ToolFailure(f"the value of the parameter {parameter.name} is none of {options}")
+
+
+def _telling(tell: Tell) -> Callable[[Stream], None]:
+    def take(said: Stream) -> None:
+        message = message_of(said)
+        if message is not None:
+            tell(message)
+
+    return take
+
+
+def _shown(failure: PluginFailure, provider: Provider) -> str:
+    """The text of a failure. Source: Dify 1.15, recorded texts of tools that raise."""
+    if failure.kind in ("PluginDied", "PluginTimeout", "PluginProtocol", "PluginStopped"):
+        return str(failure)
+    name = provider.name
+    return (
+        f"An error occurred in the {name}, please contact the author of {name} for help, error type: {failure.kind}, "
+        f"error details: {failure}"
+    )
+
+
+def _sum(usages: list[Usage]) -> Usage | None:
+    from decimal import Decimal
+
+    if not usages:
+        return None
+    price = sum((Decimal(usage.total_price) for usage in usages), Decimal(0))
+    return Usage(
+        total_tokens=sum(usage.total_tokens for usage in usages),
+        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
+        completion_tokens=sum(usage.completion_tokens for usage in usages),
+        total_price=f"{price:f}",
+        currency=usages[0].currency,
+    )

@@ -1,0 +1,321 @@
+"""Jikko's own function calling: what runs where the plugin that files name is not installed.
+
+It tells the same log and gives the same results, without a process, and goes on after a crash where it was. What it
+tells a model of a tool's answer, and its labels, are those of the plugin, since prompts and readers rely on them.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from jikko.ports.agents import (
+    AGENT_PROVIDER,
+    AgentHost,
+    AgentModel,
+    AgentTool,
+    LimitReached,
+    Strategy,
+    StrategyCall,
+    StrategyName,
+    StrategyParameter,
+)
+from jikko.ports.models import Completion, Message, ModelFailure, ModelRequest, ModelUsage, plain
+from jikko.ports.models import Tool as Function
+from jikko.ports.models import ToolCall as FunctionCall
+from jikko.ports.tools import (
+    BlobMessage,
+    FileMessage,
+    ImageMessage,
+    JsonMessage,
+    LinkMessage,
+    LogMessage,
+    TextMessage,
+    ToolFailure,
+    ToolMessage,
+    ToolNotFound,
+    ToolParameter,
+)
+from jikko.strategies.prompt_tools import functions
+from jikko.values import Json
+
+NAME: Final = "function_calling"
+_IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
+"""Ids of log entries are made of the node's execution: after a crash they are the same."""
+_ROUNDS: Final = 3
+_MOST_ROUNDS: Final = 500
+_SHOWN: Final = (
+    "image has been created and sent to user already, you do not need to create it, just tell the user to check it now."
+)
+
+PARAMETERS: Final = (
+    StrategyParameter(declared=ToolParameter(name="model", type="model-selector", required=True), kind="model"),
+    StrategyParameter(declared=ToolParameter(name="tools", type="array[tools]"), kind="tools"),
+    StrategyParameter(declared=ToolParameter(name="allowed_tools", type="any")),
+    StrategyParameter(declared=ToolParameter(name="instruction", type="string")),
+    StrategyParameter(declared=ToolParameter(name="context", type="any")),
+    StrategyParameter(declared=ToolParameter(name="query", type="string", required=True)),
+    StrategyParameter(declared=ToolParameter(name="files", type="any")),
+    StrategyParameter(declared=ToolParameter(name="maximum_iterations", type="number", default=_ROUNDS)),
+)
+
+
+def strategy(name: StrategyName) -> Strategy:
+    """What is known of it."""
+    return Strategy(name=name, parameters=PARAMETERS, takes_history=True)
+
+
+def is_meant(name: StrategyName) -> bool:
+    """Whether a node means it: the strategy of the plugin that Dify recommends."""
+    return name.strategy == NAME and name.provider in (AGENT_PROVIDER, "langgenius/agent", "agent")
+
+
+class FunctionCalling:
+    """One invocation."""
+
+    def __init__(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+        self._host = host
+        self._tell = tell
+        self._call = call
+        self._model: AgentModel = call.models["model"]
+        allowed = call.values.get("allowed_tools")
+        names = {str(name) for name in allowed} if isinstance(allowed, list) else set()
+        listed = [tool for tool in call.tools.get("tools", ()) if not names or tool.tool.name.tool in names]
+        self._tools: Mapping[str, AgentTool] = {tool.tool.name.tool: tool for tool in listed}
+        self._functions: tuple[Function, ...] = functions(listed)
+        self._rounds = _rounds(call.values.get("maximum_iterations"))
+        self._messages = [*_opening(call, self._model)]
+        self._entries = 0
+        self._usages: list[ModelUsage] = []
+
+    async def run(self) -> None:
+        """Ask and call until the model answers without a call.
+
+        Raises:
+            ToolFailure: The model gave no answer.
+            LimitReached: The run's agents may not go on.
+        """
+        for number in range(1, self._rounds + 1):
+            if not await self._round(number):
+                break
+        self._tell(JsonMessage({"execution_metadata": _metadata(self._usages)}))
+
+    async def _round(self, number: int) -> bool:
+        """One question to the model, with the calls that it makes. Returns whether it made any."""
+        began = time.perf_counter()
+        entry = self._log(f"ROUND {number}", started_at=began)
+        completion = await self._asked(entry.id)
+        calls = [(call, _arguments(call)) for call in completion.tool_calls]
+        if calls:
+            self._messages.append(
+                Message("assistant", (completion.text,) if completion.text else (), completion.tool_calls)
+            )
+        elif completion.text.strip():
+            self._messages.append(Message("assistant", (completion.text,)))
+        answers = []
+        for call, arguments in calls:
+            answer = await self._called(call, arguments, entry.id, number)
+            answers.append(answer)
+            self._messages.append(Message("tool", (str(answer["tool_response"]),), tool_call_id=call.id))
+        if calls:
+            self._tell(TextMessage("\n"))
+        output: Json = {"llm_response": completion.text, "tool_responses": answers}
+        self._finish(entry, {"output": output}, _times(began), completion.usage)
+        if answers and self._rounds == 1:
+            for answer in answers:
+                self._tell(TextMessage(str(answer["tool_response"])))
+        return bool(calls)
+
+    async def _asked(self, parent: str) -> Completion:
+        model, began = self._model, time.perf_counter()
+        entry = self._log(f"{model.model} Thought", parent=parent, started_at=began, provider=model.provider)
+        request = ModelRequest(
+            provider=model.provider,
+            model=model.model,
+            mode=model.mode,
+            messages=tuple(self._messages),
+            parameters=model.parameters,
+            tools=self._functions if model.abilities.tools else (),
+            tool_choice="auto",
+            app_id=self._call.app_id,
+            run_id=self._call.run_id,
+            key=self._call.key,
+        )
+        told = 0
+
+        def show(text: str) -> None:
+            nonlocal told
+            told += len(text)
+            if text:
+                self._tell(TextMessage(text))
+
+        try:
+            completion = await self._host.complete(request, lambda chunk: show(chunk.text))
+        except ModelFailure as failure:
+            self._fail(entry, str(failure), began)
+            raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
+        except LimitReached as failure:
+            self._fail(entry, str(failure), began)
+            raise
+        show(completion.text[told:])
+        self._usages.append(completion.usage)
+        named = [{"name": call.name, "args": _arguments(call) or {}} for call in completion.tool_calls]
+        data: dict[str, Json] = {
+            "output": completion.text,
+            "tool_name": ";".join(call.name for call in completion.tool_calls),
+            "tool_input": named,
+        }
+        self._finish(entry, data, {**_times(began), "provider": model.provider}, completion.usage)
+        return completion
+
+    async def _called(
+        self, call: FunctionCall, arguments: dict[str, Json] | None, parent: str, number: int
+    ) -> dict[str, Json]:
+        tool, began = self._tools.get(call.name), time.perf_counter()
+        provider = "" if tool is None else tool.tool.name.provider
+        entry = self._log(f"CALL {call.name}", parent=parent, started_at=began, provider=provider)
+        answer: dict[str, Json] = {"tool_call_id": call.id, "tool_call_name": call.name}
+        if number == self._rounds > 1:
+            answer["tool_response"] = (
+                f"Maximum iteration limit ({self._rounds}) reached. Cannot call tool '{call.name}'. Please consider "
+                "increasing the iteration limit."
+            )
+        elif tool is None:
+            answer["tool_response"] = error = f"there is not a tool named {call.name}"
+            answer["meta"] = {"time_cost": 0.0, "error": error, "tool_config": {}}
+        elif arguments is None:
+            answer["tool_response"] = "tool invoke error: the arguments of the call are no JSON object"
+        else:
+            given = {**tool.settings, **arguments}
+            answer["tool_call_input"] = given
+            try:
+                answer["tool_response"] = await self._answered(tool, given)
+            except LimitReached as failure:
+                self._fail(entry, str(failure), began)
+                raise
+        self._finish(entry, {"output": answer}, {**_times(began), "provider": provider})
+        return answer
+
+    async def _answered(self, tool: AgentTool, given: Mapping[str, Json]) -> str:
+        """What the model is told of a tool's answer. Files go on to the user."""
+        said: list[ToolMessage] = []
+        try:
+            await self._host.call_tool(tool.tool.name, given, said.append)
+        except (ToolFailure, ToolNotFound) as failure:
+            return f"tool invoke error: {failure}"
+        is_workflow = tool.tool.name.provider_type == "workflow"
+        return "".join(self._heard(message, is_workflow=is_workflow) for message in said)
+
+    def _heard(self, message: ToolMessage, *, is_workflow: bool) -> str:
+        match message:
+            case TextMessage(text):
+                return text
+            case LinkMessage(url):
+                return f"result link: {url}. please tell user to check it."
+            case JsonMessage(value):
+                # A workflow says the same as text.
+                return "" if is_workflow else f"tool response: {json.dumps(value, ensure_ascii=False)}."
+            case ImageMessage():
+                self._tell(message)
+                return _SHOWN
+            case FileMessage(file):
+                self._tell(message)
+                return _SHOWN if file.get("type") == "image" else "Generated file ... "
+            case BlobMessage():
+                self._tell(message)
+                return "Generated file ... "
+            case _:
+                return ""
+
+    def _log(
+        self, label: str, *, parent: str | None = None, started_at: float, provider: str | None = None
+    ) -> LogMessage:
+        self._entries += 1
+        metadata: dict[str, Json] = {"started_at": started_at}
+        if provider is not None:
+            metadata["provider"] = provider
+        entry = LogMessage(
+            id=str(uuid5(_IDS, f"{self._call.key}/{self._entries}")),
+            label=label,
+            parent_id=parent,
+            status="start",
+            metadata=metadata,
+        )
+        self._tell(entry)
+        return entry
+
+    def _finish(
+        self, entry: LogMessage, data: Mapping[str, Json], metadata: Mapping[str, Json], usage: ModelUsage | None = None
+    ) -> None:
+        spent = {} if usage is None else _spent(usage)
+        self._tell(
+            LogMessage(
+                id=entry.id, label=entry.label, parent_id=entry.parent_id, data=data, metadata={**metadata, **spent}
+            )
+        )
+
+    def _fail(self, entry: LogMessage, error: str, began: float) -> None:
+        self._tell(
+            LogMessage(
+                id=entry.id,
+                label=entry.label,
+                parent_id=entry.parent_id,
+                status="error",
+                error=error,
+                metadata={**entry.metadata, **_times(began)},
+            )
+        )
+
+
+def _opening(call: StrategyCall, model: AgentModel) -> list[Message]:
+    instruction, query = str(call.values.get("instruction") or ""), str(call.values.get("query") or "")
+    messages = [Message("system", (instruction,))] if instruction else []
+    return [*messages, *model.history, Message("user", (query,))]
+
+
+def _arguments(call: FunctionCall) -> dict[str, Json] | None:
+    try:
+        value = json.loads(call.arguments or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _rounds(value: Json) -> int:
+    return min(max(1, int(value)), _MOST_ROUNDS) if isinstance(value, (int, float)) and value == value else _ROUNDS
+
+
+def _times(began: float) -> dict[str, Any]:
+    now = time.perf_counter()
+    return {"started_at": began, "finished_at": now, "elapsed_time": now - began}
+
+
+def _spent(usage: ModelUsage) -> dict[str, Json]:
+    return {"total_price": plain(usage.total_price), "currency": usage.currency, "total_tokens": usage.total_tokens}
+
+
+def _metadata(usages: Sequence[ModelUsage]) -> dict[str, Json]:
+    """What all rounds used together; unit prices are those of the last."""
+    if not usages:
+        return {}
+    last = usages[-1]
+
+    def summed(name: str) -> Decimal:
+        return sum((getattr(usage, name) for usage in usages), Decimal(0))
+
+    return {
+        "total_price": float(summed("total_price")),
+        "currency": last.currency,
+        "total_tokens": sum(usage.total_tokens for usage in usages),
+        "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
+        "prompt_unit_price": float(last.prompt_unit_price),
+        "prompt_price_unit": 0.000001,
+        "prompt_price": float(summed("prompt_price")),
+        "completion_tokens": sum(usage.completion_tokens for usage in usages),
+        "completion_unit_price": float(last.completion_unit_price),
+        "completion_price_unit": 0.000001,
+        "completion_price": float(summed("completion_price")),
+        "latency": sum(usage.latency for usage in usages),
+    }

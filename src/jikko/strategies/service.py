@@ -1,0 +1,42 @@
+"""All strategies of an installation: the implementation of ``ports.agents.Strategies`` that nodes have."""
+
+from collections.abc import Callable
+
+from jikko.ports.agents import AGENT_PROVIDER, AgentHost, Strategies, Strategy, StrategyCall, StrategyName
+from jikko.ports.tools import ToolMessage, ToolNotFound
+from jikko.strategies.function_calling import NAME, FunctionCalling, is_meant, strategy
+from jikko.values import Json
+
+
+class StrategyService:
+    """Those of plugins; where the plugin is not installed, Jikko's own function calling."""
+
+    def __init__(self, plugins: Strategies) -> None:
+        self._plugins = plugins
+
+    def icon(self, name: StrategyName) -> Json | None:
+        """See ``Strategies.icon``."""
+        return self._plugins.icon(name)
+
+    def find(self, name: StrategyName) -> Strategy:
+        """See ``Strategies.find``."""
+        try:
+            return self._plugins.find(name)
+        except ToolNotFound as failure:
+            if is_meant(name):
+                return strategy(name)
+            if name.provider == AGENT_PROVIDER:
+                own = f"Jikko's own strategy is {NAME}: choose that, or {failure.hint}"
+                raise ToolNotFound(failure.what, own) from None
+            raise
+
+    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+        """See ``Strategies.invoke``."""
+        if call.strategy.plugin is None:
+            await FunctionCalling(call, host, tell).run()
+        else:
+            await self._plugins.invoke(call, host, tell)
+
+    async def close(self) -> None:
+        """See ``Strategies.close``."""
+        await self._plugins.close()

@@ -1,0 +1,100 @@
+"""``jikko plugins``: what it says, and with which exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import Command
+from tests.plugins.packages import SIGNER, files, folder, packed
+from tests.providers.workflows import workflow
+from tests.strategies.agents import agent, tool
+
+pytestmark = pytest.mark.slow
+CREDENTIALS = {"key": {"type": "secret-input", "required": True}}
+
+
+def installed(jikko: Command, path: Path, content: dict[str, bytes] | None = None) -> str:
+    """Install a plugin; returns what was said."""
+    outcome = jikko("plugins", "install", folder(path, content or files()), UV_OFFLINE="1")
+    assert outcome.code == 0, outcome
+    return outcome.out
+
+
+def test_installing_says_whether_it_is_signed_and_what_it_may(tmp_path: Path, jikko: Command) -> None:
+    said = installed(jikko, tmp_path / "plugin")
+    assert said == "ok      tester/stand_in 0.0.1: unsigned, 0 packages; may use: tool, model.llm, storage\n"
+    keys = tmp_path / "keys.pem"
+    keys.write_text(SIGNER.pem)
+    package = tmp_path / "signed.difypkg"
+    package.write_bytes(SIGNER.signed(files(version="0.0.2")))
+    signed = jikko("plugins", "install", package, "--json", UV_OFFLINE="1", JIKKO_PLUGINS_KEYS=str(keys))
+    assert signed.lines[0]["trust"] == "signed"
+    assert signed.lines[0]["identifier"].startswith("tester/stand_in:0.0.2@")
+
+
+def test_what_cannot_be_installed_is_said_and_the_others_are(tmp_path: Path, jikko: Command) -> None:
+    broken = tmp_path / "broken.difypkg"
+    broken.write_bytes(packed({"manifest.yaml": b"- 1"}))
+    outcome = jikko("plugins", "install", broken, "nobody/nothing", folder(tmp_path / "p", files()), UV_OFFLINE="1")
+    assert outcome.code == 1
+    assert not outcome.has_traceback
+    first, second, third, *_ = [line for line in outcome.out.splitlines() if line[0] in "oF"]
+    assert first.startswith(f"FAILED  {broken}")
+    assert "JIKKO_PLUGINS_MARKET" in second
+    assert third.startswith("ok ")
+
+
+def test_listing_calling_testing_and_removing(tmp_path: Path, jikko: Command) -> None:
+    installed(jikko, tmp_path / "plugin")
+    installed(jikko, tmp_path / "keyed", files(credentials=CREDENTIALS, name="keyed"))
+    listed = jikko.json("plugins", "list")
+    assert [entry["plugin"] for entry in listed] == ["tester/stand_in", "tester/keyed"]
+    assert listed[0]["lacks"] == []
+    assert "needs key" in listed[1]["lacks"][0]
+
+    called = jikko("plugins", "call", "tester/stand_in/stand_in/echo", "words=日本語 🍵", "times=3")
+    assert (called.code, called.lines) == (0, [{"type": "text", "text": "日本語 🍵"}])
+    failed = jikko("plugins", "call", "tester/stand_in/stand_in/fail", "words=no")
+    assert failed.code == 1
+    assert "error type: ValueError, error details: no" in failed.err
+    assert jikko("plugins", "call", "tester/stand_in/stand_in/none").code == 1
+    assert jikko("plugins", "call", "x", "y").code == 2
+
+    tested = jikko("plugins", "test")
+    assert tested.code == 1
+    assert "ok      tester/stand_in 0.0.1" in tested.out
+    assert "FAILED  tester/keyed 0.0.1: the plugin tester/keyed needs key" in tested.out
+    config = tmp_path / "plugins.yml"
+    for key, code in (("right", 0), ("wrong", 1)):
+        config.write_text(f"plugins: {{tester/keyed: {{credentials: {{key: {key}}}}}}}")
+        outcome = jikko("plugins", "test", "tester/keyed", JIKKO_PLUGINS=str(config))
+        assert outcome.code == code, outcome
+    assert "wrong key" in outcome.out
+
+    assert jikko("plugins", "remove", "tester/stand_in").code == 0
+    assert jikko("plugins", "remove", "tester/stand_in").code == 1
+    assert [entry["plugin"] for entry in jikko.json("plugins", "list")] == ["tester/keyed"]
+
+
+def test_what_a_file_needs_is_listed_with_what_to_do(tmp_path: Path, jikko: Command) -> None:
+    file = tmp_path / "agent.yml"
+    data = agent(tool("echo", provider="tester/stand_in/stand_in"), tool("search", provider="tavily"))
+    file.write_bytes(workflow(data, {"text": "text"}))
+    installed(jikko, tmp_path / "plugin")
+    outcome = jikko("plugins", "list", file)
+    assert outcome.code == 1
+    verdicts = [line.split()[0] for line in outcome.out.splitlines() if str(file) in line]
+    assert verdicts == ["ok", "ok", "MISSING"]
+    assert "is part of the plugin langgenius/tavily, which is not installed" in outcome.out
+    assert "jikko plugins install langgenius/tavily" in outcome.out
+    checked = jikko("check", file)
+    assert "the tool tavily/search is part of the plugin langgenius/tavily" in checked.out + checked.err
+
+
+def test_a_plugins_file_that_is_wrong_ends_the_command_with_its_problems(tmp_path: Path, jikko: Command) -> None:
+    config = tmp_path / "plugins.yml"
+    config.write_text("plugin: {}")
+    outcome = jikko("plugins", "list", JIKKO_PLUGINS=str(config))
+    assert outcome.code != 0
+    assert "did you mean 'plugins'" in outcome.err
+    assert not outcome.has_traceback

@@ -1,0 +1,49 @@
+"""What every ``PluginStorage`` does."""
+
+from pathlib import Path
+
+import pytest
+
+from jikko.errors import StoreUnavailable
+from jikko.ports.stores.plugin_storage import PluginStorage, StorageFull
+from jikko.store.memory.plugin_storage import MemoryPluginStorage
+from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> PluginStorage:
+    return MemoryPluginStorage() if request.param == "memory" else SqlitePluginStorage(tmp_path / "a" / "storage.db")
+
+
+async def test_a_value_is_its_apps_and_its_plugins(storage: PluginStorage) -> None:
+    await storage.set("one", "a/b", "鍵 🗝", b"\x00\xff", most=1000)
+    assert await storage.get("one", "a/b", "鍵 🗝") == b"\x00\xff"
+    assert await storage.get("two", "a/b", "鍵 🗝") is None
+    assert await storage.get("one", "a/c", "鍵 🗝") is None
+    await storage.set("one", "a/b", "鍵 🗝", b"", most=1000)
+    assert await storage.get("one", "a/b", "鍵 🗝") == b""
+
+
+async def test_what_is_deleted_is_gone(storage: PluginStorage) -> None:
+    assert not await storage.delete("one", "a/b", "k")
+    await storage.set("one", "a/b", "k", b"1", most=1000)
+    assert await storage.delete("one", "a/b", "k")
+    assert await storage.get("one", "a/b", "k") is None
+
+
+async def test_a_plugin_keeps_no_more_than_it_may_in_all_apps_together(storage: PluginStorage) -> None:
+    await storage.set("one", "a/b", "k", b"x" * 60, most=100)
+    with pytest.raises(StorageFull, match="may keep 100 bytes; this would be 122"):
+        await storage.set("two", "a/b", "k", b"x" * 60, most=100)
+    assert await storage.get("two", "a/b", "k") is None
+    await storage.set("one", "a/b", "k", b"x" * 99, most=100)
+    await storage.set("one", "a/c", "k", b"x" * 99, most=100)
+    await storage.close()
+
+
+async def test_a_file_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "storage.db").write_bytes(b"no database, and long enough to be looked at" * 100)
+    with pytest.raises(StoreUnavailable, match=r"storage\.db"):
+        await SqlitePluginStorage(tmp_path / "storage.db").set("one", "a/b", "k", b"1", most=10)

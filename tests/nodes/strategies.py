@@ -1,0 +1,47 @@
+"""Strategies that are scripted, for agent nodes under test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName, StrategyParameter
+from jikko.ports.tools import LogMessage, TextMessage, ToolFailure, ToolMessage, ToolParameter
+from jikko.values import Json
+
+
+@dataclass
+class ScriptedStrategies:
+    """``Strategies`` with one: it logs and says what it is given, or fails, and keeps what it was invoked with."""
+
+    calls: list[StrategyCall] = field(default_factory=list)
+
+    def icon(self, name: StrategyName) -> Json | None:
+        return None
+
+    def find(self, name: StrategyName) -> Strategy:
+        names = ("query", "fail")
+        declared = tuple(StrategyParameter(declared=ToolParameter(name=each, type="any")) for each in names)
+        return Strategy(name=name, parameters=declared)
+
+    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+        self.calls.append(call)
+        tell(
+            LogMessage(
+                id="1", label="ROUND 1", data={"given": dict(call.values)}, metadata={"of": str(call.values)[:0]}
+            )
+        )
+        if call.values.get("fail"):
+            raise ToolFailure(f"it does not like {call.values['query']}")
+        tell(TextMessage(str(call.values["query"])))
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def agent(query: Json, **parameters: Json) -> dict[str, Json]:
+    """The configuration of a node that invokes it."""
+    return {
+        "type": "agent",
+        "agent_strategy_provider_name": "a/b/c",
+        "agent_strategy_name": "scripted",
+        "agent_parameters": {"query": query, **parameters},
+    }

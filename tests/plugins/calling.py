@@ -1,0 +1,62 @@
+"""Calls what an installed plugin has, by the ports that nodes have."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from jikko.assemble.plugins import make_runtime
+from jikko.files.memory import MemoryBlobs
+from jikko.files.signing import UrlSigner
+from jikko.files.store import Files
+from jikko.plugins.runtime import PluginRuntime
+from jikko.plugins.strategies import PluginStrategies
+from jikko.plugins.tools import PluginTools
+from jikko.ports.models import (
+    Completion,
+)
+from jikko.ports.tools import ToolCall, ToolName
+from jikko.settings import Settings
+from jikko.store.memory import MemoryFileIndex
+from tests.nodes.models import ScriptedModels
+
+
+class World:
+    def __init__(self, runtime: PluginRuntime, models: Any, stored: Files) -> None:
+        self.runtime = runtime
+        self.files = stored
+        self.tools = PluginTools(runtime, models=models, tools=lambda: self.tools)
+        self.strategies = PluginStrategies(runtime)
+
+    async def said(
+        self, tool: str, *, app: str = "app", depth: int = 0, provider: str = "tester/stand_in/stand_in", **given: Any
+    ) -> list[Any]:
+        name = ToolName(provider_type="builtin", provider=provider, tool=tool)
+        messages: list[Any] = []
+        found = await self.tools.find(name)
+        call = ToolCall(
+            tool=found, parameters=given, app_id=app, end_user_id="user", user="anna", key="run/node", depth=depth
+        )
+        await self.tools.call(call, messages.append)
+        return messages
+
+    async def asked(self, kind: str, request: Any = None, **more: Any) -> Any:
+        """What the plugin is answered; a text if that is an error."""
+        [message] = await self.said("ask", type=kind, request=request or {}, **more)
+        text = message.text
+        return json.loads(text) if text.startswith("[") else text
+
+
+@asynccontextmanager
+async def world(home: Path, *, models: Any = None, plugins: str = "", **settings: Any) -> AsyncIterator[World]:
+    if plugins:
+        (home.parent / "plugins.yml").write_text(plugins)
+        settings["plugins"] = home.parent / "plugins.yml"
+    signer = UrlSigner(key=b"k" * 32, base_url="http://jikko.test", validity=60.0)
+    stored = Files(MemoryFileIndex(), MemoryBlobs(), signer)
+    runtime = make_runtime(Settings(home=home, **settings), files=stored, environment={"KEY": "s3cret"})
+    try:
+        yield World(runtime, models or ScriptedModels([Completion(text="")]), stored)
+    finally:
+        await runtime.close()

@@ -1,0 +1,226 @@
+"""Installing: all or nothing, whatever happens meanwhile."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.plugins.install.installed import LIST, Installed
+from jikko.plugins.install.requirements import Requirements
+from jikko.plugins.package.names import Identifier
+from jikko.plugins.package.refused import PackageRefused
+from tests.plugins.packages import files, folder
+from tests.plugins.world import installed, packages
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_installed_plugin_is_listed_with_its_code_and_environment(tmp_path: Path) -> None:
+    done = await installed(tmp_path / "home")
+    assert not done.was_there
+    here = Installed(tmp_path / "home" / "plugins")
+    [entry] = here.entries()
+    assert entry.plugin.identifier == done.entry.plugin.identifier
+    assert (here.code(entry) / "main.py").read_bytes() == files()["main.py"]
+    assert (here.environment(entry) / "bin" / "python").exists()
+    assert list((here.code(entry) / "__pycache__").glob("main.*.pyc"))
+
+
+async def test_the_same_package_is_installed_once(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    assert (await installed(tmp_path / "home")).was_there
+
+
+async def test_two_versions_share_user_and_environment_and_the_exact_one_is_found(tmp_path: Path) -> None:
+    one = (await installed(tmp_path / "home")).entry
+    two = (await installed(tmp_path / "home", files(version="0.0.2"))).entry
+    assert one.uid == two.uid
+    assert one.environment == two.environment
+    here = Installed(tmp_path / "home" / "plugins")
+    assert here.find(Identifier("tester/stand_in", "", "")) == two
+    assert here.find(Identifier("tester/stand_in", "0.0.1", one.plugin.checksum)) == one
+    assert here.find(Identifier("tester/stand_in", "0.0.9", "00" * 32)) == two
+    assert here.find(Identifier("tester/other", "", "")) is None
+
+
+async def test_the_same_version_with_another_checksum_is_another_package(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    await installed(tmp_path / "home", {**files(), "more.txt": b"1"})
+    assert len(Installed(tmp_path / "home" / "plugins").entries()) == 2
+
+
+async def test_a_plugin_that_does_not_start_is_not_installed_and_leaves_nothing(tmp_path: Path) -> None:
+    broken = {**files(), "main.py": b"import sys; sys.exit('I miss something')"}
+    with pytest.raises(PackageRefused, match="I miss something"):
+        await installed(tmp_path / "home", broken)
+    root = tmp_path / "home" / "plugins"
+    assert Installed(root).entries() == ()
+    assert [path.name for place in ("code", "environments", "state") for path in (root / place).glob("*")] == []
+    assert not list(root.glob("new-*"))
+
+
+async def test_what_an_installation_left_that_was_killed_is_swept_by_the_next(tmp_path: Path) -> None:
+    root = tmp_path / "home" / "plugins"
+    for left in ("new-abc/files/x", "code/a-b/1-2/x", "environments/half/x", "state/gone/x"):
+        folder(root, {left: b""})
+    await installed(tmp_path / "home")
+    assert not list(root.glob("new-*"))
+    assert [path.name for path in (root / "code").iterdir()] == ["tester-stand_in"]
+    assert [path.name for path in (root / "state").iterdir()] == ["tester-stand_in"]
+    assert len(list((root / "environments").iterdir())) == 1
+
+
+async def test_an_environment_that_is_half_made_is_made_anew(tmp_path: Path) -> None:
+    done = await installed(tmp_path / "home")
+    place = tmp_path / "home" / "plugins" / "environments" / done.entry.environment
+    (place / ".ready").unlink()
+    (place / "bin" / "python").unlink()
+    await installed(tmp_path / "home", files(version="0.0.2"))
+    assert (place / "bin" / "python").exists()
+
+
+async def test_installing_twice_at_once_is_one_after_the_other(tmp_path: Path) -> None:
+    async with packages(tmp_path / "home") as made:
+        path = str(folder(tmp_path / "plugin", files()))
+        plugin, archive = await made.read(path)
+        first = made.installer.install(plugin, archive)
+        second = made.installer.install(plugin, archive)
+        done = [await first, await second]
+    assert [each.was_there for each in done] == [False, True]
+
+
+async def test_removing_takes_all_versions_or_one(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    await installed(home)
+    await installed(home, files(version="0.0.2"))
+    async with packages(home) as made:
+        assert [entry.plugin.version for entry in made.remove("tester/stand_in:0.0.1")] == ["0.0.1"]
+        assert [entry.plugin.version for entry in made.remove("tester/stand_in")] == ["0.0.2"]
+        assert made.remove("tester/stand_in") == ()
+    root = home / "plugins"
+    assert [path.name for place in ("code", "environments", "state") for path in (root / place).iterdir()] == []
+
+
+async def test_a_hash_that_is_wrong_installs_nothing(tmp_path: Path) -> None:
+    from jikko.plugins.install.environment import make_environment
+    from jikko.plugins.install.uv import Uv
+
+    wheel = tmp_path / "wheels" / "tiny_thing-1.0-py3-none-any.whl"
+    folder(tmp_path / "wheels", {wheel.name: _wheel()})
+    uv = Uv(tmp_path / "cache", {"UV_FIND_LINKS": str(wheel.parent), "UV_OFFLINE": "1"}, confine=False)
+    wanted = Requirements((f"tiny-thing==1.0 --hash=sha256:{'0' * 64}",))
+    from jikko.plugins.install.environment import OWN
+
+    with pytest.raises(PackageRefused, match=r"(?i)hash mismatch"):
+        await make_environment(wanted, tmp_path / "environments", python=OWN, uv=uv)
+
+
+def _wheel() -> bytes:
+    from tests.plugins.packages import packed
+
+    info = "tiny_thing-1.0.dist-info"
+    return packed({
+        "tiny_thing.py": b"",
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    })  # fmt: skip
+
+
+async def test_an_index_that_does_not_answer_is_told_in_the_words_of_the_installer(tmp_path: Path) -> None:
+    content = {**files(), "requirements.txt": b"requests==2.32.0\n"}
+    with pytest.raises(PackageRefused, match=r"(?s)uv says:.*requests"):
+        await installed(tmp_path / "home", content)
+    assert Installed(tmp_path / "home" / "plugins").entries() == ()
+
+
+async def test_a_python_that_is_not_there_is_told(tmp_path: Path) -> None:
+    meta = {"runner": {"language": "python", "version": "3.99", "entrypoint": "main"}}
+    with pytest.raises(PackageRefused, match=r"3\.99"):
+        await installed(tmp_path / "home", files(meta=meta))
+
+
+async def test_a_disk_that_is_full_installs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jikko.plugins.install.installer.unpack", full)
+    with pytest.raises(PackageRefused, match="No space left on device"):
+        await installed(tmp_path / "home")
+    assert Installed(tmp_path / "home" / "plugins").entries() == ()
+
+
+async def test_a_list_that_is_damaged_is_an_error_that_names_it(tmp_path: Path) -> None:
+    root = folder(tmp_path / "plugins", {LIST: b"{"})
+    with pytest.raises(InvalidSettings, match=r"installed\.json cannot be read"):
+        Installed(root).entries()
+
+
+async def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    here = Installed(tmp_path / "home" / "plugins")
+    assert len(here.entries()) == 1
+    await asyncio.to_thread(_emptied, here.root / LIST)
+    assert here.entries() == ()
+
+
+def _emptied(path: Path) -> None:
+    new = path.with_name("other")
+    new.write_text(json.dumps({"format": 1, "plugins": []}))
+    os.replace(new, path)
+
+
+async def test_a_name_is_downloaded_only_from_a_marketplace_that_is_set(tmp_path: Path) -> None:
+    async with packages(tmp_path / "home") as made:
+        with pytest.raises(PackageRefused, match="JIKKO_PLUGINS_MARKET"):
+            await made.read("tester/stand_in")
+        with pytest.raises(PackageRefused, match="There is no file or folder nothing"):
+            await made.read("nothing")
+
+
+async def test_what_is_downloaded_must_have_its_checksum(tmp_path: Path) -> None:
+    from jikko.plugins.package.archive import read_archive
+    from tests.plugins.packages import packed
+
+    package = packed(files())
+    checksum = read_archive(package).checksum
+    listed = [f"tester/stand_in:0.0.1@{checksum}"]
+    async with _market(package, listed) as url:
+        settings: dict[str, Any] = {"plugins_market": url, "http_allow": ("127.0.0.0/8",)}
+        async with packages(tmp_path / "home", **settings) as made:
+            plugin, _ = await made.read("tester/stand_in")
+            assert plugin.checksum == checksum
+            listed[0] = f"tester/stand_in:0.0.1@{'0' * 64}"
+            with pytest.raises(PackageRefused, match="its checksum is not 0000"):
+                await made.read("tester/stand_in")
+            with pytest.raises(PackageRefused, match="has tester/stand_in 0"):
+                await made.read("tester/stand_in:9.9")
+
+
+def _market(package: bytes, listed: list[str]) -> "_Market":
+    return _Market(package, listed)
+
+
+class _Market:
+    def __init__(self, package: bytes, listed: list[str]) -> None:
+        self._package, self._listed = package, listed
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        body = self._package
+        if head.startswith("POST /api/v1/plugins/batch"):
+            body = json.dumps({"data": {"plugins": [{"latest_package_identifier": self._listed[0]}]}}).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()

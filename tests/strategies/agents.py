@@ -1,0 +1,97 @@
+"""Agents over a fake model, which is asked over a real socket."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jikko.values import Json
+from tests.providers.fake_model import Answer, Exchange, delta, usage
+
+MODEL: dict[str, Json] = {
+    "provider": "langgenius/openai/openai",
+    "model": "gpt-4o",
+    "mode": "chat",
+    "model_type": "llm",
+    "type": "model-selector",
+    "completion_params": {"temperature": 0},
+}
+
+
+def constant(value: Json) -> dict[str, Json]:
+    return {"type": "constant", "value": value}
+
+
+def tool(name: str, *, provider: str = "time", kind: str = "builtin", **fields: Json) -> dict[str, Json]:
+    """An entry of an agent's list of tools."""
+    return {
+        "enabled": True,
+        "type": kind,
+        "provider_name": provider,
+        "tool_name": name,
+        "tool_label": name,
+        "parameters": {},
+        "settings": {},
+        "extra": {"description": ""},
+        "schemas": [],
+        **fields,
+    }
+
+
+def agent(*tools: Mapping[str, Json], strategy: str = "function_calling", **parameters: Json) -> dict[str, Any]:
+    """The data of an agent node ``m``, which works on the input ``s``."""
+    given = {
+        "model": constant(MODEL),
+        "tools": constant([dict(tool) for tool in tools]),
+        "instruction": constant("Be brief."),
+        "query": constant("{{#start.s#}}"),
+        "maximum_iterations": constant(5),
+        **parameters,
+    }
+    return {
+        "type": "agent",
+        "title": "Agent",
+        "agent_strategy_provider_name": "langgenius/agent/agent",
+        "agent_strategy_name": strategy,
+        "agent_strategy_label": "FunctionCalling",
+        "agent_parameters": {name: value for name, value in given.items() if value is not None},
+        "tool_node_version": "2",
+    }
+
+
+def used(prompt: int, completion: int) -> dict[str, Any]:
+    return {"choices": [], "usage": usage(prompt, completion)}
+
+
+def calls(*wanted: tuple[str, Mapping[str, Json] | str], text: str = "") -> list[dict[str, Any]]:
+    """The events of an answer that calls tools."""
+    listed = [
+        {
+            "index": index,
+            "id": f"call-{index}",
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for index, (name, given) in enumerate(wanted)
+    ]
+    said = [delta(text)] if text else []
+    return [*said, delta(tool_calls=listed), delta(finish="tool_calls"), used(10, 5)]
+
+
+def says(*pieces: str) -> list[dict[str, Any]]:
+    """The events of an answer in words."""
+    return [*(delta(piece) for piece in pieces), delta(finish="stop"), used(20, 3)]
+
+
+def script(answers: Sequence[Sequence[dict[str, Any]]]) -> Answer:
+    """A model that answers so, one after the other; the last one again and again."""
+    given = iter(answers)
+    last: list[Sequence[dict[str, Any]]] = [answers[-1]]
+
+    async def answer(exchange: Exchange) -> None:
+        events = next(given, last[0])
+        await exchange.begin_stream()
+        for event in events:
+            await exchange.event(event)
+        await exchange.end_stream()
+
+    return answer
