@@ -133,7 +133,7 @@ def test_a_dataset_that_is_not_here_is_told_and_fails_no_run() -> None:
     assert "jikko knowledge map 'be517915-1dd5-4d09-a67d-4d5e4e4b21a8' DATASET" in found.findings[0].hint
 
 
-@pytest.mark.parametrize(("name", "cause"), [("jieba", "import"), ("agent", "node_type")])
+@pytest.mark.parametrize(("name", "cause"), [("jieba", "import"), ("agent", "tool")])
 def test_chat_apps_of_the_community_are_told_what_they_lack(name: str, cause: str) -> None:
     found = foretold((SAMPLES / f"{name}.yml").read_bytes(), _all_providers())
 

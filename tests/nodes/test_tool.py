@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from jikko.engine.masked import mask
 from jikko.events import Usage
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.tools.tool import ToolNode
@@ -251,16 +252,26 @@ async def test_what_the_tool_reports_has_its_name_in_front() -> None:
 
 
 @pytest.mark.parametrize("quoted", [lambda key: key, quote, lambda key: quote(key, safe="")])
-async def test_a_message_of_the_tool_does_not_tell_a_secret_that_the_node_gave_it(quoted: Any) -> None:
-    key = "sk/0123 ひみつ 456"
+@pytest.mark.parametrize("key", ["sk/0123 ひみつ 456", "?", "»"])
+async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_is_not_kept(
+    key: str, quoted: Any
+) -> None:
     tools = ScriptedTools(failure=ToolFailure(f"no such page: /{quoted(key)}?", reported=False))
     ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
     ctx.services = dataclasses.replace(ctx.services, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "page {{#env.KEY#}}"))
 
-    assert str(failure) == "no such page: /sk/012************56?"
-    assert failure.inputs == {"text": "page sk/012************56"}
+    assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
+    assert failure.inputs == {"text": f"page {mask(key)}"}
     assert tools.calls[0].parameters == {"text": f"page {key}"}
+
+
+async def test_another_message_of_it_is_kept_as_it_is() -> None:
+    tools = ScriptedTools(failure=ToolFailure("no such page: /1", reported=False))
+    ctx = FakeContext({"env": {"KEY": "page 2"}}, secrets=frozenset({"KEY"}))
+    ctx.services = dataclasses.replace(ctx.services, tools=tools)
+
+    assert str(await failed(tools, ctx, tool_parameters=given("mixed", "{{#env.KEY#}}"))) == "no such page: /1"
 
 
 async def test_the_call_knows_whose_it_is_and_has_one_key_in_every_attempt() -> None:

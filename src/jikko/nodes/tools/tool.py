@@ -16,8 +16,7 @@ from jikko.values import UNSET, Json
 
 _PURE: Final = frozenset({"time", "code"})
 """Built-in providers whose tools do nothing but compute."""
-_SHORTEST: Final = 4
-"""Characters of a secret that is looked for in messages of tools."""
+_SECRET_MESSAGE: Final = "what it says of the failure names a secret that the node gave it, and is not kept"
 _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 """Types of providers that the tools file describes."""
 
@@ -91,7 +90,7 @@ class ToolNode:
         except NotConvertible as problem:
             raise NodeFailure(f"Failed to invoke tool: {problem}", **about) from None
         except ToolFailure as failure:
-            told = self._without_secrets(str(failure), ctx)
+            told = self._message(failure, ctx)
             if failure.reported:
                 told = f"Failed to invoke tool {self.name.provider_name or self.name.provider}: {told}"
             raise NodeFailure(told, usage=failure.usage, **about) from None
@@ -172,16 +171,20 @@ class ToolNode:
             }
         }
 
-    def _without_secrets(self, message: str, ctx: Context) -> str:
-        """A message of the tool, in which the secrets that the node gave it read as their masks."""
+    def _message(self, failure: ToolFailure, ctx: Context) -> str:
+        """What the tool says of a failure; if that names a secret which the node gave it, only that it does.
+
+        It is the text of others, so no part of it is changed.
+        """
+        message = str(failure)
         if ctx.recorded is ctx.variables:
             return message
         for selector in self.given.selectors():
-            value, shown = ctx.variables.get(selector), ctx.recorded.get(selector)
-            # Shorter ones would be found in ordinary words.
-            if isinstance(value, str) and isinstance(shown, str) and value != shown and len(value) >= _SHORTEST:
-                for spelled in (value, quote(value), quote(value, safe="")):
-                    message = message.replace(spelled, shown)
+            value = ctx.variables.get(selector)
+            if not isinstance(value, str) or not value or value == ctx.recorded.get(selector):
+                continue
+            if any(spelled in message for spelled in (value, quote(value), quote(value, safe=""))):
+                return _SECRET_MESSAGE
         return message
 
 
