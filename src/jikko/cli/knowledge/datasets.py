@@ -99,12 +99,13 @@ async def _search(name: str, query: str, top: int, settings: Any, as_json: bool)
 @click.argument("documents", nargs=-1)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @home_option
-def remove(dataset: str, documents: tuple[str, ...], yes: bool, home: Path | None) -> None:
+@json_option
+def remove(dataset: str, documents: tuple[str, ...], yes: bool, home: Path | None, as_json: bool) -> None:
     """Remove DOCUMENTS (names or ids) of DATASET; without any, the whole dataset with all that is in it."""
-    run_async(_remove(dataset, documents, yes, settings_of(home=home)))
+    run_async(_remove(dataset, documents, yes, settings_of(home=home), as_json))
 
 
-async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: Any) -> None:
+async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
@@ -124,7 +125,11 @@ async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: An
                 await knowledge.documents.delete(dataset.id, found.id)
             said = f"{len(documents)} removed"
         await knowledge.indexing.clean()
-    click.echo(said)
+    if as_json:
+        told = {"dataset_id": dataset.id, "name": dataset.name, "documents": list(documents)}
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        click.echo(said)
 
 
 @click.command("map", short_help="Say which dataset a workflow file means.")

@@ -10,7 +10,7 @@ import click
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
-@click.group(short_help="Note, list or forget external knowledge APIs.")
+@click.group(short_help="Search services elsewhere.")
 def external() -> None:
     """Search services elsewhere that speak Dify's contract of external knowledge."""
 
@@ -59,14 +59,15 @@ async def _list(settings: Any, as_json: bool) -> None:
 @external.command(short_help="Forget an API.")
 @click.argument("name")
 @home_option
-def remove(name: str, home: Path | None) -> None:
+@json_option
+def remove(name: str, home: Path | None, as_json: bool) -> None:
     """Forget the API NAME (or id). Datasets that are searched there find nothing from then on."""
-    run_async(_remove(name, settings_of(home=home)))
+    run_async(_remove(name, settings_of(home=home), as_json))
 
 
-async def _remove(name: str, settings: Any) -> None:
+async def _remove(name: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
         await assembly.knowledge.external.delete(name)
-    click.echo(f"{name} removed")
+    click.echo(json.dumps({"removed": name}, ensure_ascii=False) if as_json else f"{name} removed")

@@ -8,7 +8,7 @@ from jikko.cli.knowledge.external import external
 from jikko.cli.knowledge.keys import keys
 
 
-@click.group()
+@click.group(short_help="Fill and search datasets.")
 def knowledge() -> None:
     """Fill datasets with documents, search them, and say who may."""
 

@@ -11,7 +11,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.runs.entries import ago
 
 
-@click.group(short_help="Make, list or revoke keys of the knowledge API.")
+@click.group(short_help="Keys of the knowledge API.")
 def keys() -> None:
     """Keys that begin with `dataset-`. Each opens all datasets, over /v1/datasets."""
 
@@ -75,14 +75,15 @@ async def _list(settings: Any, as_json: bool) -> None:
 @keys.command(short_help="Remove a key.")
 @click.argument("key_id")
 @home_option
-def revoke(key_id: str, home: Path | None) -> None:
+@json_option
+def revoke(key_id: str, home: Path | None, as_json: bool) -> None:
     """Remove the key with this KEY_ID (see `list`). It opens nothing from then on."""
-    run_async(_revoke(key_id, settings_of(home=home)))
+    run_async(_revoke(key_id, settings_of(home=home), as_json))
 
 
-async def _revoke(key_id: str, settings: Any) -> None:
+async def _revoke(key_id: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
         await assembly.knowledge.keys.delete(key_id)
-    click.echo(f"{key_id} revoked")
+    click.echo(json.dumps({"revoked": key_id}) if as_json else f"{key_id} revoked")

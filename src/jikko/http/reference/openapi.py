@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from jikko.events import Event
 from jikko.http.errors import Error, no_page
-from jikko.http.knowledge_operations import IDS as DATASET_IDS
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference import FILES, POLICY, reference_file, reference_page
@@ -18,6 +17,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
 from jikko.http.tables.chat_operations import IDS
+from jikko.http.tables.knowledge_operations import IDS as DATASET_IDS
 from jikko.http.welcome import welcome_operations
 
 _UUIDS = {
