@@ -36,11 +36,17 @@ class ProviderModels:
     """Finds the provider of a request, waits for its limits, calls it, and counts what it cost."""
 
     def __init__(
-        self, providers: Providers, backends: Mapping[str, MakeBackend], *, app_share: float = APP_SHARE
+        self,
+        providers: Providers,
+        backends: Mapping[str, MakeBackend],
+        *,
+        app_share: float = APP_SHARE,
+        share: LoopShare | None = None,
     ) -> None:
         """Args:
         backends: How to make the backend of each ``type``. One is made for each provider, when it is first called.
         app_share: Of the requests that a provider takes at once, the part that one app may have.
+        share: Of the event loop, among answers that come faster than they are taken in.
         """
         self._app_share = app_share
         self.providers = providers
@@ -48,7 +54,7 @@ class ProviderModels:
         self._backends: dict[str, Backend] = {}
         self._limiters: dict[str, Limiter] = {}
         self._prices = Prices()
-        self._loop = LoopShare()
+        self._share = share or LoopShare()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -83,7 +89,7 @@ class ProviderModels:
         async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            share = Slice(self._loop, request.app_id)
+            share = Slice(self._share, request.app_id)
             progress = Progress(tell if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)

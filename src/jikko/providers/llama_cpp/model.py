@@ -37,7 +37,7 @@ class LlamaCpp:
                 kind="ModelNotExistError",
             )
         self._config = config
-        self._path = Path(str(config.options["path"])).expanduser()
+        self._path = Path(str(config.options["path"]))
         self._process: asyncio.subprocess.Process | None = None
         self._client: OpenAICompatible | None = None
         self._starting = asyncio.Lock()

@@ -22,7 +22,8 @@ def main() -> None:
         parameters.model.path = options["path"]
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
-        parameters.n_ctx = options["context"]
+        # llama.cpp shares it out among the answers at once.
+        parameters.n_ctx = options["context"] * options["parallel"]
         parameters.n_parallel = options["parallel"]
         parameters.api_keys = [options["key"]]
         parameters.use_jinja = True

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from jikko.events import Event
-from jikko.http.chat_operations import IDS
 from jikko.http.errors import Error, no_page
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
@@ -17,6 +16,7 @@ from jikko.http.reference import FILES, POLICY, reference_file, reference_page
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
+from jikko.http.tables.chat_operations import IDS
 from jikko.http.welcome import welcome_operations
 
 _UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id", *IDS}
