@@ -34,14 +34,14 @@ import msgspec
 from jikko.concurrency.loop_share import LoopShare
 from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
-from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
+from jikko.events import Event, RunFinished, RunPaused, is_transient
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
-from jikko.runs.turn_fold import TurnFold
+from jikko.runs.turn_fold import TurnFold, TurnWrites
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +83,7 @@ class RunLog:
         """
         self.record = record
         self._options = options
-        self._opening = opening
-        self._turn: TurnFold | None = None
-        """The answer that the run gives, as far as the store was given events."""
+        self._turn = TurnWrites(opening)
         self._observer = observer
         self._share = share
         self._given = msgspec.structs.replace(record)
@@ -116,7 +114,7 @@ class RunLog:
     @property
     def turn(self) -> TurnFold | None:
         """The answer that the run gives, as far as the store was given events; ``None``: it answers no message."""
-        return self._turn
+        return self._turn.fold
 
     @property
     def may_have_callback(self) -> bool:
@@ -298,14 +296,8 @@ class RunLog:
     def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
         """What is written with the events at a position."""
         promised = self._options.projections if at == 0 and self._options is not None else ()
-        first = self._events[0]
-        if not isinstance(first, RunStarted) or first.turn is None:
-            return promised
-        # Events that were folded may have been dropped since.
-        if self._turn is None or self._turn.count != at:
-            self._turn = TurnFold(first, first.turn, is_retry=self.record.owner.retry_of is not None)
-            self._turn.follow(self._events[:at])
-        return [*promised, *self._turn.written(self._opening if at == 0 else (), events)]
+        is_retry = self.record.owner.retry_of is not None
+        return [*promised, *self._turn.written(self._events, at, events, is_retry=is_retry)]
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""

@@ -103,20 +103,6 @@ class TurnFold:
             case _:
                 pass
 
-    def written(self, opening: Sequence[Projection], events: Iterable[Event]) -> list[Projection]:
-        """Fold the events of one append. Returns all that is written with them.
-
-        Args:
-            opening: What is written with the first event of the log; the last may be the ``TurnBegan``.
-        """
-        before, behind = list(opening), self.follow(events)
-        began, changed = before[-1] if before else None, behind[-1] if behind else None
-        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
-            # The run has ended in its first burst, as many do: the message is written once.
-            before[-1] = replace(began, message=replace(began.message, answer=changed.answer))
-            del behind[-1]
-        return before + behind
-
     def follow(self, events: Iterable[Event]) -> list[Projection]:
         """Fold the events of one append. Returns what is written with them."""
         values: dict[str, Json] = {}
@@ -207,6 +193,35 @@ class TurnFold:
             "time_to_first_token": None if first is None else round(max(0.0, first - self._began_at), 3),
             "time_to_generate": None if first is None else round(max(0.0, self._last_text_at - first), 3),
         }
+
+
+class TurnWrites:
+    """What is written with the appends to one log because its run answers a message; nothing if it answers none."""
+
+    def __init__(self, opening: Sequence[Projection] = ()) -> None:
+        """Args:
+        opening: What is written with the first event of the log; the last may be the ``TurnBegan``.
+        """
+        self._opening = opening
+        self.fold: TurnFold | None = None
+        """The answer, as far as events were written."""
+
+    def written(self, log: Sequence[Event], at: int, events: Sequence[Event], *, is_retry: bool) -> list[Projection]:
+        """What is written with the events at a position of the log."""
+        first = log[0]
+        if not isinstance(first, RunStarted) or first.turn is None:
+            return []
+        # Events that were folded may have been dropped since.
+        if self.fold is None or self.fold.count != at:
+            self.fold = TurnFold(first, first.turn, is_retry=is_retry)
+            self.fold.follow(log[:at])
+        before, behind = list(self._opening) if at == 0 else [], self.fold.follow(events)
+        began, changed = before[-1] if before else None, behind[-1] if behind else None
+        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
+            # The run has ended in its first burst, as many do: the message is written once.
+            before[-1] = replace(began, message=replace(began.message, answer=changed.answer))
+            del behind[-1]
+        return before + behind
 
 
 def _is_kept(selector: tuple[str, ...]) -> bool:
