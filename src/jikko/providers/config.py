@@ -45,6 +45,8 @@ class ModelTraits:
     """What the model wants in front of texts that are looked for."""
     document_prefix: str = ""
     """And of those that are kept."""
+    voice: str = ""
+    """Models that speak: the voice, if nobody names one; ``""`` for the usual one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

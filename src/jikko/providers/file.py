@@ -28,8 +28,8 @@ _WHOLE: Final = ("context", "parallel")
 """Options that are whole numbers."""
 _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
 _KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
-_VECTORS: Final = ("batch", "dimensions", "query_prefix", "document_prefix")
-_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_VECTORS)
+_OTHER: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
+_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OTHER)
 _MOST_TEXTS: Final = 2048
 """Of one request for vectors; OpenAI takes no more."""
 _MAX_BYTES: Final = 1 << 20
@@ -188,6 +188,7 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
         dimensions=fields.integer("dimensions", 0, minimum=0) if of_model else 0,
         query_prefix=fields.text("query_prefix") if of_model else "",
         document_prefix=fields.text("document_prefix") if of_model else "",
+        voice=fields.text("voice") if of_model else "",
     )
 
 
