@@ -10,28 +10,44 @@ import pytest
 
 from jikko.errors import JikkoError, KeyTaken, LogConflict
 from jikko.ports.stores.callback_store import CallbackStore
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.projections import (
+    CallbackRequest,
+    KeyClaim,
+    Projection,
+    TurnBegan,
+    TurnChanged,
+    TurnRepeated,
+    VariablesAssigned,
+)
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
-from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
+from jikko.store.memory import MemoryCallbackStore, MemoryConversationStore, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 
+from .conversations import conversation, message, variable
 from .runs import APP, Draft, finished, node, started
 
 pytestmark = pytest.mark.anyio
 
-Stores = tuple[RunStore, CallbackStore]
+Stores = tuple[RunStore, CallbackStore, ConversationStore]
 
 
 @dataclass(frozen=True)
 class Kind:
     """How a kind is tried."""
 
-    example: Projection
+    example: Callable[[Draft], Projection]
+    """For a run."""
     is_there: Callable[[Stores, Draft], Awaitable[bool]]
     """Whether the run has it."""
     refusal: type[JikkoError] | None = None
     """What is raised if another run has just that, and it cannot be both's."""
+    needs: Callable[[Stores, Draft], Awaitable[object]] | None = None
+    """Makes what is to be there before."""
+    goes_with_its_run: bool = True
 
 
 async def has_key(stores: Stores, run: Draft) -> bool:
@@ -44,22 +60,71 @@ async def has_callback(stores: Stores, run: Draft) -> bool:
     return found is not None and found.url == "https://example.com/戻り?a=\ue000"
 
 
+async def begin_turn(stores: Stores, run: Draft) -> None:
+    """A turn of a conversation of its own, which the run answers."""
+    owner = f"c-{run.id}"
+    await stores[2].add_turn(message(f"m-{run.id}", owner, run_id=run.id), conversation(owner), [variable("心")])
+
+
+async def begin_other_turn(stores: Stores, run: Draft) -> None:
+    """As ``begin_turn``, which another run has answered."""
+    owner = f"c-{run.id}"
+    await stores[2].add_turn(message(f"m-{run.id}", owner, run_id=f"other-{run.id}"), conversation(owner))
+
+
+async def has_turn(stores: Stores, run: Draft) -> bool:
+    found = await stores[2].message_of_run(run.id)
+    return found is not None and found.id == f"m-{run.id}"
+
+
+async def has_answer(stores: Stores, run: Draft) -> bool:
+    found = await stores[2].message_of_run(run.id)
+    return found is not None and found.answer.text == "はい 🙂 \ue000"
+
+
+async def has_value(stores: Stores, run: Draft) -> bool:
+    return [found.value for found in await stores[2].variables(f"c-{run.id}")] == [{"愛": ["💛", None]}]
+
+
 KINDS: dict[type[Projection], Kind] = {
-    KeyClaim: Kind(KeyClaim(key="鍵 🔑", fingerprint=b"print", at=1000.0), has_key, KeyTaken),
-    CallbackRequest: Kind(CallbackRequest(url="https://example.com/戻り?a=\ue000"), has_callback),
+    KeyClaim: Kind(lambda run: KeyClaim(key="鍵 🔑", fingerprint=b"print", at=1000.0), has_key, KeyTaken),
+    CallbackRequest: Kind(lambda run: CallbackRequest(url="https://example.com/戻り?a=\ue000"), has_callback),
+    TurnBegan: Kind(
+        lambda run: TurnBegan(
+            message=message(f"m-{run.id}", f"c-{run.id}", run_id=run.id), new=conversation(f"c-{run.id}")
+        ),
+        has_turn,
+        goes_with_its_run=False,
+    ),
+    TurnRepeated: Kind(
+        lambda run: TurnRepeated(message_id=f"m-{run.id}"), has_turn, needs=begin_other_turn, goes_with_its_run=False
+    ),
+    TurnChanged: Kind(
+        lambda run: TurnChanged(answer=Answer(text="はい 🙂 \ue000")),
+        has_answer,
+        needs=begin_turn,
+        goes_with_its_run=False,
+    ),
+    VariablesAssigned: Kind(
+        lambda run: VariablesAssigned(values={"心": {"愛": ["💛", None]}, "unknown": 1}, at=1001.0),
+        has_value,
+        needs=begin_turn,
+        goes_with_its_run=False,
+    ),
 }
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "memory":
-        memory = MemoryRunStore()
-        yield memory, MemoryCallbackStore(memory)
+        conversations = MemoryConversationStore()
+        memory = MemoryRunStore(conversations=conversations)
+        yield memory, MemoryCallbackStore(memory), conversations
         await memory.close()
     else:
         database = Database.open(tmp_path / "jikko.db")
         store = SqliteRunStore(database)
-        yield store, SqliteCallbackStore(database)
+        yield store, SqliteCallbackStore(database), SqliteConversationStore(database)
         await store.close()
 
 
@@ -73,52 +138,61 @@ def having(append: Append, *projections: Projection) -> Append:
     return msgspec.structs.replace(append, projections=projections)
 
 
+async def new_run(stores: Stores, *kinds: Kind) -> Draft:
+    """A run, with all that some kinds want to be there before. Nothing of it is written yet."""
+    run = Draft()
+    for kind in kinds:
+        if kind.needs is not None:
+            await kind.needs(stores, run)
+    return run
+
+
 def test_every_kind_is_tried() -> None:
     assert set(KINDS) == set(get_args(Projection))
 
 
 async def test_it_is_there_with_the_events_that_it_came_with(stores: Stores, kind: Kind) -> None:
-    run = Draft()
+    run = await new_run(stores, kind)
 
-    await stores[0].append(having(run.step(started()), kind.example))
+    await stores[0].append(having(run.step(started()), kind.example(run)))
 
     assert await kind.is_there(stores, run)
     assert await stores[0].events(run.id) == run.events
 
 
 async def test_it_is_there_with_a_run_that_ends_as_it_begins(stores: Stores, kind: Kind) -> None:
-    run = Draft()
+    run = await new_run(stores, kind)
 
-    await stores[0].append(having(run.whole(), kind.example))
+    await stores[0].append(having(run.whole(), kind.example(run)))
 
     assert await kind.is_there(stores, run)
 
 
 async def test_it_may_come_with_any_append(stores: Stores, kind: Kind) -> None:
-    run = Draft()
+    run = await new_run(stores, kind)
     await stores[0].append(run.step(started()))
     assert not await kind.is_there(stores, run)
 
-    await stores[0].append(having(run.step(*node(), finished()), kind.example))
+    await stores[0].append(having(run.step(*node(), finished()), kind.example(run)))
 
     assert await kind.is_there(stores, run)
 
 
 async def test_it_is_not_there_if_the_events_are_refused(stores: Stores, kind: Kind) -> None:
-    run = Draft()
+    run = await new_run(stores, kind)
     first = run.step(started())
     await stores[0].append(first)
 
     with pytest.raises(LogConflict):
-        await stores[0].append(having(first, kind.example))
+        await stores[0].append(having(first, kind.example(run)))
 
     assert not await kind.is_there(stores, run)
 
 
 async def test_the_events_are_not_there_if_it_is_refused(stores: Stores, kind: Kind) -> None:
-    first, second = Draft(), Draft()
-    await stores[0].append(having(first.step(started()), kind.example))
-    writing = stores[0].append(having(second.step(started()), kind.example))
+    first, second = await new_run(stores, kind), await new_run(stores, kind)
+    await stores[0].append(having(first.step(started()), kind.example(first)))
+    writing = stores[0].append(having(second.step(started()), kind.example(second)))
 
     if kind.refusal is None:
         await writing
@@ -130,27 +204,47 @@ async def test_the_events_are_not_there_if_it_is_refused(stores: Stores, kind: K
         assert await kind.is_there(stores, first)
 
 
-async def test_it_goes_with_its_run(stores: Stores, kind: Kind) -> None:
-    run = Draft()
-    await stores[0].append(having(run.whole(), kind.example))
+async def test_it_goes_with_its_run_if_it_is_of_that_alone(stores: Stores, kind: Kind) -> None:
+    run = await new_run(stores, kind)
+    await stores[0].append(having(run.whole(), kind.example(run)))
     for callback in await stores[1].due(5000.0):
         await stores[1].save(msgspec.structs.replace(callback, state="delivered", finished_at=5000.0))
 
     assert await stores[0].prune(9000.0) == 1
 
-    assert not await kind.is_there(stores, run)
+    assert await kind.is_there(stores, run) != kind.goes_with_its_run
 
 
-async def test_several_kinds_come_together_or_not_at_all(stores: Stores) -> None:
+@pytest.mark.parametrize("needed", [kind for kind in KINDS.values() if kind.needs is None], ids=str)
+async def test_several_kinds_come_together_or_not_at_all(stores: Stores, needed: Kind) -> None:
     first, second = Draft(), Draft()
-    examples = [kind.example for kind in KINDS.values()]
-    await stores[0].append(having(first.step(started()), *examples))
+    kinds = [kind for kind in KINDS.values() if kind.needs is None]
+
+    def examples(run: Draft) -> list[Projection]:
+        return [kind.example(run) for kind in kinds]
+
+    await stores[0].append(having(first.step(started()), *examples(first)))
 
     with pytest.raises(KeyTaken):
-        await stores[0].append(having(second.step(started()), *reversed(examples)))
+        await stores[0].append(having(second.step(started()), *reversed(examples(second))))
 
-    assert [await kind.is_there(stores, first) for kind in KINDS.values()] == [True] * len(KINDS)
-    assert [await kind.is_there(stores, second) for kind in KINDS.values()] == [False] * len(KINDS)
+    assert await needed.is_there(stores, first)
+    assert not await needed.is_there(stores, second)
+
+
+async def test_a_turn_begins_and_changes_in_one_append(stores: Stores) -> None:
+    run = Draft()
+    changes = [KINDS[kind].example(run) for kind in (TurnChanged, VariablesAssigned)]
+    began = TurnBegan(
+        message=message(f"m-{run.id}", f"c-{run.id}", run_id=run.id),
+        new=conversation(f"c-{run.id}"),
+        variables=[variable("心")],
+    )
+
+    await stores[0].append(having(run.whole(), began, *changes))
+
+    assert await has_answer(stores, run)
+    assert await has_value(stores, run)
 
 
 async def test_what_follows_from_every_run_follows_from_its_status_and_its_removal(stores: Stores) -> None:

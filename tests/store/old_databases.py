@@ -17,7 +17,7 @@ import msgspec
 
 from jikko.events import Event, FormRequested
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
+from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.end_user_store import EndUser
 from jikko.ports.stores.file_index import StoredFile
@@ -72,6 +72,8 @@ class Contents(msgspec.Struct, kw_only=True):
     """Since version 3."""
     secret: str | None = None
     """That call-backs are signed with. Since version 3."""
+    deleted: list[DeletedApp] = []
+    """Apps that were removed. Since version 8, as values for environment variables of ``app``."""
 
 
 class Stores:
@@ -183,12 +185,28 @@ async def write(path: Path, version: int) -> Contents:
         contents.files = [file(name, runs["paused"].record.owner.end_user_id) for name in ("見積書.pdf", "📎 a b.txt")]
         for stored in contents.files:
             await stores.files.add(stored)
+    if version >= 8:
+        await set_values_and_remove_an_app(stores, contents)
     if version >= 3:
         contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
     while version >= 4 and await stores.runs.index(limit=8) >= 8:
         pass
     await stores.runs.close()
     return contents
+
+
+async def set_values_and_remove_an_app(stores: Stores, contents: Contents) -> None:
+    await stores.apps.set_environment(APP, {"API_KEY": "鍵 🔑", "LIMITS": {"a": [1.5, None]}})
+    contents.app = await stores.apps.app(APP) or contents.app
+    gone = App(id=new_id(), name="廃止 🗑", mode="workflow", created_at=BEGIN - 50, workflow_id=new_id())
+    text = "2026-09-21 08:00:09.123456"
+    source = b"app: {name: gone}"
+    version = WorkflowVersion(
+        id=gone.workflow_id, app_id=gone.id, version=text, number=0, source=source, created_at=BEGIN - 50
+    )
+    await stores.apps.publish(gone, version)
+    await stores.apps.delete_app(gone.id, at=BEGIN + 7)
+    contents.deleted = await stores.apps.deleted_apps()
 
 
 async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:

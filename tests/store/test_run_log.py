@@ -67,7 +67,7 @@ async def test_pruning_makes_the_file_smaller(store: SqliteRunStore, tmp_path: P
 
     assert await store.events(kept[0].owner.run_id) == kept[1]
     await store.close()
-    assert (tmp_path / "jikko.db").stat().st_size < 200_000
+    assert (tmp_path / "jikko.db").stat().st_size < 500_000
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
         assert await stores.callbacks.find(callback.run_id) == callback
     if expected.secret:
         assert await stores.callbacks.secret(APP, "another") == expected.secret
+    assert bool(expected.deleted) == bool(expected.app.environment) == (old.version >= 8)
+    assert await stores.apps.deleted_apps() == expected.deleted
 
 
 async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:

@@ -15,14 +15,23 @@ from jikko.files.signing import load_or_create_key
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
-from jikko.store.memory import MemoryAppStore, MemoryCallbackStore, MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.memory import (
+    MemoryAppStore,
+    MemoryCallbackStore,
+    MemoryConversationStore,
+    MemoryEndUserStore,
+    MemoryFileIndex,
+    MemoryRunStore,
+)
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
@@ -34,6 +43,7 @@ class Stores(NamedTuple):
 
     apps: AppStore
     runs: RunStore
+    conversations: ConversationStore
     callbacks: CallbackStore
     end_users: EndUserStore
     file_index: FileIndex
@@ -63,6 +73,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
     return Stores(
         SqliteAppStore(database),
         SqliteRunStore(database),
+        SqliteConversationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
@@ -74,10 +85,12 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
 def in_memory_stores() -> Stores:
     """Stores that are gone with the process."""
     apps, files = MemoryAppStore(), MemoryFileIndex()
-    runs = MemoryRunStore(apps)
+    conversations = MemoryConversationStore()
+    runs = MemoryRunStore(apps, conversations)
     return Stores(
         apps,
         runs,
+        conversations,
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
         files,

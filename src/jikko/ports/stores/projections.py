@@ -6,9 +6,13 @@ follows from the record of each run alone is no kind of its own: a store keeps t
 the index of keywords, when a call-back becomes due).
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
+
+from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message
+from jikko.values import Json
 
 
 class KeyClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,4 +33,40 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-Projection: TypeAlias = KeyClaim | CallbackRequest
+class TurnBegan(msgspec.Struct, frozen=True, kw_only=True):
+    """A message, which the run answers. It is the newest of its conversation, and its time that of the last update.
+
+    If the conversation is not there (it was deleted meanwhile), nothing is written.
+    """
+
+    message: Message
+    new: Conversation | None = None
+    """The conversation, if the message is its first."""
+    variables: Sequence[ConversationVariable] = ()
+    """Variables that it gets; those that it has keep their values."""
+
+
+class TurnRepeated(msgspec.Struct, frozen=True, kw_only=True):
+    """The run answers, from now on, a message that another run has answered. Without that message: nothing."""
+
+    message_id: str
+
+
+class TurnChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the answer to the message of the run. Of a run that answers none: nothing."""
+
+    answer: Answer
+
+
+class VariablesAssigned(msgspec.Struct, frozen=True, kw_only=True):
+    """Variables of the conversation that nodes of the run have changed.
+
+    Those that the conversation does not have, and those of a conversation that is gone, are passed over.
+    """
+
+    values: dict[str, Json]
+    """By name."""
+    at: float
+
+
+Projection: TypeAlias = KeyClaim | CallbackRequest | TurnBegan | TurnRepeated | TurnChanged | VariablesAssigned

@@ -2,8 +2,16 @@
 
 from jikko.store.memory.app_store import MemoryAppStore
 from jikko.store.memory.callback_store import MemoryCallbackStore
+from jikko.store.memory.conversation_store import MemoryConversationStore
 from jikko.store.memory.end_user_store import MemoryEndUserStore
 from jikko.store.memory.file_index import MemoryFileIndex
 from jikko.store.memory.run_store import MemoryRunStore
 
-__all__ = ["MemoryAppStore", "MemoryCallbackStore", "MemoryEndUserStore", "MemoryFileIndex", "MemoryRunStore"]
+__all__ = [
+    "MemoryAppStore",
+    "MemoryCallbackStore",
+    "MemoryConversationStore",
+    "MemoryEndUserStore",
+    "MemoryFileIndex",
+    "MemoryRunStore",
+]

@@ -13,6 +13,7 @@ from jikko.ports.stores.projections import CallbackRequest, KeyClaim
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.memory.app_store import MemoryAppStore
+from jikko.store.memory.conversation_store import MemoryConversationStore
 
 
 class MemoryRunStore:
@@ -21,10 +22,12 @@ class MemoryRunStore:
     Events are kept as they are, not as JSON: what a real store would have to encode is not tried here.
     """
 
-    def __init__(self, apps: AppStore | None = None) -> None:
+    def __init__(self, apps: AppStore | None = None, conversations: MemoryConversationStore | None = None) -> None:
         """Args:
         apps: Knows which app a key opens; without it, none opens any.
+        conversations: Takes what follows from runs for conversations.
         """
+        self._conversations = conversations or MemoryConversationStore()
         self._apps = apps or MemoryAppStore()
         self._records: dict[str, RunRecord] = {}
         self._logs: dict[str, list[Event]] = {}
@@ -72,6 +75,8 @@ class MemoryRunStore:
                     self.callbacks[batch.run_id] = Callback(
                         run_id=batch.run_id, app_id=owner.app_id, url=url, created_at=created_at
                     )
+                case _:
+                    self._conversations.project(batch.run_id, projection)
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
         self._marks[batch.run_id] = batch.mark

@@ -5,13 +5,22 @@ run by itself: they see each run that is created, changes its status, or is remo
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from jikko.errors import KeyTaken
 from jikko.ports.stores.callback_store import receiver_of
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.projections import (
+    CallbackRequest,
+    KeyClaim,
+    Projection,
+    TurnBegan,
+    TurnChanged,
+    TurnRepeated,
+    VariablesAssigned,
+)
 from jikko.store.sqlite.callback_states import PENDING, RUN_GOES_ON
+from jikko.store.sqlite.conversations.turn_writes import turn_began, turn_changed, turn_repeated, variables_assigned
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 
 # A key whose run was removed is free again.
@@ -125,7 +134,27 @@ class DueCallbacks:
         pass
 
 
-KINDS: Final[Mapping[type, Kind]] = {KeyClaim: IdempotencyKeys(), CallbackRequest: CallbackRequests()}
+class OfTurns:
+    """What follows for a conversation. Nothing of it is refused."""
+
+    def __init__(self, write: Callable[[Any, StoredId, sqlite3.Connection], None]) -> None:
+        self._write = write
+
+    def check(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
+        pass
+
+    def write(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
+        self._write(projection, target.run_id, connection)
+
+
+KINDS: Final[Mapping[type, Kind]] = {
+    KeyClaim: IdempotencyKeys(),
+    CallbackRequest: CallbackRequests(),
+    TurnBegan: OfTurns(turn_began),
+    TurnRepeated: OfTurns(turn_repeated),
+    TurnChanged: OfTurns(turn_changed),
+    VariablesAssigned: OfTurns(variables_assigned),
+}
 
 
 class Projections:

@@ -1,0 +1,81 @@
+"""What takes part in turns without being a part of them: moderation, replies from annotations, names by a model.
+
+A turn goes through these, in this order:
+
+1. each ``TurnPolicy`` sees what was asked, with prepared inputs, before anything is written. It hands on what it got,
+   or that with another query or other inputs; or it ends the turn with a ``Reply``: no run begins then, and the message
+   has that answer. Later policies are not asked then.
+2. the ``TextGuard`` of the workflow, if it wants one, looks at the text while the run shows it; see there. It is made
+   anew by a process that takes the run over.
+3. ``first_turn`` is called once the first message of a new conversation is durable and a name is due
+   (``Conversation.title_due``). It must not wait: it starts what it has to do. Whoever has a name gives it by
+   ``ConversationStore.rename(…, only_if_due=True)``. What a process that died still owed is in
+   ``ConversationStore.untitled``.
+
+The assembly fills ``Hooks``; with the defaults a turn is the run alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jikko.apps.versions import Workflow
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
+from jikko.ports.text_guard import TextGuard
+from jikko.values import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an end user asks in a turn. Policies hand on changed copies (``dataclasses.replace``)."""
+
+    app: App
+    workflow: Workflow
+    user: str
+    """As the request names the end user."""
+    end_user_id: str
+    conversation: Conversation | None
+    """``None``: the turn begins one."""
+    query: str
+    inputs: Mapping[str, Json]
+    """Prepared: one value per declared variable."""
+    files: Sequence[Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that takes no run."""
+
+    text: str
+    annotation: AnnotationReply | None = None
+
+
+class TurnPolicy(Protocol):
+    """Decides what becomes of a question before a run begins."""
+
+    async def consider(self, asked: Asked) -> Asked | Reply:
+        """Hand the question on, or answer it.
+
+        Raises:
+            JikkoError: The turn is refused; nothing was written.
+        """
+        ...
+
+
+def _no_guard(workflow: Workflow) -> TextGuard | None:
+    return None
+
+
+def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Who takes part in turns."""
+
+    policies: Sequence[TurnPolicy] = ()
+    guard: Callable[[Workflow], TextGuard | None] = _no_guard
+    """What looks at the text of one run of a workflow."""
+    first_turn: Callable[[App, Conversation, Message], None] = _nothing_to_do

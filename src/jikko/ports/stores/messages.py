@@ -1,0 +1,111 @@
+"""Conversations, their messages and variables, as they are kept. Source: Dify 1.15, spec/chatflow.md §6."""
+
+from typing import Literal
+
+import msgspec
+
+from jikko.values import Json
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one end user and one app say to each other."""
+
+    id: str
+    app_id: str
+    end_user_id: str
+    user: str
+    """As the requests name the end user."""
+    name: str
+    inputs: dict[str, Json] = {}
+    """Those of its first turn."""
+    introduction: str = ""
+    """The opening statement of the app, with these inputs filled in."""
+    created_at: float
+    """Seconds since the Unix epoch; so everywhere here."""
+    updated_at: float
+    """When its latest turn began, or its name was changed."""
+    turns: int = 0
+    """How many messages it was given, those included that are answered just now."""
+    title_due: bool = False
+    """Whether a model is still to make a name for it."""
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """What the end user thinks of an answer."""
+
+    id: str
+    message_id: str
+    conversation_id: str
+    app_id: str
+    end_user_id: str
+    rating: Literal["like", "dislike"]
+    content: str | None = None
+    created_at: float
+    updated_at: float
+
+
+class AnnotationReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The annotation that answered a message."""
+
+    id: str
+    account_name: str = ""
+    """Who wrote it."""
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is told of an answer beside its text."""
+
+    usage: dict[str, Json] | None = None
+    """All fields of Dify's usage; ``None`` until the answer is whole."""
+    annotation_reply: AnnotationReply | None = None
+    retriever_resources: list[dict[str, Json]] = []
+    """Passages that the answer is based on, in Dify's form."""
+    reasoning: dict[str, str] = {}
+    """What models thought, by node; of nodes that keep it apart from their text."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a message that becomes known while it is answered. It is written whole."""
+
+    status: Literal["normal", "error", "paused"] = "normal"
+    """``normal`` also while it is being answered, and if that was stopped."""
+    text: str = ""
+    """Empty while it is being answered, and if that failed."""
+    error: str | None = None
+    files: list[Json] = []
+    """Files in the answer, as file mappings."""
+    metadata: Metadata = Metadata()
+    forms: list[dict[str, Json]] = []
+    """Forms that it waited for, in Dify's form (``extra_contents``)."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn: what the end user said, and the answer."""
+
+    id: str
+    conversation_id: str
+    app_id: str
+    end_user_id: str
+    run_id: str | None
+    """The run that answers it; ``None`` if none did: an annotation, say."""
+    query: str
+    inputs: dict[str, Json] = {}
+    files: list[Json] = []
+    """Those that came with it, as file mappings."""
+    created_at: float
+    answer: Answer = Answer()
+    feedback: Feedback | None = None
+
+
+class ConversationVariable(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable of one conversation."""
+
+    id: str
+    """That of the variable in the workflow: the same in all conversations."""
+    name: str
+    value_type: str
+    """As the workflow declares it: ``string``, ``number``, ``array[object]``, …"""
+    value: Json
+    description: str = ""
+    created_at: float
+    updated_at: float
