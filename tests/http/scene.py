@@ -9,6 +9,7 @@ import httpx
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.concurrency.rate_limit import RequestRate
+from jikko.conversations.annotations.annotations import Annotations
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
@@ -16,7 +17,7 @@ from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.stores.app_store import App
 from jikko.runs.forms import Forms
-from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
+from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRunStore
 from tests.runs.world import Process, World
 
 RUN = "/v1/workflows/run"
@@ -57,6 +58,7 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
+        annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
         public_url="",
         now=lambda: world.now,
     )

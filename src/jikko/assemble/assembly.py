@@ -12,24 +12,28 @@ from jikko.apps.versions import Workflows
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
+from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.conversations.annotations.annotations import Annotations
 from jikko.engine.limits import RunLimits
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.retention import Retention
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster
+from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
+from jikko.ports.speech import Speech
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
@@ -61,7 +65,10 @@ class Assembly:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    annotations: Annotations
+    annotation_indexing: AnnotationIndexing
     embedder: Embedder
+    speech: Speech
     default_models: DefaultModels
     clock: Clock
 
@@ -117,6 +124,7 @@ async def assemble(
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         ports = make_node_ports(settings, providers, files, stack, workers)
         file_inputs = FileInputs(files, ports.http)
+        embedder = make_embedder(ports.models)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         runs = Runs(
             store=stores.runs,
@@ -158,7 +166,12 @@ async def assemble(
             files=FileService(files, file_limits),
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
-            embedder=make_embedder(ports.models),
+            annotations=Annotations(
+                stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
+            ),
+            annotation_indexing=AnnotationIndexing(stores.annotations, embedder),
+            embedder=embedder,
+            speech=make_speech(ports.models),
             default_models=default_models(settings, providers),
             clock=clock,
         )

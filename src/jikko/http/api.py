@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
+from jikko.conversations.annotations.annotations import Annotations
 from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
@@ -33,6 +34,7 @@ class Api:
     files: FileService
     forms: Forms
     file_limits: FileLimits
+    annotations: Annotations
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

@@ -35,7 +35,7 @@ _CHAT: Final[tuple[tuple[str, str, str, Whose, str], ...]] = (
         "Set a variable of a conversation",
     ),
 )
-IDS: Final = ("conversation_id", "variable_id", "message_id", "annotation_id", "job_id")
+IDS: Final = ("conversation_id", "variable_id", "message_id")
 
 
 def _operations() -> Iterator[Operation]:
@@ -60,9 +60,6 @@ def _operations() -> Iterator[Operation]:
             _WITH_BODY,
             tag="Completion apps",
         )
-    annotation = "/v1/apps/annotations/{annotation_id}"
-    reply = "/v1/apps/annotation-reply/{action}"
-    status = f"{reply}/status/{{job_id}}"
     feedback = "/v1/messages/{message_id}/feedbacks"
     yield from (
         Operation("POST", feedback, chat.give_feedback, "Rate an answer", {}, (*_WITH_BODY, 404), ids=_ids(feedback)),
@@ -74,32 +71,6 @@ def _operations() -> Iterator[Operation]:
             {200: chat.Feedbacks},
             _REFUSED,
             query=(_PAGES[0], ("limit", {**_PAGE, "maximum": 101}, "Default 20.")),
-        ),
-        Operation(
-            "GET",
-            "/v1/apps/annotations",
-            chat.list_annotations,
-            "List annotations",
-            {200: chat.Annotations},
-            _REFUSED,
-            query=_PAGES,
-        ),
-        Operation("POST", "/v1/apps/annotations", chat.create_annotation, "Annotate; refused", {}, _WITH_BODY),
-        Operation(
-            "PUT",
-            annotation,
-            chat.change_annotation,
-            "Change an annotation",
-            {},
-            (*_WITH_BODY, 404),
-            ids=_ids(annotation),
-        ),
-        Operation(
-            "DELETE", annotation, chat.delete_annotation, "Delete an annotation", {}, (401, 404), ids=_ids(annotation)
-        ),
-        Operation("POST", reply, chat.annotation_reply, "Answer by annotations; refused", {}, _REFUSED),
-        Operation(
-            "GET", status, chat.annotation_reply_status, "How that stands", {}, (*_REFUSED, 404), ids=_ids(status)
         ),
     )
 

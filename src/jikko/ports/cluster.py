@@ -50,7 +50,7 @@ class RunChanged(msgspec.Struct, frozen=True, tag=True):
     run_id: str
 
 
-Job: TypeAlias = Literal["forms", "callbacks", "keywords"]
+Job: TypeAlias = Literal["forms", "callbacks", "keywords", "annotations"]
 """The background jobs that can be told of what is due."""
 
 

@@ -40,6 +40,8 @@ class ServerMember:
                 self._assembly.callbacks.alarm.set(at)
             case JobDue(job="keywords", at=at):
                 self._assembly.keyword_indexing.alarm.set(at)
+            case JobDue(job="annotations", at=at):
+                self._assembly.annotation_indexing.alarm.set(at)
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         taken = await self._assembly.runs.control.take_over(orphans)
@@ -57,6 +59,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.forms.watch))
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
+            jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             if days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days)))

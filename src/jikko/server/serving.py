@@ -97,6 +97,7 @@ async def serve_assembly(
         files=assembly.files,
         forms=assembly.forms,
         file_limits=assembly.file_limits,
+        annotations=assembly.annotations,
         public_url=settings.public_url,
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from jikko.errors import InvalidParam, JikkoError, NotFound, WrongAppMode
+from jikko.errors import JikkoError, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must, user_named, user_of
 from jikko.http.operation import Handler
@@ -34,26 +34,9 @@ class FeedbackRequest(Struct):
     content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
 
 
-class AnnotationRequest(Struct):
-    """A question, and the answer that is to be given to it."""
-
-    question: Annotated[str, Meta(extra=must("must be a string"))]
-    answer: Annotated[str, Meta(extra=must("must be a string"))]
-
-
 class Feedbacks(Struct):
     """What was thought of answers: nothing, as there are no messages."""
 
-    data: list[dict[str, Any]] = []
-
-
-class Annotations(Struct):
-    """A page of the annotations: there are none."""
-
-    page: int
-    limit: int
-    total: int = 0
-    has_more: bool = False
     data: list[dict[str, Any]] = []
 
 
@@ -103,45 +86,6 @@ async def list_feedbacks(request: Request) -> Answer:
     return json_response(Feedbacks())
 
 
-async def list_annotations(request: Request) -> Answer:
-    """``GET /v1/apps/annotations``: of apps of every mode."""
-    await authenticated(request)
-    numbers = whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, None)})
-    return json_response(Annotations(numbers["page"], numbers["limit"]))
-
-
-async def create_annotation(request: Request) -> Answer:
-    """``POST /v1/apps/annotations``: only chats have answers to annotate, so nothing is kept."""
-    await authenticated(request)
-    checked(await request.json(), AnnotationRequest)
-    raise _no_annotations()
-
-
-async def change_annotation(request: Request) -> Answer:
-    """``PUT /v1/apps/annotations/{annotation_id}``: there are none."""
-    await authenticated(request)
-    checked(await request.json(), AnnotationRequest)
-    raise NotFound("Annotation not found")
-
-
-async def delete_annotation(request: Request) -> Answer:
-    """``DELETE /v1/apps/annotations/{annotation_id}``: there are none."""
-    await authenticated(request)
-    raise NotFound("Annotation not found")
-
-
-async def annotation_reply(request: Request) -> Answer:
-    """``POST /v1/apps/annotation-reply/{action}``: only chats have answers to annotate."""
-    await authenticated(request)
-    raise _no_annotations()
-
-
-async def annotation_reply_status(request: Request) -> Answer:
-    """``GET /v1/apps/annotation-reply/{action}/status/{job_id}``: there are no such jobs."""
-    await authenticated(request)
-    raise InvalidParam("The job does not exist.")
-
-
 async def _check_user(request: Request, whose: Whose) -> None:
     said: Mapping[str, Any] = await request.json() if whose.startswith("body") else request.query
     if whose in ("body", "query"):
@@ -154,8 +98,3 @@ def _no_chat(app: App) -> JikkoError:
     if app.mode == "workflow":
         return WrongAppMode(NOT_CHAT, code="not_chat_app")
     return WrongAppMode(_NO_CHAT, code="app_unavailable")
-
-
-def _no_annotations() -> JikkoError:
-    told = "Annotations belong to chats, which this version of Jikko does not serve."
-    return WrongAppMode(told, code="app_unavailable")
