@@ -7,7 +7,15 @@ from typing import Any
 Node = dict[str, Any]
 
 
-def app(name: str, nodes: Iterable[Node], edges: str, *, mode: str = "workflow", version: str = "0.6.0") -> str:
+def app(
+    name: str,
+    nodes: Iterable[Node],
+    edges: str,
+    *,
+    mode: str = "workflow",
+    version: str = "0.6.0",
+    features: dict[str, Any] | None = None,
+) -> str:
     """A file with these nodes.
 
     Args:
@@ -18,7 +26,10 @@ def app(name: str, nodes: Iterable[Node], edges: str, *, mode: str = "workflow",
         "kind": "app",
         "version": version,
         "app": {"name": name, "mode": mode, "description": f"about {name}"},
-        "workflow": {"graph": {"nodes": known, "edges": [_edge(text) for text in edges.split()]}, "features": {}},
+        "workflow": {
+            "graph": {"nodes": known, "edges": [_edge(text) for text in edges.split()]},
+            "features": features or {},
+        },
     }
     return json.dumps(content, ensure_ascii=False, indent=1)
 

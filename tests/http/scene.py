@@ -8,6 +8,7 @@ import httpx
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
+from jikko.apps.speech import AppSpeech
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.http.api import Api
@@ -15,12 +16,16 @@ from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
+from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
+from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRunStore
 from tests.runs.world import Process, World
 
 RUN = "/v1/workflows/run"
+FAKES: DefaultModels = {purpose: ModelName("fake", "fake") for purpose in PURPOSES}
 
 
 @asynccontextmanager
@@ -31,10 +36,11 @@ async def client_of(
     *,
     requests_per_minute: int = 0,
     file_limits: FileLimits | None = None,
+    speech: Speech | None = None,
     observers: Sequence[RequestObserver] = (),
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
-    api = api_of(world, process or world.process(), requests_per_minute, file_limits)
+    api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech)
     key = await api.apps.issue_key(app.id)
     transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
@@ -42,7 +48,13 @@ async def client_of(
         yield client
 
 
-def api_of(world: World, process: Process, requests_per_minute: int = 0, file_limits: FileLimits | None = None) -> Api:
+def api_of(
+    world: World,
+    process: Process,
+    requests_per_minute: int = 0,
+    file_limits: FileLimits | None = None,
+    speech: Speech | None = None,
+) -> Api:
     """What a process serves."""
     file_limits = file_limits or FileLimits()
     unused: Any = None
@@ -58,6 +70,7 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
+        speech=AppSpeech(process.workflows, speech or FakeSpeech(), FAKES),
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
         public_url="",
         now=lambda: world.now,

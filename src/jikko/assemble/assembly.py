@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
+from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import default_models, providers_of
@@ -33,7 +34,6 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
-from jikko.ports.speech import Speech
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
@@ -68,7 +68,7 @@ class Assembly:
     annotations: Annotations
     annotation_indexing: AnnotationIndexing
     embedder: Embedder
-    speech: Speech
+    app_speech: AppSpeech
     default_models: DefaultModels
     clock: Clock
 
@@ -124,7 +124,7 @@ async def assemble(
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
         ports = make_node_ports(settings, providers, files, stack, workers)
         file_inputs = FileInputs(files, ports.http)
-        embedder = make_embedder(ports.models)
+        embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         runs = Runs(
             store=stores.runs,
@@ -171,7 +171,7 @@ async def assemble(
             ),
             annotation_indexing=AnnotationIndexing(stores.annotations, embedder),
             embedder=embedder,
-            speech=make_speech(ports.models),
-            default_models=default_models(settings, providers),
+            app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
+            default_models=defaults,
             clock=clock,
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
+from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.http.proxies import TrustedProxies
@@ -35,6 +36,7 @@ class Api:
     forms: Forms
     file_limits: FileLimits
     annotations: Annotations
+    speech: AppSpeech
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

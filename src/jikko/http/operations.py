@@ -4,6 +4,7 @@ from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
 from jikko.http.annotation_operations import ANNOTATION_OPERATIONS
+from jikko.http.audio_operations import AUDIO_OPERATIONS
 from jikko.http.chat_operations import CHAT_OPERATIONS
 from jikko.http.fields import TRACE_SESSION, UserRequest
 from jikko.http.operation import Operation, Schema
@@ -252,8 +253,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="End Users",
         ids=("end_user_id",),
     ),
-    Operation("POST", "/v1/audio-to-text", info.audio_to_text, "Speech to text; refused", {}, (400, 401), tag="Audio"),
-    Operation("POST", "/v1/text-to-audio", info.text_to_audio, "Text to speech; refused", {}, (400, 401), tag="Audio"),
+    *AUDIO_OPERATIONS,
     *CHAT_OPERATIONS,
     *ANNOTATION_OPERATIONS,
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),

@@ -98,6 +98,7 @@ async def serve_assembly(
         forms=assembly.forms,
         file_limits=assembly.file_limits,
         annotations=assembly.annotations,
+        speech=assembly.app_speech,
         public_url=settings.public_url,
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),
