@@ -7,6 +7,7 @@ import click
 from jikko.cli.apps.apps import apps
 from jikko.cli.backup import backup
 from jikko.cli.callbacks import callbacks, webhook_secret
+from jikko.cli.chat.chat import chat
 from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
 from jikko.cli.doctor import doctor
@@ -29,7 +30,7 @@ def cli(context: click.Context) -> None:
 
 
 apps.add_command(webhook_secret)
-for command in (serve, run, check, show, apps, runs, callbacks, backup, providers, doctor):
+for command in (serve, run, chat, check, show, apps, runs, callbacks, backup, providers, doctor):
     cli.add_command(command)
 
 

@@ -62,30 +62,14 @@ def holding(settings: Any) -> Iterator[Hold]:
         yield hold
 
 
-async def serve_assembly(
-    assembly: Any,
-    listening: socket,
-    *,
-    ready: Callable[[], Awaitable[None]],
-    at_end: Callable[[bool], object],
-    stop_requested: asyncio.Event | None = None,
-) -> None:
-    """Serve the API until the process is told to stop, then let runs finish or park them.
-
-    Args:
-        ready: Called once connections are accepted.
-        at_end: Called when it is told to stop, before runs are parked; with ``True`` if that is to be at once.
-        stop_requested: Set to stop it, besides signals.
-    """
+def api_of(assembly: Any) -> Any:
+    """What routes work with, of an assembly."""
     from jikko import __version__
     from jikko.http.api import Api
-    from jikko.http.app import create_app
     from jikko.http.proxies import TrustedProxies, checked_root_path
-    from jikko.server.http_protocol import HeadLimits
-    from jikko.server.http_server import serve
 
     settings = assembly.settings
-    api = Api(
+    return Api(
         apps=assembly.apps,
         runs=assembly.runs,
         starts=assembly.starts,
@@ -105,6 +89,28 @@ async def serve_assembly(
         proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
     )
 
+
+async def serve_assembly(
+    assembly: Any,
+    listening: socket,
+    *,
+    ready: Callable[[], Awaitable[None]],
+    at_end: Callable[[bool], object],
+    stop_requested: asyncio.Event | None = None,
+) -> None:
+    """Serve the API until the process is told to stop, then let runs finish or park them.
+
+    Args:
+        ready: Called once connections are accepted.
+        at_end: Called when it is told to stop, before runs are parked; with ``True`` if that is to be at once.
+        stop_requested: Set to stop it, besides signals.
+    """
+    from jikko.http.app import create_app
+    from jikko.server.http_protocol import HeadLimits
+    from jikko.server.http_server import serve
+
+    settings = assembly.settings
+
     async def stopping(at_once: bool) -> None:
         at_end(at_once)
         parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
@@ -113,7 +119,7 @@ async def serve_assembly(
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
     await serve(
-        create_app(api),
+        create_app(api_of(assembly)),
         listening,
         ready=ready,
         stopping=stopping,
