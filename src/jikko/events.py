@@ -46,8 +46,28 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_price: str = "0"
-    """Decimal number."""
+    """Decimal number, as all prices."""
     currency: str = "USD"
+    prompt_price: str = "0"
+    completion_price: str = "0"
+    prompt_unit_price: str = "0"
+    """Per million tokens, of the last call that had one; so is that of the completion."""
+    completion_unit_price: str = "0"
+    latency: float = 0.0
+    """Seconds that the calls took, all together."""
+
+
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a run answers a message, and what it saw of the conversation when it began."""
+
+    conversation_id: str
+    message_id: str
+    variables: dict[str, Json] = {}
+    """The values of the conversation's variables."""
+    cites: bool = False
+    """Whether the answer tells which passages it is based on."""
+    streamed: bool = False
+    """Whether its client asked for a stream."""
 
 
 class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True):
@@ -59,6 +79,8 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     """The prepared inputs, in the order of the start node's variables."""
     system: dict[str, Json]
     """The ``sys.*`` variables, names without the prefix, in the order in which Dify shows them."""
+    turn: Turn | None = None
+    """Of a run that answers a message."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
@@ -141,6 +163,8 @@ class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=Tr
     """Further entries of ``execution_metadata`` (tool and agent nodes, ``completed_reason``, …)."""
     steps: int = 0
     """For a container: the ``steps`` of its completed event."""
+    resources: tuple[dict[str, Json], ...] = ()
+    """Passages of knowledge that the node's work is based on, in Dify's form (``retriever_resources``)."""
     announced: bool = True
     """For a container: whether it had a ``ContainerStarted``. Source: spec/execution.md §10 rule 1."""
 
@@ -187,6 +211,15 @@ class TextChunk(msgspec.Struct, tag_field="event", tag="text_chunk", kw_only=Tru
     at: float
     text: str
     selector: tuple[str, ...]
+
+
+class TextReplaced(msgspec.Struct, tag_field="event", tag="text_replaced", kw_only=True, omit_defaults=True):
+    """All the text that the run has shown so far is replaced by this."""
+
+    at: float
+    text: str
+    reason: str = ""
+    """``output_moderation``, or empty: a node was interrupted and said something else when it ran again."""
 
 
 class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True):
@@ -291,6 +324,7 @@ Event: TypeAlias = (
     | RoundStarted
     | RoundFinished
     | TextChunk
+    | TextReplaced
     | ReasoningChunk
     | FormRequested
     | FormClosed
@@ -301,7 +335,7 @@ Event: TypeAlias = (
     | RunFinished
 )
 
-_TRANSIENT = (NodeStarted, TextChunk, ReasoningChunk, RoundStarted, RunBegan)
+_TRANSIENT = (NodeStarted, TextChunk, TextReplaced, ReasoningChunk, RoundStarted, RunBegan)
 
 
 def is_transient(event: Event) -> bool:

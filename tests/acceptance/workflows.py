@@ -1,35 +1,28 @@
 """DSL files for the tests. They are JSON, which is YAML as well."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 Node = dict[str, Any]
 
 
 def app(
-    name: str,
-    nodes: Iterable[Node],
-    edges: str,
-    *,
-    mode: str = "workflow",
-    version: str = "0.6.0",
-    features: dict[str, Any] | None = None,
+    name: str, nodes: Iterable[Node], edges: str, *, mode: str = "workflow", version: str = "0.6.0", **workflow: Any
 ) -> str:
     """A file with these nodes.
 
     Args:
-        edges: Separated by blanks: ``a>b``, or ``a:handle>b``.
+        edges: Separated by blanks: ``a>b``, or ``a:handle>b``; several through one node: ``a>b>c``.
+        workflow: More of the ``workflow`` block, such as ``features``.
     """
     known = list(nodes)
     content = {
         "kind": "app",
         "version": version,
         "app": {"name": name, "mode": mode, "description": f"about {name}"},
-        "workflow": {
-            "graph": {"nodes": known, "edges": [_edge(text) for text in edges.split()]},
-            "features": features or {},
-        },
+        "workflow": {"graph": {"nodes": known, "edges": list(_edges(edges))}, "features": {}, **workflow},
     }
     return json.dumps(content, ensure_ascii=False, indent=1)
 
@@ -41,6 +34,12 @@ def with_environment(text: str, /, **variables: tuple[str, Any]) -> str:
         {"name": name, "value_type": kind, "value": value} for name, (kind, value) in variables.items()
     ]
     return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _edges(text: str) -> Iterator[dict[str, Any]]:
+    for path in text.split():
+        for tail, target in pairwise(path.split(">")):
+            yield _edge(f"{tail}>{target.partition(':')[0]}")
 
 
 def _edge(text: str) -> dict[str, Any]:

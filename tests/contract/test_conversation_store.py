@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from jikko.events import FormClosed, FormRequested
 from jikko.ports.stores.conversation_store import ConversationQuery, ConversationStore, Order
-from jikko.ports.stores.messages import AnnotationReply, Answer, Metadata
+from jikko.ports.stores.messages import AnnotationReply, Answer, Metadata, TurnForm
 from jikko.store.memory import MemoryConversationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
@@ -18,6 +19,12 @@ from .runs import APP, OTHER_APP
 pytestmark = pytest.mark.anyio
 
 ANNA, BERTA = "id of anna", "id of berta"
+FORM = FormRequested(
+    at=1.0, execution_id="e", node_id="n", title="承認 ✅", form_id="f", form={"form_token": "t"}, source="{{#a#}}"
+)
+CLOSED = FormClosed(
+    at=2.0, execution_id="e", node_id="n", title="承認 ✅", form_id="f", action_id="はい", data={"x": 1}
+)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -63,7 +70,7 @@ async def test_all_of_an_answer_is_kept(store: ConversationStore) -> None:
             retriever_resources=[{"position": 1}],
             reasoning={"llm": "うーん"},
         ),
-        forms=[{"submitted": False}],
+        forms=[TurnForm(requested=FORM), TurnForm(requested=FORM, closed=CLOSED)],
     )
     whole = message("m", "c", run_id="r", answer=answer)
     await store.add_turn(whole, conversation("c"))
@@ -173,6 +180,10 @@ async def test_messages_are_read_backwards(store: ConversationStore) -> None:
         found = await store.messages("c", before=before, limit=limit)
         return None if found is None else [one.id for one in found]
 
+    first = await store.first_message("C")
+    assert first is not None
+    assert first.id == "m0"
+    assert await store.first_message("nowhere") is None
     assert await page(None) == ["m4", "m3"]
     assert await page("M3") == ["m2", "m1"]
     assert await page("m1") == ["m0"]

@@ -215,7 +215,9 @@ async def test_it_goes_with_its_run_if_it_is_of_that_alone(stores: Stores, kind:
     assert await kind.is_there(stores, run) != kind.goes_with_its_run
 
 
-@pytest.mark.parametrize("needed", [kind for kind in KINDS.values() if kind.needs is None], ids=str)
+@pytest.mark.parametrize(
+    "needed", [kind for kind in KINDS.values() if kind.needs is None], ids=lambda kind: kind.is_there.__name__
+)
 async def test_several_kinds_come_together_or_not_at_all(stores: Stores, needed: Kind) -> None:
     first, second = Draft(), Draft()
     kinds = [kind for kind in KINDS.values() if kind.needs is None]

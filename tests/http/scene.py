@@ -11,6 +11,7 @@ from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.suggestions import Suggestions
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
@@ -19,6 +20,7 @@ from jikko.inputs.uploads import FileService
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
 from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
+from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRunStore
@@ -62,6 +64,8 @@ def api_of(
         apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,
+        turns=process.turns,
+        conversations=world.conversations,
         retries=process.retries,
         workflows=process.workflows,
         version="0",
@@ -71,6 +75,7 @@ def api_of(
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
         speech=AppSpeech(process.workflows, speech or FakeSpeech(), FAKES),
+        suggestions=Suggestions(world.conversations, process.workflows, FakeModels(), FAKES),
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
         public_url="",
         now=lambda: world.now,

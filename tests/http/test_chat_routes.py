@@ -8,10 +8,6 @@ import httpx
 import pytest
 
 from jikko.http.operations import OPERATIONS
-from tests.acceptance.workflows import app as app_file
-from tests.acceptance.workflows import node, start
-from tests.http.scene import client_of
-from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -158,16 +154,6 @@ async def test_there_are_no_annotations_to_change(client: httpx.AsyncClient) -> 
     assert await asked(client, "DELETE", path) == (404, "not_found")
     assert await asked(client, "POST", "/apps/annotations", json=whole) == (400, "app_unavailable")
     assert await asked(client, "GET", "/apps/annotation-reply/{action}/status/{job_id}") == (400, "invalid_param")
-
-
-async def test_a_chat_app_is_told_that_chat_is_not_served(world: World) -> None:
-    nodes = [start(), node("answer", "answer", answer="hello")]
-    file = app_file("Chat", nodes, "start>answer", mode="advanced-chat").encode()
-    chat = (await world.apps.publish(file, source="chat")).app
-    async with client_of(world, chat) as client:
-        for (method, path), whose in CHAT.items():
-            given: dict[str, Any] = {"json": {"user": "u"}} if "body" in whose else {"params": {"user": "u"}}
-            assert await asked(client, method, path, **given) == (400, "app_unavailable")
 
 
 def test_no_address_of_dify_for_such_apps_is_missing() -> None:

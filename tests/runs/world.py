@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Self
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflows
 from jikko.cluster.alone import Alone
+from jikko.conversations.hooks import Hooks
+from jikko.conversations.turns import Turns
 from jikko.dsl.fields import Fields
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
@@ -24,6 +26,7 @@ from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -32,8 +35,9 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
-from jikko.store.memory import MemoryAppStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.memory import MemoryAppStore, MemoryConversationStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
@@ -104,13 +108,21 @@ class Script:
 class World:
     """Stores that outlive processes."""
 
-    def __init__(self, store: RunStore | None = None, app_store: AppStore | None = None) -> None:
+    def __init__(
+        self,
+        store: RunStore | None = None,
+        app_store: AppStore | None = None,
+        conversations: ConversationStore | None = None,
+    ) -> None:
         """Args:
         app_store: The one that ``store`` knows, if it asks which app a key opens.
+        conversations: Where ``store`` writes what follows for them.
         """
         self.now = 1_800_000_000.0
         self.app_store: AppStore = app_store or MemoryAppStore()
-        self.store: RunStore = store or MemoryRunStore(self.app_store)
+        in_memory = MemoryConversationStore()
+        self.conversations: ConversationStore = conversations or in_memory
+        self.store: RunStore = store or MemoryRunStore(self.app_store, in_memory)
         self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
         self.file_index = MemoryFileIndex()
         self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
@@ -123,7 +135,7 @@ class World:
     def on_disk(cls, folder: Path) -> "World":
         """Runs are kept in a file."""
         database = Database.open(folder / "jikko.db")
-        return cls(SqliteRunStore(database), SqliteAppStore(database))
+        return cls(SqliteRunStore(database), SqliteAppStore(database), SqliteConversationStore(database))
 
     async def app(self, name: str, nodes: Sequence[dict[str, Any]], edges: str) -> App:
         """Publish an app."""
@@ -138,9 +150,9 @@ class World:
         edges = " ".join(f"{one}>{other}" for one, other in pairwise(ids))
         return await self.app(name, nodes, edges)
 
-    def process(self, observer: RunObserver | None = None, **limits: int) -> "Process":
+    def process(self, observer: RunObserver | None = None, hooks: Hooks | None = None, **limits: int) -> "Process":
         """A server process on the stores."""
-        process = Process(self, AdmissionLimits(**limits), observer)
+        process = Process(self, AdmissionLimits(**limits), observer, hooks or Hooks())
         self.processes.append(process)
         return process
 
@@ -166,7 +178,7 @@ class World:
 class Process:
     """One server process."""
 
-    def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None = None) -> None:
+    def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None, hooks: Hooks) -> None:
         services: Any = NodePorts.__new__(NodePorts)
         object.__setattr__(services, "limits", ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
@@ -184,8 +196,18 @@ class Process:
             clock=lambda: world.now,
             observer=observer,
             cluster=self.cluster,
+            guard=hooks.guard,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
+        self.turns = Turns(
+            store=world.conversations,
+            runs=self.runs,
+            starts=self.starts,
+            workflows=self.workflows,
+            file_inputs=files,
+            hooks=hooks,
+            clock=lambda: world.now,
+        )
         self.retries = Retries(self.runs, world.store, self.workflows, world.files, lambda: world.now)
         self._world = world
 

@@ -21,7 +21,15 @@ from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersio
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.end_user_store import EndUser
 from jikko.ports.stores.file_index import StoredFile
-from jikko.ports.stores.messages import AnnotationReply, Answer, Conversation, ConversationVariable, Message, Metadata
+from jikko.ports.stores.messages import (
+    AnnotationReply,
+    Answer,
+    Conversation,
+    ConversationVariable,
+    Message,
+    Metadata,
+    TurnForm,
+)
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
@@ -139,8 +147,17 @@ def drafts(version: int) -> dict[str, Draft]:
     runs["open"] = Draft(user="花子 🌸")
     runs["open"].step(started(BEGIN + 60, q="まだ実行中です"), *node(BEGIN + 60, 1, text="途中"))
     runs["paused"] = Draft(user="花子 🌸")
-    form = FormRequested(
-        at=BEGIN + 71,
+    runs["paused"].step(started(BEGIN + 70, q="見積もり"), _form(BEGIN + 71), paused(BEGIN + 71, wake_at=BEGIN + 1000))
+    if version >= 5:
+        runs["open"].record.holder = "0a1b2c3d/0"
+        runs["queued"] = Draft(user="花子 🌸")
+        runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
+    return runs
+
+
+def _form(at: float) -> FormRequested:
+    return FormRequested(
+        at=at,
         execution_id=new_id(),
         node_id="form",
         title="承認 ✅",
@@ -148,12 +165,6 @@ def drafts(version: int) -> dict[str, Draft]:
         form={"form_content": "この見積もりを承認しますか？", "form_token": "token-1", "actions": [{"id": "はい"}]},
         expires_at=BEGIN + 1000,
     )
-    runs["paused"].step(started(BEGIN + 70, q="見積もり"), form, paused(BEGIN + 71, wake_at=BEGIN + 1000))
-    if version >= 5:
-        runs["open"].record.holder = "0a1b2c3d/0"
-        runs["queued"] = Draft(user="花子 🌸")
-        runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
-    return runs
 
 
 async def write(path: Path, version: int) -> Contents:
@@ -234,7 +245,7 @@ async def talk(stores: Stores, contents: Contents) -> None:
         metadata=Metadata(
             usage={"total_tokens": 3}, annotation_reply=AnnotationReply(id=new_id(), account_name="山田")
         ),
-        forms=[{"submitted": True}],
+        forms=[TurnForm(requested=_form(BEGIN + 2))],
     )
     answers = [whole, Answer(status="error", error="Run failed: 🙁"), Answer(status="paused", text="途中")]
     for number in range(2):

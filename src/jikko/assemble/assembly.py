@@ -18,6 +18,13 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.annotations.replies import AnnotationReplies
+from jikko.conversations.hooks import Hooks
+from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.moderation import Moderation
+from jikko.conversations.suggestions import Suggestions
+from jikko.conversations.titles import Titles
+from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -34,6 +41,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.forms import Forms
@@ -56,6 +64,8 @@ class Assembly:
     runs: Runs
     store: RunStore
     starts: IdempotentStarts
+    turns: Turns
+    conversations: ConversationStore
     retention: Retention
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -67,6 +77,8 @@ class Assembly:
     file_limits: FileLimits
     annotations: Annotations
     annotation_indexing: AnnotationIndexing
+    suggestions: Suggestions
+    titles: Titles
     embedder: Embedder
     app_speech: AppSpeech
     default_models: DefaultModels
@@ -126,6 +138,15 @@ async def assemble(
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
+        titles = Titles(stores.conversations, ports.models, defaults, clock)
+        stack.push_async_callback(titles.close)
+        moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
+        hooks = Hooks(
+            policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
+            guard=moderation.guard,
+            first_turn=titles.first_turn,
+            title=titles.title,
+        )
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -148,7 +169,9 @@ async def assemble(
             cluster=cluster,
             look_seconds=look_seconds,
             observer=observer,
+            guard=hooks.guard,
         )
+        starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -156,7 +179,17 @@ async def assemble(
             workflows=workflows,
             runs=runs,
             store=stores.runs,
-            starts=IdempotentStarts(runs, stores.runs),
+            starts=starts,
+            turns=Turns(
+                store=stores.conversations,
+                runs=runs,
+                starts=starts,
+                workflows=workflows,
+                file_inputs=file_inputs,
+                hooks=hooks,
+                clock=clock,
+            ),
+            conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
@@ -170,6 +203,8 @@ async def assemble(
                 stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
             ),
             annotation_indexing=AnnotationIndexing(stores.annotations, embedder),
+            suggestions=Suggestions(stores.conversations, workflows, ports.models, defaults),
+            titles=titles,
             embedder=embedder,
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,

@@ -12,10 +12,12 @@ A turn goes through these, in this order:
    ``ConversationStore.rename(…, only_if_due=True)``. What a process that died still owed is in
    ``ConversationStore.untitled``.
 
+``title`` makes a name for a conversation when a client asks for one.
+
 The assembly fills ``Hooks``; with the defaults a turn is the run alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,8 +65,17 @@ class TurnPolicy(Protocol):
         ...
 
 
-def _no_guard(workflow: Workflow) -> TextGuard | None:
+def _no_guard(app_id: str, workflow: Workflow) -> TextGuard | None:
     return None
+
+
+async def _cut(app: App, query: str) -> str:
+    return fallback_title(query)
+
+
+def fallback_title(query: str) -> str:
+    """The name of a conversation that no model has made one for. Source: Dify 1.15, spec/chatflow.md §2."""
+    return query if len(query) <= 50 else f"{query[:47]}..."
 
 
 def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None:
@@ -76,6 +87,8 @@ class Hooks:
     """Who takes part in turns."""
 
     policies: Sequence[TurnPolicy] = ()
-    guard: Callable[[Workflow], TextGuard | None] = _no_guard
-    """What looks at the text of one run of a workflow."""
+    guard: Callable[[str, Workflow], TextGuard | None] = _no_guard
+    """What looks at the text of one run of an app (its id), by a workflow."""
     first_turn: Callable[[App, Conversation, Message], None] = _nothing_to_do
+    title: Callable[[App, str], Awaitable[str]] = _cut
+    """Makes a name for a conversation, of the question that it began with."""

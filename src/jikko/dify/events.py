@@ -26,6 +26,7 @@ from jikko.events import (
     RunFinished,
     RunStarted,
     TextChunk,
+    TextReplaced,
 )
 from jikko.record import NodeState, RunOwner, RunRecord, execution_metadata, files_in
 from jikko.values import Json, encode_json
@@ -95,6 +96,8 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
     match event:
         case TextChunk():
             return "text_chunk", messages.TextChunk(event.text, event.selector)
+        case TextReplaced():
+            return "text_replace", messages.TextReplaced(event.text)
         case NodeStarted():
             return None if event.node_type in _CONTAINERS else ("node_started", _node_started(event))
         case NodeFinished():

@@ -73,6 +73,12 @@ class TextChunk(Struct):
     from_variable_selector: Selector
 
 
+class TextReplaced(Struct):
+    """All that was shown is replaced by this."""
+
+    text: str
+
+
 class ReasoningChunk(Struct):
     """A piece of what a model thought."""
 

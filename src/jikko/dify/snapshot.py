@@ -8,17 +8,20 @@ from typing import Any
 import msgspec
 
 from jikko.dify import events as wire
-from jikko.dify.messages import Message, NodeFinishedBefore, NodeStartedBefore
-from jikko.events import Event, FormClosed, FormRequested, RunStarted
+from jikko.dify.messages import NodeFinishedBefore, NodeStartedBefore
+from jikko.dify.turn_events import TurnEvents
+from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunStarted
 from jikko.record import NodeExecution, RunRecord, node_executions
+from jikko.values import Json
 
 
-def snapshot(record: RunRecord, log: list[Event]) -> list[Message]:
+def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
     """The messages: the start, the nodes without their details, and, if the run is paused, why."""
     owner = record.owner
+    began = log[0] if log and isinstance(log[0], RunStarted) else None
     messages: list[tuple[str, msgspec.Struct]] = []
-    if log and isinstance(log[0], RunStarted):
-        messages.append(("workflow_started", wire.run_started(owner, log[0], "initial", with_time=True)))
+    if began is not None:
+        messages.append(("workflow_started", wire.run_started(owner, began, "initial", with_time=True)))
     waiting = _waiting(log)
     for execution in node_executions(log):
         messages.append(("node_started", NodeStartedBefore(**_node(execution))))
@@ -31,7 +34,25 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[Message]:
         forms = [_as_written(form) for form in waiting.values()]
         messages += [("human_input_required", wire.form_requested(form)) for form in forms]
         messages.append(("workflow_paused", wire.run_paused(record, forms)))
-    return [wire.message(owner, name, data) for name, data in messages]
+    if began is None or began.turn is None:
+        return [wire.message(owner, name, data) for name, data in messages]
+    turn = TurnEvents(owner, began)
+    for event in log:
+        turn.note(event)
+    if record.status == "paused":
+        messages[-1][1].outputs = _gathered(log)  # type: ignore[attr-defined]  # of the pause
+    told: list[msgspec.Struct] = [turn.told(name, data) for name, data in messages]
+    return [told[0], turn.replaced(), *told[1:]]
+
+
+def _gathered(log: list[Event]) -> dict[str, Json]:
+    """The outputs of the answers so far, in which files are told with their type. [QUIRK]"""
+    texts = [event for event in log if isinstance(event, NodeFinished) and event.node_type == "answer"]
+    if not texts:
+        return {}
+    files = [file for event in texts for file in event.outputs.get("files") or []]
+    answer = "".join(str(event.outputs.get("answer") or "") for event in texts)
+    return {"answer": answer, "files": {"value_type": "array[file]", "value": files}}
 
 
 def _waiting(log: list[Event]) -> dict[str, FormRequested]:

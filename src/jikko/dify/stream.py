@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from jikko.dify import events as wire
+from jikko.dify.turn_events import TurnEvents
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -37,11 +38,15 @@ class Messages:
         self._started: RunStarted | None = None
         self._forms: dict[str, FormRequested] = {}
         """Forms that are open."""
+        self._turn: TurnEvents | None = None
+        """Of a run that answers a message."""
         self._hiding: set[str] = set()
         """Containers under way that hide failed rounds, by execution."""
         self._held: dict[tuple[str, int], list[Event]] = {}
         for event in before:
             self._remember(event)
+            if self._turn is not None:
+                self._turn.note(event)
 
     def frames(self, events: Iterable[Event]) -> bytes:
         """The frames of some events; empty if there is nothing to show."""
@@ -50,6 +55,8 @@ class Messages:
     def _remember(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._started = event
+            if event.turn is not None:
+                self._turn = TurnEvents(self._owner, event)
         elif isinstance(event, FormRequested):
             self._forms[event.form_id] = event
         elif isinstance(event, FormClosed):
@@ -57,6 +64,8 @@ class Messages:
 
     def _of(self, event: Event) -> list[bytes]:
         self._remember(event)
+        if self._turn is not None and isinstance(event, (RunPaused, RunResumed)):
+            self._turn.note(event)
         if isinstance(event, RunPaused):
             return [self._told("workflow_paused", wire.run_paused(self._paused(event), list(self._forms.values())))]
         if isinstance(event, RunResumed) and self._started is not None:
@@ -80,6 +89,8 @@ class Messages:
         return self._frame(event)
 
     def _told(self, name: str, data: Struct) -> bytes:
+        if self._turn is not None:
+            return wire.frame(self._turn.told(name, data))
         return wire.frame(wire.message(self._owner, name, data))
 
     def _paused(self, event: RunPaused) -> RunRecord:
@@ -89,5 +100,7 @@ class Messages:
         return record
 
     def _frame(self, event: Event) -> list[bytes]:
+        if self._turn is not None:
+            return [wire.frame(message) for message in self._turn.of(self._record, event)]
         message = wire.event_message(self._record, event)
         return [] if message is None else [wire.frame(message)]

@@ -109,6 +109,11 @@ def environment_value(given: Json, kind: str) -> Json:
     return value
 
 
+def fits(value: Json, kind: str) -> bool:
+    """Whether a value is one that a conversation variable of a type can have."""
+    return kind in _CHECKS and _CHECKS[kind](value)
+
+
 def _as_number(value: str) -> Json:
     for kind in (int, float):
         try:

@@ -1,18 +1,18 @@
 """Makes events count: folds them into the state, and hands them to the journal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from jikko.engine.journal import Journal
 from jikko.engine.state import RunState
 from jikko.engine.text_release import Chunk
-from jikko.events import Event, RunStarted, TextChunk
+from jikko.events import Event, RunStarted, TextChunk, TextReplaced
 from jikko.ports.clock import Clock
 
 
 class EventBuffer:
     """The events of one run on their way out. Those of a burst leave together, when it is over."""
 
-    __slots__ = ("_buffer", "_journal", "_owed", "_paid", "_state", "clock", "holds")
+    __slots__ = ("_buffer", "_journal", "_owed", "_paid", "_state", "clock", "holds", "on_text")
 
     def __init__(self, state: RunState, journal: Journal, clock: Clock) -> None:
         self._state = state
@@ -23,6 +23,8 @@ class EventBuffer:
         self.clock = clock
         self.holds = False
         """Whether a burst is under way, so that events wait for its end."""
+        self.on_text: Callable[[int], None] | None = None
+        """Called with how many characters of text were noted."""
 
     def emit(self, event: Event) -> None:
         """Fold an event, and note it with the text that goes with it."""
@@ -61,9 +63,23 @@ class EventBuffer:
 
     def show(self, chunks: Sequence[Chunk]) -> None:
         """Note pieces of text."""
-        if chunks:
-            now = self.clock()
-            self._buffer += [TextChunk(at=now, text=chunk.text, selector=chunk.selector) for chunk in chunks]
+        if not chunks:
+            return
+        now, shown = self.clock(), self._state.text
+        for chunk in chunks:
+            if chunk.replaced:
+                self.replace("".join(shown)[: -chunk.replaced] + chunk.text)
+                shown = self._state.text
+            else:
+                shown.append(chunk.text)
+                self._buffer.append(TextChunk(at=now, text=chunk.text, selector=chunk.selector))
+        if self.on_text is not None:
+            self.on_text(sum(len(chunk.text) for chunk in chunks))
+
+    def replace(self, text: str, reason: str = "") -> None:
+        """Note that a text takes the place of all that was shown."""
+        self._state.text = [text]
+        self._buffer.append(TextReplaced(at=self.clock(), text=text, reason=reason))
 
     def flush(self) -> None:
         """Hand over what was noted, unless a burst is under way."""

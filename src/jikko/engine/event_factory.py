@@ -11,6 +11,7 @@ from jikko.events import (
     NodeFinished,
     NodeStarted,
     RoundFinished,
+    Rounds,
     RunFinished,
     RunParked,
     RunPaused,
@@ -41,6 +42,20 @@ def about(started: NodeStarted, at: float) -> dict[str, Any]:
     }
 
 
+def started(node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float) -> NodeStarted:
+    """A node begins to run, for the first time."""
+    return NodeStarted(
+        at=at,
+        execution_id=new_id(),
+        node_id=node.id,
+        node_type=node.type,
+        title=node.title,
+        index=index,
+        predecessor=predecessor,
+        rounds=rounds,
+    )
+
+
 def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
     """A node did its work."""
     # Written out: of all events this is made most often.
@@ -64,6 +79,7 @@ def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float
         usage=result.usage,
         metadata=dict(result.metadata),
         steps=result.steps,
+        resources=result.resources,
         announced=announced,
     )
 

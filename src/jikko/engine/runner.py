@@ -17,6 +17,7 @@ from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.engine import event_factory as outcomes
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
+from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.rounds import BodyRun
@@ -24,10 +25,10 @@ from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
-from jikko.ids import new_id
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.text_guard import TextGuard
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,11 @@ class Runner:
         limits: RunLimits,
         clock: Clock = time.time,
         share: LoopShare | None = None,
+        guard: TextGuard | None = None,
     ) -> None:
+        """Args:
+        guard: Looks at the text that is shown.
+        """
         self.state = state
         self.recorder = EventBuffer(state, journal, clock)
         self.info = info
@@ -58,6 +63,7 @@ class Runner:
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
         state.release.room = services.limits.max_expanded
         self.slice = Slice(share or LoopShare(), info.app_id)
+        self._guarded = None if guard is None else GuardedText(guard, state, self.recorder)
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
         self._last: RunFinished | RunPaused | None = None
@@ -200,16 +206,7 @@ class Runner:
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
         else:
-            event = NodeStarted(
-                at=now,
-                execution_id=new_id(),
-                node_id=node.id,
-                node_type=node.type,
-                title=node.title,
-                index=self.state.index + 1,
-                predecessor=predecessor,
-                rounds=frame.rounds,
-            )
+            event = outcomes.started(node, self.state.index + 1, predecessor, frame.rounds, now)
         self.recorder.emit(event)
         answer = self._answers.pop(event.execution_id, None)
         if answer is not None:
@@ -308,8 +305,6 @@ class Runner:
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
         elapsed = time.perf_counter() - began
         self.recorder.emit(outcomes.attempted(started, failure, attempt, at=self._clock(), elapsed=elapsed))
-        if not started.rounds:
-            self.state.release.restarted(started.node_id)
         self.recorder.flush()
 
     def _suspended(
@@ -375,7 +370,11 @@ class Runner:
             self._end("failed", top.failure)
         elif self.state.waiting and not self._running and top.open.keys() <= self.state.waiting.keys():
             self._finish(outcomes.paused(self.state, self._clock()))
-        elif not (top.due or top.open):
+        elif top.due or top.open:
+            pass
+        elif self._guarded is not None and not self._guarded.is_settled:
+            self._guarded.settle(self.burst)
+        else:
             self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
@@ -388,6 +387,8 @@ class Runner:
         self._last = event
         self._queue.clear()
         self.recorder.flush()
+        if self._guarded is not None:
+            self._guarded.cancel()
         for waiting in list(self.bodies.values()):
             waiting.cancel()
         if self._done is not None and not self._done.done():

@@ -30,6 +30,8 @@ from jikko.events import (
     RunResumed,
     RunStarted,
     TextChunk,
+    TextReplaced,
+    Turn,
     Usage,
 )
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
@@ -103,6 +105,10 @@ class RunState:
         self.exceptions = 0
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
+        self.turn: Turn | None = None
+        """Of a run that answers a message."""
+        self.text: list[str] = []
+        """The text that was shown, in pieces."""
         self.interrupted: dict[str, int] = {}
         """Executions that were under way when a process died, with how often that happened without any progress."""
         self._parked = False
@@ -137,11 +143,18 @@ class RunState:
             case NodeFinished():
                 return self._node_finished(event)
             case TextChunk():
-                pass
+                self.text.append(event.text)
+                self.release.told(event.selector, event.text)
+            case TextReplaced():
+                self.text = [event.text]
+                if event.reason:
+                    self.release.close()
             case NodeAttempted():
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
+                    # A message has its answer once; of a workflow's text Dify shows every attempt.
+                    self.release.restarted(event.node_id, behind=self.turn is None)
                     self.total_steps += 1
                     self.exceptions += 1
                     self.usage = added(self.usage, event.usage)
@@ -189,6 +202,10 @@ class RunState:
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)
         scope.write("conversation", self.graph.conversation)
+        self.turn = event.turn
+        if event.turn is not None:
+            scope.write("sys", {"conversation_id": event.turn.conversation_id})
+            scope.write("conversation", event.turn.variables)
         scope.write(self.graph.root_id, event.inputs)
         return self.release.begin()
 
@@ -234,6 +251,8 @@ class RunState:
         frame.scope.write(event.node_id, event.outputs)
         if node.type == "end" and not self._in_iteration(event.rounds):
             self.outputs.update(event.outputs)
+        elif node.type == "answer" and self.turn is not None and not self._in_iteration(event.rounds):
+            self._answered(event)
         elif node.type == "loop-end":
             frame.ended = True
         handle = event.handle if node.branch else None
@@ -247,6 +266,13 @@ class RunState:
                 chunks += self.release.edge_taken(node.position, target)
         # Dify tells the end of a container before the text that it lets go, that of other nodes behind it.
         return ((), chunks) if node.body is not None else (chunks, ())
+
+    def _answered(self, event: NodeFinished) -> None:
+        """The texts of answers follow one another in the outputs; so do their files."""
+        for name, value in event.outputs.items():
+            before = self.outputs.get(name)
+            joins = isinstance(before, (str, list)) and type(before) is type(value)
+            self.outputs[name] = before + value if joins else value
 
     def _forget(self, execution_id: str, rounds: Rounds, frame: Frame) -> None:
         """An execution is not under way any more."""

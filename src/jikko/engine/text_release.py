@@ -24,6 +24,8 @@ class Chunk(NamedTuple):
 
     text: str
     selector: Selector
+    replaced: int = 0
+    """How many characters at the end of what was shown it takes the place of."""
 
 
 class Release:
@@ -40,6 +42,7 @@ class Release:
         "_searches",
         "_shown",
         "_skipped",
+        "_told",
         "_unread",
         "room",
     )
@@ -57,6 +60,8 @@ class Release:
         self._unread = 0
         """Chunks of the current part that were shown."""
         self._buffers: dict[Selector, list[str]] = {}
+        self._told: dict[Selector, str] = {}
+        """What interrupted nodes have shown of their variables, and not said again yet."""
         self._closed: set[Selector] = set()
         self._ended: set[str] = set()
         """Nodes that have ended."""
@@ -70,6 +75,11 @@ class Release:
     def is_idle(self) -> bool:
         """Whether there is no text to come, so that nothing need be told any more."""
         return not self._queue and not self._searches
+
+    def close(self) -> None:
+        """Nothing is to be shown any more."""
+        self._queue.clear()
+        self._searches.clear()
 
     def begin(self) -> list[Chunk]:
         """Open what needs no decision. To be called once the root's inputs can be read."""
@@ -90,12 +100,26 @@ class Release:
         wanted = ((node_id, "text"), (node_id, "reasoning_content"))
         return any(part in wanted for response in self._queue for part in response.parts)
 
-    def restarted(self, node_id: str) -> None:
-        """A node begins anew, so what it said so far is not the beginning of what it will say."""
+    def told(self, selector: Selector, text: str) -> None:
+        """The log has a piece of text, which is not to be shown again. For folding a log."""
+        if selector in self._graph.sources and selector[0] not in self._ended:
+            self._told[selector] = self._told.get(selector, "") + text
+
+    def restarted(self, node_id: str, *, behind: bool = False) -> None:
+        """A node begins anew: what it says as before is not shown again, and takes the place of what it had said.
+
+        Args:
+            behind: It is shown behind that instead. So Dify does when a node is tried again. [QUIRK]
+        """
         for selector in [selector for selector in self._buffers if selector[0] == node_id]:
+            buffer = self._buffers.pop(selector)
             if self._queue and self._current() == selector:
+                if not behind:
+                    # With what the attempt before it had shown and this one has not come to.
+                    self._told[selector] = "".join(buffer[: self._unread]) + self._told.get(selector, "")
                 self._unread = 0
-            del self._buffers[selector]
+        if behind:
+            self._told = {selector: text for selector, text in self._told.items() if selector[0] != node_id}
 
     def finished(self, node_id: str) -> list[Chunk]:
         """A node ended, and its outputs can be read.
@@ -106,7 +130,10 @@ class Release:
             if selector[0] == node_id:
                 self._closed.add(selector)
         self._ended.add(node_id)
-        return self._flush() if self._queue else []
+        chunks = self._flush() if self._queue else []
+        if self._told:
+            self._told = {selector: text for selector, text in self._told.items() if selector[0] != node_id}
+        return chunks
 
     def edge_taken(self, source: int, target: int) -> list[Chunk]:
         """An edge of the top level was taken."""
@@ -156,9 +183,16 @@ class Release:
         """Show what is known of a variable. Returns whether that is all of it."""
         buffer = self._buffers.get(selector)
         if buffer is not None:
-            chunks += [Chunk(text, selector) for text in buffer[self._unread :]]
+            if selector in self._told:
+                for text in buffer[self._unread :]:
+                    self._show_again(selector, text, chunks)
+            else:
+                chunks += [Chunk(text, selector) for text in buffer[self._unread :]]
             self._unread = len(buffer)
-            return selector in self._closed
+            if selector not in self._closed:
+                return False
+            self._take_back(selector, "", chunks)
+            return True
         value = self._read(selector)
         if value is not UNSET:
             text = to_markdown(value)
@@ -167,10 +201,30 @@ class Release:
             # With the value, so that no other gets its id.
             self._shown[id(value)] = value
             if self.room >= 0:
-                chunks.append(Chunk(text, selector))
+                self._show_again(selector, text, chunks)
+                self._take_back(selector, "", chunks)
             return True
         position = self._graph.top.get(selector[0]) if selector else None
         return position is not None and bool(self._skipped[position])
+
+    def _show_again(self, selector: Selector, text: str, chunks: list[Chunk]) -> None:
+        """Show a piece of a variable, but for what was shown of it before its node began anew."""
+        told = self._told.get(selector, "")
+        if not told:
+            chunks.append(Chunk(text, selector))
+        elif told.startswith(text):
+            self._told[selector] = told[len(text) :]
+        elif text.startswith(told):
+            del self._told[selector]
+            chunks.append(Chunk(text[len(told) :], selector))
+        else:
+            self._take_back(selector, text, chunks)
+
+    def _take_back(self, selector: Selector, text: str, chunks: list[Chunk]) -> None:
+        """Show a piece in the place of what was shown and is not said again."""
+        told = self._told.pop(selector, "")
+        if told:
+            chunks.append(Chunk(text, selector, len(told)))
 
 
 class _Search:

@@ -3,6 +3,9 @@
 Source: Dify 1.15, spec/variables.md §6.
 """
 
+import re
+from typing import Final
+
 from jikko.files.signing import UrlSigner
 from jikko.ports.file_store import reference_of
 from jikko.ports.file_types import detect_type
@@ -45,6 +48,19 @@ def resign(value: Json, signer: UrlSigner, base_url: str = "") -> Json:
         return _walk(value, signer, base_url)
     except RecursionError:
         return value
+
+
+_SIGNED: Final = re.compile(
+    r"https?://[^\s()<>\"'`]*?/files/(?:tools/)?([0-9a-f]{8}-[0-9a-f-]{27})[^\s()<>\"'`?]*"
+    r"\?timestamp=\d+&nonce=[0-9a-f]+&sign=[A-Za-z0-9_%=-]+"
+)
+
+
+def resign_text(text: str, signer: UrlSigner, base_url: str = "") -> str:
+    """See ``FileStore.renewed_text``."""
+    if "&sign=" not in text:
+        return text
+    return _SIGNED.sub(lambda found: signer.renewed(found[0], found[1], base_url) or found[0], text)
 
 
 def _walk(value: Json, signer: UrlSigner, base_url: str) -> Json:

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
-from jikko.files.mapping import resign, stored_mapping
+from jikko.files.mapping import resign, resign_text, stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -112,6 +112,9 @@ class Files:
 
     def renewed(self, value: Json, *, base_url: str = "") -> Json:
         return resign(value, self._signer, base_url)
+
+    def renewed_text(self, text: str, *, base_url: str = "") -> str:
+        return resign_text(text, self._signer, base_url)
 
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         file = await self.find(file_id, app_id=app_id, end_user_id=end_user_id)

@@ -7,11 +7,14 @@ from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.suggestions import Suggestions
+from jikko.conversations.turns import Turns
 from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.clock import Clock
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.retry import Retries
@@ -26,6 +29,8 @@ class Api:
     apps: Apps
     runs: Runs
     starts: IdempotentStarts
+    turns: Turns
+    conversations: ConversationStore
     retries: Retries
     workflows: Workflows
     end_users: EndUsers
@@ -36,6 +41,7 @@ class Api:
     forms: Forms
     file_limits: FileLimits
     annotations: Annotations
+    suggestions: Suggestions
     speech: AppSpeech
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
@@ -49,3 +55,7 @@ class Api:
     def fresh(self, value: Json, base_url: str) -> Json:
         """The value with urls of files that have not expired."""
         return self.files.fresh(value, base_url=base_url)
+
+    def fresh_text(self, text: str, base_url: str) -> str:
+        """The text with urls of files that have not expired."""
+        return self.files.fresh_text(text, base_url=base_url)

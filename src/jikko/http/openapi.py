@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct
 
 from jikko.events import Event
-from jikko.http.chat_operations import IDS
 from jikko.http.errors import Error, no_page
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
@@ -19,7 +18,10 @@ from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
 from jikko.http.welcome import welcome_operations
 
-_UUIDS = {"workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id", *IDS}
+_UUIDS = {
+    *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
+    *("conversation_id", "variable_id", "message_id", "annotation_id", "job_id"),
+}
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"

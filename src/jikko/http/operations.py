@@ -3,11 +3,11 @@
 from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
-from jikko.http.annotation_operations import ANNOTATION_OPERATIONS
-from jikko.http.audio_operations import AUDIO_OPERATIONS
 from jikko.http.chat_operations import CHAT_OPERATIONS
-from jikko.http.fields import TRACE_SESSION, UserRequest
+from jikko.http.conversation_operations import CONVERSATION_OPERATIONS
+from jikko.http.fields import UserRequest
 from jikko.http.operation import Operation, Schema
+from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
 from jikko.http.routes import files, forms, info, records, retries, runs
 from jikko.inputs.uploads import File
 from jikko.record import NodeExecution
@@ -22,20 +22,6 @@ _USER = {**_TEXT, "maxLength": 255}
 _TIME: Final[Schema] = {"anyOf": [{**_TEXT, "format": "date-time"}, {**_TEXT, "maxLength": 0}]}
 """An empty one counts as not given, as at Dify."""
 _RUN = "/v1/workflows/run/{workflow_run_id}"
-_START_ERRORS = (400, 401, 404, 409, 413, 415, 429, 503)
-_KEY = (
-    (
-        "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": 255},
-        "The same key and body start one run, however often they are sent within 24 hours; an answer about a run that "
-        "an earlier request started has the header Idempotency-Replayed. Another body with the key: 409.",
-    ),
-)
-
-_TRACE_SESSION = "A session of traces. Checked as Dify checks it; nothing depends on it."
-_TRACE_QUERY = (("trace_session_id", TRACE_SESSION, _TRACE_SESSION),)
-_START_HEADERS = (*_KEY, ("X-Trace-Session-Id", TRACE_SESSION, _TRACE_SESSION))
-
 _SIGNED = (
     ("timestamp*", _SOME_TEXT, "As in the address."),
     ("nonce*", _SOME_TEXT, "As in the address."),
@@ -50,10 +36,10 @@ OPERATIONS: tuple[Operation, ...] = (
         runs.run_current,
         "Run the current version of the workflow",
         {200: RunAnswer, 202: RunAnswer},
-        _START_ERRORS,
+        START_ERRORS,
         body=runs.RunRequest,
-        query=_TRACE_QUERY,
-        headers=_START_HEADERS,
+        query=TRACE_QUERY,
+        headers=START_HEADERS,
         streams=True,
     ),
     Operation(
@@ -62,10 +48,10 @@ OPERATIONS: tuple[Operation, ...] = (
         runs.run_version,
         "Run one version of the workflow",
         {200: RunAnswer, 202: RunAnswer},
-        _START_ERRORS,
+        START_ERRORS,
         body=runs.RunRequest,
-        query=_TRACE_QUERY,
-        headers=_START_HEADERS,
+        query=TRACE_QUERY,
+        headers=START_HEADERS,
         streams=True,
     ),
     Operation(
@@ -122,9 +108,9 @@ OPERATIONS: tuple[Operation, ...] = (
         retries.retry_run,
         "Start a run that takes over what finished nodes of this one did",
         {200: RunAnswer, 202: RunAnswer},
-        _START_ERRORS,
+        START_ERRORS,
         body=retries.RetryRequest,
-        headers=_KEY,
+        headers=KEY,
         streams=True,
     ),
     Operation(
@@ -253,9 +239,8 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="End Users",
         ids=("end_user_id",),
     ),
-    *AUDIO_OPERATIONS,
+    *CONVERSATION_OPERATIONS,
     *CHAT_OPERATIONS,
-    *ANNOTATION_OPERATIONS,
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
     Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
 )

@@ -140,6 +140,10 @@ class FileService:
         """The value with urls of stored files that have not expired."""
         return self._store.renewed(value, base_url=base_url)
 
+    def fresh_text(self, text: str, *, base_url: str = "") -> str:
+        """The text with urls of stored files that have not expired."""
+        return self._store.renewed_text(text, base_url=base_url)
+
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
         """A file by its signed url; no key is needed.
 

@@ -28,6 +28,8 @@ class Result(msgspec.Struct, frozen=True):
     """Entries of ``execution_metadata``."""
     steps: int = 0
     """Containers only: the ``steps`` of the completed event."""
+    resources: tuple[dict[str, Json], ...] = ()
+    """Passages of knowledge that the node's work is based on, in Dify's form: see ``NodeFinished.resources``."""
 
 
 class NodeFailure(Exception):

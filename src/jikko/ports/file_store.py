@@ -128,6 +128,10 @@ class FileStore(Protocol):
         """
         ...
 
+    def renewed_text(self, text: str, *, base_url: str = "") -> str:
+        """The text with fresh urls in the place of all that were signed here."""
+        ...
+
 
 class OldFiles(Protocol):
     """Removes files that are old enough. ``jikko.files.store.Files`` is the one implementation."""

@@ -152,6 +152,11 @@ class ModelUsage:
             completion_tokens=self.completion_tokens,
             total_price=plain(self.total_price),
             currency=self.currency,
+            prompt_price=plain(self.prompt_price),
+            completion_price=plain(self.completion_price),
+            prompt_unit_price=plain(self.prompt_unit_price),
+            completion_unit_price=plain(self.completion_unit_price),
+            latency=self.latency,
         )
 
     def as_json(self) -> dict[str, Json]:

@@ -13,6 +13,7 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
+from jikko.ports.extensions import Extension
 from jikko.ports.models import MediaKind
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
@@ -70,7 +71,7 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
     if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
         root.problem("providers", "is missing", 'expected a mapping: providers: {"openai": {api_key: …}}')
     else:
-        _unknown(root, ("providers", "defaults"))
+        _unknown(root, ("providers", "defaults", "extensions"))
         listed = root.mapping("providers")
         for name in listed.raw:
             if not isinstance(name, str):
@@ -81,11 +82,11 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
             entries[config.id] = config
-    defaults = _defaults(root)
+    defaults, extensions = _defaults(root), _extensions(root, environment)
     if problems:
         listing = "\n  ".join(map(str, problems))
         raise InvalidSettings(f"The providers file {source} has {len(problems)} problem(s):\n  {listing}")
-    return Providers(entries, source=source, defaults=defaults)
+    return Providers(entries, source=source, defaults=defaults, extensions=extensions)
 
 
 def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
@@ -98,6 +99,17 @@ def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
             _unknown(fields, ("provider", "model"))
             provider = fields.text("provider", required=True)
             found[purpose] = ModelName(model_provider(provider), fields.text("model", required=True))
+    return found
+
+
+def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Extension]:
+    listed = root.mapping("extensions")
+    found: dict[str, Extension] = {}
+    for name in listed.raw:
+        fields = Fields(listed.at(str(name)), _expand(dict(listed.mapping(name).raw), environment, []), root.problems)
+        _unknown(fields, ("url", "api_key"))
+        _check_url(fields, fields.text("url"), required=True, name="url")
+        found[str(name)] = Extension(fields.text("url"), fields.text("api_key"))
     return found
 
 
@@ -148,13 +160,13 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> Provi
     )
 
 
-def _check_url(fields: Fields, url: str, *, required: bool) -> None:
+def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_url") -> None:
     if not url:
         if required:
-            fields.problem("base_url", "is missing", "where requests go, such as https://host/v1")
+            fields.problem(name, "is missing", "where requests go, such as https://host/v1")
         return
     if "@" in url.partition("://")[2].partition("/")[0]:
-        fields.problem("base_url", "holds a user name or password", "use api_key or headers")
+        fields.problem(name, "holds a user name or password", "use api_key or headers")
         return
     try:
         parts = urlsplit(url)
@@ -163,7 +175,7 @@ def _check_url(fields: Fields, url: str, *, required: bool) -> None:
     except ValueError:
         is_usable = False
     if not is_usable:
-        fields.problem("base_url", f"is {shown(url)}", "expected http://… or https://…")
+        fields.problem(name, f"is {shown(url)}", "expected http://… or https://…")
 
 
 def _model(models: Fields, name: Any) -> ModelTraits:

@@ -9,6 +9,8 @@ from jikko.apps.versions import Workflow
 from jikko.engine.state import RunState
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunFinished
+from jikko.ports.stores.messages import Answer
+from jikko.ports.stores.projections import TurnChanged
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 
@@ -64,4 +66,7 @@ async def append_end(
     after = msgspec.structs.replace(record, wake_at=None)
     after.apply(end)
     run_id = record.owner.run_id
-    await store.append(Append(run_id, await store.log_end(run_id), [end], after, mark=new_mark()))
+    answer = Answer(status="error", error=f"Run failed: {error}") if status == "failed" else Answer()
+    # What its answer was is not to be read; of a run that answers no message nothing comes of it.
+    of_turn = (TurnChanged(answer=answer),)
+    await store.append(Append(run_id, await store.log_end(run_id), [end], after, of_turn, new_mark()))

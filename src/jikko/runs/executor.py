@@ -11,10 +11,12 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
-from jikko.events import Event, FormClosed, RunBegan
+from jikko.events import Event, FormClosed, RunBegan, RunStarted
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
+from jikko.ports.text_guard import TextGuard
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up
@@ -46,11 +48,14 @@ class Executor:
         *,
         holder: str = "",
         observer: RunObserver | None = None,
+        guard: Callable[[str, Workflow], TextGuard | None] | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
         observer: For the logs of all runs that come to this process.
+        guard: Makes what looks at the text of one run of a workflow that answers a message.
         """
+        self._guard = guard
         self.admission = admission
         self._holder = holder
         self._store = store
@@ -70,10 +75,15 @@ class Executor:
         self._closing = False
 
     def log_of(
-        self, record: RunRecord, events: list[Event] | None = None, *, options: StartOptions | None = None
+        self,
+        record: RunRecord,
+        events: list[Event] | None = None,
+        *,
+        options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
     ) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
-        return RunLog(self._store, record, events, options=options, observer=self._observer)
+        return RunLog(self._store, record, events, options=options, opening=opening, observer=self._observer)
 
     def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""
@@ -134,6 +144,7 @@ class Executor:
 
     def launch(self, live: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
+        turn = first.turn if isinstance(first, RunStarted) else state.turn
         runner = Runner(
             state,
             live,
@@ -142,6 +153,7 @@ class Executor:
             limits=self._limits,
             clock=self._clock,
             share=self._share,
+            guard=None if turn is None or self._guard is None else self._guard(live.record.owner.app_id, workflow),
         )
         live.on_lost = runner.lost
         self._hold(live, runner)

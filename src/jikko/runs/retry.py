@@ -18,6 +18,7 @@ from jikko.inputs.variables import prepare
 from jikko.ports.clock import Clock
 from jikko.ports.file_store import FileStore
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunOwner, RunRecord, beginning
 from jikko.runs.run_log import RunLog
@@ -112,10 +113,12 @@ class Retries:
             retry_of=other.run_id,
         )
         now = self._clock()
-        system = {**began.system, "timestamp": int(now), "workflow_run_id": owner.run_id}
+        system = {**began.system, "workflow_run_id": owner.run_id}
+        if "timestamp" in system:
+            system["timestamp"] = int(now)
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        started = RunStarted(at=now, inputs=inputs, system=system)
+        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn)
         events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
@@ -123,7 +126,9 @@ class Retries:
                 # There may be any number of them, and no look-up waits for anything.
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
-        return await self._runs.accept(owner, workflow, events, options)
+        # The message that the run answered is answered by this one now, which sees what that one saw.
+        opening = () if began.turn is None else (TurnRepeated(message_id=began.turn.message_id),)
+        return await self._runs.accept(owner, workflow, events, options, opening)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""

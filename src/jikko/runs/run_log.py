@@ -32,12 +32,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 import msgspec
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
-from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
+from jikko.runs.turn_fold import TurnFold
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +63,21 @@ class RunLog:
         events: list[Event] | None = None,
         *,
         options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
         options: What is promised with the run, to be written with its first event.
+        opening: What else is written with its first event.
         observer: Sees what is durable.
         """
         self.record = record
         self._options = options
+        self._opening = opening
+        self._turn: TurnFold | None = None
+        """The answer that the run gives, as far as the store was given events."""
         self._observer = observer
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
@@ -251,8 +258,7 @@ class RunLog:
             at = self._committed
             events = self._events[at : at + MOST_EVENTS]
             record = self._record_behind(at, events)
-            projections = self._options.projections if at == 0 and self._options is not None else ()
-            append = Append(record.owner.run_id, at, events, record, projections, new_mark())
+            append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark())
             self._given = record
         at = append.at
         self._sent = at + len(append.events)
@@ -264,6 +270,22 @@ class RunLog:
             self._cut(error)
         else:
             write.add_done_callback(self._written)
+
+    def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
+        """What is written with the events at a position."""
+        first = self._events[0]
+        if not isinstance(first, RunStarted) or first.turn is None:
+            return self._options.projections if at == 0 and self._options is not None else ()
+        found: list[Projection] = []
+        if at == 0:
+            found = [*(() if self._options is None else self._options.projections), *self._opening]
+        # Events that were folded may have been dropped since.
+        if self._turn is None or self._turn.count != at:
+            is_retry = self.record.owner.retry_of is not None
+            self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
+                first, first.turn, is_retry=is_retry
+            )
+        return found + self._turn.follow(events)
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""

@@ -1,7 +1,7 @@
 """Runs: starting them, and the way to all that can be done to them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,14 +19,16 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
+from jikko.ports.text_guard import TextGuard
 from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.history import History
 from jikko.runs.observer import RunObserver
-from jikko.runs.queued_run import opening
+from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.run_log import RunLog
 from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.start_options import StartOptions
@@ -65,11 +67,13 @@ class Runs:
         cluster: Cluster | None = None,
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
+        guard: Callable[[str, Workflow], TextGuard | None] | None = None,
     ) -> None:
         """Args:
         cluster: The other processes; by default there are none.
         look_seconds: See ``RunTail``.
         observer: Sees what happens in the runs of this process.
+        guard: See ``Executor``.
         """
         self._apps = apps
         self._workflows = workflows
@@ -77,7 +81,14 @@ class Runs:
         self._clock = clock
         cluster = cluster or Alone()
         self._executor = Executor(
-            store, services, limits, admission or Admission(), clock, holder=cluster.name, observer=observer
+            store,
+            services,
+            limits,
+            admission or Admission(),
+            clock,
+            holder=cluster.name,
+            observer=observer,
+            guard=guard,
         )
         self.control = Control(
             store=store,
@@ -127,19 +138,49 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        live = self._executor.log_of(RunRecord(owner=owner), options=request.options)
         started = RunStarted(at=now, inputs=inputs, system=system)
-        if request.options is None and self._executor.admission.take(app.id):
+        return await self.begin(owner, workflow, started, options=request.options)
+
+    def require_open(self) -> None:
+        """Raises:
+        TooManyRequests: The process is about to end.
+        """
+        self._executor.require_open()
+
+    async def begin(
+        self,
+        owner: RunOwner,
+        workflow: Workflow,
+        started: RunStarted,
+        *,
+        options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
+    ) -> RunLog:
+        """Begin a run: at once if there is a slot and nothing is promised with it, else when it is its turn.
+
+        Args:
+            opening: What is written with the first event.
+
+        Raises:
+            KeyTaken, TooManyRequests: See ``start``.
+        """
+        live = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
+        if options is None and self._executor.admission.take(owner.app_id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
         else:
-            await self._executor.accept(live, workflow, opening(workflow.graph, started))
+            await self._executor.accept(live, workflow, opening_of(workflow.graph, started))
         return live
 
     async def accept(
-        self, owner: RunOwner, workflow: Workflow, events: list[Event], options: StartOptions | None = None
+        self,
+        owner: RunOwner,
+        workflow: Workflow,
+        events: list[Event],
+        options: StartOptions | None = None,
+        opening: Sequence[Projection] = (),
     ) -> RunLog:
         """Accept a run whose log begins with these events. See ``Executor.accept``."""
-        log = self._executor.log_of(RunRecord(owner=owner), options=options)
+        log = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
         await self._executor.accept(log, workflow, events)
         return log
 

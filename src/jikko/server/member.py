@@ -60,6 +60,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
             jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
+            jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             if days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days)))

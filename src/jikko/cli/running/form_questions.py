@@ -30,7 +30,7 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
         click.Abort: Ctrl-C.
     """
     say_form(form, title)
-    defaults = form.get("resolved_default_values") or {}
+    defaults = {**_constants(form), **(form.get("resolved_default_values") or {})}
     answers: dict[str, str] = {}
     for variable in variables:
         kind = click.Choice(variable.options) if variable.options else str
@@ -43,6 +43,16 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
         click.echo(shown(f"  {action['id']}: {action['title']}"), err=True)
     chosen: str = click.prompt("action", type=click.Choice(actions), default=actions[0], err=True)
     return answers, chosen
+
+
+def _constants(form: Mapping[str, Any]) -> dict[str, str]:
+    """The defaults of inputs that stand in the form itself."""
+    defaults = ((field.get("output_variable_name"), field.get("default")) for field in form.get("inputs") or [])
+    return {
+        str(name): default["value"]
+        for name, default in defaults
+        if isinstance(default, dict) and default.get("type") == "constant" and isinstance(default.get("value"), str)
+    }
 
 
 def _is_at(answer: str) -> bool:

@@ -23,9 +23,9 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     api, run = request.api, start.run
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
-        return EventStream(_messages(api, run), headers)
+        return streamed(request, run, headers)
     owner = run.record.owner
-    location = f"{request.root_path}/v1/workflows/run/{owner.run_id}"
+    location = location_of(request, run)
     if mode == "async":
         await run.committed(1)
         return Response(run_bodies.running_body(run.record), 202, {**headers, "Location": location})
@@ -40,6 +40,16 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     forms = forms_of(run.record, await api.runs.control.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
     return Response(run_bodies.paused_body(run.record, waiting), headers=headers)
+
+
+def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:
+    """The events of a run, as they come."""
+    return EventStream(_messages(request.api, run), headers)
+
+
+def location_of(request: Request, run: Started) -> str:
+    """Where a run is read."""
+    return f"{request.root_path}/v1/workflows/run/{run.record.owner.run_id}"
 
 
 async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:

@@ -150,17 +150,21 @@ async def parameters(request: Request) -> Answer:
     start = next((node for node in workflow.document.nodes if node.id == workflow.document.root), None)
     variables = start.data.get("variables") if start is not None and start.type == "start" else None
     limits = api.file_limits
+    speech = features.get("text_to_speech") or {}
+    moderation = features.get("sensitive_word_avoidance") or _OFF
+    # An alias in the file: to Dify both are one object. [QUIRK]
+    moderation = {**_SILENT, **moderation} if moderation is speech else moderation
     return json_response(
         Parameters(
             opening_statement=features.get("opening_statement") or "",
             suggested_questions=features.get("suggested_questions") or [],
             suggested_questions_after_answer=features.get("suggested_questions_after_answer") or _OFF,
             speech_to_text=features.get("speech_to_text") or _OFF,
-            text_to_speech={**_SILENT, **(features.get("text_to_speech") or {})},
+            text_to_speech={**_SILENT, **speech},
             retriever_resource=features.get("retriever_resource") or _OFF,
             more_like_this=features.get("more_like_this") or _OFF,
             user_input_form=[{str(entry.get("type")): entry} for entry in variables or []],
-            sensitive_word_avoidance=features.get("sensitive_word_avoidance") or _OFF,
+            sensitive_word_avoidance=moderation,
             annotation_reply=_OFF,
             file_upload=features.get("file_upload") or _NO_UPLOAD,
             system_parameters=SystemParameters(

@@ -65,9 +65,11 @@ _STATUSES = ("succeeded", "failed", "stopped")
 
 
 async def logs(request: Request) -> Answer:
-    """``GET /v1/workflows/logs``."""
+    """``GET /v1/workflows/logs``. Runs of a chat app are not listed here: its messages are, by conversation."""
     api, app = request.api, await authenticated(request)
     query = _log_query(request, app.id)
+    if app.mode == "advanced-chat":
+        return json_response(run_bodies.LogPage(query.page, query.limit, 0, False, []))
     page = await api.runs.records.find(query)
     entries = [run_bodies.log_entry(record) for record in page.records]
     has_more = page.total > query.page * query.limit

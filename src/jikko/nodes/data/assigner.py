@@ -88,11 +88,17 @@ class _Pool:
             {
                 "name": selector[1],
                 "selector": list(selector),
-                "value_type": _shown_type(self._type(selector, self._variables.get(selector))),
+                "value_type": self._shown_type(selector),
                 "new_value": value,
             }
             for selector, value in self.changed.items()
         ]
+
+    def _shown_type(self, selector: Selector) -> str:
+        value = self._variables.get(selector)
+        kind = self._type(selector, value)
+        # A declared number is shown by the type of the value that it has.
+        return kind if kind != "number" else "float" if isinstance(value, float) else "integer"
 
     def _type(self, selector: Selector, value: Json) -> str:
         return self._variables.declared_type(selector) or type_of(value)
@@ -264,8 +270,3 @@ def _default_value(data: Fields, parsed: Mapping[str, Json]) -> Json:
         {"value": parsed.get(entry.text("key")), "type": entry.get("type"), "key": entry.get("key")}
         for entry in data.mappings("default_value")
     ]
-
-
-def _shown_type(kind: str) -> str:
-    # A declared number is shown by the type of the value that it began with, nearly always an integer.
-    return "integer" if kind == "number" else kind

@@ -117,12 +117,13 @@ class HumanInput:
         return {**field.definition, "option_source": source}
 
     def _defaults(self, variables: Variables) -> dict[str, str]:
+        """The defaults that variables give. Those that are constants stand in the definitions."""
         defaults: dict[str, str] = {}
         for field in self.inputs:
             default = field.definition.get("default")
-            if field.type != "paragraph" or not isinstance(default, dict):
+            if field.type != "paragraph" or not isinstance(default, dict) or not field.selector:
                 continue
-            value = variables.get(field.selector) if field.selector else default.get("value")
+            value = variables.get(field.selector)
             if value is not UNSET and value is not None:
                 is_json = isinstance(value, (dict, list))
                 defaults[field.name] = json.dumps(value, ensure_ascii=False) if is_json else to_text(value)

@@ -16,9 +16,26 @@ def total(usages: Iterable[Usage | None]) -> Usage | None:
         total_tokens=sum(usage.total_tokens for usage in present),
         prompt_tokens=sum(usage.prompt_tokens for usage in present),
         completion_tokens=sum(usage.completion_tokens for usage in present),
-        total_price=str(sum((Decimal(usage.total_price) for usage in present), Decimal(0))),
+        total_price=_sum(usage.total_price for usage in present),
         currency=present[-1].currency,
+        prompt_price=_sum(usage.prompt_price for usage in present),
+        completion_price=_sum(usage.completion_price for usage in present),
+        prompt_unit_price=_last(usage.prompt_unit_price for usage in present),
+        completion_unit_price=_last(usage.completion_unit_price for usage in present),
+        latency=sum(usage.latency for usage in present),
     )
+
+
+def _sum(prices: Iterable[str]) -> str:
+    return str(sum(map(Decimal, prices), Decimal(0)))
+
+
+def _last(prices: Iterable[str]) -> str:
+    """The last that is not nothing."""
+    last = "0"
+    for price in prices:
+        last = price if Decimal(price) else last
+    return last
 
 
 def told_by_container(usage: Usage | None) -> dict[str, Json]:

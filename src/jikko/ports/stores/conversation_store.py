@@ -107,6 +107,10 @@ class ConversationStore(Protocol):
         """
         ...
 
+    async def first_message(self, conversation_id: str) -> Message | None:
+        """The message that a conversation began with."""
+        ...
+
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
     ) -> None:

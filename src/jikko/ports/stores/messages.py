@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from jikko.events import FormClosed, FormRequested
 from jikko.values import Json
 
 
@@ -64,6 +65,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What models thought, by node; of nodes that keep it apart from their text."""
 
 
+class TurnForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A form that an answer waited for, or waits for."""
+
+    requested: FormRequested
+    closed: FormClosed | None = None
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a message that becomes known while it is answered. It is written whole."""
 
@@ -75,8 +83,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     files: list[Json] = []
     """Files in the answer, as file mappings."""
     metadata: Metadata = Metadata()
-    forms: list[dict[str, Json]] = []
-    """Forms that it waited for, in Dify's form (``extra_contents``)."""
+    forms: list[TurnForm] = []
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

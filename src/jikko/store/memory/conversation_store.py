@@ -150,6 +150,11 @@ class MemoryConversationStore:
             own = own[: ids.index(before.lower())]
         return [self._rated(message) for message in own[::-1][:limit]]
 
+    async def first_message(self, conversation_id: str) -> Message | None:
+        own = (one for one in self._messages.values() if one.conversation_id == conversation_id.lower())
+        first = next(own, None)
+        return None if first is None else self._rated(first)
+
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
     ) -> None:

@@ -25,6 +25,9 @@ _UNTITLED: Final = f"{CONVERSATION} WHERE c.title_due = 1 ORDER BY c.created_at 
 _MESSAGE: Final = f"{MESSAGE} WHERE m.message_id = ?"
 _MESSAGE_OF_RUN: Final = f"{MESSAGE} WHERE m.run_id = ?"
 _MESSAGES: Final = f"{MESSAGE} WHERE m.conversation = ? AND m.key < ? ORDER BY m.key DESC LIMIT ?"
+_FIRST_MESSAGE: Final = f"""
+{MESSAGE} WHERE m.conversation = (SELECT key FROM conversations WHERE conversation_id = ?) ORDER BY m.key LIMIT 1
+"""
 _MESSAGE_KEY: Final = "SELECT key FROM messages WHERE message_id = ? AND conversation = ?"
 _END: Final = 2**62
 _RATE: Final = """
@@ -109,6 +112,9 @@ class SqliteConversationStore:
     ) -> list[Message] | None:
         # A page of clients, at most 100; so is what models are told of a conversation at once.
         return self._database.quick(partial(_messages, conversation_id.lower(), before, limit))
+
+    async def first_message(self, conversation_id: str) -> Message | None:
+        return self._message(_FIRST_MESSAGE, conversation_id)
 
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()

@@ -1,0 +1,294 @@
+"""Turns: what becomes of a question. Source: Dify 1.15, spec/chatflow.md §1, §2.
+
+Turns of one conversation may run at once. Each sees the conversation as it was when it began: the variables of that
+moment, and the messages before its own; a variable that two of them change has the value of the one that did so last.
+See docs/decisions/0024-turns-of-one-conversation.md.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
+
+from jikko.apps.end_users import end_user
+from jikko.apps.versions import Workflow, Workflows
+from jikko.conversations.hooks import Asked, Hooks, Reply
+from jikko.conversations.introduction import introduction
+from jikko.dsl.document import Variable
+from jikko.errors import InvalidParam, JikkoError
+from jikko.events import RunStarted, Turn
+from jikko.ids import is_uuid, new_id
+from jikko.inputs.file_inputs import FileInputs
+from jikko.inputs.file_rules import upload_settings
+from jikko.inputs.variables import prepare
+from jikko.ports.clock import Clock
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.conversation_store import ConversationStore, Opened
+from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message, Metadata
+from jikko.ports.stores.projections import TurnBegan
+from jikko.record import RunOwner
+from jikko.runs.idempotency import IdempotentStarts, Start
+from jikko.runs.run_log import RunLog
+from jikko.runs.runs import Runs
+from jikko.runs.start_options import StartOptions
+from jikko.values import Json
+
+log = logging.getLogger(__name__)
+
+_NAME_LENGTH: Final = 20
+"""Characters of the first question that a conversation is called by until it has a name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """What a client asks for."""
+
+    query: str
+    inputs: Mapping[str, Json]
+    user: str
+    conversation_id: str = ""
+    """``""``, or one that this end user does not have: the turn begins a new one. [QUIRK]"""
+    files: list[Json] | None = None
+    workflow_id: str | None = None
+    """A version; by default the current one."""
+    name_wanted: bool = True
+    """Whether a model is to make a name for a new conversation."""
+    streamed: bool = False
+    """Whether the client wants a stream."""
+    base_url: str = ""
+    """The address under which the client reached the server, for links to files."""
+    options: StartOptions | None = None
+    """What is promised to the client by accepting the run."""
+
+
+class Turns:
+    """Begins turns."""
+
+    def __init__(
+        self,
+        *,
+        store: ConversationStore,
+        runs: Runs,
+        starts: IdempotentStarts,
+        workflows: Workflows,
+        file_inputs: FileInputs,
+        hooks: Hooks | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._starts = starts
+        self._workflows = workflows
+        self._file_inputs = file_inputs
+        self._hooks = hooks or Hooks()
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(self, app: App, request: TurnRequest) -> Start | Message:
+        """Begin a turn. It goes on whatever becomes of the caller.
+
+        Returns:
+            The run that answers; or the message, if it has its answer already and no run began.
+
+        Raises:
+            InvalidParam: Question, inputs or files are missing or wrong. There is no message.
+            NotFound: The app has no such version.
+            Conflict: The idempotency key was used for another request.
+            TooManyRequests: The queue of the app is full, or the process is about to end.
+        """
+        try:
+            return await self._starts.start(app, request.options, partial(self._begin, app, request))
+        except _Answered as answered:
+            return answered.message
+
+    async def title(self, app: App, query: str) -> str:
+        """A name for a conversation that began with a question."""
+        return await self._hooks.title(app, query)
+
+    async def _begin(self, app: App, request: TurnRequest) -> RunLog:
+        self._runs.require_open()
+        workflow = await self._workflows.get(app, request.workflow_id)
+        asked = await self._asked(app, workflow, request)
+        opened = None
+        if request.conversation_id:
+            opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
+            asked = _of(asked, opened)
+        for policy in self._hooks.policies:
+            decided = await policy.consider(asked)
+            if isinstance(decided, Reply):
+                raise _Answered(await self._answered(asked, opened, request, decided))
+            asked = decided
+        if self._hooks.policies and opened is not None:
+            # Something may have happened in the conversation meanwhile.
+            opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
+        return await self._run(asked, opened, request)
+
+    async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> Asked:
+        """Raises:
+        InvalidParam: See ``begin``.
+        """
+        query = request.query.replace("\x00", "")
+        if not query:
+            raise InvalidParam("query is required")
+        end_user_id = end_user(app.id, request.user)
+        files, features = self._file_inputs, workflow.document.features
+        asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
+        inputs = await prepare(
+            workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)
+        )
+        attached: list[Any] = []
+        # Without the feature they are dropped, unseen.
+        if request.files and upload_settings(features) is not None:
+            attached = await files.top_level(request.files, features, strict=False, **asker)
+        return Asked(
+            app=app,
+            workflow=workflow,
+            user=request.user,
+            end_user_id=end_user_id,
+            conversation=None,
+            query=query,
+            inputs=inputs,
+            files=attached,
+        )
+
+    async def _run(self, asked: Asked, opened: Opened | None, request: TurnRequest) -> RunLog:
+        app, workflow = asked.app, asked.workflow
+        owner = RunOwner(
+            run_id=new_id(),
+            task_id=new_id(),
+            app_id=app.id,
+            workflow_id=workflow.id,
+            version=workflow.version,
+            end_user_id=asked.end_user_id,
+            user=asked.user,
+        )
+        began = self._turn_began(asked, opened, request, owner.run_id)
+        message = began.message
+        known = () if opened is None else opened.variables
+        system: dict[str, Json] = {
+            "query": asked.query,
+            "files": asked.files,
+            "user_id": asked.user,
+            "dialogue_count": 1 if opened is None else opened.conversation.turns + 1,
+            "app_id": app.id,
+            "workflow_id": workflow.id,
+            "workflow_run_id": owner.run_id,
+        }
+        turn = Turn(
+            conversation_id=message.conversation_id,
+            message_id=message.id,
+            variables={variable.name: variable.value for variable in (*known, *began.variables)},
+            cites=_is_on(workflow, "retriever_resource"),
+            streamed=request.streamed,
+        )
+        started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn)
+        run = await self._runs.begin(owner, workflow, started, options=request.options, opening=(began,))
+        if began.new is not None and began.new.title_due:
+            self._later(run.committed(1), app, began.new, message)
+        return run
+
+    async def _answered(self, asked: Asked, opened: Opened | None, request: TurnRequest, reply: Reply) -> Message:
+        """Keep a turn that takes no run. Durable when it returns."""
+        answer = Answer(text=reply.text, metadata=Metadata(annotation_reply=reply.annotation))
+        began = self._turn_began(asked, opened, request, None, answer)
+        await self._store.add_turn(began.message, began.new, began.variables)
+        if began.new is not None and began.new.title_due:
+            self._hooks.first_turn(asked.app, began.new, began.message)
+        return began.message
+
+    def _turn_began(
+        self,
+        asked: Asked,
+        opened: Opened | None,
+        request: TurnRequest,
+        run_id: str | None,
+        answer: Answer | None = None,
+    ) -> TurnBegan:
+        """The message, with what the conversation gets by it."""
+        now = self._clock()
+        new = None if opened is not None else _conversation(asked, request, now)
+        conversation_id = new_id() if new is None else new.id
+        known: set[str] = set()
+        if opened is not None:
+            conversation_id = opened.conversation.id
+            known = {variable.name for variable in opened.variables}
+        message = Message(
+            id=new_id(),
+            conversation_id=conversation_id,
+            app_id=asked.app.id,
+            end_user_id=asked.end_user_id,
+            run_id=run_id,
+            query=asked.query,
+            inputs=dict(asked.inputs),
+            files=list(asked.files),
+            created_at=now,
+            answer=answer or Answer(),
+        )
+        declared = asked.workflow.document.conversation
+        variables = [_variable(asked.app, one, now) for one in declared if one.name not in known]
+        return TurnBegan(message=message, new=new, variables=variables)
+
+    def _later(self, durable: Any, app: App, conversation: Conversation, message: Message) -> None:
+        """Tell of a first turn once it is durable."""
+
+        async def tell() -> None:
+            try:
+                await durable
+            except JikkoError:
+                return  # there is no such turn
+            self._hooks.first_turn(app, conversation, message)
+
+        task = asyncio.get_running_loop().create_task(tell())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Answered(Exception):
+    """A turn has its answer, and needs no run."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__()
+        self.message = message
+
+
+def _of(asked: Asked, opened: Opened | None) -> Asked:
+    return asked if opened is None else replace(asked, conversation=opened.conversation)
+
+
+def _is_on(workflow: Workflow, feature: str) -> bool:
+    settings = workflow.document.features.get(feature)
+    return isinstance(settings, Mapping) and settings.get("enabled") is True
+
+
+def _conversation(asked: Asked, request: TurnRequest, now: float) -> Conversation:
+    query = asked.query
+    return Conversation(
+        id=new_id(),
+        app_id=asked.app.id,
+        end_user_id=asked.end_user_id,
+        user=asked.user,
+        name=query if len(query) <= _NAME_LENGTH else f"{query[:_NAME_LENGTH]}…",
+        inputs=dict(asked.inputs),
+        introduction=introduction(asked.workflow, asked.inputs),
+        created_at=now,
+        updated_at=now,
+        title_due=request.name_wanted,
+    )
+
+
+def _variable(app: App, declared: Variable, now: float) -> ConversationVariable:
+    # The id is the same in all conversations, also of a file that gives none.
+    id_ = declared.id.lower() if is_uuid(declared.id) else str(uuid5(NAMESPACE_OID, f"{app.id}/{declared.name}"))
+    return ConversationVariable(
+        id=id_,
+        name=declared.name,
+        value_type=declared.value_type,
+        value=declared.value,
+        description=declared.description,
+        created_at=now,
+        updated_at=now,
+    )

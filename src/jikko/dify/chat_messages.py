@@ -1,0 +1,184 @@
+"""What the messages of a turn's stream carry, field by field. Source: Dify 1.15, spec/chatflow.md §3."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from jikko.dify import messages
+from jikko.ports.stores.messages import AnnotationReply, Metadata
+from jikko.values import Json, Seconds, Selector, Uuid
+
+
+class ChatMessage(Struct):
+    """A message about the run that answers."""
+
+    event: str
+    conversation_id: str
+    message_id: str
+    created_at: int
+    """When the end user asked."""
+    task_id: str
+    workflow_run_id: str
+    data: Any
+
+
+class ReasoningMessage(Struct, tag_field="event", tag="reasoning_chunk"):
+    """A piece of what a model thought."""
+
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+    data: "Reasoning"
+
+
+class Reasoning(Struct):
+    """A piece of what a model thought: its data."""
+
+    message_id: str
+    reasoning: str
+    node_id: str
+    is_final: bool
+
+
+class TextMessage(Struct, tag_field="event", tag="message"):
+    """A piece of the answer."""
+
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+    id: str
+    answer: str
+    from_variable_selector: Selector
+
+
+class TextReplacedMessage(Struct, tag_field="event", tag="message_replace"):
+    """All that was shown of the answer is replaced by this."""
+
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+    answer: str
+    reason: str
+
+
+class FileMessage(Struct, tag_field="event", tag="message_file"):
+    """A file that a node made is in the answer."""
+
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+    id: str
+    type: str
+    belongs_to: str
+    url: str
+
+
+class Account(Struct):
+    """Who wrote an annotation."""
+
+    id: str
+    name: str
+
+
+class AnsweredByAnnotation(Struct):
+    """The annotation that answered."""
+
+    id: str
+    account: Account
+
+
+class AnswerMetadata(Struct):
+    """What is told of an answer beside its text."""
+
+    annotation_reply: AnsweredByAnnotation | None
+    retriever_resources: list[dict[str, Json]]
+    usage: dict[str, Json] | None
+    reasoning: dict[str, str]
+
+
+class MessageEnd(Struct, tag_field="event", tag="message_end"):
+    """The answer is whole."""
+
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+    id: str
+    metadata: AnswerMetadata
+    files: list[Json]
+
+
+class ChatAnswer(Struct, tag_field="event", tag="message"):
+    """The answer to a question, in one piece."""
+
+    task_id: Uuid
+    id: Uuid
+    message_id: Uuid
+    conversation_id: Uuid
+    mode: Literal["advanced-chat"]
+    answer: str
+    metadata: AnswerMetadata
+    created_at: Seconds
+
+
+class PausedTurn(Struct):
+    """How a turn stands that waits for forms."""
+
+    id: Uuid
+    mode: Literal["advanced-chat"]
+    conversation_id: Uuid
+    message_id: Uuid
+    workflow_run_id: Uuid
+    answer: str
+    metadata: AnswerMetadata
+    created_at: Seconds
+    paused_nodes: list[str]
+    reasons: list[messages.PauseReason]
+    status: str
+    elapsed_time: float
+    total_tokens: int
+    total_steps: int
+
+
+class ChatPaused(Struct, tag_field="event", tag="workflow_paused"):
+    """The answer so far, of a turn that waits for forms."""
+
+    task_id: Uuid
+    id: Uuid
+    message_id: Uuid
+    conversation_id: Uuid
+    mode: Literal["advanced-chat"]
+    answer: str
+    metadata: AnswerMetadata
+    created_at: Seconds
+    workflow_run_id: Uuid
+    data: PausedTurn
+
+
+class ChatAccepted(Struct):
+    """A question was accepted, and is being answered."""
+
+    task_id: Uuid
+    workflow_run_id: Uuid
+    conversation_id: Uuid
+    message_id: Uuid
+    created_at: Seconds
+
+
+def told_metadata(metadata: Metadata) -> AnswerMetadata:
+    """Metadata as Dify tells them."""
+    reply = metadata.annotation_reply
+    return AnswerMetadata(
+        annotation_reply=None if reply is None else _annotation(reply),
+        retriever_resources=metadata.retriever_resources,
+        usage=metadata.usage,
+        reasoning=metadata.reasoning,
+    )
+
+
+def _annotation(reply: AnnotationReply) -> AnsweredByAnnotation:
+    return AnsweredByAnnotation(reply.id, Account(reply.id, reply.account_name))

@@ -1,0 +1,283 @@
+"""Conversations, messages, feedback and variables as bodies of answers. Source: Dify 1.15, spec/chatflow.md §6."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID, uuid5
+
+from msgspec import Meta, Struct
+
+from jikko.dify.events import form_requested
+from jikko.dify.messages import HumanInputRequired
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, TurnForm
+from jikko.values import Json, Seconds, Uuid
+
+NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
+"""The parent of every message: conversations over this API are one thread."""
+
+
+class ConversationBody(Struct):
+    """A conversation."""
+
+    id: Uuid
+    name: str
+    inputs: dict[str, Json]
+    introduction: str
+    created_at: Seconds
+    updated_at: Seconds
+    status: str = "normal"
+
+
+class ConversationPage(Struct):
+    """Some conversations."""
+
+    limit: int
+    has_more: bool
+    data: list[ConversationBody]
+
+
+class Rating(Struct):
+    """What the end user thinks of an answer."""
+
+    rating: Literal["like", "dislike"]
+
+
+class MessageFile(Struct):
+    """A file of a message."""
+
+    id: Uuid
+    filename: str | None
+    type: str
+    url: str | None
+    mime_type: str | None
+    size: int | None
+    transfer_method: str
+    belongs_to: Literal["user", "assistant"]
+    upload_file_id: str | None
+
+
+class FormDefinition(Struct):
+    """A form that an answer waited for, or waits for."""
+
+    form_id: str
+    node_id: str
+    node_title: str
+    form_content: str
+    inputs: list[dict[str, Json]]
+    actions: list[dict[str, Json]]
+    form_token: Annotated[str | None, Meta(description="Of an open form: by which it is submitted.")]
+    resolved_default_values: dict[str, Json]
+    expiration_time: Seconds
+    display_in_ui: bool
+
+
+class FormSubmission(Struct):
+    """How a form was submitted."""
+
+    node_id: str
+    node_title: str
+    rendered_content: str
+    action_id: str
+    action_text: str
+    submitted_data: dict[str, Json]
+
+
+class ExtraContent(Struct):
+    """What a message shows besides its texts: a form."""
+
+    workflow_run_id: Uuid
+    submitted: bool
+    form_definition: FormDefinition
+    form_submission_data: FormSubmission | None
+    type: str = "human_input"
+
+
+class MessageBody(Struct):
+    """A message: a question and its answer."""
+
+    id: Uuid
+    conversation_id: Uuid
+    inputs: dict[str, Json]
+    query: str
+    answer: str
+    feedback: Rating | None
+    retriever_resources: list[dict[str, Json]]
+    created_at: Seconds
+    message_files: list[MessageFile]
+    status: Literal["normal", "error", "paused"]
+    error: str | None
+    extra_contents: list[ExtraContent]
+    parent_message_id: Uuid = NO_PARENT
+    agent_thoughts: list[Json] = []
+
+
+class MessagePage(Struct):
+    """Some messages of a conversation, oldest first."""
+
+    limit: int
+    has_more: bool
+    data: list[MessageBody]
+
+
+class FeedbackBody(Struct):
+    """What an end user thinks of an answer."""
+
+    id: Uuid
+    app_id: Uuid
+    conversation_id: Uuid
+    message_id: Uuid
+    rating: Literal["like", "dislike"]
+    content: str | None
+    from_end_user_id: Uuid
+    created_at: str
+    updated_at: str
+    from_source: str = "user"
+    from_account_id: None = None
+
+
+class FeedbackPage(Struct):
+    """What end users think of answers, newest first."""
+
+    data: list[FeedbackBody]
+
+
+class VariableBody(Struct):
+    """A variable of a conversation."""
+
+    id: Uuid
+    name: str
+    value_type: str
+    value: Annotated[str, Meta(description="Always a text; what is none is in the form of Python.")]
+    description: str
+    created_at: Seconds
+    updated_at: Seconds
+
+
+class VariablePage(Struct):
+    """Some variables of a conversation."""
+
+    limit: int
+    has_more: bool
+    data: list[VariableBody]
+
+
+class Fresh(Struct):
+    """Renews addresses of files."""
+
+    value: Callable[[Json], Json]
+    text: Callable[[str], str]
+
+
+def conversation_body(conversation: Conversation, fresh: Fresh) -> ConversationBody:
+    """A conversation."""
+    return ConversationBody(
+        conversation.id,
+        conversation.name,
+        fresh.value(conversation.inputs),
+        conversation.introduction,
+        int(conversation.created_at),
+        int(conversation.updated_at),
+    )
+
+
+def message_body(message: Message, fresh: Fresh) -> MessageBody:
+    """A message."""
+    answer, feedback = message.answer, message.feedback
+    files = [
+        *_files(message, "user", fresh.value(message.files)),
+        *_files(message, "assistant", fresh.value(answer.files)),
+    ]
+    return MessageBody(
+        message.id,
+        message.conversation_id,
+        fresh.value(message.inputs),
+        message.query,
+        fresh.text(answer.text),
+        None if feedback is None else Rating(feedback.rating),
+        answer.metadata.retriever_resources,
+        int(message.created_at),
+        files,
+        answer.status,
+        answer.error,
+        [_form(form, message.run_id or "") for form in answer.forms],
+    )
+
+
+def _files(message: Message, of: Literal["user", "assistant"], files: list[Any]) -> list[MessageFile]:
+    return [
+        MessageFile(
+            str(uuid5(UUID(message.id), f"{of}/{position}")),
+            file.get("filename"),
+            file["type"],
+            file.get("url"),
+            file.get("mime_type"),
+            file.get("size"),
+            file["transfer_method"],
+            of,
+            file.get("related_id") or None,
+        )
+        for position, file in enumerate(files)
+    ]
+
+
+def _form(form: TurnForm, run_id: str) -> ExtraContent:
+    asked: HumanInputRequired = form_requested(form.requested)
+    closed = form.closed
+    definition = FormDefinition(
+        asked.form_id,
+        asked.node_id,
+        asked.node_title,
+        asked.form_content,
+        asked.inputs,
+        asked.actions,
+        asked.form_token if closed is None else None,
+        asked.resolved_default_values,
+        asked.expiration_time,
+        asked.display_in_ui,
+    )
+    submission = None
+    if closed is not None and closed.action_id is not None:
+        submission = FormSubmission(
+            closed.node_id,
+            closed.title,
+            closed.rendered_content,
+            closed.action_id,
+            closed.action_text,
+            closed.data,
+        )
+    return ExtraContent(run_id, submission is not None, definition, submission)
+
+
+def feedback_body(feedback: Feedback) -> FeedbackBody:
+    """A feedback."""
+    return FeedbackBody(
+        feedback.id,
+        feedback.app_id,
+        feedback.conversation_id,
+        feedback.message_id,
+        feedback.rating,
+        feedback.content,
+        feedback.end_user_id,
+        _moment(feedback.created_at),
+        _moment(feedback.updated_at),
+    )
+
+
+def _moment(at: float) -> str:
+    """A moment in UTC, as Dify writes it here: without a zone."""
+    return datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat()
+
+
+def variable_body(variable: ConversationVariable) -> VariableBody:
+    """A variable, its value as text. Source: Dify 1.15, spec/chatflow.md §6."""
+    kind = variable.value_type
+    value = variable.value
+    return VariableBody(
+        variable.id,
+        variable.name,
+        "number" if kind in ("integer", "float") else kind,
+        value if isinstance(value, str) else str(value),
+        variable.description,
+        int(variable.created_at),
+        int(variable.updated_at),
+    )

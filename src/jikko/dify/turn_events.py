@@ -1,0 +1,183 @@
+"""Events of a run that answers a message, as Dify's messages. Source: Dify 1.15, spec/chatflow.md §3."""
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from jikko.dify.chat_messages import (
+    ChatAnswer,
+    ChatMessage,
+    ChatPaused,
+    FileMessage,
+    MessageEnd,
+    PausedTurn,
+    Reasoning,
+    ReasoningMessage,
+    TextMessage,
+    TextReplacedMessage,
+    told_metadata,
+)
+from jikko.dify.events import event_message, pause_reason
+from jikko.dify.run_fields import totals
+from jikko.events import (
+    Event,
+    FormRequested,
+    NodeFinished,
+    ReasoningChunk,
+    RunFinished,
+    RunStarted,
+    TextChunk,
+    TextReplaced,
+)
+from jikko.ports.stores.messages import Message
+from jikko.record import RunOwner, RunRecord
+from jikko.runs.turn_fold import TurnFold
+
+_WHOLE = ("succeeded", "partial-succeeded")
+"""Ends of a run whose answer is whole."""
+
+
+class Place(NamedTuple):
+    """The fields that all messages of a turn's stream begin with: which message is answered, and when it came."""
+
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+
+
+class TurnEvents:
+    """The events of one turn, in their order."""
+
+    def __init__(self, owner: RunOwner, began: RunStarted) -> None:
+        assert began.turn is not None
+        self._owner = owner
+        self._place = Place(began.turn.conversation_id, began.turn.message_id, int(began.at), owner.task_id)
+        self.fold = TurnFold(began, began.turn, is_retry=owner.retry_of is not None)
+        self._files = 0
+        """How many files of the answer were told of."""
+
+    def note(self, event: Event) -> None:
+        """Fold an event that is not told."""
+        self.fold.apply(event)
+        self._files = len(self.fold.files)
+
+    def told(self, name: str, data: Struct) -> ChatMessage:
+        """A message about the run."""
+        return ChatMessage(name, *self._place, self._owner.run_id, data)
+
+    def replaced(self) -> TextReplacedMessage:
+        """The answer so far, for a client that comes late."""
+        return TextReplacedMessage(*self._place, self.fold.text, "")
+
+    def of(self, record: RunRecord, event: Event) -> list[Struct]:
+        """Fold the next event, and tell it."""
+        self.fold.apply(event)
+        place = self._place
+        match event:
+            case TextChunk():
+                return [TextMessage(*place, place.message_id, event.text, event.selector)]
+            case TextReplaced():
+                return [TextReplacedMessage(*place, event.text, event.reason)]
+            case ReasoningChunk():
+                data = Reasoning(place.message_id, event.text, event.node_id, event.final)
+                return [ReasoningMessage(*place, data)]
+            case _:
+                pass
+        message = event_message(record, event)
+        if message is None:
+            return []
+        told: list[Struct] = [self.told(message.event, message.data)]
+        if isinstance(event, NodeFinished):
+            told += self._new_files()
+        elif isinstance(event, RunFinished) and event.status in _WHOLE:
+            told.insert(0, self._end())
+        return told
+
+    def _end(self) -> MessageEnd:
+        metadata = told_metadata(self.fold.metadata())
+        return MessageEnd(*self._place, self._place.message_id, metadata, self.fold.files)
+
+    def _new_files(self) -> list[FileMessage]:
+        """Files that nodes made. Those that the end user sent, or that are elsewhere, are known to the client."""
+        new, self._files = self.fold.files[self._files :], len(self.fold.files)
+        return [
+            FileMessage(*self._place, str(file.get("related_id") or ""), file["type"], "assistant", file["url"])
+            for file in new
+            if file.get("transfer_method") == "tool_file"
+        ]
+
+
+def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
+    """The answer to a blocking question, whose run has ended well or was stopped."""
+    message_id, at = fold.turn.message_id, int(record.created_at)
+    metadata = told_metadata(fold.metadata())
+    return ChatAnswer(
+        record.owner.task_id,
+        message_id,
+        message_id,
+        fold.turn.conversation_id,
+        "advanced-chat",
+        fold.text,
+        metadata,
+        at,
+    )
+
+
+def replied_body(message: Message, task_id: str) -> ChatAnswer:
+    """The answer to a question that took no run."""
+    return ChatAnswer(
+        task_id,
+        message.id,
+        message.id,
+        message.conversation_id,
+        "advanced-chat",
+        message.answer.text,
+        told_metadata(message.answer.metadata),
+        int(message.created_at),
+    )
+
+
+def replied_messages(message: Message, task_id: str) -> list[Struct]:
+    """The stream of a question that took no run."""
+    place = Place(message.conversation_id, message.id, int(message.created_at), task_id)
+    metadata = told_metadata(message.answer.metadata)
+    return [
+        TextMessage(*place, message.id, message.answer.text, ()),
+        MessageEnd(*place, message.id, metadata, []),
+    ]
+
+
+def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequested]) -> ChatPaused:
+    """The answer to a blocking question whose run paused."""
+    turn, at = fold.turn, int(record.created_at)
+    metadata = told_metadata(fold.metadata(is_whole=False))
+    status, elapsed, tokens, steps, _ = totals(record)
+    data = PausedTurn(
+        turn.message_id,
+        "advanced-chat",
+        turn.conversation_id,
+        turn.message_id,
+        record.owner.run_id,
+        fold.text,
+        metadata,
+        at,
+        [form.node_id for form in forms],
+        [pause_reason(form) for form in forms],
+        status,
+        elapsed,
+        tokens,
+        steps,
+    )
+    return ChatPaused(
+        record.owner.task_id,
+        turn.message_id,
+        turn.message_id,
+        turn.conversation_id,
+        "advanced-chat",
+        fold.text,
+        metadata,
+        at,
+        record.owner.run_id,
+        data,
+    )

@@ -1,0 +1,76 @@
+"""Has the text of a run looked at while it is shown."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from jikko.engine.event_buffer import EventBuffer
+from jikko.engine.state import RunState
+from jikko.ports.text_guard import TextGuard
+
+log = logging.getLogger(__name__)
+
+REPLACED: Final = "output_moderation"
+"""Why text was replaced. Source: Dify 1.15, spec/chatflow.md §3."""
+
+
+class GuardedText:
+    """The text of one run under way, and its ``TextGuard``. One look at a time."""
+
+    def __init__(self, guard: TextGuard, state: RunState, recorder: EventBuffer) -> None:
+        self._guard = guard
+        self._state = state
+        self._recorder = recorder
+        self._shown = sum(map(len, state.text))
+        """Characters that were shown."""
+        self._looked = 0
+        """Of which so many were looked at."""
+        self._settled = 0
+        """And so many when no more were to come."""
+        self._looking: asyncio.Task[None] | None = None
+        self.is_replaced = False
+        recorder.on_text = self._grown
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all the text was looked at, or none is shown any more."""
+        return self.is_replaced or (self._looking is None and self._settled >= self._shown)
+
+    def settle(self, then: Callable[[], None]) -> None:
+        """Look at what was not looked at yet, and call back."""
+        if self._looking is None:
+            self._look(final=True)
+        if self._looking is not None:
+            self._looking.add_done_callback(lambda task: None if task.cancelled() else then())
+
+    def cancel(self) -> None:
+        """The run is over here."""
+        self._recorder.on_text = None
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _grown(self, characters: int) -> None:
+        self._shown += characters
+        if self._looking is None and not self.is_replaced and self._shown - self._looked >= self._guard.every:
+            self._look(final=False)
+
+    def _look(self, *, final: bool) -> None:
+        text = "".join(self._state.text)
+        self._shown = len(text)
+        self._looking = asyncio.get_running_loop().create_task(self._ask(text, final))
+
+    async def _ask(self, text: str, final: bool) -> None:
+        try:
+            instead = await self._guard.look(text, final=final)
+        except Exception:
+            log.exception("text of a run could not be looked at")
+            instead = None
+        self._looking, self._looked = None, len(text)
+        if final:
+            self._settled = len(text)
+        if instead is not None:
+            self.is_replaced = True
+            self._state.release.close()
+            self._recorder.replace(instead, REPLACED)
+            self._recorder.flush()

@@ -1,0 +1,83 @@
+"""Reading messages, and what end users think of them. Source: Dify 1.15, spec/chatflow.md §6."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from jikko.apps.end_users import end_user
+from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_body, message_body
+from jikko.errors import InvalidParam, NotFound
+from jikko.http.auth import authenticated
+from jikko.http.fields import checked, must, user_of
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
+from jikko.http.routes.conversations.asking import asked_in_query, own_conversation
+from jikko.http.routes.conversations.conversations import fresh_of, uuid_of
+from jikko.http.routes.runs import Stopped
+from jikko.http.whole_numbers import whole_numbers
+from jikko.ids import new_id
+from jikko.ports.stores.messages import Feedback
+
+
+class FeedbackRequest(Struct):
+    """What somebody thinks of an answer."""
+
+    user: Annotated[Any, Meta(description="Whose message it is.")]
+    rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
+    content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
+
+
+async def messages(request: Request) -> Answer:
+    """``GET /v1/messages``: the latest of a conversation, or those before ``first_id``; oldest first."""
+    query = request.query
+    app, user = await asked_in_query(request, anonymous=True)
+    conversation_id = uuid_of(query.get("conversation_id"), "conversation_id")
+    if conversation_id is None:
+        raise InvalidParam("conversation_id: is required and must be a valid UUID")
+    before = uuid_of(query.get("first_id"), "first_id")
+    limit = whole_numbers(query, {"limit": (20, 1, 100)})["limit"]
+    conversation = await own_conversation(request, app, user, conversation_id)
+    found = await request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
+    if found is None:
+        raise NotFound("First Message Not Exists.")
+    fresh = fresh_of(request)
+    page = [message_body(message, fresh) for message in reversed(found[:limit])]
+    return json_response(MessagePage(limit, len(found) > limit, page))
+
+
+async def give_feedback(request: Request) -> Answer:
+    """``POST /v1/messages/{message_id}/feedbacks``: rate an answer, or take the rating back. Of apps of every mode."""
+    api, app = request.api, await authenticated(request)
+    body = await request.json()
+    end_user_id = end_user(app.id, user_of(body))
+    asked = checked(body, FeedbackRequest)
+    message = await api.conversations.message(app.id, end_user_id, request.path_params["message_id"])
+    if message is None:
+        raise NotFound("Message Not Exists.")
+    if asked.rating is None:
+        if not await api.conversations.unrate(message.id):
+            raise InvalidParam("rating cannot be None when feedback not exists")
+        return json_response(Stopped())
+    now = api.now()
+    await api.conversations.rate(
+        Feedback(
+            id=new_id(),
+            message_id=message.id,
+            conversation_id=message.conversation_id,
+            app_id=app.id,
+            end_user_id=end_user_id,
+            rating=asked.rating,
+            content=None if asked.content is None else asked.content.replace("\x00", ""),
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return json_response(Stopped())
+
+
+async def list_feedbacks(request: Request) -> Answer:
+    """``GET /v1/app/feedbacks``: what end users think of the answers of the app, newest first."""
+    app = await authenticated(request)
+    numbers = whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, 101)})
+    found = await request.api.conversations.feedbacks(app.id, **numbers)
+    return json_response(FeedbackPage([feedback_body(feedback) for feedback in found]))

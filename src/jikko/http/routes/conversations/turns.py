@@ -1,0 +1,189 @@
+"""Asking a chat app, and stopping its answer. Source: Dify 1.15, spec/chatflow.md §1."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+
+from jikko.conversations.turns import TurnRequest
+from jikko.dify import events as wire
+from jikko.dify import turn_events
+from jikko.dify.chat_messages import ChatAccepted
+from jikko.errors import BadRequest, InvalidParam, RunLeft
+from jikko.events import RunFinished
+from jikko.http.api import Api
+from jikko.http.errors import Error, refusal
+from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, Mode, TraceSession, check_trace_session, checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response, json_response
+from jikko.http.routes.answers import location_of, streamed
+from jikko.http.routes.conversations.asking import asked_in_body
+from jikko.http.routes.runs import Stopped
+from jikko.http.sse import PING, EventStream
+from jikko.http.start_options import REPEATED, start_options_of
+from jikko.ids import is_uuid, new_id
+from jikko.ports.stores.messages import Message
+from jikko.runs.forms import forms_of
+from jikko.runs.idempotency import Start, Started
+from jikko.runs.turn_fold import TurnFold
+from jikko.values import Json
+
+_WORDS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
+    **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
+}
+
+
+class ChatRequest(Struct):
+    """A question to a chat app."""
+
+    query: Annotated[str, Meta(description="The question.", extra=must("must be a string"))]
+    inputs: Annotated[
+        dict[str, Json],
+        Meta(
+            description="The inputs of the start node, by name; checked in each turn. Others are dropped.",
+            extra=must("must be an object"),
+        ),
+    ]
+    user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
+    response_mode: Annotated[
+        AnyMode,
+        Meta(
+            description="blocking (default): answer at the end. streaming: server-sent events. async: answer at once "
+            "with 202."
+        ),
+    ] = None
+    conversation_id: Annotated[
+        str | None,
+        Meta(
+            description="The conversation to go on with. Empty, or none of this user's: a new one.",
+            extra=must("must be a valid UUID"),
+        ),
+    ] = None
+    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    auto_generate_name: Annotated[
+        Any,
+        Meta(
+            description="Whether a model makes a name for a new conversation (default true).",
+            extra_json_schema={"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]},
+        ),
+    ] = None
+    workflow_id: Annotated[str | None, Meta(description="A version; by default the current one.")] = None
+    callback_url: CallbackUrl = None
+    trace_session_id: TraceSession = None
+
+
+async def chat(request: Request) -> Answer:
+    """``POST /v1/chat-messages``: ask, in a new conversation or an existing one."""
+    api = request.api
+    app, user, body = await asked_in_body(request)
+    check_trace_session(request, body.get("trace_session_id"))
+    asked = checked(body, ChatRequest)
+    conversation_id = asked.conversation_id or ""
+    if conversation_id and not is_uuid(conversation_id):
+        raise InvalidParam("conversation_id: must be a valid UUID")
+    if asked.workflow_id and not is_uuid(asked.workflow_id):
+        raise BadRequest(f"Invalid workflow_id format: {asked.workflow_id!r}.")
+    mode = asked.response_mode or "blocking"
+    turn = TurnRequest(
+        query=asked.query,
+        inputs=asked.inputs,
+        user=user,
+        conversation_id=conversation_id.lower(),
+        files=asked.files,
+        workflow_id=asked.workflow_id or None,
+        name_wanted=flag(asked.auto_generate_name, "auto_generate_name", default=True),
+        streamed=mode == "streaming",
+        base_url=request.base_url,
+        options=start_options_of(request, "chat", body),
+    )
+    if mode != "streaming":
+        return await _answer(request, await api.turns.begin(app, turn), mode)
+    # Whether there is such a version is found out before the stream begins; all else is told in the stream.
+    workflow = await api.workflows.get(app, turn.workflow_id)
+    try:
+        return await _answer(request, await api.turns.begin(app, turn), mode)
+    except InvalidParam as error:
+        refused = wire.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
+        return EventStream(_pieces(PING + refused))
+
+
+async def stop_chat(request: Request) -> Answer:
+    """``POST /v1/chat-messages/{task_id}/stop``: stop an answer. What was said until then stays.
+
+    Any user may. The answer is the same whether there was something to stop or not, or no such task.
+    """
+    app, user, _ = await asked_in_body(request)
+    await request.api.runs.control.stop(app.id, request.path_params["task_id"], user)
+    return json_response(Stopped())
+
+
+def flag(value: Json, name: str, *, default: bool) -> bool:
+    """A boolean, or a word for one.
+
+    Raises:
+        InvalidParam: It is neither.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    word = _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+    if isinstance(value, int):
+        word = _WORDS.get(str(value))
+    if word is None:
+        raise InvalidParam(f"{name}: must be a boolean")
+    return word
+
+
+async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answer:
+    if isinstance(begun, Message):
+        return _replied(begun, mode)
+    run = begun.run
+    headers = {REPEATED: "true"} if begun.repeated else {}
+    if mode == "streaming":
+        return streamed(request, run, headers)
+    headers = {**headers, "Location": location_of(request, run)}
+    if mode == "async":
+        await run.committed(1)
+        return Response(wire.encode(await _accepted(request.api, run)), 202, headers)
+    try:
+        end = await run.ended()
+    except RunLeft as parked:
+        # Not as other errors: the question was accepted, and a client that asks again has it answered twice.
+        owner = run.record.owner
+        return refusal(Error(parked.code, str(parked), parked.status, owner.task_id, owner.run_id), headers)
+    del headers["Location"]
+    fold = await _fold(request.api, run)
+    if not isinstance(end, RunFinished):
+        forms = forms_of(run.record, await request.api.runs.control.events(run.record))
+        waiting = [form.requested for form in forms if form.closed is None]
+        return Response(wire.encode(turn_events.paused_turn_body(run.record, fold, waiting)), headers=headers)
+    if end.status == "failed":
+        return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400), headers)
+    return Response(wire.encode(turn_events.answer_body(run.record, fold)), headers=headers)
+
+
+def _replied(message: Message, mode: Mode) -> Answer:
+    """The answer to a question that took no run."""
+    task_id = new_id()
+    if mode == "streaming":
+        frames = b"".join(map(wire.frame, turn_events.replied_messages(message, task_id)))
+        return EventStream(_pieces(PING + frames))
+    return json_response(turn_events.replied_body(message, task_id))
+
+
+async def _accepted(api: Api, run: Started) -> ChatAccepted:
+    owner, turn = run.record.owner, (await _fold(api, run)).turn
+    return ChatAccepted(owner.task_id, owner.run_id, turn.conversation_id, turn.message_id, int(run.record.created_at))
+
+
+async def _fold(api: Api, run: Started) -> TurnFold:
+    owner = run.record.owner
+    fold = TurnFold.of(await api.runs.control.events(run.record), is_retry=owner.retry_of is not None)
+    assert fold is not None
+    return fold
+
+
+async def _pieces(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece

@@ -1,0 +1,84 @@
+"""The variables of a conversation. Source: Dify 1.15, spec/chatflow.md §6."""
+
+import re
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from jikko.dify.conversation_bodies import VariablePage, variable_body
+from jikko.dify.variable_pages import page_of
+from jikko.dsl.variables import fits
+from jikko.errors import BadRequest, InvalidParam, NotFound
+from jikko.http.fields import AnyUser, checked
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
+from jikko.http.routes.conversations.asking import asked_in_body, asked_in_query, own_conversation
+from jikko.http.routes.conversations.conversations import uuid_of
+from jikko.http.whole_numbers import whole_numbers
+from jikko.ports.stores.messages import ConversationVariable
+from jikko.values import Json
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+_NUMBERS: Final = ("number", "integer", "float")
+
+
+class VariableRequest(Struct):
+    """A value for a variable."""
+
+    value: Annotated[Any, Meta(description="Of the variable's type.")]
+    user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
+
+
+async def conversation_variables(request: Request) -> Answer:
+    """``GET /v1/conversations/{conversation_id}/variables``: in the order of the workflow."""
+    query = request.query
+    app, user = await asked_in_query(request, anonymous=True)
+    last_id = uuid_of(query.get("last_id"), "last_id")
+    limit = whole_numbers(query, {"limit": (20, 1, 100)})["limit"]
+    part = query.get("variable_name") or ""
+    if part and _NAME.fullmatch(part) is None:
+        raise InvalidParam("variable_name: must consist of letters, digits, hyphens, underscores and periods")
+    conversation = await own_conversation(request, app, user, request.path_params["conversation_id"])
+    found = await request.api.conversations.variables(conversation.id)
+    found = [variable for variable in found if part.lower() in variable.name.lower()]
+    if last_id is not None and last_id not in [variable.id for variable in found]:
+        raise InvalidParam("")  # Dify's own text. Source: spec/chatflow.md §6.
+    page, has_more = page_of(found, limit, last_id)
+    return json_response(VariablePage(limit, has_more, [variable_body(variable) for variable in page]))
+
+
+async def set_conversation_variable(request: Request) -> Answer:
+    """``PUT /v1/conversations/{conversation_id}/variables/{variable_id}``: the next turn sees the new value."""
+    api = request.api
+    app, user, body = await asked_in_body(request, anonymous=True)
+    if "value" not in body:
+        raise InvalidParam("value: is required")
+    value = checked(body, VariableRequest).value
+    conversation = await own_conversation(request, app, user, request.path_params["conversation_id"])
+    wanted = request.path_params["variable_id"].lower()
+    known = {variable.id: variable for variable in await api.conversations.variables(conversation.id)}
+    if wanted not in known:
+        raise NotFound("Conversation variable not exists.")
+    variable, now = known[wanted], api.now()
+    value = _fitting(variable, value)
+    if not await api.conversations.set_variable(conversation.id, variable.id, value, at=now):
+        raise NotFound("Conversation variable not exists.")
+    return json_response(variable_body(replace(variable, value=value, updated_at=now)))
+
+
+def _fitting(variable: ConversationVariable, value: Json) -> Json:
+    """The value, if it is of the variable's type. A boolean is a number, as in Dify.
+
+    Raises:
+        BadRequest: It is not.
+        InvalidParam: It is a fraction, and the variable holds an integer. [QUIRK]
+    """
+    if variable.value_type in _NUMBERS:
+        if isinstance(value, bool):
+            value = int(value)
+        if isinstance(value, float) and isinstance(variable.value, int):
+            raise InvalidParam("value: is a fraction, and the variable holds an integer")
+    if not fits(value, variable.value_type):
+        raise BadRequest(f"value: does not fit the type {variable.value_type!r} of the variable {variable.name!r}")
+    return value

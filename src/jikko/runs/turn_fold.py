@@ -1,0 +1,214 @@
+"""The answer to a message: a fold over the log of the run that gives it. Does no I/O and reads no clock."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from jikko.events import (
+    Event,
+    FormClosed,
+    FormRequested,
+    NodeAttempted,
+    NodeFinished,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunRetried,
+    RunStarted,
+    TextChunk,
+    TextReplaced,
+    Turn,
+    Usage,
+)
+from jikko.nodes.flow.usage import total
+from jikko.ports.models import PRICE_UNIT, plain
+from jikko.ports.stores.messages import Answer, Metadata, TurnForm
+from jikko.ports.stores.projections import Projection, TurnChanged, VariablesAssigned
+from jikko.record import files_in
+from jikko.values import FILE_IDENTITY, Json
+
+_ANSWERING: Final = ("answer", "end", "llm")
+"""Nodes whose files are files of the answer. Source: Dify 1.15, spec/chatflow.md §3."""
+
+
+class TurnFold:
+    """What is known of the answer at a position of the log."""
+
+    def __init__(self, began: RunStarted, turn: Turn, *, is_retry: bool = False) -> None:
+        """Args:
+        is_retry: Whether the log begins with what another run did.
+        """
+        self.turn = turn
+        self.count = 0
+        """How many events were folded."""
+        self._began_at = began.at
+        self._takes_over = is_retry
+        self._text: list[str] = []
+        self._first_text_at: float | None = None
+        self._last_text_at = began.at
+        self._usage: Usage | None = None
+        self._reasoning: dict[str, str] = {}
+        self._files: list[Json] = []
+        self._resources: list[dict[str, Json]] = []
+        self._forms: dict[str, TurnForm] = {}
+        self._end: RunFinished | RunPaused | None = None
+
+    @classmethod
+    def of(cls, log: Sequence[Event], *, is_retry: bool = False) -> "TurnFold | None":
+        """The fold of a log; ``None`` if its run answers no message."""
+        began = log[0] if log else None
+        if not isinstance(began, RunStarted) or began.turn is None:
+            return None
+        fold = cls(began, began.turn, is_retry=is_retry)
+        for event in log:
+            fold.apply(event)
+        return fold
+
+    @property
+    def text(self) -> str:
+        """The text that was shown so far."""
+        return "".join(self._text)
+
+    @property
+    def files(self) -> list[Json]:
+        """The files in the answer so far."""
+        return self._files
+
+    def apply(self, event: Event) -> None:
+        """Fold the next event."""
+        self.count += 1
+        match event:
+            case TextChunk():
+                self._text.append(event.text)
+                self._shown(event.at)
+            case TextReplaced():
+                self._text = [event.text]
+                self._shown(event.at)
+            case NodeFinished():
+                self._node_finished(event)
+            case NodeAttempted() if not event.rounds:
+                self._add(event.usage)
+            case FormRequested():
+                self._forms[event.form_id] = TurnForm(requested=event)
+            case FormClosed() if event.form_id in self._forms:
+                self._forms[event.form_id] = TurnForm(requested=self._forms[event.form_id].requested, closed=event)
+            case RunPaused() | RunFinished():
+                self._end = event
+            case RunResumed():
+                self._end = None
+            case RunRetried():
+                self._takes_over = False
+            case _:
+                pass
+
+    def follow(self, events: Iterable[Event]) -> list[Projection]:
+        """Fold the events of one append. Returns what is written with them."""
+        values: dict[str, Json] = {}
+        at, is_changed = 0.0, False
+        for event in events:
+            self.apply(event)
+            if isinstance(event, NodeFinished):
+                # What another run did has been written with that.
+                if event.updates and not self._takes_over:
+                    values |= {
+                        update.selector[1]: update.value for update in event.updates if _is_kept(update.selector)
+                    }
+                    at = event.at
+            elif isinstance(event, (RunPaused, RunResumed, RunRetried, RunFinished)):
+                is_changed = True
+        found: list[Projection] = [VariablesAssigned(values=values, at=at)] if values else []
+        if is_changed:
+            found.append(TurnChanged(answer=self.answer()))
+        return found
+
+    def answer(self) -> Answer:
+        """The answer, as it is kept. Source: Dify 1.15, spec/chatflow.md §3."""
+        forms = list(self._forms.values())
+        end = self._end
+        if isinstance(end, RunFinished):
+            if end.status == "failed":
+                return Answer(
+                    status="error", error=f"Run failed: {end.error or ''}", metadata=self.metadata(), forms=forms
+                )
+            return Answer(text=self.text, files=self._files, metadata=self.metadata(), forms=forms)
+        if end is not None and self.turn.streamed:
+            return Answer(status="paused", text=self.text, forms=forms)
+        # Of a pause that its client was told in one answer Dify keeps the form alone. [QUIRK]
+        return Answer(forms=forms)
+
+    def metadata(self, *, is_whole: bool = True) -> Metadata:
+        """What is told of the answer.
+
+        Args:
+            is_whole: Whether the run has ended, so that its usage is known.
+        """
+        return Metadata(
+            usage=self._told_usage() if is_whole else None,
+            retriever_resources=_numbered(self._resources) if self.turn.cites else [],
+            reasoning=self._reasoning,
+        )
+
+    def _shown(self, at: float) -> None:
+        if self._first_text_at is None:
+            self._first_text_at = at
+        self._last_text_at = at
+
+    def _add(self, usage: Usage | None) -> None:
+        if usage is not None:
+            self._usage = usage if self._usage is None else total((self._usage, usage))
+
+    def _node_finished(self, event: NodeFinished) -> None:
+        if not event.rounds:
+            self._add(event.usage)
+        self._resources += event.resources
+        if event.node_type not in _ANSWERING:
+            return
+        # An answer may show what a model before it made.
+        known = [_identity(file) for file in self._files]
+        self._files += [file for file in files_in(event.outputs) if _identity(file) not in known]
+        reasoning = event.outputs.get("reasoning_content")
+        if event.node_type == "llm" and isinstance(reasoning, str) and reasoning:
+            self._reasoning[event.node_id] = self._reasoning.get(event.node_id, "") + reasoning
+
+    def _told_usage(self) -> dict[str, Json]:
+        """All fields of Dify's usage. Times are those of the answer."""
+        usage = self._usage or Usage()
+        unit = plain(PRICE_UNIT) if self._usage is not None else "0.0"
+        first = self._first_text_at
+        return {
+            "prompt_tokens": usage.prompt_tokens,
+            "prompt_unit_price": _price(usage.prompt_unit_price),
+            "prompt_price_unit": unit,
+            "prompt_price": _price(usage.prompt_price),
+            "completion_tokens": usage.completion_tokens,
+            "completion_unit_price": _price(usage.completion_unit_price),
+            "completion_price_unit": unit,
+            "completion_price": _price(usage.completion_price),
+            "total_tokens": usage.total_tokens,
+            "total_price": _price(usage.total_price),
+            "currency": usage.currency,
+            "latency": round(usage.latency, 3),
+            "time_to_first_token": None if first is None else round(max(0.0, first - self._began_at), 3),
+            "time_to_generate": None if first is None else round(max(0.0, self._last_text_at - first), 3),
+        }
+
+
+def _is_kept(selector: tuple[str, ...]) -> bool:
+    return len(selector) == 2 and selector[0] == "conversation"
+
+
+def _price(price: str) -> str:
+    return plain(Decimal(price))
+
+
+def _identity(file: Json) -> Json:
+    """By which a file of an answer is told from others."""
+    return file.get("related_id") or file.get("url") or FILE_IDENTITY
+
+
+def _numbered(resources: Iterable[dict[str, Json]]) -> list[dict[str, Json]]:
+    """Passages, one a document of a data set, numbered from 1. Source: Dify 1.15, spec/chatflow.md §3."""
+    kept: dict[tuple[Json, Json], dict[str, Json]] = {}
+    for entry in resources:
+        kept.setdefault((entry.get("dataset_id"), entry.get("document_id")), entry)
+    return [{**entry, "position": position} for position, entry in enumerate(kept.values(), 1)]
