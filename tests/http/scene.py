@@ -18,6 +18,7 @@ from jikko.http.observer import RequestObserver
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
+from jikko.ports.models import Models
 from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
@@ -39,10 +40,12 @@ async def client_of(
     requests_per_minute: int = 0,
     file_limits: FileLimits | None = None,
     speech: Speech | None = None,
+    models: Models | None = None,
+    defaults: DefaultModels | None = None,
     observers: Sequence[RequestObserver] = (),
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
-    api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech)
+    api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech, models, defaults)
     key = await api.apps.issue_key(app.id)
     transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
@@ -56,9 +59,12 @@ def api_of(
     requests_per_minute: int = 0,
     file_limits: FileLimits | None = None,
     speech: Speech | None = None,
+    models: Models | None = None,
+    defaults: DefaultModels | None = None,
 ) -> Api:
     """What a process serves."""
     file_limits = file_limits or FileLimits()
+    defaults = FAKES if defaults is None else defaults
     unused: Any = None
     return Api(
         apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
@@ -74,8 +80,8 @@ def api_of(
         files=FileService(world.files, file_limits),
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
-        speech=AppSpeech(process.workflows, speech or FakeSpeech(), FAKES),
-        suggestions=Suggestions(world.conversations, process.workflows, FakeModels(), FAKES),
+        speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
+        suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
         public_url="",
         now=lambda: world.now,
