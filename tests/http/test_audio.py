@@ -81,6 +81,19 @@ async def test_a_text_becomes_audio_that_comes_in_pieces(world: World) -> None:
     assert [(script.text, script.voice) for script in speech.scripts] == [("One two 三", "nova")]
 
 
+async def test_the_answer_of_a_message_is_spoken_to_whom_it_was_given(world: World) -> None:
+    speech = Speaking()
+    async with talking(world, mode="advanced-chat", speech=speech) as client:
+        asked = await client.post("/v1/chat-messages", json={"query": "hi", "inputs": {}, "user": "anna"})
+        body = {"message_id": asked.json()["message_id"], "text": "ignored"}
+        own = await client.post(SPEAK, json={**body, "user": "anna"})
+        others = await client.post(SPEAK, json={**body, "user": "berta"})
+
+    assert own.content == SILENCE
+    assert [script.text for script in speech.scripts] == ["hello"]
+    assert await refused(others) == (404, "not_found")
+
+
 async def test_a_voice_may_be_named(world: World) -> None:
     speech = Speaking()
     async with talking(world, speech=speech) as client:

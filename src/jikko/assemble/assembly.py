@@ -36,6 +36,7 @@ from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.retention import Retention
+from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
@@ -67,6 +68,7 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
+    user_removal: UserRemoval
     keyword_indexing: KeywordIndexing
     orphans: Orphans
     callbacks: Callbacks
@@ -191,6 +193,7 @@ async def assemble(
             ),
             conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock),
+            user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
             callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),

@@ -18,6 +18,7 @@ from jikko.cli.runs.group import runs
 from jikko.cli.serve import serve
 from jikko.cli.terminal import color_wanted
 from jikko.cli.unknown_variables import warn_of_unknown
+from jikko.cli.users import users
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -30,7 +31,7 @@ def cli(context: click.Context) -> None:
 
 
 apps.add_command(webhook_secret)
-for command in (serve, run, chat, check, show, apps, runs, callbacks, backup, providers, doctor):
+for command in (serve, run, chat, check, show, apps, runs, users, callbacks, backup, providers, doctor):
     cli.add_command(command)
 
 

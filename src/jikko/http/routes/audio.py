@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.apps.speech import MOST_AUDIO, too_large
-from jikko.errors import BadRequest, InvalidParam, UploadRefused
+from jikko.errors import BadRequest, InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must, user_named
 from jikko.http.forms import read_form
@@ -60,10 +61,15 @@ async def text_to_audio(request: Request) -> Answer:
     """``POST /v1/text-to-audio``: the audio comes in pieces, as MP3. Cancelled when the client leaves."""
     api, app = request.api, await authenticated(request)
     body = checked(await request.json(), SpeechRequest)
-    user_named(body.user)
-    if body.message_id and not is_uuid(body.message_id):
-        raise InvalidParam("message_id: must be a UUID")
+    user = user_named(body.user) or ANONYMOUS
     text = body.text or ""
+    if body.message_id:
+        if not is_uuid(body.message_id):
+            raise InvalidParam("message_id: must be a UUID")
+        message = await api.conversations.message(app.id, end_user(app.id, user), body.message_id)
+        if message is None:
+            raise NotFound("Message Not Exists.")
+        text = message.answer.text
     if not text:
         raise InvalidParam("Text is required")
     stack = AsyncExitStack()
