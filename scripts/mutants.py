@@ -44,7 +44,7 @@ ALL: Final = (*QUICK, "tests", "--ignore=tests/test_house.py", "--ignore=tests/t
 """All but those that look at the text of the source, or at the clock."""
 TOGETHER: Final = 8
 """Changes that are tried together at most."""
-ENOUGH: Final = 0.8
+MIN_NOTICED_SHARE: Final = 0.8
 
 
 class Copies:
@@ -194,7 +194,7 @@ def main() -> int:
     noticed, minutes = len(mutants) - len(left), (time.monotonic() - began) / 60
     share = noticed / len(mutants)
     print(f"\n{noticed} of {len(mutants)} changes were noticed ({share:.0%}), in {minutes:.0f} minutes. SEED={seed}")
-    return 0 if share >= ENOUGH else 1
+    return 0 if share >= MIN_NOTICED_SHARE else 1
 
 
 def _interrupt(*_: object) -> NoReturn:

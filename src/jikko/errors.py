@@ -242,7 +242,7 @@ class StoreUnavailable(JikkoError):
 class RunLeft(JikkoError):
     """The server stops before a run has ended. Its beginning is durable: it goes on when the server is back.
 
-    It says nothing of when to try again: whoever repeats the request has the work done twice.
+    It says nothing of when to try again: a client that repeats the request has the work done twice.
     """
 
     code = "service_unavailable"
@@ -259,7 +259,7 @@ class LogDamaged(StoreUnavailable):
         """Args:
         what: What is wrong with it: a part of a sentence.
         readable: Of the events that were asked for, those up to the damage. Where one is missing from a log that has
-            ended, nobody knows how many are, and those behind it are among them.
+            ended, it is not known how many are, and those behind it are among them.
         """
         self.what = what
         self.readable = list(readable)

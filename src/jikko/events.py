@@ -81,6 +81,8 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     """The ``sys.*`` variables, names without the prefix, in the order in which Dify shows them."""
     turn: Turn | None = None
     """Of a run that answers a message."""
+    depth: int = 0
+    """How many workflows called as tools the run is within: 0 for one that a client started."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
@@ -98,7 +100,7 @@ class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_on
 
 
 class RunParked(msgspec.Struct, tag_field="event", tag="run_parked", kw_only=True, omit_defaults=True):
-    """The process was told to end, and leaves the run to the next one. Nodes that were under way run again."""
+    """The process got a signal to end, and leaves the run to the next one. Nodes that were under way run again."""
 
     at: float
     elapsed: float
@@ -123,6 +125,10 @@ class NodeEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
 class NodeStarted(NodeEvent, tag_field="event", tag="node_started", kw_only=True, omit_defaults=True):
     """A node began to run. A node that runs again after a crash starts again under the same execution id."""
 
+    icon: Json = None
+    """Of the provider of a tool: ``{"content", "background"}``, or an address. ``False``: Dify's clients are not told
+    that the node starts (decisions/0029)."""
+
 
 class NodeAttempted(NodeEvent, tag_field="event", tag="node_attempted", kw_only=True, omit_defaults=True):
     """An attempt of a node failed and another begins."""
@@ -139,6 +145,7 @@ class NodeAttempted(NodeEvent, tag_field="event", tag="node_attempted", kw_only=
     process_data: dict[str, Json] = {}
     outputs: dict[str, Json] = {}
     usage: Usage | None = None
+    metadata: dict[str, Json] = {}
 
 
 class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=True, omit_defaults=True):

@@ -1,9 +1,18 @@
 """Libraries that are installed on demand, and how."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "documents", "local"]
+Extra: TypeAlias = Literal["anthropic", "documents", "local", "mcp"]
 """The optional dependencies in ``pyproject.toml``."""
+
+WHAT_FOR: Final[Mapping[Extra, str]] = {
+    "anthropic": "models of providers of type anthropic",
+    "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
+    "local": "models that run in this process, of type llama_cpp",
+    "mcp": "tools of MCP servers",
+}
+"""What each is needed for."""
 
 
 def how_to_install(extra: Extra) -> str:

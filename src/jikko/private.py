@@ -1,4 +1,4 @@
-"""Files and folders that nobody but their owner reads, whatever the umask.
+"""Files and folders that only their owner can read, whatever the umask.
 
 Where the system has no such modes (Windows), the rights of the folder around them are the operator's to set.
 """

@@ -78,7 +78,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     wake_at: float | None = None
     """When a paused run goes on by itself: its first form runs out of time then."""
     epoch: int = 1
-    """1 until the run is taken over after a crash; each takeover adds one. Whoever has an earlier one may not write."""
+    """1 until the run is taken over after a crash; each takeover adds one. An earlier one may not write."""
     holder: str = ""
     """The server process that executes the run, by the name that it has among others; empty if it has none."""
 
@@ -252,6 +252,7 @@ def execution_metadata(
         # A handled failure keeps nothing else of its metadata, except where it stands.
         data = {key: value for key, value in data.items() if key.startswith(("iteration_", "loop_"))}
         data["error_strategy"] = strategy
+        extra = {key: value for key, value in (extra or {}).items() if key != "tool_info"}
     if extra:
         data |= extra
     return data or None
@@ -275,7 +276,7 @@ def node_executions(
 
     Args:
         log: The events of the run from the first on.
-        status: The run's status, if the run ended: executions still open are then told as ``failed`` (``stopped`` if
+        status: The run's status, if the run ended: executions still open then count as ``failed`` (``stopped`` if
             the run was stopped), with the run's error. Source: spec/execution.md §6.4.
     """
     found: dict[str, NodeExecution] = {}

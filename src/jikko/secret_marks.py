@@ -22,7 +22,7 @@ _ESCAPED: Final = re.compile(r"(\\{1,4})ue000(?:(?!\1ue000).)*?\1ue002", re.DOTA
 """A mark in JSON that stands in a text."""
 _MASK: Final = re.compile(r"\*{20}|.+\*{12}.{2}", re.DOTALL)
 """What stands in a mark as the mask. Its beginning may have been replaced."""
-_SHORTEST: Final = 4
+_MIN_SECRET_LENGTH: Final = 4
 """Characters of a secret for which there were marks."""
 _RECORDED: Final = frozenset({"inputs", "process_data", "error"})
 """The fields of events that are rendered from the configuration."""
@@ -44,10 +44,10 @@ class Unmarked:
         self._known = {
             name + suffix: (form, _mask(value))
             for name, value in secrets.items()
-            if len(value) >= _SHORTEST
+            if len(value) >= _MIN_SECRET_LENGTH
             for suffix, form in _forms(value).items()
         }
-        """What marks stand for, and the mask in them, by what is said in front of it."""
+        """What marks stand for, and the mask in them, by the text in front of it."""
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         """An event as JSON."""

@@ -16,7 +16,7 @@ FILE_NAME = "jikko.toml"
 """Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
 
 _LAST_PORT = 65_535
-_MOST_WORKERS = 1024
+_MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
@@ -57,6 +57,14 @@ class Settings:
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
+    tools: Path | None = None
+    """A YAML file that says how to reach the tools that workflows name: APIs, MCP servers, apps of this server."""
+    tool_seconds: float = 600.0
+    """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
+    tool_max_text: int = 10 << 20
+    """Characters of all that a tool may say in one call."""
+    tool_max_files: int = 64 << 20
+    """Bytes of all files that a tool may make in one call."""
     fake_models: bool = False
     """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
     mocks: str = ""
@@ -133,12 +141,18 @@ class Settings:
     """Seconds of CPU time that the code or template of one node may use. 0: as much as it can within its time."""
     code_output: int = 4 << 20
     """Bytes of JSON that the code of one node may return."""
+    code_requests: int = 100
+    """HTTP requests that the code of one node may make, with `requests` or `httpx`. 0: none."""
     code_processes: int = 0
     """Programs of users that run at once; more wait. 0: twice the cores, 16 at least."""
     code_queue: int = 20_000
     """Programs of one app that may wait; one more fails its node."""
     code_require_landlock: bool = False
     """Whether code and template nodes are refused on a kernel without Landlock (a second line of defence)."""
+    packages: Path | None = None
+    """The folder of packages that code nodes can import. Empty: `packages` in the data folder."""
+    packages_load: tuple[str, ...] = ()
+    """Modules of packages (separated by commas) to load ahead, besides those that are known to be used often."""
     shutdown_seconds: float = 10.0
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
@@ -149,19 +163,23 @@ class Settings:
     """Values for environment variables of workflows, by ``NAME`` or ``APP_NAME``."""
 
     def __post_init__(self) -> None:
+        if wrong := list(self._out_of_range()):
+            raise InvalidSettings("\n".join(wrong))
+
+    def _out_of_range(self) -> Iterator[str]:
         for name, value in asdict(self).items():
             if isinstance(value, (int, float)) and not 0 <= value < math.inf:
-                raise InvalidSettings(f"{name} is {value}; expected a number from 0 up.")
+                yield f"{name} is {value}; expected a number from 0 up."
         if self.app_share > 1:
-            raise InvalidSettings(f"app_share is {self.app_share}; expected a part, from 0 up to 1.")
+            yield f"app_share is {self.app_share}; expected a part, from 0 up to 1."
         if self.port > _LAST_PORT:
-            raise InvalidSettings(f"port is {self.port}; the last one is {_LAST_PORT}.")
+            yield f"port is {self.port}; the last one is {_LAST_PORT}."
         if self.max_head < _LEAST_HEAD:
-            raise InvalidSettings(f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes.")
-        if self.workers > _MOST_WORKERS:
-            raise InvalidSettings(f"workers is {self.workers}; at most {_MOST_WORKERS} processes can share the work.")
+            yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
+        if self.workers > _MAX_WORKERS:
+            yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
         if self.log_level.lower() not in _LOG_LEVELS:
-            raise InvalidSettings(f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}.")
+            yield f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}."
 
     @property
     def database(self) -> Path:
@@ -174,13 +192,18 @@ class Settings:
         return self.home / "files"
 
     @property
+    def packages_folder(self) -> Path:
+        """The folder of packages that code nodes can import."""
+        return self.packages or self.home / "packages"
+
+    @property
     def signing_key(self) -> Path:
         """The file of the key that urls of files are signed with."""
         return self.home / "signing.key"
 
 
 def for_worker(settings: Settings, workers: int) -> Settings:
-    """The settings of one of so many processes: limits that hold for all together are shared out, rounded up.
+    """The settings of one of ``workers`` processes: limits that hold for all together are shared out, rounded up.
 
     Those of programs and documents have defaults that are not here: they are shared out where these are.
     """
@@ -204,7 +227,8 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    paths = {name: Path(values[name]) for name in ("home", "providers") if values[name] is not None}
+    named = ("home", "providers", "tools", "packages")
+    paths = {name: Path(values[name]) for name in named if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Settings(**{**values, **paths, **lists, "env": env})
@@ -219,8 +243,9 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
 
     Raises:
         InvalidSettings: A value is of the wrong type or out of its range, or the settings file cannot be read or has
-            unknown names.
+            unknown names. All of it is told, each in a line.
     """
+    wrong: list[str] = []
     values: dict[str, Any] = {}
     known = {entry.name: entry for entry in fields(Settings)}
     home = given.get("home") or environment.get(f"{PREFIX}HOME")
@@ -236,14 +261,29 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
     for name, value in in_file.items():
         if name not in known:
             hint = did_you_mean(name, [*known, "env"])
-            raise InvalidSettings(f"{file}: there is no setting {name!r}{f' ({hint})' if hint else ''}.")
-        values[name] = _convert(name, value, known[name].type, str(file))
+            wrong.append(f"{file}: there is no setting {name!r}{f' ({hint})' if hint else ''}.")
+            continue
+        _take(values, wrong, name, value, known[name].type, str(file))
     for name, entry in known.items():
         text = environment.get(PREFIX + name.upper())
         if text is not None and text != "":
-            values[name] = _convert(name, text, entry.type, f"environment variable {PREFIX}{name.upper()}")
+            _take(values, wrong, name, text, entry.type, f"environment variable {PREFIX}{name.upper()}")
     values |= {name: value for name, value in given.items() if value is not None}
-    return Settings(**values)
+    try:
+        settings = Settings(**values)
+    except InvalidSettings as error:
+        wrong.append(str(error))
+    if wrong:
+        raise InvalidSettings("\n".join(wrong))
+    return settings
+
+
+def _take(values: dict[str, Any], wrong: list[str], name: str, value: Any, kind: Any, where: str) -> None:
+    """Convert a value into ``values``, or say in ``wrong`` that it is none."""
+    try:
+        values[name] = _convert(name, value, kind, where)
+    except InvalidSettings as error:
+        wrong.append(str(error))
 
 
 def _file(file: Path) -> dict[str, Any]:
@@ -303,5 +343,5 @@ def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
                 raise ValueError
             return number
         return text
-    except (ValueError, KeyError, RuntimeError):  # the last: nobody has the home folder that a path names
+    except (ValueError, KeyError, RuntimeError):  # the last: no user has the home folder that a path names
         raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

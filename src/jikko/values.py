@@ -1,6 +1,6 @@
 """The values that flow between nodes, and how a node points at one.
 
-Values are plain JSON. They are shared, never copied: whoever changes one makes a new one.
+Values are plain JSON. They are shared, never copied: code that changes one makes a new one.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ FILE_IDENTITY: Final = "__dify__file__"
 MAX_DEPTH: Final = 256
 """Levels of lists and objects in a value that comes from outside.
 
-Whoever walks through one, ours or a library, may take three frames of the stack for a level.
+A function that walks through one, ours or a library's, may take three frames of the stack for a level.
 """
 
 
@@ -62,7 +62,7 @@ def is_too_deep(value: Json) -> bool:
 
 
 def has_more_elements(value: Json, than: int) -> bool:
-    """Whether lists and objects in a value have more elements than so many, all together."""
+    """Whether lists and objects in a value have more elements than a number, all together."""
     pending, seen = [value], 0
     while pending:
         each = pending.pop()

@@ -15,9 +15,10 @@ TOOL = app(
     [start("q"), node("翻訳", "tool", provider_name="google_translate", tool_name="translate"), end()],
     "start>翻訳 翻訳>end",
 )
+REASON = "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed"
 HINT = (
-    "replace the node by an HTTP Request node that calls the same service, or a Code node, "
-    "or give it a default value on error"
+    "Jikko does not run Dify's plugins yet: replace the node by an HTTP Request node that asks the same service, "
+    "or by a tool of the tools file"
 )
 SECRET = {"name": "k", "value_type": "secret", "value": ""}
 WARNED = json.dumps(
@@ -45,12 +46,11 @@ def piped(home: Path, text: str, *arguments: str) -> Outcome:
 
 def test_the_last_line_names_the_node_its_line_the_reason_and_what_to_do(jikko: Command, tool: Path) -> None:
     outcome = jikko("check", tool)
-    line = line_of(tool, '"type": "tool"')
-    reason = "tool google_translate/translate cannot be run by Jikko"
+    line = line_of(tool, '"tool_name"')
     assert outcome.code == 0
     assert outcome.out.splitlines() == [
-        f'{tool}:{line}:7: will fail: node "翻訳": {reason} ({HINT})',
-        f'{tool}: will fail at node "翻訳" (line {line}): {reason}; {HINT}',
+        f'{tool}:{line}:7: will fail: node "翻訳": {REASON} ({HINT})',
+        f'{tool}: will fail at node "翻訳" (line {line}): {REASON}; {HINT}',
     ]
 
 
@@ -62,12 +62,12 @@ def test_json_has_the_documented_fields(jikko: Command, tool: Path) -> None:
     assert entry["problems"] == [
         {
             "level": "will_fail",
-            "cause": "node_type",
-            "line": line_of(tool, '"type": "tool"'),
+            "cause": "tool",
+            "line": line_of(tool, '"tool_name"'),
             "column": 7,
-            "path": "workflow.graph.nodes[1].data.type",
+            "path": "workflow.graph.nodes[1].data.tool_name",
             "node": {"id": "翻訳", "title": "翻訳"},
-            "problem": "tool google_translate/translate cannot be run by Jikko",
+            "problem": REASON,
             "hint": HINT,
         }
     ]
@@ -179,14 +179,25 @@ def test_settings_count(jikko: Command, tmp_path: Path) -> None:
     assert jikko("check", file, "--json", JIKKO_HTTP_ALLOW="10.0.0.0/8").lines[0]["verdict"] == "runs"
 
 
-def test_a_chat_app_is_told_as_the_api_tells_it(jikko: Command, tmp_path: Path) -> None:
+def test_a_chat_app_is_checked_and_shown_like_a_workflow(jikko: Command, tmp_path: Path) -> None:
     file = tmp_path / "chat.yml"
     file.write_text(ECHO.replace('"mode": "workflow"', '"mode": "advanced-chat"'))
     outcome = jikko("check", file)
     assert outcome.code == 0
-    assert outcome.out.splitlines()[-1] == f"{file}: will fail: chat apps are not served yet"
-    ran = jikko("run", file, "-i", "q=x")
-    assert (ran.code, ran.out, ran.err) == (1, "", f"Error: {file}: chat apps are not served yet\n")
+    assert outcome.out.splitlines()[-1].startswith(f"{file}: runs")
+    assert "/v1/chat-messages" in jikko("show", file).out
+
+
+@pytest.mark.parametrize("mode", ["chat", "completion", "agent-chat"])
+def test_other_modes_are_refused_by_name_with_the_reason(jikko: Command, tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "app.yml"
+    file.write_text(json.dumps({"app": {"name": "x", "mode": mode}, "kind": "app", "model_config": {"model": {}}}))
+    for command in (("check",), ("apps", "import"), ("run",)):
+        outcome = jikko(*command, file)
+        told = outcome.out + outcome.err
+        assert outcome.code != 0
+        assert f"'{mode}'" in told
+        assert "has no workflow" in told
 
 
 INPUTS: list[dict[str, Any]] = [

@@ -48,8 +48,16 @@ def test_every_command_but_serve_prints_json() -> None:
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
-    told = {f"{group} {name}" for group in ("apps", "runs", "providers", "callbacks") for name in _listed(rows, group)}
-    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in ("apps", "runs", "providers")}
+    told = {
+        f"{group} {name}"
+        for group in ("apps", "runs", "users", "providers", "tools", "callbacks")
+        for name in _listed(rows, group)
+    }
+    told |= {
+        name
+        for name in COMMANDS
+        if f"`jikko {name}" in rows and name not in ("apps", "runs", "users", "providers", "tools")
+    }
     assert {name for name, _ in commands_of(cli)} == told - {"callbacks"}
 
 

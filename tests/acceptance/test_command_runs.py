@@ -224,6 +224,23 @@ def test_pruning_can_be_tried_and_asks_on_a_terminal(jikko: Command, tmp_path: P
     assert "1 run and 0 files were removed." in asked
 
 
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_runs_of_a_removed_app_are_pruned_by_what_the_app_was_called(jikko: Command, tmp_path: Path, by: str) -> None:
+    for name in ("消えた", "stays"):
+        file = tmp_path / f"{name}.yml"
+        file.write_text(app(name, [start("q"), end(q="start.q")], "start>end"), encoding="utf-8")
+        assert jikko("run", file, "-i", "q=x", "--keep").code == 0
+    gone = "消えた"
+    if by == "id":
+        [gone] = [entry["app_id"] for entry in jikko.json("apps", "list") if entry["name"] == "消えた"]
+    assert jikko("apps", "delete", "消えた", "--yes").code == 0
+
+    assert jikko("runs", "prune", "--older-than", "0s", "--app", gone, "--dry-run").out == "1 run would be removed.\n"
+    assert jikko.json("runs", "prune", "--older-than", "0s", "--app", gone) == [{"runs": 1, "files": 0}]
+    assert len(jikko.json("runs", "list", "--all")) == 1
+    assert jikko("runs", "prune", "--older-than", "0s", "--app", "never").code == 7
+
+
 def test_a_shell_completes_apps_and_runs(jikko: Command, tmp_path: Path) -> None:
     file = tmp_path / "x.yml"
     file.write_text(app("Ordnung 🚀", [start("q"), end(q="start.q")], "start>end"), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import Server
+from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
 
@@ -80,11 +80,6 @@ def test_each_printed_line_runs_whatever_the_file_asks_for(tmp_path: Path) -> No
     ("text", "why"),
     [
         (
-            app("x", [start("q"), node("a", "answer", answer="hi")], "start>a", mode="advanced-chat"),
-            "chat apps are not served",
-        ),
-        (a_file("x", an_input("s", "select", options=[])), "its input 's' is a selection without options"),
-        (
             a_file("x", an_input("f", "file", allowed_file_upload_methods=["remote_url"])),
             "its input 'f' takes files by their address only",
         ),
@@ -105,3 +100,22 @@ def test_where_no_line_can_run_it_is_said_why(tmp_path: Path, text: str, why: st
     server.stop()
     assert why in lines(server)
     assert "curl" not in lines(server)
+
+
+@pytest.mark.parametrize(
+    ("text", "has_line"),
+    [
+        (app("x", [start("q"), node("a", "answer", answer="hi")], "start>a", mode="advanced-chat"), False),
+        (a_file("x", an_input("s", "select", options=[])), False),
+        (app("x", [start("q"), node("翻訳", "tool", tool_name="t"), end()], "start>翻訳 翻訳>end"), True),
+    ],
+)
+def test_what_will_fail_is_told_in_the_words_of_check(tmp_path: Path, text: str, has_line: bool) -> None:
+    file = tmp_path / "x.yml"
+    file.write_text(text, encoding="utf-8")
+    checked = Command(tmp_path / "other")("check", file).out.splitlines()[-1]
+    server = Server(tmp_path / "home", file)
+    server.stop()
+    assert checked.startswith(f"{file}: will fail")
+    assert checked.removeprefix(f"{file}: ") in lines(server)
+    assert ("curl" in lines(server)) == has_line

@@ -15,7 +15,7 @@ class Scene:
     """Work that goes on until it is let go."""
 
     def __init__(self) -> None:
-        self.lanes = KeyedLimiter(in_all=5, each=2)
+        self.lanes = KeyedLimiter(total=5, each=2)
         self._ends: dict[str, asyncio.Event] = {}
         self.cancelled: list[str] = []
 

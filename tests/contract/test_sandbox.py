@@ -177,9 +177,10 @@ async def test_a_missing_parameter_is_an_error(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        ("import requests\ndef main(): pass", "HTTP Request node"),
-        ("import numpy as np\ndef main(): pass", "only the standard library can be imported"),
-        ("def main():\n    import pandas.io", "only the standard library can be imported"),
+        ("import aiohttp\ndef main(): pass", "HTTP Request node"),
+        ("import numpy as np\ndef main(): pass", "`jikko packages install numpy` installs it"),
+        ("def main():\n    import sklearn.svm", "`jikko packages install scikit-learn` installs it"),
+        ("def main():\n    import torch", "it works with threads, and programs have none"),
         ("import tkinter\ndef main(): pass", "not available to programs"),
         ("def main():\n    import urllib.request\n    urllib.request.urlopen('http://example.com')", "HTTP Request node"),
         ("def main():\n    import socket\n    socket.socket()", "HTTP Request node"),

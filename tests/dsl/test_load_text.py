@@ -110,7 +110,7 @@ def test_what_can_be_read_is_read(text: Any) -> None:
 
 def test_without_the_c_library_files_are_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # The choice is made once, when the module is imported; an installation without it cannot be had in a test.
-    monkeypatch.setattr("jikko.dsl.yaml_text._LOADER", yaml.SafeLoader)
+    monkeypatch.setattr("jikko.dsl.text.yaml_text._LOADER", yaml.SafeLoader)
 
     assert problems("app:\n  mode: chat")[0].startswith("app.mode: is 'chat'")
     assert problems("a: 'b")[0].startswith("line 1, column 6: is no YAML: found unexpected end of stream")

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.dsl.paths import cycles, reached
+from jikko.dsl.text.paths import cycles, reached
 from tests.effort import growth
 
 EDGES = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=14)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.dsl.positions import Positions
+from jikko.dsl.text.positions import Positions
 from tests.effort import growth
 
 TEXT = """\

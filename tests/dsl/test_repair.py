@@ -108,49 +108,6 @@ from jikko.dsl.repair import model_provider, repair_features, repair_node, tool_
             },
             id="recipients of a form",
         ),
-        pytest.param(
-            {"type": "tool", "provider_type": "builtin", "provider_id": "jina"},
-            {"type": "tool", "provider_type": "builtin", "provider_id": "langgenius/jina_tool/jina"},
-            id="a bare tool provider",
-        ),
-        pytest.param(
-            {"type": "tool", "provider_type": "api", "provider_id": "jina"},
-            {"type": "tool", "provider_type": "api", "provider_id": "jina"},
-            id="only of plugins",
-        ),
-        pytest.param(
-            {
-                "type": "tool",
-                "tool_configurations": {
-                    "plain": 1,
-                    "mixed": {"type": "mixed", "value": "a {{#n.x#}}"},
-                    "variable": {"type": "variable", "value": ["n", "x"]},
-                    "taken": {"type": "constant", "value": 2},
-                    "model": {"provider": "p", "model": "m", "model_type": "llm"},
-                    "app": {"type": "constant", "value": {"app_id": "a"}},
-                },
-                "tool_parameters": {"taken": {"type": "constant", "value": 3}},
-            },
-            {
-                "type": "tool",
-                "tool_configurations": {
-                    "plain": 1,
-                    "mixed": "a {{#n.x#}}",
-                    "variable": "{{#n.x#}}",
-                    "taken": 2,
-                    "model": {"provider": "p", "model": "m", "model_type": "llm"},
-                    "app": {"type": "constant", "value": {"app_id": "a"}},
-                },
-                "tool_parameters": {
-                    "mixed": {"type": "mixed", "value": "a {{#n.x#}}"},
-                    "variable": {"type": "variable", "value": ["n", "x"]},
-                    "taken": {"type": "constant", "value": 3},
-                    "model": {"type": "constant", "value": {"provider": "p", "model": "m", "model_type": "llm"}},
-                    "app": {"type": "constant", "value": {"app_id": "a"}},
-                },
-            },
-            id="settings of a tool",
-        ),
         pytest.param({"type": 5, "x": 1}, {"type": 5, "x": 1}, id="what is no type is left alone"),
     ],
 )

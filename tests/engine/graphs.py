@@ -14,12 +14,13 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import Problem
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, Usage
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, TextReplaced, Turn, Usage
 from jikko.graph.compile import compile_graph
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.contract import Context, NodeFailure, NodePaused, Result
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.text_guard import TextGuard
 from tests.effort import PATIENCE
 
 
@@ -218,8 +219,14 @@ class Log:
 
     @property
     def text(self) -> str:
-        """The text that was shown."""
-        return "".join(event.text for event in self.events if isinstance(event, TextChunk))
+        """The text that was shown, as it is at the end."""
+        text = ""
+        for event in self.events:
+            if isinstance(event, TextChunk):
+                text += event.text
+            elif isinstance(event, TextReplaced):
+                text = event.text
+        return text
 
     @property
     def end(self) -> RunFinished:
@@ -228,20 +235,40 @@ class Log:
         return last
 
 
-def runner(state: RunState, log: Log, limits: RunLimits | None = None, share: LoopShare | None = None) -> Runner:
+def runner(
+    state: RunState,
+    log: Log,
+    limits: RunLimits | None = None,
+    share: LoopShare | None = None,
+    guard: TextGuard | None = None,
+) -> Runner:
     """A runner on nothing but memory."""
     services: Any = NodePorts.__new__(NodePorts)
     object.__setattr__(services, "limits", ValueLimits())
     return Runner(
-        state, log, info=Info(), services=services, limits=limits or RunLimits(), clock=lambda: 1.0, share=share
+        state,
+        log,
+        info=Info(),
+        services=services,
+        limits=limits or RunLimits(),
+        clock=lambda: 1.0,
+        share=share,
+        guard=guard,
     )
 
 
-async def run(compiled: CompiledGraph, inputs: Mapping[str, Any] | None = None, limits: RunLimits | None = None) -> Log:
+async def run(
+    compiled: CompiledGraph,
+    inputs: Mapping[str, Any] | None = None,
+    limits: RunLimits | None = None,
+    *,
+    turn: Turn | None = None,
+    guard: TextGuard | None = None,
+) -> Log:
     """Run a graph to its end."""
     log, state = Log(), RunState(compiled)
-    began = RunStarted(at=1.0, inputs=dict(inputs or {}), system={})
-    runs = runner(state, log, limits)
+    began = RunStarted(at=1.0, inputs=dict(inputs or {}), system={}, turn=turn)
+    runs = runner(state, log, limits, guard=guard)
     async with asyncio.timeout(PATIENCE):
         await runs.run([began])
     return log

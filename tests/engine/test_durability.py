@@ -1,6 +1,7 @@
 """A node that acts on the world outside waits until the ends of such nodes before it are durable."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -48,6 +49,25 @@ async def test_the_second_of_two_such_nodes_waits_for_the_disk() -> None:
         await run
 
     assert len(acting(compiled, "second").calls) == 1
+
+
+async def test_each_further_node_waits_for_the_one_before_it() -> None:
+    names = [f"act{number}" for number in range(4)]
+    chain = [f"{one} --> {other}" for one, other in pairwise(["start", *names])]
+    compiled = graph([node(name, "http-request") for name in names], edges(*chain))
+    log = SlowLog()
+    run = asyncio.ensure_future(runner(RunState(compiled), log).run([RunStarted(at=1.0, inputs={}, system={})]))
+
+    async with asyncio.timeout(PATIENCE):
+        for before, after in pairwise(names):
+            await log.waits.wait()
+            assert [len(acting(compiled, each).calls) for each in (before, after)] == [1, 0]
+            log.waits.clear()
+            log.durable.set()
+            log.durable = asyncio.Event()
+        await run
+
+    assert log.end.status == "succeeded"
 
 
 async def test_such_nodes_side_by_side_all_wait_for_the_disk() -> None:

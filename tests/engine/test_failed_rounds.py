@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.dsl.document import NodeEntry
+from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import NodeFinished, NodeStarted, RoundFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
@@ -66,6 +67,34 @@ async def test_what_stood_beside_the_failure_is_cancelled(kind: str, parallel: b
     assert len(work(compiled, "slow").calls) == (2 if kind == "iteration" else 1)
     assert work(compiled, "slow").acted == []
     assert after_failure(log) == []
+
+
+async def test_the_place_of_a_node_that_is_cancelled_is_for_the_next_that_waits() -> None:
+    compiled = graph(
+        [
+            node("items", value=["x"]),
+            node(
+                "outer",
+                "iteration",
+                start_node_id="outer-start",
+                iterator_selector=["items", "value"],
+                output_selector=["bad", "value"],
+                error_handle_mode="continue-on-error",
+            ),
+            node("outer-start", "iteration-start", container="outer"),
+            # It needs no place to begin with, and fails while the other has the only one.
+            node("bad", "document-extractor", container="outer", fails=-1),
+            node("slow", "http-request", container="outer", pauses=100),
+            node("after"),
+        ],
+        edges("start --> items", "items --> outer", "outer --> after", "outer-start --> slow", "outer-start --> bad"),
+    )
+
+    log = await run(compiled, limits=RunLimits(max_parallel_nodes=1))
+
+    assert work(compiled, "slow").acted == []
+    assert log.finished()[-2:] == ["outer", "after"]
+    assert log.end.status == "succeeded"
 
 
 def nested(kind: str, inner: str, *, leaf: NodeEntry, behind: NodeEntry) -> CompiledGraph:

@@ -99,13 +99,21 @@ async def test_its_user_can_read_a_file(files: Files) -> None:
     assert await files.find(file.id, **OWNER) == file
 
 
-@pytest.mark.parametrize("other", [{"app_id": "app-2"}, {"end_user_id": "user-2"}])
-async def test_nobody_else_can(files: Files, other: dict[str, str]) -> None:
+@pytest.mark.parametrize("app_id", ["app-1", "app-2"])
+async def test_nobody_else_can(files: Files, app_id: str) -> None:
+    file = await an_upload(files)
+    other = {"app_id": app_id, "end_user_id": "user-2"}
+
+    assert await files.find(file.id, **other) is None
+    with pytest.raises(FileMissing):
+        await files.read(file.id, **other)
+
+
+async def test_an_app_that_is_called_as_a_tool_reads_the_files_of_its_caller(files: Files) -> None:
     file = await an_upload(files)
 
-    assert await files.find(file.id, **{**OWNER, **other}) is None
-    with pytest.raises(FileMissing):
-        await files.read(file.id, **{**OWNER, **other})
+    # The id of an end user belongs to one app (apps/test_end_users.py), so whoever has it is the caller.
+    assert await files.read(file.id, app_id="app-2", end_user_id=OWNER["end_user_id"]) == b"hello"
 
 
 async def test_a_file_whose_content_is_gone_is_missing(files: Files, time: Time) -> None:

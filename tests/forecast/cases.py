@@ -80,13 +80,16 @@ def with_key(request: Node, key: str) -> Node:
     return {**request, "data": {**request["data"], "authorization": {"type": "api-key", "config": config}}}
 
 
-TOOL = ("tool google_translate/translate cannot be run by Jikko", "replace the node by an HTTP Request node")
+TOOL = (
+    "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed",
+    "replace the node by an HTTP Request node",
+)
 BACK = "def main():\n    return {'r': 'x'}\n"
 _SELECTION = {"variable": "s", "label": "s", "type": "select", "required": True, "options": []}
 
 FAILING: dict[str, Case] = {
-    "a tool": Case(one(tool()), "tool", "node_type", TOOL),
-    "a tool whose title is Japanese": Case(one(tool("翻訳")), "翻訳", "node_type", TOOL),
+    "a tool": Case(one(tool()), "tool", "tool", TOOL),
+    "a tool whose title is Japanese": Case(one(tool("翻訳")), "翻訳", "tool", TOOL),
     "an agent": Case(
         one(
             node(
@@ -115,7 +118,7 @@ FAILING: dict[str, Case] = {
             "start>list list>each each-start>tool each>end",
         ),
         "tool",
-        "node_type",
+        "tool",
         TOOL,
     ),
     "a tool behind both branches": Case(
@@ -125,7 +128,7 @@ FAILING: dict[str, Case] = {
             "start>if if:true>x if:false>y x>tool y>tool tool>end",
         ),
         "tool",
-        "node_type",
+        "tool",
         TOOL,
     ),
     "a tool that another one that fails leads to": Case(
@@ -135,20 +138,35 @@ FAILING: dict[str, Case] = {
             "start>first first:source>end first:fail-branch>tool tool>end",
         ),
         "tool",
-        "node_type",
+        "tool",
         TOOL,
     ),
     "a library for HTTP": Case(
-        one(code("import json, requests\n" + BACK)), "code", "import", ("'requests'", refusals.HTTP_MODULES)
+        one(code("import json, aiohttp\n" + BACK)), "code", "import", ("'aiohttp'", refusals.HTTP_MODULES)
     ),
     "a part of a library": Case(
-        one(code("from pandas.core import frame\n" + BACK)), "code", "import", ("'pandas", refusals.MODULES)
+        one(code("from pandas.core import frame\n" + BACK)),
+        "code",
+        "import",
+        ("'pandas", "`jikko packages install pandas` installs it"),
+    ),
+    "a library of another name": Case(
+        one(code("from sklearn import svm\n" + BACK)),
+        "code",
+        "import",
+        ("'sklearn'", "`jikko packages install scikit-learn` installs it"),
+    ),
+    "a library that cannot be locked": Case(
+        one(code("import torch\n" + BACK)),
+        "code",
+        "import",
+        ("'torch'", "the package torch cannot be used by programs: it works with threads"),
     ),
     "a library that main imports": Case(
         one(code("def main():\n    import numpy as np\n    return {'r': 'x'}")),
         "code",
         "import",
-        ("'numpy'", refusals.MODULES),
+        ("'numpy'", "`jikko packages install numpy` installs it"),
     ),
     "a part of the standard library that programs do not have": Case(
         one(code("import tkinter\n" + BACK)), "code", "import", ("'tkinter'", refusals.STDLIB_MODULES)

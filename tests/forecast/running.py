@@ -7,11 +7,13 @@ from typing import Any
 
 from jikko.apps.versions import Checked, check
 from jikko.assemble import assemble
+from jikko.assemble.tools import known_tools
 from jikko.errors import JikkoError
 from jikko.events import NodeFinished, RunFinished
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.forecast.installation import Installation, installation
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.tools import Tools
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 
@@ -31,12 +33,17 @@ def checked(text: str | bytes) -> Checked:
 
 
 def foretold(text: str | bytes, here: Installation | None = None) -> Forecast:
-    return forecast(checked(text), here or Installation())
+    return forecast(checked(text), here or Installation(tools=_tools()))
 
 
 def here(providers: Path | None, **more: Any) -> Installation:
     """An installation with no environment variables."""
-    return installation(providers, {}, **more)
+    return installation(providers, {}, **{"tools": _tools, **more})
+
+
+def _tools() -> Tools:
+    """Those of an installation without a tools file."""
+    return known_tools(Settings(home=Path()), {})
 
 
 async def ran(text: str | bytes, inputs: Mapping[str, Any], home: Path, providers: Path | None) -> Ran:

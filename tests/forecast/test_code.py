@@ -12,7 +12,7 @@ PYTHON: dict[str, tuple[str, list[tuple[str, bool]]]] = {
     # The program, and the modules that are told with whether they are certain to be imported.
     "several in a line": ("import pandas as pd, json, numpy\n" + MAIN, [("pandas", True), ("numpy", True)]),
     "a name from a module": ("from sympy.core import Symbol\n" + MAIN, [("sympy", True)]),
-    "everything from a module": ("from requests import *\n", [("requests", True)]),
+    "everything from a module": ("from aiohttp import *\n", [("aiohttp", True)]),
     "one that main imports": ("def main():\n    import jieba\n", [("jieba", True)]),
     "one that another function imports": ("def f():\n    import jieba\n" + MAIN, [("jieba", False)]),
     "one in a branch": ("if 1:\n    import jieba\n" + MAIN, [("jieba", False)]),
@@ -27,6 +27,7 @@ PYTHON: dict[str, tuple[str, list[tuple[str, bool]]]] = {
         [("ujson", False)],
     ),
     "the same twice": ("import numpy\nimport numpy.linalg\n" + MAIN, [("numpy", True)]),
+    "one that is there from the start": ("import requests, httpx, json_repair\n" + MAIN, []),
     "a text that looks like one": ("x = '''\nimport numpy\n'''\n# import pandas\n" + MAIN, []),
     "one within a package that there is not": ("from . import a\n" + MAIN, []),
     "a name in Japanese": ("import 日本\n" + MAIN, [("日本", True)]),

@@ -83,12 +83,24 @@ async def test_a_file_of_the_community_that_is_said_to_run_does(name: str, tmp_p
     assert fake.bodies
 
 
+async def test_a_file_of_the_community_that_repairs_json_needs_no_package(tmp_path: Path) -> None:
+    text = (SAMPLES / "json-repair.yml").read_bytes()
+
+    found = foretold(text)
+    run = await ran(text, {"llm_string": "{a: 1,}"}, tmp_path, None)
+
+    assert (found.verdict, found.findings) == ("runs", ())
+    assert (run.status, run.error) == ("succeeded", "")
+
+
+def test_a_file_of_the_community_that_makes_requests_needs_no_package() -> None:
+    assert foretold((SAMPLES / "subtitles.yml").read_bytes()).verdict == "runs"
+
+
 SAID: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     # The node, its cause, what both say, and inputs.
-    "json-translate": ("翻译", "node_type", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
-    "duckduckgo": ("DuckDuckGo 翻译", "node_type", "tool duckduckgo/ddgo_translate", {"content": "x"}),
-    "json-repair": ("代码执行", "import", "'json_repair'", {"llm_string": "{a:1,}"}),
-    "subtitles": ("代码执行", "import", "'requests'", {"file_ids": "1", "sub_appid": 1}),
+    "json-translate": ("翻译", "tool", "tool google_translate/translate", {"json_data": '{"a": ["b"]}'}),
+    "duckduckgo": ("DuckDuckGo 翻译", "tool", "tool duckduckgo/ddgo_translate", {"content": "x"}),
 }
 
 

@@ -47,6 +47,6 @@ def test_a_graph_without_such_nodes_stays_as_it_is() -> None:
 
 
 def test_a_name_that_no_node_has_is_told_with_what_was_meant() -> None:
-    assert unknown_mocks(graph(), {"twin": {}, "twni": {}}) == [
+    assert unknown_mocks([graph()], {"twin": {}, "twni": {}}) == [
         "no node has the id or title 'twni' (did you mean 'twin'?)"
     ]

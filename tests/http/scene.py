@@ -1,5 +1,6 @@
 """The API in process: the ASGI application on the world of the service's tests."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from jikko.conversations.suggestions import Suggestions
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
+from jikko.http.openapi import openapi
+from jikko.http.operations import OPERATIONS
+from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
@@ -25,9 +29,11 @@ from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
 from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRunStore
-from tests.runs.world import Process, World
+from tests.runs.world import PATIENCE, Process, World
 
 RUN = "/v1/workflows/run"
+DESCRIPTION = openapi("0")
+ROUTER = Router(OPERATIONS)
 FAKES: DefaultModels = {purpose: ModelName("fake", "fake") for purpose in PURPOSES}
 
 
@@ -49,8 +55,22 @@ async def client_of(
     key = await api.apps.issue_key(app.id)
     transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers, timeout=20) as client:
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url="http://jikko",
+        headers=headers,
+        timeout=20,
+        event_hooks={"response": [_is_described]},
+    ) as client:
         yield client
+
+
+async def _is_described(response: httpx.Response) -> None:
+    """Whatever a test asks for, the answer has a status that the description of the API has, faults of ours apart."""
+    operation, _ = ROUTER.find(response.request.method, response.request.url.path)
+    if operation is not None and response.status_code != 500:
+        described = DESCRIPTION["paths"][operation.path][operation.method.lower()]["responses"]
+        assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
 
 
 def api_of(
@@ -91,3 +111,47 @@ def api_of(
 def body(mode: str = "blocking", **inputs: Any) -> dict[str, Any]:
     """The body of a start."""
     return {"inputs": inputs, "user": "anna", "response_mode": mode}
+
+
+class Listener:
+    """A client that reads what comes until it hangs up."""
+
+    def __init__(self, application: Any, key: str, method: str, path: str, content: bytes = b"") -> None:
+        path, _, query = path.partition("?")
+        self.received = b""
+        self._content = content
+        self._left = asyncio.Event()
+        headers = {"host": "x", "authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [
+                (name.encode(), value.encode())
+                for name, value in (headers | {"content-type": "application/json"}).items()
+            ],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        self.served = asyncio.ensure_future(application(scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._content:
+            content, self._content = self._content, b""
+            return {"type": "http.request", "body": content, "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.received += message.get("body", b"")
+
+    async def leave(self) -> None:
+        """Hang up, and wait until nothing of the request is left."""
+        self._left.set()
+        async with asyncio.timeout(PATIENCE):
+            await self.served

@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.http.app import create_app
 from jikko.record import RunRecord
-from tests.http.scene import RUN, body
-from tests.runs.world import PATIENCE, World
+from tests.http.scene import RUN, Listener, api_of, body
+from tests.runs.held_store import HeldStore
+from tests.runs.world import PATIENCE, World, until
 
 pytestmark = pytest.mark.anyio
 
@@ -50,3 +52,39 @@ async def test_a_run_that_ends_while_a_client_attaches_is_told_to_its_end(
 
     assert told[-1]["event"] == "workflow_finished"
     assert told[-1]["data"]["outputs"] == {"out": "c"}
+
+
+async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_what_it_was_shown() -> None:
+    store = HeldStore()
+    world = World(store)
+    app = await world.chain()
+    process = world.process()
+    api = api_of(world, process)
+    application, key = create_app(api), await api.apps.issue_key(app.id)
+    run = await process.start(app)
+    run_id = run.record.owner.run_id
+    world.script.held = {"c"}
+    await until(lambda: world.script.ran["c"] == 1)
+    await run.committed()
+    client = Listener(application, key, "GET", f"/v1/workflow/{run_id}/events?user=anna")
+    await until(lambda: b"ping" in client.received)
+    # What is shown now is text: it tells no result, and need not be on the disk.
+    store.hold()
+    world.script.says = {"c": [f"piece {number} " for number in range(50)]}
+    world.script.let_go("c")
+    await until(lambda: b"piece 49" in client.received)
+
+    world.script.says, world.script.failing = {}, {"c"}
+    taking_over = asyncio.ensure_future(world.process().runs.control.take_over())
+    await until(lambda: store.held == 2)
+    store.let_go(newest_first=True)
+    await taking_over
+    ended = await world.ended(run_id)
+    async with asyncio.timeout(PATIENCE):
+        await client.served
+
+    assert len(await store.events(run_id)) < len(run.events)
+    last = json.loads(client.received.strip().split(b"\n\n")[-1].removeprefix(b"data: "))
+    assert (last["event"], last["data"]["status"]) == ("workflow_finished", ended.status)
+    assert client.received.count(b'"workflow_finished"') == 1
+    await world.close()

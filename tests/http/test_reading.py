@@ -47,6 +47,24 @@ def urls_in(value: Any) -> list[str]:
             return []
 
 
+async def test_all_that_is_wrong_with_the_filters_of_a_list_is_said_at_once(client: httpx.AsyncClient) -> None:
+    wrong = {
+        "status": "done",
+        "page": "0",
+        "limit": "x",
+        "created_at__before": "昨日",
+        "created_at__after": "2025-13-01",
+        "created_by_account": "ken@example.com",
+    }
+
+    answer = await client.get("/v1/workflows/logs", params=wrong)
+
+    assert answer.status_code == 400
+    for name in wrong:
+        assert f"{name}: " in answer.json()["message"]
+    assert "created_by_account: Account not found: ken@example.com" in answer.json()["message"]
+
+
 @pytest.mark.parametrize(
     "path", [f"{RUN}/{{}}", f"{RUN}/{{}}/node-executions", "/v1/workflow/{}/events?user=anna"], ids=lambda path: path
 )

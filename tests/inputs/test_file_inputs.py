@@ -102,7 +102,7 @@ async def test_what_is_refused_and_why(files: Files, raw: Any, message: str) -> 
     assert await refused(FileInputs(files, Web({})), raw) == message
 
 
-@pytest.mark.parametrize("owner", [{"app_id": "app-2"}, {"end_user_id": "user-2"}])
+@pytest.mark.parametrize("owner", [{"app_id": "app-2", "end_user_id": "user-of-2"}, {"end_user_id": "user-2"}])
 async def test_a_file_of_somebody_else_is_answered_like_one_that_does_not_exist(
     files: Files, owner: dict[str, str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from jikko.dsl.fields import Fields
 from jikko.engine.masked import MaskedVariables
 from jikko.errors import Problem
-from jikko.events import FormClosed, FormRequested
+from jikko.events import FormClosed, FormRequested, Turn
 from jikko.lang.variables import TextBudget, follow
 from jikko.nodes.contract import RunInfo, Variables
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
@@ -102,6 +102,7 @@ class FakeContext:
     node_id: str = "node"
     execution_id: str = "execution"
     idempotency_key: str = "run/node"
+    depth: int = 0
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class FakeContext:
         self.form: FormClosed | None = None
         self.requested_form: FormRequested | None = None
         self.is_nested: bool = False
+        self.turn: Turn | None = None
         self.at: float = 0.0
         self.said: list[tuple[str, str]] = []
         given = {"http": http, "files": files, "limits": limits or ValueLimits()}

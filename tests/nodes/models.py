@@ -26,11 +26,15 @@ class ScriptedModels:
     able: Abilities = field(default_factory=Abilities)
     requests: list[ModelRequest] = field(default_factory=list)
     missing: ModelFailure | None = None
+    context: int | None = None
 
     def abilities(self, provider: str, model: str) -> Abilities:
         if self.missing is not None:
             raise self.missing
         return self.able
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        return self.context
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         self.requests.append(request)

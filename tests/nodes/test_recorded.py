@@ -21,9 +21,11 @@ from jikko.nodes.registry import BY_TYPE
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.ports.models import Completion, ModelFailure
 from jikko.ports.sandbox import SandboxFailure
+from jikko.ports.tools import ParameterForm, ToolParameter
 from jikko.values import Json
 from tests.nodes.context import FakeContext, ScriptedHttp, fields, file
 from tests.nodes.models import MODEL, ScriptedModels
+from tests.nodes.tools import ScriptedTools, say
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +48,7 @@ _BOUNDARY: Final = re.compile("----FormBoundary[0-9a-f]{32}")
 class Sandbox:
     """Answers what it was given; a program ``fail`` fails."""
 
-    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = "") -> Json:
+    async def run_code(self, language: str, code: str, arguments: Mapping[str, Json], **_: Any) -> Json:
         if code == "fail":
             raise SandboxFailure("it broke")
         return {"key": arguments["key"]}
@@ -67,7 +69,8 @@ class Surroundings(FakeContext):
             "conversation": {"text": "before", "texts": ["one"]},
         }
         super().__init__(values, http=http, secrets=frozenset({"KEY"}) if secret else frozenset())
-        replaced: Any = {"models": models, "sandbox": Sandbox()}
+        self.tools = ScriptedTools([ToolParameter(name=name, form=form) for name, form in PARAMETERS])
+        replaced: Any = {"models": models, "sandbox": Sandbox(), "tools": self.tools}
         self.services = dataclasses.replace(self.services, **replaced)
         self.has_rounds = False
         self.begun: tuple[Mapping[str, Json], Mapping[str, Json] | None] | None = None
@@ -122,7 +125,7 @@ async def outcome(kind: str, data: Mapping[str, Json], key: str, *, secret: bool
         done = (done, variables)
     sent = [dataclasses.replace(request, headers=(), body=None) for request in http.requests]
     bodies = [repr(request.body) for request in http.requests]
-    everything = (done, sent, [request.headers for request in http.requests], bodies, models.requests)
+    everything = (done, sent, [request.headers for request in http.requests], bodies, models.requests, ctx.tools.calls)
     return Outcome(_without_chance((recorded, begun)), _without_chance(everything))
 
 
@@ -151,6 +154,8 @@ def case(operator: str, selector: list[str] = KEY, value: Json = REFERENCE) -> d
     return {"cases": [{"case_id": "yes", "logical_operator": "and", "conditions": [condition]}]}
 
 
+PARAMETERS: Final[tuple[tuple[str, ParameterForm], ...]] = (("text", "llm"), ("fail", "llm"), ("key", "form"))
+YES: Final = {"type": "constant", "value": "yes"}
 NAMED: Final = [{"variable": "key", "value_selector": KEY}, {"variable": "text", "value_selector": ["n", "text"]}]
 ITEMS: Final[list[Json]] = [
     {"variable_selector": ["conversation", "text"], "operation": "over-write", "input_type": "variable", "value": KEY},
@@ -219,6 +224,11 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
     ),
     ("start", {}),
     ("template-transform", {"template": "{{ key }}", "variables": NAMED}),
+    ("tool", say(tool_parameters={"text": {"type": "mixed", "value": f"It is {REFERENCE}."}})),
+    ("tool", say(tool_parameters={"text": {"type": "variable", "value": KEY}})),
+    ("tool", say(tool_configurations={"key": {"type": "variable", "value": KEY}})),
+    ("tool", say(tool_parameters={"text": {"type": "variable", "value": KEY}, "fail": YES})),
+    ("tool", say(tool_parameters={"text": {"type": "mixed", "value": f"«{REFERENCE}»"}, "fail": YES})),
     ("template-transform", {"template": "fail", "variables": NAMED}),
     ("variable-aggregator", {"variables": [["n", "missing"], KEY]}),
     (

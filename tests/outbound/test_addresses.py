@@ -60,6 +60,38 @@ async def test_of_several_addresses_only_those_allowed_are_tried() -> None:
         assert (await http.send(get(server.url("/", host="mixed.test")))).body == b"ok"
 
 
+async def test_an_answer_of_the_name_service_that_is_no_address_is_passed_over() -> None:
+    names = Names(odd=[["not an address", "127.0.0.1"]])
+    async with serving({"/": answer(b"ok")}) as server, client(resolve=names) as http:
+        assert (await http.send(get(server.url("/", host="odd.test")))).body == b"ok"
+
+
+async def test_a_name_of_an_ipv6_address_is_connected_to() -> None:
+    names = Names(six=[["::1"]])
+    async with serving({"/": answer(b"ok")}, host="::1") as server, client(allow=["::1"], resolve=names) as http:
+        assert (await http.send(get(server.url("/", host="six.test")))).body == b"ok"
+
+
+async def test_of_several_addresses_that_are_refused_the_first_is_named() -> None:
+    names = Names(both=[["10.0.0.1", "192.168.0.1"]])
+    async with client(resolve=names) as http:
+        with pytest.raises(HttpFailure, match=r"The address 10\.0\.0\.1 of"):
+            await http.send(get("http://both.test/"))
+
+
+async def test_a_name_of_a_refused_address_is_refused_before_a_connection_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Guard, "open_socket", lambda self, info: socket.socket(*info[:3]))
+    names = Names(trap=[["127.0.0.1"]])
+    async with serving({"/": answer()}) as server, client(allow=(), resolve=names) as http:
+        with pytest.raises(HttpFailure, match="may not be reached") as caught:
+            await http.send(get(server.url("/", host="trap.test")))
+
+    assert caught.value.kind == "address"
+    assert server.connections == 0
+
+
 async def test_a_name_that_is_rebound_is_judged_anew_for_each_connection() -> None:
     names = Names(rebound=[["10.0.0.1"], ["127.0.0.1"]])
     async with serving({"/": answer(b"ok", Connection="close")}) as server, client(resolve=names) as http:

@@ -360,6 +360,15 @@ async def test_what_never_ends_and_is_no_body_is_given_up_after_some_megabytes(a
     assert sent < 16_000_000
 
 
+async def test_a_long_head_that_comes_in_one_piece_with_its_body_is_read_whole() -> None:
+    headers = {f"X-{number}": f"{number}-" + "x" * 500 for number in range(20)}
+    async with serving({"/": answer("本文".encode(), **headers)}) as server, client() as http:
+        for _ in range(2):  # over a new connection, and over a kept one
+            response = await http.send(get(server.url("/")))
+            assert response.body == "本文".encode()
+            assert [response.header(name.lower()) for name in headers] == [*headers.values()]
+
+
 async def test_a_request_that_must_not_be_sent_twice_has_a_connection_of_its_own() -> None:
     async def closes_behind_its_answer(writer: asyncio.StreamWriter, request: Received) -> None:
         writer.write(answer(b"ok"))

@@ -117,10 +117,21 @@ def test_public_addresses_may_be_reached(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["example.com", "localhost", "1.2.3.4.5", "256.1.1.1.", "0x", "0xg", "1..2", "", "-1", "٣"]
+    "host",
+    ["example.com", "localhost", "1.2.3.4.5", "256.1.1.1.", "0xg", "1..2", "", "-1", "+1", "1_0", " 1", "08", "٣"],
 )
 def test_what_is_no_address_is_a_name(host: str) -> None:
-    assert as_address(host) is None or host == "0x"
+    assert as_address(host) is None
+
+
+@pytest.mark.parametrize("spelled", ["0x", "0X", "0x.0x.0x.0x", "00", "0"])
+def test_a_number_without_digits_is_zero_as_it_is_to_inet_aton(spelled: str) -> None:
+    assert as_address(spelled) == ipaddress.IPv4Address("0.0.0.0")
+
+
+def test_ten_is_no_octal_number_and_ten_behind_a_zero_is() -> None:
+    assert as_address("10.10.10.10") == ipaddress.IPv4Address("10.10.10.10")
+    assert as_address("010.010.010.010") == ipaddress.IPv4Address("8.8.8.8")
 
 
 def test_a_refusal_names_the_address_the_reason_and_the_setting() -> None:

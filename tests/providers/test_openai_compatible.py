@@ -64,7 +64,7 @@ async def test_a_streamed_answer_comes_piece_by_piece_and_as_a_whole() -> None:
 async def test_texts_that_come_together_are_told_together_when_there_is_much_to_do(
     busy: bool, joined: bool, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jikko.providers.models._BUSY", 1 if busy else 2)
+    monkeypatch.setattr("jikko.providers.models._BUSY_REQUESTS", 1 if busy else 2)
     came = asyncio.Event()
 
     async def answer(exchange: Exchange) -> None:

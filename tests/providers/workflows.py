@@ -10,8 +10,8 @@ import yaml
 
 from jikko.assemble import Assembly, assemble
 from jikko.events import Event, NodeAttempted, NodeFinished, RunFinished, TextChunk
+from jikko.runs.following.run_reader import RunReader
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_reader import RunReader
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from jikko.values import Json

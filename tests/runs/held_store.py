@@ -28,11 +28,11 @@ class HeldStore(MemoryRunStore):
         """Writes that wait."""
         return len(self._held)
 
-    def let_go(self) -> None:
-        """Do what waits, in the order of the calls, and hold nothing any more."""
+    def let_go(self, *, newest_first: bool = False) -> None:
+        """Do what waits, in the order of the calls, or in the opposite one, and hold nothing any more."""
         self._holds = False
         held, self._held = self._held, []
-        for batch, done in held:
+        for batch, done in reversed(held) if newest_first else held:
             self._write(batch, done)
 
     def append(self, batch: Append) -> "asyncio.Future[None]":

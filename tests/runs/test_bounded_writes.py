@@ -4,7 +4,7 @@ import pytest
 
 from jikko.events import RunFinished
 from jikko.ports.stores.run_store import Append
-from jikko.runs.run_log import MOST_EVENTS, RunLog
+from jikko.runs.run_log import MAX_APPEND_EVENTS, RunLog
 from tests.contract.runs import Draft, finished, node, started
 from tests.runs.held_store import HeldStore
 from tests.runs.world import end_of
@@ -20,7 +20,7 @@ async def test_what_waits_is_written_in_pieces_and_the_record_goes_with_them() -
     live.record.holder = "worker-1"
     store.hold()
     live.append([started()])
-    for _ in range(2 * MOST_EVENTS):
+    for _ in range(2 * MAX_APPEND_EVENTS):
         live.append([*node()])
     live.append([finished()])
     store.let_go()
@@ -28,7 +28,7 @@ async def test_what_waits_is_written_in_pieces_and_the_record_goes_with_them() -
     end = await end_of(live)
 
     assert isinstance(end, RunFinished)
-    assert max(len(append.events) for append in given) == MOST_EVENTS
+    assert max(len(append.events) for append in given) == MAX_APPEND_EVENTS
     assert [append.at for append in given] == [0, 1, 1001, 2001, 3001, 4001]
     assert [append.record.is_open for append in given] == [True] * 5 + [False]
     assert {append.record.holder for append in given[:-1]} == {"worker-1"}
@@ -44,7 +44,7 @@ async def test_so_is_a_run_whose_very_first_write_is_large() -> None:
     live = RunLog(store, Draft().record)
     live.record.holder = "worker-1"
 
-    live.append([started(), *(event for _ in range(MOST_EVENTS) for event in node()), finished()])
+    live.append([started(), *(event for _ in range(MAX_APPEND_EVENTS) for event in node()), finished()])
     await end_of(live)
 
     assert [len(append.events) for append in given] == [1000, 1000, 2]

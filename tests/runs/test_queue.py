@@ -85,8 +85,9 @@ async def test_a_run_that_waits_can_be_stopped_by_either_id(world: World) -> Non
     assert await process.runs.control.stop(app.id, other.record.owner.run_id, "anna")
 
     for run in (one, other):
-        assert (await end_of(run)).status == "stopped"
-        assert (await world.ended(run.record.owner.run_id)).status == "stopped"
+        ended, record = await end_of(run), await world.ended(run.record.owner.run_id)
+        assert ended.status == record.status == "stopped"
+        assert ended.error == record.error == "Workflow run was stopped by user anna."
     assert process.admission.queued() == 0
     assert not await process.runs.control.stop(app.id, one.record.owner.task_id, "anna")
     assert world.script.ran["a"] <= 1

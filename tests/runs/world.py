@@ -60,6 +60,8 @@ class Script:
     """What nodes put out as ``value``, instead of what the app says."""
     held: set[str] = field(default_factory=set)
     """Nodes that wait until they are let go."""
+    says: dict[str, list[str]] = field(default_factory=dict)
+    """Pieces of their ``value`` that nodes stream once they were let go; then they wait for good."""
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def node_class(self) -> type[Any]:
@@ -88,6 +90,10 @@ class Script:
         self.order.append(ctx.node_id)
         self._moved.set()
         while ctx.node_id in self.held:
+            await self.move()
+        for text in self.says.get(ctx.node_id, ()):
+            ctx.say("value", text)
+        while ctx.node_id in self.says:
             await self.move()
         if ctx.node_id in self.failing:
             raise NodeFailure(f"{ctx.node_id} broke", kind="TestError")

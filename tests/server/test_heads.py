@@ -70,10 +70,14 @@ class Client:
                 self.writer.write(piece)
                 await self.writer.drain()
 
+    async def whole(self) -> bytes:
+        """All that comes until the server closes."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._reader.read()
+
     async def heard(self) -> list[tuple[int, str]]:
         """All answers until the server closes: status, and body or code."""
-        async with asyncio.timeout(PATIENCE):
-            rest = await self._reader.read()
+        rest = await self.whole()
         answers = []
         while rest:
             head, _, rest = rest.partition(b"\r\n\r\n")

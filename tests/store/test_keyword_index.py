@@ -13,6 +13,7 @@ from jikko.events import RunResumed
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.keywords.blocks import candidates
 from jikko.store.sqlite.keywords.index import BLOCK
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, paused, started
 
@@ -199,6 +200,43 @@ async def test_many_large_texts_are_spread_over_batches(store: SqliteRunStore) -
 
     assert 0 < left < 64
     assert (await store.list_runs(LogQuery(app_id=APP, keyword="word word"))).total == 63
+
+
+# --- Which blocks are looked at ---
+
+
+def blocks(path: Path, keyword: str, most: int = 1000) -> list[int] | None:
+    with closing(sqlite3.connect(path / "jikko.db")) as connection:
+        return candidates(connection, keyword, most)
+
+
+async def test_a_rare_keyword_leads_to_the_blocks_of_its_runs_alone(store: SqliteRunStore, tmp_path: Path) -> None:
+    texts = {50: "needle", 51: "needle", 54: "needle", 120: "thimble", 126: "thimble"}
+    await add(store, [run(texts.get(key, "hay")) for key in range(1, 200)])
+    await fill(store)
+
+    assert blocks(tmp_path, "needle") == [50 // BLOCK, 54 // BLOCK]
+    assert blocks(tmp_path, "thimble") == [120 // BLOCK, 126 // BLOCK]  # of two neighbours
+    assert blocks(tmp_path, "nowhere") == []
+
+
+@pytest.mark.parametrize("first", [1, 101])
+async def test_a_keyword_in_most_runs_is_not_looked_up_wherever_it_begins(
+    store: SqliteRunStore, tmp_path: Path, first: int
+) -> None:
+    await add(store, [run("common" if key >= first else "hay") for key in range(1, 240)])
+    await fill(store)
+
+    assert blocks(tmp_path, "common") is None
+
+
+async def test_a_keyword_in_more_blocks_than_are_wanted_is_not_looked_up(store: SqliteRunStore, tmp_path: Path) -> None:
+    texts = dict.fromkeys(range(20, 200, 40), "needle")
+    await add(store, [run(texts.get(key, "hay")) for key in range(1, 240)])
+    await fill(store)
+
+    assert blocks(tmp_path, "needle", most=4) is None
+    assert blocks(tmp_path, "needle", most=5) == [key // BLOCK for key in texts]
 
 
 # --- Removing ---

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_dsl_file(file: Path) -> bytes:
-    """The text of a file, cut off behind one byte more than may be: too large a file is told as such, not read whole.
+    """The text of a file, cut off behind one byte more than allowed: a file that is too large is not read whole.
 
     Raises:
         OSError: It cannot be read.

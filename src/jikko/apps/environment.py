@@ -7,7 +7,7 @@ was set for the app in the data folder, and last the file itself. In each of the
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
@@ -58,13 +58,23 @@ def with_values(variables: Sequence[Variable], app: App, layers: Sequence[EnvLay
     return tuple(variable for variable, _ in with_places(variables, app, layers))
 
 
-def with_layers(variables: Iterable[Variable], app_name: str, layers: Sequence[EnvLayer]) -> tuple[Variable, ...]:
-    """As ``with_values``, of an app that need not be there, so that nothing is set for it.
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is known outside of a file whose app need not be there."""
 
-    Raises:
-        InvalidEnvironment: A value from outside is not of the variable's type.
-    """
-    return tuple(_with_value(variable, app_name, layers, {})[0] for variable in variables)
+    layers: Sequence[EnvLayer] = ()
+    """The first that has a value wins."""
+    stored: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """What was set in the data folder, by app and variable."""
+
+    def values_of(self, variables: Iterable[Variable], app_name: str) -> list[tuple[Variable, str]]:
+        """The variables with the values that hold; with each the place of its value, ``""`` for the file.
+
+        Raises:
+            InvalidEnvironment: A value from outside is not of the variable's type.
+        """
+        stored = self.stored.get(app_name, {})
+        return [_with_value(variable, app_name, self.layers, stored) for variable in variables]
 
 
 def with_places(variables: Iterable[Variable], app: App, layers: Sequence[EnvLayer]) -> list[tuple[Variable, str]]:

@@ -34,7 +34,7 @@ def hint_of(key: str) -> str:
 
 
 def checked_key(text: str) -> str:
-    """A key that somebody brings, without white space around it.
+    """A key from outside, without white space around it.
 
     Raises:
         InvalidParam: It is none. The message does not quote it.

@@ -98,7 +98,7 @@ class Apps:
             try:
                 app, version = await self._publish(text, document, name or document.name or source)
             except NameTaken:
-                # Somebody else has just made the app: this is a version of it.
+                # Another import has just made the app: this is a version of it.
                 continue
             if values:
                 await self._store.set_environment(app.id, values)
@@ -148,7 +148,7 @@ class Apps:
         return await self.publish(text, source=source)
 
     async def issue_key(self, app_id: str) -> str:
-        """Make an API key. It is told here and never again; only its digest is kept."""
+        """Make an API key. It is returned here and never again; only its digest is kept."""
         key = new_key()
         await self.add_key(app_id, key)
         return key
@@ -174,7 +174,7 @@ class Apps:
 
     @asynccontextmanager
     async def passing_key(self, app_id: str) -> AsyncIterator[str]:
-        """An API key that is gone at the end of the block: whoever has the data folder may act as any client.
+        """An API key that is gone at the end of the block: a process that has the data folder may act as any client.
 
         Raises:
             NotFound: The app was removed.

@@ -56,7 +56,7 @@ def check(text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: 
     problems = list(loaded.problems)
     if loaded.document is None:
         return Checked(source, None, None, tuple(problems))
-    # Compiled also when it cannot be run, so that the problems of its nodes are told along with the others.
+    # Compiled also when it cannot be run, so that the problems of its nodes are among the others.
     graph = compile_graph(loaded.document, node_classes, problems) if loaded.document.nodes else None
     unique = tuple(dict.fromkeys(problems))
     if any(problem.fatal for problem in unique):

@@ -4,8 +4,9 @@ from jikko.assemble.assembly import Assembly, assemble
 from jikko.assemble.backup import BackupTools, backup_tools
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
-from jikko.assemble.stores import sqlite_suffices
+from jikko.assemble.stores import sqlite_suffices, stored_values
 
 __all__ = [
     "Assembly",
@@ -15,8 +16,10 @@ __all__ = [
     "make_embedder",
     "make_models",
     "make_sandbox",
+    "mocks_of",
     "providers_of",
     "sandbox_limits",
     "sqlite_suffices",
+    "stored_values",
     "try_sandbox",
 ]

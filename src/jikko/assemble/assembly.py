@@ -15,6 +15,7 @@ from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
@@ -45,13 +46,15 @@ from jikko.ports.embeddings import Embedder
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
+from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.runs.retry import Retries
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
+from jikko.tools.service import ToolService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ class Assembly:
     embedder: Embedder
     app_speech: AppSpeech
     default_models: DefaultModels
+    tools: ToolService
     clock: Clock
 
 
@@ -106,10 +110,10 @@ async def assemble(
         in_memory: Keep nothing on disk: for one run of the command line.
         owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
             use it too, but brings an older database up to date only while no server has it.
-        environment: What ``${NAME}`` in the providers file stands for.
+        environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
-        look_seconds: After how long a run that is followed here is looked at though nobody told of a change.
+        look_seconds: After how long a run that is followed here is looked at though no hint of a change came.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
 
@@ -123,6 +127,7 @@ async def assemble(
     async with AsyncExitStack() as stack:
         stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
         stack.push_async_callback(stores.runs.close)
+        directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
             max_video=settings.upload_video,
@@ -136,10 +141,13 @@ async def assemble(
             clock=clock,
         )
         files = Files(stores.file_index, stores.blobs, signer, clock=clock)
-        ports = make_node_ports(settings, providers, files, stack, workers)
+        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
+        inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
+        ports, tools = make_node_ports(
+            settings, providers, directory, inner, files, stores.conversations, stack, workers, clock
+        )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
-        workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
         moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
@@ -211,5 +219,6 @@ async def assemble(
             embedder=embedder,
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
+            tools=tools,
             clock=clock,
         )

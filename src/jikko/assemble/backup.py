@@ -21,7 +21,7 @@ class BackupTools(NamedTuple):
     copy_files: Callable[[Path], int]
     """Copy the content of files that a folder does not have yet. Returns how many."""
     keep_private: Callable[[Path], None]
-    """Make the folder if it is missing, and close it to everybody but the owner."""
+    """Make the folder if it is missing, and close it to all but the owner."""
     holding: Callable[[Path], AbstractContextManager[object]]
     """Hold the folder as a server does, so that none serves it meanwhile. Raises ``InvalidSettings``: one does."""
 

@@ -1,5 +1,6 @@
 """Picks what nodes reach the world through."""
 
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -7,23 +8,41 @@ import msgspec
 
 from jikko.assemble.models import make_models
 from jikko.assemble.sandboxes import make_sandbox
+from jikko.assemble.tools import make_tools
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.errors import InvalidSettings
 from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
+from jikko.outbound.policy import parse_allow
+from jikko.ports.clock import Clock
+from jikko.ports.history import History
+from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.providers.fake import FakeModels
 from jikko.settings import Settings
+from jikko.tools.directory import ToolsDirectory
+from jikko.tools.service import ToolService
 from jikko.values import Json
 
 
 def make_node_ports(
-    settings: Settings, providers: Providers, files: Files, stack: AsyncExitStack, workers: int
-) -> NodePorts:
-    """Build the ports of nodes.
+    settings: Settings,
+    providers: Providers,
+    directory: ToolsDirectory,
+    inner: InnerWorkflows,
+    files: Files,
+    history: History,
+    stack: AsyncExitStack,
+    workers: int,
+    clock: Clock,
+) -> tuple[NodePorts, ToolService]:
+    """Build the ports of nodes, and the tools among them by themselves.
 
     Args:
+        directory: What the tools file says.
+        inner: Runs workflows that are called as tools.
+        history: What was said in conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -41,35 +60,56 @@ def make_node_ports(
     stack.push_async_callback(documents.close)
     models = FakeModels() if settings.fake_models else make_models(providers, app_share=settings.app_share)
     stack.push_async_callback(models.close)
-    return NodePorts(
+    tools = make_tools(
+        settings, directory, http=http, files=files, documents=documents, sandbox=sandbox, workflows=inner, clock=clock
+    )
+    stack.push_async_callback(tools.close)
+    ports = NodePorts(
         sandbox=sandbox,
         http=http,
         files=files,
         documents=documents,
         models=models,
+        history=history,
+        tools=tools,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,
             max_objects=settings.max_objects,
             max_numbers=settings.max_numbers,
             max_expanded=settings.max_expanded,
+            max_code_requests=settings.code_requests,
             max_http_text=settings.http_max_text,
             max_http_file=settings.http_max_file,
+            max_tool_text=settings.tool_max_text,
+            max_tool_files=settings.tool_max_files,
         ),
     )
+    return ports, tools
 
 
 def _http_client(settings: Settings) -> AiohttpClient:
+    return AiohttpClient(
+        allow=allowed_networks(settings.http_allow),
+        proxy=settings.http_proxy or None,
+        ssl_verify=settings.http_verify,
+        max_connections=max(1, settings.http_connections),
+        app_share=settings.app_share,
+    )
+
+
+def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
+    """The networks of the setting ``http_allow``.
+
+    Raises:
+        InvalidSettings: One is none.
+    """
+    networks = tuple(given)
     try:
-        return AiohttpClient(
-            allow=settings.http_allow,
-            proxy=settings.http_proxy or None,
-            ssl_verify=settings.http_verify,
-            max_connections=max(1, settings.http_connections),
-            app_share=settings.app_share,
-        )
+        parse_allow(networks)
     except ValueError as error:
         raise InvalidSettings(f"JIKKO_HTTP_ALLOW: {error}") from None
+    return networks
 
 
 def mocks_of(text: str) -> dict[str, dict[str, Json]]:

@@ -7,16 +7,22 @@ from jikko.errors import InvalidSettings
 from jikko.ports.sandbox import Sandbox
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.packages.installed import PackageFolder
 from jikko.sandbox.selftest import SelfTestLine, self_test
 from jikko.sandbox.unavailable import UnavailableSandbox
 from jikko.settings import Settings
 
 
 def make_sandbox(settings: Settings, workers: int = 1) -> Sandbox:
-    """The sandbox of this platform, for one of so many processes. Starts nothing."""
+    """The sandbox of this platform, for one of ``workers`` processes. Starts nothing."""
     if sys.platform != "linux":
         return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
-    return ForkServerSandbox(sandbox_limits(settings).for_worker(workers))
+    return ForkServerSandbox(sandbox_limits(settings).for_worker(workers), packages=package_folder(settings))
+
+
+def package_folder(settings: Settings) -> PackageFolder:
+    """Where packages for programs are installed."""
+    return PackageFolder(settings.packages_folder, load=settings.packages_load)
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:
@@ -43,4 +49,4 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
 
 async def try_sandbox(settings: Settings) -> list[SelfTestLine]:
     """Try each property of the sandbox in a real child. Needs Linux."""
-    return await self_test(sandbox_limits(settings))
+    return await self_test(sandbox_limits(settings), packages=package_folder(settings))

@@ -2,6 +2,7 @@
 
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -39,6 +40,8 @@ from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
+from jikko.store.sqlite.stored_environments import stored_environments
+from jikko.values import Json
 
 
 class Stores(NamedTuple):
@@ -103,6 +106,17 @@ def in_memory_stores() -> Stores:
         MemoryBlobs(),
         secrets.token_bytes(32),
     )
+
+
+def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
+    """What ``jikko apps env`` has set in the data folder, by app and variable. The folder need not be there.
+
+    Reads, and nothing else: the database of an earlier version stays one, and a server does not notice.
+
+    Raises:
+        StoreUnavailable: The database cannot be read.
+    """
+    return stored_environments(settings.database)
 
 
 def sqlite_suffices() -> bool:

@@ -39,7 +39,7 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
         raise click.ClickException(f"There is no backup of it: {error}") from None
     try:
         require_free(folder, source_id, tools.databases.folder_id_of_copy)
-        # Nobody may be served what is being replaced.
+        # What is being replaced must not be served.
         with tools.holding(folder):
             require_free(folder, source_id, tools.databases.folder_id_of_copy)
             copied = _copy(settings, tools, folder, source_id)
@@ -77,7 +77,7 @@ def _copy(settings: Any, tools: Any, folder: Path, source_id: str) -> int:
 
 
 def _copy_small(original: Path, copy: Path) -> None:
-    """Copy a file that its owner alone is to read, whoever reads the original."""
+    """Copy a file that only its owner can read, whatever the mode of the original."""
     from jikko.private import opener
 
     part = copy.with_name(f"{copy.name}.part")

@@ -1,4 +1,4 @@
-"""How errors end a command: a text for people, or JSON on standard error; told once, with an exit code of its own."""
+"""How errors end a command: a text for people, or JSON on standard error, once, with an exit code of its own."""
 
 import json
 import sys

@@ -10,13 +10,15 @@ from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.chat.chat import chat
 from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
-from jikko.cli.doctor import doctor
 from jikko.cli.failure import Commands
+from jikko.cli.health.doctor import doctor
+from jikko.cli.packages import packages
 from jikko.cli.providers import providers
 from jikko.cli.running.run import run
 from jikko.cli.runs.group import runs
 from jikko.cli.serve import serve
 from jikko.cli.terminal import color_wanted
+from jikko.cli.tools import tools
 from jikko.cli.unknown_variables import warn_of_unknown
 from jikko.cli.users import users
 
@@ -31,7 +33,10 @@ def cli(context: click.Context) -> None:
 
 
 apps.add_command(webhook_secret)
-for command in (serve, run, chat, check, show, apps, runs, users, callbacks, backup, providers, doctor):
+for command in (
+    *(serve, run, chat, check, show, apps, runs, users, callbacks),
+    *(backup, providers, tools, packages, doctor),
+):
     cli.add_command(command)
 
 

@@ -28,6 +28,14 @@ providers_option = click.option(
     default=None,
     help="A YAML file that says how to reach the providers of language models.",
 )
+tools_option = click.option(
+    "--tools",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="JIKKO_TOOLS",
+    show_envvar=True,
+    default=None,
+    help="A YAML file that says how to reach the tools that workflows name.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 

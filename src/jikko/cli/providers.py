@@ -74,7 +74,7 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
 
 
 async def _workflows(files: tuple[Path, ...], settings: Any) -> AsyncIterator[tuple[str, Any]]:
-    """Names of workflows and what they need; ``None`` for one that cannot be read, after that was said."""
+    """Names of workflows and what they need; ``None`` for one that cannot be read, after that was printed."""
     from jikko.apps.model_needs import needs_of
     from jikko.apps.versions import check
     from jikko.assemble import assemble

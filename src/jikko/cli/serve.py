@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from jikko.cli.apps.environment import env_of, env_options
-from jikko.cli.options import home_option, providers_option, run_async, settings_of
+from jikko.cli.options import home_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
 
 
@@ -41,6 +41,7 @@ from jikko.cli.running.mock_options import trial_options, trial_settings
 )
 @env_options
 @providers_option
+@tools_option
 @trial_options
 @click.option("--log-level", envvar="JIKKO_LOG_LEVEL", show_envvar=True, help="debug, info, warning or error.")
 @home_option

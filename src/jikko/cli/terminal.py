@@ -25,7 +25,7 @@ def is_live(environment: Mapping[str, str], stream: IO[Any] | None = None) -> bo
 
 
 def is_conversation() -> bool:
-    """Whether somebody can be asked: questions go to standard error, answers come from standard input."""
+    """Whether questions can be asked: they go to standard error, answers come from standard input."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -45,24 +45,24 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def cut(text: str, most: int) -> str:
-    """A text of at most so many columns; ``…`` stands for what is left out."""
-    if width(text) <= most:
+def cut(text: str, columns: int) -> str:
+    """A text, of at most ``columns`` columns; ``…`` stands for what is left out."""
+    if width(text) <= columns:
         return text
-    kept, room = [], most - 1
+    kept, room = [], columns - 1
     for character in text:
         room -= _width(character)
         if room < 0:
             break
         kept.append(character)
-    return "".join(kept) + "…" if most > 0 else ""
+    return "".join(kept) + "…" if columns > 0 else ""
 
 
-def tail(text: str, most: int) -> str:
-    """The end of a text, of at most so many columns; ``…`` stands for what is left out. As quick for a long text."""
-    return cut(text[: -most - 2 : -1], most)[::-1] if most > 0 else ""
+def tail(text: str, columns: int) -> str:
+    """The end of a text, as ``cut`` gives its beginning. It takes no longer for a long text."""
+    return cut(text[: -columns - 2 : -1], columns)[::-1] if columns > 0 else ""
 
 
 def padded(text: str, columns: int) -> str:
-    """A text with spaces behind it, up to so many columns."""
+    """A text with spaces behind it, up to ``columns`` columns."""
     return text + " " * max(0, columns - width(text))

@@ -11,14 +11,19 @@ def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> N
     Args:
         command: The whole command, whose options name variables, too.
     """
-    if not any(name.startswith("JIKKO_") for name in environment):
-        return  # help needs no settings then
-    from jikko.settings import unknown_variables
-
-    for name in unknown_variables(environment, set(_variables(command))):
+    for name in unknown(environment, command):
         click.echo(
             f"warning: nothing reads the environment variable {name}; docs/settings.md has those that are", err=True
         )
+
+
+def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]:
+    """The ``JIKKO_`` variables that nothing reads, each with a hint if something like it is read."""
+    if not any(name.startswith("JIKKO_") for name in environment):
+        return []  # help needs no settings then
+    from jikko.settings import unknown_variables
+
+    return list(unknown_variables(environment, set(_variables(command))))
 
 
 def _variables(command: click.Command) -> Iterator[str]:

@@ -49,7 +49,7 @@ class Alone:
 
     def hint(self, hint: Hint) -> None:
         if self._member is not None:
-            # Not at once: whoever tells is in the middle of something.
+            # Not at once: the caller is in the middle of something.
             asyncio.get_running_loop().call_soon(self._member.on_hint, hint)
 
     def _start(self, work: Coroutine[Any, Any, object]) -> None:

@@ -1,4 +1,4 @@
-"""The data folder is its owner's: nobody else reads what is in it."""
+"""The data folder: readable by its owner only."""
 
 import stat
 from pathlib import Path
@@ -11,10 +11,10 @@ _FILES: Final = ("jikko.db*", "signing.key*", "serve.lock", "backup.json")
 
 
 def keep_private(home: Path) -> None:
-    """Make the folder if it is missing, and close it, and what of Jikko's is in it, to everybody but the owner.
+    """Make the folder if it is missing, and close it, and what of Jikko's is in it, to all but the owner.
 
     A folder that is used for the first time and was there before, with other things in it, stays as open as it was; so
-    does one that everybody may write to (``/tmp``). The files in it are closed all the same. Blocks.
+    does one that all users may write to (``/tmp``). The files in it are closed all the same. Blocks.
 
     Raises:
         OSError: It cannot be made or read.

@@ -15,9 +15,9 @@ from jikko.private import make_folder, opener, tighten
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 2.0
-"""Seconds that are waited for whoever holds a data folder: an upgrade or a backup may be about to end."""
-_LOOK_AGAIN: Final = 0.05
+PATIENCE_SECONDS: Final = 2.0
+"""Seconds to wait for the holder of a data folder: an upgrade or a backup may be about to end."""
+_LOOK_SECONDS: Final = 0.05
 """Seconds until it is tried again."""
 
 
@@ -36,7 +36,7 @@ class Owner(msgspec.Struct, omit_defaults=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is no such process, as far as can be told: in another container there may be."""
+        """Whether there is no such process, as far as this container can see: in another one there may be."""
         if self.pid == os.getpid():
             return True
         try:
@@ -68,12 +68,12 @@ class Hold:
     def say(
         self, *, address: str | None = None, workers: Sequence[int] | None = None, grace: float | None = None
     ) -> None:
-        """Tell whoever finds the folder held; see ``Owner``. What is not given stays as it was said."""
+        """Set what a process reads that finds the folder held; see ``Owner``. What is not given stays as it was."""
         given = {"address": address, "workers": None if workers is None else list(workers), "grace": grace}
         self._owner = msgspec.structs.replace(
             self._owner, **{name: value for name, value in given.items() if value is not None}
         )
-        # It helps to read an error, no more: a full disk keeps nobody from serving.
+        # It helps to read an error, no more: a full disk must not keep a server from serving.
         with contextlib.suppress(OSError):
             self._file.truncate(0)
             self._file.write(msgspec.json.encode(self._owner).decode())
@@ -81,7 +81,7 @@ class Hold:
 
 
 @contextlib.contextmanager
-def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATIENCE) -> Iterator[Hold]:
+def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATIENCE_SECONDS) -> Iterator[Hold]:
     """Hold the data folder, which is made if it is missing, while the block lasts. Blocks.
 
     Args:
@@ -115,15 +115,15 @@ def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATI
 
 
 def owner_of(home: Path) -> Owner | None:
-    """Who holds a data folder at this moment; ``None``: nobody, as far as can be told.
+    """The process that holds a data folder at this moment; ``None``: none, as far as this machine can see.
 
-    Somebody who does not say who it is has the process id 0.
+    A holder that does not say who it is has the process id 0.
     """
     try:
         import fcntl
 
         with open(home / "serve.lock", encoding="utf-8") as file:
-            # Shared: two who look at once do not see each other, and whoever wants to hold it waits for as long.
+            # Shared: two that look at once do not see each other, and one that wants to hold it waits for as long.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _owner(home) or Owner(0, "a process")
@@ -133,21 +133,21 @@ def owner_of(home: Path) -> Owner | None:
 
 
 def _wait_for_lock(file: TextIO, home: Path, patience: float) -> None:
-    began, told = time.monotonic(), False
+    began, warned = time.monotonic(), False
     while not _lock(file, home):
         owner = _owner(home)
         are_left = owner is not None and bool(owner.workers) and owner.has_ended
         bound = max(patience, owner.grace) if owner is not None and are_left else patience
         if time.monotonic() - began >= bound:
             raise FolderInUse(home, "" if owner is None else str(owner))
-        if are_left and not told:
-            told = True
+        if are_left and not warned:
+            warned = True
             log.warning("%s, use the data folder %s; they may take up to %.0f s to end", owner, home, bound)
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _lock(file: TextIO, home: Path) -> bool:
-    """Take the lock, if nobody has it."""
+    """Take the lock, if no process has it."""
     try:
         import fcntl
     except ImportError:

@@ -36,7 +36,7 @@ class Hub:
         return self._membership.serving
 
     def connect(self, name: str, channel: Channel) -> None:
-        """There is a worker. It is told nothing before it has said that it is assembled."""
+        """A worker was started. It gets no message before it has sent ``Assembled``."""
         self._channels[name] = channel
 
     def disconnect(self, name: str) -> None:
@@ -58,8 +58,8 @@ class Hub:
             case Request(to=to, number=number, command=CountRequest(key=key)) if to == SUPERVISOR:
                 self._send([(sender, Response(to=sender, number=number, answer=self._count(key)))])
             case Request(to=to, number=number):
-                nobody = Response(to=sender, number=number, answer=None)
-                self._send([(to, message)] if to in self._membership else [(sender, nobody)])
+                no_holder = Response(to=sender, number=number, answer=None)
+                self._send([(to, message)] if to in self._membership else [(sender, no_holder)])
             case Response(to=to):
                 self._send([(to, message)])
             case Broadcast():

@@ -1,12 +1,12 @@
 """Which workers a server has, which takes over the runs of those that died, and which leads. Decides; does no I/O.
 
 =================  ==================================================================================================
-a worker           what it is told, and what is known of it
+a worker           what is sent to it, and what is known of it
 =================  ==================================================================================================
-assembled          ``TakeOver`` of its part of what nobody has, perhaps of nothing; all are told the ``Members``
-serving            it gets the orphaned runs of others; the oldest that serves is told to ``Lead``
-has taken over     nobody else is offered these runs again
-dead               all are told the ``Members``; its runs, and those that it had been told to take over and had not
+assembled          ``TakeOver`` of its part of what has no holder, perhaps of nothing; all get the ``Members``
+serving            it gets the orphaned runs of others; the oldest that serves gets ``Lead``
+has taken over     no other worker is offered these runs again
+dead               all get the ``Members``; its runs, and those that it was offered to take over and had not
                    yet, go in equal parts to those that serve; if there are none, to the next ones that assemble
 =================  ==================================================================================================
 
@@ -28,11 +28,11 @@ Outbox: TypeAlias = list[tuple[str, Message]]
 class _Worker:
     serves: bool = False
     taking_over: list[OrphanedRuns] = field(default_factory=list)
-    """What it was told to take over and has not yet, durably."""
+    """What it was offered to take over and has not yet, durably."""
 
 
 class Membership:
-    """The workers of one server that can be told something, oldest first."""
+    """The workers of one server that can get messages, oldest first."""
 
     def __init__(self, workers: int) -> None:
         """Args:
@@ -50,7 +50,7 @@ class Membership:
 
     @property
     def names(self) -> list[str]:
-        """Those that can be told something."""
+        """Those that can get messages."""
         return list(self._workers)
 
     @property

@@ -25,12 +25,12 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How many there are in all."""
     settings: dict[str, Any]
     """``Settings`` as JSON."""
-    files: list[str]
-    """DSL files to publish."""
+    files: list[str] | None
+    """DSL files to publish; ``None`` for a worker that publishes nothing, since another has."""
 
 
 class Members(msgspec.Struct, frozen=True, tag=True):
-    """The workers that can be told something. Whoever was among them and is no more has died."""
+    """The workers that can get messages. One that was among them and is no more has died."""
 
     names: list[str]
 
@@ -100,7 +100,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     to: str
     number: int
     answer: int | None
-    """``None``: there is nobody of that name, or it does not have the run."""
+    """``None``: there is no worker of that name, or it does not have the run."""
 
 
 class Broadcast(msgspec.Struct, frozen=True, tag=True):

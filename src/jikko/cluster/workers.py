@@ -37,7 +37,10 @@ _TRY_AGAIN_SECONDS = 0.5
 
 
 class WorkerCluster:
-    """Without the supervisor there is nobody to reach: then ``is_over`` is set, and the worker is to end."""
+    """The ``Cluster`` of one of several workers.
+
+    Without the supervisor no member can be reached: then ``is_over`` is set, and the worker is to end.
+    """
 
     def __init__(
         self, name: str, channel: Channel, messages: AsyncIterator[Message], *, patience: float = _PATIENCE_SECONDS
@@ -172,7 +175,7 @@ class WorkerCluster:
         self._has_begun.set()
 
     async def _tell_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
-        # Not before: if this process died, nobody would look for runs that still name who left them behind.
+        # Not before: if this process died, no member would look for runs that still name their dead holder.
         await taken.durable()
         self._channel.send(TookOver([orphans]))
 

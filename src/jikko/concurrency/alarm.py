@@ -1,4 +1,4 @@
-"""Waiting until something is due, where that may be told later than the waiting began."""
+"""Waiting until something is due, where that may become known after the waiting began."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,13 +14,13 @@ class Alarm:
         """
         self._clock = clock
         self._look_seconds = look_seconds
-        self._told: float | None = None
+        self._set_to: float | None = None
         self._moved = asyncio.Event()
 
     def set(self, at: float) -> None:
         """Something is due at a time, perhaps earlier than what is waited for. May be called at any time."""
-        if self._told is None or at < self._told:
-            self._told = at
+        if self._set_to is None or at < self._set_to:
+            self._set_to = at
             self._moved.set()
 
     async def wait(self, at: float | None) -> None:
@@ -30,7 +30,7 @@ class Alarm:
             at: ``None``: nothing is due that is known.
         """
         while True:
-            known = [moment for moment in (at, self._told) if moment is not None]
+            known = [moment for moment in (at, self._set_to) if moment is not None]
             seconds = min([moment - self._clock() for moment in known] + [self._look_seconds])
             if seconds <= 0:
                 break
@@ -40,4 +40,4 @@ class Alarm:
                     await self._moved.wait()
             except TimeoutError:
                 break
-        self._told = None
+        self._set_to = None

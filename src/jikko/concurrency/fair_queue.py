@@ -48,7 +48,7 @@ class FairQueue(Generic[T]):
         return True
 
     def next(self, rank: Callable[[str], int] | None = None) -> T | None:
-        """Take out the one whose turn it is; ``None`` if nobody waits whose owner does not rest.
+        """Take out the one whose turn it is; ``None`` if none waits whose owner does not rest.
 
         Args:
             rank: Owners of a lower rank have their turns first. It takes time in proportion to the owners that wait.

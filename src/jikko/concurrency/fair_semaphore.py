@@ -1,4 +1,4 @@
-"""Places for what only so many may do at once."""
+"""Places for what only a limited number may do at once."""
 
 import asyncio
 from collections import Counter
@@ -13,7 +13,7 @@ APP_SHARE: Final = 0.75
 
 
 def most_for_one_app(number: int, share: float) -> int:
-    """How many places of so many one app may have: its share, at least one, and not all of them unless that is 1.
+    """How many of all places one app may have: its share, at least one, and not all of them unless that is 1.
 
     What holds a place for long, such as a program in an endless loop, would else keep others waiting until it ends.
     """
@@ -24,7 +24,7 @@ class FairSemaphore:
     """A semaphore whose places are shared out among apps. Belongs to one event loop.
 
     A place that becomes free goes to the app that has the fewest, of several such apps to each in turn; within an app,
-    who came first has the first place. An app has no more than its share, also while nobody else wants any.
+    who came first has the first place. An app has no more than its share, also while no other app wants any.
     """
 
     def __init__(self, number: int, app_share: float = APP_SHARE) -> None:
@@ -48,7 +48,7 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def place(self, app_id: str) -> AsyncIterator[None]:
-        """Wait for a place, and keep it for the block. Whoever is cancelled while it waits leaves the queue."""
+        """Wait for a place, and keep it for the block. A task that is cancelled while it waits leaves the queue."""
         if self.is_free_for(app_id):
             self._take(app_id)
         else:
@@ -67,7 +67,7 @@ class FairSemaphore:
             if turn.came.cancelled():
                 self._turns.remove(app_id, turn)
             else:
-                # It was told that it has a place, and will not use it.
+                # It was given a place, and will not use it.
                 self._leave(app_id)
             raise
 
@@ -85,7 +85,7 @@ class FairSemaphore:
         if not self._held[app_id]:
             del self._held[app_id]
         while self._free and (turn := self._turns.next(rank=self._held.__getitem__)) is not None:
-            # Who was cancelled a moment ago stands in the queue until its task has been told.
+            # One that was cancelled a moment ago stands in the queue until its task has run.
             if not turn.came.cancelled():
                 self._take(turn.app_id)
                 turn.came.set_result(None)

@@ -1,4 +1,4 @@
-"""Work for many receivers side by side, in which a slow one holds up nobody but itself."""
+"""Work for many receivers side by side, in which a slow one holds up only itself."""
 
 import asyncio
 from collections import Counter
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class KeyedLimiter:
-    """Tasks of one process, each for a receiver: so many at once in all, and fewer for each receiver."""
+    """Tasks of one process, each for a receiver: at most ``total`` at once, and at most ``each`` for one receiver."""
 
-    def __init__(self, *, in_all: int = 256, each: int = 8) -> None:
-        self.in_all = in_all
+    def __init__(self, *, total: int = 256, each: int = 8) -> None:
+        self.total = total
         self.each = each
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._receivers: Counter[str] = Counter()
@@ -29,7 +29,7 @@ class KeyedLimiter:
         Returns:
             Whether it was begun.
         """
-        if name in self._tasks or len(self._tasks) >= self.in_all or self._receivers[receiver] >= self.each:
+        if name in self._tasks or len(self._tasks) >= self.total or self._receivers[receiver] >= self.each:
             return False
         self._receivers[receiver] += 1
         task = self._tasks[name] = asyncio.ensure_future(work())

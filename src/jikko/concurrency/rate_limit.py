@@ -29,7 +29,7 @@ class Rate(Protocol):
 
 
 class RequestRate:
-    """Lets so many requests through in any 60 seconds, for each key by itself. A ``Rate`` of one process."""
+    """Lets a number of requests through in any 60 seconds, for each key by itself. A ``Rate`` of one process."""
 
     def __init__(self, per_minute: int, *, timer: Callable[[], float] = time.monotonic) -> None:
         """Args:

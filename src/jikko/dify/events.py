@@ -99,7 +99,8 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
         case TextReplaced():
             return "text_replace", messages.TextReplaced(event.text)
         case NodeStarted():
-            return None if event.node_type in _CONTAINERS else ("node_started", _node_started(event))
+            untold = event.node_type in _CONTAINERS or event.icon is False
+            return None if untold else ("node_started", _node_started(event))
         case NodeFinished():
             return _node_finished(event)
         case NodeAttempted():
@@ -195,7 +196,13 @@ def _node_started(event: NodeStarted) -> messages.NodeStarted:
         created_at=int(event.at),
         iteration_id=iteration_id,
         loop_id=loop_id,
+        extras=icon_of(event),
     )
+
+
+def icon_of(event: NodeStarted) -> dict[str, Json]:
+    """The ``extras`` of a node that starts. Source: spec/tools.md §1.4."""
+    return {} if event.icon is None else {"icon": event.icon}
 
 
 def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
@@ -208,7 +215,7 @@ def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
 
 
 def _node_retry(event: NodeAttempted) -> messages.NodeRetry:
-    metadata = execution_metadata(event.usage, event.rounds, None)
+    metadata = execution_metadata(event.usage, event.rounds, None, event.metadata)
     return messages.NodeRetry(
         **_ended(event), error=event.error, execution_metadata=metadata, retry_index=event.attempt
     )

@@ -89,7 +89,7 @@ class ReasoningChunk(Struct):
 
 
 class NodeBegin(Struct, kw_only=True):
-    """A node execution, as far as its start is told."""
+    """A node execution, as the message of its start shows it."""
 
     id: str
     node_id: str
@@ -127,7 +127,7 @@ class NodeStartedBefore(NodeBegin, kw_only=True):
 
 
 class NodeFinishedBefore(NodeBegin, kw_only=True):
-    """A node had finished, or waits for a form, before the client came. What came of it is not told."""
+    """A node had finished, or waits for a form, before the client came. What came of it is not in the message."""
 
     process_data: None = None
     outputs: None = None
@@ -188,7 +188,7 @@ class ContainerCompleted(ContainerMessage, kw_only=True):
 
 
 class OpenForm(Struct):
-    """A form that somebody is to fill in."""
+    """A form for an end user to fill in."""
 
     form_id: str
     node_id: str
@@ -214,7 +214,7 @@ class PauseReason(OpenForm, tag_field="TYPE", tag="human_input_required"):
 
 
 class FormTimeout(Struct):
-    """Nobody submitted a form in time."""
+    """A form was not submitted in time."""
 
     node_id: str
     node_title: str

@@ -1,4 +1,4 @@
-"""What happened so far in a run that is still open, as a client that comes late is told it.
+"""The snapshot of a run that is still open: what happened so far, for a client that comes late.
 
 Source: Dify 1.15, spec/service-api.md §4.3, recordings human_input__approve.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jikko.dify import events as wire
+from jikko.dify import events as dify_events
 from jikko.dify.messages import NodeFinishedBefore, NodeStartedBefore
 from jikko.dify.turn_events import TurnEvents
 from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunStarted
@@ -21,7 +21,7 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
     began = log[0] if log and isinstance(log[0], RunStarted) else None
     messages: list[tuple[str, msgspec.Struct]] = []
     if began is not None:
-        messages.append(("workflow_started", wire.run_started(owner, began, "initial", with_time=True)))
+        messages.append(("workflow_started", dify_events.run_started(owner, began, "initial", with_time=True)))
     waiting = _waiting(log)
     for execution in node_executions(log):
         messages.append(("node_started", NodeStartedBefore(**_node(execution))))
@@ -32,10 +32,10 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
     if record.status == "paused":
         # Dify tells the form as the file has it here, references and all.
         forms = [_as_written(form) for form in waiting.values()]
-        messages += [("human_input_required", wire.form_requested(form)) for form in forms]
-        messages.append(("workflow_paused", wire.run_paused(record, forms)))
+        messages += [("human_input_required", dify_events.form_requested(form)) for form in forms]
+        messages.append(("workflow_paused", dify_events.run_paused(record, forms)))
     if began is None or began.turn is None:
-        return [wire.message(owner, name, data) for name, data in messages]
+        return [dify_events.message(owner, name, data) for name, data in messages]
     turn = TurnEvents(owner, began)
     for event in log:
         turn.note(event)

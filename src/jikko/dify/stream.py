@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from jikko.dify import events as wire
+from jikko.dify import events as dify_events
 from jikko.dify.turn_events import TurnEvents
 from jikko.events import (
     ContainerStarted,
@@ -67,11 +67,15 @@ class Messages:
         if self._turn is not None and isinstance(event, (RunPaused, RunResumed)):
             self._turn.note(event)
         if isinstance(event, RunPaused):
-            return [self._told("workflow_paused", wire.run_paused(self._paused(event), list(self._forms.values())))]
+            return [
+                self._frame_of(
+                    "workflow_paused", dify_events.run_paused(self._paused(event), list(self._forms.values()))
+                )
+            ]
         if isinstance(event, RunResumed) and self._started is not None:
-            started = wire.run_started(self._owner, self._started, "resumption")
+            started = dify_events.run_started(self._owner, self._started, "resumption")
             started.created_at = int(event.at)
-            return [self._told("workflow_started", started)]
+            return [self._frame_of("workflow_started", started)]
         if isinstance(event, NodeEvent):
             if isinstance(event, ContainerStarted) and event.hides_failed_rounds:
                 self._hiding.add(event.execution_id)
@@ -88,10 +92,10 @@ class Messages:
                 return [frame for part in shown for frame in self._frame(part)]
         return self._frame(event)
 
-    def _told(self, name: str, data: Struct) -> bytes:
+    def _frame_of(self, name: str, data: Struct) -> bytes:
         if self._turn is not None:
-            return wire.frame(self._turn.told(name, data))
-        return wire.frame(wire.message(self._owner, name, data))
+            return dify_events.frame(self._turn.told(name, data))
+        return dify_events.frame(dify_events.message(self._owner, name, data))
 
     def _paused(self, event: RunPaused) -> RunRecord:
         """The record as it was at the pause."""
@@ -101,6 +105,6 @@ class Messages:
 
     def _frame(self, event: Event) -> list[bytes]:
         if self._turn is not None:
-            return [wire.frame(message) for message in self._turn.of(self._record, event)]
-        message = wire.event_message(self._record, event)
-        return [] if message is None else [wire.frame(message)]
+            return [dify_events.frame(message) for message in self._turn.of(self._record, event)]
+        message = dify_events.event_message(self._record, event)
+        return [] if message is None else [dify_events.frame(message)]

@@ -10,9 +10,9 @@ ZIP_MAGIC: Final = b"PK"
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """The container of the old Office formats, and of encrypted new ones."""
 
-_MOST_BYTES: Final = 500 * 1024 * 1024
+_MAX_BYTES: Final = 500 * 1024 * 1024
 """Of all members, unpacked."""
-_MOST_MEMBERS: Final = 20_000
+_MAX_MEMBERS: Final = 20_000
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 
 
@@ -35,7 +35,7 @@ def check_zip(content: bytes) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):  # all are how it tells of a bad directory
         raise DocumentFailure("it is broken, or not of this format") from None
-    if len(members) > _MOST_MEMBERS or sum(member.file_size for member in members) > _MOST_BYTES:
-        raise DocumentFailure(f"it unpacks to more than {_MOST_BYTES >> 20} MiB or {_MOST_MEMBERS} parts")
+    if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > _MAX_BYTES:
+        raise DocumentFailure(f"it unpacks to more than {_MAX_BYTES >> 20} MiB or {_MAX_MEMBERS} parts")
     if any(member.flag_bits & 1 for member in members):
         raise DocumentFailure("it is encrypted with a password")

@@ -1,4 +1,4 @@
-"""Bytes to text, without being told how they are encoded."""
+"""Bytes to text of an unknown encoding."""
 
 import codecs
 from typing import Final

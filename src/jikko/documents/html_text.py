@@ -31,7 +31,7 @@ class _Blocks(HTMLParser):
         if tag in _HIDDEN:
             self._hidden.append(tag)
         elif tag == "body":
-            # Whatever was open before it, such as a head that nobody closed.
+            # Whatever was open before it, such as a head that is never closed.
             self._hidden.clear()
         if tag in _BLOCKS:
             self.end_block()

@@ -13,7 +13,7 @@ from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.documents.formats import format_of
 from jikko.ports.documents import DocumentFailure
 
-_MOST_DOCUMENTS: Final = 200
+_MAX_DOCUMENTS: Final = 200
 """After as many, a process is replaced: libraries leak."""
 _PIECE: Final = 1 << 18
 """Bytes of a text that are taken at a time."""
@@ -37,7 +37,7 @@ class DocumentLimits:
     """Bytes of text of one document."""
 
     def for_worker(self, workers: int) -> "DocumentLimits":
-        """The limits of one of so many processes: what holds for all together is shared out, rounded up."""
+        """The limits of one of ``workers`` processes: what holds for all together is shared out, rounded up."""
         return replace(self, max_processes=-(-self.max_processes // workers))
 
 
@@ -92,7 +92,7 @@ class DocumentProcesses:
         return await _Worker.start(self._limits)
 
     async def _release(self, worker: "_Worker") -> None:
-        if self._closed or worker.served >= _MOST_DOCUMENTS or not worker.is_usable():
+        if self._closed or worker.served >= _MAX_DOCUMENTS or not worker.is_usable():
             await worker.kill()
             return
         self._idle.append(worker)
@@ -173,7 +173,7 @@ class _Worker:
         return kind == b"T", "".join(pieces)
 
     def leave_after(self, seconds: float) -> None:
-        """Let it end by itself if nobody needs it."""
+        """Let it end by itself if it is not needed."""
         assert self._process.stdin is not None
         # It ends at the end of its input.
         self._leaving = asyncio.get_running_loop().call_later(seconds, self._process.stdin.close)

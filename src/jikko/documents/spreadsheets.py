@@ -24,7 +24,7 @@ def read_csv(content: bytes) -> str:
 
 
 def read_excel(content: bytes) -> str:
-    """Both formats of Excel, told apart by their first bytes: they are often named like each other."""
+    """Both formats of Excel, distinguished by their first bytes: they are often named like each other."""
     if content.startswith(ZIP_MAGIC):
         sheets = _xlsx_sheets(content)
     elif content.startswith(OLE_MAGIC):

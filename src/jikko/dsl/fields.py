@@ -166,7 +166,7 @@ def did_you_mean(wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
     import difflib
 
     word = str(wrong)
-    # Nobody mistypes a name of that length, and comparing it would take long.
+    # A name of that length is no typing error, and comparing it would take long.
     if len(word) > _MAX_WORD:
         return ""
     close = difflib.get_close_matches(word, [str(choice) for choice in choices], n=1)

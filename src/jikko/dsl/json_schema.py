@@ -41,7 +41,7 @@ class JsonSchema:
         extend: Any = jsonschema.validators.extend
         validator = extend(base, _keywords(cache(_matcher)))
         try:
-            # A registry of its own: by default other schemas would be fetched from wherever they are said to be.
+            # A registry of its own: by default other schemas would be fetched from the addresses that they name.
             self._validator = validator(_without_dialects(schema), registry=referencing.Registry())
         except RecursionError:
             raise BadSchema("it is nested too deeply") from None

@@ -12,8 +12,8 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.handles import check_handles
 from jikko.dsl.references import check_references
 from jikko.dsl.structure import check_paths, find_root, read_graph
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.dsl.variables import read_conversation, read_environment
-from jikko.dsl.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidDocument, Problem
 from jikko.values import Json
 
@@ -133,7 +133,7 @@ def _read_app(root: Json, problems: list[Problem], runnable: frozenset[str]) -> 
     if mode is None:
         if app.get("mode") in [*_OTHER_MODES] or not isinstance(file.get("workflow"), Mapping):
             return None
-        # Read on, so that what is wrong with the graph is told along with it.
+        # Read on, so that the problems of the graph are reported along with it.
         mode = "workflow"
     workflow = _block(file, "workflow", f"an app of the mode {mode!r} needs one")
     graph = _block(workflow, "graph", "a workflow needs one") if workflow.raw else workflow

@@ -4,7 +4,8 @@ Decided by shape, never by the version that a file states. Nothing is changed in
 
 Source: Dify 1.15, spec/dsl.md §10 and §10.1. Two repairs are made elsewhere: ``dsl.containers`` adds missing start
 nodes, ``dsl.conditions`` reads the old form of if-else. One is not made at all: a missing ``retry_config`` of an HTTP
-node stays missing, because Dify's engine takes it as "no retries", whatever its editor shows.
+node stays missing, because Dify's engine takes it as "no retries", whatever its editor shows. The settings of a tool
+are left as they are: what they mean depends on the node's version (``nodes.tools.given``).
 """
 
 import re
@@ -127,42 +128,6 @@ def _http_request(data: _Data) -> _Data:
     return {**data, "body": {**body, "data": content}}
 
 
-def _tool(data: _Data) -> _Data:
-    if data.get("provider_type") in ("builtin", "plugin"):
-        data = _changed(
-            data, "provider_id", by=lambda name: tool_provider(name) if isinstance(name, str) and name else name
-        )
-    settings = data.get("tool_configurations")
-    if not isinstance(settings, Mapping):
-        return data
-    plain: dict[str, Any] = {}
-    moved: dict[str, Any] = {}
-    for name, value in settings.items():
-        plain[name] = value
-        if not isinstance(value, Mapping):
-            continue
-        inner = value.get("value")
-        if _selects(inner) or _selects(value):
-            moved[name] = {"type": "constant", "value": inner if _selects(inner) else value}
-        elif value.get("type") in ("mixed", "variable", "constant") and "value" in value:
-            moved[name] = {"type": value["type"], "value": inner}
-            plain[name] = _as_template(inner) if value["type"] == "variable" else inner
-    if not moved:
-        return data
-    parameters = data.get("tool_parameters")
-    own = parameters if isinstance(parameters, Mapping) else {}
-    return {**data, "tool_configurations": plain, "tool_parameters": {**moved, **own}}
-
-
-def _selects(value: Json) -> bool:
-    """Whether a setting chooses a model or an app."""
-    return isinstance(value, Mapping) and ("app_id" in value or {"provider", "model", "model_type"} <= value.keys())
-
-
-def _as_template(selector: Json) -> Json:
-    return "{{#" + ".".join(map(str, selector)) + "#}}" if isinstance(selector, list) else selector
-
-
 def _human_input(data: _Data) -> _Data:
     def member(item: _Data) -> _Data:
         renamed: _Data = _renamed(item, "user_id", "reference_id")
@@ -210,5 +175,4 @@ _REPAIRS: Final[Mapping[str, Callable[[_Data], _Data]]] = {
     "iteration": _iteration,
     "knowledge-retrieval": _knowledge_retrieval,
     "parameter-extractor": _parameter_extractor,
-    "tool": _tool,
 }

@@ -11,9 +11,9 @@ from typing import Final
 from jikko.dsl.containers import add_body_starts, assign_containers
 from jikko.dsl.document import EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields, shown
-from jikko.dsl.paths import cycles, reached
 from jikko.dsl.repair import repair_node
 from jikko.dsl.suggestions import Suggestions
+from jikko.dsl.text.paths import cycles, reached
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES
 from jikko.errors import Problem
 

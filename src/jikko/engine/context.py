@@ -1,29 +1,26 @@
 """What a running node sees of its run."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
+from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
 from jikko.engine.rounds import Rounds
 from jikko.engine.state import Frame
-from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk
+from jikko.events import FormClosed, FormRequested, NodeStarted, ReasoningChunk, Turn
 from jikko.graph.compiled import CompiledNode
 from jikko.lang.variables import TextBudget
 from jikko.nodes.contract import RoundOutcome, RunInfo, Values, Variables
 from jikko.ports.node_ports import NodePorts
 from jikko.values import Json, Selector
 
-if TYPE_CHECKING:
-    from jikko.engine.runner import Runner
-
 
 class NodeContext:
     """The ``ContainerContext`` of one execution (and so the ``Context``). It is its own ``Variables``."""
 
-    __slots__ = ("_budget", "_frame", "_node", "_recorded", "_runner", "_started", "get")
+    __slots__ = ("_budget", "_frame", "_loop", "_node", "_recorded", "_started", "get")
 
-    def __init__(self, runner: "Runner", frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
-        self._runner = runner
+    def __init__(self, loop: RunLoop, frame: Frame, node: CompiledNode, started: NodeStarted) -> None:
+        self._loop = loop
         self._frame = frame
         self._node = node
         self._started = started
@@ -46,7 +43,7 @@ class NodeContext:
 
     @property
     def recorded(self) -> Variables:
-        secrets = self._runner.state.graph.secrets
+        secrets = self._loop.state.graph.secrets
         if not secrets:
             return self
         if self._recorded is None:
@@ -56,11 +53,11 @@ class NodeContext:
 
     @property
     def run(self) -> RunInfo:
-        return self._runner.info
+        return self._loop.info
 
     @property
     def services(self) -> NodePorts:
-        return self._runner.services
+        return self._loop.services
 
     @property
     def node_id(self) -> str:
@@ -73,36 +70,44 @@ class NodeContext:
     @property
     def idempotency_key(self) -> str:
         path = "".join(f"/{entry.node_id}.{entry.index}" for entry in self._started.rounds)
-        return f"{self._runner.info.run_id}{path}/{self._node.id}"
+        return f"{self._loop.info.run_id}{path}/{self._node.id}"
 
     @property
     def form(self) -> FormClosed | None:
-        return self._runner.state.answers.get(self.execution_id)
+        return self._loop.state.answers.get(self.execution_id)
 
     @property
     def requested_form(self) -> FormRequested | None:
-        return self._runner.state.forms.get(self.execution_id)
+        return self._loop.state.forms.get(self.execution_id)
+
+    @property
+    def turn(self) -> Turn | None:
+        return self._loop.state.turn
 
     @property
     def is_nested(self) -> bool:
         return bool(self._frame.rounds)
 
+    @property
+    def depth(self) -> int:
+        return self._loop.state.depth
+
     def now(self) -> float:
-        return self._runner.recorder.clock()
+        return self._loop.events.clock()
 
     def say(self, name: str, text: str) -> None:
         # Text of nodes in containers is shown when the container's value is. Source: spec/events.md §4.
-        if not self._started.rounds and not self._runner.has_ended:
-            self._runner.recorder.show(self._runner.state.release.streamed((self._node.id, name), text))
-            self._runner.recorder.flush()
+        if not self._started.rounds and not self._loop.has_ended:
+            self._loop.events.show(self._loop.state.release.streamed((self._node.id, name), text))
+            self._loop.events.flush()
 
     def think(self, text: str, *, final: bool = False) -> None:
-        if self._started.rounds or self._runner.has_ended:
+        if self._started.rounds or self._loop.has_ended:
             return
-        if self._runner.state.release.shows_reasoning(self._node.id):
+        if self._loop.state.release.shows_reasoning(self._node.id):
             event = ReasoningChunk(at=self.now(), node_id=self._node.id, text=text, final=final)
-            self._runner.recorder.emit(event)
-            self._runner.recorder.flush()
+            self._loop.events.emit(event)
+            self._loop.events.flush()
 
     def begin(
         self,
@@ -112,17 +117,17 @@ class NodeContext:
         variables: Mapping[str, Json] | None = None,
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        return Rounds(self._runner).begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
+        return Rounds(self._loop).begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
 
     @property
     def has_rounds(self) -> bool:
-        return Rounds(self._runner).has_begun(self.execution_id)
+        return Rounds(self._loop).has_begun(self.execution_id)
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        Rounds(self._runner).announce(self.execution_id, index, variables)
+        Rounds(self._loop).announce(self.execution_id, index, variables)
 
     async def give_way(self) -> None:
-        await Rounds(self._runner).give_way()
+        await Rounds(self._loop).give_way()
 
     async def run_round(
         self,
@@ -132,4 +137,4 @@ class NodeContext:
         is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
         self._budget = self._recorded = None
-        return await Rounds(self._runner).run(self.execution_id, index, variables, collect, is_last)
+        return await Rounds(self._loop).run(self.execution_id, index, variables, collect, is_last)

@@ -12,14 +12,14 @@ from jikko.ports.clock import Clock
 class EventBuffer:
     """The events of one run on their way out. Those of a burst leave together, when it is over."""
 
-    __slots__ = ("_buffer", "_journal", "_owed", "_paid", "_state", "clock", "holds", "on_text")
+    __slots__ = ("_buffer", "_durable", "_journal", "_required", "_state", "clock", "holds", "on_text")
 
     def __init__(self, state: RunState, journal: Journal, clock: Clock) -> None:
         self._state = state
         self._journal = journal
         self._buffer: list[Event] = []
-        self._owed = self._paid = 0
-        """What is to be durable before a node acts on the world outside, counted; how much of it is."""
+        self._required = self._durable = 0
+        """How many events had to become durable before a node acts on the world outside; how many of them are."""
         self.clock = clock
         self.holds = False
         """Whether a burst is under way, so that events wait for its end."""
@@ -35,10 +35,10 @@ class EventBuffer:
         if after:
             self.show(after)
 
-    def emit_owed(self, event: Event) -> None:
-        """``emit``, for what is to be durable before a node acts on the world outside."""
+    def emit_durable(self, event: Event) -> None:
+        """``emit``, for an event behind which the durability barrier stands: no node acts before it is durable."""
         self.emit(event)
-        self._owed += 1
+        self._required += 1
 
     def begin(self, first: Iterable[Event]) -> None:
         """Emit what begins a run, or lets it go on: then another process may do so too, until it is in the log."""
@@ -46,20 +46,21 @@ class EventBuffer:
             if isinstance(event, RunStarted):
                 self.emit(event)
             else:
-                self.emit_owed(event)
+                self.emit_durable(event)
 
-    async def settle(self) -> None:
-        """Wait until what is owed is durable: neither a crash nor another process makes a node act again, or otherwise.
+    async def durability_barrier(self) -> None:
+        """Wait until all events of ``emit_durable`` are durable, so that no crash and no other process makes a node act
+        again, or otherwise.
 
         Raises:
             JikkoError: See ``Journal.settled``.
         """
-        owed = self._owed
-        if owed > self._paid:
+        required = self._required
+        if required > self._durable:
             self.flush()
             await self._journal.settled()
             # Behind the wait, so that nodes beside this one wait, too.
-            self._paid = max(self._paid, owed)
+            self._durable = max(self._durable, required)
 
     def show(self, chunks: Sequence[Chunk]) -> None:
         """Note pieces of text."""

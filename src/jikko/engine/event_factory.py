@@ -21,6 +21,7 @@ from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
 from jikko.lang.variables import TextTooLong
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
+from jikko.ports.node_ports import NodePorts
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ def about(started: NodeStarted, at: float) -> dict[str, Any]:
     }
 
 
-def started(node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float) -> NodeStarted:
+def started(
+    node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float, services: NodePorts
+) -> NodeStarted:
     """A node begins to run, for the first time."""
     return NodeStarted(
         at=at,
@@ -53,6 +56,7 @@ def started(node: CompiledNode, index: int, predecessor: str | None, rounds: Rou
         index=index,
         predecessor=predecessor,
         rounds=rounds,
+        icon=node.node.icon(services) if node.has_icon else None,  # type: ignore[attr-defined]
     )
 
 
@@ -126,6 +130,7 @@ def attempted(started: NodeStarted, failure: NodeFailure, attempt: int, *, at: f
         process_data=dict(failure.process_data),
         outputs=dict(failure.outputs),
         usage=failure.usage,
+        metadata=dict(failure.metadata),
     )
 
 

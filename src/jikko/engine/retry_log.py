@@ -69,7 +69,7 @@ def _top_of(graph: CompiledGraph, node_id: str) -> str:
     return node_id
 
 
-def prefix(
+def begin_retry_log(
     graph: CompiledGraph, log: Sequence[Event], started: RunStarted, of_run: str, from_nodes: Sequence[str]
 ) -> list[Event]:
     """The first events of a run that takes over what another one did.

@@ -3,45 +3,26 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jikko.engine.event_factory import about, round_outcome
+from jikko.engine.loop import BodyRun, RunLoop
 from jikko.engine.state import ContainerState, Frame
 from jikko.events import ContainerStarted, RoundFinished, RoundStarted
 from jikko.nodes.contract import NodeFailure, RoundOutcome, Values
 from jikko.values import Json
 
-if TYPE_CHECKING:
-    from jikko.engine.runner import Runner
-
-
-class BodyRun:
-    """A body under way: its tasks, and whoever waits for it to end."""
-
-    __slots__ = ("future", "tasks")
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[None] | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    def cancel(self) -> None:
-        """Cancel its nodes, but not the one that asks for it."""
-        current = asyncio.current_task()
-        for task in list(self.tasks):
-            if task is not current:
-                task.cancel()
-
 
 class Rounds:
     """The ``ContainerContext`` methods of all containers of one run.
 
-    Made for a call and not kept: what knows its runner and is known to it would be left to the garbage collector.
+    Made for a call and not kept: what knows the loop and is known to it would be left to the garbage collector.
     """
 
-    __slots__ = ("_runner",)
+    __slots__ = ("_loop",)
 
-    def __init__(self, runner: "Runner") -> None:
-        self._runner = runner
+    def __init__(self, loop: RunLoop) -> None:
+        self._loop = loop
 
     def begin(
         self,
@@ -52,9 +33,9 @@ class Rounds:
         hides_failed_rounds: bool,
     ) -> Mapping[str, Json]:
         """See ``ContainerContext.begin``."""
-        container = self._runner.state.containers[execution_id]
+        container = self._loop.state.containers[execution_id]
         if container.started is None:
-            self._runner.recorder.emit(
+            self._loop.events.emit(
                 ContainerStarted(
                     **self._about(execution_id),
                     length=length,
@@ -68,22 +49,22 @@ class Rounds:
 
     def has_begun(self, execution_id: str) -> bool:
         """See ``ContainerContext.has_rounds``."""
-        state = self._runner.state
+        state = self._loop.state
         return bool(state.containers[execution_id].finished) or (execution_id, 0) in state.frames
 
     def announce(self, execution_id: str, index: int, variables: Mapping[str, Json] | None) -> None:
         """See ``ContainerContext.announce_round``."""
-        container = self._runner.state.containers[execution_id]
-        if index not in container.finished and (execution_id, index) not in self._runner.state.frames:
-            self._runner.recorder.emit(
+        container = self._loop.state.containers[execution_id]
+        if index not in container.finished and (execution_id, index) not in self._loop.state.frames:
+            self._loop.events.emit(
                 RoundStarted(**self._about(execution_id), round=index, variables=dict(variables or {}))
             )
 
     async def give_way(self) -> None:
         """See ``ContainerContext.give_way``."""
-        if self._runner.slice.is_over:
-            self._runner.recorder.flush()
-            await self._runner.slice.give_way()
+        if self._loop.slice.is_over:
+            self._loop.events.flush()
+            await self._loop.slice.give_way()
 
     async def run(
         self,
@@ -94,23 +75,23 @@ class Rounds:
         is_last: Callable[[Values, bool], bool] | None,
     ) -> RoundOutcome:
         """See ``ContainerContext.run_round``."""
-        container = self._runner.state.containers[execution_id]
+        container = self._loop.state.containers[execution_id]
         known = container.finished.get(index)
         if known is not None:
             return round_outcome(known)
         self.announce(execution_id, index, variables)
-        frame = self._runner.state.frames[execution_id, index]
-        body = self._runner.bodies[id(frame)] = BodyRun()
+        frame = self._loop.state.frames[execution_id, index]
+        body = self._loop.bodies[id(frame)] = BodyRun()
         began = time.perf_counter()
         try:
-            self._runner.resume(frame)
-            self._runner.go_on()
-            if not self._runner.is_over(frame):
+            self._loop.resume(frame)
+            self._loop.go_on()
+            if not frame.is_over:
                 body.future = asyncio.get_running_loop().create_future()
                 await body.future
-                self._runner.slice.begin()
+                self._loop.slice.begin()
         finally:
-            del self._runner.bodies[id(frame)]
+            del self._loop.bodies[id(frame)]
             body.cancel()
         return self._close_round(container, frame, execution_id, index, collect, is_last, began)
 
@@ -143,8 +124,8 @@ class Rounds:
             ended=frame.ended,
             last=last,
         )
-        self._runner.recorder.emit(event)
+        self._loop.events.emit(event)
         return round_outcome(event)
 
     def _about(self, execution_id: str) -> dict[str, Any]:
-        return about(self._runner.state.starts[execution_id], self._runner.recorder.clock())
+        return about(self._loop.state.starts[execution_id], self._loop.events.clock())

@@ -14,13 +14,13 @@ from typing import Literal
 import msgspec
 
 from jikko.concurrency.loop_share import LoopShare, Slice
-from jikko.engine import event_factory as outcomes
+from jikko.engine import event_factory
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
-from jikko.engine.rounds import BodyRun
+from jikko.engine.loop import BodyRun
 from jikko.engine.state import Frame, RunState
 from jikko.errors import JikkoError
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RunFinished, RunPaused
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Runner:
-    """One run, from where its state is until it ends, is stopped or is parked."""
+    """The ``RunLoop`` of one run, from where its state is until it ends, is stopped or is parked."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Runner:
         guard: Looks at the text that is shown.
         """
         self.state = state
-        self.recorder = EventBuffer(state, journal, clock)
+        self.events = EventBuffer(state, journal, clock)
         self.info = info
         self.services = services
         self._limits = limits
@@ -63,7 +63,7 @@ class Runner:
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
         state.release.room = services.limits.max_expanded
         self.slice = Slice(share or LoopShare(), info.app_id)
-        self._guarded = None if guard is None else GuardedText(guard, state, self.recorder)
+        self._guarded = None if guard is None else GuardedText(guard, state, self.events)
         self._done: asyncio.Future[None] | None = None
         """There once the run has to be waited for."""
         self._last: RunFinished | RunPaused | None = None
@@ -72,7 +72,7 @@ class Runner:
         self._ended = False
         self._pausing = False
         self._answers: dict[str, FormClosed] = {}
-        """Forms that were closed, to be told when their nodes run again."""
+        """Forms that were closed, by execution; their events follow when their nodes run again."""
 
     @property
     def has_ended(self) -> bool:
@@ -93,9 +93,9 @@ class Runner:
             The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
         """
         self._answers |= {answer.execution_id: answer for answer in answers}
-        self.recorder.begin(first)
+        self.events.begin(first)
         self._begun = True
-        reason = outcomes.poisoned(self.state, self._limits.max_recoveries)
+        reason = event_factory.poisoned(self.state, self._limits.max_recoveries)
         if reason is not None:
             self._end("failed", reason)
         else:
@@ -145,7 +145,7 @@ class Runner:
         """Stop running without ending the run, and say so in the log: the next process goes on from it."""
         if not self._ended:
             if self._begun:
-                self.recorder.emit(outcomes.parked(self.state, self._clock()))
+                self.events.emit(event_factory.parked(self.state, self._clock()))
             self._finish(None)
 
     def lost(self) -> None:
@@ -175,9 +175,9 @@ class Runner:
 
     def go_on(self) -> None:
         """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""
-        if self.recorder.holds or self._ended:
+        if self.events.holds or self._ended:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
-        self.recorder.holds = True
+        self.events.holds = True
         count = 0
         try:
             while self._queue and not self._ended:
@@ -189,10 +189,10 @@ class Runner:
                     break
                 self._start(*self._queue.popleft())
         finally:
-            self.recorder.holds = False
+            self.events.holds = False
         if not self._ended and not self._queue:
             self._end_if_over()
-        self.recorder.flush()
+        self.events.flush()
 
     def _next_needs_place(self) -> bool:
         node = self._queue[0][0].body.nodes[self._queue[0][1]]
@@ -206,11 +206,11 @@ class Runner:
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
         else:
-            event = outcomes.started(node, self.state.index + 1, predecessor, frame.rounds, now)
-        self.recorder.emit(event)
+            event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, self.services)
+        self.events.emit(event)
         answer = self._answers.pop(event.execution_id, None)
         if answer is not None:
-            self.recorder.emit_owed(answer)
+            self.events.emit_durable(answer)
         execution = again or event
         context = NodeContext(self, frame, node, execution)
         began = time.perf_counter() - max(0.0, now - execution.at)
@@ -235,7 +235,7 @@ class Runner:
         except NodeFailure as failure:
             self._node_ended(frame, node, self._failed(node, started, failure, began))
         except Exception as error:
-            self._node_ended(frame, node, self._failed(node, started, outcomes.unexpected(node, error), began))
+            self._node_ended(frame, node, self._failed(node, started, event_factory.unexpected(node, error), began))
         else:
             run.close()
             return False
@@ -248,9 +248,9 @@ class Runner:
         self.slice.begin()
         if node.effects:
             try:
-                await self.recorder.settle()
+                await self.events.durability_barrier()
             except JikkoError:
-                # The run is not this process's any more; whoever has it runs the node.
+                # The run is not this process's any more; its new holder runs the node.
                 self._running -= node.body is None
                 return
         while True:
@@ -263,7 +263,7 @@ class Runner:
             except NodeFailure as error:
                 failure = error
             except Exception as error:
-                failure = outcomes.unexpected(node, error)
+                failure = event_factory.unexpected(node, error)
             else:
                 self._running -= node.body is None
                 self._node_ended(frame, node, self._succeeded(node, started, result, began))
@@ -292,11 +292,11 @@ class Runner:
 
     def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
         announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
-        return outcomes.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
+        return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _failed(self, node: CompiledNode, started: NodeStarted, failure: NodeFailure, began: float) -> NodeFinished:
         announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
-        return outcomes.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
+        return event_factory.failed(node, started, failure, at=self._clock(), elapsed=elapsed, announced=announced)
 
     def _is_announced(self, node: CompiledNode, started: NodeStarted) -> bool:
         container = None if node.body is None else self.state.containers.get(started.execution_id)
@@ -304,8 +304,8 @@ class Runner:
 
     def _attempted(self, started: NodeStarted, failure: NodeFailure, attempt: int, began: float) -> None:
         elapsed = time.perf_counter() - began
-        self.recorder.emit(outcomes.attempted(started, failure, attempt, at=self._clock(), elapsed=elapsed))
-        self.recorder.flush()
+        self.events.emit(event_factory.attempted(started, failure, attempt, at=self._clock(), elapsed=elapsed))
+        self.events.flush()
 
     def _suspended(
         self, frame: Frame, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
@@ -319,34 +319,34 @@ class Runner:
             return
         self._pausing = True
         if started.execution_id not in self.state.waiting:
-            self.recorder.emit(outcomes.suspended(started, pause, self._clock()))
+            self.events.emit(event_factory.suspended(started, pause, self._clock()))
 
     def _node_ended(self, frame: Frame, node: CompiledNode, event: NodeFinished) -> None:
         if self._ended or frame.closed:
             return
         already_due = len(frame.due)
         if node.effects:
-            self.recorder.emit_owed(event)
+            self.events.emit_durable(event)
         else:
-            self.recorder.emit(event)
+            self.events.emit(event)
         if event.status == "failed":
             self._frame_failed(frame)
             return
         if frame.failure is not None or (self._pausing and frame is self.state.top):
             return  # In a pause what became ready stays due; it is started when the run is resumed.
         if self.state.index > self._limits.max_steps:
-            self._end("stopped", outcomes.too_many_steps(self.state.index, self._limits.max_steps))
+            self._end("stopped", event_factory.too_many_steps(self.state.index, self._limits.max_steps))
             return
         for position in range(already_due, len(frame.due)):
             target, predecessor = frame.due[position]
             self._queue.append((frame, target, predecessor, None))
         waiting = self.bodies.get(id(frame))
-        if waiting is not None and waiting.future is not None and self.is_over(frame) and not waiting.future.done():
+        if waiting is not None and waiting.future is not None and frame.is_over and not waiting.future.done():
             waiting.future.set_result(None)
 
     def _frame_failed(self, frame: Frame) -> None:
         """A node failed and nothing handles it: its frame is over."""
-        if frame is self.state.top and not self.recorder.holds:
+        if frame is self.state.top and not self.events.holds:
             self._end("failed", frame.failure)
             return
         body = self.bodies.get(id(frame))
@@ -355,21 +355,16 @@ class Runner:
             if body.future is not None and not body.future.done():
                 body.future.set_result(None)
 
-    @staticmethod
-    def is_over(frame: Frame) -> bool:
-        """Whether nothing more happens in a frame."""
-        return frame.failure is not None or not (frame.due or frame.open)
-
     # Ends of the run.
 
     def _end_if_over(self) -> None:
         top = self.state.top
         if top.failure is not None:
-            # Told only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
+            # Ended only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
             # at the same time.
             self._end("failed", top.failure)
         elif self.state.waiting and not self._running and top.open.keys() <= self.state.waiting.keys():
-            self._finish(outcomes.paused(self.state, self._clock()))
+            self._finish(event_factory.paused(self.state, self._clock()))
         elif top.due or top.open:
             pass
         elif self._guarded is not None and not self._guarded.is_settled:
@@ -378,15 +373,15 @@ class Runner:
             self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 
     def _end(self, status: Literal["succeeded", "failed", "stopped", "partial-succeeded"], error: str | None) -> None:
-        self._finish(outcomes.ended(self.state, status, error, self._clock()))
+        self._finish(event_factory.ended(self.state, status, error, self._clock()))
 
     def _finish(self, event: RunFinished | RunPaused | None) -> None:
         if event is not None:
-            self.recorder.emit(event)
+            self.events.emit(event)
         self._ended = True
         self._last = event
         self._queue.clear()
-        self.recorder.flush()
+        self.events.flush()
         if self._guarded is not None:
             self._guarded.cancel()
         for waiting in list(self.bodies.values()):
@@ -397,4 +392,4 @@ class Runner:
     def _out_of_time(self) -> None:
         if not self._ended:
             elapsed = self.state.active_seconds(self._clock())
-            self._end("stopped", outcomes.out_of_time(elapsed, self._limits.max_seconds))
+            self._end("stopped", event_factory.out_of_time(elapsed, self._limits.max_seconds))

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
-from jikko.engine.text_release import Chunk, Release
+from jikko.engine.text_release import Chunk, TextRelease
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -72,6 +72,11 @@ class Frame:
             else:
                 self.due.append((body.root, None))
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens in it."""
+        return self.failure is not None or not (self.due or self.open)
+
 
 class ContainerState:
     """A container under way."""
@@ -97,8 +102,10 @@ class RunState:
         """Rounds under way."""
         self.containers: dict[str, ContainerState] = {}
         """Containers under way, by execution."""
-        self.release = Release(graph, self.top.schedule.skipped, scope.get)
+        self.release = TextRelease(graph, self.top.schedule.skipped, scope.get)
         self.started_at = 0.0
+        self.depth = 0
+        """See ``RunStarted``."""
         self.index = 0
         """Node executions that have started."""
         self.total_steps = 0
@@ -181,7 +188,7 @@ class RunState:
             case RunRecovered():
                 died = not self._parked
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + died for id_ in event.in_flight}
-                # The time in which nobody ran it does not count.
+                # The time in which no process ran it does not count.
                 self.elapsed, self.running_since, self._parked = max(self.elapsed, event.elapsed), event.at, False
             case _:
                 pass
@@ -198,6 +205,7 @@ class RunState:
 
     def _run_started(self, event: RunStarted) -> list[Chunk]:
         self.started_at = self.running_since = event.at
+        self.depth = event.depth
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)

@@ -1,7 +1,25 @@
 """Decides when which text is shown while a run goes on. Does no I/O.
 
-Each ``end`` and ``answer`` node has a template. Its text is released in sessions, one at a time: a session opens once
-its node can still be reached whatever happens, and shows its parts in order, each as soon as it is known.
+The template of each ``end`` and ``answer`` node (a *response*) is a list of parts: fixed text, or a variable. Each
+response has one session, which is in one of four states:
+
+===========  ====================================================  ==================================================
+state        what it means                                         what ends it
+===========  ====================================================  ==================================================
+unreached    an edge in front of it is not decided yet             its search comes to it: it waits, or opens
+waiting      it will be reached, and another session is open       the sessions before it close: it opens
+open         the parts before ``_part`` were shown                 its last part was shown, or its node has ended and
+                                                                   the part cannot come any more: it closes
+closed       nothing more of it is shown
+===========  ====================================================  ==================================================
+
+A part is complete, so that the next one follows, when: it is fixed text (at once); its variable is streamed, and the
+node that streams it has finished (pieces are shown as they come); its variable can be read (as a whole); or the node
+that would set the variable is skipped (nothing is shown).
+
+Invariants: at most one session is open, the first of the queue, so text never mixes. Sessions that are reached by the
+same edge wait in the order of their nodes' ids. A session opens once, and text that was shown is not shown again,
+unless its node begins anew. Every session that is reached closes by the end of its node at the latest.
 
 Source: Dify 1.15, spec/events.md §4. Paths from the root are not listed (Dify does; their number doubles with each
 branch that rejoins): a node is reachable if some path leads to it whose blocking edges were all taken, which one search
@@ -28,7 +46,7 @@ class Chunk(NamedTuple):
     """How many characters at the end of what was shown it takes the place of."""
 
 
-class Release:
+class TextRelease:
     """The text sessions of one run."""
 
     __slots__ = (
@@ -73,7 +91,7 @@ class Release:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is no text to come, so that nothing need be told any more."""
+        """Whether there is no text to come, so that no event matters any more."""
         return not self._queue and not self._searches
 
     def close(self) -> None:
@@ -89,7 +107,7 @@ class Release:
         return self._open(found)
 
     def streamed(self, selector: Selector, text: str) -> list[Chunk]:
-        """A node said a piece of one of its variables."""
+        """A node streamed a piece of one of its variables."""
         if selector not in self._graph.sources:
             return []
         self._buffers.setdefault(selector, []).append(text)

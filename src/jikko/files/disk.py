@@ -20,14 +20,14 @@ from jikko.private import make_folder, opener
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _PIECE: Final = 256 * 1024
 """Bytes that are read at a time."""
-_OLDEST_PART: Final = 24 * 3600
+_MAX_ARRIVAL_SECONDS: Final = 24 * 3600
 """Seconds that content may take to arrive."""
 
 
 class DiskBlobs:
     """A ``BlobStore`` in a folder: ``<root>/ab/cd/abcd…``. What is being written is in ``<root>/incoming``.
 
-    Any number of processes may share the folder; nobody but its owner reads what is put into it. The disk is waited for
+    Any number of processes may share the folder; only its owner can read what is put into it. The disk is waited for
     on threads, never on the event loop.
     """
 
@@ -71,7 +71,7 @@ class DiskBlobs:
         """Remove what a process that died left half-written. Uploads that still go on are younger."""
         for leftover in self._incoming.iterdir():
             with suppress(OSError):
-                if leftover.stat().st_mtime < time.time() - _OLDEST_PART:
+                if leftover.stat().st_mtime < time.time() - _MAX_ARRIVAL_SECONDS:
                     leftover.unlink()
 
     def _finish(self, file: BinaryIO, part: Path, digest: str) -> None:
@@ -79,7 +79,7 @@ class DiskBlobs:
         os.fsync(file.fileno())
         file.close()
         target = self._path(digest)
-        # Replaced even if it is there: its time says since when somebody wants it, see `delete`.
+        # Replaced even if it is there: its time says since when it is wanted, see `delete`.
         make_folder(target.parent)
         os.replace(part, target)
         for folder in (target.parent, target.parent.parent):

@@ -1,4 +1,4 @@
-"""Signed urls: whoever has one can fetch one file, for some minutes, without a key."""
+"""Signed urls: a client that has one can fetch one file, for some minutes, without a key."""
 
 import base64
 import hashlib

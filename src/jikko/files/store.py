@@ -84,9 +84,8 @@ class Files:
 
     async def find(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         file = await self._index.find(file_id)
-        if file is None or file.app_id != app_id or file.end_user_id != end_user_id:
-            return None
-        return file
+        # The id of an end user is of one app. A workflow that another calls as a tool shares the files of its caller.
+        return file if file is not None and file.end_user_id == end_user_id else None
 
     async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
         if not self._signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
@@ -138,7 +137,7 @@ class Files:
         return digests[-1] if digests else ""
 
     async def _remove(self, digests: list[str]) -> None:
-        # An hour: somebody may have stored the same content just now, and not yet told the index.
+        # An hour: another upload may have stored the same content just now, and not yet its entry in the index.
         await self._blobs.delete(digests, before=self._clock() - 3600)
 
 

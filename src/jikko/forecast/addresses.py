@@ -39,7 +39,7 @@ def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[st
 
 
 def written_host(template: Template) -> str:
-    """The host of a URL as the file has it, references and all; the whole text where it is not told from the rest."""
+    """The host of a URL as the file has it, references and all; the whole text where it cannot be found in the rest."""
     match = _WRITTEN_HOST.match(template.source)
     return match[1] if match is not None else template.source
 

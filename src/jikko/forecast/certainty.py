@@ -9,7 +9,7 @@ from jikko.graph.compiled import Body, CompiledGraph
 Handles = Callable[[str], Collection[str] | None]
 """The handles that a node may leave by, one of which it takes; ``None`` if it leaves by all of its edges."""
 
-_MOST: Final = 1000
+_MAX_NODES: Final = 1000
 """Nodes that are looked at in one body. For further ones nothing is claimed: memory is nodes times these."""
 
 
@@ -26,7 +26,11 @@ def places(graph: CompiledGraph) -> dict[str, tuple[Body, str | None]]:
     return found
 
 
-def order(body: Body) -> list[int]:
+def _all(node_id: str) -> None:
+    """Leaves by every handle."""
+
+
+def order(body: Body, handles: Handles = _all) -> list[int]:
     """The numbers of the nodes that its root leads to, each behind those that lead to it. It has no cycles."""
     incoming = list(body.incoming)
     ready = deque(number for number, count in enumerate(incoming) if count == 0)
@@ -41,7 +45,8 @@ def order(body: Body) -> list[int]:
     led_to = set() if body.root is None else {body.root}
     for number in ordered:
         if number in led_to:
-            led_to.update(target for _, target in body.edges[number])
+            taken = handles(body.nodes[number].id)
+            led_to.update(target for handle, target in body.edges[number] if taken is None or handle in taken)
     return [number for number in ordered if number in led_to]
 
 
@@ -53,7 +58,7 @@ def sure(body: Body, targets: Sequence[int], handles: Handles) -> set[int]:
     """
     if body.root is None:
         return set()
-    bits = {number: 1 << place for place, number in enumerate(targets[:_MOST])}
+    bits = {number: 1 << place for place, number in enumerate(targets[:_MAX_NODES])}
     comes_to: dict[int, int] = {}
     for number in reversed(order(body)):
         node = body.nodes[number]

@@ -1,12 +1,12 @@
 """What a workflow takes, does and gives: a DSL file at a glance."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from jikko.apps.model_needs import Need, needs_of
-from jikko.dsl.document import Document
+from jikko.dsl.document import Document, Variable
 from jikko.dsl.start_variables import StartVariable
 from jikko.forecast.addresses import host_of, known_start, written_host
 from jikko.graph.compiled import CompiledGraph
@@ -49,6 +49,8 @@ class Environment(msgspec.Struct, frozen=True):
     is_set: bool
     value: Json
     """``None`` for a secret."""
+    place: str
+    """Where the value comes from, as ``jikko apps env`` and messages call it; ``""`` for the file."""
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -84,8 +86,13 @@ class Description(msgspec.Struct, frozen=True):
     """Inputs with which a run starts: see ``samples_of``."""
 
 
-def describe(document: Document, graph: CompiledGraph) -> Description:
-    """Describe a workflow that can be imported."""
+def describe(document: Document, graph: CompiledGraph, environment: Iterable[tuple[Variable, str]]) -> Description:
+    """Describe a workflow that can be imported.
+
+    Args:
+        environment: Its environment variables with the values that hold, and where these come from.
+    """
+    environment = list(environment)
     start = graph.nodes[graph.root_id].node
     inputs = start.variables if isinstance(start, Start) else ()
     return Description(
@@ -107,10 +114,11 @@ def describe(document: Document, graph: CompiledGraph) -> Description:
                 variable.value_type,
                 variable.value != "",
                 None if variable.value_type == "secret" else variable.value,
+                place,
             )
-            for variable in document.environment
+            for variable, place in environment
         ),
-        hosts=tuple(dict.fromkeys(_hosts(document, graph))),
+        hosts=tuple(dict.fromkeys(_hosts([variable for variable, _ in environment], graph))),
         forms=tuple(_forms(graph)),
         sample=samples_of(inputs),
     )
@@ -133,9 +141,9 @@ def _source(selector: Selector, graph: CompiledGraph) -> str:
     return ".".join((node.title or node.id if node is not None else selector[0], *selector[1:]))
 
 
-def _hosts(document: Document, graph: CompiledGraph) -> Iterator[str]:
+def _hosts(variables: Iterable[Variable], graph: CompiledGraph) -> Iterator[str]:
     environment: dict[str, Any] = {
-        variable.name: variable.value for variable in document.environment if variable.value_type != "secret"
+        variable.name: variable.value for variable in variables if variable.value_type != "secret"
     }
     for node in graph.nodes.values():
         if isinstance(node.node, HttpRequest):

@@ -9,8 +9,8 @@ iteration before it has nothing to go over. ``may_fail``: it depends on the run.
 
 Cause: TypeAlias = Literal[
     "document",
-    "app",
     "node_type",
+    "tool",
     "code",
     "import",
     "sandbox",
@@ -20,11 +20,13 @@ Cause: TypeAlias = Literal[
     "address",
     "inputs",
     "form",
+    "mock",
 ]
-"""What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: a tool, an
-agent or another node that Jikko does not have; ``code``: a program that cannot be run; ``import``: a module that
-programs do not have; ``model``: a provider without a line in the providers file; ``environment``: a
-value from outside that is not of its variable's type; ``address``: the host of a request."""
+"""What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: an agent
+or another node that Jikko does not have; ``tool``: a tool that is not there, or not set up; ``code``: a program that
+cannot be run; ``import``: a module that programs do not have; ``model``: a provider without a line in the providers
+file; ``environment``: a value from outside that is not of its variable's type; ``address``: the host of a request;
+``mock``: outputs that were given for a node, which make it fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,15 @@ class Finding:
     line: int = 0
     """Counted from 1, where the file is no YAML; 0 where ``where`` says it. So is ``column``."""
     column: int = 0
+
+    def sentence(self, line: int = 0) -> str:
+        """What is told of the file if this decides about it: ``will fail at node "Title" (line 7): why; what to do``.
+
+        Args:
+            line: Of ``where`` in the file, counted from 1; 0 for none.
+        """
+        says = "may fail" if self.level == "may_fail" else "will fail"
+        told = self.what + (f"; {self.hint}" if self.hint else "")
+        if not self.node:
+            return f"{says}: {told}"
+        return f'{says} at node "{self.title}"{f" (line {line})" if line else ""}: {told}'

@@ -1,11 +1,11 @@
 """What will happen when a DSL file is run here. Decided from the compiled document, without running anything."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 
-from jikko.apps.environment import EnvLayer, empty_secrets, how_to_fill, with_layers
+from jikko.apps.environment import Outside, empty_secrets, how_to_fill
 from jikko.apps.versions import Checked
 from jikko.dsl.document import Document
 from jikko.dsl.handles import handles_of
@@ -14,17 +14,16 @@ from jikko.errors import InvalidEnvironment
 from jikko.forecast.certainty import Handles, order, places, sure
 from jikko.forecast.finding import Finding, Level, Trouble
 from jikko.forecast.installation import Installation
-from jikko.forecast.node_troubles import troubles_of
+from jikko.forecast.node_troubles import fails_with, troubles_of
 from jikko.graph.compile import environment_of
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
+from jikko.graph.mocks import with_mocks
 from jikko.nodes.flow.iteration import Iteration
 from jikko.nodes.flow.loop import Loop
 from jikko.nodes.flow.start import Start
+from jikko.nodes.mocked import Mocked, MockedBranch
 
 Verdict: TypeAlias = Literal["runs", "may_fail", "will_fail", "cannot_be_imported"]
-
-UNSERVED_MODES: Final = {"advanced-chat": "chat apps are not served yet"}
-"""The modes of apps that can be imported, and why they do not run."""
 
 _VERDICTS: Final[dict[Level, Verdict]] = {
     "error": "cannot_be_imported",
@@ -51,27 +50,29 @@ class Forecast:
         return next((finding for finding in self.findings if _VERDICTS.get(finding.level) == self.verdict), None)
 
 
-def forecast(checked: Checked, installation: Installation, environment: Sequence[EnvLayer] = ()) -> Forecast:
+def forecast(checked: Checked, installation: Installation, outside: Outside | None = None) -> Forecast:
     """Say what will happen.
 
     It is taken that an iteration has something to go over, and that what a run gets from outside (inputs, answers of
     models and other servers) is as the workflow wants it.
 
     Args:
-        environment: Values for environment variables that take the place of those in the file; the first that has one
-            wins. Those that the data folder has for an app are not known here.
+        outside: Values for environment variables that take the place of those in the file.
     """
     document, graph, refused = checked.document, checked.graph, ""
-    app_name = (document.name if document is not None else "") or PurePath(checked.source).stem
-    if document is not None and graph is not None and environment:
+    name = "" if document is None else app_name(document, checked.source)
+    start = None if graph is None else graph.nodes[graph.root_id].node
+    if document is not None and graph is not None and outside is not None:
         try:
-            variables = with_layers(document.environment, app_name, environment)
+            variables = tuple(variable for variable, _ in outside.values_of(document.environment, name))
             document = replace(document, environment=variables)
             graph = replace(graph, **environment_of(variables))
         except InvalidEnvironment as error:
             refused = str(error)
+    graph = None if graph is None else with_mocks(graph, installation.mocks)
     found = list(_of_nodes(document, graph, installation)) if document is not None and graph is not None else []
-    told = {finding.where for finding in found}
+    explained = {finding.where for finding in found}
+    idle = [] if document is None or graph is None else list(_idle(document, graph))
     findings = [
         Finding(
             "error" if problem.fatal else "warning",
@@ -84,24 +85,41 @@ def forecast(checked: Checked, installation: Installation, environment: Sequence
         )
         for problem in checked.problems
         # Of a node that cannot run there is more to say than that.
-        if problem.fatal or problem.where not in told
+        if problem.fatal or not (problem.where in explained or problem.where.startswith(tuple(idle)))
     ]
     if document is not None and graph is not None:
-        findings += _of_app(document, installation)
+        findings += _of_models(installation)
         if refused:
             findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
-        findings += _of_secrets(document, app_name)
+        findings += _of_secrets(document, name)
     findings += found
     rank: dict[Level, int] = {"error": 0, "will_fail": 1, "may_fail": 2, "warning": 3}
     findings.sort(key=lambda finding: rank[finding.level])
     verdict = _VERDICTS.get(findings[0].level, "runs") if findings else "runs"
-    start = None if graph is None else graph.nodes[graph.root_id].node
     return Forecast(verdict, tuple(findings), start.variables if isinstance(start, Start) else ())
 
 
-def _of_app(document: Document, installation: Installation) -> Iterator[Finding]:
-    if document.mode in UNSERVED_MODES:
-        yield Finding("will_fail", "app", "app.mode", UNSERVED_MODES[document.mode])
+def _idle(document: Document, graph: CompiledGraph) -> Iterator[str]:
+    """How the paths of nodes begin that do not run, mocked or inside of a mocked one: their problems do not matter."""
+    containers = {entry.id: entry.container for entry in document.nodes}
+    for entry in document.nodes:
+        around: str | None = entry.id
+        while around is not None and not isinstance(graph.nodes[around].node, Mocked):
+            around = containers[around]
+        if around is not None:
+            yield f"{entry.where}."
+
+
+def app_name(document: Document, source: str) -> str:
+    """The name of the app that a file becomes.
+
+    Args:
+        source: The path of the file.
+    """
+    return document.name or PurePath(source).stem
+
+
+def _of_models(installation: Installation) -> Iterator[Finding]:
     if installation.no_start:
         yield Finding("will_fail", "model", "", installation.no_start.removesuffix("."))
 
@@ -119,7 +137,12 @@ def _of_secrets(document: Document, app_name: str) -> Iterator[Finding]:
 def _of_nodes(document: Document, graph: CompiledGraph, installation: Installation) -> Iterator[Finding]:
     entries = {entry.id: entry for entry in document.nodes}
     troubles: dict[str, list[Trouble]] = {}
-    for node in _in_order(graph.body):
+
+    def decided(node_id: str) -> Collection[str] | None:
+        node = graph.nodes[node_id].node
+        return (node.handle(),) if isinstance(node, MockedBranch) and fails_with(node) is None else None
+
+    for node in _in_order(graph.body, decided):
         found = list(troubles_of(node.node, entries[node.id], document, installation))
         if found:
             troubles[node.id] = found
@@ -127,6 +150,8 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
 
     def handles(node_id: str) -> Collection[str] | None:
         strategy = graph.nodes[node_id].strategy
+        if (handle := decided(node_id)) is not None:
+            return handle
         return ("fail-branch",) if node_id in doomed and strategy == "fail-branch" else handles_of(entries[node_id])
 
     outlook = _Outlook(graph, doomed, handles)
@@ -162,9 +187,9 @@ def _fails(trouble: Trouble) -> bool:
     return trouble.certain and not trouble.harmless
 
 
-def _in_order(body: Body) -> Iterator[CompiledNode]:
+def _in_order(body: Body, handles: Handles) -> Iterator[CompiledNode]:
     """The nodes that runs may come to, in the order in which they do; those inside of a container behind it."""
-    pending = [iter([body.nodes[number] for number in order(body)])]
+    pending = [iter([body.nodes[number] for number in order(body, handles)])]
     while pending:
         node = next(pending[-1], None)
         if node is None:
@@ -172,7 +197,7 @@ def _in_order(body: Body) -> Iterator[CompiledNode]:
             continue
         yield node
         if node.body is not None:
-            pending.append(iter([node.body.nodes[number] for number in order(node.body)]))
+            pending.append(iter([node.body.nodes[number] for number in order(node.body, handles)]))
 
 
 class _Outlook:

@@ -7,10 +7,14 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.outbound.policy import Network, parse_allow
+from jikko.ports.tools import NoTools, Tools
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
 from jikko.sandbox.languages.stdlib import offers
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable
+from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.unavailable import why_unsupported
+from jikko.values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +34,42 @@ class Installation:
     """Whether Python programs can import a top-level module."""
     missing_library: Callable[[str], str | None] = missing_library
     """The package that a provider of a type needs, if it is not installed."""
+    fake_models: bool = False
+    """Whether models are faked, so that none needs a provider."""
+    mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
+    tools: Tools = field(default_factory=NoTools)
+    """Tells which tools there are. None is called, and no server is asked."""
 
 
 def installation(
-    providers: Path | None, environment: Mapping[str, str], *, http_allow: Iterable[str] = (), http_proxy: str = ""
+    providers: Path | None,
+    environment: Mapping[str, str],
+    *,
+    packages: Path | None = None,
+    http_allow: Iterable[str] = (),
+    http_proxy: str = "",
+    fake_models: bool = False,
+    mocks: Mapping[str, Mapping[str, Json]] | None = None,
+    tools: Callable[[], Tools] = NoTools,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
     Args:
         providers: The providers file.
+        packages: The folder of packages that programs can import.
         environment: What ``${NAME}`` in it stands for.
-        http_allow: The setting of that name, and so is ``http_proxy``.
+        http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
+        mocks: See ``Installation``.
+        tools: Looks tools up.
     """
     found, no_start = Providers(), ""
+    known: Tools = NoTools()
     allow: tuple[Network, ...] = ()
     try:
         found = read_providers(providers, environment)
         allow = parse_allow(http_allow)
+        known = tools()
     except (InvalidSettings, ValueError) as error:
         no_start = str(error)
     return Installation(
@@ -55,4 +78,21 @@ def installation(
         allow=allow,
         has_proxy=bool(http_proxy),
         no_sandbox=why_unsupported(),
+        fake_models=fake_models,
+        mocks=mocks or {},
+        tools=known,
+        has_module=_modules(packages),
     )
+
+
+def _modules(packages: Path | None) -> Callable[[str], bool]:
+    """Which modules programs can import; of packages that cannot be loaded, none."""
+    if packages is None:
+        return offers
+    folder = PackageFolder(packages)
+    try:
+        installed = None if loadable(folder).settings is None else folder.current()
+    except Unreadable:
+        installed = None
+    found = frozenset[str]() if installed is None else installed.modules
+    return lambda module: module in found or offers(module)

@@ -17,7 +17,7 @@ _TOKEN: Final = re.compile(
 """What is passed over as a whole (comments and texts), and what is looked for."""
 _CATCH: Final = re.compile(r"\bcatch\b")
 _OWN_REQUIRE: Final = re.compile(r"\b(?:function|const|let|var)\s+require\b")
-_MAX_TOLD: Final = 10
+_MAX_LISTED_MODULES: Final = 10
 
 
 def troubles_of_javascript(code: str, where: str) -> Iterator[Trouble]:
@@ -26,12 +26,12 @@ def troubles_of_javascript(code: str, where: str) -> Iterator[Trouble]:
     Where the program catches errors or defines ``require`` itself, it may do without them.
     """
     certain = _CATCH.search(code) is None and _OWN_REQUIRE.search(code) is None
-    told: set[str] = set()
+    listed: set[str] = set()
     for match in _TOKEN.finditer(code):
         name = match["required"] if match["require"] else match["imported"]
-        if name is None or name in told or len(told) >= _MAX_TOLD:
+        if name is None or name in listed or len(listed) >= _MAX_LISTED_MODULES:
             continue
-        told.add(name)
+        listed.add(name)
         line = code.count("\n", 0, match.start()) + 1
         # An import is part of the syntax: nothing of the program runs.
         sure = certain or bool(match["import"])

@@ -10,16 +10,19 @@ from jikko.forecast.installation import Installation
 from jikko.forecast.javascript_code import troubles_of_javascript
 from jikko.forecast.model_objections import objection
 from jikko.forecast.python_code import troubles_of_python
-from jikko.nodes.contract import Node
+from jikko.forecast.tool_troubles import troubles_of_tool
+from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.data.code import Code
 from jikko.nodes.data.template_transform import TemplateTransform
 from jikko.nodes.flow.human_input import HumanInput
 from jikko.nodes.flow.start import Start
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.http.http_request import HttpRequest
+from jikko.nodes.mocked import Mocked
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.nodes.model.question_classifier import QuestionClassifier
+from jikko.nodes.tools.tool import ToolNode
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Json
 
@@ -32,6 +35,8 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
     """
     environment = {variable.name: variable.value for variable in document.environment}
     match node:
+        case Mocked():
+            yield from _of_mock(node, entry)
         case Unsupported():
             yield Trouble("node_type", f"{entry.where}.type", f"{node.subject} cannot be run by Jikko", node.instead)
         case Trigger():
@@ -47,8 +52,26 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield from _of_request(node, entry, environment, installation)
         case HumanInput():
             yield from _of_form(node, entry)
+        case ToolNode():
+            yield from troubles_of_tool(node, entry, installation.tools)
         case Start():
             yield from _of_inputs(node, entry)
+
+
+def fails_with(node: Mocked) -> str | None:
+    """What a mocked node fails with, if it does."""
+    try:
+        if node.failure is None:
+            node.handle()
+    except NodeFailure as error:
+        return str(error)
+    return node.failure
+
+
+def _of_mock(node: Mocked, entry: NodeEntry) -> Iterator[Trouble]:
+    failure = fails_with(node)
+    if failure is not None:
+        yield Trouble("mock", f"{entry.where}.type", f"is mocked, and fails so: {failure.removesuffix('.')}")
 
 
 def _of_code(node: Code, where: str, installation: Installation) -> Iterator[Trouble]:
@@ -67,7 +90,7 @@ def _of_model(
     if not node.model.provider or not node.model.name:
         yield Trouble("model", where, "no model is chosen in this node", "choose one")
         return
-    for need in needs_of([(entry.id, entry.data)]):
+    for need in () if installation.fake_models else needs_of([(entry.id, entry.data)]):
         found = objection(need, installation.providers, installation.missing_library)
         if found is not None:
             yield Trouble("model", where, found.what, found.hint)
@@ -97,7 +120,7 @@ def _of_form(node: HumanInput, entry: NodeEntry) -> Iterator[Trouble]:
             "ask in front of it",
         )
     elif not node.on_web:
-        what = "nobody can submit the form over the API, and the run waits until its time is up"
+        what = "the form cannot be submitted over the API, and the run waits until its time is up"
         yield Trouble("form", entry.where, what, "switch on the delivery method 'webapp'", harmless=True)
 
 

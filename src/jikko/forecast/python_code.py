@@ -10,8 +10,8 @@ from jikko.forecast.finding import Trouble
 from jikko.sandbox.languages.refusals import module_advice
 
 _CATCHES: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
-_MAX_TOLD: Final = 10
-"""Modules of one program that are told."""
+_MAX_LISTED_MODULES: Final = 10
+"""Modules of one program that are reported."""
 
 
 def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool]) -> Iterator[Trouble]:
@@ -36,12 +36,12 @@ def troubles_of_python(code: str, where: str, has_module: Callable[[str], bool])
     except (ValueError, RecursionError, MemoryError) as error:
         yield Trouble("code", where, f"the code is no Python: {error or 'it is nested too deeply'}")
         return
-    told: set[str] = set()
+    listed: set[str] = set()
     for module, line, certain in _imports(tree):
         top = module.partition(".")[0]
-        if top in told or len(told) >= _MAX_TOLD or has_module(top):
+        if top in listed or len(listed) >= _MAX_LISTED_MODULES or has_module(top):
             continue
-        told.add(top)
+        listed.add(top)
         advice = module_advice(top, sys.stdlib_module_names)
         yield Trouble("import", where, f"there is no module {top!r} (line {line} of the code)", advice, certain)
     if not _may_define_main(tree):

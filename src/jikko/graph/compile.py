@@ -9,7 +9,7 @@ from jikko.dsl.fields import Fields
 from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.errors import Problem
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode, Response, ResponseGroup
-from jikko.nodes.contract import Container, Node, Responder, Writer
+from jikko.nodes.contract import Container, Illustrated, Node, Responder, Writer
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.unsupported import Unsupported
 from jikko.values import Selector
@@ -120,6 +120,7 @@ class _Compiler:
             strategy=common.error_strategy,
             defaults=common.default_value,
             body=body,
+            has_icon=isinstance(node, Illustrated),
         )
 
     def _implementation(self, entry: NodeEntry, fields: Fields) -> Node:

@@ -31,6 +31,8 @@ class CompiledNode:
     """Outputs of a failed node with strategy ``default-value``."""
     body: "Body | None" = None
     """A container's body."""
+    has_icon: bool = False
+    """Whether it is ``Illustrated``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

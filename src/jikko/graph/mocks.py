@@ -1,6 +1,6 @@
 """Graphs with nodes whose outputs were given from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from jikko.dsl.fields import did_you_mean
@@ -38,9 +38,9 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
     )
 
 
-def unknown_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) -> list[str]:
-    """A sentence for each name that is neither id nor title of a node."""
-    names = {name: None for node in graph.nodes.values() for name in (node.id, node.title) if name}
+def unknown_mocks(graphs: Iterable[CompiledGraph], mocks: Mapping[str, Mapping[str, Json]]) -> list[str]:
+    """A sentence for each name that is neither id nor title of a node in any of the graphs."""
+    names = {name: None for graph in graphs for node in graph.nodes.values() for name in (node.id, node.title) if name}
     found = []
     for name in mocks:
         if name not in names:

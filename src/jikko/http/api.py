@@ -49,7 +49,7 @@ class Api:
     root_path: str = ""
     """The path below which clients reach the server, unless a proxy says another; empty for none."""
     proxies: TrustedProxies | None = None
-    """Whose word on requests is taken; ``None``: nobody's."""
+    """The proxies whose headers are taken; ``None``: no proxy's."""
     ping_seconds: float = PING_SECONDS
 
     def fresh(self, value: Json, base_url: str) -> Json:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
-from jikko.http.cors import EVERYBODY, cors_headers
+from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
 from jikko.http.openapi import description_operations
@@ -28,7 +28,7 @@ def create_app(api: Api, observers: Iterable[RequestObserver] = ()) -> ASGIApp:
 
 
 class _Application:
-    """The one way of every request: it is matched, told to the observers, let in, handled and answered."""
+    """The one way of every request: it is matched, shown to the observers, let in, handled and answered."""
 
     def __init__(self, api: Api, operations: Iterable[Operation], observers: Iterable[RequestObserver]) -> None:
         self._api = api
@@ -52,12 +52,7 @@ class _Application:
         observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             answer = await self._answer(request, operation)
-            origin = request.origin
-            answer.headers += (
-                [(b"x-request-id", request.id), EVERYBODY]
-                if origin is None
-                else [(b"x-request-id", request.id), *cors_headers(request, origin)]
-            )
+            answer.headers += added_headers(request)
             await answer(receive, send if observed is None else observed.send)
         finally:
             if observed is not None:

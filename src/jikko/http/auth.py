@@ -8,7 +8,7 @@ from jikko.errors import Unauthorized
 from jikko.http.requests import Request
 from jikko.ports.stores.app_store import App
 
-_LONG: Final = 200
+_MAX_KEPT_BYTES: Final = 200
 """Bytes of an authorization that is no key of ours, and is not kept."""
 
 
@@ -19,7 +19,7 @@ def api_key(request: Request) -> bytes:
         Unauthorized: There is none.
     """
     value = request.header_bytes(b"authorization") or b""
-    key = _kept_digest(value) if len(value) <= _LONG else _digest(value)
+    key = _kept_digest(value) if len(value) <= _MAX_KEPT_BYTES else _digest(value)
     if key is None:
         raise Unauthorized("Authorization header must be provided and start with 'Bearer'")
     return key

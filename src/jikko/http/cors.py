@@ -19,7 +19,7 @@ ALLOWED_HEADERS: Final = (
 EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id")
 """Headers of an answer that a page may read."""
 
-EVERYBODY: Final = (b"access-control-allow-origin", b"*")
+_ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 """The header of answers to those who are no pages."""
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
@@ -28,14 +28,26 @@ _MAX_AGE: Final = (b"access-control-max-age", b"600")
 """Seconds for which a browser need not ask again."""
 
 
-def cors_headers(request: Request, origin: bytes) -> Headers:
-    """The headers of an answer to a page: pages of any origin may read it.
+def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
+    """The headers that every answer has: the name of its request, and who may read it, which are pages of any origin.
 
     Nothing is allowed with the credentials that a browser sends by itself, such as cookies: there are none, and the key
     is sent by the page.
     """
-    headers = [(b"access-control-allow-origin", origin), _VARY, _EXPOSED]
-    if request.scope["method"] == "OPTIONS" and request.header_bytes(b"access-control-request-method"):
+    named = (b"x-request-id", request_id)
+    if origin is None:
+        return [named, _ANY_ORIGIN]
+    return [named, (b"access-control-allow-origin", origin), _VARY, _EXPOSED]
+
+
+def added_headers(request: Request) -> Headers:
+    """What is added to the answer to a request; to a browser that asks for it, also what pages may send."""
+    headers = headers_of(request.id, request.origin)
+    if (
+        request.origin is not None
+        and request.scope["method"] == "OPTIONS"
+        and request.header_bytes(b"access-control-request-method")
+    ):
         headers += [_METHODS, _MAX_AGE]
         if allowed := _allowed(request.header(b"access-control-request-headers") or ""):
             headers.append((b"access-control-allow-headers", allowed))

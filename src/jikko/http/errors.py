@@ -64,6 +64,6 @@ def options(methods: Iterable[str]) -> Response:
 
 
 def unexpected_error(request_id: str) -> Response:
-    """A fault of ours. What it was goes to the log and not to the client, who is told where it stands there."""
+    """A fault of ours. What it was goes to the log and not to the client, who gets the place where it stands there."""
     message = f"Internal server error. The server's log tells more of request {request_id}."
     return refusal(Error("internal_server_error", message, 500, request_id=request_id))

@@ -1,4 +1,4 @@
-"""The fields that bodies of requests have in common, and how clients are told that some are wrong."""
+"""The fields that bodies of requests have in common, and the errors of those that are wrong."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, get_args
@@ -15,7 +15,7 @@ _MUST: Final = "must"
 
 
 def must(text: str) -> dict[str, str]:
-    """What a field of a body must be, as clients are told that it is not: the ``extra`` of its ``Meta``."""
+    """What a field of a body must be, in the words of its error: the ``extra`` of its ``Meta``."""
     return {_MUST: text}
 
 

@@ -1,4 +1,4 @@
-"""What is told of requests to those who count, trace or log them, or add headers to answers."""
+"""Observers of requests: what counts, traces or logs them, or adds headers to answers."""
 
 import logging
 import time

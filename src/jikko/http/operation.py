@@ -22,7 +22,7 @@ class Operation:
     handler: Handler
     summary: str
     answers: Mapping[int, type[Struct] | str]
-    """What it answers with by status, errors apart: a body in JSON, or a media type of which no more is said."""
+    """What it answers with by status, errors apart: a body in JSON, or a media type without a schema."""
     errors: tuple[int, ...] = ()
     tag: str = "Workflow Runs"
     body: type[Struct] | None = None
@@ -34,6 +34,6 @@ class Operation:
     streams: bool = False
     """Whether it may answer with server-sent events as well."""
     ids: tuple[str, ...] = ()
-    """Parts of the path without which, if they are no UUIDs, there is no such address, whoever asks: a page. (Dify)"""
+    """Parts of the path without which, if they are no UUIDs, there is no such address, with any key: a page. (Dify)"""
     open: bool = False
     """Whether it needs no API key."""

@@ -18,7 +18,7 @@ _NAMES: Final = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", 
 class TrustedProxies:
     """Believes the ``X-Forwarded-…`` headers of requests that come from certain addresses, and of no others.
 
-    Anybody can send such headers. What a proxy did not set itself it may have handed on from its client, so of several
+    Any client can send such headers. What a proxy did not set itself it may have handed on from its client: of several
     values the last one counts, which is that of the nearest proxy; of ``X-Forwarded-For`` the last one that is no
     proxy of ours.
     """
@@ -36,27 +36,27 @@ class TrustedProxies:
     def believed(self, scope: Scope) -> Scope:
         """A request as its proxy tells it: ``scheme``, ``client``, ``root_path`` and the header ``Host``.
 
-        What is malformed counts as not said. The same scope if its client is no trusted proxy.
+        What is malformed counts as absent. The same scope if its client is no trusted proxy.
         """
         client = scope.get("client")
         if not client or not self._is_trusted(client[0]):
             return scope
-        said: dict[bytes, list[str]] = {}
+        forwarded: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             if name in _NAMES:
-                said.setdefault(name, []).extend(part.strip() for part in str(value, "latin-1").split(","))
-        return {**scope, **self._changes(scope, said)} if said else scope
+                forwarded.setdefault(name, []).extend(part.strip() for part in str(value, "latin-1").split(","))
+        return {**scope, **self._changes(scope, forwarded)} if forwarded else scope
 
-    def _changes(self, scope: Scope, said: dict[bytes, list[str]]) -> dict[str, Any]:
+    def _changes(self, scope: Scope, forwarded: dict[bytes, list[str]]) -> dict[str, Any]:
         changes: dict[str, Any] = {}
-        if (proto := _last(said, b"x-forwarded-proto").lower()) in ("http", "https"):
+        if (proto := _last(forwarded, b"x-forwarded-proto").lower()) in ("http", "https"):
             changes["scheme"] = proto
-        if _HOST.fullmatch(host := _last(said, b"x-forwarded-host")):
+        if _HOST.fullmatch(host := _last(forwarded, b"x-forwarded-host")):
             others = [(name, value) for name, value in scope["headers"] if name != b"host"]
             changes["headers"] = [(b"host", host.encode()), *others]
-        if _PREFIX.fullmatch(prefix := _last(said, b"x-forwarded-prefix").rstrip("/")):
+        if _PREFIX.fullmatch(prefix := _last(forwarded, b"x-forwarded-prefix").rstrip("/")):
             changes["root_path"] = prefix
-        for address in reversed(said.get(b"x-forwarded-for", [])):
+        for address in reversed(forwarded.get(b"x-forwarded-for", [])):
             if _address(address) is None:
                 break
             changes["client"] = (address, 0)
@@ -81,8 +81,8 @@ def checked_root_path(path: str) -> str:
     return path
 
 
-def _last(said: dict[bytes, list[str]], name: bytes) -> str:
-    return said[name][-1] if name in said else ""
+def _last(forwarded: dict[bytes, list[str]], name: bytes) -> str:
+    return forwarded[name][-1] if name in forwarded else ""
 
 
 def _network(address: str) -> IPv4Network | IPv6Network:

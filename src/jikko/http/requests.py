@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final
@@ -45,16 +45,10 @@ class Request:
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
         self._query: QueryParams | None = None
-        self.origin: bytes | None = None
+        origin, request_id = identified(scope["headers"], ids)
+        self.origin: bytes | None = origin
         """The site whose page sent it, if one did."""
-        given = None
-        # One look for both: every request pays for it.
-        for name, value in scope["headers"]:
-            if name == b"origin":
-                self.origin = value
-            elif name == b"x-request-id":
-                given = value
-        self.id: bytes = given if given and _REQUEST_ID.fullmatch(given) else next(ids)
+        self.id: bytes = request_id
         """Its name in answer and log: the one that it came with, if that is one."""
 
     def header_bytes(self, name: bytes) -> bytes | None:
@@ -141,12 +135,24 @@ class Request:
             raise BadRequest(f"{_UNREADABLE} {_what_is_wrong(body, error)}") from None
         except RecursionError:
             raise _too_deep() from None
-        # Nearly no body has so many brackets at all.
+        # Nearly no body has that many brackets at all.
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             raise _too_deep()
         if not isinstance(value, dict):
             raise BadRequest("The request body must be a JSON object.")
         return value
+
+
+def identified(headers: Iterable[tuple[bytes, bytes]], ids: Iterator[bytes]) -> tuple[bytes | None, bytes]:
+    """The site whose page sent a request, if one did; and the request's name, its own or the next of ``ids``."""
+    origin = given = None
+    # One look for both: every request pays for it.
+    for name, value in headers:
+        if name == b"origin":
+            origin = value
+        elif name == b"x-request-id":
+            given = value
+    return origin, given if given and _REQUEST_ID.fullmatch(given) else next(ids)
 
 
 def request_ids() -> Iterator[bytes]:
@@ -175,7 +181,7 @@ def _place(body: bytes, error: Exception) -> tuple[int, int]:
     found = _BYTE.search(str(error))
     place = int(found[1]) if found else len(body)
     if "trailing" in str(error):
-        place -= 1  # that is told when one more was read
+        place -= 1  # known only when one more was read
     try:
         before = body[:place].decode()
     except UnicodeDecodeError as spoilt:

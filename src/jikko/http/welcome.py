@@ -1,4 +1,4 @@
-"""The addresses that somebody opens first: ``/`` and ``/v1``. A person is shown a page, a client gets JSON."""
+"""The addresses that are opened first: ``/`` and ``/v1``. A browser gets a page, a client gets JSON."""
 
 import html
 from typing import Any
@@ -23,7 +23,7 @@ async def welcome(request: Request) -> Answer:
     if "text/html" in (request.header(b"accept") or "").lower():
         # One address, two answers: no cache may give one client what was meant for another.
         return Response(_page(version).encode(), headers={"vary": "accept"}, media_type=b"text/html; charset=utf-8")
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "welcome": "Jikko",
         "api_version": "v1",
         "server_version": version,
@@ -32,7 +32,7 @@ async def welcome(request: Request) -> Answer:
         "openapi": "/openapi.json",
         "health": "/health",
     }
-    answer = json_response(said)
+    answer = json_response(content)
     answer.headers.append((b"vary", b"accept"))
     return answer
 

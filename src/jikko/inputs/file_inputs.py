@@ -134,7 +134,7 @@ class FileInputs:
             raise InvalidParam("Invalid upload file id format")
         file = await self._files.use(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
         if file is None or file.origin != "upload":
-            # The same whether there is no such file or it is somebody else's: ids of others are not to be tried out.
+            # The same whether there is no such file or it is another user's: ids of others are not to be tried out.
             raise InvalidParam("Invalid upload file")
         return file
 

@@ -1,6 +1,6 @@
 """Inputs that people give as texts, such as on a command line: each is read as its variable wants it.
 
-Decides only. What is to be read or uploaded is told, and done by whoever asks.
+Decides only. What is to be read or uploaded is returned, and the caller does it.
 """
 
 import json

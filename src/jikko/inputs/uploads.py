@@ -153,7 +153,7 @@ class FileService:
 
         Raises:
             InvalidParam: The url is not complete.
-            NotFound: The signature is wrong or has expired, or the file is gone. Which one is not told.
+            NotFound: The signature is wrong or has expired, or the file is gone. The error does not say which.
         """
         timestamp, nonce, sign = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
         if not timestamp or not nonce or not sign:
@@ -223,7 +223,7 @@ def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:
     headers = {
         "Content-Type": "application/octet-stream" if as_attachment or active else _header_type(file.mime_type),
         "Content-Length": str(file.size),
-        # Whatever it is: it was uploaded by somebody, and must not act with the rights of this server's pages.
+        # Whatever it is: a user uploaded it, and it must not act with the rights of this server's pages.
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }

@@ -10,7 +10,7 @@ from typing import Final
 from jikko.private import opener
 
 MARK: Final = "backup.json"
-"""Says in a backup which data folder it is of. Whoever serves the folder removes it: then it is no copy any more."""
+"""Says in a backup which data folder it is of. A server that uses the folder removes it: it is no copy then."""
 _UNTOLD: Final = {"serve.lock"}
 """What may be in an empty folder."""
 

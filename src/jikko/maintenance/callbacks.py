@@ -35,7 +35,7 @@ Render = Callable[[RunRecord], bytes]
 _PREFIX = "whsec_"
 _URL_LENGTH = 2000
 _DAY = 86_400.0
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 3600.0
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
 """Seconds until the second attempt, and between later ones."""
 _LOOK_SECONDS = 10.0
 """After which there is a look though nothing is due: ``jikko callbacks resend`` tells no server."""
@@ -124,7 +124,7 @@ class Callbacks:
         limiter = self._limiter
         # Before the look: what ends during it may still be pending in what is seen.
         under_way = limiter.under_way
-        due = await self._store.due(self._clock(), each=limiter.each, limit=limiter.in_all)
+        due = await self._store.due(self._clock(), each=limiter.each, limit=limiter.total)
         new = [entry for entry in due if entry.run_id not in under_way]
         return sum(limiter.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
 
@@ -135,7 +135,7 @@ class Callbacks:
         except Exception:
             # Such as a run that cannot be read. It is no reason for others to wait.
             log.exception("the call-back of run %s cannot be tried", entry.run_id)
-            await asyncio.sleep(_FIRST_WAIT)
+            await asyncio.sleep(_FIRST_WAIT_SECONDS)
             return
         while True:
             try:
@@ -143,7 +143,7 @@ class Callbacks:
             except JikkoError as error:
                 # Not forgotten, or the receiver would get it again and again for as long as the disk is full.
                 log.error("what became of the call-back of run %s is not kept yet: %s", entry.run_id, error)
-                await asyncio.sleep(_FIRST_WAIT)
+                await asyncio.sleep(_FIRST_WAIT_SECONDS)
 
     async def _attempt(self, entry: Callback, render: Render) -> Callback:
         """Try once. Returns the call-back as it is after it."""
@@ -223,7 +223,7 @@ def _wait(elapsed: float) -> float:
 
     Not all alike, so that a server that comes back is not met by all at once.
     """
-    return min(max(_FIRST_WAIT, elapsed), _LONGEST_WAIT) * random.uniform(1.0, 1.2)
+    return min(max(_FIRST_WAIT_SECONDS, elapsed), _MAX_WAIT_SECONDS) * random.uniform(1.0, 1.2)
 
 
 def _new_secret() -> str:

@@ -15,7 +15,7 @@ from jikko.values import encode_json
 
 FORMAT: Final = 2
 """Of a line. A later one may add fields. In lines of format 1, marks stand for secrets."""
-_LEAST, _MOST = -62_135_596_800, 253_402_300_800
+_MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_800
 """Seconds between which lie the years 1 to 9999; nothing that events count comes near."""
 
 
@@ -78,7 +78,7 @@ def _check(line: _Line) -> None:
         raise ValueError(f"the log of run {line.owner.run_id} is not whole")
     for event in line.events:
         for name, value in _numbers(event):
-            if not _LEAST <= value < _MOST:
+            if not _MIN_SECONDS <= value < _MAX_SECONDS:
                 raise ValueError(f"{name} {value} of an event is out of range")
 
 

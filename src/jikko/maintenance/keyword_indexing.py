@@ -22,7 +22,7 @@ _MANY = 100_000
 _PAUSE = 0.002
 """Seconds between batches at least, in which others may write."""
 _SHARE = 3.0
-"""A pause is so many times as long as the batch before it took, while the server is busy."""
+"""How many times as long as the batch before it a pause is, while the server is busy."""
 
 
 class KeywordIndexing:
@@ -52,7 +52,7 @@ class KeywordIndexing:
                 await self.alarm.wait(None)
 
     async def catch_up(self) -> None:
-        """Prepare all that there is now, for whoever has just added many runs."""
+        """Prepare all that there is now, after many runs were added."""
         left = _BATCH
         while left >= _BATCH:
             left = await self._store.index(limit=_BATCH)

@@ -1,4 +1,4 @@
-"""Finding open runs whose process is gone, though nobody was told to take them over, or that did not succeed."""
+"""Finding open runs whose process is gone, and that no member took over: the offer was lost, or failed."""
 
 import asyncio
 import logging

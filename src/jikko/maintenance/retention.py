@@ -1,4 +1,4 @@
-"""Removing what is old enough: runs with their logs, and files that nobody uses any more."""
+"""Removing what is old enough: runs with their logs, and files that no run uses any more."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from jikko.ports.stores.run_store import RunStore
 log = logging.getLogger(__name__)
 
 _BATCH = 100
-"""Runs or files that are removed in one transaction, so that nobody waits for long."""
+"""Runs or files that are removed in one transaction, so that no other write waits for long."""
 _PAUSE = 0.01
 """Seconds between batches, in which others may write."""
 _LOOK_EVERY = 600.0
@@ -78,7 +78,7 @@ class Retention:
         return Pruned(runs, files)
 
     async def watch(self, days: float) -> None:
-        """Remove what is older than so many days, again and again, until cancelled."""
+        """Remove what is older than ``days`` days, again and again, until cancelled."""
         while True:
             try:
                 pruned = await self.prune(self._clock() - days * _DAY)
@@ -103,7 +103,7 @@ class Retention:
         """Those that stand in the logs of runs which began before a time and are still there.
 
         A run that began later used its files later too, and that is known of the files. What a damaged log spoke of
-        nobody knows: only files of the run's own user can have been among it, and all of them stay.
+        is not known: only files of the run's own user can have been among it, and all of them stay.
         """
         ids: set[str] = set()
         owners: set[tuple[str, str]] = set()

@@ -10,7 +10,7 @@ from jikko.errors import JikkoError, LogConflict, LogDamaged
 from jikko.maintenance.exported_run import BadLine, read_run, run_line
 from jikko.ports.stores.run_store import RunStore
 
-_AT_ONCE: Final = 64
+_MAX_RUNS_AT_ONCE: Final = 64
 """Runs that are being written at one time: they share commits."""
 
 
@@ -32,7 +32,7 @@ async def export_lines(
 
     Args:
         app_id: Only runs of this app.
-        damaged: Told of each run that is left out because its log cannot be read.
+        damaged: Called for each run that is left out because its log cannot be read.
     """
     after = ""
     while records := await store.scan(app_id=app_id, after=after):
@@ -67,7 +67,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
             append = read_run(number, text, app_id=app_id)
             imported.apps[append.record.owner.app_id] += 1
             pending.append((number, store.append(append)))
-            if len(pending) >= _AT_ONCE:
+            if len(pending) >= _MAX_RUNS_AT_ONCE:
                 await _settle(*pending.popleft(), imported)
     finally:
         # All of them, so that each is looked at, whatever became of the first.

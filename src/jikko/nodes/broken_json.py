@@ -8,7 +8,7 @@ from jikko.values import Json
 
 MAX_REPAIRED: Final = 4096
 """Characters of a text that is repaired. That takes time with their square: half a second at worst."""
-_SHORT: Final = 512
+_MAX_INLINE_CHARACTERS: Final = 512
 """Characters of a text that is repaired at once: that takes at most some milliseconds."""
 
 
@@ -24,6 +24,6 @@ async def repaired(text: str, repair: Callable[[str], Json]) -> Json:
     """
     if len(text) > MAX_REPAIRED:
         raise TooLong
-    if len(text) <= _SHORT:
+    if len(text) <= _MAX_INLINE_CHARACTERS:
         return repair(text)
     return await off_the_loop(repair, text)

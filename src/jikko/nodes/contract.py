@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from jikko.events import FormClosed, FormRequested, Update, Usage
+from jikko.events import FormClosed, FormRequested, Turn, Update, Usage
 from jikko.ports.node_ports import NodePorts
 from jikko.values import Json, Selector, Unset
 
@@ -173,8 +173,18 @@ class Context(Protocol):
         ...
 
     @property
+    def turn(self) -> Turn | None:
+        """The message that the run answers; ``None`` if it answers none."""
+        ...
+
+    @property
     def is_nested(self) -> bool:
         """Whether the node is in the body of a container."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many workflows that were called as tools the run is within; 0 for a run that a client started."""
         ...
 
     def now(self) -> float:
@@ -284,6 +294,15 @@ class Container(Protocol):
 
     def declared(self, node_id: str) -> Mapping[Selector, str]:
         """Types of the variables that it declares, by selector."""
+        ...
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A node whose start tells clients an icon."""
+
+    def icon(self, services: NodePorts) -> Json | None:
+        """See ``NodeStarted.icon``. Must not wait, nor raise."""
         ...
 
 

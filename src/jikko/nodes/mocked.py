@@ -24,9 +24,22 @@ class Mocked:
 
     async def run(self, ctx: Context) -> Result:
         record: dict[str, Json] = {"mocked": True}
-        if set(self.outputs) == {"error"}:
-            raise NodeFailure(str(self.outputs["error"]), kind="MockedError", process_data=record)
-        return Result(outputs=self.outputs, process_data=record, handle=_handle(self.outputs, self.branching))
+        if (failure := self.failure) is not None:
+            raise NodeFailure(failure, kind="MockedError", process_data=record)
+        return Result(outputs=self.outputs, process_data=record, handle=self.handle())
+
+    @property
+    def failure(self) -> str | None:
+        """What the node fails with, if it is to fail."""
+        return str(self.outputs["error"]) if set(self.outputs) == {"error"} else None
+
+    def handle(self) -> str:
+        """The handle that runs leave by.
+
+        Raises:
+            NodeFailure: It is a branch, and the outputs do not say which.
+        """
+        return "source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +48,13 @@ class MockedBranch(Mocked):
 
     branching: ClassVar[bool] = True
 
-
-def _handle(outputs: Mapping[str, Json], branching: bool) -> str:
-    if not branching:
-        return "source"
-    named: Any = next((outputs[name] for name in _BRANCH if name in outputs), None)
-    if named is None and isinstance(outputs.get("result"), bool):
-        named = "true" if outputs["result"] else "false"
-    if not isinstance(named, str):
-        raise NodeFailure(
-            f"A mocked branch has to say which way it goes: give it {' or '.join(_BRANCH)}.", kind="MockedError"
-        )
-    return named
+    def handle(self) -> str:
+        """See ``Mocked.handle``."""
+        named: Any = next((self.outputs[name] for name in _BRANCH if name in self.outputs), None)
+        if named is None and isinstance(self.outputs.get("result"), bool):
+            named = "true" if self.outputs["result"] else "false"
+        if not isinstance(named, str):
+            raise NodeFailure(
+                f"A mocked branch has to say which way it goes: give it {' or '.join(_BRANCH)}.", kind="MockedError"
+            )
+        return named

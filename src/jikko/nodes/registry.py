@@ -21,6 +21,7 @@ from jikko.nodes.http.http_request import HttpRequest
 from jikko.nodes.model.llm import Llm
 from jikko.nodes.model.parameter_extractor import ParameterExtractor
 from jikko.nodes.model.question_classifier import QuestionClassifier
+from jikko.nodes.tools.tool import ToolNode
 
 NODE_CLASSES: tuple[Any, ...] = (
     Answer,
@@ -40,6 +41,7 @@ NODE_CLASSES: tuple[Any, ...] = (
     QuestionClassifier,
     Start,
     TemplateTransform,
+    ToolNode,
     VariableAggregator,
 )
 

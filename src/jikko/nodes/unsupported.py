@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final, NoReturn
 from jikko.nodes.contract import Context, NodeFailure
 
 _INSTEAD: Final[Mapping[str, str]] = {
-    "tool": "an HTTP Request node that calls the same service, or a Code node",
     "agent": "an LLM node, with an HTTP Request or Code node for each of its tools",
     "knowledge-retrieval": "an HTTP Request node that asks a search service",
 }
@@ -46,9 +45,6 @@ class Unsupported:
 
 def _subject(node_type: str, data: Mapping[str, Any]) -> str:
     match node_type:
-        case "tool":
-            provider = _text(data, "provider_name") or _text(data, "provider_id")
-            return "tool " + "/".join(filter(None, (provider, _text(data, "tool_name"))))
         case "agent":
             strategy = _text(data, "agent_strategy_label") or _text(data, "agent_strategy_name")
             tools = list(_tools(data))

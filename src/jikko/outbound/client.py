@@ -82,6 +82,7 @@ class AiohttpClient:
             ssl_verify=self._ssl_verify if request.ssl_verify is None else request.ssl_verify,
             user_agent=self._user_agent,
             proxy=self._proxy,
+            enough=request.enough,
         )
         chain = Chain()
         for _ in range(MAX_REDIRECTS + 1):

@@ -14,18 +14,20 @@ from aiohttp.client_proto import ResponseHandler
 from jikko.outbound.policy import Address, Network, as_address, refusal, refusal_text
 from jikko.ports.http import Resolve
 
-KEEP_ALIVE: Final = 15.0
+KEEP_ALIVE_SECONDS: Final = 15.0
 """Seconds that an unused connection is kept. Servers tend to close them after 20 or more."""
-REMEMBER_ADDRESSES: Final = 10
+ADDRESS_CACHE_SECONDS: Final = 10
 """Seconds that the addresses of a name are remembered."""
-LONGEST_LOOK_UP: Final = 30.0
+LOOK_UP_SECONDS: Final = 30.0
 """Seconds for finding the addresses of a name."""
-_LONGEST_HEAD: Final = 1 << 20
+_MAX_HEAD_BYTES: Final = 1 << 20
 """Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
 _HEAD_PIECE: Final = 2048
-_MOST_INTERIM: Final = 20
+_LARGE_READ_BYTES: Final = 65_536
+"""Bytes behind which others have the loop before more is read."""
+_MAX_INTERIM_ANSWERS: Final = 20
 """Interim answers that may wait to be read."""
-_LONGEST_LINE: Final = 65_536
+_MAX_LINE_BYTES: Final = 65_536
 """Bytes of a header line of an answer."""
 
 
@@ -106,7 +108,7 @@ class GuardedResolver(AbstractResolver):
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
             # aiohttp shields look-ups from the timeouts of requests, as several may wait for one.
-            async with asyncio.timeout(LONGEST_LOOK_UP):
+            async with asyncio.timeout(LOOK_UP_SECONDS):
                 return await self._find(host, port)
         except TimeoutError:
             raise OSError(socket.EAI_AGAIN, "The name service does not answer") from None
@@ -118,32 +120,47 @@ class TooMuchReceived(aiohttp.ClientError):
 
 class Handler(ResponseHandler):
     """A connection on which every byte counts, also those that are no part of a body: interim answers, extensions of
-    chunks, trailers. aiohttp itself takes any number of these."""
+    chunks, trailers. aiohttp itself takes any number of these.
+
+    In one turn of the event loop no more is read than one call of the system gives: a server that sends faster than it
+    is read would else have the loop for as many megabytes as uvloop reads at once.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self._rests = False
         self.begin()
 
     def expect(self, count: int) -> None:
-        """Let so many bytes come from now on, of an answer whose head was read."""
+        """Let ``count`` bytes come from now on, of an answer whose head was read."""
         self._room, self._is_read = count, True
 
     def begin(self) -> None:
         """Let the next answer come."""
-        self._room, self._is_read = _LONGEST_HEAD, False
+        self._room, self._is_read = _MAX_HEAD_BYTES, False
 
     def data_received(self, data: bytes) -> None:
         # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
-        # parse these takes longer than anybody should wait.
+        # parse these takes longer than other requests should wait.
         step = (len(data) or 1) if self._is_read else _HEAD_PIECE
         # Nothing at all lets aiohttp go on with what it has.
         for start in range(0, len(data) or 1, step):
             piece = data[start : start + step]
             self._room -= len(piece)
-            if self._room < 0 or len(self._buffer) > _MOST_INTERIM:
+            if self._room < 0 or len(self._buffer) > _MAX_INTERIM_ANSWERS:
                 self._give_up()
                 return
             super().data_received(piece)
+        if len(data) > _LARGE_READ_BYTES and not self._rests and self.transport is not None:
+            self._rests = True
+            self.transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._rests = False
+        # aiohttp may have paused it meanwhile, and goes on by itself.
+        if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _give_up(self) -> None:
         error = TooMuchReceived()
@@ -169,7 +186,7 @@ class Pool(aiohttp.TCPConnector):
     async def _get(self, *args: Any, **options: Any) -> Any:
         """A kept connection.
 
-        One on which something came while nobody waited is closed: aiohttp would take it for the answer to the next
+        One on which something came while no request waited is closed: aiohttp would take it for the answer to the next
         request, which may be another user's. This overrides a private method; ``test_misbehaving_servers`` tells if
         aiohttp no longer calls it.
         """
@@ -211,8 +228,8 @@ def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession
         resolver=GuardedResolver(guard, find),
         # How many requests are under way is limited by the client, outside of the connect timeout.
         limit=0,
-        ttl_dns_cache=REMEMBER_ADDRESSES,
-        keepalive_timeout=KEEP_ALIVE,
+        ttl_dns_cache=ADDRESS_CACHE_SECONDS,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
         socket_factory=None if guard is None else guard.open_socket,
     )
     return aiohttp.ClientSession(
@@ -221,6 +238,6 @@ def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession
         trust_env=False,
         auto_decompress=False,
         skip_auto_headers=("User-Agent", "Content-Type"),
-        max_line_size=_LONGEST_LINE,
-        max_field_size=_LONGEST_LINE,
+        max_line_size=_MAX_LINE_BYTES,
+        max_field_size=_MAX_LINE_BYTES,
     )

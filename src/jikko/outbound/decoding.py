@@ -13,7 +13,7 @@ _ANY_HEADER: Final = 32 + zlib.MAX_WBITS
 """zlib finds out by itself whether it is gzip or zlib data."""
 _SLACK: Final = 65_536
 """What compressed data may be larger than its content, in bytes."""
-_MOST_EMPTY: Final = 100
+_MAX_EMPTY_MEMBERS: Final = 100
 """Compressed members in a row that hold nothing. Each is some 20 bytes, and takes as long as thousands of others."""
 _STEP: Final = 262_144
 """Bytes that are decompressed at a time, so that a bomb is noticed before it is in memory."""
@@ -49,8 +49,8 @@ class BodyCollector:
             )
         self._inflater = _Inflater() if names else None
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next piece.
+    def feed(self, chunk: bytes) -> Iterator[None]:
+        """Take the next piece, in steps of at most 256 KiB of content, between which others may have the event loop.
 
         Raises:
             HttpFailure: The body is too large, or broken.
@@ -63,6 +63,7 @@ class BodyCollector:
             raise self._too_large()
         for piece in self._inflater.inflate(chunk):
             self._keep(piece)
+            yield
 
     def content(self) -> bytes:
         """The whole body, at its end.
@@ -86,7 +87,7 @@ class BodyCollector:
 
 
 class _Inflater:
-    """Decompresses gzip, zlib and bare deflate data, told apart by their first bytes."""
+    """Decompresses gzip, zlib and bare deflate data, distinguished by their first bytes."""
 
     def __init__(self) -> None:
         self._engine = zlib.decompressobj(_ANY_HEADER)
@@ -99,7 +100,7 @@ class _Inflater:
         return self._engine.eof
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        """The content in steps; whoever has enough stops asking."""
+        """The content in steps; a caller that has enough stops iterating."""
         while data:
             if self._engine.eof:
                 # Several gzip members may follow each other; anything else behind the end is padding.
@@ -108,7 +109,7 @@ class _Inflater:
                 self._engine = zlib.decompressobj(_ANY_HEADER)
             piece = self._step(data)
             self._empty = 0 if piece else self._empty + self._engine.eof
-            if self._empty > _MOST_EMPTY:
+            if self._empty > _MAX_EMPTY_MEMBERS:
                 raise _broken()
             yield piece
             data = self._engine.unused_data if self._engine.eof else self._engine.unconsumed_tail

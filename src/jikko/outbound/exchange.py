@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,8 @@ class Conditions:
     ssl_verify: bool
     user_agent: str
     proxy: str | None
+    enough: Callable[[bytes], bool] | None = None
+    """See ``OutgoingRequest.enough``."""
 
 
 class Chain:
@@ -91,7 +93,7 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
                 proxy=conditions.proxy,
             ) as response:
                 chain.keep(response)
-                return await _read(response, conditions.max_bytes)
+                return await _read(response, conditions)
     except HttpFailure:
         raise
     except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
@@ -101,10 +103,11 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Conditi
         OWN_CONNECTION.reset(own_connection)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
+async def _read(response: aiohttp.ClientResponse, conditions: Conditions) -> HttpResponse:
+    limit = conditions.max_bytes
     headers = tuple((_text(name), _text(value)) for name, value in response.raw_headers)
     if response.status in REDIRECTS and "Location" in response.headers:
-        # Its body is for nobody to read, so its encoding and its size do not matter. If it is there already the
+        # Its body is not read, so its encoding and its size do not matter. If it is there already the
         # connection is kept, otherwise it is closed.
         return HttpResponse(response.status, headers, b"")
     if response.connection is not None and isinstance(response.connection.protocol, Handler):
@@ -112,7 +115,11 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> HttpResponse:
         response.connection.protocol.expect(2 * limit + _SLACK)
     collector = BodyCollector(response.headers.get("Content-Encoding", ""), limit)
     async for chunk in response.content.iter_any():
-        collector.feed(chunk)
+        for _ in collector.feed(chunk):
+            await asyncio.sleep(0)
+        if conditions.enough is not None and conditions.enough(chunk):
+            response.close()
+            break
     return HttpResponse(response.status, headers, collector.content())
 
 

@@ -18,11 +18,11 @@ def explained(error: Exception, url: WireUrl, timeouts: Timeouts) -> HttpFailure
     refused = _refused(error)
     if refused is not None:
         return HttpFailure(str(refused), kind="address")
-    text, kind = _told(error, url.authority, timeouts)
+    text, kind = _described(error, url.authority, timeouts)
     return HttpFailure(text, kind=kind)
 
 
-def _told(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, FailureKind]:
+def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, FailureKind]:
     match error:
         case TooMuchReceived():
             return f"{where} sent more than belongs to an answer, such as interim answers without end.", "too_large"
@@ -57,7 +57,7 @@ def _told(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, Failur
 
 
 def _system(error: Exception) -> str:
-    """What the operating system said."""
+    """The message of the operating system."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if not isinstance(cause, OSError) or cause.errno is None:
         return type(cause).__name__

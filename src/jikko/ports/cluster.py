@@ -2,7 +2,7 @@
 
 Every message is a hint. It may be lost, come twice, or come late, and the sender may be dead by then: what a run is,
 and whose, is in its log and record alone, whose appends are fenced (see ``runs/recovery.py``). So an implementation
-owes no delivery, only a good try; and whoever waits for a message also looks by itself, slowly.
+owes no delivery, only a good try; and what waits for a message also looks by itself, slowly.
 
 What an implementation must do is written down as tests, in ``tests/contract/test_cluster.py``.
 """
@@ -51,7 +51,7 @@ class RunChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 Job: TypeAlias = Literal["forms", "callbacks", "keywords", "annotations"]
-"""The background jobs that can be told of what is due."""
+"""The background jobs that take a hint of what is due."""
 
 
 class JobDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -118,26 +118,26 @@ class Cluster(Protocol):
         ...
 
     def members(self) -> Collection[str]:
-        """The processes that are known to live, this one among them. Whoever is not among them may be gone."""
+        """The processes that are known to live, this one among them. A process that is not among them may be gone."""
         ...
 
     async def join(self, member: Member) -> None:
-        """Be told from now on. Returns once the member has begun to take over what it is to start with."""
+        """Begin to get messages. Returns once the member has begun to take over what it is to start with."""
         ...
 
     def leave(self) -> None:
-        """Lead no more and take over nothing more. The member is still asked and told until ``close``."""
+        """Lead no more and take over nothing more. The member still gets requests and hints until ``close``."""
         ...
 
     async def close(self) -> None:
-        """Be told nothing any more. May be called twice."""
+        """Get no more messages. May be called twice."""
         ...
 
     async def request(self, holder: str, command: Command) -> bool | None:
         """Have the holder of a run do something.
 
         Returns:
-            Its answer. ``None``: there is nobody of that name, or it does not have the run, or it did not answer in
+            Its answer. ``None``: there is no member of that name, or it does not have the run, or it did not answer in
             time and may or may not have done it. Look at the record again.
         """
         ...
@@ -150,7 +150,7 @@ class Cluster(Protocol):
         """Count a request by an API key, for all members together.
 
         Returns:
-            0, or the seconds to wait if it is refused. A request that nobody counts is let through.
+            0, or the seconds to wait if it is refused. A request that no process counts is let through.
         """
         ...
 

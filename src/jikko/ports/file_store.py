@@ -66,7 +66,11 @@ class FileStore(Protocol):
         ...
 
     async def find(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
-        """A file of this end user of this app; ``None`` for every other. ``file_id`` in any case."""
+        """A file of this end user; ``None`` for every other. ``file_id`` in any case.
+
+        The id of an end user belongs to one app (``apps.end_users``): so that is the user of this app, or of one that
+        called this app as a tool.
+        """
         ...
 
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
@@ -74,7 +78,7 @@ class FileStore(Protocol):
         ...
 
     async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
-        """A file, whoever owns it, for who has its signed url.
+        """A file of any user, for a client that has its signed url.
 
         Args:
             timestamp, nonce, sign: As they stand in the query of the url.

@@ -1,6 +1,6 @@
 """Requests to the outside world, as nodes make them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -10,6 +10,19 @@ FailureKind: TypeAlias = Literal[
 """``url``, ``body``: it cannot be used. ``request``: something else in it cannot be sent. ``address``: refused by the
 address policy. ``connect``: no such host, no connection, or no trust in the certificate. ``protocol``: what came back
 is not a complete HTTP answer."""
+
+FAILED: Final[Mapping[FailureKind, str]] = {
+    "url": "its URL cannot be used",
+    "body": "its body cannot be sent",
+    "request": "one of its headers cannot be sent",
+    "address": "the address may not be reached",
+    "connect": "there is no such host, no connection, or no trust in its certificate",
+    "timeout": "it took too long",
+    "redirect": "it was redirected too often, or to nowhere",
+    "protocol": "what came back is not a complete answer",
+    "too_large": "the answer is too large",
+}
+"""What is told of a failure where its own text may hold a secret: it names hosts and headers."""
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values in their order; a name may occur more than once."""
@@ -83,6 +96,9 @@ class OutgoingRequest:
     """For whom it is sent."""
     follow_redirects: bool = True
     """If not, a redirect is an answer like any other."""
+    enough: Callable[[bytes], bool] | None = None
+    """Told each piece of the body as it comes. Once it says yes the answer is over, whatever else would come: for
+    streams that their server leaves open. Only for answers that are not compressed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class ModelRequest:
     """JSON Schema that the answer must fit; only for models that can. Its name is ``answer``."""
     stream: bool = True
     joined: bool = True
-    """Whether texts that came together may be told together: cheaper when there is much to do."""
+    """Whether texts that came together may be one event: cheaper when there is much to do."""
     app_id: str = ""
     run_id: str = ""
     """Requests that wait for a limit of the provider take turns by app, and by run within it."""
@@ -214,7 +214,7 @@ class ModelFailure(Exception):
         self.unsupported = unsupported
         """What the model turned out not to be able to; ``abilities`` no longer has it."""
         self.retry_after = retry_after
-        """Seconds after which the provider said to try again."""
+        """Seconds after which the provider asks to try again."""
 
 
 class Models(Protocol):
@@ -226,6 +226,10 @@ class Models(Protocol):
         Raises:
             ModelFailure: Nothing says how to reach the provider.
         """
+        ...
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """How many tokens prompt and answer of a model may have together; ``None`` if it is not known."""
         ...
 
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
+from jikko.ports.history import History, NoHistory
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
+from jikko.ports.tools import NoTools, Tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,14 @@ class ValueLimits:
     """Characters of all texts that one node makes of texts with references. Not Dify's, which has no such limit."""
     max_http_text: int = 1_048_576
     """Bytes of a text that an HTTP request node receives, decompressed."""
+    max_code_requests: int = 100
+    """HTTP requests that the program of one code node may make."""
     max_http_file: int = 10_485_760
     """Bytes of a file that an HTTP request node receives, decompressed."""
+    max_tool_text: int = 10_485_760
+    """Characters of all that a tool says in one call: texts, JSON, variables. Not Dify's; so is ``max_tool_files``."""
+    max_tool_files: int = 67_108_864
+    """Bytes of all files that a tool makes in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,4 +55,6 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
+    history: History = field(default_factory=NoHistory)
+    tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)

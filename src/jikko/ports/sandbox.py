@@ -1,9 +1,20 @@
 """Where code and templates of users run."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Final, Protocol, TypeAlias
 
+from jikko.ports.http import HttpResponse, OutgoingRequest
 from jikko.values import Json
+
+HTTP_CLIENTS: Final = ("requests", "httpx")
+"""Modules of Python programs whose requests are made for them."""
+
+FILE_MARK: Final = "jikko_file"
+"""The one key of an object that stands for a file which a program made."""
+
+SendForProgram: TypeAlias = Callable[[OutgoingRequest], Awaitable[HttpResponse]]
+"""Makes a request of a program, or raises ``HttpFailure``. The request comes from the program as it is: whoever makes
+it sets limits, and says for which app."""
 
 
 class SandboxFailure(Exception):
@@ -25,13 +36,24 @@ class Sandbox(Protocol):
     """
 
     async def run_code(
-        self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = ""
+        self,
+        language: str,
+        code: str,
+        arguments: Mapping[str, Json],
+        *,
+        app_id: str = "",
+        send: SendForProgram | None = None,
+        files: Collection[str] = (),
     ) -> dict[str, Json]:
         """Call the program's ``main`` with the arguments: by keyword in Python, as one object in JavaScript.
 
         Args:
             language: ``python3`` or ``javascript``.
             app_id: Whose program it is.
+            send: Makes the requests of the program, one at a time. While it does, the time of the program stands still.
+                Without it, they fail.
+            files: Results of Python programs that are files, or lists of them: pictures and bytes. They come back as
+                ``{FILE_MARK: {"filename": …, "content": base64}}``, as far as the program is honest.
 
         Returns:
             The object that ``main`` returned. May hold NaN and infinities (Source: Dify 1.15, spec/nodes.md, code).

@@ -48,6 +48,8 @@ class ModelTraits:
     """And of those that are kept."""
     voice: str = ""
     """Models that speak: the voice, if nobody names one; ``""`` for the usual one."""
+    context_size: int = 0
+    """Tokens of prompt and answer together; 0 where it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ class Providers:
         return self.entries.get(model_provider(provider)) or self.entries.get(FALLBACK)
 
     def for_worker(self, workers: int) -> "Providers":
-        """The same for one of so many processes: limits are shared out, rounded up."""
+        """The same for one of ``workers`` processes: limits are shared out, rounded up."""
         shared = {
             name: replace(
                 entry,

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.masking import masked
 from jikko.ports.models import ModelFailure
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.providers.limits import Limiter
-from jikko.providers.masking import masked
 from jikko.providers.prices import Prices
 
 MakeBackend = Callable[[ProviderConfig], Backend]

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, Message, ModelRequest, ModelUsage, ToolCall
-from jikko.providers.tokens import estimated
 from jikko.values import Json
 
 _MARK: Final = "[fake answer"
-_QUOTED: Final = 400
+_QUOTED_CHARACTERS: Final = 400
 """Characters of the prompt that an answer repeats."""
 _PIECE: Final = re.compile(r"\S+\s*|\s+")
-_MOST_LEVELS: Final = 12
+_MAX_LEVELS: Final = 12
 """Of an object that a schema describes; schemas may refer to themselves."""
 
 
@@ -29,10 +29,14 @@ class FakeModels:
         """See ``Models.abilities``: all that there are."""
         return Abilities(structured_output=True, media=frozenset({"image", "audio", "video", "document"}))
 
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models.context_size``: that of a large model."""
+        return 128_000
+
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.
 
-        A model in mode ``completion`` and one that is told its schema in words are answered with JSON too where the
+        A model in mode ``completion`` and one that gets its schema in words are answered with JSON too where the
         prompt asks for it: parameter extractors and classifiers do.
         """
         began = time.perf_counter()
@@ -80,14 +84,14 @@ def sample_of(schema: Any, about: str = "") -> Json:
     """A value that fits a JSON schema, the same each time.
 
     Args:
-        about: The text that the value is said to be found in; of a list of words, the first that stands in it is taken.
+        about: The text in which the value is to be found; of a list of words, the first that stands in it is taken.
     """
     root: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
     return _sample(root, root, about.casefold(), "value", 0)
 
 
 def _sample(schema: Any, root: Mapping[str, Any], about: str, name: str, depth: int) -> Json:
-    if not isinstance(schema, Mapping) or depth > _MOST_LEVELS:
+    if not isinstance(schema, Mapping) or depth > _MAX_LEVELS:
         return None
     if (target := _target(schema, root)) is not None:
         return _sample(target, root, about, name, depth + 1)
@@ -172,7 +176,7 @@ def _last_text(messages: tuple[Message, ...]) -> str:
 
 def _words(request: ModelRequest) -> str:
     asked = _last_text(request.messages).strip()
-    quoted = asked if len(asked) <= _QUOTED else f"{asked[:_QUOTED]} …"
+    quoted = asked if len(asked) <= _QUOTED_CHARACTERS else f"{asked[:_QUOTED_CHARACTERS]} …"
     return f"{_MARK} of {request.provider.rpartition('/')[2]}/{request.model}] {quoted}".rstrip()
 
 

@@ -1,6 +1,5 @@
 """Reads the providers file."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
@@ -17,11 +17,9 @@ from jikko.ports.extensions import Extension
 from jikko.ports.models import MediaKind
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
-from jikko.values import Json
 
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "video": "video", "documents": "document"}
-_TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price")
+_TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price", "context_size")
 _OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel", "pooling")
 _POOLING: Final = ("mean", "cls", "last")
 """How llama.cpp makes one vector of those of all tokens."""
@@ -61,7 +59,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
 def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file") -> Providers:
     """The providers that a text describes. See ``read_providers``."""
     try:
-        # Anchors are fine here: whoever writes this file may stop the server anyway.
+        # Anchors are fine here: the operator who writes this file may stop the server anyway.
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InvalidSettings(f"The providers file {source} is no YAML: {_position(error)}.") from None
@@ -106,7 +104,12 @@ def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Exten
     listed = root.mapping("extensions")
     found: dict[str, Extension] = {}
     for name in listed.raw:
-        fields = Fields(listed.at(str(name)), _expand(dict(listed.mapping(name).raw), environment, []), root.problems)
+        try:
+            values = expanded(dict(listed.mapping(name).raw), environment, [])
+        except RecursionError:
+            listed.problem(str(name), "holds itself, or is nested too deeply")
+            continue
+        fields = Fields(listed.at(str(name)), values, root.problems)
         _unknown(fields, ("url", "api_key"))
         _check_url(fields, fields.text("url"), required=True, name="url")
         found[str(name)] = Extension(fields.text("url"), fields.text("api_key"))
@@ -116,13 +119,13 @@ def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Exten
 def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> ProviderConfig:
     unset: list[str] = []
     written = fields.raw.get("base_url")
-    named = _VARIABLE.findall(written) if isinstance(written, str) else []
+    named = names_in(written)
     try:
-        expanded = _expand(fields.raw, environment, unset)
+        values = expanded(fields.raw, environment, unset)
     except RecursionError:
         fields.problem("", "holds itself, or is nested too deeply")
-        expanded = {}
-    fields = Fields(fields.where, expanded, fields.problems)
+        values = {}
+    fields = Fields(fields.where, values, fields.problems)
     _unknown(fields, _KEYS)
     known = well_known(id_)
     default: ProviderType = cast(ProviderType, known.type) if known else "openai"
@@ -201,6 +204,7 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
         query_prefix=fields.text("query_prefix") if of_model else "",
         document_prefix=fields.text("document_prefix") if of_model else "",
         voice=fields.text("voice") if of_model else "",
+        context_size=_context_size(fields),
     )
 
 
@@ -209,6 +213,16 @@ def _texts(fields: Fields) -> int:
     if number > _MOST_TEXTS:
         fields.problem("batch", f"is {number}", f"expected {_MOST_TEXTS} texts at most")
     return number
+
+
+def _context_size(fields: Fields) -> int:
+    value = fields.raw.get("context_size")
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        fields.problem("context_size", f"is {shown(value)}", "expected how many tokens prompt and answer may have")
+        return 0
+    return value
 
 
 def _price(fields: Fields) -> Price:
@@ -244,25 +258,6 @@ def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
     for name in fields.raw:
         if name not in known:
             fields.problem(str(name), "is not known", fields.meant(name, known))
-
-
-def _expand(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
-    match value:
-        case str():
-
-            def replaced(match: re.Match[str]) -> str:
-                name = match.group(1)
-                if not environment.get(name):
-                    unset.append(name)
-                return environment.get(name, "")
-
-            return _VARIABLE.sub(replaced, value)
-        case dict():
-            return {key: _expand(item, environment, unset) for key, item in value.items()}
-        case list():
-            return [_expand(item, environment, unset) for item in value]
-        case _:
-            return value
 
 
 def _position(error: Exception) -> str:

@@ -48,7 +48,7 @@ class Limiter:
         """Requests under way of each app."""
         self._begun: deque[float] = deque()
         self._apps: OrderedDict[str, FairQueue[asyncio.Future[None]]] = OrderedDict()
-        """The turns of the runs of each app, in the order of the turns of the apps. Nobody may be left in some."""
+        """The turns of the runs of each app, in the order of the turns of the apps. A queue may be empty."""
         self._timer: asyncio.TimerHandle | None = None
         self._held: OrderedDict[str, float] = OrderedDict()
 
@@ -63,7 +63,7 @@ class Limiter:
         return sum(map(len, self._apps.values()))
 
     def hold(self, key: str, seconds: float) -> None:
-        """Let the next request with this key wait, at most a minute: the provider said when to come again."""
+        """Let the next request with this key wait, at most a minute: the provider answered when to come again."""
         if key:
             self._held[key] = self._now() + min(seconds, _MAX_HOLD)
             if len(self._held) > _MAX_HELD:
@@ -126,13 +126,13 @@ class Limiter:
 
     def _admit(self) -> None:
         while self._apps and self._has_room():
-            # Of those with the fewest requests, in turn; nobody while all that wait have their share.
+            # Of those with the fewest requests, in turn; none while all that wait have their share.
             app_id = min(self._apps, key=self._active_of.__getitem__)
             if self._active_of[app_id] >= self._most:
                 return
             turns = self._apps.pop(app_id)
             future = turns.next()
-            # Who was cancelled has not been told yet, and stands here still.
+            # One that was cancelled a moment ago has not run since, and stands here still.
             while future is not None and future.done():
                 future = turns.next()
             if future is not None:

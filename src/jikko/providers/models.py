@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.connections import Connections, MakeBackend, told
 from jikko.providers.prices import amount
 from jikko.providers.progress import Progress
-from jikko.providers.tokens import estimated
 
-_BUSY: Final = 64
-"""Requests under way from which on texts that came together are told together."""
+_BUSY_REQUESTS: Final = 64
+"""Requests under way from which on texts that came together become one event."""
 
 
 class ProviderModels:
@@ -39,6 +39,13 @@ class ProviderModels:
             structured_output=able.structured_output and "structured_output" not in unable,
         )
 
+    async def context_size(self, provider: str, model: str) -> int | None:
+        """See ``Models.context_size``: as the providers file says, or as it is generally known."""
+        config = self.connections.config(provider, model)
+        traits = config.models.get(model)
+        own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
+        return own or await self.connections.prices.context_size(config, provider, model)
+
     async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
         config = self.connections.ready(request.provider, request.model)
@@ -51,7 +58,7 @@ class ProviderModels:
             mode=traits.mode if traits is not None and traits.mode else request.mode,
         )
         async with limiter.slot(request.app_id, request.run_id, request.key):
-            if limiter.active < _BUSY:
+            if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             progress = Progress(tell if request.stream else None, config.max_answer)
             try:

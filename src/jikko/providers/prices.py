@@ -18,9 +18,10 @@ class Prices:
         self._list: Once[Any] = Once(_load)
         self._flat: dict[tuple[str, str], Price | None] = {}
         """Prices that do not depend on the number of tokens; ``None`` where they do."""
+        self._contexts: dict[tuple[str, str], int | None] = {}
 
     async def of(self, config: ProviderConfig, provider: str, model: str, prompt: int, completion: int) -> Price:
-        """The price of a million tokens of a model, for a call with so many tokens. Zero if it is not known."""
+        """The price of a million tokens of a model, for a call with that many tokens. Zero if it is not known."""
         traits = config.models.get(model)
         own = traits.price if traits is not None and traits.price is not None else config.traits.price
         if own is not None:
@@ -39,6 +40,18 @@ class Prices:
                 tiers = (_price(prices, known.prices, name, tokens, tokens) for tokens in (1000, 10_000_000))
                 self._flat[key] = price if len({price, *tiers}) == 1 else None
         return price
+
+    async def context_size(self, config: ProviderConfig, provider: str, model: str) -> int | None:
+        """How many tokens a model takes, as genai-prices knows; ``None`` if it does not."""
+        if config.type == "llama_cpp":
+            return int(config.options.get("context") or 0) or None
+        known = well_known(provider)
+        if known is None or not known.prices:
+            return None
+        key = known.prices, config.model_name(model)
+        if key not in self._contexts:
+            self._contexts[key] = _context_size(await self._list.get(), *key)
+        return self._contexts[key]
 
     def close(self) -> None:
         """Forget a load that is under way."""
@@ -62,6 +75,15 @@ def _price(prices: Any, provider: str, model: str, prompt: int, completion: int)
         (found.input_price / prompt / PRICE_UNIT).normalize(),
         (found.output_price / completion / PRICE_UNIT).normalize(),
     )
+
+
+def _context_size(prices: Any, provider: str, model: str) -> int | None:
+    try:
+        found = prices.calc_price(prices.Usage(input_tokens=1), model, provider_id=provider)
+    except (LookupError, ValueError):
+        return None
+    size: int | None = found.model.context_window
+    return size
 
 
 def _load() -> Any:

@@ -37,7 +37,7 @@ class Progress:
         self._max = max_characters
         self._room_for_media = BYTES_PER_CHARACTER * max_characters
         self._together: list[str] | None = None
-        """Texts that are told together, once all have come."""
+        """Texts that become one event, once all have come."""
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, _Call] = {}

@@ -1,6 +1,6 @@
 """How many runs go on at once, and whose turn it is when one ends. Does no I/O, reads no clock and starts no task.
 
-Apps take turns: each app has a queue of its own, and a slot that becomes free goes to the next app that has somebody
+Apps take turns: each app has a queue of its own, and a slot that becomes free goes to the next app that has a run
 waiting, however long the queues of the others are.
 """
 
@@ -20,7 +20,7 @@ class AdmissionLimits:
     at_once_per_app: int = 0
     """Of these, runs of one app; 0 for no limit."""
     queued_per_app: int = 20_000
-    """Runs of one app that wait for their turn. With 0 nobody waits: what cannot begin at once is refused."""
+    """Runs of one app that wait for their turn. With 0 none waits: what cannot begin at once is refused."""
 
 
 class Place:
@@ -58,7 +58,7 @@ class Admission:
         return len(self._turns) if app_id is None else self._turns.waiting(app_id)
 
     def take(self, app_id: str) -> bool:
-        """Take a slot if one is free and nobody else is to have it. Returns whether it was."""
+        """Take a slot if one is free and no run waits for it. Returns whether it was."""
         if self._closed or not self._may_take(app_id):
             return False
         self.take_back(app_id)
@@ -98,7 +98,7 @@ class Admission:
         return self._turns.remove(place.app_id, place)
 
     def leave(self, app_id: str) -> None:
-        """Give a slot back; whoever's turn it is begins."""
+        """Give a slot back; the run whose turn it is begins."""
         self._running -= 1
         before = self._running_of[app_id]
         if before == 1:
@@ -110,7 +110,7 @@ class Admission:
         self._hand_out()
 
     def close(self) -> None:
-        """Let nobody begin any more."""
+        """Let no run begin any more."""
         self._closed = True
 
     def _hand_out(self) -> None:

@@ -1,7 +1,7 @@
 """Where a run is, and what can be done to it there. No other module decides that.
 
 =====================  ============================================  ==============================================
-place                  how it is told                                stop, submit a form
+place                  how it is known                               stop, submit a form
 =====================  ============================================  ==============================================
 here, executing        the executor has it, with a ``Runner``        the runner does it
 here, queued           the executor has it, with a ``QueuedRun``     ends it; it waits for no form
@@ -9,10 +9,10 @@ paused                 its record says so, and names no holder       ends it in 
 with another process   its record is ``running``, names its holder   a request to the holder
 =====================  ============================================  ==============================================
 
-A run moves while it is looked for: it pauses, it is resumed by whoever gets its form, its holder dies and another takes
-it over. What was decided on an old view fails (nobody there, or the fence of the log refuses), changes nothing, and is
-decided again, for some seconds. Following a run is the same for all places: see ``runs/run_reader.py``; taking over
-those of a process that died: see ``runs/recovery.py``.
+A run moves while it is looked for: it pauses, a process gets its form and resumes it, its holder dies and another takes
+it over. What was decided on an old view fails (no holder, or the fence of the log refuses), changes nothing, and is
+decided again, for some seconds. Following a run is the same for all places: see ``runs/following/run_reader.py``.
+Taking over the runs of a process that died: see ``runs/recovery.py``.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor, HeldRun
+from jikko.runs.following.run_reader import RunReader
+from jikko.runs.following.run_tail import LOOK_SECONDS, RunTails
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_reader import RunReader
-from jikko.runs.run_tail import LOOK_SECONDS, RunTails
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
 _RUNS_TO_INDEX = 64
 """After how many ended runs the index of keywords is due."""
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 0.5
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.02, 0.5
 """Between looks for a run that is moving: they become rarer."""
 
 
@@ -68,7 +68,7 @@ class Control:
         self._tails = RunTails(store, cluster, lambda run_id: executor.find(run_id) is not None, look_seconds)
         self._recovery = Recovery(store=store, apps=apps, workflows=workflows, executor=executor, clock=clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By run; there while somebody has it or waits for it."""
+        """By run; there while a task holds it or waits for it."""
         self._ended_runs = 0
         executor.on_moved = self._tails.wake
         executor.on_settled = self._settled
@@ -245,7 +245,7 @@ class Control:
             if loop.time() >= until:
                 return False, asked
             await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+            wait = min(2 * wait, _MAX_WAIT_SECONDS)
 
     async def _resume(self, record: RunRecord, closed: FormClosed) -> bool:
         """Raises:
@@ -295,7 +295,7 @@ class Control:
         """Whether a run that could not be stopped where it was is stopped in the end: the answer of another process may
         have been lost.
 
-        One that nobody can go on with, since its log cannot be read, is stopped in its record.
+        One whose log cannot be read cannot go on, and is stopped in its record.
         """
         record = await self._store.record(run_id)
         if record is None or not record.is_open or self._executor.find(run_id) is not None:
@@ -329,7 +329,7 @@ class Control:
                 self._ended(run_id)
 
     def _ended(self, run_id: str) -> None:
-        """A run that no process executed was ended: those who follow it, and what is due behind it, are told."""
+        """A run that no process executed was ended: its followers and its call-back get a hint."""
         self._cluster.hint(RunChanged(run_id))
         self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
 

@@ -1,4 +1,4 @@
-"""Runs whose logs cannot be read. They end: nobody can go on with them, and to end a log takes no reading of it."""
+"""Runs whose logs cannot be read. They end: they cannot go on, and ending a log needs no reading of it."""
 
 import logging
 from typing import Literal
@@ -36,7 +36,7 @@ async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, no
     """End an open run that no process executes as failed. Durable when this returns.
 
     Raises:
-        LogConflict: Somebody else has ended it, or gone on with it.
+        LogConflict: Another process has ended it, or gone on with it.
         StoreUnavailable: The database could not be written.
     """
     log.error("run %s ends as failed: %s", record.owner.run_id, damage)

@@ -19,10 +19,9 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.ports.text_guard import TextGuard
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
-from jikko.runs.endings import given_up
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
-from jikko.runs.run_log import RunLog
+from jikko.runs.run_log import RunLog, given_up
 from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
@@ -93,6 +92,11 @@ class Executor:
         """The id of a run of this process, by its task id or by its own, both in lower case."""
         held = self._live.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
         return held.log.record.owner.run_id if held is not None and held.log.record.owner.app_id == app_id else None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._closing
 
     def require_open(self) -> None:
         """Raises:

@@ -9,8 +9,8 @@ import msgspec
 from jikko.errors import Conflict, InvalidParam, KeyTaken
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import RunStore
+from jikko.runs.following.run_reader import RunReader
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_reader import RunReader
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
@@ -66,7 +66,7 @@ class IdempotentStarts:
 
 
 def fingerprint(operation: str, body: Json) -> bytes:
-    """What a request is told by: the operation and its JSON body. The order of names in the body does not count."""
+    """The digest of a request: its operation and its JSON body. The order of names in the body does not count."""
     return hashlib.sha256(operation.encode() + b"\0" + _encode(body)).digest()
 
 

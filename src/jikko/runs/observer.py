@@ -10,12 +10,12 @@ logger = logging.getLogger(__name__)
 
 
 class RunObserver:
-    """Sees nothing; whoever wants to see something overrides what it wants.
+    """Sees nothing; a subclass overrides the methods that it needs.
 
     Each event of a run is seen once it is durable: once in all processes together, by the one that wrote it, in the
     order of its log. So what was refused (a zombie's) is not seen, and the events of a process that dies between the
-    write and this call are seen by nobody. It is called on the event loop of the run: it must be quick, and wait for
-    nothing. What it raises is logged, and concerns nobody else.
+    write and this call are not seen. It is called on the event loop of the run: it must be quick, and wait for
+    nothing. What it raises is logged, and has no other effect.
     """
 
     def started(self, run: RunOwner, event: RunStarted) -> None:

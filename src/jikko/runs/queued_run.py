@@ -21,7 +21,7 @@ class QueuedRun:
         self._place: Place | None = None
         self.has_ended = False
         self.on_turn: Callable[[], None] = _nothing
-        """Called when the run has a slot. Whoever is called gives it back."""
+        """Called when the run has a slot. What is called gives it back."""
         self.on_ended: Callable[[], None] = _nothing
         """Called when the run is not to begin any more: it was stopped, or could not be accepted."""
 

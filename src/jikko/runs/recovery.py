@@ -15,7 +15,7 @@ held, paused  ``RunFinished``                             ended, no holder, no m
 ============  ==========================================  ==============================================
 
 The store takes an append only at the very end of an open log, and only from an epoch that is not below the record's.
-From this follows, whatever members believe of each other, and however often and late they are told to take over:
+From this follows, whatever members believe of each other, and however often and late they get ``TakeOver``:
 
 1. A log has one history. Of two that take over, or resume, at once, the one whose append comes first has the run; the
    other is refused (``LogConflict``), forgets it, and nothing of what it did is in the log.
@@ -47,10 +47,9 @@ from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.damaged_runs import end_damaged, replayed
-from jikko.runs.endings import given_up
 from jikko.runs.executor import Executor
 from jikko.runs.queued_run import has_begun
-from jikko.runs.run_log import RunLog
+from jikko.runs.run_log import RunLog, given_up
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class TakenOver:
     async def durable(self) -> None:
         """Wait until the records name this process as the holder."""
         for log in self.logs:
-            # One that cannot be written was told of by then, or is another process's.
+            # One that cannot be written has been logged by then, or is another process's.
             with contextlib.suppress(Exception):
                 await log.committed(log.begin + 1)
                 self.on_durable(log)
@@ -106,7 +105,7 @@ class Recovery:
             except LogDamaged as damage:
                 await self._end_damaged(record, damage)
             except TooManyRequests:
-                # This process ends; whoever comes next takes over what is left.
+                # This process ends; the next one takes over what is left.
                 raise
             except Exception:
                 logger.exception("run %s cannot be taken over", record.owner.run_id)
@@ -128,7 +127,7 @@ class Recovery:
             return None
 
     def _known(self, record: RunRecord) -> RunLog | None:
-        """The log of a run that this process is about to take over already, having been told twice."""
+        """The log of a run that this process takes over already, since the same command came twice."""
         held = self._executor.find(record.owner.run_id)
         if held is None or held.runner.has_ended:
             return None

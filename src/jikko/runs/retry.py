@@ -9,7 +9,7 @@ from typing import Final
 from jikko.apps.versions import Workflow, Workflows
 from jikko.dsl.changes import changed_nodes
 from jikko.dsl.start_variables import StartVariable
-from jikko.engine.retry_log import CannotRepeat, nodes_to_repeat, prefix
+from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_to_repeat
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
@@ -26,7 +26,7 @@ from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
-_AT_ONCE: Final = 64
+_FILES_PER_TURN: Final = 64
 """Files that are looked up in one turn of the event loop."""
 
 
@@ -118,11 +118,11 @@ class Retries:
             system["timestamp"] = int(now)
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn)
-        events = prefix(workflow.graph, log, started, other.run_id, from_nodes)
+        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn, depth=began.depth)
+        events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
-            if count % _AT_ONCE == 0:
+            if count % _FILES_PER_TURN == 0:
                 # There may be any number of them, and no look-up waits for anything.
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)

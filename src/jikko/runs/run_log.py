@@ -13,7 +13,7 @@ What moves them:
 - a write is refused for now (``StoreUnavailable``): ``sent`` falls back to ``committed``; the same again after a while,
   with what has happened meanwhile. Nothing is lost while the process lives.
 - a write is refused for good (``LogConflict``): the run is another process's. The log is *abandoned*: nothing more is
-  sent, and whoever waits gets the error.
+  sent, and all who wait get the error.
 - events cannot be written at all: the log is *cut short*. What was not shown and not sent is dropped, the run's failure
   takes its place, and ``append`` takes nothing more. If not even that can be written, the log is abandoned.
 - ``visible`` grows to ``committed``, and over transient events (starts, pieces of text) behind it, up to the first one
@@ -21,8 +21,8 @@ What moves them:
 
 Invariants: one write is under way at a time, so appends of a run reach the store in order, each at the position where
 the last one ended. An event that tells a result is shown only once it is durable, and so is everything behind it. What
-was shown or sent is never dropped. Each event is observed once, when it becomes durable. Whoever waits for a position
-is told when it is reached, or why it never will be.
+was shown or sent is never dropped. Each event is observed once, when it becomes durable. A wait for a position ends
+when the position is reached, or with the reason why it never will be.
 """
 
 import asyncio
@@ -36,7 +36,6 @@ from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
-from jikko.runs.endings import given_up, unwritable
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
@@ -46,7 +45,7 @@ log = logging.getLogger(__name__)
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
-MOST_EVENTS = 1000
+MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule: a run that has more to write lets others write between."""
 
 Batch = list[tuple[int, Event]]
@@ -139,7 +138,7 @@ class RunLog:
         if self._cut_short is not None:
             return
         known = len(self._events)
-        # The record of a run that has ended names nobody.
+        # The record of a run that has ended names no holder.
         self._holder = self.record.holder
         try:
             self._events += events
@@ -152,7 +151,7 @@ class RunLog:
         self._show()
 
     def abandon(self, error: JikkoError) -> None:
-        """Stop writing; whoever waits gets the error."""
+        """Stop writing; all who wait get the error."""
         self._abandoned = error
         if self._retry is not None:
             self._retry.cancel()
@@ -163,13 +162,13 @@ class RunLog:
         await self.committed()
 
     async def committed(self, count: int | None = None) -> None:
-        """Wait until so many events are durable; by default all that are there.
+        """Wait until ``count`` events are durable; by default all that are there.
 
         Raises:
             LogConflict: Another process has taken the run over.
             StoreUnavailable: The process ends, and the database could not be written.
             RunLeft: The process ends.
-            LogUnwritable: The run has failed, and so many events there will not be.
+            LogUnwritable: The run has failed, and its log stays shorter than that.
         """
         count = len(self._events) if count is None else count
         while self._committed < count:
@@ -256,7 +255,7 @@ class RunLog:
         append = self._unanswered
         if append is None:
             at = self._committed
-            events = self._events[at : at + MOST_EVENTS]
+            events = self._events[at : at + MAX_APPEND_EVENTS]
             record = self._record_behind(at, events)
             append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark())
             self._given = record
@@ -315,8 +314,8 @@ class RunLog:
             return
         if isinstance(error, StoreUnavailable):
             # Nothing is lost: it is all in memory, and maybe on the disk. So the very same is offered again; what has
-            # come since follows behind it. The run goes on, and nobody is told a result meanwhile.
-            # Told once: the log may be on the disk that is full.
+            # come since follows behind it. The run goes on, and no result is shown meanwhile.
+            # Logged once: the program's log may be on the disk that is full.
             level = logging.DEBUG if self._refused else logging.ERROR
             log.log(level, "run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
             self._refused = True
@@ -366,7 +365,25 @@ class RunLog:
                 future.set_result(None)
 
     async def _change(self) -> None:
-        # A future for each who waits, so that one that goes away takes nobody along.
+        # A future for each wait, so that one that is cancelled does not cancel the others.
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         await future
+
+
+def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
+    """The end of a run that cannot go on."""
+    return RunFinished(
+        at=now,
+        status="failed",
+        error=error,
+        elapsed=max(0.0, now - record.created_at),
+    )
+
+
+def unwritable(error: BaseException) -> LogUnwritable:
+    """The error of a run whose events cannot be written. Clients see it, so it does not quote values of the run."""
+    if isinstance(error, RecursionError):
+        return LogUnwritable("The log of the run cannot be written: a value in it is nested too deep.")
+    kind = type(error).__name__
+    return LogUnwritable(f"The log of the run cannot be written: {kind}. The log of the server says more.")

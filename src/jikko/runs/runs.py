@@ -8,7 +8,6 @@ from typing import Any
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
-from jikko.cluster.alone import Alone
 from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
@@ -26,11 +25,11 @@ from jikko.record import RunOwner, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
+from jikko.runs.following.run_tail import LOOK_SECONDS
 from jikko.runs.history import History
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.run_log import RunLog
-from jikko.runs.run_tail import LOOK_SECONDS
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
@@ -48,6 +47,10 @@ class StartRequest:
     """The address under which the client reached the server, for links to files."""
     options: StartOptions | None = None
     """What is promised to the client by accepting the run."""
+    end_user_id: str = ""
+    """Whose the run is; by default, of the app's end user of that name. Of an inner run, whose the outer one is."""
+    depth: int = 0
+    """See ``RunStarted``. An inner run, which has one from 1, waits for no slot: its caller has one."""
 
 
 class Runs:
@@ -64,13 +67,13 @@ class Runs:
         limits: RunLimits,
         admission: Admission | None = None,
         clock: Clock = time.time,
-        cluster: Cluster | None = None,
+        cluster: Cluster,
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
     ) -> None:
         """Args:
-        cluster: The other processes; by default there are none.
+        cluster: The other processes.
         look_seconds: See ``RunTail``.
         observer: Sees what happens in the runs of this process.
         guard: See ``Executor``.
@@ -79,7 +82,6 @@ class Runs:
         self._workflows = workflows
         self._file_inputs = file_inputs
         self._clock = clock
-        cluster = cluster or Alone()
         self._executor = Executor(
             store,
             services,
@@ -112,7 +114,7 @@ class Runs:
         """
         self._executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
-        end_user_id = end_user(app.id, request.user)
+        end_user_id = request.end_user_id or end_user(app.id, request.user)
         files = self._file_inputs
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
         inputs = await prepare(
@@ -138,7 +140,7 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        started = RunStarted(at=now, inputs=inputs, system=system)
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
         return await self.begin(owner, workflow, started, options=request.options)
 
     def require_open(self) -> None:
@@ -165,11 +167,19 @@ class Runs:
             KeyTaken, TooManyRequests: See ``start``.
         """
         live = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
-        if options is None and self._executor.admission.take(owner.app_id):
+        if started.depth:
+            self._executor.admission.take_back(owner.app_id)
+            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+        elif options is None and self._executor.admission.take(owner.app_id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
         else:
             await self._executor.accept(live, workflow, opening_of(workflow.graph, started))
         return live
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._executor.is_closing
 
     async def accept(
         self,
@@ -187,7 +197,7 @@ class Runs:
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
 
-        Whoever follows a run of another process here has until then, too.
+        Followers of runs of other processes have until then, too.
 
         Args:
             grace: Seconds that runs have to finish.

@@ -8,12 +8,12 @@ from jikko.ids import is_uuid
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
-_SHORTEST: Final = 13
+_SHORT_ID_LENGTH: Final = 13
 """Characters of a short id: up to its second dash, which is the millisecond of the run. Runs of one that are shown
 together have more."""
-_LEAST: Final = 4
+_MIN_DIGITS: Final = 4
 """Digits that must be given."""
-_MOST_TOLD: Final = 10
+_MAX_LISTED_IDS: Final = 10
 
 
 class AmbiguousId(NotFound):
@@ -38,17 +38,17 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
     digits = given.replace("-", "").lower()
     if len(digits) > 32 or set(digits) - set("0123456789abcdef"):
         raise NotFound(f"{given!r} is no id of a run; `jikko runs list` shows them.")
-    if len(digits) < _LEAST:
-        raise NotFound(f"{given!r} is too short for an id of a run: give {_LEAST} digits or more.")
+    if len(digits) < _MIN_DIGITS:
+        raise NotFound(f"{given!r} is too short for an id of a run: give {_MIN_DIGITS} digits or more.")
     whole = digits.ljust(32, "0")
     after = f"{whole[:8]}-{whole[8:12]}-{whole[12:16]}-{whole[16:20]}-{whole[20:]}"
-    near = await store.scan(after=after, limit=_MOST_TOLD + 1)
+    near = await store.scan(after=after, limit=_MAX_LISTED_IDS + 1)
     found = [record for record in near if record.owner.run_id.replace("-", "").startswith(digits)]
     if not found:
         raise NotFound(f"There is no run whose id begins with {given!r}; `jikko runs list` shows those that there are.")
     if len(found) > 1:
         ids = [record.owner.run_id for record in found]
-        raise AmbiguousId(given, ids[:_MOST_TOLD], more=len(ids) > _MOST_TOLD)
+        raise AmbiguousId(given, ids[:_MAX_LISTED_IDS], more=len(ids) > _MAX_LISTED_IDS)
     return found[0]
 
 
@@ -58,7 +58,7 @@ def short_ids(ids: Iterable[str]) -> dict[str, str]:
     short = {}
     for index, run_id in enumerate(ordered):
         neighbours = ordered[max(0, index - 1) : index] + ordered[index + 1 : index + 2]
-        length = max([_SHORTEST, *(_common(run_id, other) + 1 for other in neighbours)])
+        length = max([_SHORT_ID_LENGTH, *(_common(run_id, other) + 1 for other in neighbours)])
         short[run_id] = run_id[: length + 1].rstrip("-") if run_id[length - 1] == "-" else run_id[:length]
     return short
 

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import socket
+import time
 from dataclasses import dataclass
 from typing import Final
 
+from jikko.ports.sandbox import SendForProgram
+from jikko.sandbox.asking import MARK, MAX_BODY, MAX_TEXT, answered
 from jikko.sandbox.wire import HEAD, MAX_BLOCK, REPLY_SLACK, BadReply
 
 _EXIT_SECONDS: Final = 0.25
-_CHUNK: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class Child:
     """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
     has_begun_to_answer: bool = False
     """Whether some of its answer was read."""
+    has_asked: bool = False
+    """Whether it had a request made: it may have changed something outside."""
+    seconds_asking: float = 0.0
+    """How long it has waited for answers to its requests, without the one under way."""
+    asking_since: float | None = None
+    """Since when, on the monotonic clock, it waits for one; ``None`` while it does not."""
 
     @property
     def has_hung_up(self) -> bool:
@@ -70,12 +79,13 @@ class Child:
             return True
         return True
 
-    async def exchange(self, job: bytes, *, output_bytes: int) -> Reply:
-        """Send the job and read the reply.
+    async def exchange(self, job: bytes, *, output_bytes: int, send: SendForProgram | None = None) -> Reply:
+        """Send the job, make the requests that it asks for, and read the reply.
 
         Args:
             job: What ``wire.pack`` made.
             output_bytes: How large the result may be, as JSON.
+            send: Makes the requests.
 
         Raises:
             EOFError: It ended, or closed its connection, without a whole reply.
@@ -86,24 +96,52 @@ class Child:
         with contextlib.suppress(ConnectionError):
             await loop.sock_sendall(self.connection, job)
         received = bytearray()
+        while True:
+            text, block = await self._receive(received, output_bytes)
+            if not text.startswith(MARK):
+                return Reply(text, block)
+            self.has_asked = True
+            self.asking_since = time.monotonic()
+            answer = await answered(text, block, send)
+            self.seconds_asking += time.monotonic() - self.asking_since
+            self.asking_since = None
+            self.has_begun_to_answer = False
+            with contextlib.suppress(ConnectionError):
+                await loop.sock_sendall(self.connection, answer)
+
+    async def _receive(self, received: bytearray, output_bytes: int) -> tuple[bytes, bytes]:
+        """One message: its text and its block.
+
+        Args:
+            received: What was read and not used; what is left over stays in it.
+        """
+        loop = asyncio.get_running_loop()
         needed = HEAD.size
         text_length = -1
-        while len(received) < needed:
-            try:
-                chunk = await loop.sock_recv(self.connection, _CHUNK)
-            except ConnectionError:
-                chunk = b""
-            if not chunk:
-                raise EOFError
-            self.has_begun_to_answer = True
-            received += chunk
+        while len(received) < needed or text_length < 0:
+            if len(received) < needed:
+                try:
+                    chunk = await loop.sock_recv(self.connection, _CHUNK_BYTES)
+                except ConnectionError:
+                    chunk = b""
+                if not chunk:
+                    raise EOFError
+                self.has_begun_to_answer = True
+                received += chunk
             if text_length < 0 and len(received) >= HEAD.size:
                 text_length, block_length = HEAD.unpack_from(received)
-                if text_length > output_bytes + REPLY_SLACK or block_length > MAX_BLOCK:
+                asks = block_length > MAX_BLOCK
+                if text_length > max(output_bytes + REPLY_SLACK, MAX_TEXT) or block_length > MAX_BODY:
                     raise BadReply("announced a reply larger than its output limit")
                 needed = HEAD.size + text_length + block_length
         text_end = HEAD.size + text_length
-        return Reply(bytes(received[HEAD.size : text_end]), bytes(received[text_end:needed]))
+        text, block = bytes(received[HEAD.size : text_end]), bytes(received[text_end:needed])
+        del received[:needed]
+        if not text.startswith(MARK) and (asks or text_length > output_bytes + REPLY_SLACK):
+            raise BadReply("announced a reply larger than its output limit")
+        if text.startswith(MARK) and text_length > MAX_TEXT:
+            raise BadReply("asked for a request whose address and headers are too long")
+        return text, block
 
     async def wait_ended(self) -> Ended | None:
         """How it ended after it closed its connection, or ``None`` if it lives on."""

@@ -7,18 +7,21 @@ import logging
 import signal
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.ports.sandbox import SandboxFailure
+from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.sandbox.child import Child, Ended, Reply
+from jikko.sandbox.clients import MODULES
 from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
 from jikko.sandbox.languages.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable
+from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import BadReply, pack, parse_reply
 from jikko.values import Json
@@ -32,7 +35,9 @@ _READ_SECONDS: Final = 1.0
 """To read an answer that was there when the time was up."""
 _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
-_SMALL: Final = 65_536
+_LOOK_SECONDS: Final = 0.1
+"""How often it is looked at whether the request of a program is over, at most."""
+_MAX_INLINE_BYTES: Final = 65_536
 """Bytes of a reply that is read on the event loop."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
@@ -45,14 +50,22 @@ class ForkServerSandbox:
     on a thread that lives as long as it does.
     """
 
-    def __init__(self, limits: SandboxLimits | None = None, *, program: str = PROGRAM) -> None:
+    def __init__(
+        self,
+        limits: SandboxLimits | None = None,
+        *,
+        packages: PackageFolder | None = None,
+        program: str = PROGRAM,
+    ) -> None:
         """Make a sandbox. Starts nothing.
 
         Args:
             limits: By default, those of ``SandboxLimits()``.
+            packages: Where packages for programs are installed. When it changes, a new fork server takes over.
             program: What the fork server executes. Only tests and the benchmark pass another.
         """
         self._limits = limits or SandboxLimits()
+        self._packages = packages
         self._program = program
         self._server: ForkServer | None = None
         self._retired: set[ForkServer] = set()
@@ -68,12 +81,22 @@ class ForkServerSandbox:
         return self._server
 
     async def run_code(
-        self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = ""
+        self,
+        language: str,
+        code: str,
+        arguments: Mapping[str, Json],
+        *,
+        app_id: str = "",
+        send: SendForProgram | None = None,
+        files: Collection[str] = (),
     ) -> dict[str, Json]:
         """Call the program's ``main``. See the port."""
         if language not in _LANGUAGES:
             raise SandboxFailure(f"There is no language {language!r}; programs are {' or '.join(_LANGUAGES)}")
-        result = await self._run({"kind": language, "code": code, "arguments": dict(arguments)}, app_id)
+        job: dict[str, Any] = {"kind": language, "code": code, "arguments": dict(arguments)}
+        if files:
+            job["files"] = list(files)
+        result = await self._run(job, app_id, send=send)
         if not isinstance(result, dict):
             raise SandboxFailure("The program sent a result that is no object", kind=RESULT_ERROR)
         return result
@@ -99,7 +122,14 @@ class ForkServerSandbox:
         for server in servers:
             await server.close()
 
-    async def _run(self, job: dict[str, Any], app_id: str, *, key: "_TemplateKey | None" = None) -> Any:
+    async def _run(
+        self,
+        job: dict[str, Any],
+        app_id: str,
+        *,
+        key: "_TemplateKey | None" = None,
+        send: SendForProgram | None = None,
+    ) -> Any:
         """What a program returned."""
         limit = self._limits.queued_runs
         if not self._places.is_free_for(app_id) and self._places.waiting(app_id) >= limit:
@@ -108,28 +138,34 @@ class ForkServerSandbox:
                 kind=LIMIT_ERROR,
             )
         async with self._places.place(app_id):
-            reply = await self._attempt(job["kind"], json.dumps(job).encode(), key, again=True)
+            reply = await self._attempt(job["kind"], json.dumps(job).encode(), key, send, again=True)
         # Behind the place, and behind the time that the program had.
         read = partial(parse_reply, max_elements=self._limits.output_elements)
         try:
-            found = read(reply.text) if len(reply.text) <= _SMALL else await off_the_loop(read, reply.text)
+            found = read(reply.text) if len(reply.text) <= _MAX_INLINE_BYTES else await off_the_loop(read, reply.text)
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         return self._value(found)
 
-    async def _attempt(self, kind: str, text: bytes, key: "_TemplateKey | None", *, again: bool) -> Reply:
+    async def _attempt(
+        self, kind: str, text: bytes, key: "_TemplateKey | None", send: SendForProgram | None, *, again: bool
+    ) -> Reply:
         server = await self._current_server()
+        if kind == "python3":
+            server.import_ahead(name for name in MODULES if name.encode() in text)
         started = time.monotonic()
+        child = None
         try:
             child = await server.take(kind)
             version = str(server.report.get("version"))
             job = pack(text, self._compiled.get(version, key) if key else b"")
-            reply = await self._supervise(server, child, kind, job)
+            reply = await self._supervise(server, child, kind, job, send)
         except ForkServerGone:
-            # It was dying when the run began, so the run may begin again: a program has no effects to repeat. One that
-            # ran for a while may itself be why the fork server died, and is not tried twice.
-            if again and time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS:
-                return await self._attempt(kind, text, key, again=False)
+            # It was dying when the run began, so the run may begin again: a program that made no request has no effects
+            # to repeat. One that ran for a while may itself be why the fork server died, and is not tried twice.
+            is_new = time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS
+            if again and is_new and not (child is not None and child.has_asked):
+                return await self._attempt(kind, text, key, send, again=False)
             raise unavailable("its fork server died during the run; the next run starts another") from None
         finally:
             if server in self._retired and server.active == 0:
@@ -139,13 +175,15 @@ class ForkServerSandbox:
             self._compiled.put(version, key, reply.block)
         return reply
 
-    async def _supervise(self, server: ForkServer, child: Child, kind: str, job: bytes) -> Reply:
+    async def _supervise(
+        self, server: ForkServer, child: Child, kind: str, job: bytes, send: SendForProgram | None
+    ) -> Reply:
         done = False
-        exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes))
-        # Nobody may be left to ask how it ended.
+        exchange = asyncio.ensure_future(child.exchange(job, output_bytes=self._limits.output_bytes, send=send))
+        # No caller may be left to ask how it ended.
         exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
         try:
-            await self._wait(exchange)
+            await self._wait(exchange, child)
             if not exchange.done() and child.has_answered:
                 await asyncio.wait((exchange,), timeout=_READ_SECONDS)
             if not exchange.done():
@@ -167,15 +205,27 @@ class ForkServerSandbox:
             exchange.cancel()
             server.release(child, kind, done=done)
 
-    async def _wait(self, exchange: "asyncio.Future[Reply]") -> None:
-        """Wait for a reply for as long as the limit says, without the time in which this process stood still."""
-        deadline = time.monotonic() + self._limits.wall_seconds
+    async def _wait(self, exchange: "asyncio.Future[Reply]", child: Child) -> None:
+        """Wait for a reply for as long as the limit says.
+
+        Neither the time in which this process stood still counts, nor that in which a request was under way.
+        """
+        started = time.monotonic()
+        allowed = self._limits.wall_seconds
         while not exchange.done():
-            await asyncio.wait((exchange,), timeout=max(0.0, deadline - time.monotonic()))
-            late = time.monotonic() - deadline
+            now = time.monotonic()
+            under_way = 0.0 if child.asking_since is None else now - child.asking_since
+            deadline = started + allowed + child.seconds_asking + under_way
+            # While a request is under way, the deadline moves on: this looks again and again.
+            least = 0.0 if child.asking_since is None else _LOOK_SECONDS
+            await asyncio.wait((exchange,), timeout=max(least, deadline - now))
+            now = time.monotonic()
+            if child.asking_since is not None or now < started + allowed + child.seconds_asking:
+                continue
+            late = now - started - allowed - child.seconds_asking
             if late < _STOOD_STILL_SECONDS:
                 return
-            deadline += late + min(late, self._limits.wall_seconds)
+            allowed += late + min(late, self._limits.wall_seconds)
 
     def _explain(self, ended: Ended | None) -> SandboxFailure:
         if ended is None:
@@ -217,18 +267,29 @@ class ForkServerSandbox:
             if server is None or server.gone:
                 if server is not None:
                     await server.close()
-                self._server = server = await ForkServer.start(self._limits, program=self._program)
+                self._server = server = await self._start()
                 if not server.report["landlock"]:
                     _log.warning("the kernel has no Landlock, so code runs behind one line of defence less (seccomp)")
         age = time.monotonic() - server.started_at
         old = server.runs >= self._limits.runs_per_server or age >= self._limits.server_seconds
+        if self._packages is not None and self._packages.stamp != server.packages.stamp:
+            old = True
         if old and (self._renewal is None or self._renewal.done()):
             self._renewal = asyncio.create_task(self._renew(server), name="sandbox renewal")
         return server
 
+    async def _start(self) -> ForkServer:
+        try:
+            packages = loadable(self._packages)
+        except Unreadable as error:
+            raise unavailable(str(error)) from None
+        if packages.unusable:
+            _log.warning("%s", packages.unusable)
+        return await ForkServer.start(self._limits, packages=packages, program=self._program)
+
     async def _renew(self, old: ForkServer) -> None:
         try:
-            new = await ForkServer.start(self._limits, program=self._program)
+            new = await self._start()
         except SandboxFailure:
             # The old one still works, and the next run tries again.
             return

@@ -4,13 +4,16 @@ It is executed afresh with an empty environment, so nothing of the server is in 
 pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
 
 The control socket is file descriptor 0 at the start. The server says on it, one message each: ``S`` and a kind of job,
-fork a child that is warm for it; ``K`` and a process id, kill it. It is told: ``H`` and JSON, ready; ``F`` and text,
-not ready; ``R`` and a process id, with the connection to it; ``E`` and text, no child; ``X`` and how a child ended.
+fork a child that is warm for it; ``K`` and a process id, kill it; ``L`` and a module, import it for the children to
+come. The client gets ``P`` and text, what is loaded next; ``H`` and JSON, ready; ``F`` and text, not ready; ``R`` and a
+process id, with the connection to it; ``E`` and text, no child; ``X`` and how a child ended.
 """
 
 import _socket
 import array
+import contextlib
 import gc
+import importlib
 import json
 import os
 import platform
@@ -23,7 +26,12 @@ import time
 from typing import Any, Final, NoReturn
 
 from jikko.sandbox import bpf, lock
+from jikko.sandbox.clients import MODULES
+from jikko.sandbox.clients.sources import client_modules
 from jikko.sandbox.languages import refusals, stdlib
+from jikko.sandbox.languages.memory import MemoryImporter
+from jikko.sandbox.packages import known
+from jikko.sandbox.packages.loading import PackageLoader
 from jikko.sandbox.runner import CONNECTION, Runner
 from jikko.sandbox.wire import ENDED, PROCESS_ID, pack
 
@@ -61,6 +69,9 @@ class ForkServer:
             resource.RLIMIT_NOFILE: CONNECTION + 1,
         }
         self._stack_limit = stack
+        known.take_into_memory()
+        clients = MemoryImporter(client_modules())
+        packages = self._load_packages()
         refusals.give_advice_at_the_call()
         stdlib.take_time_zones_into_memory()
         self._runner = Runner(
@@ -69,6 +80,9 @@ class ForkServer:
             stack_bytes=stack - _STACK_KEPT_FREE,
         )
         stdlib.take_into_memory()
+        sys.meta_path.append(clients)
+        if packages is not None:
+            sys.meta_path.append(packages.take_into_memory(MODULES))
         os.environ["TZ"] = "UTC"
         time.tzset()
         os.environ.clear()
@@ -87,6 +101,20 @@ class ForkServer:
         wakeup_end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakeup_end.detach(), warn_on_full_buffer=False)
+
+    def _load_packages(self) -> PackageLoader | None:
+        settings = self._settings["packages"]
+        if settings is None:
+            return None
+        path = list(sys.path)
+        loader = PackageLoader(settings, self._say_what_is_loaded)
+        loader.load()
+        sys.path[:] = path
+        self._report |= loader.report()
+        return loader
+
+    def _say_what_is_loaded(self, what: str) -> None:
+        self._control.send(b"P" + what.encode()[:200])
 
     def lock_up(self) -> None:
         """Give up every right that forking does not need.
@@ -144,9 +172,19 @@ class ForkServer:
             # A process that was reaped is not in the set, so its number cannot have been given to another.
             if process_id in self._children:
                 os.kill(process_id, signal.SIGKILL)
+        elif message[:1] == b"L":
+            self._import(message[1:].decode())
+
+    @staticmethod
+    def _import(module: str) -> None:
+        """Import a module, from memory, so that children need not."""
+        if module in MODULES:
+            with contextlib.suppress(Exception):  # the program that imports it is told why
+                importlib.import_module(module)
+            gc.freeze()
 
     def _spawn(self, kind: str) -> None:
-        size = self._pages(0)
+        size, data = self._pages(0), self._pages(5)
         try:
             ours, childs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             process_id = _fork()
@@ -155,7 +193,7 @@ class ForkServer:
             return
         if process_id == 0:
             try:
-                self._become_child(childs, size, kind)
+                self._become_child(childs, size, data, kind)
             except lock.LockFailed as error:
                 os.write(CONNECTION, pack(json.dumps({"error": str(error)}).encode()))
             finally:
@@ -166,14 +204,16 @@ class ForkServer:
         self._control.sendmsg([b"R" + PROCESS_ID.pack(process_id)], rights)
         ours.close()
 
-    def _become_child(self, connection: _socket.socket, size: int, kind: str) -> NoReturn:
+    def _become_child(self, connection: _socket.socket, size: int, data: int, kind: str) -> NoReturn:
         os.dup2(connection.detach(), CONNECTION, inheritable=False)
         lock.close_from(CONNECTION + 1)
         lock.die_with(self._process_id)
         signal.set_wakeup_fd(-1)
         os.setpriority(os.PRIO_PROCESS, 0, self._niceness)
         resource.setrlimit(resource.RLIMIT_STACK, (self._stack_limit, self._stack_limit))
-        lock.set_limits({**self._limits, resource.RLIMIT_AS: size + self._settings["memory_bytes"] + _RUNTIME_BYTES})
+        more = self._settings["memory_bytes"] + _RUNTIME_BYTES
+        # By the second, what is taken away of the code of large libraries makes no room for data.
+        lock.set_limits({**self._limits, resource.RLIMIT_AS: size + more, resource.RLIMIT_DATA: data + more})
         lock.install_filter(self._filter)
         self._runner.warm_up(kind)
         self._runner.serve()
@@ -188,7 +228,7 @@ class ForkServer:
             self._control.send(b"X" + ENDED.pack(process_id, status, usage.ru_utime + usage.ru_stime, memory))
 
     def _pages(self, field: int) -> int:
-        """A size of this process in bytes: its address space (0), or the part of it in memory (1)."""
+        """A size of this process in bytes: its address space (0), the part of it in memory (1), or its data (5)."""
         return int(os.pread(self._own_size, 64, 0).split()[field]) * resource.getpagesize()
 
     def _drain_wakeup(self) -> None:

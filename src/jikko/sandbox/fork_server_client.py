@@ -9,15 +9,19 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from jikko.sandbox.child import Child, Ended
 from jikko.sandbox.launch import PROGRAM, launch
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.packages.loadable import NOTHING, Loadable
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import ENDED, PROCESS_ID, BadReply, pack, parse_reply
 
 _START_SECONDS: Final = 20.0
+_LOADING_SECONDS: Final = 180.0
+"""To start with packages: on a busy machine the largest take a minute to import."""
 _CHILD_SECONDS: Final = 20.0
 """After which a fork server that has not forked is taken for stuck."""
 _GRACE_SECONDS: Final = 0.05
@@ -35,8 +39,14 @@ class ForkServerGone(Exception):
 class ForkServer:
     """One fork server process. ``start`` makes one; ``close`` ends it and all of its children."""
 
-    def __init__(self, limits: SandboxLimits, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+    def __init__(
+        self, limits: SandboxLimits, packages: Loadable, process: subprocess.Popen[bytes], control: socket.socket
+    ) -> None:
         self._limits = limits
+        self.packages = packages
+        """Which packages it was told to load."""
+        self._imported: set[str] = set()
+        self._loading = ""
         self._process = process
         self._control = control
         self._loop = asyncio.get_running_loop()
@@ -47,8 +57,9 @@ class ForkServer:
         self._early_deaths = 0
         self._spares = min(_SPARE_CHILDREN, limits.concurrent_runs)
         self.report: dict[str, Any] = {}
-        """What it said of itself when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine`` and
-        ``version`` (of the interpreter and Jinja2)."""
+        """What it reported when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine``,
+        ``version`` (of the interpreter and Jinja2), and if it loaded any ``packages`` (versions by name) and
+        ``failed`` (why modules could not be imported, by name)."""
         self.gone = False
         """Whether it has ended, or is ending."""
         self.started_at = time.monotonic()
@@ -58,25 +69,29 @@ class ForkServer:
         """How many runs are under way."""
 
     @classmethod
-    async def start(cls, limits: SandboxLimits, *, program: str = PROGRAM) -> "ForkServer":
+    async def start(
+        cls, limits: SandboxLimits, *, packages: Loadable = NOTHING, program: str = PROGRAM
+    ) -> "ForkServer":
         """Start a fork server, and have a child of it prove that it is locked.
 
         Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.
 
         Args:
+            packages: What it loads before it locks.
             program: What the new interpreter executes. Only tests and the benchmark pass another.
 
         Raises:
             SandboxFailure: It could not start, or a lock does not hold. Nothing is left running.
         """
-        server = cls(limits, *launch(limits, program))
+        server = cls(limits, packages, *launch(limits, program, packages.settings))
+        seconds = _START_SECONDS if packages.settings is None else _LOADING_SECONDS
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(seconds):
                 await server._hear_hello()
                 await server._prove()
         except TimeoutError:
             await server.close()
-            raise unavailable(f"the fork server was not ready within {_START_SECONDS:g} s") from None
+            raise unavailable(f"the fork server was not ready within {seconds:g} s{server._while_loading}") from None
         except ForkServerGone:
             await server.close()
             raise unavailable("the fork server ended while it started") from None
@@ -97,7 +112,7 @@ class ForkServer:
         return len(self._idle)
 
     async def take(self, kind: str) -> Child:
-        """A child that nobody else has, if possible one that is warm for a kind of job. Hand it back with ``release``.
+        """A child that no other job has, if possible one that is warm for a kind of job. Hand it back with ``release``.
 
         Raises:
             ForkServerGone: The fork server ended.
@@ -112,7 +127,7 @@ class ForkServer:
                 child = next((child for child in self._idle if child.kind == kind), self._idle[0])
                 self._idle.remove(child)
                 if child.has_hung_up:
-                    # It was killed, and the fork server has not told it yet.
+                    # It was killed, and the fork server has not reported it yet.
                     child.connection.close()
                     continue
                 if not self._idle and not self._spawning:
@@ -126,7 +141,7 @@ class ForkServer:
                 async with asyncio.timeout(_CHILD_SECONDS):
                     return await turn
             except TimeoutError:
-                # It may have lost a request, and then whoever asks next would wait as long.
+                # It may have lost a request, and then the next caller would wait as long.
                 self._end()
                 raise unavailable(f"no process was started within {_CHILD_SECONDS:g} s") from None
             except asyncio.CancelledError:
@@ -161,13 +176,27 @@ class ForkServer:
             self._process.kill()
             await asyncio.shield(self._loop.run_in_executor(None, self._process.wait))
 
+    def import_ahead(self, modules: Iterable[str]) -> None:
+        """Import modules of ``clients.MODULES``, once, so that the children to come need not."""
+        for module in modules:
+            if module not in self._imported and not self.gone:
+                self._imported.add(module)
+                self._tell(b"L" + module.encode())
+
+    @property
+    def _while_loading(self) -> str:
+        if not self._loading:
+            return ""
+        return f" while it imported {self._loading} (`jikko packages remove` removes a package)"
+
     async def _hear_hello(self) -> None:
-        message = await self._loop.sock_recv(self._control, 1 << 16)
+        while (message := await self._loop.sock_recv(self._control, 1 << 16))[:1] == b"P":
+            self._loading = message[1:].decode("utf-8", "replace")
         if message[:1] == b"F":
             raise unavailable(message[1:].decode("utf-8", "replace"))
         if message[:1] != b"H":
             status = await self._loop.run_in_executor(None, self._process.wait)
-            raise unavailable(f"{sys.executable} ended with status {status} before it was ready")
+            raise unavailable(f"{sys.executable} ended with status {status} before it was ready{self._while_loading}")
         self.report = json.loads(message[1:])
         self._loop.add_reader(self._control, self._hear)
 
@@ -190,10 +219,10 @@ class ForkServer:
         done = False
         try:
             reply = await child.exchange(pack(b'{"kind":"probe"}'), output_bytes=_PROBE_BYTES)
-            told = parse_reply(reply.text, _PROBE_BYTES)
-            if "error" in told:
-                return [("locking a child", False, str(told["error"]))]
-            results = [(title, held, detail) for title, held, detail in told["ok"]]
+            probed = parse_reply(reply.text, _PROBE_BYTES)
+            if "error" in probed:
+                return [("locking a child", False, str(probed["error"]))]
+            results = [(title, held, detail) for title, held, detail in probed["ok"]]
             done = True
         except (EOFError, BadReply, KeyError, TypeError, ValueError) as error:
             ended = await child.wait_ended()
@@ -249,7 +278,7 @@ class ForkServer:
                 message, descriptors = b"", []
             match message[:1]:
                 case b"R" if not descriptors:
-                    # The kernel dropped the connection on the way. The child ends by itself: it has nobody to hear.
+                    # The kernel dropped the connection on the way. The child ends by itself: its connection is closed.
                     self._refuse("no free file descriptor")
                 case b"R":
                     self._welcome(PROCESS_ID.unpack(message[1:])[0], socket.socket(fileno=descriptors[0]))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.limits import SandboxLimits
@@ -16,7 +16,7 @@ from jikko.sandbox.unavailable import unavailable
 
 PROGRAM: Final = "from jikko.sandbox.fork_server import main; main()"
 
-# What goes wrong before the fork server can say so itself is said here, in its own words.
+# What goes wrong before the fork server can report it itself is reported here, in its own words.
 _BOOTSTRAP: Final = """
 import os, sys
 sys.path += {locations!r}
@@ -26,13 +26,16 @@ except BaseException as error:
     os.write(0, f"F{{type(error).__name__}}: {{error}}".encode()[:4000])
 """
 
-_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata")
+_PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata", "json_repair")
 
 
-def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def launch(
+    limits: SandboxLimits, program: str, packages: dict[str, Any] | None = None
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start the process of a fork server.
 
     Args:
+        packages: What it is to load besides, as ``Loadable.settings``.
         program: What the new interpreter executes, once it can import this package.
 
     Returns:
@@ -47,6 +50,7 @@ def launch(limits: SandboxLimits, program: str) -> tuple[subprocess.Popen[bytes]
         "output_bytes": limits.output_bytes,
         "cpu_seconds": limits.effective_cpu_seconds,
         "require_landlock": limits.require_landlock,
+        "packages": packages,
     }
     bootstrap = _BOOTSTRAP.format(locations=_locations(), program=program)
     try:

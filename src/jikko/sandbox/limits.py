@@ -73,7 +73,7 @@ class SandboxLimits:
         return int(self.wall_seconds) + 2 if self.cpu_seconds is None else self.cpu_seconds
 
     def for_worker(self, workers: int) -> "SandboxLimits":
-        """The limits of one of so many processes: what holds for all together is shared out, rounded up."""
+        """The limits of one of ``workers`` processes: what holds for all together is shared out, rounded up."""
         return replace(
             self,
             concurrent_runs=-(-self.concurrent_runs // workers),

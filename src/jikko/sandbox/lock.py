@@ -75,7 +75,7 @@ def become_nobody() -> None:
             "run it as a plain user, or grant CAP_SETUID, CAP_SETGID and CAP_SYS_CHROOT"
         ) from error
     if os.geteuid() == 0 or os.getuid() == 0 or os.getgroups():
-        raise LockFailed("the kernel said that root was given up, but it was not; run the server as a plain user")
+        raise LockFailed("the kernel reports that root was given up, but it was not; run the server as a plain user")
 
 
 def _enter_empty_directory() -> None:

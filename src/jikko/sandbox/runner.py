@@ -14,7 +14,7 @@ from jikko.sandbox.wire import HEAD, pack
 CONNECTION: Final = 3
 """The file descriptor of the connection to the server. 0 to 2 are ``/dev/null``, and there are no others."""
 
-_CHUNK: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 
 # Taken now, so that a program that replaces them spoils no result of its own.
 _read, _write, _exit, _loads, _dumps = os.read, os.write, os._exit, json.loads, json.dumps
@@ -33,7 +33,7 @@ class Runner:
         self._out_of_memory = self._failure(f"The run broke the memory limit of {memory_bytes >> 20} MiB", LIMIT_ERROR)
 
     def warm_up(self, kind: str) -> None:
-        """Touch the memory that a run of this kind will need, while nobody waits."""
+        """Touch the memory that a run of this kind will need, before a job waits."""
         match kind:
             case "python3":
                 python.warm_up()
@@ -59,7 +59,7 @@ class Runner:
         try:
             match job["kind"]:
                 case "python3":
-                    text = python.run(job["code"], job["arguments"])
+                    text = python.run(job["code"], job["arguments"], job.get("files", ()))
                 case "javascript":
                     text = self._engine.run(job["code"], job["arguments"])
                 case "template":
@@ -88,7 +88,7 @@ class Runner:
 def _receive(size: int) -> bytes:
     parts: list[bytes] = []
     while size > 0:
-        part = _read(CONNECTION, min(size, _CHUNK))
+        part = _read(CONNECTION, min(size, _CHUNK_BYTES))
         if not part:
             # The server needs this child no more.
             _exit(0)

@@ -1,14 +1,17 @@
 """What ``jikko doctor`` shows of the sandbox: each property, tried in a real child."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.packages.installed import PackageFolder, Unreadable
+from jikko.sandbox.packages.loadable import Loadable, loadable
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 
@@ -35,13 +38,16 @@ class SelfTestLine:
         return self.status != "failed"
 
 
-async def self_test(limits: SandboxLimits | None = None, *, program: str = PROGRAM) -> list[SelfTestLine]:
+async def self_test(
+    limits: SandboxLimits | None = None, *, packages: PackageFolder | None = None, program: str = PROGRAM
+) -> list[SelfTestLine]:
     """Start a fork server, try what must be refused and what must work, and end it.
 
     Takes about half a second.
 
     Args:
         limits: By default, those of ``SandboxLimits()``.
+        packages: Where packages for programs are installed.
         program: What the fork server executes. Only tests pass another.
 
     Returns:
@@ -54,13 +60,17 @@ async def self_test(limits: SandboxLimits | None = None, *, program: str = PROGR
     lines: list[SelfTestLine] = []
     started = time.perf_counter()
     try:
-        server = await ForkServer.start(limits, program=program)
+        loaded = loadable(packages)
+        server = await ForkServer.start(limits, packages=loaded, program=program)
+    except Unreadable as error:
+        return [SelfTestLine("packages", "failed", str(error))]
     except SandboxFailure as failure:
         return [SelfTestLine("fork server", "failed", str(failure))]
     try:
         seconds = time.perf_counter() - started
         lines.append(SelfTestLine("fork server", "ok", f"started in {seconds:.2f} s as uid {server.report['uid']}"))
         lines.append(_landlock(int(server.report["landlock"])))
+        lines.append(_packages(loaded, server.report))
         for title, held, detail in await server.probe():
             lines.append(SelfTestLine(title, "ok" if held else "failed", detail))
     except ForkServerGone:
@@ -79,6 +89,18 @@ def _landlock(version: int) -> SelfTestLine:
     if version:
         return SelfTestLine("Landlock", "ok", f"version {version}")
     return SelfTestLine("Landlock", "warning", "the kernel has none; seccomp holds without it, as one line less")
+
+
+def _packages(loaded: Loadable, report: Mapping[str, Any]) -> SelfTestLine:
+    if loaded.unusable:
+        return SelfTestLine("packages", "warning", loaded.unusable)
+    versions: Mapping[str, str] = report.get("packages", {})
+    failed: Mapping[str, str] = report.get("failed", {})
+    if failed:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        return SelfTestLine("packages", "warning", f"{len(versions)} packages; these cannot be imported: {reasons}")
+    told = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return SelfTestLine("packages", "ok", told or "none; `jikko packages install` installs libraries for code nodes")
 
 
 async def _ordinary_runs(limits: SandboxLimits, program: str) -> list[SelfTestLine]:

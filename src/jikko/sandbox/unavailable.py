@@ -2,9 +2,9 @@
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from jikko.ports.sandbox import SandboxFailure
+from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.sandbox.syscalls import MACHINES
 from jikko.values import Json
 
@@ -35,7 +35,14 @@ class UnavailableSandbox:
         self._reason = reason
 
     async def run_code(
-        self, language: str, code: str, arguments: Mapping[str, Json], *, app_id: str = ""
+        self,
+        language: str,
+        code: str,
+        arguments: Mapping[str, Json],
+        *,
+        app_id: str = "",
+        send: SendForProgram | None = None,
+        files: Collection[str] = (),
     ) -> dict[str, Json]:
         """Refuse."""
         raise unavailable(self._reason)

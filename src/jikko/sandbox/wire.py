@@ -21,7 +21,7 @@ REPLY_SLACK: Final = 64 << 10
 MAX_DEPTH: Final = 100
 """How deeply lists and objects of a result may be nested."""
 
-_BLOCK: Final = 65_536
+_BLOCK_BYTES: Final = 65_536
 """Bytes that are looked through at a time."""
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -68,13 +68,13 @@ def parse_reply(text: bytes, max_elements: int) -> dict[str, Any]:
 
 
 def has_more_elements(text: bytes, than: int) -> bool:
-    """Whether a JSON text has more elements of arrays and objects than so many. An empty one counts as an element."""
+    """Whether a JSON text has more elements of arrays and objects than a number. An empty one counts as an element."""
     if _elements(text) <= than:
         return False  # also with all that looks like one in strings
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     found, outside = 0, 0
-    for start in range(0, len(plain), _BLOCK):
-        pieces = plain[start : start + _BLOCK].split(b'"')
+    for start in range(0, len(plain), _BLOCK_BYTES):
+        pieces = plain[start : start + _BLOCK_BYTES].split(b'"')
         found += sum(map(_elements, pieces[outside::2]))
         # A block with an odd number of quotes ends where it did not begin: in a string, or outside of one.
         outside = (outside + len(pieces) - 1) % 2

@@ -6,7 +6,7 @@ import signal
 def ending_signals() -> tuple[signal.Signals, ...]:
     """Those to listen to: SIGTERM, Ctrl-C, and the end of the terminal (SIGHUP).
 
-    The last one is left out where whoever started the process has it ignored, as ``nohup`` does.
+    The last one is left out where the process was started with it ignored, as ``nohup`` does.
     """
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:

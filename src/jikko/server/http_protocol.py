@@ -9,10 +9,14 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jikko.dify.events import encode
+from jikko.http.cors import headers_of
+from jikko.http.errors import Error
+from jikko.http.requests import identified, request_ids
+from jikko.http.responses import Headers
 from jikko.server.outbox import JoiningTransport, Outbox
 
-_MOST_HEADERS: Final = 256
-_LINGER: Final = 1.0
+_MAX_HEADERS: Final = 256
+_LINGER_SECONDS: Final = 1.0
 """Seconds for which a client that was refused may send on. If it could not, the system would take the answer back."""
 _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 """What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
@@ -49,7 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._outbox = outbox
         self._limits = limits or HeadLimits()
         self._unfinished = 0
-        """Bytes that the parser got since it last told of the end of a head, of a piece of a body, or of a request."""
+        """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
         self._before_body = True
         """Whether what comes next is a head, or the rest of one."""
         self._head_began = False
@@ -121,8 +125,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._before_body:
             return
-        if len(self.headers) >= _MOST_HEADERS:
-            message = f"The request has more than {_MOST_HEADERS} headers."
+        if len(self.headers) >= _MAX_HEADERS:
+            message = f"The request has more than {_MAX_HEADERS} headers."
             self._break_off(_Refused(431, "request_header_fields_too_large", message))
         super().on_header(name, value)
 
@@ -178,8 +182,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, fault: _Refused) -> None:
         """Read no more requests, and say why, behind the answers that are still owed."""
         status, code, message = fault.args
-        self.logger.warning("A request was refused: %s", message)
-        self._refusal = _answer(status, code, message)
+        # Where no head has begun, the headers are those of the request before.
+        headers = self.headers if self._head_began or not self._before_body else []
+        origin, request_id = identified(headers, request_ids())
+        self.logger.warning("Request %s was refused: %s", request_id.decode(), message)
+        self._refusal = _answer(Error(code, message, status), headers_of(request_id, origin))
         self._stop_timer()
         cycle = self.cycle
         if cycle is None or (self._before_body and cycle.response_complete):
@@ -211,7 +218,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._joining.write_eof()
         self.flow.resume_reading()
-        self._timer = self.loop.call_later(_LINGER, self._joining.close)
+        self._timer = self.loop.call_later(_LINGER_SECONDS, self._joining.close)
 
     # Time.
 
@@ -249,11 +256,14 @@ def _other_version() -> _Refused:
     return _Refused(505, "http_version_not_supported", message)
 
 
-def _answer(status: int, code: str, message: str) -> bytes:
+def _answer(error: Error, headers: Headers) -> bytes:
     """A whole answer behind which the connection is closed."""
-    body = encode({"code": code, "message": message, "status": status})
-    head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    body = encode(error)
+    lines = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
+        b"content-type: application/json",
+        b"content-length: %d" % len(body),
+        *(b"%s: %s" % header for header in headers),
+        b"connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", body])

@@ -1,4 +1,4 @@
-"""Serving the application until the process is told to stop."""
+"""Serving the application until the process gets a signal to stop."""
 
 import asyncio
 import contextlib

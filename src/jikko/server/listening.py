@@ -8,7 +8,7 @@ _BACKLOG = 2048
 
 
 def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
-    """Sockets that listen on an address, for so many processes.
+    """Sockets that listen on an address, one for each process.
 
     Each has its own, so that the system spreads connections evenly over the processes; where it does not do so (not on
     Linux), it is the same one for all.
@@ -22,7 +22,7 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     # Not left to uvicorn, which ends the process if it cannot.
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        # Alone, so that an address that somebody else listens on is refused, whatever he allows.
+        # Alone, so that an address that another program listens on is refused, whatever that one allows.
         first = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         if count == 1 or sys.platform != "linux":
             return [first] * count
@@ -38,7 +38,7 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
 
 
 def reserve(like: socket.socket) -> socket.socket:
-    """Another socket on the address of one of several. No connection comes to it until somebody listens on it.
+    """Another socket on the address of one of several. No connection comes to it until a process listens on it.
 
     Raises:
         OSError: The system has no room for it.

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final
 
-_MOST: Final = 65_536
+_MAX_HELD_BYTES: Final = 65_536
 """Bytes of one answer that are held back at most, so that a slow client is still noticed by how much waits for it."""
 
 
@@ -67,11 +67,11 @@ class JoiningTransport:
             self._outbox.add(self)
         self._held.append(data)
         self._size += len(data)
-        if self._size >= _MOST:
+        if self._size >= _MAX_HELD_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is held back, if somebody is there to read it. Never raises."""
+        """Send what is held back, if the client is still there. Never raises."""
         held, self._held, self._size = self._held, [], 0
         if held and not self.is_closing():
             self._transport.write(b"".join(held))

@@ -1,10 +1,12 @@
 """Publishing what a server was started with: files, keys, and values for environment variables."""
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import click
 
@@ -14,13 +16,24 @@ from jikko.apps.key_files import keep_key
 from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflow
+from jikko.assemble import mocks_of
 from jikko.errors import Conflict, InvalidParam, InvalidSettings, JikkoError, NotFound
+from jikko.forecast.finding import Finding
+from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
 from jikko.server.trial import bearer, trial_lines
 from jikko.settings import PREFIX
 
-Issued: TypeAlias = tuple[str, Workflow]
-"""A new API key as ``trial.bearer`` gives it, and the workflow that it opens."""
+
+class Issued(NamedTuple):
+    """A new API key."""
+
+    authorization: str
+    """It, as ``trial.bearer`` gives it."""
+    workflow: Workflow
+    """What it opens."""
+    outlook: Finding | None
+    """Why every run will fail, if that is known."""
 
 
 async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
@@ -37,7 +50,7 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
         assembly.apps.require_names_of_their_own(readable(files))
     known = [await publish_one(assembly, file) for file in files]
     await bring_keys(assembly.apps, assembly.settings.keys)
-    await _look_at_environment(assembly)
+    await _look_at_values(assembly)
     issued = []
     for app in known:
         if await assembly.apps.keys(app):
@@ -48,8 +61,29 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
         kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
         click.echo(f"{app.name}: key {how}; `jikko apps keys {shlex.quote(app.name)} --new` makes another")
-        issued.append((bearer(key, kept), await assembly.workflows.get(app)))
+        issued.append(Issued(bearer(key, kept), await assembly.workflows.get(app), await _outlook(assembly, app)))
     return issued
+
+
+async def _outlook(assembly: Any, app: App) -> Finding | None:
+    """Why every run of an app will fail here, as ``jikko check`` finds it."""
+    from jikko.apps.environment import Outside
+    from jikko.apps.versions import check
+    from jikko.assemble.installation import installation_of
+    from jikko.dsl.text.positions import Positions
+    from jikko.forecast.forecast import forecast
+    from jikko.nodes.registry import BY_TYPE
+
+    settings = assembly.settings
+    version = await assembly.apps.version(app, "")
+    checked = check(version.source, source=app.name, node_classes=BY_TYPE)
+    stored = {app.name: json.loads(app.environment)} if app.environment else {}
+    found = forecast(checked, installation_of(settings), Outside(settings.env, stored))
+    decisive = found.decisive if found.verdict == "will_fail" else None
+    if decisive is None or not decisive.where:
+        return decisive
+    line, column = Positions(version.source).at(decisive.where) or (0, 0)
+    return replace(decisive, line=line, column=column)
 
 
 async def publish_one(assembly: Any, file: Path) -> App:
@@ -97,29 +131,34 @@ def _keys_of(setting: str) -> list[tuple[str, str]]:
     return list(parse_keys(text, setting))
 
 
-async def _look_at_environment(assembly: Any) -> None:
-    """Name secrets without a value, values of another type, and values that no app takes."""
-    layers = assembly.settings.env
+async def _look_at_values(assembly: Any) -> None:
+    """Name secrets without a value, values of another type, values that no app takes, and mocks of no node."""
+    layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
+    graphs = []
     seen = []
     for app in await assembly.apps.all():
-        if not layers and b"secret" not in (await assembly.apps.version(app, "")).source:
+        if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
             continue  # most are not worth being compiled for this
         try:
-            variables = (await assembly.workflows.get(app)).document.environment
+            workflow = await assembly.workflows.get(app)
         except JikkoError as error:
             click.echo(f"warning: {app.name}: {error}", err=True)
             continue
+        variables = workflow.document.environment
+        graphs.append(workflow.graph)
         seen.append((app, variables))
         for name in empty_secrets(variables):
             click.echo(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}", err=True)
     for layer in layers:
         for name, hint in unused(layer, seen):
             click.echo(f"warning: {name}: no app has such an environment variable{hint}", err=True)
+    for told in unknown_mocks(graphs, mocks):
+        click.echo(f"warning: --mock, {PREFIX}MOCKS: {told}", err=True)
 
 
 def to_try(base: str, issued: Iterable[Issued]) -> list[str]:
     """Lines with which a shell starts a run, for keys that were made."""
-    return [line for authorization, workflow in issued for line in trial_lines(base, authorization, workflow)]
+    return [line for each in issued for line in trial_lines(base, *each)]
 
 
 def _text(file: Path) -> bytes:

@@ -13,7 +13,7 @@ from jikko.server.publication import publish_one
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY: Final = 0.5
+_LOOK_SECONDS: Final = 0.5
 """Seconds between looks at the files."""
 
 State: TypeAlias = tuple[int, int, int] | None
@@ -26,8 +26,8 @@ class Reloading:
     def __init__(self, files: Sequence[Path]) -> None:
         self._seen = {file: _state(file) for file in files}
 
-    async def watch(self, assembly: Any, *, every: float = _LOOK_EVERY) -> None:
-        """Publish each file again whenever it has changed, until cancelled. One that cannot be published is told.
+    async def watch(self, assembly: Any, *, every: float = _LOOK_SECONDS) -> None:
+        """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
 
         Args:
             every: Seconds between looks.

@@ -101,11 +101,11 @@ async def serve_assembly(
     at_end: Callable[[bool], object],
     stop_requested: asyncio.Event | None = None,
 ) -> None:
-    """Serve the API until the process is told to stop, then let runs finish or park them.
+    """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
     Args:
         ready: Called once connections are accepted.
-        at_end: Called when it is told to stop, before runs are parked; with ``True`` if that is to be at once.
+        at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
     """
     from jikko.http.app import create_app
@@ -133,25 +133,25 @@ async def serve_assembly(
 
 
 def base_of(settings: Any, listening: socket) -> str:
-    """The address of the server, as it is said to whoever started it."""
+    """The address of the server, as it is printed at the start."""
     return f"http://{settings.host}:{listening.getsockname()[1]}"
 
 
 def say_stopping(settings: Any, at_once: bool) -> None:
-    """Tell whoever stops the server how long it takes."""
+    """Print how long stopping takes."""
     wait = f"Stopping: runs have {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks them at once."
     click.echo("Stopping at once …" if at_once else wait)
 
 
 def say_recovered(count: int) -> None:
-    """Tell whoever started the server how many runs were taken over, if there were any."""
+    """Print how many runs were taken over, if there were any."""
     if count:
         which, go = ("run that was", "goes") if count == 1 else ("runs that were", "go")
         click.echo(f"{count} {which} under way {go} on.")
 
 
 def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
-    """Tell whoever started the server where it is."""
+    """Print where the server is."""
     from jikko import __version__
 
     click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")

@@ -10,7 +10,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 _TO_END = 15.0
 """Seconds that a worker has to end, beyond those that its runs have."""
 _TOO_SOON = 5.0
-"""A worker that ends within so many seconds is not started again at once."""
+"""Seconds: a worker that ends within them is not started again at once."""
 _TRY_AGAIN = 1.0
 """Seconds until it is then."""
 HUNG_AFTER = 20
@@ -54,7 +54,7 @@ class _Child:
 
 
 class Supervisor:
-    """Keeps so many workers going until told to stop."""
+    """Keeps a number of workers going until it gets a signal to stop."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Supervisor:
         hung_after: int = HUNG_AFTER,
     ) -> None:
         """Args:
-        sockets: One that listens for each worker; closed once the workers are told to stop.
+        sockets: One that listens for each worker; closed once the workers get the signal to stop.
         hold: That on the data folder: workers keep its lock open, so that it is in use for as long as any of them
             lives.
         files: To be published by the first worker.
@@ -119,12 +119,12 @@ class Supervisor:
         self._assembled.set()
         for child in self._children.values():
             self._signal(child, signal.SIGTERM)
-        # Once no worker listens any more, connections are refused and do not wait here for nobody.
+        # Once no worker listens any more, connections are refused and do not wait here in vain.
         for listening in self._sockets:
             listening.close()
 
     def _signal(self, child: _Child, number: signal.Signals) -> None:
-        # It may have ended, and nobody has looked yet.
+        # It may have ended without having been looked at yet.
         with contextlib.suppress(ProcessLookupError):
             child.process.send_signal(number)
 
@@ -204,7 +204,7 @@ class Supervisor:
         """Kill workers that hang: the system tells of those that end, and of no other."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            # Counted, not timed: a supervisor that stood still itself, with all of them, blames nobody.
+            # Counted, not timed: a supervisor that stood still itself, with all of them, kills none.
             for child in self._children.values():
                 child.missed += child.served
                 if child.missed > self._hung_after:
@@ -218,8 +218,8 @@ class Supervisor:
             Begin(
                 name=child.name,
                 workers=len(self._sockets),
-                settings=settings_to_json(self._settings if publishes else replace(self._settings, keys="")),
-                files=[str(file) for file in self._files] if publishes else [],
+                settings=settings_to_json(self._settings),
+                files=[str(file) for file in self._files] if publishes else None,
             )
         )
         try:
@@ -227,7 +227,7 @@ class Supervisor:
                 child.missed = 0
                 self._on_message(child, message)
         except Exception:
-            # It would go on by itself, and reach nobody.
+            # It would go on by itself, and reach no other process.
             log.exception("a message of worker %d cannot be read", child.process.pid)
             self._signal(child, signal.SIGKILL)
 
@@ -255,7 +255,7 @@ class Supervisor:
             self._failed = self._failed or code not in (0, -signal.SIGTERM)
             return
         if not (self._is_ready or child.served or code < 0):
-            # It said why. Once the server is ready it goes on with those that serve, and tries again.
+            # It printed why. Once the server is ready it goes on with those that serve, and tries again.
             self._failed = True
             self._stop()
             return
@@ -265,7 +265,7 @@ class Supervisor:
 
 
 async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:
-    """Serve with so many processes until told to stop."""
+    """Serve with a number of processes until a signal to stop."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
     try:

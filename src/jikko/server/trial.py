@@ -9,13 +9,14 @@ from typing import Any, Final
 from jikko.apps.versions import Workflow
 from jikko.dsl.json_schema import BadSchema, JsonSchema
 from jikko.dsl.start_variables import StartVariable
+from jikko.forecast.finding import Finding
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
-from jikko.nodes.unsupported import Unsupported
 from jikko.ports.file_types import mime_type_of
 from jikko.values import Json
 
 _USER: Final = "me"
+_QUESTION: Final = "Hello!"
 _UNKNOWN: Final = "application/octet-stream"
 """An upload without a type is refused."""
 _NAMES: Final = {"document": "sample.txt", "image": "sample.png", "audio": "sample.mp3", "video": "sample.mp4"}
@@ -35,13 +36,17 @@ def bearer(key: str, file: Path | None) -> str:
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'
 
 
-def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
-    """Lines that start a run of a workflow, files uploaded first; or one that says why there are none.
+def trial_lines(base: str, authorization: str, workflow: Workflow, outlook: Finding | None = None) -> list[str]:
+    """Lines that start a run of a workflow, files uploaded first, or one that says why there are none. A chat app is
+    asked something.
 
     Args:
         base: The address of the server, such as ``http://127.0.0.1:8000``.
         authorization: See ``bearer``.
+        outlook: Why every run will fail, if that is known: it is told as ``jikko check`` tells it.
     """
+    if outlook is not None and outlook.node == workflow.graph.root_id:
+        return [f"  no line to try it with: {outlook.sentence(outlook.line)}"]
     if reason := why_not(workflow):
         return [f"  no line to try it with: {reason}"]
     inputs = samples_of(workflow.inputs)
@@ -58,28 +63,25 @@ def trial_lines(base: str, authorization: str, workflow: Workflow) -> list[str]:
                 f"  {shell}=$(echo sample | curl -s {base}/v1/files/upload -H {authorization} -F user={_USER} "
                 f"-F {shlex.quote(f'file=@-;filename={name};type={mime_type_of(name) or _UNKNOWN}')} | {_ID})"
             )
+    is_chat = workflow.document.mode == "advanced-chat"
     body = {"inputs": inputs, "user": _USER, "response_mode": "streaming"}
+    path = "chat-messages" if is_chat else "workflows/run"
+    if is_chat:
+        body = {"query": _QUESTION, **body, "conversation_id": ""}
     return [
+        *([] if outlook is None else [f"  {outlook.sentence(outlook.line)}"]),
         *uploads,
-        f"  curl -N {base}/v1/workflows/run -H {authorization} -H 'Content-Type: application/json' "
-        f"-d {_word(body, ids)}",
+        f"  curl -N {base}/v1/{path} -H {authorization} -H 'Content-Type: application/json' -d {_word(body, ids)}",
     ]
 
 
 def why_not(workflow: Workflow) -> str:
-    """Why no line can be given with which a run starts and gets behind its first node; ``""`` if one can."""
-    if workflow.document.mode != "workflow":
-        return "chat apps are not served by this version of Jikko"
-    root = workflow.graph.nodes[workflow.graph.root_id]
-    if isinstance(root.node, Unsupported):
-        return f"its first node is of type {root.type!r}, which this version of Jikko cannot run"
+    """Why there are no inputs for a line with which a run starts; ``""`` if there are."""
     return next(filter(None, (_without_sample(variable) for variable in workflow.inputs if variable.required)), "")
 
 
 def _without_sample(variable: StartVariable) -> str:
     what = f"its input {variable.name!r} "
-    if variable.type == "select" and not variable.options:
-        return what + "is a selection without options"
     if variable.type in ("file", "file-list") and _sample_file(variable) is None:
         methods = variable.allowed_file_upload_methods
         if methods and "local_file" not in methods:

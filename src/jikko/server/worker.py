@@ -32,7 +32,8 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     cluster = WorkerCluster(begin.name, channel, messages)
     async with assemble(settings, owned=True, cluster=cluster, workers=begin.workers) as assembly:
         base = base_of(settings, listening)
-        channel.send(Assembled(lines=to_try(base, await publish(assembly, [Path(file) for file in begin.files]))))
+        issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
+        channel.send(Assembled(lines=to_try(base, issued)))
 
         async def ready() -> None:
             channel.send(Serving())

@@ -48,11 +48,28 @@ def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator
             stack.enter_context(running(server, f"http://127.0.0.1:{at}/health", home / f"{module}.log", here))
         env = _environment(home, model_port)
         echo_url = f"http://127.0.0.1:{echo_port}"
+        if suite.tool_files:
+            env |= {"JIKKO_TOOLS": str(_tools(suite, home, echo_url, stack))}
         keys = _import(suite, shlex.split(command), home, env, echo_url)
         base_url = f"http://127.0.0.1:{port}"
         serve = [*shlex.split(command), "serve", "--host", "127.0.0.1", "--port", str(port)]
         stack.enter_context(running(serve, f"{base_url}/health", home / "jikko.log", env))
         yield Target(base_url, echo_url, keys)
+
+
+def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:
+    """The tools file of the suite, and the MCP server that it names."""
+    port = free_port()
+    server = [sys.executable, "-m", f"{__package__}.support.mcp_server", "--port", str(port)]
+    here = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    stack.enter_context(running(server, f"http://127.0.0.1:{port}/health", home / "mcp_server.log", here))
+    entries: dict[str, object] = {}
+    for piece in suite.tool_files:
+        text = piece.read_text(encoding="utf-8").replace("${MCP_URL}", f"http://127.0.0.1:{port}")
+        entries |= yaml.safe_load(localised(text, echo_url))["tools"]
+    file = home / "tools.yaml"
+    file.write_text(yaml.safe_dump({"tools": entries}), encoding="utf-8")
+    return file
 
 
 def _environment(home: Path, model_port: int) -> dict[str, str]:

@@ -83,9 +83,9 @@ async def _import(
                 failed += 1
                 _report_failure(file, error, as_json)
                 continue
-            app, key, said = published.app, None, ""
+            app, key, line = published.app, None, ""
             if with_key or (with_key is None and not await apps.keys(app)):
-                key, said = await issue_key(apps, app.id, settings.home, as_json=as_json)
+                key, line = await issue_key(apps, app.id, settings.home, as_json=as_json)
             if as_json:
                 entry = {"file": str(file), "app_id": app.id, "workflow_id": published.version.id, "api_key": key}
                 warnings = [str(problem) for problem in published.warnings]
@@ -95,8 +95,8 @@ async def _import(
                 click.echo(f"{file}: warning: {problem}", err=True)
             click.echo(f"{app.name}: version {published.version.number} published from {file}")
             click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
-            if said:
-                click.echo(f"  key       {said}")
+            if line:
+                click.echo(f"  key       {line}")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""``jikko apps keys``, and how a new key is told."""
+"""``jikko apps keys``, and how a new key is handed over."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 
 async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: Path | None = None) -> tuple[str, str]:
-    """Make a key. It is told on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
+    """Make a key. It is shown on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
 
     Returns:
         The key, and what to say of it in words.
@@ -42,7 +42,7 @@ async def issue_key(apps: Any, app_id: str, home: Path, *, as_json: bool, file: 
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="With --new: write the key into FILE, which nobody else reads, and show nothing of it.",
+    help="With --new: write the key into FILE, which only its owner can read, and show nothing of it.",
 )
 @click.option(
     "--add",
@@ -108,9 +108,9 @@ async def _keys(
             await assembly.apps.revoke_key(app, revoke)
             forget_key(settings.home, revoke)
         if new:
-            key, said = await issue_key(assembly.apps, app.id, settings.home, as_json=as_json, file=file)
-            told = {"app_id": app.id, "api_key": key if file is None else None, "file": file and str(file)}
-            click.echo(json.dumps(told) if as_json else said)
+            key, line = await issue_key(assembly.apps, app.id, settings.home, as_json=as_json, file=file)
+            answer = {"app_id": app.id, "api_key": key if file is None else None, "file": file and str(file)}
+            click.echo(json.dumps(answer) if as_json else line)
         added = [await assembly.apps.add_key(app.id, key) for key in brought]
         for entry in added or ([] if new else await assembly.apps.keys(app)):
             if as_json:

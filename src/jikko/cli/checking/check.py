@@ -1,9 +1,8 @@
 """``jikko check``: says what will happen to DSL files, without running them."""
 
 import json
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +11,12 @@ import click
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line
-from jikko.cli.options import providers_option, settings_of
+from jikko.cli.checking.outside import outside_of
+from jikko.cli.options import home_option, providers_option, settings_of, tools_option
+from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.shown import printable, shown
 
-_SAID: Final[Mapping[str, str]] = {
+_LEVEL_PREFIX: Final[Mapping[str, str]] = {
     "error": "",
     "will_fail": "will fail: ",
     "may_fail": "may fail: ",
@@ -42,6 +43,9 @@ _VERDICT_COLORS: Final[Mapping[str, str]] = {
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
 @env_options
 @providers_option
+@tools_option
+@trial_options
+@home_option
 def check(
     files: tuple[str, ...],
     strict: bool,
@@ -49,52 +53,76 @@ def check(
     as_json: bool,
     env: tuple[str, ...],
     env_file: Path | None,
-    providers: Path | None,
+    fake_models: bool,
+    mocks: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Say what will happen to DSL FILES: whether they run here, and if not, at which node they fail and what to do.
 
     A folder stands for all *.yml and *.yaml files below it, and - for standard input. Nothing is run or called, and no
-    name is resolved. What this installation has counts: its providers file, JIKKO_HTTP_ALLOW, and values from outside
-    for environment variables.
+    name is resolved. What this installation has counts: its files of providers and tools, JIKKO_HTTP_ALLOW, values from
+    outside for environment variables (those that `jikko apps env` has set for the app of that name too), and what is
+    faked or mocked.
 
     The exit code is 0 if every file can be imported, 1 if one cannot.
     """
-    from jikko.forecast.installation import installation
+    from jikko.assemble.installation import installation_of
+    from jikko.errors import InvalidSettings
+    from jikko.graph.mocks import unknown_mocks
 
-    settings = settings_of(env=env_of(env, env_file), providers=providers)
-    here = installation(settings.providers, os.environ, http_allow=settings.http_allow, http_proxy=settings.http_proxy)
+    settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
+    try:
+        here = installation_of(settings)
+    except InvalidSettings as error:
+        raise click.UsageError(str(error)) from None
+    outside = outside_of(settings)
     output = "json" if as_json else output
     counts: dict[str, int] = {}
     strictly_wrong = False
+    graphs = []
     for source in dsl_sources(files):
-        report = report_of(source, here, settings.env)
+        checked = _checked(source)
+        if here.mocks and checked is not None and checked.graph is not None:
+            graphs.append(checked.graph)
+        report = report_of(source, checked, here, outside)
         counts[report["verdict"]] = counts.get(report["verdict"], 0) + 1
         strictly_wrong = strictly_wrong or bool(report["problems"])
         _print(report, output)
     if output != "json" and sum(counts.values()) > 1:
         _say(_total(counts))
+    # A file that was not compiled may have the nodes.
+    for told in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
+        click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {told}"), err=True)
+        strictly_wrong = True
     if counts.get("cannot_be_imported") or (strict and strictly_wrong):
         sys.exit(1)
 
 
-def report_of(source: DslSource, here: Any, environment: Sequence[Any] = ()) -> dict[str, Any]:
+def _checked(source: DslSource) -> Any:
+    """The file, compiled; ``None`` if it cannot be read."""
+    from jikko.apps.versions import check as check_file
+    from jikko.nodes.registry import BY_TYPE
+
+    return None if source.error else check_file(source.text, source=source.name, node_classes=BY_TYPE)
+
+
+def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[str, Any]:
     """What is known of a file, as ``--json`` prints it; docs/check.md describes the fields.
 
     Args:
+        checked: See ``_checked``.
         here: The ``Installation``.
-        environment: Values for environment variables from outside, as ``forecast`` takes them.
+        outside: Values for environment variables from outside, as ``forecast`` takes them.
     """
-    from jikko.apps.versions import check as check_file
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
     from jikko.forecast.finding import Finding
     from jikko.forecast.forecast import Forecast, forecast
     from jikko.inputs.samples import samples_of
-    from jikko.nodes.registry import BY_TYPE
 
-    if source.error:
+    if checked is None:
         found = Forecast("cannot_be_imported", (Finding("error", "document", "", source.error),))
     else:
-        found = forecast(check_file(source.text, source=source.name, node_classes=BY_TYPE), here, environment)
+        found = forecast(checked, here, outside)
     positions = Positions(source.text) if found.findings else None
     problems = []
     for finding in found.findings:
@@ -122,22 +150,17 @@ def report_of(source: DslSource, here: Any, environment: Sequence[Any] = ()) -> 
         "problems": problems,
         "example": {"inputs": inputs, "command": command_line(source.name, inputs)},
     }
-    decisive = None if found.decisive is None else problems[found.findings.index(found.decisive)]
-    return {**report, "summary": _summary(report, decisive)}
+    return {**report, "summary": _summary(report, found)}
 
 
-def _summary(report: dict[str, Any], decisive: dict[str, Any] | None) -> str:
-    if decisive is None:
+def _summary(report: dict[str, Any], found: Any) -> str:
+    if found.decisive is None:
         return f"runs: {report['example']['command']}"
     if not report["ok"]:
         count = sum(problem["level"] == "error" for problem in report["problems"])
         return f"cannot be imported: {count} {'problem' if count == 1 else 'problems'}"
-    says = "will fail" if decisive["level"] == "will_fail" else "may fail"
-    told = decisive["problem"] + (f"; {decisive['hint']}" if decisive["hint"] else "")
-    if decisive["node"] is None:
-        return f"{says}: {told}"
-    line = f" (line {decisive['line']})" if decisive["line"] else ""
-    return f'{says} at node "{decisive["node"]["title"]}"{line}: {told}'
+    sentence: str = found.decisive.sentence(report["problems"][found.findings.index(found.decisive)]["line"])
+    return sentence
 
 
 def _print(report: Mapping[str, Any], output: str) -> None:
@@ -149,16 +172,17 @@ def _print(report: Mapping[str, Any], output: str) -> None:
         if output == "github":
             _say(_annotation(report["file"], problem))
         else:
-            # What to do is told once: many nodes may lack the same.
+            # What to do is printed once: many nodes may lack the same.
             problem = {**problem, "hint": "" if problem["hint"] in hints else problem["hint"]}
             hints.add(problem["hint"])
             place = f"{report['file']}:" + (f"{problem['line']}:{problem['column']}:" if problem["line"] else "")
-            said = click.style(_SAID[problem["level"]], fg=_COLORS[problem["level"]]) if _SAID[problem["level"]] else ""
-            _say(f"{place} {said}{printable(_told(problem))}")
+            prefix = _LEVEL_PREFIX[problem["level"]]
+            prefix = prefix and click.style(prefix, fg=_COLORS[problem["level"]])
+            _say(f"{place} {prefix}{printable(_problem_text(problem))}")
     _say(f"{report['file']}: " + click.style(printable(report["summary"]), fg=_VERDICT_COLORS[report["verdict"]]))
 
 
-def _told(problem: Mapping[str, Any]) -> str:
+def _problem_text(problem: Mapping[str, Any]) -> str:
     if problem["node"] is not None:
         subject = f'node "{problem["node"]["title"]}": '
     else:
@@ -173,7 +197,7 @@ def _annotation(file: str, problem: Mapping[str, Any]) -> str:
     if problem["line"]:
         fields |= {"line": str(problem["line"]), "col": str(problem["column"])}
     listed = ",".join(f"{name}={_escaped(value, more=True)}" for name, value in fields.items())
-    return f"::{kind} {listed}::{_escaped(_SAID[problem['level']] + _told(problem))}"
+    return f"::{kind} {listed}::{_escaped(_LEVEL_PREFIX[problem['level']] + _problem_text(problem))}"
 
 
 def _escaped(text: str, *, more: bool = False) -> str:
@@ -184,8 +208,8 @@ def _escaped(text: str, *, more: bool = False) -> str:
 
 def _total(counts: Mapping[str, int]) -> str:
     parts = [
-        f"{counts[verdict]} {said}"
-        for verdict, said in (
+        f"{counts[verdict]} {phrase}"
+        for verdict, phrase in (
             ("runs", "run"),
             ("may_fail", "may fail"),
             ("will_fail", "will fail"),

@@ -3,7 +3,10 @@
 import json
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+QUESTION: Final = "Hello!"
+"""What a chat app is asked."""
 
 
 def command_line(file: str, inputs: Mapping[str, Any]) -> str:
@@ -12,11 +15,14 @@ def command_line(file: str, inputs: Mapping[str, Any]) -> str:
     return " ".join(["jikko run", shlex.quote(file), *pairs])
 
 
-def curl_line(inputs: Mapping[str, Any]) -> str:
-    """The same over the API; the key stands in the variable ``KEY``."""
-    body = json.dumps({"inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
+def curl_line(inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
+    """The same over the API; the key stands in the variable ``KEY``. A chat app is asked something."""
+    is_chat = mode == "advanced-chat"
+    asked = {"query": QUESTION} if is_chat else {}
+    body = json.dumps({**asked, "inputs": inputs, "user": "me", "response_mode": "blocking"}, ensure_ascii=False)
+    path = "chat-messages" if is_chat else "workflows/run"
     return (
-        'curl http://127.0.0.1:8000/v1/workflows/run -H "Authorization: Bearer $KEY" '
+        f'curl http://127.0.0.1:8000/v1/{path} -H "Authorization: Bearer $KEY" '
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )
 

@@ -3,13 +3,16 @@
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
+from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line, curl_line
-from jikko.cli.options import json_option
+from jikko.cli.checking.outside import outside_of
+from jikko.cli.options import home_option, json_option, settings_of
 from jikko.cli.shown import printable, shown
 from jikko.cli.terminal import padded, width
 
@@ -25,19 +28,23 @@ _LIMITS = (
 
 @click.command(short_help="Show what workflow files take and give.")
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@env_options
+@home_option
 @json_option
-def show(files: tuple[str, ...], as_json: bool) -> None:
+def show(files: tuple[str, ...], env: tuple[str, ...], env_file: Path | None, home: Path | None, as_json: bool) -> None:
     """Show what DSL FILES take, do and give.
 
     Inputs with their types and limits, outputs and where they come from, nodes, models, environment variables, the
     hosts of requests, forms, and lines that start a run. A folder stands for all *.yml and *.yaml files below it, and -
-    for standard input.
+    for standard input. Values for environment variables from outside count: options, JIKKO_ENV_…, jikko.toml, and what
+    `jikko apps env` has set in the data folder for the app of that name.
 
     The exit code is 1 if a file cannot be imported; `jikko check` says why.
     """
+    outside = outside_of(settings_of(env=env_of(env, env_file), home=home))
     failed = False
     for number, source in enumerate(dsl_sources(files)):
-        entry = _entry(source)
+        entry = _entry(source, outside)
         failed = failed or bool(entry["error"])
         if as_json:
             click.echo(shown(json.dumps(entry, ensure_ascii=False)))
@@ -49,13 +56,15 @@ def show(files: tuple[str, ...], as_json: bool) -> None:
         sys.exit(1)
 
 
-def _entry(source: DslSource) -> dict[str, Any]:
+def _entry(source: DslSource, outside: Any) -> dict[str, Any]:
     """One file as ``--json`` prints it; docs/check.md describes the fields."""
     import msgspec
 
     from jikko.apps.versions import check
-    from jikko.dsl.positions import Positions
+    from jikko.dsl.text.positions import Positions
+    from jikko.errors import InvalidEnvironment
     from jikko.forecast.description import describe
+    from jikko.forecast.forecast import app_name
     from jikko.nodes.registry import BY_TYPE
 
     if source.error:
@@ -63,13 +72,18 @@ def _entry(source: DslSource) -> dict[str, Any]:
     checked = check(source.text, source=source.name, node_classes=BY_TYPE)
     if checked.document is None or checked.graph is None:
         return {"file": source.name, "error": "cannot be imported; `jikko check` says why"}
-    found = msgspec.to_builtins(describe(checked.document, checked.graph))
+    try:
+        environment = outside.values_of(checked.document.environment, app_name(checked.document, source.name))
+    except InvalidEnvironment as error:
+        return {"file": source.name, "error": str(error)}
+    found = msgspec.to_builtins(describe(checked.document, checked.graph, environment))
     positions = Positions(source.text)
     for node in found["nodes"]:
         node["line"], _ = positions.at(node.pop("where")) or (0, 0)
     sample = found.pop("sample")
     needs = [dict(zip(("provider", "model", "node"), need, strict=True)) for need in found["models"]]
-    example = {"inputs": sample, "command": command_line(source.name, sample), "curl": curl_line(sample)}
+    curl = curl_line(sample, mode=checked.document.mode)
+    example = {"inputs": sample, "command": command_line(source.name, sample), "curl": curl}
     return {"file": source.name, "error": "", **found, "models": needs, "example": example}
 
 
@@ -92,8 +106,8 @@ def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     if rows:
         yield f"  {title}"
         columns = min(max(width(name) for name, _ in rows), 40)
-        for name, told in rows:
-            yield f"    {padded(name, columns)}  {told}".rstrip()
+        for name, text in rows:
+            yield f"    {padded(name, columns)}  {text}".rstrip()
 
 
 def _of_input(each: dict[str, Any]) -> str:
@@ -101,7 +115,7 @@ def _of_input(each: dict[str, Any]) -> str:
     counted = _COUNTED.get(each["type"])
     if each["max_length"] and counted is not None:
         parts.append(f"at most {each['max_length']} {counted}")
-    parts += [said.format(", ".join(each[name])) for name, said in _LIMITS if each[name]]
+    parts += [pattern.format(", ".join(each[name])) for name, pattern in _LIMITS if each[name]]
     if each["default"] not in (None, ""):
         parts.append(f"default {json.dumps(each['default'], ensure_ascii=False)}")
     if each["json_schema"]:
@@ -115,10 +129,11 @@ def _of_node(each: dict[str, Any], titles: dict[str, str]) -> str:
 
 
 def _of_variable(each: dict[str, Any]) -> str:
+    place = f" by {each['place']}" if each["place"] else ""
     if each["type"] == "secret":
-        return "secret, " + ("set" if each["is_set"] else "EMPTY")
+        return f"secret, {'set' if each['is_set'] else 'EMPTY'}{place}"
     value = json.dumps(each["value"], ensure_ascii=False)
-    return f"{each['type']}, {value if len(value) <= 60 else value[:60] + '…'}"
+    return f"{each['type']}, {value if len(value) <= 60 else value[:60] + '…'}{f', set{place}' if place else ''}"
 
 
 def _of_form(each: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ class Ending:
     def asked(self, on_signal: Callable[[], object], again: Callable[[], object] | None = None) -> Iterator[None]:
         """Within the block, call back at the first SIGINT, SIGTERM or SIGHUP, and otherwise at each further one.
 
-        A signal that whoever started the command has it ignore (``nohup``) stays ignored.
+        A signal that the command was started with ignored (``nohup``) stays ignored.
         """
         loop = asyncio.get_running_loop()
 

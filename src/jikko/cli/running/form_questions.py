@@ -11,7 +11,7 @@ from jikko.cli.shown import shown
 
 
 def say_form(form: Mapping[str, Any], title: str) -> None:
-    """Show a form on standard error, as whoever fills it in sees it."""
+    """Show a form on standard error, as the person who fills it in sees it."""
     click.echo(shown(click.style(title, bold=True)), err=True)
     for line in str(form["form_content"]).splitlines():
         click.echo(shown(f"  {line}"), err=True)

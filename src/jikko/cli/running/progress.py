@@ -49,7 +49,7 @@ class Progress:
         """Of containers: how many rounds are over, and how many there are."""
         self._text = ""
         """What came of a line of text."""
-        self._told: set[str] = set()
+        self._printed_errors: set[str] = set()
         """Errors that stand on the line of a node."""
 
     def show(self, event: Event) -> None:
@@ -77,7 +77,7 @@ class Progress:
                 self._end_text()
                 mark, color = _MARKS[event.status]
                 if event.error:
-                    self._told.add(event.error)
+                    self._printed_errors.add(event.error)
                 rounds = self._rounds_of(event.execution_id)
                 detail = f"{event.elapsed * 1000:.0f} ms{rounds}" + (f"  {event.error}" if event.error else "")
                 self._node(mark, color, event, detail)
@@ -132,7 +132,7 @@ class Progress:
         by = self._stopped_by() if event.status == "stopped" else ""
         if by:
             return f"run stopped by {by} after {event.elapsed:.2f} s, {event.total_steps} steps"
-        error = f": {event.error}" if event.error and event.error not in self._told else ""
+        error = f": {event.error}" if event.error and event.error not in self._printed_errors else ""
         return f"run {event.status} in {event.elapsed:.2f} s, {event.total_steps} steps{error}"
 
     def _rounds_of(self, execution_id: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from jikko.cli.apps.environment import env_of, env_options, require_names
-from jikko.cli.options import json_option, providers_option, run_async, settings_of
+from jikko.cli.options import json_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
 
@@ -36,6 +36,7 @@ class _Wanted:
 @click.option("--user", default="cli", help="The user of the run.")
 @env_options
 @providers_option
+@tools_option
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -87,7 +88,12 @@ def run(
     )
     trial = trial_settings(given["fake_models"], given["mocks"])
     settings = settings_of(
-        home=home, env=env_of(env, env_file), providers=given["providers"], max_seconds=given["timeout"], **trial
+        home=home,
+        env=env_of(env, env_file),
+        providers=given["providers"],
+        tools=given["tools"],
+        max_seconds=given["timeout"],
+        **trial,
     )
     sys.exit(run_async(_run(wanted, settings)))
 
@@ -135,7 +141,7 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
         await assembly.runs.close(0)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
-    return _told(watch, wanted, ending, run_id)
+    return _report(watch, wanted, ending, run_id)
 
 
 async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
@@ -147,18 +153,17 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     """
     from jikko.apps.versions import check
     from jikko.cli.failure import Failure
-    from jikko.forecast.forecast import UNSERVED_MODES
     from jikko.graph.mocks import unknown_mocks
     from jikko.nodes.registry import BY_TYPE
 
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
-    if document.mode in UNSERVED_MODES:
-        raise Failure(f"{wanted.file}: {UNSERVED_MODES[document.mode]}", code="not_workflow_app")
+    if document.mode == "advanced-chat":
+        raise Failure(f"{wanted.file} is a chat app: it answers questions, and is served", code="not_workflow_app")
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
     mocks = json.loads(assembly.settings.mocks or "{}")
-    if unknown := unknown_mocks(graph, mocks):
+    if unknown := unknown_mocks([graph], mocks):
         raise click.BadParameter("; ".join(unknown), param_hint="'--mock'")
     name = "workflow" if wanted.file == "standard input" else Path(wanted.file).stem
     published = await assembly.apps.publish_if_changed(wanted.text, source=name)
@@ -220,7 +225,7 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
             return
 
 
-def _told(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
+def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
     """Print the outputs, or say what is the matter. Returns the exit code."""
     from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure

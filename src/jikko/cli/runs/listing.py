@@ -14,7 +14,7 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
 
 _STATUSES = ["queued", "running", "paused", "succeeded", "partial-succeeded", "failed", "stopped"]
-_OPEN_AT_MOST = 1000
+_MAX_OPEN_RUNS = 1000
 """Runs of an app that are looked through for those that wait."""
 
 
@@ -27,7 +27,7 @@ _OPEN_AT_MOST = 1000
 @home_option
 @json_option
 def list_(app: str | None, of_all: bool, home: Path | None, as_json: bool, **given: Any) -> None:
-    """List runs, newest first. Of those that go on, the nodes that run are told.
+    """List runs, newest first. Of those that go on, the nodes that run are shown.
 
     On a terminal ids are cut where they are still one run's; every command takes the beginning of an id.
     """
@@ -49,7 +49,7 @@ async def _list(
         for app_id, app_name in await assembly.apps.past_and_present(name, removed=of_all):
             query = LogQuery(
                 app_id=app_id,
-                limit=_OPEN_AT_MOST if stored == "running" else limit,
+                limit=_MAX_OPEN_RUNS if stored == "running" else limit,
                 status=stored,
                 created_after=None if since is None else now - since,
             )

@@ -15,9 +15,11 @@ from jikko.cli.options import home_option, json_option, run_async, settings_of
 
 @click.command(short_help="Remove runs that ended long ago.")
 @click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
-@click.option("--app", help="Only runs of this app (name or id); no files.", shell_complete=complete_app)
+@click.option(
+    "--app", help="Only runs of this app (name or id), also a removed one; no files.", shell_complete=complete_app
+)
 @click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
 @home_option
 @json_option
 def prune(older_than: float, app: str | None, dry_run: bool, yes: bool, home: Path | None, as_json: bool) -> None:
@@ -37,20 +39,21 @@ async def _prune(older_than: float, name: str | None, dry_run: bool, asks: bool,
 
     before = time.time() - older_than
     async with assemble(settings) as assembly:
-        app_id = (await assembly.apps.find(name)).id if name else None
+        # What `jikko runs list --app` shows is what is removed.
+        apps = [app_id for app_id, _ in await assembly.apps.past_and_present(name)] if name else [None]
         if dry_run or asks:
-            count = await assembly.retention.prunable(before, app_id=app_id)
+            count = sum([await assembly.retention.prunable(before, app_id=app_id) for app_id in apps])
             if dry_run:
                 click.echo(json.dumps({"runs": count}) if as_json else f"{_runs(count)} would be removed.")
                 return
             if not click.confirm(f"Remove {_runs(count)}?", err=True):
                 raise Failure("nothing was removed", code="declined")
-        pruned = await assembly.retention.prune(before, app_id=app_id)
+        pruned = [await assembly.retention.prune(before, app_id=app_id) for app_id in apps]
+    runs, files = sum(each.runs for each in pruned), sum(each.files for each in pruned)
     if as_json:
-        click.echo(json.dumps({"runs": pruned.runs, "files": pruned.files}))
+        click.echo(json.dumps({"runs": runs, "files": files}))
     else:
-        files = "1 file" if pruned.files == 1 else f"{pruned.files} files"
-        click.echo(f"{_runs(pruned.runs)} and {files} were removed.")
+        click.echo(f"{_runs(runs)} and {'1 file' if files == 1 else f'{files} files'} were removed.")
 
 
 def _runs(count: int) -> str:

@@ -70,7 +70,7 @@ class Server:
 async def reached(settings: Any, run_id: str, *, url: str | None, key: str | None, user: str) -> AsyncIterator[Any]:
     """Where a run can be acted upon: ``(server, run id)``, or ``(assembly, record)`` if no server has the data folder.
 
-    In the second case nobody else can start to serve it within the block.
+    In the second case no other process can start to serve it within the block.
 
     Raises:
         JikkoError: There is no such run, or another process is in the way.
@@ -146,8 +146,8 @@ def _post(url: str, key: str, body: bytes, timeout: float | None) -> dict[str, A
 def _refused(status: int, answer: bytes) -> Failure:
     text = answer.decode(errors="replace")
     try:
-        told = json.loads(text)
-        message, code = str(told["message"]), str(told["code"])
+        error = json.loads(text)
+        message, code = str(error["message"]), str(error["code"])
     except (ValueError, KeyError, TypeError):
         message, code = text.strip() or "no text", "failed"
     return Failure(f"{status}: {message}", exit_code=of_answer(status), code=code)

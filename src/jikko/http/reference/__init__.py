@@ -34,7 +34,7 @@ def reference_page(description: dict[str, Any]) -> str:
     Args:
         description: As ``openapi`` makes it.
     """
-    # Loaded by few servers, and only once somebody looks.
+    # Loaded by few servers, and only at the first look.
     from jinja2 import Environment, StrictUndefined
 
     source = (files(__name__) / "page.html").read_text(encoding="utf-8")
@@ -122,15 +122,15 @@ def _type(schema: Schema) -> str:
 
 
 def _limits(schema: Schema) -> str:
-    told = [str(schema["format"])] if "format" in schema else []
+    limits = [str(schema["format"])] if "format" in schema else []
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is not None and most is not None:
-        told.append(f"{least} to {most}")
+        limits.append(f"{least} to {most}")
     elif least is not None:
-        told.append(f"at least {least}")
+        limits.append(f"at least {least}")
     if "maxLength" in schema:
-        told.append(f"at most {schema['maxLength']} characters")
-    return ", ".join(told)
+        limits.append(f"at most {schema['maxLength']} characters")
+    return ", ".join(limits)
 
 
 def _resolved(schema: Schema, schemas: dict[str, Schema]) -> Schema:

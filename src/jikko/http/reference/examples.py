@@ -32,7 +32,7 @@ _TYPES: Final[dict[type, tuple[str, ...]]] = {
     list: ("array",),
     type(None): ("null",),
 }
-_DEEPEST: Final = 6
+_MAX_DEPTH: Final = 6
 _BY_TYPE: Final[dict[str, Any]] = {"integer": 1, "number": 0.5, "boolean": True, "null": None, "object": {}}
 _BY_FORMAT: Final = {"uuid": _ID, "date-time": "2025-10-09T08:53:20Z", "binary": "…"}
 
@@ -58,10 +58,10 @@ def example_of(schema: Schema, schemas: dict[str, Schema], *, name: str = "", de
     kind = schema.get("type")
     if kind == "array":
         inner = schema.get("items")
-        if depth >= _DEEPEST or not isinstance(inner, dict) or not inner:
+        if depth >= _MAX_DEPTH or not isinstance(inner, dict) or not inner:
             return []
         return [example_of(inner, schemas, depth=depth + 1)]
-    if kind == "object" and depth < _DEEPEST:
+    if kind == "object" and depth < _MAX_DEPTH:
         parts = schema.get("properties", {})
         wanted = [part for part in parts if part in schema.get("required", ()) or part in ("response_mode",)]
         return {part: example_of(parts[part], schemas, name=part, depth=depth + 1) for part in wanted}

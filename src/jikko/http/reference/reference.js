@@ -35,8 +35,8 @@ function asked(form) {
 
 async function show(answer, place) {
   const names = ["content-type", "location", "retry-after", "idempotency-replayed", "x-request-id"];
-  const told = names.filter((name) => answer.headers.has(name)).map((name) => `${name}: ${answer.headers.get(name)}\n`);
-  place.textContent = `${answer.status} ${answer.statusText}\n${told.join("")}\n`;
+  const shown = names.filter((name) => answer.headers.has(name)).map((name) => `${name}: ${answer.headers.get(name)}\n`);
+  place.textContent = `${answer.status} ${answer.statusText}\n${shown.join("")}\n`;
   if ((answer.headers.get("content-type") || "").startsWith("application/json")) {
     const text = await answer.text();
     try {

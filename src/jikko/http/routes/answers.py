@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from jikko.dify import bodies as run_bodies
-from jikko.dify import events as wire
+from jikko.dify import bodies
+from jikko.dify import events as dify_events
 from jikko.dify.stream import Messages
 from jikko.errors import JikkoError, RunLeft
 from jikko.events import RunFinished
@@ -28,7 +28,7 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     location = location_of(request, run)
     if mode == "async":
         await run.committed(1)
-        return Response(run_bodies.running_body(run.record), 202, {**headers, "Location": location})
+        return Response(bodies.running_body(run.record), 202, {**headers, "Location": location})
     try:
         end = await run.ended()
     except RunLeft as parked:
@@ -36,10 +36,10 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
         error = Error(parked.code, str(parked), parked.status, owner.task_id, owner.run_id)
         return refusal(error, {**headers, "Location": location})
     if isinstance(end, RunFinished):
-        return Response(run_bodies.blocking_body(run.record, end.outputs), headers=headers)
+        return Response(bodies.blocking_body(run.record, end.outputs), headers=headers)
     forms = forms_of(run.record, await api.runs.control.events(run.record))
     waiting = [form.requested for form in forms if form.closed is None]
-    return Response(run_bodies.paused_body(run.record, waiting), headers=headers)
+    return Response(bodies.paused_body(run.record, waiting), headers=headers)
 
 
 def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:
@@ -62,4 +62,4 @@ async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
             elif not batch:
                 yield PING
     except JikkoError as error:
-        yield wire.error_frame(run.record.owner, error)
+        yield dify_events.error_frame(run.record.owner, error)

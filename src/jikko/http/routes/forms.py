@@ -22,7 +22,7 @@ class Form(Struct):
 
 
 class FormSubmission(Struct):
-    """A form as somebody filled it in."""
+    """A form as an end user filled it in."""
 
     action: Annotated[str, Meta(extra=must("must be a string"))]
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))]

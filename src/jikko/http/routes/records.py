@@ -8,10 +8,10 @@ from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from jikko.dify import bodies as run_bodies
-from jikko.dify import events as wire
+from jikko.dify import bodies
+from jikko.dify import events as dify_events
 from jikko.dify.messages import Message
-from jikko.dify.snapshot import snapshot as told_so_far
+from jikko.dify.snapshot import snapshot as snapshot_messages
 from jikko.dify.stream import Messages
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
@@ -69,11 +69,11 @@ async def logs(request: Request) -> Answer:
     api, app = request.api, await authenticated(request)
     query = _log_query(request, app.id)
     if app.mode == "advanced-chat":
-        return json_response(run_bodies.LogPage(query.page, query.limit, 0, False, []))
+        return json_response(bodies.LogPage(query.page, query.limit, 0, False, []))
     page = await api.runs.records.find(query)
-    entries = [run_bodies.log_entry(record) for record in page.records]
+    entries = [bodies.log_entry(record) for record in page.records]
     has_more = page.total > query.page * query.limit
-    return json_response(run_bodies.LogPage(query.page, query.limit, page.total, has_more, entries))
+    return json_response(bodies.LogPage(query.page, query.limit, page.total, has_more, entries))
 
 
 async def node_executions(request: Request) -> Answer:
@@ -84,7 +84,7 @@ async def node_executions(request: Request) -> Answer:
     except LogDamaged as damage:
         found = [_fresh(execution, request) for execution in readable_executions(record, damage)]
         return _damaged(damage, msgspec.to_builtins(found))
-    return json_response(run_bodies.NodeExecutions([_fresh(execution, request) for execution in executions]))
+    return json_response(bodies.NodeExecutions([_fresh(execution, request) for execution in executions]))
 
 
 async def node_execution(request: Request) -> Answer:
@@ -153,7 +153,7 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
         async for batch in follow:
             yield (
                 b"".join(
-                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), wire.line(event))
+                    b"id: %d\nevent: %s\ndata: %s\n\n" % (position, _tag(event), dify_events.line(event))
                     for position, event in batch
                 )
                 or PING
@@ -161,11 +161,11 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
     except (RunLeft, LogUnwritable):
         pass  # the client comes again with the last id that it saw
     except JikkoError as error:
-        yield wire.error_frame(record.owner, error)
+        yield dify_events.error_frame(record.owner, error)
 
 
 def _damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> Answer:
-    """What can be read of a log, in an answer that nobody takes for the whole."""
+    """What can be read of a log, in an answer that cannot be taken for the whole."""
     return refusal(Error(damage.code, str(damage), damage.status, data=readable))
 
 
@@ -179,16 +179,16 @@ async def _attached(
     try:
         log = await (api.runs.control.events(record) if snapshot else api.runs.control.shown(record))
     except JikkoError as error:
-        yield wire.error_frame(record.owner, error)
+        yield dify_events.error_frame(record.owner, error)
         return
-    # The run may have gone on since its record was read: what the client is told, and what it will be, part at one
-    # position of the log.
+    # The run may have gone on since its record was read: the snapshot and the stream behind it part at one position of
+    # the log.
     record = folded(record.owner, log)
     if not record.is_open:
         yield _end(record, fresh)
         return
     if snapshot:
-        yield b"".join(wire.frame(message) for message in told_so_far(record, log))
+        yield b"".join(dify_events.frame(message) for message in snapshot_messages(record, log))
         if record.status == "paused" and not stay:
             return
     last: Event | None = None
@@ -204,7 +204,7 @@ async def _attached(
             if isinstance(last, RunPaused) and not stay:
                 return
     except JikkoError as error:
-        yield wire.error_frame(record.owner, error)
+        yield dify_events.error_frame(record.owner, error)
         return
     if not isinstance(last, RunFinished):
         # The run went to another process, whose log is shorter than what was shown here before it was durable.
@@ -215,9 +215,9 @@ async def _attached(
 def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     """The end of a run that had ended when the client came."""
     run_id = record.owner.run_id
-    data = wire.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
+    data = dify_events.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
     # The one answer in which Dify names the run where it otherwise names the task.
-    return wire.frame(Message("workflow_finished", run_id, run_id, data))
+    return dify_events.frame(Message("workflow_finished", run_id, run_id, data))
 
 
 async def _is_behind_the_end(api: Api, record: RunRecord, after: int) -> bool:
@@ -227,7 +227,7 @@ async def _is_behind_the_end(api: Api, record: RunRecord, after: int) -> bool:
     try:
         return after >= len(await api.runs.records.events(record)) - 1
     except LogDamaged:
-        return False  # that is told in the stream
+        return False  # the stream says so
 
 
 def _numbered(position: int, event: Event) -> NumberedEvent:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from jikko.dify import bodies as run_bodies
-from jikko.dify import events as wire
+from jikko.dify import bodies
+from jikko.dify import events as dify_events
 from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
 from jikko.http.api import Api
 from jikko.http.auth import api_key, authenticated
@@ -79,7 +79,7 @@ async def run_detail(request: Request) -> Response:
     if detail is None:
         await authenticated(request)
         raise NotFound("Workflow run not found.")
-    return Response(run_bodies.detail_body(detail, lambda outputs: api.fresh(outputs, request.base_url)))
+    return Response(bodies.detail_body(detail, lambda outputs: api.fresh(outputs, request.base_url)))
 
 
 async def stop_task(request: Request) -> Response:
@@ -124,12 +124,12 @@ async def _run(request: Request, workflow_id: str | None) -> Answer:
     )
     if mode != "streaming":
         return await answer(request, await _started(api, app, start), mode)
-    # Whether there is such a version is found out before the stream begins; all else is told in the stream.
+    # Whether there is such a version is found out before the stream begins; all other errors come in the stream.
     workflow = await api.workflows.get(app, start.workflow_id)
     try:
         return await answer(request, await _started(api, app, start), mode)
     except InvalidParam as error:
-        refused = wire.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
+        refused = dify_events.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
         return EventStream(_pieces([PING + refused]))
 
 

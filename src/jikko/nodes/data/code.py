@@ -7,14 +7,16 @@ from typing import ClassVar, Final, Self
 from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
+from jikko.nodes.data.code_files import FILE, FILES, keep_files
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
+from jikko.nodes.data.program_requests import ProgramRequests
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.ports.node_ports import ValueLimits
-from jikko.ports.sandbox import SandboxFailure
+from jikko.ports.sandbox import HTTP_CLIENTS, SandboxFailure
 from jikko.values import Json, has_more_elements
 
 LANGUAGES = ("python3", "javascript")
-_MANY: Final = 1000
+_MAX_INLINE_ELEMENTS: Final = 1000
 """Elements of a result that are checked on the event loop; it takes a millisecond or two."""
 
 
@@ -22,7 +24,8 @@ _MANY: Final = 1000
 class Code:
     """Call the program's ``main`` with some variables, and check what it returns.
 
-    A variable that does not exist is null, and so is an empty list of files.
+    A variable that does not exist is null, and so is an empty list of files. Requests of the program, which Dify's make
+    themselves, are recorded as ``requests`` of the process data. Outputs may also be files, unlike Dify's.
 
     Source: Dify 1.15, spec/nodes.md, code.
     """
@@ -40,29 +43,61 @@ class Code:
     def from_dsl(cls, data: Fields) -> Self:
         if data.get("outputs") is None:
             data.problem("outputs", "is missing", "declare what the code returns; {} if nothing")
+        language = data.choice("code_language", LANGUAGES, "python3")
         return cls(
-            language=data.choice("code_language", LANGUAGES, "python3"),
+            language=language,
             code=data.text("code", required=True),
             variables=read_named(data, "variables"),
-            outputs=read_outputs(data, "outputs"),
+            outputs=read_outputs(data, "outputs", (FILE, FILES) if language == "python3" else ()),
         )
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether the program may make requests."""
+        return self.language == "python3" and any(name in self.code for name in HTTP_CLIENTS)
 
     async def run(self, ctx: Context) -> Result:
         arguments = values_of(self.variables, ctx.variables)
         recorded = arguments if ctx.recorded is ctx.variables else values_of(self.variables, ctx.recorded)
+        requests = ProgramRequests(ctx, arguments, recorded)
+        kinds = {name: spec.type for name, spec in self.outputs.items() if spec.type in (FILE, FILES)}
         try:
-            result = await ctx.services.sandbox.run_code(self.language, self.code, arguments, app_id=ctx.run.app_id)
+            result = await ctx.services.sandbox.run_code(
+                self.language,
+                self.code,
+                arguments,
+                app_id=ctx.run.app_id,
+                send=requests.send if self.has_effects else None,
+                files=kinds,
+            )
+            outputs = await self._outputs(ctx, result, kinds)
         except SandboxFailure as failure:
-            raise NodeFailure(str(failure), kind=failure.kind, inputs=recorded) from None
-        try:
-            outputs = await self._checked(result, ctx.services.limits)
+            raise NodeFailure(
+                str(failure), kind=failure.kind, inputs=recorded, process_data=requests.process_data
+            ) from None
         except NodeFailure as failure:
-            failure.inputs = recorded
+            failure.inputs, failure.process_data = recorded, requests.process_data
             raise
-        return Result(outputs=outputs, inputs=recorded)
+        return Result(outputs=outputs, inputs=recorded, process_data=requests.process_data)
 
-    async def _checked(self, result: Mapping[str, Json], limits: ValueLimits) -> Mapping[str, Json]:
-        if not has_more_elements(result, _MANY):
-            return OutputCheck(limits).declared(result, self.outputs)
+    async def _outputs(self, ctx: Context, result: Mapping[str, Json], kinds: Mapping[str, str]) -> Mapping[str, Json]:
+        """What the program returned, checked; its files are stored once all else is right."""
+        if not kinds:
+            return await self._checked(result, self.outputs, ctx.services.limits)
+        plain = {name: value for name, value in result.items() if name not in kinds}
+        others = {name: spec for name, spec in self.outputs.items() if name not in kinds}
+        outputs = dict(await self._checked(plain, others, ctx.services.limits))
+        for name, kind in kinds.items():
+            if name not in result:
+                raise NodeFailure(f"Output {name} is missing.", kind="OutputValidationError")
+            outputs[name] = await keep_files(ctx, result[name], kind, name)
+        return {name: outputs[name] for name in self.outputs}
+
+    @staticmethod
+    async def _checked(
+        result: Mapping[str, Json], specs: Mapping[str, OutputSpec], limits: ValueLimits
+    ) -> Mapping[str, Json]:
+        if not has_more_elements(result, _MAX_INLINE_ELEMENTS):
+            return OutputCheck(limits).declared(result, specs)
         check = OutputCheck(limits, pause=let_the_loop_go_on)
-        return await off_the_loop(lambda outputs: check.declared(result, outputs), self.outputs)
+        return await off_the_loop(lambda outputs: check.declared(result, outputs), specs)

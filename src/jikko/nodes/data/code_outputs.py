@@ -4,7 +4,7 @@ Source: Dify 1.15, spec/nodes.md, code (output check).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Self
@@ -24,7 +24,7 @@ TYPES = (
     "array[object]",
     "array[boolean]",
 )
-_PAUSE_AFTER: Final = 500
+_ELEMENTS_PER_SLICE: Final = 500
 """Elements, which take about a millisecond."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
 
@@ -38,20 +38,24 @@ class OutputSpec:
     """Fields of an object, or of the objects in an array; ``None`` leaves the content free."""
 
     @classmethod
-    def read(cls, data: Fields) -> Self:
+    def read(cls, data: Fields, more: Collection[str] = ()) -> Self:
         kind = data.text("type", required=True)
-        if kind and kind not in TYPES:
-            data.problem("type", f"is {kind!r}", f"expected one of {', '.join(TYPES)}")
+        if kind and kind not in TYPES and kind not in more:
+            data.problem("type", f"is {kind!r}", f"expected one of {', '.join((*TYPES, *more))}")
         children = data.get("children")
         if children is None:
             return cls(kind)
         return cls(kind, read_outputs(data, "children"))
 
 
-def read_outputs(data: Fields, name: str) -> dict[str, OutputSpec]:
-    """The declared outputs of a code node, by name."""
+def read_outputs(data: Fields, name: str, more: Collection[str] = ()) -> dict[str, OutputSpec]:
+    """The declared outputs of a code node, by name.
+
+    Args:
+        more: Types that they may have besides ``TYPES``.
+    """
     outputs = data.mapping(name)
-    return {str(key): OutputSpec.read(outputs.mapping(key)) for key in outputs.raw}
+    return {str(key): OutputSpec.read(outputs.mapping(key), more) for key in outputs.raw}
 
 
 def _read(value: Json) -> Json:
@@ -151,7 +155,7 @@ class OutputCheck:
 
     def _each(self, item: Json) -> Json:
         self._seen += 1
-        if self._seen % _PAUSE_AFTER == 0:
+        if self._seen % _ELEMENTS_PER_SLICE == 0:
             self._pause()
         return item
 

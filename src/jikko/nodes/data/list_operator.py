@@ -67,13 +67,13 @@ class ListOperator:
         try:
             return _result(self._worked(value, kind, ctx.variables), recorded)
         except ListRefused as refusal:
-            told = self._told(refusal, value, kind, ctx)
-            raise NodeFailure(told, inputs=recorded, process_data=recorded) from None
+            message = self._message_of(refusal, value, kind, ctx)
+            raise NodeFailure(message, inputs=recorded, process_data=recorded) from None
         except (ValueError, TypeError, AttributeError) as error:
             # Dify foresees these no more than that. The last: elements that are not of the declared type.
-            raise NodeFailure(self._told(error, value, kind, ctx), kind="WorkflowNodeError") from None
+            raise NodeFailure(self._message_of(error, value, kind, ctx), kind="WorkflowNodeError") from None
 
-    def _told(self, error: Exception, items: list[Json], kind: str, ctx: Context) -> str:
+    def _message_of(self, error: Exception, items: list[Json], kind: str, ctx: Context) -> str:
         """The message of an error. It may quote the configuration: with secrets, it is that which their masks make."""
         if ctx.recorded is ctx.variables:
             return str(error)

@@ -15,7 +15,7 @@ async def read_content(ctx: Context, file: Mapping[str, Json]) -> bytes:
     """The content: of a stored file if it is one of the run's end user, else from its address.
 
     Raises:
-        NodeFailure: It is missing, somebody else's, or cannot be fetched.
+        NodeFailure: It is missing, another user's, or cannot be fetched.
     """
     name = file.get("filename") or "file"
     url, file_id = file.get("remote_url"), file.get("related_id")

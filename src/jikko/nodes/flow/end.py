@@ -47,7 +47,7 @@ class End:
         """The inputs: the values as records show them, but of a group of an aggregator what Dify records of it.
 
         A secret that the node hands on stands in its outputs. Its inputs show the mask all the same, as those of all
-        nodes do: so nobody who reads inputs has to know of which node they are.
+        nodes do: so a reader of inputs need not know of which node they are.
         """
         recorded = values if ctx.recorded is ctx.variables else values_of(self.outputs, ctx.recorded)
         for name, selector in self.outputs:

@@ -1,4 +1,4 @@
-"""The Human Input node: a form that somebody fills in while the run waits."""
+"""The Human Input node: a form that a person fills in while the run waits."""
 
 import base64
 import json

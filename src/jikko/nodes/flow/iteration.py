@@ -8,12 +8,12 @@ from typing import ClassVar, Final, Self
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
 from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
-from jikko.nodes.flow.usage import told_by_container, total
+from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 
-_MOST_AT_ONCE: Final = 256
+_MAX_PARALLEL_ROUNDS: Final = 256
 """Rounds of one iteration at once, however many it asks for."""
-_ANNOUNCED: Final = 1000
+_MAX_ANNOUNCED_ROUNDS: Final = 1000
 """Rounds that a parallel iteration announces before the first runs; others as they begin. Each costs some kilobytes.
 Dify announces all, and has hardly more than that: by default its code node returns at most as many numbers."""
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
@@ -50,7 +50,7 @@ class Iteration:
             start_node_id=data.text("start_node_id"),
             iterator=data.selector("iterator_selector", required=True),
             output=data.selector("output_selector", required=True),
-            parallel=min(data.integer("parallel_nums", 10, minimum=1), _MOST_AT_ONCE) if is_parallel else 1,
+            parallel=min(data.integer("parallel_nums", 10, minimum=1), _MAX_PARALLEL_ROUNDS) if is_parallel else 1,
             is_parallel=is_parallel,
             error_mode=data.choice("error_handle_mode", ERROR_MODES, "terminated"),
             flatten=data.boolean("flatten_output", True),
@@ -114,7 +114,7 @@ class Iteration:
         return outcomes
 
     async def _in_parallel(self, ctx: ContainerContext, items: list[Json]) -> list[RoundOutcome]:
-        for index, item in enumerate(items[:_ANNOUNCED]):
+        for index, item in enumerate(items[:_MAX_ANNOUNCED_ROUNDS]):
             ctx.announce_round(index, {"item": item, "index": index})
             await ctx.give_way()
         outcomes: dict[int, RoundOutcome] = {}
@@ -163,4 +163,4 @@ class Iteration:
 
 def _metadata(outcomes: Mapping[int, RoundOutcome], usage: Usage | None) -> dict[str, Json]:
     elapsed = {str(index): outcome.elapsed for index, outcome in outcomes.items()}
-    return {**told_by_container(usage), "iteration_duration_map": elapsed}
+    return {**container_metadata(usage), "iteration_duration_map": elapsed}

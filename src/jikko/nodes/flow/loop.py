@@ -10,7 +10,7 @@ from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
 from jikko.nodes.contract import ContainerContext, NodeFailure, Result, RoundOutcome, Values
-from jikko.nodes.flow.usage import told_by_container, total
+from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 
 VARIABLE_TYPES = (
@@ -176,7 +176,7 @@ class Loop:
     @staticmethod
     def _metadata(outcomes: list[RoundOutcome], usage: Usage | None, reason: str) -> dict[str, Json]:
         return {
-            **told_by_container(usage),
+            **container_metadata(usage),
             "loop_duration_map": {str(index): outcome.elapsed for index, outcome in enumerate(outcomes)},
             "loop_variable_map": {str(index): dict(outcome.outputs) for index, outcome in enumerate(outcomes)},
             "completed_reason": reason,

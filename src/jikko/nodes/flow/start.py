@@ -13,7 +13,7 @@ from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.named_variables import values_of
 from jikko.values import Json, has_more_elements
 
-_FEW: Final = 1000
+_MAX_INLINE_ELEMENTS: Final = 1000
 """Elements of an object that is checked at once, in some milliseconds. A hundred thousand take half a second."""
 
 
@@ -76,7 +76,7 @@ class Start:
 
 
 async def _misfit(schema: JsonSchema, value: Json) -> Misfit | None:
-    if not has_more_elements(value, _FEW):
+    if not has_more_elements(value, _MAX_INLINE_ELEMENTS):
         return schema.misfit(value)
     # Where the node is run in place it ends here, and begins again in a task.
     await asyncio.sleep(0)

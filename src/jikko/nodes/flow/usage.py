@@ -38,6 +38,6 @@ def _last(prices: Iterable[str]) -> str:
     return last
 
 
-def told_by_container(usage: Usage | None) -> dict[str, Json]:
+def container_metadata(usage: Usage | None) -> dict[str, Json]:
     """What goes into the metadata of a container: it tells its usage also when that is nothing."""
     return {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}

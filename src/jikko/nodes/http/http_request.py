@@ -13,7 +13,7 @@ from jikko.nodes.http.header_lines import HeaderLine, read_headers
 from jikko.nodes.http.http_body import Body, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
-from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
+from jikko.ports.http import FAILED, FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.values import Json
 
@@ -25,18 +25,6 @@ _KINDS: Final[Mapping[FailureKind, str]] = {
     "body": "RequestBodyError",
     "too_large": "ResponseSizeError",
 }
-_FAILED: Final[Mapping[FailureKind, str]] = {
-    "url": "its URL cannot be used",
-    "body": "its body cannot be sent",
-    "request": "one of its headers cannot be sent",
-    "address": "the address may not be reached",
-    "connect": "there is no such host, no connection, or no trust in its certificate",
-    "timeout": "it took too long",
-    "redirect": "it was redirected too often, or to nowhere",
-    "protocol": "what came back is not a complete answer",
-    "too_large": "the answer is too large",
-}
-"""What is told of a failure where its own message would name what is secret."""
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 
 
@@ -94,7 +82,7 @@ class _Head:
 
     @property
     def host(self) -> str:
-        """Host and port, as far as they can be told from the rest."""
+        """Host and port, as far as they can be found in the rest."""
         return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
@@ -246,8 +234,8 @@ class HttpRequest:
         try:
             response = await ctx.services.http.send(request)
         except HttpFailure as failure:
-            told = _told(failure, sent, recorded)
-            raise NodeFailure(told, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
+            message = _message_of(failure, sent, recorded)
+            raise NodeFailure(message, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
         if response.status in _GIVEN_UP:
             raise NodeFailure(
                 f"Reached maximum retries for URL {_without_userinfo(recorded.url)} (status {response.status})",
@@ -313,11 +301,11 @@ def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
             )
 
 
-def _told(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
+def _message_of(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
     """The message of a failure. It may name the host, or a header, and these may come from secrets."""
     if sent.host == recorded.host and sent.headers.keys() == recorded.headers.keys():
         return str(failure)
-    return f"The request to {recorded.host or 'a secret host'} failed: {_FAILED[failure.kind]}."
+    return f"The request to {recorded.host or 'a secret host'} failed: {FAILED[failure.kind]}."
 
 
 def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:

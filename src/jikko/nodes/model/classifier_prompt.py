@@ -26,21 +26,23 @@ Instructions: Everything that is not clearly positive is a complaint.
 Text: It works, mostly.
 Answer: {"keywords": ["mostly"], "category_id": "2", "category_name": "Complaint"}"""
 _USER: Final = """\
-Categories: {categories}
+{history}Categories: {categories}
 {instructions}Text: {text}"""
 
 
 def classifier_messages(
-    text: str, categories: Sequence[tuple[str, str]], instruction: str, media: Sequence[Media]
+    text: str, categories: Sequence[tuple[str, str]], instruction: str, media: Sequence[Media], history: str = ""
 ) -> tuple[Message, ...]:
     """The prompt. The text stands as it is at the end of the last message.
 
     Args:
         categories: Id and name of each.
+        history: The conversation so far, in lines.
     """
     listed = json.dumps([{"category_id": id_, "category_name": name} for id_, name in categories], ensure_ascii=False)
     instructions = f"Instructions: {instruction}\n" if instruction.strip() else ""
-    user = _USER.format(categories=listed, instructions=instructions, text=text)
+    so_far = f"Conversation so far:\n{history}\n\n" if history else ""
+    user = _USER.format(history=so_far, categories=listed, instructions=instructions, text=text)
     return (Message("system", (_SYSTEM,)), Message("user", (*media, user)))
 
 

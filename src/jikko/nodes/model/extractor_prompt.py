@@ -24,14 +24,19 @@ Answer: {{"place": "Lyon", "people": 4}}"""
 
 
 def extractor_messages(
-    text: str, instruction: str, media: Sequence[Media], schema: Mapping[str, Any], *, by_tool: bool
+    text: str, instruction: str, media: Sequence[Media], schema: Mapping[str, Any], *, by_tool: bool, history: str = ""
 ) -> tuple[Message, ...]:
-    """The prompt. The text stands as it is at the end of the last message."""
+    """The prompt. The text stands as it is at the end of the last message.
+
+    Args:
+        history: The conversation so far, in lines.
+    """
     system = _SYSTEM
     system += _BY_TOOL if by_tool else _BY_TEXT.format(schema=json.dumps(schema, ensure_ascii=False))
     if instruction.strip():
         system += f"\n\nInstructions of the user:\n{instruction}"
-    return (Message("system", (system,)), Message("user", (*media, f"Text: {text}")))
+    so_far = f"Conversation so far:\n{history}\n\n" if history else ""
+    return (Message("system", (system,)), Message("user", (*media, f"{so_far}Text: {text}")))
 
 
 def extractor_tool(schema: Mapping[str, Any]) -> Tool:

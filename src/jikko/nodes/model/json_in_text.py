@@ -1,4 +1,4 @@
-"""Finds JSON in what a model said."""
+"""Finds JSON in the answer of a model."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from jikko.values import Json, is_too_deep
 
 _FENCE: Final = "```"
 _MAX_STARTS: Final = 1000
-"""Opening braces that are tried: with thousands of them, nobody meant an object."""
+"""Opening braces that are tried: with thousands of them, no object was meant."""
 _MAX_READ: Final = 1_000_000
 """Characters that are read in vain, counted once for each brace that they are read from."""
 

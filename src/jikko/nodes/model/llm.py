@@ -76,7 +76,7 @@ class Llm:
         inputs |= {"model_provider": self.model.provider, "model_name": self.model.name}
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
-        prompt = await self.prompt.drafts(ctx, context, files, self.vision.detail)
+        prompt = await self.prompt.drafts(ctx, context, files, self.vision, self.model)
         messages = without_unsupported([draft.sent for draft in prompt], able)
         recorded = messages
         if ctx.recorded is not ctx.variables:

@@ -22,7 +22,7 @@ class TextStream:
         self._open = False
         """Whether a tag of ours is open in the text."""
         self._thought = False
-        self._said: list[str] = []
+        self._texts: list[str] = []
         """The text as shown, if reasoning is within it."""
 
     def tell(self, chunk: Chunk) -> None:
@@ -52,7 +52,7 @@ class TextStream:
     def answer(self, completion: Completion) -> tuple[str, str]:
         """The outputs ``text`` and ``reasoning_content`` of the whole answer."""
         if not self._separated:
-            return "".join(self._said), ""
+            return "".join(self._texts), ""
         text, reasoning = split_reasoning(completion.text)
         return text, "\n".join(part for part in (completion.reasoning.strip(), reasoning) if part)
 
@@ -67,7 +67,7 @@ class TextStream:
         self._say(text)
 
     def _say(self, text: str) -> None:
-        self._said.append(text)
+        self._texts.append(text)
         self._ctx.say("text", text)
 
     def _show(self, pieces: list[Piece]) -> None:

@@ -6,10 +6,12 @@ from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
+from jikko.lang.tokens import estimated
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.model.extracted_values import Misfit, Parameter, check_values, schema_of
 from jikko.nodes.model.extractor_prompt import extractor_messages, extractor_tool
 from jikko.nodes.model.json_in_text import first_object
+from jikko.nodes.model.memory import Memory
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
@@ -17,6 +19,8 @@ from jikko.nodes.rendered import Rendered
 from jikko.ports.models import Abilities, Completion, Media, Message, Mode, ModelFailure, ModelRequest, Tool, ToolCall
 from jikko.values import Json, Selector
 
+_PROMPT_TOKENS = 400
+"""What the prompt needs beside the text and the instruction, roughly."""
 _NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
 
 
@@ -44,6 +48,7 @@ class ParameterExtractor:
     by_tool: bool
     """Whether the model is to call a function, if it can."""
     vision: Vision
+    memory: Memory
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -54,6 +59,7 @@ class ParameterExtractor:
             instruction=Template.parse(data.text("instruction")),
             by_tool=data.choice("reasoning_mode", ("function_call", "prompt"), "function_call") == "function_call",
             vision=Vision.from_dsl(data),
+            memory=Memory.from_dsl(data, always_by_size=True),
         )
 
     async def run(self, ctx: Context) -> Result:
@@ -82,13 +88,16 @@ class ParameterExtractor:
         mode = self.model.checked_mode()
         able = abilities(ctx, self.model)
         media = await all_media(ctx, inputs["files"], self.vision.detail)
-        request, recorded = self._request(ctx, mode, query, media, able, by_tool=self.by_tool and able.tools)
+        reserved = estimated(query.used) + estimated(self.instruction.source) + _PROMPT_TOKENS
+        said = await self.memory.recall(ctx, self.model, with_files=self.vision.enabled, reserved=reserved)
+        asked = query, media, self.memory.as_text(said)
+        request, recorded = self._request(ctx, mode, *asked, able, by_tool=self.by_tool and able.tools)
         self._record(process_data, request, recorded)
         try:
             completion = await call(ctx, request)
         except ModelFailure:
             able = replace(abilities(ctx, self.model), tools=False)
-            request, recorded = self._request(ctx, mode, query, media, able, by_tool=False)
+            request, recorded = self._request(ctx, mode, *asked, able, by_tool=False)
             self._record(process_data, request, recorded)
             completion = await call(ctx, request)
         tool_call = completion.tool_calls[0] if completion.tool_calls else None
@@ -104,15 +113,24 @@ class ParameterExtractor:
         )
 
     def _request(
-        self, ctx: Context, mode: Mode, query: Rendered, media: list[Media], able: Abilities, *, by_tool: bool
+        self,
+        ctx: Context,
+        mode: Mode,
+        query: Rendered,
+        media: list[Media],
+        history: str,
+        able: Abilities,
+        *,
+        by_tool: bool,
     ) -> tuple[ModelRequest, tuple[Message, ...]]:
         """What the model is asked, and the prompt as it is recorded."""
         by_tool = by_tool and mode == "chat"
         schema = schema_of(self.parameters)
         instruction = Rendered.of(self.instruction, ctx)
 
-        def prompt(text: str, told: str) -> tuple[Message, ...]:
-            return without_unsupported(extractor_messages(text, told, media, schema, by_tool=by_tool), able)
+        def prompt(text: str, instruction: str) -> tuple[Message, ...]:
+            messages = extractor_messages(text, instruction, media, schema, by_tool=by_tool, history=history)
+            return without_unsupported(messages, able)
 
         sent = prompt(query.used, instruction.used)
         recorded = sent if ctx.recorded is ctx.variables else prompt(query.recorded, instruction.recorded)

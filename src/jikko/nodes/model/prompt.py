@@ -8,7 +8,9 @@ from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.contract import Context, NodeFailure, Variables
-from jikko.nodes.model.vision import all_media, files_in
+from jikko.nodes.model.memory import Memory, prompt_messages
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.nodes.rendered import NOTHING, Rendered
 from jikko.ports.models import Media, Message, Role
@@ -86,7 +88,7 @@ class Prompt:
     texts: tuple[PromptText, ...]
     is_chat: bool
     jinja_variables: NamedVariables
-    has_memory: bool
+    memory: Memory
     query: Template
     """With memory: the last message, instead of the user's query; may be empty."""
 
@@ -104,7 +106,7 @@ class Prompt:
             texts=texts,
             is_chat=is_chat,
             jinja_variables=read_named(config, "jinja2_variables"),
-            has_memory=data.get("memory") is not None,
+            memory=Memory.from_dsl(data),
             query=Template.parse(memory.text("query_prompt_template")),
         )
 
@@ -122,23 +124,32 @@ class Prompt:
             if variables.get(selector) is UNSET:
                 raise NodeFailure(f"Variable {name} not found", kind="VariableNotFoundError")
 
-    async def drafts(self, ctx: Context, context: Rendered, files: list[Json], detail: str) -> list[Draft]:
+    async def drafts(
+        self, ctx: Context, context: Rendered, files: list[Json], vision: Vision, model: ModelConfig
+    ) -> list[Draft]:
         """The messages, before those are dropped that the model cannot read.
 
         Args:
             files: Shown to the model ahead of the last user message.
-            detail: How closely it looks at images.
+            vision: Whether it is shown files of earlier turns, and how closely it looks at images.
+            model: Which has room for so much of the conversation.
 
         Raises:
             NodeFailure: A template or a file cannot be used.
         """
         query = self._query(ctx)
-        drafts = (
-            await self._chat(ctx, context, query, detail)
-            if self.is_chat
-            else [Draft("user", await self._completion(ctx, context, query))]
-        )
-        shown = await all_media(ctx, files, detail)
+        said = await self.memory.recall(ctx, model, with_files=vision.enabled)
+        if self.is_chat:
+            drafts = await self._chat(ctx, context, vision.detail)
+            for message in await prompt_messages(ctx, said, vision):
+                media = tuple(part for part in message.parts if isinstance(part, Media))
+                drafts.append(Draft(message.role, Rendered.same(message.text), media))
+            if query.used:
+                drafts.append(Draft("user", query))
+        else:
+            history = self.memory.as_text(said)
+            drafts = [Draft("user", await self._completion(ctx, context, query, history))]
+        shown = await all_media(ctx, files, vision.detail)
         if shown:
             if drafts and drafts[-1].role == "user":
                 drafts[-1] = Draft("user", drafts[-1].text, (*shown, *drafts[-1].media))
@@ -146,7 +157,7 @@ class Prompt:
                 drafts.append(Draft("user", None, tuple(shown)))
         return drafts
 
-    async def _chat(self, ctx: Context, context: Rendered, query: Rendered, detail: str) -> list[Draft]:
+    async def _chat(self, ctx: Context, context: Rendered, detail: str) -> list[Draft]:
         drafts: list[Draft] = []
         for entry in self.texts:
             if entry.jinja is not None:
@@ -160,18 +171,17 @@ class Prompt:
             media = await all_media(ctx, entry.files(ctx.variables), detail)
             if media:
                 drafts.append(Draft(entry.role, None, tuple(media)))
-        if query.used:
-            drafts.append(Draft("user", query))
         return drafts
 
-    async def _completion(self, ctx: Context, context: Rendered, query: Rendered) -> Rendered:
+    async def _completion(self, ctx: Context, context: Rendered, query: Rendered, history: str) -> Rendered:
         entry = self.texts[0]
         text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
         ctx.variables.spend(len(query.used) * text.used.count(_QUERY))
-        return Rendered(_completed(text.used, query.used), _completed(text.recorded, query.recorded))
+        ctx.variables.spend(len(history) * text.used.count(_HISTORIES))
+        return Rendered(_completed(text.used, query.used, history), _completed(text.recorded, query.recorded, history))
 
     def _query(self, ctx: Context) -> Rendered:
-        if not self.has_memory:
+        if not self.memory.window:
             return NOTHING
         if self.query.source:
             return Rendered.of(self.query, ctx)
@@ -197,8 +207,8 @@ class Prompt:
         return Rendered(text, shown)
 
 
-def _completed(text: str, query: str) -> str:
+def _completed(text: str, query: str, history: str) -> str:
     # Without a conversation the history is empty, and leaves its line break all the same.
     # Source: Dify 1.15, spec/nodes.md, llm.
-    text = text.replace(_HISTORIES, "") if _HISTORIES in text else f"\n{text}"
+    text = text.replace(_HISTORIES, history) if _HISTORIES in text else f"{history}\n{text}"
     return text.replace(_QUERY, query) if query else text

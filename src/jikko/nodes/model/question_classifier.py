@@ -6,9 +6,11 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
+from jikko.lang.tokens import estimated
 from jikko.nodes.contract import Context, NodeFailure, Result, Variables
 from jikko.nodes.model.classifier_prompt import classifier_messages, classifier_schema
 from jikko.nodes.model.json_in_text import fenced_object
+from jikko.nodes.model.memory import Memory
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.reasoning import without_reasoning
@@ -47,6 +49,7 @@ class QuestionClassifier:
     categories: tuple[Category, ...]
     instruction: Template
     vision: Vision
+    memory: Memory
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -62,6 +65,7 @@ class QuestionClassifier:
             categories=categories,
             instruction=Template.parse(data.text("instruction")),
             vision=Vision.from_dsl(data),
+            memory=Memory.from_dsl(data, always_by_size=True),
         )
 
     async def run(self, ctx: Context) -> Result:
@@ -86,10 +90,14 @@ class QuestionClassifier:
         media = await all_media(ctx, self.vision.files(ctx.variables), self.vision.detail)
         names = [category.name.to_text(ctx.variables) for category in self.categories]
         ids = [category.id for category in self.categories]
-        messages = without_unsupported(self._messages(ctx.variables, media), able)
+        alone = self._messages(ctx.variables, media, "")
+        reserved = sum(estimated(message.text) for message in alone)
+        said = await self.memory.recall(ctx, self.model, with_files=self.vision.enabled, reserved=reserved)
+        history = self.memory.as_text(said)
+        messages = without_unsupported(self._messages(ctx.variables, media, history), able)
         recorded = messages
         if ctx.recorded is not ctx.variables:
-            recorded = without_unsupported(self._messages(ctx.recorded, media), able)
+            recorded = without_unsupported(self._messages(ctx.recorded, media, history), able)
         request = ModelRequest(
             provider=self.model.provider,
             model=self.model.name,
@@ -126,13 +134,14 @@ class QuestionClassifier:
             usage=completion.usage.as_usage(),
         )
 
-    def _messages(self, variables: Variables, media: list[Media]) -> tuple[Message, ...]:
+    def _messages(self, variables: Variables, media: list[Media], history: str) -> tuple[Message, ...]:
         query = variables.get(self.query) if self.query else UNSET
         return classifier_messages(
             "" if query is UNSET else to_text(query),
             [(category.id, category.name.to_text(variables)) for category in self.categories],
             self.instruction.to_text(variables),
             media,
+            history,
         )
 
     async def _call(self, ctx: Context, request: ModelRequest) -> Completion:

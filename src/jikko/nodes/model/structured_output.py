@@ -15,7 +15,7 @@ from jikko.nodes.model.reasoning import without_reasoning
 from jikko.ports.models import Message
 from jikko.values import Json, is_too_deep
 
-_SHORT: Final = 4096
+_MAX_INLINE_CHARACTERS: Final = 4096
 """Characters of an answer that is checked at once: that takes some milliseconds. One of millions takes many seconds."""
 _INSTRUCTIONS: Final = """\
 Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
@@ -59,11 +59,11 @@ class StructuredOutput:
         return converted if isinstance(converted, dict) else {}
 
     def instructed(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """The prompt for a model that has to be told the schema: it stands in front of the system message."""
-        told = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
+        """The prompt for a model that takes no schema by itself: the schema stands in front of the system message."""
+        instructions = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
         if messages and messages[0].role == "system":
-            return (Message("system", (told + "\n\n", *messages[0].parts)), *messages[1:])
-        return (Message("system", (told,)), *messages)
+            return (Message("system", (instructions + "\n\n", *messages[0].parts)), *messages[1:])
+        return (Message("system", (instructions,)), *messages)
 
     async def value_of(self, text: str) -> dict[str, Json]:
         """The object that an answer is.
@@ -81,7 +81,7 @@ class StructuredOutput:
         if not isinstance(parsed, dict) or is_too_deep(parsed):
             raise NodeFailure(f"The model's answer is no JSON object: {text[:200]!r}", kind="LLMNodeError")
         value: dict[str, Json] = _with_booleans(parsed, self.schema)
-        if len(text) <= _SHORT:
+        if len(text) <= _MAX_INLINE_CHARACTERS:
             self._check(value)
         else:
             await off_the_loop(self._check, value)

@@ -60,7 +60,7 @@ class BlobStore(Protocol):
         ...
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
-        """What there is, in order: the first so many behind a digest.
+        """What there is, in order: the first ``limit`` behind a digest.
 
         Raises:
             StoreUnavailable: It cannot be read.
@@ -71,7 +71,7 @@ class BlobStore(Protocol):
         """Remove content; what is not there is skipped.
 
         Args:
-            before: Content that was put after this moment stays: somebody may be about to refer to it. Seconds since
-                the Unix epoch.
+            before: Content that was put after this moment stays: a file that refers to it may be about to be stored.
+                Seconds since the Unix epoch.
         """
         ...

@@ -19,8 +19,8 @@ class EndUser(msgspec.Struct, frozen=True, kw_only=True):
 class EndUserStore(Protocol):
     """End users. What an implementation must do is in ``tests/contract/test_end_user_store.py``.
 
-    Who starts a run is known by the run; who only uploads files has to be added. Somebody of whom neither a run nor a
-    file is left is not found.
+    A user who starts a run is known by the run; one who only uploads files has to be added. One of whom neither a run
+    nor a file is left is not found.
     """
 
     async def add(self, app_id: str, end_user_id: str, user: str) -> None:

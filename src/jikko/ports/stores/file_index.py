@@ -15,7 +15,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     app_id: str
     end_user_id: str
-    """Whose file it is: who uploaded it, or in whose run it was made. Nobody else may use it."""
+    """Whose file it is: who uploaded it, or in whose run it was made. No other user may use it."""
     name: str
     """As the user named it; any characters but slashes. At most about 200."""
     size: int

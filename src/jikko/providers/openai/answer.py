@@ -94,7 +94,7 @@ class AnswerReader:
             ) from None
         progress = self._progress
         if answer.error is not None:
-            raise _told(answer.error)
+            raise _failure_of(answer.error)
         if answer.usage is not None:
             usage = answer.usage
             progress.count(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
@@ -169,7 +169,7 @@ def _pictures(parts: Any) -> list[Media]:
     return found
 
 
-def _told(error: Any) -> ModelFailure:
+def _failure_of(error: Any) -> ModelFailure:
     """An error that comes as an event, after the status was sent."""
     details = error if isinstance(error, dict) else {"message": str(error)}
     message = str(details.get("message") or details)[:2000]

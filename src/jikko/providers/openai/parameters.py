@@ -50,12 +50,12 @@ _OURS: Final = frozenset({"model", "messages", "prompt", "stream", "stream_optio
 class Parameters:
     """Turns completion parameters into fields of the body, and remembers what a model refuses.
 
-    A parameter that the protocol does not have, or that the provider refuses, is told once for each model.
+    A parameter that the protocol does not have, or that the provider refuses, is logged once for each model.
     """
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._refused: dict[str, set[str]] = {}
 
     def fields(self, model: str, parameters: Mapping[str, Json]) -> dict[str, Any]:
@@ -112,6 +112,6 @@ class Parameters:
             body["response_format"] = {"type": kind}
 
     def _tell(self, model: str, name: str, what: str) -> None:
-        if (model, name) not in self._told:
-            self._told.add((model, name))
+        if (model, name) not in self._logged:
+            self._logged.add((model, name))
             log.warning("%s, model %s: the completion parameter %s %s", self._provider, model, name, what)

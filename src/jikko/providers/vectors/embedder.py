@@ -6,12 +6,12 @@ from array import array
 from decimal import Decimal
 from typing import Final
 
+from jikko.lang.tokens import estimated
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.connections import Connections, told
 from jikko.providers.prices import amount
-from jikko.providers.tokens import estimated
 from jikko.providers.vectors.backend import EmbeddingBackend
 
 BATCH: Final = 32

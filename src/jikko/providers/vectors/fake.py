@@ -7,9 +7,9 @@ from array import array
 from collections import Counter
 from typing import Final
 
+from jikko.lang.tokens import estimated
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelUsage
-from jikko.providers.tokens import estimated
 
 DIMENSIONS: Final = 256
 _WORD: Final = re.compile(r"[^\W_]+")

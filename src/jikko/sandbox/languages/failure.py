@@ -1,4 +1,4 @@
-"""How an error of a user's program is told: in the program's own terms, with its own line and no path of ours."""
+"""The error text of a user's program: in the program's own terms, with its own line and no path of ours."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ _PATH_OF_MODULE: Final = re.compile(r" \((?:/[^()]*|unknown location)\)")
 
 
 class ProgramFailed(Exception):
-    """The program failed; this is what its author is told."""
+    """The program failed; the text is for its author."""
 
     def __init__(self, message: str, kind: str = CODE_ERROR) -> None:
         self.kind = kind

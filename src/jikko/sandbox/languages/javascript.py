@@ -91,7 +91,7 @@ class Engine:
         return text
 
     def warm_up(self) -> None:
-        """Touch the memory that a run will need, while nobody waits. Leaves no trace in the context."""
+        """Touch the memory that a run will need, before a job waits. Leaves no trace in the context."""
         self._context.eval(_WARM_UP)
         self._host("warm", _json_for_javascript({"a": [1, "b"]}))
         while self._context.execute_pending_job():

@@ -8,12 +8,14 @@ import linecache
 import sys
 import types
 from _sitebuiltins import Quitter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.sandbox.languages.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, describe
+from jikko.sandbox.languages.result_files import with_files
 
 FILENAME: Final = "<code>"
-"""What the program's own lines are said to be in, in its tracebacks."""
+"""The file name of the program's own lines in its tracebacks."""
 
 # Taken now: the program may replace them, and only itself would suffer, but its result should still be right.
 _compile, _exec, _dumps = compile, exec, json.dumps
@@ -34,13 +36,16 @@ def prepare() -> None:
 
 
 def warm_up() -> None:
-    """Touch the memory that a run will need, while nobody waits."""
+    """Touch the memory that a run will need, before a job waits."""
     run(_WARM_UP, json.loads('{"a": "1 2 x", "b": "y"}'))
     del sys.modules["__main__"]
 
 
-def run(code: str, arguments: dict[str, Any]) -> str:
+def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
     """Run a program.
+
+    Args:
+        files: Which of its results are files.
 
     Returns:
         What ``main`` returned, as JSON text of an object. May hold ``NaN`` and ``Infinity``.
@@ -59,6 +64,8 @@ def run(code: str, arguments: dict[str, Any]) -> str:
         if main is None:
             raise ProgramFailed("NameError: name 'main' is not defined: the program must define a function main")
         result = main(**arguments)
+        if files and isinstance(result, dict):
+            result = with_files(result, files)
         text = _dumps(result, ensure_ascii=False)
     except ProgramFailed:
         raise

@@ -8,10 +8,13 @@ import errno
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, NoReturn
+
+from jikko.sandbox.packages.known import package_of, why_refused
 
 NETWORK: Final = "the program cannot use the network; call the service from an HTTP Request node and pass its answer in"
 FILES: Final = (
@@ -20,19 +23,19 @@ FILES: Final = (
 )
 THREADS: Final = "the program cannot start threads; do the work in turn, or in an Iteration node in parallel mode"
 PROCESSES: Final = "the program cannot start other processes; call a service that does from an HTTP Request node"
-MODULES: Final = (
-    "only the standard library can be imported; do the work with it, or call a service from an HTTP Request node"
-)
 JAVASCRIPT_MODULES: Final = (
     "programs have the language itself and no modules; do the work with it, or call a service from an HTTP Request node"
 )
-HTTP_MODULES: Final = "third-party HTTP clients cannot be imported; use an HTTP Request node and pass its answer in"
+HTTP_MODULES: Final = (
+    "this HTTP client cannot be imported, as it opens connections; use requests or httpx, whose requests the server "
+    "makes, or an HTTP Request node"
+)
 STDLIB_MODULES: Final = "this part of the standard library is not available to programs, which have no screen or disk"
 
 _HTTP_CLIENTS: Final = frozenset(
     (
-        "requests", "httpx", "aiohttp", "urllib3", "httplib2", "pycurl", "websockets", "websocket", "openai",
-        "anthropic", "boto3", "botocore",
+        "aiohttp", "urllib3", "httplib2", "pycurl", "websockets", "websocket", "openai", "anthropic", "boto3",
+        "botocore",
     )
 )  # fmt: skip
 _PROCESS_MODULES: Final = frozenset(("subprocess", "multiprocessing", "pty"))
@@ -62,7 +65,9 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
     """
     for cause in _causes(error):
         if isinstance(cause, ModuleNotFoundError) and cause.name:
-            return module_advice(cause.name, stdlib_names)
+            top, dot, _ = cause.name.partition(".")
+            is_part = bool(dot) and top in sys.modules and top not in stdlib_names
+            return None if is_part else module_advice(cause.name, stdlib_names)
         if isinstance(cause, RuntimeError) and "can't start new thread" in str(cause):
             return THREADS
         if isinstance(cause, OSError) and cause.errno in (errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENOSYS):
@@ -85,7 +90,13 @@ def module_advice(name: str, stdlib_names: frozenset[str]) -> str:
     top = name.split(".")[0]
     if top in _HTTP_CLIENTS:
         return HTTP_MODULES
-    return STDLIB_MODULES if top in stdlib_names else MODULES
+    if top in stdlib_names:
+        return STDLIB_MODULES
+    package = package_of(top)
+    reason = why_refused(package)
+    if reason is not None:
+        return f"the package {package} cannot be used by programs: {reason}"
+    return f"it is not installed for programs; `jikko packages install {package}` installs it"
 
 
 def _refuser(advice: str) -> Callable[..., NoReturn]:

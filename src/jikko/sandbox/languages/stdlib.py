@@ -4,17 +4,14 @@ import importlib
 import importlib.util
 import io
 import linecache
-import marshal
-import mmap
-import os
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
-from importlib.abc import Loader
-from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec
+from importlib.machinery import BuiltinImporter, FrozenImporter
 from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Final
+
+from jikko.sandbox.clients import MODULES
+from jikko.sandbox.languages.memory import MemoryImporter, modules_below
 
 _LEFT_OUT: Final = (
     "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages", "dist-packages",
@@ -44,11 +41,13 @@ _NAMES_TO_IMPORT: Final = """
 
 
 def offers(module: str) -> bool:
-    """Whether programs can import a top-level module, as far as its name tells: nothing is imported.
+    """Whether programs can import a top-level module without installing a package: nothing is imported.
 
     True of this interpreter, with which programs run. A module of the standard library that needs one that is left out
     is not offered either.
     """
+    if module in MODULES:
+        return True
     if module not in sys.stdlib_module_names or module in _LEFT_OUT or f"{module}.py" in _LEFT_OUT:
         return False
     if module in _NEED_WHAT_IS_LEFT_OUT:
@@ -60,47 +59,6 @@ def offers(module: str) -> bool:
     return not (is_extension and module.startswith(_EXTENSIONS_LEFT_OUT))
 
 
-class MemoryImporter(Loader):
-    """Imports the pure Python modules of the standard library from one block of memory.
-
-    The block is a private, read-only mapping of a memory file that is closed at once. A fork need not copy its page
-    tables, and what a child writes there (it can make its own pages writable) no other process sees.
-    """
-
-    def __init__(self, modules: dict[str, tuple[bool, bool, bytes]]) -> None:
-        """Take the modules in.
-
-        Args:
-            modules: Name to (is a package, is compiled, marshalled code or source text).
-        """
-        self._places: dict[str, tuple[bool, bool, int, int]] = {}
-        position = 0
-        for name, (package, compiled, content) in modules.items():
-            self._places[name] = (package, compiled, position, len(content))
-            position += len(content)
-        self._block = memoryview(_private_block(b"".join(content for _, _, content in modules.values())))
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """How to import a module, or ``None`` for one that is not here."""
-        place = self._places.get(name)
-        if place is None:
-            return None
-        return ModuleSpec(name, self, is_package=place[0], origin="<standard library>")
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run a module's code."""
-        assert module.__spec__ is not None
-        name = module.__spec__.name
-        _, compiled, start, length = self._places[name]
-        content = self._block[start : start + length]
-        code: CodeType = (
-            marshal.loads(content) if compiled else compile(bytes(content), f"<{name}>", "exec", dont_inherit=True)
-        )
-        exec(code, module.__dict__)
-
-
 def take_into_memory() -> None:
     """Import what programs use often, read the rest into memory, and import from nowhere else from here on.
 
@@ -110,7 +68,7 @@ def take_into_memory() -> None:
     for name in _NAMES_TO_IMPORT.split():
         importlib.import_module(name)
     _import_extensions()
-    modules = dict(_modules_on_disk(Path(sysconfig.get_path("stdlib"))))
+    modules = modules_below(sysconfig.get_path("stdlib"), _LEFT_OUT)
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, MemoryImporter(modules)]
     sys.path.clear()
     sys.path_hooks.clear()
@@ -158,45 +116,3 @@ def _import_extensions() -> None:
         except ImportError:
             # Built against a library that this machine lacks: the module that wants it will say so to the program.
             continue
-
-
-def _modules_on_disk(root: Path) -> Iterator[tuple[str, tuple[bool, bool, bytes]]]:
-    for directory, subdirectories, files in os.walk(root):
-        subdirectories[:] = [
-            name for name in subdirectories if name not in _LEFT_OUT and not name.startswith("config-")
-        ]
-        parts = Path(directory).relative_to(root).parts
-        for file in files:
-            if not file.endswith(".py") or file in _LEFT_OUT:
-                continue
-            package = file == "__init__.py"
-            name = ".".join(parts if package else (*parts, file[:-3]))
-            if name:
-                yield name, (package, *_code_of(os.path.join(directory, file)))
-
-
-def _code_of(source: str) -> tuple[bool, bytes]:
-    # Images often ship without compiled files. To compile all here would take seconds, so it is left to the import.
-    try:
-        with open(importlib.util.cache_from_source(source), "rb") as file:
-            cached = file.read()
-        changed = int(os.stat(source).st_mtime) & 0xFFFFFFFF
-    except OSError:
-        cached, changed = b"", 0
-    fresh = cached[:4] == importlib.util.MAGIC_NUMBER and (
-        cached[4:8] != bytes(4) or cached[8:12] == changed.to_bytes(4, "little")
-    )
-    if fresh:
-        return True, cached[16:]
-    with open(source, "rb") as file:
-        return False, file.read()
-
-
-def _private_block(content: bytes) -> mmap.mmap:
-    file = os.memfd_create("stdlib")
-    try:
-        with os.fdopen(os.dup(file), "wb") as out:
-            out.write(content)
-        return mmap.mmap(file, len(content), flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-    finally:
-        os.close(file)

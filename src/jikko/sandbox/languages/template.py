@@ -71,7 +71,7 @@ class Renderer:
         return json.dumps(text, ensure_ascii=False), compiled if len(compiled) <= MAX_BLOCK else b""
 
     def warm_up(self) -> None:
-        """Touch the memory that rendering needs, while nobody waits."""
+        """Touch the memory that rendering needs, before a job waits."""
         self.render("", self._warm_up_variables(), self._warm_up_block)
 
     @staticmethod

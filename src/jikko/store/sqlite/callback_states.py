@@ -6,7 +6,7 @@ from jikko.ports.stores.callback_store import CallbackState
 
 PENDING: Final = 0
 RUN_GOES_ON: Final = 3
-"""Pending too, but its run has not ended: in no index, so that it costs nobody who looks for what is due."""
+"""Pending too, but its run has not ended: in no index, so that it costs nothing to look for what is due."""
 
 STATES: Final[dict[int, CallbackState]] = {PENDING: "pending", 1: "delivered", 2: "failed", RUN_GOES_ON: "pending"}
 NUMBERS: Final[dict[CallbackState, int]] = {"pending": PENDING, "delivered": 1, "failed": 2}

@@ -11,7 +11,7 @@ from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
-# From receiver to receiver, and of each only so many: what waits behind them costs nothing, however much it is.
+# From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is.
 _DUE: Final = f"""
 WITH RECURSIVE receivers (name) AS (
   SELECT min(receiver) FROM callbacks INDEXED BY callbacks_due WHERE state = {PENDING}
@@ -54,7 +54,7 @@ _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = ?"
 
 
 class SqliteCallbackStore:
-    """A ``CallbackStore`` in a SQLite file. The database is closed by whoever opened it."""
+    """A ``CallbackStore`` in a SQLite file. What opened the database closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,7 +10,7 @@ from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect, error_name, unavailable
 from jikko.store.sqlite.migrate import copy_database, folder_id
 
-_PATIENCE = 10.0
+_PATIENCE_SECONDS = 10.0
 """Seconds to wait for another process's lock."""
 
 
@@ -19,7 +19,7 @@ class SqliteCopies:
 
     def folder_id(self, database: Path) -> str:
         try:
-            with closing(connect(database, busy_timeout=_PATIENCE, query_only=True)) as connection:
+            with closing(connect(database, busy_timeout=_PATIENCE_SECONDS, query_only=True)) as connection:
                 return folder_id(connection)
         except sqlite3.Error as error:
             raise unavailable(database, error) from None
@@ -35,7 +35,7 @@ class SqliteCopies:
     def copy(self, database: Path, target: Path) -> None:
         fresh = target.with_name(f"{target.name}.fresh")
         try:
-            with closing(connect(database, busy_timeout=_PATIENCE, query_only=True)) as source:
+            with closing(connect(database, busy_timeout=_PATIENCE_SECONDS, query_only=True)) as source:
                 copy_database(source, fresh)
             with closing(sqlite3.connect(fresh)) as check:
                 found: str = check.execute("PRAGMA quick_check(1)").fetchone()[0]

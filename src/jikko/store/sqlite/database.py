@@ -12,7 +12,7 @@ from jikko.private import make_file, make_folder
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
 from jikko.store.sqlite.readers import Readers
-from jikko.store.sqlite.write_lock import Turn
+from jikko.store.sqlite.write_lock import WriteLock
 from jikko.store.sqlite.writer import Operation, Participant, Writer
 
 T = TypeVar("T")
@@ -54,11 +54,11 @@ class Database:
     ) -> "Database":
         """Open a file, create it if it is missing, and bring its schema up to date. Blocks.
 
-        Nobody but its owner reads a file that is created.
+        Only its owner can read a file that is created.
 
         Args:
             busy_timeout: Seconds that a write waits for another process's lock.
-            shared: Whether other processes write as much as this one. Then they take turns.
+            shared: Whether other processes write as much as this one. Then they share a lock.
             alone: Makes a block in which no server uses the file. It is entered around a change of the schema.
             steps: The schema; for tests.
 
@@ -80,12 +80,12 @@ class Database:
                 quick = opened.enter_context(closing(connect(path, busy_timeout=brief, query_only=True)))
                 readers = opened.enter_context(closing(Readers(path, threads=2, busy_timeout=busy_timeout)))
                 searchers = opened.enter_context(closing(Readers(path, threads=1, busy_timeout=busy_timeout)))
-                turn = opened.enter_context(closing(Turn(path))) if shared else None
+                lock = opened.enter_context(closing(WriteLock(path))) if shared else None
             except sqlite3.Error as error:
                 raise unavailable(path, error) from error
             except OSError as error:
                 raise StoreUnavailable(f"The database {path} cannot be opened: {error}.") from error
-            writer = opened.enter_context(closing(Writer(owned, path, turn)))
+            writer = opened.enter_context(closing(Writer(owned, path, lock)))
             return cls(path, writer, quick, readers, searchers, opened.pop_all())
 
     def submit(self, operation: Operation) -> "asyncio.Future[Any]":
@@ -100,7 +100,7 @@ class Database:
         """Read a few rows by their keys, here and now: on the event loop, which waits for nothing but the disk.
 
         What is read in one turn of the loop is read in one transaction, since each costs two system calls for its
-        lock. It sees all that anybody was told of before the turn.
+        lock. It sees all that was answered before the turn.
 
         Raises:
             StoreUnavailable: The database cannot be read.
@@ -117,7 +117,7 @@ class Database:
             name: What is asked. All who use the database share the names: one name is one question, everywhere.
 
         Returns:
-            One value for all who ask. Nobody may change it.
+            One value for all who ask. It must not be changed.
 
         Raises:
             StoreUnavailable: The database cannot be read.
@@ -136,7 +136,7 @@ class Database:
         loop = asyncio.get_running_loop()
         if self._snapshot is not loop:
             self._end_snapshot()
-            # Planned first: the transaction ends before anybody is told of a commit that it does not see.
+            # Planned first: the transaction ends before a commit is answered that it does not see.
             loop.call_soon(self._end_snapshot)
             self._quick.execute("BEGIN")
             self._snapshot = loop

@@ -1,4 +1,4 @@
-"""End users in SQLite. The table is that of the run store, which adds whoever starts a run."""
+"""End users in SQLite. The table is that of the run store, which adds the users who start runs."""
 
 import sqlite3
 from functools import partial
@@ -25,7 +25,7 @@ SELECT created_at FROM files INDEXED BY files_of_app WHERE app_id = ? AND end_us
 
 
 class SqliteEndUserStore:
-    """An ``EndUserStore`` in a SQLite file. The database is closed by whoever opened it."""
+    """An ``EndUserStore`` in a SQLite file. What opened the database closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -30,7 +30,7 @@ _ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
 
 
 class SqliteFileIndex:
-    """A ``FileIndex`` in a SQLite file. The database is closed by whoever opened it."""
+    """A ``FileIndex`` in a SQLite file. What opened the database closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,7 +51,7 @@ class SqliteFileIndex:
     async def used(self, file_id: str, at: float) -> None:
         values = (at, stored_id(file_id.lower()))
         noted = self._database.submit(lambda connection: connection.execute(_USED, values).rowcount)
-        # Nobody waits for it: at worst the file is removed as if it had not been used again.
+        # Not waited for: at worst the file is removed as if it had not been used again.
         noted.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:

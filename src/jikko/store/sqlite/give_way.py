@@ -10,9 +10,9 @@ import asyncio
 import threading
 from typing import Final
 
-_AFTER: Final = 0.001
+_INTERVAL_SECONDS: Final = 0.001
 """Seconds between two moments; also before the first, so that a commit on an idle loop is not held up by any."""
-_AT_MOST: Final = 0.0005
+_MOMENT_SECONDS: Final = 0.0005
 """Seconds that a moment lasts, unless the writer is done before."""
 
 
@@ -32,10 +32,10 @@ class GiveWay:
         self._waiting += 1
         if self._loop is not loop:
             self._loop = loop
-            loop.call_later(_AFTER, self._stand_still, loop)
+            loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)
 
     def end(self, count: int) -> None:
-        """So many were written. On the loop's thread."""
+        """``count`` things were written. On the loop's thread."""
         self._waiting -= count
 
     def done(self) -> None:
@@ -56,5 +56,5 @@ class GiveWay:
             self._loop = None
             return
         if not self._paused:
-            self._done.acquire(timeout=_AT_MOST)
-        loop.call_later(_AFTER, self._stand_still, loop)
+            self._done.acquire(timeout=_MOMENT_SECONDS)
+        loop.call_later(_INTERVAL_SECONDS, self._stand_still, loop)

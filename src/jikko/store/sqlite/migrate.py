@@ -31,8 +31,8 @@ _READ_ID = "SELECT id FROM data_folder"
 _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
 
 
-_PATIENCE = 2.0
-"""Seconds that whoever holds the database has to bring it up to date: a server that starts does so at once."""
+_PATIENCE_SECONDS = 2.0
+"""Seconds that the holder of the database has to bring it up to date: a server that starts does so at once."""
 _LOOK_AGAIN = 0.05
 """Seconds until it is looked at again."""
 
@@ -83,7 +83,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
             with alone():
                 _apply(connection, path, steps)
         except FolderInUse as error:
-            if time.monotonic() - began < _PATIENCE:
+            if time.monotonic() - began < _PATIENCE_SECONDS:
                 time.sleep(_LOOK_AGAIN)
                 continue
             raise InvalidSettings(
@@ -155,7 +155,7 @@ def statements(script: str) -> Iterator[str]:
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
     """Copy a live database, as it is at one moment, to a file. The file is complete or does not appear at all.
 
-    Nobody but its owner reads it.
+    Only its owner can read it.
 
     Raises:
         sqlite3.Error: One of the two cannot be read or written.

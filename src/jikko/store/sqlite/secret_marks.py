@@ -118,7 +118,7 @@ def _rewritten(
     read: Callable[[_Data], Json] = msgspec.json.decode,
     write: Callable[[Json], Any] = msgspec.json.encode,
 ) -> _Data:
-    """Data without marks; the same object if there are none, or if it is damaged, which is told when it is read."""
+    """Data without marks; the same object if there are none, or if it is damaged, which is found when it is read."""
     encoded = data if isinstance(data, bytes) else data.encode()
     if OPEN.encode() not in encoded and b"ue000" not in encoded:
         return data

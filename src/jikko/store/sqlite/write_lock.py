@@ -1,6 +1,6 @@
-"""Taking turns at writing, between processes.
+"""The lock for writing, between processes.
 
-SQLite lets one process write at a time as well, but whoever has to wait sleeps, looks again, and sleeps longer: two
+SQLite lets one process write at a time as well, but one that has to wait sleeps, looks again, and sleeps longer: two
 processes that write all the time keep each other out for tens of milliseconds. A file lock wakes up who waits.
 """
 
@@ -13,7 +13,7 @@ if sys.platform != "win32":
     import fcntl
 
 
-class Turn:
+class WriteLock:
     """The right to write, which one process has at a time. One that dies has it no more."""
 
     def __init__(self, database: Path) -> None:
@@ -22,11 +22,11 @@ class Turn:
         """
         self._file = open(database.with_name(f"{database.name}-turn"), "ab", opener=opener)  # noqa: SIM115
 
-    def try_to_take(self) -> bool:
-        """Take it if nobody has it. Returns whether it was taken.
+    def try_to_acquire(self) -> bool:
+        """Take it if no process has it. Returns whether it was taken.
 
         Raises:
-            OSError: The file system cannot lock, now or ever. So do ``take`` and ``give``.
+            OSError: The file system cannot lock, now or ever. So do ``acquire`` and ``release``.
         """
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -34,12 +34,12 @@ class Turn:
             return False
         return True
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Wait for it."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
-    def give(self) -> None:
-        """Let somebody else have it."""
+    def release(self) -> None:
+        """Let another process have it."""
         fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:

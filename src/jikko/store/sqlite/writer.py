@@ -1,6 +1,26 @@
 """The one thread that writes: it takes all that waits, and commits it together.
 
 A commit costs one flush to the disk however much it holds; so the more callers wait, the less each pays.
+
+===========  ==================================================  =====================================================
+operation    what it means                                       what becomes of it
+===========  ==================================================  =====================================================
+queued       ``submit`` has returned its future                  the thread takes it, with all others that wait
+running      it is part of the open transaction                  committed, refused, or failed with the transaction
+committed    it is on the disk                                   its future gets the result
+refused      it raised a ``JikkoError`` and changed nothing      its future gets the error; the transaction goes on
+failed       the database refuses the transaction: rolled back   all futures get ``StoreUnavailable``
+             another error, of several operations: rolled back   each runs once more, in a transaction of its own
+             another error, of this operation alone              its future gets that error
+===========  ==================================================  =====================================================
+
+Invariants: operations run in the order of ``submit``, whichever threads call it. A future has a result only once the
+operation is on the disk. What fails leaves nothing behind, in the database and in what participants keep beside it.
+Only this thread uses the connection. The lock between processes is held for one transaction at a time. After ``close``
+nothing can be queued, and what was queued before has been done.
+
+Threads: requests come through a thread-safe queue. Results go back to the event loops that wait for them, by one call
+to each loop; futures are touched on their own loop only.
 """
 
 import asyncio
@@ -15,18 +35,18 @@ from typing import Any, Final, Protocol, TypeAlias
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
-from jikko.store.sqlite.write_lock import Turn
+from jikko.store.sqlite.write_lock import WriteLock
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
 
 _LOG = logging.getLogger(__name__)
-_MOST: Final = 512
+_MAX_BATCH_OPERATIONS: Final = 512
 """Operations in one transaction, so that the first does not wait too long for the last."""
 
 
 class Participant(Protocol):
-    """Somebody who keeps state of a transaction beside it."""
+    """An object that keeps state of a transaction beside it."""
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
         """Write what was put off to the end of the transaction."""
@@ -44,11 +64,11 @@ _Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 class Writer:
     """Runs operations in the order in which they were submitted."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, turn: Turn | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, lock: WriteLock | None = None) -> None:
         """Args:
-        turn: To write in turn with other processes.
+        lock: Held for each transaction, where several processes write.
         """
-        self._turn = turn
+        self._lock = lock
         self._connection = connection
         self._path = path
         self._participants: list[Participant] = []
@@ -62,7 +82,7 @@ class Writer:
         self._thread.start()
 
     def join(self, participant: Participant) -> None:
-        """Have somebody take part in every transaction from now on."""
+        """Have an object take part in every transaction from now on."""
         self._participants.append(participant)
 
     def submit(self, operation: Operation) -> "asyncio.Future[Any]":
@@ -95,38 +115,38 @@ class Writer:
         going_on = True
         while going_on:
             waiting = [queue.get()]
-            while len(waiting) < _MOST and not queue.empty():
+            while len(waiting) < _MAX_BATCH_OPERATIONS and not queue.empty():
                 waiting.append(queue.get_nowait())
             if waiting[-1] is None:
                 going_on = False
             requests = [request for request in waiting if request is not None]
             if requests:
-                outcomes = self._in_turn(requests)
-                self._tell(outcomes)
+                outcomes = self._under_lock(requests)
+                self._hand_back(outcomes)
                 self._give_way.done()
 
-    def _in_turn(self, requests: Sequence[_Request]) -> "list[_Outcome]":
-        if self._turn is None:
+    def _under_lock(self, requests: Sequence[_Request]) -> "list[_Outcome]":
+        if self._lock is None:
             return self._perform(requests)
         try:
-            self._take(self._turn)
+            self._acquire(self._lock)
         except OSError as error:
             reason = StoreUnavailable(f"The database {self._path} cannot be locked: {error}.")
             return [(future, None, reason) for _, future in requests]
         outcomes = self._perform(requests)
         try:
-            self._turn.give()
+            self._lock.release()
         except OSError:
-            # What was committed is committed. The turn is still ours, and given with the next transaction.
+            # What was committed is committed. The lock is still ours, and released after the next transaction.
             _LOG.exception("The lock of the database %s could not be given back.", self._path)
         return outcomes
 
-    def _take(self, turn: Turn) -> None:
-        if turn.try_to_take():
+    def _acquire(self, lock: WriteLock) -> None:
+        if lock.try_to_acquire():
             return
         self._give_way.pause()
         try:
-            turn.take()
+            lock.acquire()
         finally:
             self._give_way.go_on()
 
@@ -173,14 +193,14 @@ class Writer:
         for participant in self._participants:
             participant.rolled_back()
 
-    def _tell(self, outcomes: "list[_Outcome]") -> None:
+    def _hand_back(self, outcomes: "list[_Outcome]") -> None:
         for loop in {future.get_loop() for future, _, _ in outcomes}:
             own = [outcome for outcome in outcomes if outcome[0].get_loop() is loop]
             try:
                 loop.call_soon_threadsafe(self._settle, own)
             except RuntimeError:
-                # The loop was closed: nobody is left to be told.
-                _LOG.debug("Nobody waited for the outcome of a transaction.")
+                # The loop was closed: nothing is left to answer.
+                _LOG.debug("The outcome of a transaction was not waited for.")
 
     def _settle(self, outcomes: "list[_Outcome]") -> None:
         self._give_way.end(len(outcomes))

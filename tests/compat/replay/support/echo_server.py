@@ -1,7 +1,7 @@
 """The HTTP server that http-request nodes of the recorded workflows call.
 
 ``/echo`` answers with what it was sent.  Others: ``/status/N``, ``/sleep/S``, ``/flaky/KEY/N`` (N times 500, then 200),
-``/text``, ``/html``, ``/png``, ``/bin``, ``/attachment.txt``, ``/redirect``, ``/big/N``, ``/json``, ``/health``.
+``/redirect``, ``/big/N``, and those of ``FIXED``.
 Answers carry fixed ``Server`` and ``Date`` headers, so that recordings do not differ.
 """
 
@@ -21,6 +21,18 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
+#: A web page with something to read and something to leave out.
+ARTICLE = b"""<!DOCTYPE html>
+<html lang="en"><head><title>On tea</title>
+<meta name="author" content="the editors"><style>p {color: red}</style></head>
+<body><nav><a href="/a">Home</a> <a href="/b">News</a></nav>
+<article><h1>On tea</h1><p>Tea is a drink that is made of leaves and hot water, and many people
+have it in the morning.</p>
+<p>Green tea wants water that does not boil; black tea wants water that does.
+Both want some patience, and a warm pot.</p>
+<script>track("tea")</script></article><footer>Imprint</footer></body></html>
+"""
+
 #: Request headers that depend on the client library rather than on the workflow.
 UNTOLD = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "traceparent"}
 
@@ -33,6 +45,12 @@ FIXED: dict[str, tuple[Any, str, dict[str, str]]] = {
     "bin": (bytes(range(256)), "application/octet-stream", {}),
     "attachment.txt": (b"file body", "text/plain", {"Content-Disposition": 'attachment; filename="a.txt"'}),
     "json": ({"a": 1, "b": [1, 2], "c": "é"}, "application/json", {}),
+    "list": ([1, {"a": 2}], "application/json", {}),
+    "null": (None, "application/json", {}),
+    "broken.json": (b'{"a": ', "application/json", {}),
+    "json.txt": (b'{"a": 1}', "text/plain", {}),
+    "empty": (b"", "text/plain", {}),
+    "article": (ARTICLE, "text/html; charset=utf-8", {}),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from jikko.conversations.turns import TurnRequest
-from jikko.dify import events as wire
+from jikko.dify import events as dify_events
 from jikko.dify import turn_events
 from jikko.dify.chat_messages import ChatAccepted
 from jikko.errors import BadRequest, InvalidParam, RunLeft
@@ -104,7 +104,7 @@ async def chat(request: Request) -> Answer:
     try:
         return await _answer(request, await api.turns.begin(app, turn), mode)
     except InvalidParam as error:
-        refused = wire.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
+        refused = dify_events.refused_start(new_id(), workflow.id, asked.inputs, str(error), api.now())
         return EventStream(_pieces(PING + refused))
 
 
@@ -146,7 +146,7 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
     headers = {**headers, "Location": location_of(request, run)}
     if mode == "async":
         await run.committed(1)
-        return Response(wire.encode(await _accepted(request.api, run)), 202, headers)
+        return Response(dify_events.encode(await _accepted(request.api, run)), 202, headers)
     try:
         end = await run.ended()
     except RunLeft as parked:
@@ -158,17 +158,17 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
     if not isinstance(end, RunFinished):
         forms = forms_of(run.record, await request.api.runs.control.events(run.record))
         waiting = [form.requested for form in forms if form.closed is None]
-        return Response(wire.encode(turn_events.paused_turn_body(run.record, fold, waiting)), headers=headers)
+        return Response(dify_events.encode(turn_events.paused_turn_body(run.record, fold, waiting)), headers=headers)
     if end.status == "failed":
         return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400), headers)
-    return Response(wire.encode(turn_events.answer_body(run.record, fold)), headers=headers)
+    return Response(dify_events.encode(turn_events.answer_body(run.record, fold)), headers=headers)
 
 
 def _replied(message: Message, mode: Mode) -> Answer:
     """The answer to a question that took no run."""
     task_id = new_id()
     if mode == "streaming":
-        frames = b"".join(map(wire.frame, turn_events.replied_messages(message, task_id)))
+        frames = b"".join(map(dify_events.frame, turn_events.replied_messages(message, task_id)))
         return EventStream(_pieces(PING + frames))
     return json_response(turn_events.replied_body(message, task_id))
 

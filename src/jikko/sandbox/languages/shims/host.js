@@ -44,7 +44,7 @@
     return ((word() >>> 5) * 67108864 + (word() >>> 6)) / 9007199254740992;
   };
   let rejection = null;
-  const told = (error) => (error instanceof Error ? String(error) + "\n" + (error.stack || "") : "Uncaught " + String(error));
+  const describe = (error) => (error instanceof Error ? String(error) + "\n" + (error.stack || "") : "Uncaught " + String(error));
   return (what, argument) => {
     switch (what) {
       case "advice": Object.assign(advice, parse(argument)); return null;
@@ -52,7 +52,7 @@
       case "call": {
         if (typeof main !== "function") { throw new ReferenceError("main is not defined: the program must define a function main"); }
         const result = main(parse(argument));
-        if (result instanceof Promise) { result.then(nothing, (error) => { rejection = told(error); }); }
+        if (result instanceof Promise) { result.then(nothing, (error) => { rejection = describe(error); }); }
         const text = stringify(result);
         return text === undefined ? null : text;
       }

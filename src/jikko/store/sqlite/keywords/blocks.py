@@ -7,9 +7,10 @@ from jikko.store.sqlite.keywords.index import BLOCK
 
 _STATE: Final = "SELECT next_block FROM keyword_index"
 _PARTS: Final = "SELECT part FROM keyword_parts ORDER BY part"
-# How far one has to go for some documents tells how common a term is.
-_FIRST_OF_TERM: Final = """
-SELECT count(*), min(doc), max(doc) FROM (SELECT doc FROM keyword_terms_{part} WHERE term = ? LIMIT 30)
+_SAMPLE: Final = 30
+"""Documents with a term that are looked at: how far apart they are tells how common it is."""
+_FIRST_OF_TERM: Final = f"""
+SELECT count(*), min(doc), max(doc) FROM (SELECT doc FROM keyword_terms_{{part}} WHERE term = ? LIMIT {_SAMPLE})
 """
 _WITH_TERMS: Final = "SELECT rowid FROM keyword_part_{part} WHERE keyword_part_{part} MATCH ? LIMIT ?"
 _WITH_PREFIX: Final = "SELECT DISTINCT doc FROM keyword_terms_{part} WHERE term BETWEEN ? AND ? LIMIT ?"
@@ -68,5 +69,6 @@ def _shares(connection: sqlite3.Connection, part: int, terms: set[str]) -> list[
         count, first, last = connection.execute(_FIRST_OF_TERM.format(part=part), (term,)).fetchone()
         if not count:
             return []
-        shares.append((count / (last - first + 1) if count > 1 else 0.0, term))
+        # A term of fewer documents is rare, however close they stand: runs of one user often come together.
+        shares.append((count / (last - first + 1) if count == _SAMPLE else 0.0, term))
     return shares

@@ -5,7 +5,7 @@ It only ever proposes; the rows decide. So it may know of texts that are gone, b
 A document of the index is a block of four runs with neighbouring keys: what runs of a block have in common counts
 once, and looking into four rows beside each other costs little more than into one. Blocks are kept in parts of 131,072
 runs, each a full-text table of its own, so that a part whose runs were all removed can be dropped, whatever it held:
-FTS5 without content can remove a document only if it is told the text again.
+FTS5 without content can remove a document only if it is given the text again.
 """
 
 import functools
@@ -21,11 +21,11 @@ BLOCK: Final = 4
 """Runs in a block: run ``key`` is in block ``key // BLOCK``. A released figure, like all that the tables hold."""
 PART: Final = 1 << 15
 """Blocks in a part."""
-_LARGE: Final = 32_768
+_MAX_RUN_CHARACTERS: Final = 32_768
 """Characters of a run above which it is left out: they would be written in one go, while runs wait."""
-_ENOUGH: Final = 65_536
+_MAX_BATCH_CHARACTERS: Final = 65_536
 """Characters after which a batch ends before its time."""
-_MERGED: Final = 32
+_MAX_MERGED_PAGES: Final = 32
 """Pages of the index that a batch brings together at most; a little more than it adds, so that work never piles up."""
 
 _ADD: Final = "INSERT INTO keyword_part_{part} (rowid, text) VALUES (?, ?)"
@@ -50,7 +50,7 @@ _ADVANCE: Final = "UPDATE keyword_index SET next_block = ?"
 _TEXTS: Final = f"""
 SELECT runs.key, large, iif(left_out, NULL, inputs), iif(left_out, NULL, outputs), session FROM (
   SELECT key, large, large OR status < 2 AS left_out, inputs, outputs, end_user FROM (
-    SELECT *, length(inputs) + length(outputs) > {_LARGE} AS large FROM runs WHERE key >= ? AND key < ?)
+    SELECT *, length(inputs) + length(outputs) > {_MAX_RUN_CHARACTERS} AS large FROM runs WHERE key >= ? AND key < ?)
 ) AS runs JOIN end_users ON end_users.key = end_user ORDER BY runs.key
 """
 _LEAVE_OUT: Final = "INSERT OR REPLACE INTO keyword_left_out (run, large) VALUES (?, ?)"
@@ -132,7 +132,7 @@ class KeywordIndex:
         if limit:
             self._add_ended(limit, connection, added)
         for part in added:
-            connection.execute(_CONFIGURE.format(part=part), ("merge", _MERGED))
+            connection.execute(_CONFIGURE.format(part=part), ("merge", _MAX_MERGED_PAGES))
         left: int = max(0, complete - first) * BLOCK
         return left
 
@@ -142,7 +142,7 @@ class KeywordIndex:
         characters = 0
         for key, large, inputs, outputs, user in connection.execute(_TEXTS, (first * BLOCK, end * BLOCK)).fetchall():
             block = key // BLOCK
-            if characters > _ENOUGH and block not in texts:
+            if characters > _MAX_BATCH_CHARACTERS and block not in texts:
                 end = block
                 break
             here = texts.setdefault(block, [])

@@ -17,13 +17,13 @@ _LOG = logging.getLogger(__name__)
 Place: TypeAlias = tuple[float, int]
 """``created_at`` and ``key`` of a run: its place in the list."""
 
-_SKIP: Final = 2
-"""A row that the index names costs so many rows that follow one another."""
-_DEEP: Final = 10_000
+_ROW_COST: Final = 2
+"""A row that the index names costs as much as this many rows that follow one another."""
+_DEEP_PLACE: Final = 10_000
 """Places from which on a page is looked for after counting, and not along with it."""
-_LOOKUP: Final = 6
-"""A user looked up by key costs so many users that follow one another."""
-_FEW_USERS: Final = 1_000
+_LOOKUP_COST: Final = 6
+"""A user looked up by key costs as much as this many users that follow one another."""
+_MAX_LISTED_USERS: Final = 1_000
 
 _OUTPUTS: Final = r"CAST(outputs AS TEXT) LIKE :keyword ESCAPE '\' OR run_id = :run_id"
 _INPUTS: Final = r"inputs LIKE :keyword ESCAPE '\'"
@@ -107,8 +107,8 @@ class KeywordMatch:
         try:
             behind = first_run_behind(connection)
             alone: int = connection.execute(_NEWEST_RUN).fetchone()[0] - behind
-            alone += connection.execute(_LEFT_OUT).fetchone()[0] * _SKIP
-            most = (among - alone) // _SKIP // BLOCK
+            alone += connection.execute(_LEFT_OUT).fetchone()[0] * _ROW_COST
+            most = (among - alone) // _ROW_COST // BLOCK
             blocks = candidates(connection, self._text, most) if most > 0 else None
         except sqlite3.Error as error:
             if error_name(error) == "SQLITE_INTERRUPT":
@@ -118,11 +118,11 @@ class KeywordMatch:
         return None if blocks is None else (blocks, behind)
 
     def _of_users(self, connection: sqlite3.Connection, rows: int) -> str:
-        """The condition that the user matches, for looking at so many rows."""
-        if connection.execute(_NEWEST_USER).fetchone()[0] > rows * _LOOKUP:
+        """The condition that the user matches, for looking at ``rows`` rows."""
+        if connection.execute(_NEWEST_USER).fetchone()[0] > rows * _LOOKUP_COST:
             return _USER
-        users = _keys(connection.execute(f"SELECT 0, key FROM ({_USERS}) LIMIT {_FEW_USERS + 1}", self._values))
-        return f"end_user IN ({_USERS if len(users) > _FEW_USERS else ', '.join(map(str, users))})"
+        users = _keys(connection.execute(f"SELECT 0, key FROM ({_USERS}) LIMIT {_MAX_LISTED_USERS + 1}", self._values))
+        return f"end_user IN ({_USERS if len(users) > _MAX_LISTED_USERS else ', '.join(map(str, users))})"
 
 
 def _scanned(
@@ -132,7 +132,7 @@ def _scanned(
     places = f"SELECT created_at, key FROM {table} WHERE {where} ORDER BY created_at DESC, key DESC LIMIT :limit"
     count = f"SELECT count(*) FROM {table} WHERE {where}"
     end = skip + limit
-    if end > _DEEP:
+    if end > _DEEP_PLACE:
         found: int = connection.execute(count, values).fetchone()[0]
         if skip >= found:
             return found, []

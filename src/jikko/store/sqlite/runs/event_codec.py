@@ -126,7 +126,7 @@ def decompress_beginning(blob: bytes) -> bytes:
         return b""
     stream, found = zlib.decompressobj(-15, _DICTIONARY_1), bytearray()
     for at in range(1, len(blob)):
-        # One by one: what is told of an error is told instead of what came before it.
+        # One by one: an error must not take the place of the events before it.
         try:
             found += stream.decompress(blob[at : at + 1])
         except zlib.error:

@@ -60,7 +60,7 @@ def _filters(
     if status is not None:
         conditions.append("status = :status")
         if status > STATUS_NUMBERS["succeeded"]:
-            # Said again in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
+            # Repeated in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
             conditions.append("status > 2")
             index = "runs_unsuccessful"
     if query.created_before is not None:

@@ -36,10 +36,10 @@ class Totals:
         """Write what was noted."""
         if not self._changes:
             return
-        in_all: dict[tuple[int, int], int] = {}
+        changes: dict[tuple[int, int], int] = {}
         for (app, _, status), by in self._changes.items():
-            in_all[app, status] = in_all.get((app, status), 0) + by
-        connection.executemany(_ADD, [(*key, by) for key, by in in_all.items() if by])
+            changes[app, status] = changes.get((app, status), 0) + by
+        connection.executemany(_ADD, [(*key, by) for key, by in changes.items() if by])
         connection.executemany(_ADD_TO_HOUR, [(*key, by) for key, by in self._changes.items() if by])
         self._changes.clear()
 

@@ -1,0 +1,42 @@
+"""Picks what a forecast knows of this installation. By itself, so that what forecasts nothing imports none of it."""
+
+import os
+from collections.abc import Mapping
+from functools import partial
+
+from jikko.apps.environment import Outside
+from jikko.assemble.node_ports import mocks_of
+from jikko.assemble.stores import stored_values
+from jikko.assemble.tools import known_tools
+from jikko.forecast.installation import Installation, installation
+from jikko.settings import Settings
+
+
+def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:
+    """What this installation has that workflows need. Reads the files of providers and tools; starts and calls nothing.
+
+    Args:
+        environment: What ``${NAME}`` in these files stands for.
+
+    Raises:
+        InvalidSettings: The setting ``mocks`` cannot be used.
+    """
+    return installation(
+        settings.providers,
+        environment,
+        packages=settings.packages_folder,
+        http_allow=settings.http_allow,
+        http_proxy=settings.http_proxy,
+        fake_models=settings.fake_models,
+        mocks=mocks_of(settings.mocks),
+        tools=partial(known_tools, settings, environment),
+    )
+
+
+def outside_of(settings: Settings) -> Outside:
+    """The values for environment variables of workflows that stand outside of their files.
+
+    Raises:
+        StoreUnavailable: The database of the data folder cannot be read.
+    """
+    return Outside(settings.env, stored_values(settings))

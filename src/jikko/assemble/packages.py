@@ -1,0 +1,92 @@
+"""Changes which packages code nodes can import."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from jikko.assemble.sandboxes import package_folder
+from jikko.errors import Conflict, InvalidSettings
+from jikko.sandbox.packages.installed import Installed, Unreadable
+from jikko.sandbox.packages.installing import FolderBusy, Installer, NotInstalled
+from jikko.sandbox.packages.known import BUILT_IN
+from jikko.sandbox.packages.requirements import BadRequirement, parse, parse_file, without
+from jikko.settings import Settings
+
+Tell = Callable[[str], None]
+
+
+class PackagesRefused(Exception):
+    """The packages cannot be installed, or cannot be used. The message says why; nothing has changed."""
+
+
+def installed_packages(settings: Settings) -> Installed | None:
+    """What is installed; ``None`` for nothing.
+
+    Raises:
+        InvalidSettings: The folder's file cannot be read.
+    """
+    try:
+        return package_folder(settings).current()
+    except Unreadable as error:
+        raise InvalidSettings(str(error)) from None
+
+
+async def install_packages(
+    settings: Settings, requirements: Iterable[str], files: Iterable[Path], tell: Tell
+) -> Installed | None:
+    """Install packages beside those that are there, or these anew if none is named.
+
+    Args:
+        tell: Told what is done, a line each.
+
+    Raises:
+        InvalidSettings: A requirement is none, or a file of them cannot be read.
+        Conflict: Another process changes the folder.
+        PackagesRefused: So.
+    """
+    try:
+        more = parse(requirements)
+        for file in files:
+            more |= parse_file(file)
+    except (BadRequirement, OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{error}") from None
+    for name in sorted(BUILT_IN & more.keys()):
+        tell(f"{name} needs no installing: code nodes have it")
+        del more[name]
+        if not more:
+            return installed_packages(settings)
+    installer = Installer(package_folder(settings), tell)
+    return await _change(installer, lambda: {**installer.requested(), **more})
+
+
+async def remove_packages(settings: Settings, names: Iterable[str], tell: Tell) -> Installed | None:
+    """Remove packages that were installed by name, and what only they need.
+
+    Raises:
+        InvalidSettings: One was not installed by name.
+        Conflict: Another process changes the folder.
+        PackagesRefused: What is left cannot be installed.
+    """
+    installer = Installer(package_folder(settings), tell)
+    try:
+        return await _change(installer, lambda: without(installer.requested(), names))
+    except BadRequirement as error:
+        raise InvalidSettings(str(error)) from None
+
+
+async def _change(installer: Installer, wanted: Callable[[], dict[str, str]]) -> Installed:
+    try:
+        with installer.alone():
+            new = installer.install(wanted())
+            try:
+                wrong = await installer.try_out(new)
+                if wrong:
+                    raise PackagesRefused("\n".join(wrong))
+                installer.make_current(new)
+            except BaseException:
+                installer.discard(new)
+                raise
+            return new
+    except FolderBusy as error:
+        raise Conflict(str(error)) from None
+    except NotInstalled as error:
+        raise PackagesRefused(str(error)) from None

@@ -1,0 +1,18 @@
+"""What the data folder and the settings say of the workflows that ``check`` and ``show`` are asked about."""
+
+from typing import Any
+
+import click
+
+
+def outside_of(settings: Any) -> Any:
+    """The values for environment variables, an ``Outside``; a database that cannot be read is told, and left out."""
+    from jikko.apps.environment import Outside
+    from jikko.assemble.installation import outside_of as known
+    from jikko.errors import StoreUnavailable
+
+    try:
+        return known(settings)
+    except StoreUnavailable as error:
+        click.echo(f"warning: what `jikko apps env` has set is not known: {error}", err=True)
+        return Outside(settings.env)

@@ -1,0 +1,104 @@
+"""What is set: the settings themselves, the files of providers and tools, and what comes of them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.health.finding import Finding
+
+
+def settings(environment: Mapping[str, str], home: Path | None, command: click.Command) -> tuple[Any, list[Finding]]:
+    """The settings, with what is wrong with them; the defaults stand for settings that cannot be used.
+
+    Args:
+        home: The option.
+        command: The whole command, whose options name variables, too.
+    """
+    from jikko.cli.unknown_variables import unknown
+    from jikko.errors import InvalidSettings
+    from jikko.settings import FILE_NAME, Settings, read_settings
+
+    found: list[Finding] = []
+    try:
+        read = read_settings(environment, home=home)
+    except InvalidSettings as error:
+        found += [Finding("settings", False, line) for line in str(error).splitlines()]
+        chosen = home or environment.get("JIKKO_HOME")
+        read = Settings(home=Path(chosen).expanduser()) if chosen else Settings()
+    found += [Finding("settings", False, told) for told in _unusable(read)]
+    for name in unknown(environment, command):
+        found.append(Finding("settings", True, f"nothing reads {name}: see docs/settings.md", warning=True))
+    if not found:
+        file = read.home / FILE_NAME
+        sources = f"the environment and {file}" if file.exists() else "the environment"
+        found.append(Finding("settings", True, f"from {sources}"))
+    return read, found
+
+
+def _unusable(read: Any) -> Iterator[str]:
+    """What is no good though it is of the right type: a server with it would not start."""
+    from jikko.assemble import mocks_of
+    from jikko.assemble.node_ports import allowed_networks
+    from jikko.errors import InvalidSettings
+    from jikko.http.proxies import TrustedProxies, checked_root_path
+
+    for check, value in (
+        (mocks_of, read.mocks),
+        (allowed_networks, read.http_allow),
+        (TrustedProxies, read.trusted_proxies),
+        (checked_root_path, read.root_path),
+    ):
+        try:
+            check(value)
+        except InvalidSettings as error:
+            yield str(error)
+
+
+def providers(settings: Any) -> Finding:
+    """Whether the providers file can be read: without it neither a run nor the server starts."""
+    from jikko.assemble import providers_of
+    from jikko.errors import InvalidSettings
+
+    if settings.providers is None:
+        return Finding("providers", True, "none: workflows with language models need a file that JIKKO_PROVIDERS names")
+    try:
+        found = providers_of(settings)
+    except InvalidSettings as error:
+        return Finding("providers", False, str(error))
+    unset = sorted({name for entry in found.entries.values() for name in entry.unset})
+    detail = f"{settings.providers}, {len(found.entries)} providers"
+    return Finding("providers", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+
+
+def tools(settings: Any) -> Finding:
+    """Whether the tools file can be read: without it neither a run nor the server starts."""
+    from jikko.assemble.tools import tools_file
+    from jikko.errors import InvalidSettings
+
+    if settings.tools is None:
+        return Finding("tools", True, "none but built-in ones: others are described in a file that JIKKO_TOOLS names")
+    try:
+        found = tools_file(settings)
+    except InvalidSettings as error:
+        return Finding("tools", False, str(error))
+    unset = sorted({name for entry in found.providers.values() for name in entry.unset})
+    detail = f"{settings.tools}, {len(found.providers)} providers of tools"
+    return Finding("tools", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+
+
+def retention(settings: Any) -> Finding:
+    """Whether runs are removed some day."""
+    if settings.retention_days:
+        return Finding("retention", True, f"runs are removed {settings.retention_days:g} days after their end")
+    advice = "JIKKO_RETENTION_DAYS, or `jikko runs prune`, removes them"
+    return Finding("retention", True, f"off: runs stay until they are removed ({advice})")
+
+
+def trial(settings: Any) -> Iterator[Finding]:
+    """What is set to try workflows, and is not for anybody else."""
+    if settings.fake_models:
+        yield Finding("models", True, "faked (JIKKO_FAKE_MODELS): every answer is made up", warning=True)
+    if settings.mocks.strip():
+        yield Finding("nodes", True, "mocked (JIKKO_MOCKS): those that it names do not run", warning=True)

@@ -1,0 +1,86 @@
+"""``jikko doctor``: whether this machine and these settings will do."""
+
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from jikko.cli.health import configured, installed, machine
+from jikko.cli.health.finding import Finding
+from jikko.cli.options import home_option, json_option, run_async
+
+
+@click.command(short_help="Say what this machine lacks.")
+@home_option
+@json_option
+@click.pass_context
+def doctor(context: click.Context, home: Path | None, as_json: bool) -> None:
+    """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
+
+    Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
+    models, tools, and the sandbox of code nodes. The exit code is 0 if all is well, and 1 if something failed; a
+    warning is no failure.
+    """
+    sys.exit(run_async(_doctor(context.find_root().command, home, as_json)))
+
+
+async def _doctor(command: click.Command, home: Path | None, as_json: bool) -> int:
+    failed = 0
+    async for finding in _findings(command, home):
+        failed += not finding.ok
+        if as_json:
+            click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
+        else:
+            click.echo(f"{_mark(finding)}  {finding.name}: {finding.detail}")
+    return 1 if failed else 0
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.ok:
+        return click.style("FAILED", fg="red")
+    return click.style("warn  ", fg="yellow") if finding.warning else click.style("ok    ", fg="green")
+
+
+async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
+    from jikko.assemble import assemble, sqlite_suffices, try_sandbox
+    from jikko.errors import JikkoError
+
+    yield installed.python()
+    for finding in installed.extras():
+        yield finding
+    settings, found = configured.settings(os.environ, home, command)
+    for finding in found:
+        yield finding
+    yield Finding("sqlite", sqlite_suffices(), sqlite3.sqlite_version)
+    folder = machine.data_folder(settings.home)
+    if folder.ok:
+        try:
+            # Without what has lines of its own.
+            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=())
+            async with assemble(usable) as assembly:
+                apps = len(await assembly.apps.all())
+                yield Finding("database", True, f"{settings.database}, {apps} {'app' if apps == 1 else 'apps'}")
+        except (JikkoError, OSError) as error:
+            yield Finding("database", False, str(error))
+        # Again: whoever opens the database closes the folder to others.
+        folder = machine.data_folder(settings.home)
+    yield folder
+    yield machine.disk(settings.home)
+    for finding in machine.open_files():
+        yield finding
+    yield machine.port(settings)
+    yield configured.providers(settings)
+    yield configured.tools(settings)
+    for finding in configured.trial(settings):
+        yield finding
+    yield configured.retention(settings)
+    if sys.platform != "linux":
+        yield Finding("sandbox", True, "not on this platform: code and template nodes need Linux")
+        return
+    for line in await try_sandbox(settings):
+        yield Finding(f"sandbox, {line.name}", line.ok, line.detail, line.status == "warning")

@@ -1,0 +1,242 @@
+"""``jikko tools``: which tools there are, whether they answer, and what they say."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.apps.dsl_file import read_dsl_file
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, run_async, settings_of, tools_option
+
+
+@click.group(short_help="Show, try and call the tools of workflows.")
+def tools() -> None:
+    """Show, try and call the tools that workflows name."""
+
+
+@tools.command("list", short_help="Say which workflow needs which.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--ask", is_flag=True, help="Ask MCP servers for their tools.")
+@tools_option
+@home_option
+@json_option
+def list_(files: tuple[Path, ...], ask: bool, tools: Path | None, home: Path | None, as_json: bool) -> None:
+    """List the tools that are set up, and which workflow needs which.
+
+    Looks at the imported apps, or at DSL FILES if there are any. The exit code is 1 if a workflow needs a tool that is
+    not set up, or cannot be read.
+    """
+    sys.exit(run_async(_list(files, ask, settings_of(home=home, tools=tools), as_json)))
+
+
+async def _list(files: Sequence[Path], ask: bool, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import assemble
+    from jikko.ports.tools import ToolNotFound
+
+    missing = 0
+    async with assemble(settings, in_memory=bool(files)) as assembly:
+        for provider in assembly.tools.providers():
+            if provider.provider_type == "mcp" and not ask:
+                _say({**_entry(provider), "tools": None}, f"{_label(provider)}  (--ask asks for its tools)", as_json)
+                continue
+            try:
+                found = await assembly.tools.offered(provider)
+            except ToolNotFound as failure:
+                _say({**_entry(provider), "error": str(failure)}, f"{_label(provider)}  {failure}", as_json)
+                continue
+            for tool in found:
+                takes = [{"name": one.name, "type": one.type, "required": one.required} for one in tool.parameters]
+                entry = {**_entry(provider), "tool": tool.name.tool, "description": tool.description, "takes": takes}
+                _say(entry, f"{_label(provider)}/{tool.name.tool}  {tool.description}".rstrip(), as_json)
+        async for workflow, nodes in _workflows(files, assembly):
+            if nodes is None:
+                missing += 1
+            for title, name in nodes or ():
+                what, hint = _lack(assembly.tools, name)
+                missing += bool(what)
+                entry = {"workflow": workflow, "node": title, "tool": str(name), "ok": not what}
+                entry |= {"problem": what, "hint": hint} if what else {}
+                line = f"{'MISSING' if what else 'ok     '}  {workflow}: {title}: {name}"
+                _say(entry, line + (f"\n         {what}\n         {hint}".rstrip() if what else ""), as_json)
+    return 1 if missing else 0
+
+
+def _lack(tools: Any, name: Any) -> tuple[str, str]:
+    """Why a tool cannot be called, as far as is known without asking, and what to do; nothing if it can."""
+    from jikko.ports.tools import ToolNotFound
+
+    try:
+        tools.known(name)
+    except ToolNotFound as failure:
+        return failure.what, failure.hint
+    return "", ""
+
+
+async def _workflows(files: Sequence[Path], assembly: Any) -> AsyncIterator[tuple[str, Any]]:
+    """Names of workflows, with the titles of their tool nodes and the tools; ``None`` for one that cannot be read."""
+    from jikko.apps.versions import check
+    from jikko.errors import JikkoError
+    from jikko.nodes.registry import BY_TYPE
+
+    for file in files:
+        try:
+            graph = check(read_dsl_file(file), source=str(file), node_classes=BY_TYPE).graph
+        except OSError as error:
+            click.echo(f"{file}: cannot be read: {error.strerror}", err=True)
+            yield str(file), None
+            continue
+        if graph is None:
+            click.echo(f"{file}: cannot be imported; `jikko check` says why", err=True)
+        yield str(file), None if graph is None else list(_tool_nodes(graph))
+    for app in () if files else await assembly.apps.all():
+        try:
+            workflow = await assembly.workflows.get(app)
+        except JikkoError as error:
+            click.echo(f"{app.name}: {error}", err=True)
+            yield app.name, None
+            continue
+        yield app.name, list(_tool_nodes(workflow.graph))
+
+
+def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
+    from jikko.nodes.tools.tool import ToolNode
+
+    for node in graph.nodes.values():
+        if isinstance(node.node, ToolNode):
+            yield node.title or node.id, node.node.name
+
+
+@tools.command(short_help="Ask each provider what tools it has.")
+@click.argument("names", nargs=-1)
+@tools_option
+@home_option
+@json_option
+def test(names: tuple[str, ...], tools: Path | None, home: Path | None, as_json: bool) -> None:
+    """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
+    MCP server answers, its app is there. No tool is called.
+
+    The exit code is 0 if all is well.
+    """
+    sys.exit(run_async(_test(names, settings_of(home=home, tools=tools), as_json)))
+
+
+async def _test(names: Sequence[str], settings: Any, as_json: bool) -> int:
+    from jikko.assemble import assemble
+    from jikko.ports.tools import ToolNotFound
+
+    failed = 0
+    async with assemble(settings) as assembly:
+        providers = [one for one in assembly.tools.providers() if one.provider_type != "builtin"]
+        chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
+        for provider in chosen:
+            entry: dict[str, Any] = {**_entry(provider), "ok": True, "error": None}
+            try:
+                entry["tools"] = [tool.name.tool for tool in await assembly.tools.offered(provider)]
+                line = f"ok      {_label(provider)}: {', '.join(_some(entry['tools']))}"
+            except ToolNotFound as failure:
+                entry |= {"ok": False, "error": str(failure)}
+                line = f"FAILED  {_label(provider)}: {failure}"
+                failed += 1
+            _say(entry, line, as_json)
+        if not chosen:
+            click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
+    return 1 if failed else 0
+
+
+@tools.command(short_help="Call one tool and show what it says.")
+@click.argument("tool", metavar="PROVIDER/TOOL")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--app", help="Call it with the credentials of this app.")
+@tools_option
+@home_option
+@json_option
+def call(
+    tool: str, values: tuple[str, ...], app: str | None, tools: Path | None, home: Path | None, as_json: bool
+) -> None:
+    """Call a tool as a node would, and print each message that it says.
+
+    PROVIDER is the key or the name of an entry of the tools file, or a built-in provider. Values are texts, and
+    converted to the declared types: time/weekday year=2024 month=2 day=29
+    """
+    given = {}
+    for value in values:
+        name, mark, text = value.partition("=")
+        if not mark:
+            raise click.UsageError(f"{value!r} is no NAME=VALUE.")
+        given[name] = text
+    sys.exit(run_async(_call(tool, given, app, settings_of(home=home, tools=tools), as_json)))
+
+
+async def _call(tool: str, given: dict[str, str], app: str | None, settings: Any, as_json: bool) -> int:
+    from jikko.assemble import assemble
+    from jikko.nodes.tools.conversion import NotConvertible, converted
+    from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
+
+    async with assemble(settings) as assembly:
+        provider_name, _, tool_name = tool.rpartition("/")
+        app_id = (await assembly.apps.find(app)).id if app else ""
+        try:
+            provider = _chosen(provider_name, assembly.tools.providers())
+            found = await assembly.tools.find(replace(provider, tool=tool_name), app_id=app_id)
+            values: dict[str, Any] = dict(given)
+            for parameter in found.parameters:
+                if parameter.name in values:
+                    values[parameter.name] = converted(values[parameter.name], parameter)
+            unknown = [name for name in given if found.parameter(name) is None]
+            if unknown:
+                raise Failure(f"{tool} has no parameter {', '.join(unknown)}", code="invalid_param")
+            call = ToolCall(tool=found, parameters=values, app_id=app_id, user="jikko tools call", key="call")
+            await assembly.tools.call(call, lambda message: _tell(message, as_json))
+        except (ToolNotFound, ToolFailure, NotConvertible) as failure:
+            raise Failure(str(failure), code="tool_failed") from None
+        finally:
+            await assembly.runs.close(0)
+    return 0
+
+
+def _chosen(name: str, providers: Sequence[Any]) -> Any:
+    """The provider of that key or name."""
+    from jikko.dsl.fields import did_you_mean
+
+    for provider in (*(one for one in providers if one.provider == name), *providers):
+        if name in (provider.provider, provider.provider_name):
+            return provider
+    known = [one.provider_name or one.provider for one in providers]
+    raise Failure(f"there is no provider {name!r}", code="not_found", hint=did_you_mean(name, known))
+
+
+def _tell(message: Any, as_json: bool) -> None:
+    """One message of a tool."""
+    fields = {name: getattr(message, name) for name in message.__dataclass_fields__}
+    if "content" in fields:
+        fields = {**fields, "content": f"{len(fields['content'])} bytes"}
+    kind = type(message).__name__.removesuffix("Message").lower()
+    if as_json:
+        click.echo(json.dumps({"message": kind, **fields}, ensure_ascii=False, default=str))
+        return
+    told = fields["text"] if kind == "text" else json.dumps(fields, ensure_ascii=False, default=str)
+    click.echo(told if kind == "text" else f"[{kind}] {told}")
+
+
+def _entry(provider: Any) -> dict[str, Any]:
+    return {"type": provider.provider_type, "provider": provider.provider, "name": provider.provider_name}
+
+
+def _label(provider: Any) -> str:
+    name = provider.provider_name or provider.provider
+    return name if name == provider.provider else f"{name} ({provider.provider})"
+
+
+def _say(entry: dict[str, Any], line: str, as_json: bool) -> None:
+    click.echo(json.dumps(entry, ensure_ascii=False) if as_json else line)
+
+
+def _some(names: Sequence[str]) -> Iterator[str]:
+    yield from names[:8]
+    if len(names) > 8:
+        yield f"and {len(names) - 8} more"

@@ -1,0 +1,108 @@
+"""Where in its text the parts of a DSL file are. Read only on demand: most files are never shown.
+
+Nothing here recurses, and an alias costs nothing: it stands for the place where its value is written.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from jikko.dsl.load import decoded
+from jikko.dsl.text.yaml_text import YamlProblem
+
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STEP: Final = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
+
+
+class Position(NamedTuple):
+    """A place in a text: line and column in characters, both counted from 1."""
+
+    line: int
+    column: int
+
+
+class _Part:
+    """One value of the file. Keys of mappings are texts, indices of lists numbers."""
+
+    __slots__ = ("key", "parts", "position")
+
+    def __init__(self, position: Position, *, is_list: bool = False) -> None:
+        self.position = position
+        """Where it begins; of the entry of a mapping, where its key does."""
+        self.parts: dict[str | int, _Part] = {}
+        self.key: str | int | None = 0 if is_list else None
+        """While it is read: the next index, or the key that waits for its value."""
+
+
+class Positions:
+    """The positions of one file, by the paths that problems have: ``workflow.graph.nodes[3].data.code``."""
+
+    def __init__(self, text: bytes | str) -> None:
+        """Args:
+        text: As ``load`` takes it. What cannot be read has no positions.
+        """
+        try:
+            self._root = _read(decoded(text))
+        except (yaml.YAMLError, YamlProblem, ValueError):
+            self._root = None
+
+    def at(self, path: str) -> Position | None:
+        """Where a path leads; of one that leads nowhere, where the last part is that there is. ``None`` if the file
+        cannot be read.
+        """
+        part = self._root
+        if part is None:
+            return None
+        for match in _STEP.finditer(path):
+            following = part.parts.get(int(match[1]) if match[1] else match[2])
+            if following is None:
+                break
+            part = following
+        return part.position
+
+
+def _read(text: str) -> _Part | None:
+    stack: list[_Part] = []
+    anchors: dict[str, _Part] = {}
+    root: _Part | None = None
+    for event in _events(text):
+        kind = type(event)
+        if kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
+            stack.pop()
+            continue
+        if kind not in (yaml.ScalarEvent, yaml.AliasEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent):
+            continue
+        mark = event.start_mark
+        part = _Part(Position(mark.line + 1, mark.column + 1), is_list=kind is yaml.SequenceStartEvent)
+        if kind is yaml.AliasEvent:
+            part.parts = anchors[event.anchor].parts if event.anchor in anchors else {}
+        elif event.anchor is not None:
+            anchors[event.anchor] = part
+        above = stack[-1] if stack else None
+        if above is None:
+            root = part
+        elif isinstance(above.key, int):
+            above.parts[above.key] = part
+            above.key += 1
+        elif above.key is None:
+            above.key = event.value if kind is yaml.ScalarEvent else ""
+            # Its value comes next, and takes this place.
+            above.parts[above.key] = part
+        else:
+            part.position = above.parts[above.key].position
+            above.parts[above.key] = part
+            above.key = None
+        if kind in (yaml.MappingStartEvent, yaml.SequenceStartEvent):
+            stack.append(part)
+    return root
+
+
+def _events(text: str) -> Iterator[Any]:
+    loader = _LOADER(text)
+    try:
+        while (event := loader.get_event()) is not None:
+            yield event
+    finally:
+        loader.dispose()

@@ -1,0 +1,237 @@
+"""YAML text to plain JSON values, within limits.
+
+Rule 1: nothing here recurses, so that no file can exhaust the stack.
+Rule 2: an alias hands on the value that it names, never a copy, and is paid for as if it were one: what a reader of the
+    whole value would have to walk through is limited, not only what is written in the file.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from jikko.dsl.text.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
+from jikko.values import Json
+
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_HINTS: Final = (
+    ("cannot start any token", "indent with spaces, not with tabs; a text that begins with '@' or '`' needs quotes"),
+    ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
+    ("could not find expected ':'", "look for a missing ':' or a wrong indentation just above"),
+    ("did not find expected alphabetic", "a text that begins with '*' or '&' needs quotes"),
+    ("did not find expected key", "look for a wrong indentation or an unclosed quote just above"),
+    ("did not find expected '-' indicator", "look for a wrong indentation just above"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLimits:
+    """What a file may be at most."""
+
+    max_bytes: int = 10 * 1024 * 1024
+    """Of the text. Source: Dify 1.15, spec/dsl.md §9."""
+    max_depth: int = 100
+    """Mappings and lists within each other."""
+    max_values: int = 2_000_000
+    """Keys, values, lists and every 16 characters of a text, each counted as often as aliases repeat it."""
+
+
+class YamlProblem(Exception):
+    """The text cannot be read."""
+
+    def __init__(self, what: str, hint: str = "", *, line: int = 0, column: int = 0) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.line = line
+        """Counted from 1; 0 if it is not about one place. So is ``column``."""
+        self.column = column
+
+
+def parse(text: str, limits: LoadLimits) -> Json:
+    """The value that a YAML document stands for; ``None`` for an empty one.
+
+    Raises:
+        YamlProblem: It is no YAML, or exceeds a limit.
+    """
+    try:
+        return _read(text, limits)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = f"is no YAML: {error.problem or error.context}"
+        hint = next((hint for sign, hint in _HINTS if sign in str(error)), "")
+        raise YamlProblem(
+            what, hint, line=mark.line + 1 if mark else 0, column=mark.column + 1 if mark else 0
+        ) from None
+    except (yaml.reader.ReaderError, UnicodeEncodeError) as error:
+        what = f"has characters that YAML does not allow: {getattr(error, 'reason', error)}"
+        raise YamlProblem(what, "is it a text file?") from None
+
+
+def _read(text: str, limits: LoadLimits) -> Json:
+    loader = _LOADER(text)
+    builder = _Builder(limits)
+    handlers: Mapping[type, Callable[[Any], None]] = {
+        yaml.ScalarEvent: builder.scalar,
+        yaml.AliasEvent: builder.alias,
+        yaml.MappingStartEvent: builder.open,
+        yaml.SequenceStartEvent: builder.open,
+        yaml.MappingEndEvent: builder.close,
+        yaml.SequenceEndEvent: builder.close,
+        yaml.DocumentStartEvent: builder.document,
+    }
+    try:
+        next_event = loader.get_event
+        while (event := next_event()) is not None:
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+    finally:
+        loader.dispose()
+    return builder.root
+
+
+class _Frame:
+    """A mapping or list that is not closed yet."""
+
+    __slots__ = ("anchor", "before", "has_key", "height", "key", "merged", "value")
+
+    def __init__(self, value: Any, anchor: str | None, before: int) -> None:
+        self.value = value
+        self.anchor = anchor
+        self.before = before
+        """How many values had been counted before it."""
+        self.height = 0
+        """Levels of mappings and lists within it."""
+        self.has_key = False
+        self.key: Any = None
+        self.merged: list[Any] = []
+        """What ``<<`` keys of a mapping name."""
+
+
+class _Builder:
+    """Builds the value from the events of the parser."""
+
+    def __init__(self, limits: LoadLimits) -> None:
+        self.root: Json = None
+        self._limits = limits
+        self._documents = 0
+        self._stack: list[_Frame] = []
+        self._anchors: dict[str, tuple[Json, int, int] | None] = {}
+        """The value, its count and its height; ``None`` while it is not closed yet."""
+        self._count = 0
+        # Keys and enumerations repeat thousands of times: resolved once, and one object.
+        self._known: dict[str, Any] = {}
+
+    def document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise _problem(event, "has more than one YAML document", "the file has a second '---'")
+
+    def scalar(self, event: Any) -> None:
+        tag = event.tag
+        if tag is None and event.implicit[0]:
+            text = event.value
+            if text in self._known:
+                value = self._known[text]
+            else:
+                value = plain(text)
+                if len(text) < 64:
+                    self._known[text] = value
+        elif tag is None or tag == "!":
+            value = event.value
+        elif tag in SCALAR_TAGS:
+            value = tagged(tag, event.value)
+        else:
+            raise _unknown_tag(event)
+        count = 1 + len(event.value) // 16
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, count, 0)
+        self._add(value, count, 0, event)
+
+    def alias(self, event: Any) -> None:
+        if event.anchor not in self._anchors:
+            raise _problem(
+                event, f"is no YAML: found undefined alias {event.anchor!r}", "a text that begins with '*' needs quotes"
+            )
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            raise _problem(event, f"refers to itself by the alias {event.anchor!r}")
+        value, count, height = anchored
+        self._check_depth(len(self._stack) + height, event)
+        self._add(value, count, height, event)
+
+    def open(self, event: Any) -> None:
+        if event.tag not in (None, "!") and event.tag not in COLLECTION_TAGS:
+            raise _unknown_tag(event)
+        self._check_depth(len(self._stack) + 1, event)
+        if self._stack and isinstance(self._stack[-1].value, dict) and not self._stack[-1].has_key:
+            raise _problem(event, "has a list or mapping as a key", "a key that begins with '{' or '[' needs quotes")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._stack.append(_Frame({} if type(event) is yaml.MappingStartEvent else [], event.anchor, self._count))
+
+    def close(self, event: Any) -> None:
+        frame = self._stack.pop()
+        if frame.merged:
+            self._merge(frame)
+        if frame.anchor is not None:
+            count = self._count - frame.before + 1
+            self._anchors[frame.anchor] = (frame.value, count, frame.height + 1)
+        self._add(frame.value, 1, frame.height + 1, event)
+
+    def _check_depth(self, depth: int, event: Any) -> None:
+        if depth > self._limits.max_depth:
+            raise _problem(event, f"is nested deeper than {self._limits.max_depth} levels")
+
+    def _add(self, value: Any, count: int, height: int, event: Any) -> None:
+        self._count += count
+        if self._count > self._limits.max_values:
+            raise _problem(event, f"has more than {self._limits.max_values} values, with what its aliases repeat")
+        if not self._stack:
+            self.root = None if value is MERGE else value
+            return
+        frame = self._stack[-1]
+        if height > frame.height:
+            frame.height = height
+        if isinstance(frame.value, list):
+            frame.value.append("<<" if value is MERGE else value)
+        elif not frame.has_key:
+            frame.key = value if value is MERGE else _as_key(value, event)
+            frame.has_key = True
+        else:
+            frame.has_key = False
+            if frame.key is MERGE:
+                merged = value if isinstance(value, list) else [value]
+                if not all(isinstance(mapping, dict) for mapping in merged):
+                    raise _problem(event, "has a '<<' key that names no mapping")
+                frame.merged.extend(merged)
+            else:
+                frame.value[frame.key] = "<<" if value is MERGE else value
+
+    def _merge(self, frame: _Frame) -> None:
+        own = frame.value
+        frame.value = {}
+        for mapping in reversed(frame.merged):
+            frame.value.update(mapping)
+        frame.value.update(own)
+
+
+def _as_key(value: Any, event: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, dict)):
+        raise _problem(event, "has a list or mapping as a key")
+    # As Dify's JSON column has it: true, null, 1.
+    return json.dumps(value)
+
+
+def _unknown_tag(event: Any) -> YamlProblem:
+    what = f"has the tag {event.tag!r}, which is not allowed"
+    return _problem(event, what, "a text that begins with '!' needs quotes")
+
+
+def _problem(event: Any, what: str, hint: str = "") -> YamlProblem:
+    return YamlProblem(what, hint, line=event.start_mark.line + 1, column=event.start_mark.column + 1)

@@ -1,0 +1,59 @@
+"""The loop of one run, as the contexts of its nodes and its containers see it.
+
+``Runner`` is that loop. It makes contexts, and contexts call it. The protocol stands between them, so that each can be
+read, and imported, without the other.
+"""
+
+import asyncio
+from typing import Protocol
+
+from jikko.concurrency.loop_share import Slice
+from jikko.engine.event_buffer import EventBuffer
+from jikko.engine.state import Frame, RunState
+from jikko.nodes.contract import RunInfo
+from jikko.ports.node_ports import NodePorts
+
+
+class BodyRun:
+    """The tasks of one body (see ``Frame``) while it runs."""
+
+    __slots__ = ("future", "tasks")
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] | None = None
+        """Of the container that waits for the end of the body; ``None`` while none does."""
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def cancel(self) -> None:
+        """Cancel its nodes, but not the one that asks for it."""
+        current = asyncio.current_task()
+        for task in list(self.tasks):
+            if task is not current:
+                task.cancel()
+
+
+class RunLoop(Protocol):
+    """One run under way."""
+
+    state: RunState
+    events: EventBuffer
+    """Takes what happens in the run."""
+    info: RunInfo
+    services: NodePorts
+    slice: Slice
+    """The part of the event loop's time that the run may take before it lets others go on."""
+    bodies: dict[int, BodyRun]
+    """What runs, by ``id`` of the frame."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run is over for this loop: ended, stopped or parked."""
+        ...
+
+    def resume(self, frame: Frame) -> None:
+        """Queue what is under way (after a crash) and what is due in a frame."""
+        ...
+
+    def go_on(self) -> None:
+        """Start what is queued, and what becomes ready by it, until nothing is left that can start now."""
+        ...

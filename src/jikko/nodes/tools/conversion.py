@@ -1,0 +1,105 @@
+"""Values of parameters, converted to the types that tools declare.
+
+Source: Dify 1.15, spec/tools.md §1.3.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from jikko.ports.tools import ToolParameter
+from jikko.values import Json, is_too_deep
+
+_TRUE: Final = frozenset({"true", "yes", "y", "1"})
+_FALSE: Final = frozenset({"false", "no", "n", "0"})
+
+
+class NotConvertible(Exception):
+    """A value does not fit the type of its parameter. The message does not quote it: it may be secret."""
+
+
+def converted(value: Json, parameter: ToolParameter) -> Json:
+    """A value as the declared type of a parameter wants it; also null has one. Unknown types leave it as it is.
+
+    Raises:
+        NotConvertible: It cannot be.
+    """
+    convert = _CONVERSIONS.get(parameter.type)
+    try:
+        return value if convert is None else convert(value)
+    except NotConvertible as problem:
+        raise NotConvertible(f"the parameter {parameter.name} {problem}") from None
+
+
+def _string(value: Json) -> Json:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(value)
+
+
+def _number(value: Json) -> Json:
+    if isinstance(value, (int, float)):
+        return value
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError:
+        raise NotConvertible("takes a number, and what it was given is none") from None
+
+
+def _boolean(value: Json) -> Json:
+    if isinstance(value, str):
+        word = value.lower()
+        return word in _TRUE or (bool(word) and word not in _FALSE)
+    return bool(value)
+
+
+def _array(value: Json) -> Json:
+    if isinstance(value, list):
+        return value
+    parsed = _parsed(value)
+    return parsed if isinstance(parsed, list) else [value]
+
+
+def _object(value: Json) -> Json:
+    if isinstance(value, dict):
+        return value
+    parsed = _parsed(value)
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _file(value: Json) -> Json:
+    if not isinstance(value, list):
+        return value
+    if len(value) != 1:
+        raise NotConvertible(f"takes one file, and was given {len(value)}")
+    return value[0]
+
+
+def _files(value: Json) -> Json:
+    return value if isinstance(value, list) else [value]
+
+
+def _parsed(value: Json) -> Json:
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return None if is_too_deep(parsed) else parsed
+
+
+_CONVERSIONS: Final[Mapping[str, Callable[[Json], Json]]] = {
+    "string": _string,
+    "select": _string,
+    "secret-input": _string,
+    "number": _number,
+    "boolean": _boolean,
+    "array": _array,
+    "object": _object,
+    "file": _file,
+    "files": _files,
+    "system-files": _files,
+}

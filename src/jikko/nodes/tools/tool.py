@@ -1,0 +1,188 @@
+"""The Tool node: calls a tool of the installation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+from urllib.parse import quote
+
+from jikko.dsl.fields import Fields
+from jikko.nodes.contract import Context, NodeFailure, Result, Variables
+from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.given import GivenValues
+from jikko.nodes.tools.tool_outputs import ToolOutputs
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.tools import Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter
+from jikko.values import UNSET, Json
+
+_PURE: Final = frozenset({"time", "code"})
+"""Built-in providers whose tools do nothing but compute."""
+_OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
+"""Types of providers that the tools file describes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolNode:
+    """Call a tool with some values.
+
+    Outputs:
+        ``text``, ``files``, ``json`` (a list), and those that the tool makes besides.
+
+    Source: Dify 1.15, spec/tools.md §1.
+    """
+
+    type: ClassVar[str] = "tool"
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+
+    name: ToolName
+    given: GivenValues
+    is_current: bool
+    """Whether the file has ``tool_node_version``: how settings are read goes by it."""
+    has_effects: bool
+    is_handled: bool
+    """Whether it has an error strategy."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        name = ToolName(
+            provider_type=data.text("provider_type") or "builtin",
+            provider=data.text("provider_id") or data.text("provider_name"),
+            tool=data.text("tool_name"),
+            provider_name=data.text("provider_name"),
+            credential_id=data.text("credential_id"),
+            plugin=data.text("plugin_unique_identifier"),
+        )
+        return cls(
+            name=name,
+            given=GivenValues.read(data),
+            is_current=bool(data.get("tool_node_version")),
+            is_handled=bool(data.get("error_strategy")),
+            has_effects=name.provider_type != "builtin" or name.provider not in _PURE,
+        )
+
+    def icon(self, services: NodePorts) -> Json | None:
+        """What ``node_started`` shows."""
+        icon = services.tools.icon(self.name)
+        # As recorded: of a provider that is not there, only the failure is told, if the node handles it.
+        return False if icon is None and self.is_handled and self.name.provider_type in _OF_FILE else icon
+
+    async def run(self, ctx: Context) -> Result:
+        tool, settings = await self._resolve(ctx)
+        info = self._info(tool)
+        used = self._values(ctx.variables, tool)
+        recorded = used if ctx.recorded is ctx.variables else self._values(ctx.recorded, tool)
+        about: dict[str, Any] = {"kind": "ToolRuntimeInvocationError", "inputs": recorded, "metadata": info}
+        outputs = ToolOutputs(ctx)
+        try:
+            call = ToolCall(
+                tool=tool,
+                parameters=_converted(used | settings, tool),
+                app_id=ctx.run.app_id,
+                run_id=ctx.run.run_id,
+                end_user_id=ctx.run.end_user_id,
+                user=ctx.run.user,
+                key=ctx.idempotency_key,
+                depth=ctx.depth,
+            )
+            usage = await ctx.services.tools.call(call, outputs.take)
+            return Result(outputs=await outputs.outputs(), inputs=recorded, usage=usage, metadata=info)
+        except NotConvertible as problem:
+            raise NodeFailure(f"Failed to invoke tool: {problem}", **about) from None
+        except ToolFailure as failure:
+            told = self._without_secrets(str(failure), ctx)
+            if failure.reported:
+                told = f"Failed to invoke tool {self.name.provider_name or self.name.provider}: {told}"
+            raise NodeFailure(told, usage=failure.usage, **about) from None
+
+    async def _resolve(self, ctx: Context) -> tuple[Tool, dict[str, Json]]:
+        """The tool, and the values of what is set up beforehand.
+
+        Raises:
+            NodeFailure: It is not there, or a setting is missing.
+        """
+        tools, app_id = ctx.services.tools, ctx.run.app_id
+        try:
+            tool = tools.known(self.name, app_id=app_id) or await tools.find(self.name, app_id=app_id)
+        except ToolNotFound as failure:
+            text, kind = str(failure), "ToolRuntimeResolutionError"
+            raise NodeFailure(f"Failed to get tool runtime: {text}", kind=kind, metadata=self._info(None)) from None
+        settings = {}
+        for parameter in tool.parameters:
+            if parameter.form == "form":
+                value = self._setting(parameter, ctx, tool)
+                if value is not UNSET:
+                    settings[parameter.name] = value
+        return tool, settings
+
+    def _setting(self, parameter: ToolParameter, ctx: Context, tool: Tool) -> Json:
+        """The value of a parameter that is set up beforehand; ``UNSET`` if it is not passed."""
+        given = self.given.settings.get(parameter.name)
+        if self.is_current:
+            if given is None:
+                return UNSET
+            value = given.form_value(ctx.variables)
+            if value is UNSET:
+                what = f"the variable of the parameter {parameter.name} does not exist"
+                raise self._no_runtime(what, "ToolParameterError", tool)
+            return UNSET if value is None else value
+        value = None if given is None else given.form_value(ctx.variables)
+        if value is UNSET or (not value and value != 0):
+            value = parameter.default
+            if parameter.required and (value is None or value == ""):
+                what = f"the parameter {parameter.name} is required and has no value"
+                raise self._no_runtime(what, "ToolRuntimeResolutionError", tool)
+        if parameter.type == "select" and parameter.options and value is not None and value not in parameter.options:
+            what = f"the value of the parameter {parameter.name} is none of {', '.join(parameter.options)}"
+            raise self._no_runtime(what, "ToolRuntimeResolutionError", tool)
+        return UNSET if value is None else value
+
+    def _no_runtime(self, what: str, kind: str, tool: Tool) -> NodeFailure:
+        return NodeFailure(f"Failed to get tool runtime: {what}", kind=kind, metadata=self._info(tool))
+
+    def _values(self, variables: Variables, tool: Tool) -> dict[str, Json]:
+        """What the node gives, before it is converted; what is recorded, too.
+
+        Raises:
+            NodeFailure: The variable of a required parameter does not exist.
+        """
+        values: dict[str, Json] = {}
+        for given in self.given.parameters:
+            parameter = tool.parameter(given.name)
+            if parameter is None:
+                values[given.name] = None
+                continue
+            value = given.value(variables)
+            if value is not UNSET:
+                values[given.name] = value
+            elif parameter.required:
+                path = ".".join(given.selector or ())
+                raise NodeFailure(f"Variable {path} does not exist", kind="WorkflowNodeError")
+        return values
+
+    def _info(self, tool: Tool | None) -> Mapping[str, Json]:
+        return {
+            "tool_info": {
+                "provider_type": self.name.provider_type,
+                "provider_id": self.name.provider,
+                "plugin_unique_identifier": self.name.plugin or (tool.plugin if tool is not None else None) or None,
+            }
+        }
+
+    def _without_secrets(self, message: str, ctx: Context) -> str:
+        """A message of the tool, in which the secrets that the node gave it read as their masks."""
+        if ctx.recorded is ctx.variables:
+            return message
+        for selector in self.given.selectors():
+            value, shown = ctx.variables.get(selector), ctx.recorded.get(selector)
+            if isinstance(value, str) and isinstance(shown, str) and value != shown and value:
+                for spelled in (value, quote(value), quote(value, safe="")):
+                    message = message.replace(spelled, shown)
+        return message
+
+
+def _converted(values: Mapping[str, Json], tool: Tool) -> dict[str, Json]:
+    found = dict(values)
+    for parameter in tool.parameters:
+        if parameter.name in found:
+            found[parameter.name] = converted(found[parameter.name], parameter)
+    return found

@@ -1,0 +1,170 @@
+"""What a tool says, folded into the outputs of its node.
+
+Source: Dify 1.15, spec/tools.md §1.4.
+"""
+
+import json
+import mimetypes
+from typing import Final
+from uuid import uuid4
+
+from jikko.nodes.contract import Context
+from jikko.ports.http import HttpFailure, OutgoingRequest
+from jikko.ports.node_ports import ValueLimits
+from jikko.ports.stores.blob_store import FileTooLarge
+from jikko.ports.tools import (
+    BlobMessage,
+    FileMessage,
+    ImageMessage,
+    JsonMessage,
+    LinkMessage,
+    LogMessage,
+    TextMessage,
+    ToolFailure,
+    ToolMessage,
+    VariableMessage,
+)
+from jikko.values import Json, encode_json, is_too_deep, type_of
+
+MAX_MESSAGES: Final = 100_000
+"""What a tool may say in one call, in messages."""
+_TABLE: Final = mimetypes.MimeTypes()
+"""Python's own table; the system's would make results differ between machines."""
+
+
+class ToolOutputs:
+    """Collects the messages of one call. Texts are shown as they come."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._limits: ValueLimits = ctx.services.limits
+        self._texts: list[str] = []
+        self._json: list[Json] = []
+        self._files: list[BlobMessage | ImageMessage | FileMessage] = []
+        self._variables: dict[str, Json] = {}
+        self._streamed: dict[str, list[str]] = {}
+        self._messages = self._size = self._bytes = 0
+
+    def take(self, message: ToolMessage) -> None:
+        """Take one message.
+
+        Raises:
+            ToolFailure: The tool says more than it may.
+        """
+        self._messages += 1
+        if self._messages > MAX_MESSAGES:
+            raise ToolFailure(f"it said more than {MAX_MESSAGES} things in one call")
+        match message:
+            case TextMessage(text):
+                self._say(text)
+            case LinkMessage(url):
+                self._say(f"Link: {url}\n")
+            case JsonMessage(value):
+                self._spend_value(value)
+                # An object or a list that is empty says nothing.
+                if value or not isinstance(value, (dict, list)):
+                    self._json.append(value)
+            case VariableMessage(name, value, stream):
+                self._variable(name, value, stream=stream)
+            case BlobMessage(content):
+                self._bytes += len(content)
+                if self._bytes > self._limits.max_tool_files:
+                    raise ToolFailure(
+                        f"its files have more than {self._limits.max_tool_files} bytes (the limit is set by "
+                        "JIKKO_TOOL_MAX_FILES)"
+                    )
+                self._files.append(message)
+            case ImageMessage() | FileMessage():
+                self._files.append(message)
+            case LogMessage():
+                pass
+
+    async def outputs(self) -> dict[str, Json]:
+        """The outputs, once the call is over. Files are stored now.
+
+        Raises:
+            ToolFailure: A file is too large.
+        """
+        files = [file for message in self._files if (file := await self._stored(message)) is not None]
+        self._ctx.say("text", "")
+        for name, pieces in self._streamed.items():
+            self._variables[name] = "".join(pieces)
+        return {
+            "text": "".join(self._texts),
+            "files": files,
+            "json": self._json or [{"data": []}],
+            **self._variables,
+        }
+
+    def _say(self, text: str) -> None:
+        self._spend(len(text))
+        self._texts.append(text)
+        self._ctx.say("text", text)
+
+    def _variable(self, name: str, value: Json, *, stream: bool) -> None:
+        if stream and isinstance(value, str):
+            self._spend(len(value))
+            self._streamed.setdefault(name, []).append(value)
+            self._ctx.say(name, value)
+            return
+        self._spend_value(value)
+        self._variables[name] = value
+        if type_of(value) in ("file", "array[file]"):
+            # As recorded: what is shown of it is the object, not a link to the file.
+            self._ctx.say(name, _as_object(value))
+
+    def _spend_value(self, value: Json) -> None:
+        if is_too_deep(value):
+            raise ToolFailure("it said something that is nested too deeply")
+        self._spend(len(encode_json(value)))
+
+    def _spend(self, size: int) -> None:
+        self._size += size
+        if self._size > self._limits.max_tool_text:
+            raise ToolFailure(
+                f"it said more than {self._limits.max_tool_text} characters (the limit is set by JIKKO_TOOL_MAX_TEXT)"
+            )
+
+    async def _stored(self, message: BlobMessage | ImageMessage | FileMessage) -> Json | None:
+        match message:
+            case FileMessage(file):
+                return dict(file)
+            case BlobMessage(content, mime_type, filename):
+                return await self._keep(content, mime_type, filename)
+            case ImageMessage(url):
+                return await self._fetched(url)
+
+    async def _fetched(self, url: str) -> Json | None:
+        limit = self._limits.max_http_file
+        try:
+            answer = await self._ctx.services.http.send(
+                OutgoingRequest(method="GET", url=url, max_bytes=limit, app_id=self._ctx.run.app_id)
+            )
+        except HttpFailure as failure:
+            self._say(f"Failed to download image: {failure}")
+            return None
+        if not 200 <= answer.status < 300:
+            self._say(f"Failed to download image: the server answered with status {answer.status}")
+            return None
+        mime_type = answer.header("content-type").partition(";")[0].strip().lower()
+        return await self._keep(answer.body, mime_type or _TABLE.guess_type(url)[0] or "image/png", "")
+
+    async def _keep(self, content: bytes, mime_type: str, filename: str) -> Json:
+        name = filename or f"{uuid4().hex}{_TABLE.guess_extension(mime_type) or '.bin'}"
+        try:
+            return await self._ctx.services.files.make(
+                content,
+                app_id=self._ctx.run.app_id,
+                end_user_id=self._ctx.run.end_user_id,
+                name=name,
+                mime_type=mime_type,
+            )
+        except FileTooLarge as error:
+            raise ToolFailure(f"a file of it is too large: {error}") from None
+
+
+def _as_object(value: Json) -> str:
+    """A file, or a list of some, as text that shows every field."""
+    if isinstance(value, list):
+        return "\n".join(f"- {item}" for item in value)
+    return json.dumps(value, ensure_ascii=False, indent=2)

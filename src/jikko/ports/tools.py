@@ -1,0 +1,263 @@
+"""Tools, as nodes call them.
+
+A workflow only names a tool; where it is and what it takes is known to the installation: tools that Jikko has itself,
+those of the tools file, those of plugins. Source: Dify 1.15, spec/tools.md.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from jikko.events import Usage
+from jikko.values import Json
+
+ParameterForm: TypeAlias = Literal["llm", "form"]
+"""``llm``: a node fills it in from ``tool_parameters``. ``form``: set up beforehand, in ``tool_configurations``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolName:
+    """How a node names the tool that it calls."""
+
+    provider_type: str
+    """``builtin``, ``plugin``, ``api``, ``workflow``, ``mcp``, or anything else that a file may hold."""
+    provider: str
+    """``provider_id``: the name of a built-in or plugin provider (``time``, ``langgenius/tavily/tavily``), the id of an
+    entry of the tools file, the identifier of an MCP server."""
+    tool: str
+    """``tool_name``."""
+    provider_name: str = ""
+    """For messages only."""
+    credential_id: str = ""
+    """Which of several sets of credentials is meant; ``""`` for the usual one."""
+    plugin: str = ""
+    """``plugin_unique_identifier``, as the file has it: ``author/name:version@checksum``."""
+
+    def __str__(self) -> str:
+        return f"{self.provider_name or self.provider}/{self.tool}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolParameter:
+    """One parameter of a tool."""
+
+    name: str
+    type: str = "string"
+    """Decides how values are converted: ``string``, ``select``, ``secret-input``, ``number``, ``boolean``, ``array``,
+    ``object``, ``file``, ``files``, ``system-files``. Values of other types are handed on as they are."""
+    form: ParameterForm = "llm"
+    required: bool = False
+    default: Json = None
+    options: tuple[str, ...] = ()
+    """Of a ``select``: the values that it may have."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What is known of a tool before it is called."""
+
+    name: ToolName
+    parameters: tuple[ToolParameter, ...] = ()
+    description: str = ""
+    plugin: str | None = None
+    """The identifier of the plugin that has it, as ``tool_info`` of the record tells."""
+
+    def parameter(self, name: str) -> ToolParameter | None:
+        """The parameter of that name."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool."""
+
+    tool: Tool
+    parameters: Mapping[str, Json]
+    """Converted to the declared types. Names that the tool does not declare may be among them. A file is a file mapping
+    (spec/variables.md §6), whose content ``FileStore.read`` has or, of one from elsewhere, its ``url``."""
+    app_id: str = ""
+    """The app on whose behalf it is called: credentials, files and turns go by it."""
+    run_id: str = ""
+    end_user_id: str = ""
+    user: str = ""
+    """The ``user`` of the request that started the run."""
+    key: str = ""
+    """Names the execution of the node towards other systems: the same in every attempt, and after a crash."""
+    depth: int = 0
+    """How many workflows called as tools this one is within."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A piece of text: shown as it comes, and appended to the output ``text``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMessage:
+    """An address: appended to the text as a line."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMessage:
+    """An object or a list: an element of the output ``json``."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class VariableMessage:
+    """An output of the node's own."""
+
+    name: str
+    value: Json
+    stream: bool = False
+    """Whether the value is a further piece of a text, to be shown as it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobMessage:
+    """The content of a file: an element of the output ``files``. The node stores it."""
+
+    content: bytes
+    mime_type: str = "application/octet-stream"
+    filename: str = ""
+    """``""``: a name is made up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMessage:
+    """The address of a picture, which the server fetches (through the address policy) and stores."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileMessage:
+    """A file that is stored already: an element of the output ``files``."""
+
+    file: Mapping[str, Json]
+    """Its file mapping."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogMessage:
+    """An entry of the tool's own log. A tool node leaves it out; an agent node shows it."""
+
+    id: str
+    label: str
+    parent_id: str | None = None
+    status: Literal["start", "success", "error"] = "success"
+    error: str | None = None
+    data: Mapping[str, Json] = field(default_factory=dict)
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
+ToolMessage: TypeAlias = (
+    TextMessage | LinkMessage | JsonMessage | VariableMessage | BlobMessage | ImageMessage | FileMessage | LogMessage
+)
+Tell: TypeAlias = Callable[[ToolMessage], None]
+
+
+class ToolNotFound(Exception):
+    """There is no such tool here, or it is not set up. The message holds no secret."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(f"{what}; {hint}" if hint else what)
+        self.what = what
+        """A sentence without its full stop."""
+        self.hint = hint
+        """What to do about it: the line to add, the command to run."""
+
+
+class ToolFailure(Exception):
+    """A call failed. The message is for the user to read and holds no secret."""
+
+    def __init__(self, message: str, *, reported: bool = True, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.reported = reported
+        """Whether it is what the tool says of itself; the node then puts the tool's name in front."""
+        self.usage = usage
+        """What was used all the same."""
+
+
+class Tools(Protocol):
+    """Finds and calls tools. What an implementation must do is in ``tests/contract/test_tools.py``.
+
+    Each kind of tools is one implementation, and so is the whole of them, which nodes have. Calls may overlap.
+    """
+
+    def icon(self, name: ToolName) -> Json | None:
+        """What ``node_started`` shows of the provider: ``{"content", "background"}`` or an address; ``None`` if it has
+        no icon or is not known. Answered at once, and never an error."""
+        ...
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """A tool, as far as that is known without asking anybody; ``None`` if only its server can tell.
+
+        Args:
+            app_id: For whom; ``""`` for anybody.
+
+        Raises:
+            ToolNotFound: There is no such tool, or something of it is not set up.
+        """
+        ...
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """A tool, asking its server if need be.
+
+        Raises:
+            ToolNotFound: There is no such tool, it is not set up, or its server does not answer.
+        """
+        ...
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """Call a tool, and wait until it has said everything. Ends by itself: each kind has a deadline of its own.
+        Cancelling ends the call at once, also at the other side as far as that can be.
+
+        Args:
+            tell: Called with each message as it comes, in order. What it raises ends the call: so the node bounds how
+                much a tool may say.
+
+        Returns:
+            What models behind the tool used, if it told.
+
+        Raises:
+            ToolFailure: The tool said that it failed, or there is no usable answer.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close connections and end processes. May be called twice."""
+        ...
+
+
+class NoTools:
+    """``Tools`` of a place where there are none."""
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``."""
+        return None
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        raise _nothing(name)
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        raise _nothing(name)
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        raise ToolFailure("there are no tools here", reported=False)
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+
+
+def _nothing(name: ToolName) -> ToolNotFound:
+    return ToolNotFound(f"{name.provider_type} provider {name.provider} not found: there are no tools here")

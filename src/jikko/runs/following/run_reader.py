@@ -1,0 +1,137 @@
+"""Reading the events of a run, wherever it is: from this process's memory, or from the store."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from jikko.errors import LogDamaged, NotFound, RunLeft
+from jikko.events import RunFinished, RunPaused
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord, ending
+from jikko.runs.following.run_tail import RunTails
+from jikko.runs.run_log import Batch, RunLog
+
+
+class RunReader:
+    """A run with the interface of ``RunLog``, whichever process started it and executes it."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        store: RunStore,
+        find_log: Callable[[str], RunLog | None],
+        tails: RunTails,
+        give_up: Callable[[str, LogDamaged], Awaitable[None]],
+    ) -> None:
+        """Args:
+        record: The run's, read lately.
+        find_log: The log of a run that this process executes.
+        give_up: Called with the run's id when its log cannot be read.
+        """
+        self.record = record
+        self._run_id = record.owner.run_id
+        self._store = store
+        self._find_log = find_log
+        self._tails = tails
+        self._give_up = give_up
+
+    async def committed(self, count: int | None = None) -> None:
+        """Wait until its beginning is durable. It is, if the record was read from the store."""
+        log = self._find_log(self._run_id)
+        if log is not None:
+            await log.committed(count)
+
+    async def ended(self) -> RunFinished | RunPaused:
+        """Wait until the end of the run, or a pause, is durable; ``record`` is up to date then.
+
+        Raises:
+            NotFound: The run was removed meanwhile.
+            LogDamaged: Its log cannot be read, and it has not ended.
+            RunLeft, LogUnwritable: See ``follow``.
+        """
+        last: RunFinished | RunPaused | None = None
+        damage: LogDamaged | None = None
+        try:
+            async for batch in self.follow(durable=True):
+                for _, event in batch:
+                    last = event if isinstance(event, (RunFinished, RunPaused)) else last
+        except LogDamaged as error:
+            damage = error
+        record = await self._store.record(self._run_id)
+        if record is None:
+            raise NotFound("Workflow run not found.")
+        self.record = record
+        if damage is not None:
+            last = ending(record)
+            if last is None:
+                raise damage
+        if last is None:
+            raise NotFound("Workflow run not found.")
+        return last
+
+    async def follow(
+        self, after: int = -1, *, durable: bool = False, idle: float | None = None, through_pauses: bool = False
+    ) -> AsyncIterator[Batch]:
+        """Yield the events behind a position, then each new one, until the run ends or pauses.
+
+        Args:
+            after: A position behind the end of the log stands for the end.
+            durable: Show nothing that could be lost, so that positions hold for ever. Of a run that another process
+                executes nothing else is shown in any case.
+            idle: Seconds without an event after which an empty batch is yielded.
+            through_pauses: Stay while the run is paused, until it ends.
+
+        Raises:
+            RunLeft: This process ends, whichever executes the run.
+            LogUnwritable: This process executes it, and cannot write its log.
+            LogDamaged: Behind what was yielded, the log cannot be read. A run that waits for humans has failed then.
+            JikkoError: The store cannot be read.
+        """
+        shown_log: RunLog | None = None
+        from_store = True
+        async with self._tails.follow(self._run_id) as tail:
+            while True:
+                log = self._find_log(self._run_id)
+                if log is not None and log is not shown_log:
+                    async for batch in log.follow(after, durable=durable, idle=idle):
+                        if batch:
+                            after, from_store = batch[-1][0], False
+                        yield batch
+                        if batch and isinstance(batch[-1][1], RunFinished):
+                            return
+                    shown_log = log
+                    tail.wake()
+                try:
+                    await tail.look(after)
+                    if from_store:
+                        after, from_store = min(after, tail.end - 1), False
+                    events = await tail.events(after)
+                except LogDamaged:
+                    async for batch in self._readable(after):
+                        yield batch
+                    raise
+                if events:
+                    after += len(events)
+                    yield list(enumerate(events, after - len(events) + 1))
+                    continue
+                record = tail.record
+                if record is None or not record.is_open or (record.status == "paused" and not through_pauses):
+                    if tail.is_settled:
+                        return
+                    tail.wake()
+                    continue
+                if record.status == "paused":
+                    self._tails.note_pause()
+                if self._tails.is_over:
+                    raise RunLeft
+                if not await tail.change(idle):
+                    yield []
+
+    async def _readable(self, after: int) -> AsyncIterator[Batch]:
+        """What can be read behind a position of a log that is damaged; the run is given up then."""
+        after = min(after, await self._store.log_end(self._run_id) - 1)
+        try:
+            await self._store.events(self._run_id, after=after)
+        except LogDamaged as damage:
+            if damage.readable:
+                yield list(enumerate(damage.readable, after + 1))
+            await self._give_up(self._run_id, damage)
+            raise

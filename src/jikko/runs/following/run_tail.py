@@ -1,0 +1,264 @@
+"""Following runs that this process does not execute, without polling.
+
+There is one tail for each such run that is followed here, however many follow it. It reads the record and then the new
+events, has both for all who follow, and waits until there may be more:
+
+=========================  ===================================================================================
+the run, as it says        what ends the wait
+=========================  ===================================================================================
+paused                     a hint that the run changed; this process begins to execute it
+elsewhere                  besides these, the holder's answer to ``WaitForEvents``
+elsewhere, and no holder   besides these, a look at growing intervals: it is about to be taken over
+here                       this process executes it no more
+over                       nothing: no more is to come
+any but the last           ``look_seconds``, since hints and answers may be lost
+=========================  ===================================================================================
+
+Invariant: whatever a record says has happened is in the events that were read after it. So a run is over, or paused,
+for those who follow it once a look found no event behind those that they know.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from jikko.errors import JikkoError
+from jikko.events import Event
+from jikko.ports.cluster import Cluster, WaitForEvents
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0
+"""Seconds after which a run is looked at though no hint came that it changed."""
+_FIRST_LOOK_SECONDS = 0.05
+"""Seconds until the first look for the new holder of a run; each later one takes twice as long."""
+
+
+class RunTail:
+    """The end of a durable log, as all who follow it in this process see it."""
+
+    def __init__(
+        self,
+        run_id: str,
+        store: RunStore,
+        cluster: Cluster,
+        is_here: Callable[[], bool],
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        """Args:
+        is_here: Whether this process executes the run.
+        """
+        self.record: RunRecord | None = None
+        """As it was at the last look; ``None``: there is no such run."""
+        self.end = 0
+        """How many events are known to be durable."""
+        self.is_settled = False
+        """Whether the last look found no event that was not known."""
+        self._run_id = run_id
+        self._store = store
+        self._cluster = cluster
+        self._is_here = is_here
+        self._look_seconds = look_seconds
+        self._newest: Sequence[Event] = ()
+        """The last of the events: those that the last look found."""
+        self._has_looked = False
+        self._is_stale = True
+        self._looking = asyncio.Lock()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._woken = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def look(self, after: int = -1) -> None:
+        """Bring record and end up to date, unless they are.
+
+        Args:
+            after: For the first look, the position behind which events are wanted; it may lie behind the end.
+
+        Raises:
+            JikkoError: The store cannot be read.
+        """
+        async with self._looking:
+            if self._is_stale:
+                self._is_stale = False
+                try:
+                    await self._read(after)
+                except BaseException:
+                    self._is_stale = True
+                    raise
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def events(self, after: int) -> Sequence[Event]:
+        """The events behind a position. The newest are not read again.
+
+        Raises:
+            JikkoError: The store cannot be read.
+        """
+        begin = self.end - len(self._newest)
+        if after + 1 >= begin:
+            return self._newest[after + 1 - begin :]
+        return await self._store.events(self._run_id, after=after)
+
+    async def change(self, seconds: float | None) -> bool:
+        """Wait until there may be something new. ``False``: the seconds have passed without."""
+        if self._is_stale:
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.discard(future)
+        return True
+
+    def wake(self) -> None:
+        """Have record and end looked at again, and all who wait look around: the run may have moved."""
+        self._is_stale = True
+        self._woken.set()
+        self._notify()
+
+    async def close(self) -> None:
+        """The last follower of the run has left."""
+        # Let go of: its end knows where it was, which knows this, and all that would stay until the collector comes by.
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _read(self, after: int) -> None:
+        self.record = await self._store.record(self._run_id)
+        if self._has_looked:
+            newest = await self._store.events(self._run_id, after=self.end - 1)
+            self.is_settled = not newest
+            if newest:
+                self._newest = newest
+                self.end += len(newest)
+            return
+        # With the event at the position, which tells whether the log goes as far as that.
+        first = max(after, 0)
+        self._newest = await self._store.events(self._run_id, after=first - 1)
+        if first and not self._newest:
+            first, self._newest = 0, await self._store.events(self._run_id)
+        self.end = first + len(self._newest)
+        self._has_looked = self.is_settled = True
+
+    async def _watch(self) -> None:
+        try:
+            await self._watch_until_over()
+        except Exception:
+            # Followers look for themselves, and get the error.
+            logger.exception("run %s cannot be followed", self._run_id)
+            self.wake()
+
+    async def _watch_until_over(self) -> None:
+        looks = 0
+        while self.record is not None and self.record.is_open:
+            known = self.end, self.record.status
+            if self._is_here():
+                await self._woken.wait()
+            elif self.record.status == "paused":
+                await self._hint(self._look_seconds)
+            elif await self._holder_tells(self.record):
+                looks = 0
+            else:
+                await self._hint(min(_FIRST_LOOK_SECONDS * 2**looks, self._look_seconds))
+                looks = min(looks + 1, 16)
+            self._woken.clear()
+            self._is_stale = True
+            try:
+                await self.look()
+            except JikkoError:
+                # Followers look for themselves, and get the error.
+                self._notify()
+                await self._hint(self._look_seconds)
+                continue
+            if (self.end, None if self.record is None else self.record.status) != known:
+                looks = 0
+                self._notify()
+
+    async def _hint(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    async def _holder_tells(self, record: RunRecord) -> bool:
+        """Wait until the holder tells that the log has grown, or a hint comes. ``False``: there is no holder."""
+        command = WaitForEvents(run_id=self._run_id, count=self.end, seconds=self._look_seconds)
+        asking = asyncio.ensure_future(self._cluster.request(record.holder, command))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait((asking, woken), return_when=asyncio.FIRST_COMPLETED)
+            return woken.done() or asking.result() is not None
+        finally:
+            asking.cancel()
+            woken.cancel()
+            await asyncio.gather(asking, woken, return_exceptions=True)
+
+    def _notify(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+
+class RunTails:
+    """The tails of the runs that are followed here. Streams of them end before the process does."""
+
+    def __init__(
+        self, store: RunStore, cluster: Cluster, is_here: Callable[[str], bool], look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._is_here = is_here
+        self._look_seconds = look_seconds
+        self._tails: dict[str, tuple[RunTail, int]] = {}
+        """By run, with how many follow it."""
+        self.is_over = False
+        """Whether no follower may wait any more."""
+        self._left = asyncio.Event()
+        """Set whenever a follower has left a run, or a run has paused."""
+
+    @contextlib.asynccontextmanager
+    async def follow(self, run_id: str) -> AsyncIterator[RunTail]:
+        """The tail of a run, for as long as it is followed."""
+        tail, count = self._tails.get(run_id) or (self._new(run_id), 0)
+        self._tails[run_id] = tail, count + 1
+        try:
+            yield tail
+        finally:
+            _, count = self._tails[run_id]
+            if count > 1:
+                self._tails[run_id] = tail, count - 1
+            else:
+                del self._tails[run_id]
+                await tail.close()
+            self._left.set()
+
+    def wake(self, run_id: str) -> None:
+        """A run may have moved."""
+        if run_id in self._tails:
+            self._tails[run_id][0].wake()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until no run that goes on is followed, for ``seconds`` at most; then end all waits of followers."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(tail.record and tail.record.status == "running" for tail, _ in self._tails.values()):
+                    self._left.clear()
+                    await self._left.wait()
+        self.is_over = True
+        for tail, _ in self._tails.values():
+            tail.wake()
+
+    def note_pause(self) -> None:
+        """A run that is followed waits for humans: the process may end before it goes on."""
+        self._left.set()
+
+    def _new(self, run_id: str) -> RunTail:
+        return RunTail(run_id, self._store, self._cluster, lambda: self._is_here(run_id), self._look_seconds)

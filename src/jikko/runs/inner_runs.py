@@ -1,0 +1,143 @@
+"""Runs within runs: workflows that are called as tools.
+
+An inner run is a run like any other: it has a record, a log and an end of its own, and goes on after a crash by itself.
+What makes it an inner one is that its caller waits for it: by an idempotency key, which names the call, the node finds
+the run that it had begun when it runs again. A run that failed is not taken for the answer to a further attempt.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from jikko.apps.versions import Workflow, Workflows
+from jikko.errors import JikkoError, KeyTaken, RunLeft
+from jikko.events import RunFinished, RunPaused
+from jikko.nodes.flow.human_input import HumanInput
+from jikko.ports.clock import Clock
+from jikko.ports.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.run_store import RunStore
+from jikko.runs.idempotency import Started, fingerprint
+from jikko.runs.runs import Runs, StartRequest
+from jikko.runs.start_options import StartOptions
+
+log = logging.getLogger(__name__)
+
+_MODE = "workflow"
+_MOST_ATTEMPTS = 100
+"""Runs that one execution of a node may begin; nodes have fewer retries."""
+
+
+class InnerRuns:
+    """The ``InnerWorkflows`` of one process."""
+
+    def __init__(
+        self, runs: Callable[[], Runs], *, store: RunStore, apps: AppStore, workflows: Workflows, clock: Clock
+    ) -> None:
+        """Args:
+        runs: All runs; they know the nodes that call this, so that they are made later.
+        """
+        self._runs = runs
+        self._store = store
+        self._apps = apps
+        self._workflows = workflows
+        self._clock = clock
+        self._stopping: set[asyncio.Task[bool]] = set()
+
+    async def find(self, name: str) -> InnerApp | None:
+        """See ``InnerWorkflows.find``."""
+        app = await self._apps.app_named(name)
+        if app is None or app.mode != _MODE:
+            return None
+        return _described(app, await self._workflow(app))
+
+    async def run(self, call: InnerCall) -> InnerOutcome:
+        """See ``InnerWorkflows.run``."""
+        app = await self._apps.app(call.app.id)
+        if app is None:
+            raise InnerRefused(f"the app {call.app.name!r} is gone")
+        for attempt in range(_MOST_ATTEMPTS):
+            started, is_found = await self._started(app, call, f"{call.key}#{attempt}")
+            outcome = await self._outcome(app, call, started)
+            if not is_found or outcome.error is None:
+                return outcome
+        raise InnerRefused("it was tried too often")
+
+    async def _started(self, app: App, call: InnerCall, key: str) -> tuple[Started, bool]:
+        """The run of a key, and whether it was there before this call."""
+        claim = KeyClaim(key=key, fingerprint=fingerprint("inner", key), at=self._clock())
+        known = await self._store.claimed(app.id, key, now=claim.at)
+        if known is not None:
+            return await self._found(app, known[0]), True
+        request = StartRequest(
+            inputs=call.inputs,
+            user=call.user,
+            files=call.files or None,
+            options=StartOptions(claim=claim),
+            end_user_id=call.end_user_id,
+            depth=call.depth,
+        )
+        try:
+            live = await self._runs().start(app, request)
+            await live.committed()
+        except KeyTaken as taken:
+            return await self._found(app, taken.run_id), True
+        except RunLeft:
+            raise
+        except JikkoError as error:
+            raise InnerRefused(str(error)) from None
+        return live, False
+
+    async def _found(self, app: App, run_id: str) -> Started:
+        runs = self._runs()
+        return runs.control.reader(await runs.records.record(app.id, run_id))
+
+    async def _outcome(self, app: App, call: InnerCall, started: Started) -> InnerOutcome:
+        run_id = started.record.owner.run_id
+        try:
+            end = await started.ended()
+        except asyncio.CancelledError:
+            # Not if the process ends: the inner run is left to the next one, as its caller is.
+            if not self._runs().is_closing:
+                self._stop(app.id, run_id, call.user)
+            raise
+        except JikkoError as error:
+            raise InnerRefused(str(error)) from None
+        if isinstance(end, RunPaused):
+            self._stop(app.id, run_id, call.user)
+            return InnerOutcome({}, "the workflow waits for a human, and nobody can answer it here", end.total_tokens)
+        return _outcome(end)
+
+    def _stop(self, app_id: str, run_id: str, user: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._runs().control.stop(app_id, run_id, user))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopped)
+
+    def _stopped(self, task: "asyncio.Task[bool]") -> None:
+        self._stopping.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("an inner run could not be stopped: %s", error)
+
+    async def _workflow(self, app: App) -> Workflow:
+        try:
+            return await self._workflows.get(app)
+        except JikkoError as error:
+            raise InnerRefused(str(error)) from None
+
+
+def _described(app: App, workflow: Workflow) -> InnerApp:
+    return InnerApp(
+        id=app.id,
+        name=app.name,
+        inputs=tuple(
+            InnerInput(variable.name, variable.type, variable.required, variable.options)
+            for variable in workflow.inputs
+        ),
+        waits_for_humans=any(isinstance(node.node, HumanInput) for node in workflow.graph.nodes.values()),
+    )
+
+
+def _outcome(end: RunFinished) -> InnerOutcome:
+    has_worked = end.status in ("succeeded", "partial-succeeded")
+    return InnerOutcome(end.outputs, None if has_worked else end.error or end.status, end.total_tokens)

@@ -1,0 +1,75 @@
+"""Asks the server to send a request, over the connection of the child, and waits for the answer."""
+
+import json
+import os
+import struct
+from typing import Any, Final, NamedTuple
+
+_CONNECTION: Final = 3
+_HEAD: Final = struct.Struct(">II")
+_CHUNK: Final = 1 << 20
+
+
+class Failed(Exception):
+    """There was no answer. The text says why."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        """As of ``HttpFailure``."""
+        super().__init__(message)
+
+
+class Answer(NamedTuple):
+    """What came back: any status is an answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def send(
+    method: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    *,
+    connect: float | None = None,
+    read: float | None = None,
+    verify: bool | None = None,
+) -> Answer:
+    """Send one request. Redirects are not followed.
+
+    Args:
+        connect, read: Seconds; ``None`` for the longest that the server allows.
+        verify: Whether the certificate is checked; ``None`` leaves it to the server's settings.
+
+    Raises:
+        Failed: There was no answer.
+    """
+    request = {"method": method, "url": url, "headers": headers, "connect": connect, "read": read, "verify": verify}
+    text = json.dumps({"http": request}, separators=(",", ":")).encode()
+    _write(_HEAD.pack(len(text), len(body)) + text + body)
+    text_length, body_length = _HEAD.unpack(_read(_HEAD.size))
+    answer: dict[str, Any] = json.loads(_read(text_length))
+    content = _read(body_length)
+    if "failure" in answer:
+        raise Failed(answer["failure"], answer["message"])
+    return Answer(answer["status"], [(name, value) for name, value in answer["headers"]], content)
+
+
+def _write(message: bytes) -> None:
+    rest = memoryview(message)
+    while rest:
+        rest = rest[os.write(_CONNECTION, rest) :]
+
+
+def _read(size: int) -> bytes:
+    parts: list[bytes] = []
+    while size > 0:
+        part = os.read(_CONNECTION, min(size, _CHUNK))
+        if not part:
+            # The server has given this program up.
+            os._exit(0)
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -1,0 +1,239 @@
+"""Installs packages for programs: all anew into a folder of their own, tried in a real child, then made current.
+
+Until then nothing changes for programs, whatever goes wrong; and a server that runs goes on with what it has loaded.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.fork_server_client import ForkServer, ForkServerGone
+from jikko.sandbox.limits import SandboxLimits
+from jikko.sandbox.packages.examining import packages_in
+from jikko.sandbox.packages.installed import MANIFEST, Installed, Package, PackageFolder, Unreadable, this_python
+from jikko.sandbox.packages.known import notes_on, why_refused
+from jikko.sandbox.packages.loadable import loadable
+from jikko.sandbox.packages.requirements import parse
+from jikko.sandbox.unavailable import why_unsupported
+
+_WORDS_OF_INSTALLER: Final = 1500
+_LIMITS: Final = SandboxLimits(wall_seconds=60, memory_bytes=1 << 30, concurrent_runs=1)
+"""Of the trial: how long a program takes is not what it is about."""
+
+
+class NotInstalled(Exception):
+    """Nothing was installed. The message says why."""
+
+
+class FolderBusy(NotInstalled):
+    """Another process changes the folder."""
+
+
+class Installer:
+    """Changes what is installed in a folder. Blocks; only ``try_out`` needs an event loop."""
+
+    def __init__(self, folder: PackageFolder, tell: Callable[[str], None] = lambda text: None) -> None:
+        """Args:
+        tell: Told what is done, a line each.
+        """
+        self._folder = folder
+        self._tell = tell
+
+    def requested(self) -> dict[str, str]:
+        """What was asked for so far, by name; nothing if that cannot be read."""
+        try:
+            installed = self._folder.current()
+        except Unreadable:
+            return {}
+        return parse(installed.requested) if installed else {}
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from changing the folder meanwhile.
+
+        Raises:
+            FolderBusy: Another does so now.
+            NotInstalled: The folder cannot be made.
+        """
+        try:
+            self._folder.path.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._folder.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise NotInstalled(f"{self._folder.path} cannot be written: {error.strerror}") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise FolderBusy(f"another process changes {self._folder.path}; wait until it is done") from None
+        try:
+            yield
+        finally:
+            os.close(file)
+
+    def install(self, requested: Mapping[str, str]) -> Installed:
+        """Install into a new folder, which is not current yet.
+
+        Args:
+            requested: All requirements, by name.
+
+        Raises:
+            NotInstalled: A package cannot be had or cannot be used. Nothing is left of it.
+        """
+        for name in requested:
+            _check(name, name)
+        new = Installed(secrets.token_hex(4), this_python(), tuple(requested.values()))
+        lib, state = self._folder.lib(new), self._folder.state(new)
+        try:
+            lib.mkdir(parents=True)
+            state.mkdir(mode=0o700)
+            if requested:
+                self._tell(f"Installing {', '.join(requested)} …")
+                _run(_command(lib), [*requested.values()])
+            packages = packages_in(lib, requested.keys())
+            for package in packages:
+                _check(package.name, ", ".join(requested))
+        except NotInstalled:
+            self.discard(new)
+            raise
+        except OSError as error:
+            self.discard(new)
+            raise NotInstalled(f"{lib} cannot be written: {error.strerror}") from None
+        return msgspec.structs.replace(new, packages=packages)
+
+    async def try_out(self, new: Installed) -> list[str]:
+        """Load the packages in a fork server that locks itself, and use each in a child.
+
+        Returns:
+            What does not work, a sentence each; nothing if all can be used.
+        """
+        if not new.packages or why_unsupported():
+            return []
+        self._tell("Trying them in a locked process …")
+        trial = _Trial(self._folder, new)
+        packages = loadable(trial)
+        try:
+            server = await ForkServer.start(_LIMITS, packages=packages)
+        except SandboxFailure as failure:
+            return [str(failure)]
+        try:
+            failed: dict[str, str] = server.report.get("failed", {})
+            wrong = [f"{line} ({detail})" for line, held, detail in await server.probe() if not held]
+        except ForkServerGone:
+            return ["The fork server ended while it was tested"]
+        finally:
+            await server.close()
+        sandbox = ForkServerSandbox(_LIMITS, packages=trial)
+        try:
+            for package in new.packages:
+                wrong += await _try(package, sandbox, failed)
+        finally:
+            await sandbox.close()
+        return wrong
+
+    def make_current(self, new: Installed) -> None:
+        """Let programs have it, from the next on; what was installed before is removed."""
+        for directory, _, files in os.walk(self._folder.lib(new)):
+            for file in files:
+                path = os.path.join(directory, file)
+                if not os.path.islink(path):
+                    os.chmod(path, 0o555 if os.access(path, os.X_OK) else 0o444)
+            os.chmod(directory, 0o555)
+        text = msgspec.json.format(msgspec.json.encode(new), indent=2)
+        draft = self._folder.path / f".{MANIFEST}"
+        with draft.open("wb") as manifest:
+            manifest.write(text)
+            manifest.flush()
+            os.fsync(manifest.fileno())
+        draft.replace(self._folder.path / MANIFEST)
+        for entry in self._folder.path.iterdir():
+            if entry.is_dir() and entry.name != new.folder:
+                _remove(entry)
+
+    def discard(self, new: Installed) -> None:
+        """Remove an installation that is not current."""
+        _remove(self._folder.path / new.folder)
+
+
+class _Trial(PackageFolder):
+    """A folder of packages as it will be."""
+
+    def __init__(self, folder: PackageFolder, new: Installed) -> None:
+        super().__init__(folder.path, load=folder.load)
+        self._new = new
+
+    @property
+    def stamp(self) -> tuple[int, int] | None:
+        return (0, 0)
+
+    def current(self) -> Installed | None:
+        return self._new
+
+
+async def _try(package: Package, sandbox: ForkServerSandbox, failed: Mapping[str, str]) -> list[str]:
+    reasons = [f"{name}: {failed[name]}" for name in (*package.modules, f"{package.name} (prepare)") if name in failed]
+    if reasons:
+        # What nobody asked for by name may be a part of something that is never used.
+        return [f"{package.name} cannot be imported ({'; '.join(reasons)})"] if package.requested else []
+    program = notes_on(package.name).get("try")
+    if program is None:
+        if not package.requested:
+            return []
+        program = f"import {', '.join(package.modules)}\ndef main(): return {{}}" if package.modules else ""
+    if not program:
+        return [f"{package.name} has no modules"]
+    try:
+        await sandbox.run_code("python3", program, {})
+    except SandboxFailure as failure:
+        return [f"{package.name} does not work in a locked process: {failure}"]
+    return []
+
+
+def _check(name: str, wanted_by: str) -> None:
+    reason = why_refused(name)
+    if reason is not None:
+        what = name if name == wanted_by else f"{name}, which {wanted_by} needs,"
+        raise NotInstalled(f"{what} cannot be used by programs: {reason}")
+
+
+def _command(lib: Path) -> list[str]:
+    """What installs into a folder: pip of this Python, or uv."""
+    if importlib.util.find_spec("pip") is not None:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
+        return [*pip, "--progress-bar", "off", "--compile", "--target", str(lib)]
+    uv = shutil.which("uv")
+    if uv is not None:
+        return [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable, "--target", str(lib)]
+    raise NotInstalled(f"neither pip nor uv is here: run `{sys.executable} -m ensurepip`, or install uv")
+
+
+def _run(command: list[str], requirements: list[str]) -> None:
+    done = subprocess.run(
+        [*command, "--", *requirements],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        words = (done.stderr.strip() or done.stdout.strip())[-_WORDS_OF_INSTALLER:]
+        raise NotInstalled(f"{Path(command[0]).name} could not install {', '.join(requirements)}:\n{words}")
+
+
+def _remove(folder: Path) -> None:
+    for directory, _, _ in os.walk(folder):
+        os.chmod(directory, 0o755)
+    shutil.rmtree(folder, ignore_errors=True)

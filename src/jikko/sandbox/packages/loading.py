@@ -1,0 +1,178 @@
+"""Imports the installed packages in the fork server, before it locks, and takes the rest of them into memory.
+
+Native code cannot be loaded later, as that opens files and maps executable memory: so every native module is imported
+here. Pure Python ones can, from memory; those that programs use often are imported here too, as that takes time.
+"""
+
+import importlib
+import os
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from jikko.sandbox.languages.memory import MemoryFiles, MemoryImporter, modules_below
+from jikko.sandbox.lock import LockFailed
+
+_LEFT_OUT: Final = ("tests", "test", "__pycache__", "bin", "include", "share")
+_NO_DATA: Final = (".py", ".pyc", ".pyi", ".so", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".f90", ".typed")
+_MOST_DATA: Final = 32 << 20
+"""Bytes of a file that programs can read. A larger one is left out."""
+
+# A library that asks for threads would end the program: it has none.
+_ONE_THREAD: Final = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
+)
+
+
+class PackageLoader:
+    """Imports the packages of one installation. Made and used once per fork server."""
+
+    def __init__(self, settings: Mapping[str, Any], tell: Callable[[str], None]) -> None:
+        """Args:
+        settings: As ``settings_of`` makes them.
+        tell: Told which package is next.
+        """
+        self._lib: str = settings["lib"]
+        self._state: str = settings["state"]
+        self._packages: list[dict[str, Any]] = settings["packages"]
+        self._load: list[str] = settings["load"]
+        self._tell = tell
+        self.failed: dict[str, str] = {}
+        """Why modules could not be imported, by their full names."""
+
+    def load(self) -> None:
+        """Import.
+
+        Raises:
+            LockFailed: A package does what cannot be locked.
+        """
+        before = dict(os.environ)
+        os.environ.update(_ONE_THREAD, TMPDIR=self._state, HOME=self._state, MPLCONFIGDIR=self._state)
+        for package in self._packages:
+            os.environ.update(package["environment"])
+        stdlib = sysconfig.get_path("stdlib")
+        # Nothing of the server's own libraries: what a package finds must not depend on them.
+        sys.path[:] = [self._lib, stdlib, f"{stdlib}/lib-dynload"]
+        known = _writable_code()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for package in self._packages:
+                self._tell(package["name"])
+                for module in (*package["modules"], *package["load"], *package["native"]):
+                    self._import(module)
+                self._prepare(package)
+                self._check(package["name"], known)
+            for module in list(self.failed):
+                # Native code that was imported before what imports it.
+                if not self._is_main(module):
+                    del self.failed[module]
+                    self._import(module)
+            self._tell("what JIKKO_PACKAGES_LOAD names")
+            for module in self._load:
+                self._import(module)
+            self._check("what JIKKO_PACKAGES_LOAD names", known)
+        tempfile.tempdir = None
+        os.environ.clear()
+        os.environ.update(before)
+
+    def take_into_memory(self, hidden: tuple[str, ...]) -> MemoryImporter:
+        """Read what can still be imported or opened.
+
+        Args:
+            hidden: Top-level modules that programs get from elsewhere.
+        """
+        for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
+            # A library may have imported the real one.
+            del sys.modules[name]
+        modules = (
+            (name, source)
+            for name, source in modules_below(self._lib, _LEFT_OUT, located=True)
+            if name not in self.failed
+        )
+        MemoryFiles(self._lib, self._data()).serve()
+        return MemoryImporter(modules, self._refused())
+
+    def report(self) -> dict[str, Any]:
+        """What is said of it when the fork server is ready."""
+        return {
+            "packages": {package["name"]: package["version"] for package in self._packages},
+            "failed": {name: reason[:300] for name, reason in self.failed.items() if self._is_main(name)},
+        }
+
+    def _is_main(self, module: str) -> bool:
+        """Whether it is what a package is imported by, or what an operator named; and not some part of it."""
+        return "." not in module or " " in module or module in self._load
+
+    def _import(self, module: str) -> None:
+        if module in self.failed:
+            return
+        try:
+            importlib.import_module(module)
+        except LockFailed:
+            raise
+        except BaseException as error:
+            self.failed[module] = f"{type(error).__name__}: {error}"
+
+    def _prepare(self, package: Mapping[str, Any]) -> None:
+        if not package["prepare"] or any(module in self.failed for module in package["modules"]):
+            return
+        try:
+            exec(compile(package["prepare"], "<prepare>", "exec", dont_inherit=True), {"__name__": "prepare"})
+        except Exception as error:
+            self.failed[f"{package['name']} (prepare)"] = f"{type(error).__name__}: {error}"
+
+    def _check(self, name: str, known: frozenset[str]) -> None:
+        advice = f"`jikko packages remove {name}` removes it"
+        if len(os.listdir("/proc/self/task")) != 1:
+            raise LockFailed(f"the package {name} starts threads when it is imported, so it cannot be locked; {advice}")
+        if _has_children():
+            raise LockFailed(
+                f"the package {name} starts processes when it is imported, so it cannot be locked; {advice}"
+            )
+        if _writable_code() - known:
+            raise LockFailed(
+                f"the package {name} makes executable memory when it is imported, so it cannot be locked; {advice}"
+            )
+
+    def _refused(self) -> dict[str, str]:
+        """Modules that are there and cannot be imported any more, and why."""
+        refused = {name: f"{name} could not be loaded ahead: {reason}" for name, reason in self.failed.items()}
+        for package in self._packages:
+            for name in package["left_out"]:
+                parts = name.split(".")
+                # With what it lies in: of tests, nothing is in memory.
+                for each in (".".join(parts[:count]) for count in range(2, len(parts) + 1)):
+                    if each not in sys.modules:
+                        refused[each] = (
+                            f"{each} has native code, and the import comes too late: name {name} in "
+                            "JIKKO_PACKAGES_LOAD, so that it is loaded ahead"
+                        )
+        return refused
+
+    def _data(self) -> Iterator[str]:
+        for directory, subdirectories, files in os.walk(self._lib):
+            subdirectories[:] = [name for name in subdirectories if name not in _LEFT_OUT]
+            for file in files:
+                path = os.path.join(directory, file)
+                if not file.endswith(_NO_DATA) and ".so." not in file and os.path.getsize(path) <= _MOST_DATA:
+                    yield path
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _writable_code() -> frozenset[str]:
+    """The mappings through which machine code could be written and run: it would be so in every child."""
+    with open("/proc/self/maps") as file:
+        lines = [line.split() for line in file]
+    return frozenset(
+        fields[0] for fields in lines if "x" in fields[1] and ("w" in fields[1] or fields[1].endswith("s"))
+    )

@@ -1,0 +1,79 @@
+"""The tools that Jikko has itself, as Dify has them in its tree."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
+
+from jikko.events import Usage
+from jikko.ports.clock import Clock
+from jikko.ports.documents import DocumentReader
+from jikko.ports.http import HttpClient
+from jikko.ports.sandbox import Sandbox
+from jikko.ports.tools import Tell, Tool, ToolCall, ToolName, ToolNotFound
+from jikko.tools.builtin.code import code_tools
+from jikko.tools.builtin.time import time_tools
+from jikko.tools.builtin.tool import BuiltinTool
+from jikko.tools.builtin.webscraper import Webscraper
+from jikko.values import Json
+
+BUILTIN: Final = ("code", "time", "webscraper")
+"""The providers."""
+_SYMBOLS: Final = {"code": "⌨️", "time": "🕐", "webscraper": "🕸️"}
+_SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text y="19" font-size="20">{}</text></svg>'
+
+
+class BuiltinTools:
+    """``Tools`` of the providers ``time``, ``webscraper`` and ``code``.
+
+    Source: Dify 1.15, spec/tools.md §3.
+    """
+
+    def __init__(self, *, http: HttpClient, documents: DocumentReader, sandbox: Sandbox, clock: Clock) -> None:
+        self._providers: Mapping[str, Mapping[str, BuiltinTool]] = {
+            "code": code_tools(sandbox),
+            "time": time_tools(clock),
+            "webscraper": Webscraper(http, documents).tools(),
+        }
+        self._icons = {name: _address(symbol) for name, symbol in _SYMBOLS.items()}
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``."""
+        return self._icons.get(name.provider)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        found = self._providers.get(name.provider, {}).get(name.tool)
+        if found is None:
+            has = ", ".join(self._providers.get(name.provider, ()))
+            raise ToolNotFound(f"builtin tool {name.tool} not found", f"{name.provider} has {has}")
+        return Tool(name=name, parameters=found.parameters, description=found.description)
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        tool = self.known(name)
+        assert tool is not None
+        return tool
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        name = call.tool.name
+        await self._providers[name.provider][name.tool].act(call.parameters, call, tell)
+        return None
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return [ToolName(provider_type="builtin", provider=name, tool="") for name in self._providers]
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        names = self._providers.get(provider.provider, ())
+        return [await self.find(replace(provider, tool=name)) for name in names]
+
+
+def _address(symbol: str) -> str:
+    """A picture that needs no server."""
+    return f"data:image/svg+xml,{quote(_SVG.format(symbol))}"

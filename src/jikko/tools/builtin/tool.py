@@ -1,0 +1,30 @@
+"""What a built-in tool is made of."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from jikko.ports.tools import Tell, ToolCall, ToolParameter
+from jikko.values import Json
+
+Act: TypeAlias = Callable[[Mapping[str, Json], ToolCall, Tell], Awaitable[None]]
+"""Does the work: takes the values by name, the whole call, and where to tell what it has to say."""
+
+
+class BuiltinTool(NamedTuple):
+    """One tool of Jikko itself."""
+
+    parameters: tuple[ToolParameter, ...]
+    act: Act
+    description: str
+
+
+def parameter(name: str, kind: str = "string", *, required: bool = False, default: Json = None) -> ToolParameter:
+    """A parameter that nodes fill in."""
+    return ToolParameter(name=name, type=kind, required=required, default=default)
+
+
+def setting(
+    name: str, kind: str = "string", *, required: bool = False, default: Json = None, options: tuple[str, ...] = ()
+) -> ToolParameter:
+    """A parameter that is set up beforehand."""
+    return ToolParameter(name=name, type=kind, form="form", required=required, default=default, options=options)

@@ -1,0 +1,130 @@
+"""The tool of the provider ``webscraper``: tells what there is to read at an address.
+
+Source: Dify 1.15, spec/tools.md §3.
+"""
+
+import asyncio
+import mimetypes
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.ports.documents import DocumentFailure, DocumentReader
+from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
+from jikko.ports.tools import Tell, TextMessage, ToolCall, ToolFailure
+from jikko.tools.builtin.readable_page import read_page
+from jikko.tools.builtin.tool import BuiltinTool, parameter, setting
+from jikko.values import Json
+
+_WAITS: Final = (0.5, 1.0, 2.0)
+"""Seconds before each further try."""
+_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
+"""For servers that answer programs with 403."""
+_MAX_BYTES: Final = 10 << 20
+_LARGE: Final = 100_000
+"""Bytes of a page from which on it is read beside the event loop."""
+_TABLE: Final = mimetypes.MimeTypes()
+_DOCUMENTS: Final = frozenset(
+    {"text/plain", "text/markdown", "text/csv", "application/json", "application/xml", "text/xml", "application/pdf"}
+    | {"application/msword", "application/vnd.ms-excel", "application/epub+zip", "message/rfc822"}
+    | {
+        f"application/vnd.openxmlformats-officedocument.{kind}"
+        for kind in ("wordprocessingml.document", "spreadsheetml.sheet", "presentationml.presentation")
+    }
+)
+
+
+class Webscraper:
+    """Reads pages and documents over HTTP, through the address policy."""
+
+    def __init__(self, http: HttpClient, documents: DocumentReader, *, waits: tuple[float, ...] = _WAITS) -> None:
+        """Args:
+        waits: Seconds before each further try of a request that failed.
+        """
+        self._http = http
+        self._documents = documents
+        self._waits = waits
+
+    def tools(self) -> Mapping[str, BuiltinTool]:
+        """By name."""
+        parameters = (
+            parameter("url", required=True),
+            setting("user_agent"),
+            # Without a model of the whole server there are no summaries: every page is told as it is.
+            setting("generate_summary", "boolean", default=False),
+        )
+        return {"webscraper": BuiltinTool(parameters, self._act, "tells what there is to read at an address")}
+
+    async def _act(self, values: Mapping[str, Json], call: ToolCall, tell: Tell) -> None:
+        url = values.get("url")
+        tell(TextMessage(await self._text(url, values.get("user_agent"), call) if url else "Please input url"))
+
+    async def _text(self, url: str, user_agent: Json, call: ToolCall) -> str:
+        headers: Pairs = (("User-Agent", str(user_agent)),) if user_agent else ()
+        head = await self._asked("HEAD", url, headers, call)
+        if head.status == 403:
+            headers = (("User-Agent", _BROWSER),)
+            head = await self._asked("GET", url, headers, call)
+        if head.status != 200:
+            return f"URL returned status code {head.status}."
+        kind = _kind(head)
+        if kind and kind != "text/html" and kind not in _DOCUMENTS:
+            return f"Unsupported content-type [{kind}] of URL."
+        answer = await self._asked("GET", url, headers, call)
+        if answer.status != 200:
+            return f"URL returned status code {answer.status}."
+        if _kind(answer) in _DOCUMENTS:
+            return await self._document(url, answer, call)
+        html = _decoded(answer)
+        page = await off_the_loop(read_page, html) if len(html) > _LARGE else read_page(html)
+        return page.told()
+
+    async def _document(self, url: str, answer: HttpResponse, call: ToolCall) -> str:
+        kind = _kind(answer)
+        name = urlsplit(url).path.rpartition("/")[2]
+        if _TABLE.guess_type(name)[0] != kind:
+            name = f"document{_TABLE.guess_extension(kind) or '.txt'}"
+        try:
+            return await self._documents.extract(answer.body, filename=name, mime_type=kind, app_id=call.app_id)
+        except DocumentFailure as failure:
+            raise ToolFailure(str(failure)) from None
+
+    async def _asked(self, method: str, url: str, headers: Pairs, call: ToolCall) -> HttpResponse:
+        request = OutgoingRequest(
+            method=method,
+            url=url,
+            headers=headers,
+            timeouts=Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0),
+            max_bytes=_MAX_BYTES,
+            app_id=call.app_id,
+        )
+        for wait in (*self._waits, None):
+            try:
+                answer = await self._http.send(request)
+            except HttpFailure as failure:
+                # Another try does not help what may not, or cannot, be asked.
+                if wait is None or failure.kind not in ("connect", "timeout", "protocol"):
+                    raise ToolFailure(str(failure)) from None
+            else:
+                if answer.status not in _AGAIN:
+                    return answer
+                if wait is None:
+                    tries = len(self._waits)
+                    raise ToolFailure(f"Reached maximum retries ({tries}) for URL {url} (status {answer.status})")
+            await asyncio.sleep(wait)
+        raise AssertionError  # the last try returns or raises
+
+
+def _kind(answer: HttpResponse) -> str:
+    return answer.header("content-type").partition(";")[0].strip().lower()
+
+
+def _decoded(answer: HttpResponse) -> str:
+    """The page as text: in the declared encoding, if Python has it, else UTF-8."""
+    _, _, declared = answer.header("content-type").lower().partition("charset=")
+    try:
+        return answer.body.decode(declared.partition(";")[0].strip("\"' ") or "utf-8", "replace")
+    except (LookupError, ValueError):
+        return answer.body.decode("utf-8", "replace")

@@ -1,0 +1,123 @@
+"""The tools file, as it is now: read again when it has changed."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from jikko.errors import InvalidSettings
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.tools import ToolName, ToolNotFound
+from jikko.tools.config import Auth, Provider, ToolsFile, line_to_add
+from jikko.tools.file import read_tools_file
+from jikko.values import Json
+
+log = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=Provider)
+_State: TypeAlias = tuple[int, int, int] | None
+
+
+class ToolsDirectory:
+    """Looks entries of the tools file up.
+
+    Whether the file has changed is looked at with every look-up; it is then read in a thread. A file that cannot be
+    read any more is told in the log, and what it said before goes on to hold.
+    """
+
+    def __init__(self, file: Path | None, environment: Mapping[str, str], apps: AppStore) -> None:
+        """Read the file.
+
+        Raises:
+            InvalidSettings: It cannot be read.
+        """
+        self._file = file
+        self._environment = environment
+        self._apps = apps
+        self._state = _state(file)
+        self._reading = asyncio.Lock()
+        self.file: ToolsFile = read_tools_file(file, environment)
+        """What it says."""
+
+    def is_current(self) -> bool:
+        """Whether the file is as it was when it was read."""
+        return self._file is None or _state(self._file) == self._state
+
+    async def refresh(self) -> None:
+        """Read the file again if it has changed."""
+        if self.is_current():
+            return
+        async with self._reading:
+            state = _state(self._file)
+            if state == self._state:
+                return
+            try:
+                self.file = await asyncio.to_thread(read_tools_file, self._file, self._environment)
+            except InvalidSettings as error:
+                log.error("%s What it said before goes on to hold.", error)
+            self._state = state
+
+    def named(self, kind: type[Provider], provider_type: str) -> list[ToolName]:
+        """The providers of one kind, in the order of the file."""
+        return [
+            ToolName(provider_type=provider_type, provider=entry.id, provider_name=entry.name, tool="")
+            for entry in self.file.providers.values()
+            if isinstance(entry, kind)
+        ]
+
+    def icon(self, name: ToolName) -> Json | None:
+        """The icon of a provider; ``None`` if it is not known."""
+        provider = self.file.providers.get(name.provider)
+        return None if provider is None else provider.icon
+
+    def provider(self, name: ToolName, kind: type[P]) -> P:
+        """The entry of a provider.
+
+        Raises:
+            ToolNotFound: There is none of that kind, or a value in it is not set.
+        """
+        found = self.file.providers.get(name.provider)
+        if not isinstance(found, kind):
+            file = self.file.source or "a file that JIKKO_TOOLS names"
+            raise ToolNotFound(
+                f"{name.provider_type} provider {name.provider} of the tool {name} not found",
+                f"add under 'tools:' in {file}: {line_to_add(name).strip()}",
+            )
+        if found.unset:
+            names = " and ".join(found.unset)
+            raise ToolNotFound(
+                f"the entry {found.id!r} of {self.file.source} needs the environment variable {names}, "
+                "which is not set",
+                "set it where Jikko is started",
+            )
+        return found
+
+    async def credentials(self, provider: Provider, app_id: str) -> Auth:
+        """What an app has to show to a provider.
+
+        Raises:
+            ToolNotFound: The provider is for other apps only.
+        """
+        if provider.apps and app_id:
+            app = await self._apps.app(app_id)
+            own = provider.apps.get(app.name) if app is not None else None
+            if own is not None:
+                return own
+        if provider.auth is None:
+            raise ToolNotFound(
+                f"the entry {provider.id!r} of {self.file.source} is only for the apps that it names under 'apps:'",
+                "give this app an entry there",
+            )
+        return provider.auth
+
+
+def _state(file: Path | None) -> _State:
+    """What tells one content of a file from another."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,257 @@
+"""Reads the tools file. Every problem of it is told at once, with its line."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from jikko.dsl.expansion import expanded, names_in
+from jikko.dsl.fields import Fields, shown
+from jikko.dsl.text.positions import Positions
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.errors import InvalidSettings, Problem
+from jikko.tools.config import (
+    NO_AUTH,
+    TYPES,
+    ApiProvider,
+    AppParameter,
+    Auth,
+    McpProvider,
+    Provider,
+    ServedApp,
+    ToolsFile,
+    WorkflowProvider,
+)
+from jikko.tools.mcp.schema import read_tools
+from jikko.tools.openapi.document import read_document
+
+_LIMITS: Final = LoadLimits(max_bytes=16 << 20)
+_COMMON: Final = ("type", "name", "icon", "apps")
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "api": (*_COMMON, "auth", "schema"),
+    "workflow": (*_COMMON, "label", "description", "app", "parameters"),
+    "mcp": (
+        *_COMMON,
+        *("url", "headers", "timeout", "sse_read_timeout", "known_tools", "command", "args", "env"),
+    ),
+}
+_AUTH_KEYS: Final = ("type", "header", "param", "value", "prefix")
+_MOST_SHOWN: Final = 100
+"""Problems that a message lists."""
+
+
+def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsFile:
+    """The tools that a file describes; none if there is no file.
+
+    Args:
+        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
+            tools of that entry cannot be called.
+
+    Raises:
+        InvalidSettings: The file cannot be read. Carries every problem found.
+    """
+    if file is None:
+        return ToolsFile()
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LIMITS.max_bytes + 1)
+    except OSError as error:
+        raise InvalidSettings(f"The tools file {file} cannot be read: {error.strerror}.") from None
+    if len(text) > _LIMITS.max_bytes:
+        raise InvalidSettings(f"The tools file {file} is larger than {_LIMITS.max_bytes} bytes.")
+    return parse_tools_file(text, environment, source=str(file))
+
+
+def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, source: str = "tools file") -> ToolsFile:
+    """The tools that a text describes. See ``read_tools_file``."""
+    problems: list[Problem] = []
+    try:
+        written = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        raw = parse(written, _LIMITS)
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"The tools file {source} is no text in UTF-8.") from None
+    except YamlProblem as problem:
+        place = f"line {problem.line}: " if problem.line else ""
+        raise InvalidSettings(f"The tools file {source}, {place}{problem.what}.") from None
+    root = Fields("", raw if isinstance(raw, dict) else {}, problems)
+    if raw is not None and not isinstance(raw, dict):
+        root.problem("", "is no mapping", "expected tools: and mcp_servers:")
+    _unknown(root, ("tools", "mcp_servers"))
+    providers = _entries(root.mapping("tools"), environment)
+    servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
+    if problems:
+        raise InvalidSettings(_told(problems, Positions(written), source))
+    return ToolsFile(providers=providers, servers=servers, source=source)
+
+
+def _told(problems: list[Problem], positions: Positions, source: str) -> str:
+    lines = []
+    for problem in problems[:_MOST_SHOWN]:
+        position = positions.at(problem.where)
+        lines.append(f"line {position.line}: {problem}" if position is not None else str(problem))
+    more = f"\n  and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    listing = "\n  ".join(lines)
+    return f"The tools file {source} has {count}:\n  {listing}{more}"
+
+
+def _listed(fields: Fields) -> list[tuple[str, Fields]]:
+    return [(str(key), fields.mapping(key)) for key in fields.raw]
+
+
+def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provider]:
+    found: dict[str, Provider] = {}
+    for id_, fields in _listed(listed):
+        unset: list[str] = []
+        named = names_in(fields.raw.get("url"))
+        fields = Fields(fields.where, expanded(dict(fields.raw), environment, unset), fields.problems)
+        kind = fields.choice("type", TYPES, "")
+        if not kind:
+            if fields.raw.get("type") is None:
+                fields.problem("type", "is missing", f"expected {', '.join(TYPES)}")
+            continue
+        _unknown(fields, _KEYS[kind])
+        common: dict[str, Any] = {
+            "id": id_,
+            "name": fields.text("name") or id_,
+            "unset": tuple(dict.fromkeys(unset)),
+            "apps": {app: _own_auth(kind, own) for app, own in _listed(fields.mapping("apps"))},
+        }
+        if fields.raw.get("icon") is not None:
+            common["icon"] = fields.mapping("icon").raw
+        match kind:
+            case "api":
+                found[id_] = _api(fields, common)
+            case "workflow":
+                found[id_] = _workflow(fields, common)
+            case _:
+                found[id_] = _mcp(fields, common, check_url=not set(named) & set(unset))
+    return found
+
+
+def _api(fields: Fields, common: dict[str, Any]) -> ApiProvider:
+    schema = fields.text("schema", required=True)
+    operations = read_document(schema, fields.at("schema"), fields.problems) if schema else {}
+    return ApiProvider(**common, auth=_auth(fields.mapping("auth"), _shared(fields, "auth")), operations=operations)
+
+
+def _shared(fields: Fields, name: str) -> bool:
+    """Whether every app may use an entry: it says how, or names no apps."""
+    return fields.raw.get(name) is not None or not fields.raw.get("apps")
+
+
+def _auth(fields: Fields, is_shared: bool = True) -> Auth | None:
+    if not is_shared:
+        return None
+    kind = fields.choice("type", ("none", "api_key_header", "api_key_query"), "none")
+    _unknown(fields, _AUTH_KEYS)
+    if kind == "none":
+        return NO_AUTH
+    value = fields.text("value")
+    if fields.raw.get("value") is None:
+        fields.problem("value", "is missing", 'the key, such as "${NAME}"')
+    if kind == "api_key_query":
+        return Auth(type="api_key_query", name=fields.text("param") or "key", value=value)
+    name = fields.text("header") or "Authorization"
+    if not name.isascii() or not value.isascii() or any(character in value for character in "\r\n\0"):
+        fields.problem("value", "holds characters that no header can have")
+    prefix = fields.choice("prefix", ("custom", "bearer", "basic"), "custom")
+    return Auth(type="api_key_header", name=name, value=value, prefix=cast(Any, prefix))
+
+
+def _own_auth(kind: str, fields: Fields) -> Auth:
+    if kind == "api":
+        _unknown(fields, ("auth",))
+        return _auth(fields.mapping("auth")) or NO_AUTH
+    if kind == "mcp":
+        _unknown(fields, ("headers",))
+        return _headers(fields.mapping("headers"))
+    _unknown(fields, ())
+    return NO_AUTH
+
+
+def _headers(fields: Fields) -> Auth:
+    pairs = []
+    for name in fields.raw:
+        value = fields.text(name)
+        if not str(name).isascii() or not value.isascii() or any(character in value for character in "\r\n\0"):
+            fields.problem(str(name), "holds characters that no header can have")
+        pairs.append((str(name), value))
+    return Auth(extra=tuple(pairs))
+
+
+def _workflow(fields: Fields, common: dict[str, Any]) -> WorkflowProvider:
+    parameters = []
+    for entry in fields.mappings("parameters"):
+        _unknown(entry, ("name", "form", "description"))
+        form = entry.choice("form", ("llm", "form"), "llm")
+        name = entry.text("name", required=True)
+        parameters.append(AppParameter(name=name, form=cast(Any, form), description=entry.text("description")))
+    return WorkflowProvider(
+        **common,
+        auth=NO_AUTH if _shared(fields, "auth") else None,
+        app=fields.text("app", required=True),
+        label=fields.text("label"),
+        description=fields.text("description"),
+        parameters=tuple(parameters),
+    )
+
+
+def _mcp(fields: Fields, common: dict[str, Any], *, check_url: bool) -> McpProvider:
+    url, command = fields.text("url"), fields.text("command")
+    if bool(url) == bool(command) and (check_url or command):
+        fields.problem("", "says neither url nor command" if not url else "says both url and command", "expected one")
+    elif url and check_url:
+        _check_url(fields, url)
+    env = fields.mapping("env")
+    known = fields.raw.get("known_tools")
+    return McpProvider(
+        **common,
+        auth=_headers(fields.mapping("headers")) if _shared(fields, "headers") else None,
+        url=url,
+        command=(command, *map(str, fields.items("args"))) if command else (),
+        env={str(name): env.text(name) for name in env.raw},
+        timeout=_seconds(fields, "timeout", 30.0),
+        sse_read_timeout=_seconds(fields, "sse_read_timeout", 300.0),
+        known_tools=None if known is None else read_tools(fields.mappings("known_tools")),
+    )
+
+
+def _check_url(fields: Fields, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        fields.problem("url", f"is {shown(url)}", "expected http://… or https://…")
+
+
+def _seconds(fields: Fields, name: str, default: float) -> float:
+    value = fields.raw.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+        fields.problem(name, f"is {shown(value)}", "expected seconds")
+        return default
+    return float(value)
+
+
+def _served(entry: tuple[str, Fields]) -> ServedApp:
+    code, fields = entry
+    _unknown(fields, ("app", "description", "parameters", "status"))
+    parameters = fields.mapping("parameters")
+    return ServedApp(
+        code=code,
+        app=fields.text("app", required=True),
+        description=fields.text("description"),
+        parameters={str(name): parameters.text(name) for name in parameters.raw},
+        active=fields.choice("status", ("active", "inactive"), "active") == "active",
+    )
+
+
+def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
+    for name in fields.raw:
+        if name not in known:
+            fields.problem(str(name), "is not known", fields.meant(name, known))

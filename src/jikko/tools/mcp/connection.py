@@ -1,0 +1,114 @@
+"""One connection to an MCP server, by the official library.
+
+Imported only when a tool of a server is used: the library takes half a second and 50 MB.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import httpx2
+from mcp.client.session import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    Implementation,
+    ListToolsResult,
+    PaginatedRequestParams,
+)
+
+from jikko.ports.http import HttpClient, Timeouts
+from jikko.ports.tools import ToolFailure
+from jikko.tools.config import Auth, McpProvider
+from jikko.tools.mcp.policy_transport import Conditions, PolicyTransport
+from jikko.tools.mcp.stdio import ProgramFailed, stdio_streams
+
+# It tells the content of messages that it cannot read.
+logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
+logging.getLogger("client").setLevel(logging.CRITICAL + 1)
+
+_MOST_PAGES: Final = 50
+MAX_TOOLS: Final = 2000
+"""Tools that a server may say that it has."""
+LIST_BYTES: Final = 2 << 20
+"""Bytes of one page of the list of tools."""
+
+
+@asynccontextmanager
+async def connected(
+    provider: McpProvider, auth: Auth, http: HttpClient, *, app_id: str, max_bytes: int, seconds: float
+) -> AsyncIterator[ClientSession]:
+    """A session with a server, begun and in the end ended.
+
+    Raises:
+        ToolFailure: There is no usable answer: so does everything in the block.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            if provider.command:
+                streams = await stack.enter_async_context(stdio_streams(provider.command, provider.env))
+            else:
+                timeouts = Timeouts(
+                    connect=provider.timeout, write=provider.timeout, read=provider.sse_read_timeout, total=seconds
+                )
+                secret = frozenset(name.lower() for name, _ in auth.extra)
+                conditions = Conditions(timeouts=timeouts, max_bytes=max_bytes, app_id=app_id, secret_headers=secret)
+                client = httpx2.AsyncClient(
+                    transport=PolicyTransport(http, conditions), headers=list(auth.extra), timeout=None, trust_env=False
+                )
+                await stack.enter_async_context(client)
+                streams = await stack.enter_async_context(streamable_http_client(provider.url, http_client=client))
+            session = await stack.enter_async_context(
+                ClientSession(
+                    *streams,
+                    read_timeout_seconds=provider.sse_read_timeout + provider.timeout,
+                    client_info=Implementation(name="jikko", version="1"),
+                )
+            )
+            await session.initialize()
+            yield session
+    except* ToolFailure as group:
+        raise _first(group) from None
+    except* (MCPError, ProgramFailed, RuntimeError, ValueError, httpx2.HTTPError) as group:
+        raise ToolFailure(f"Failed to connect to MCP server: {_first(group)}") from None
+
+
+async def call(session: ClientSession, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    """Call a tool. Its structured content is taken as it comes, whatever the tool declares."""
+    return await session.send_request(
+        CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments)), CallToolResult
+    )
+
+
+async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
+    """What a server says of its tools: ``{name, description, inputSchema, outputSchema}`` each.
+
+    Raises:
+        ToolFailure: They are too many.
+    """
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        params = None if cursor is None else PaginatedRequestParams(cursor=cursor)
+        page: ListToolsResult = await session.list_tools(params=params)
+        found += (tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in page.tools)
+        if len(found) > MAX_TOOLS:
+            break
+        cursor = page.next_cursor
+        if not cursor:
+            return found
+    raise ToolFailure(
+        f"the server says that it has more than {MAX_TOOLS} tools; name those that are needed under known_tools:"
+    )
+
+
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    """The first of the errors that happened side by side."""
+    error: Any = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,177 @@
+"""Tools of MCP servers."""
+
+import asyncio
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from jikko.dsl.fields import Fields
+from jikko.errors import Problem
+from jikko.events import Usage
+from jikko.extras import how_to_install
+from jikko.masking import masked
+from jikko.ports.http import HttpClient
+from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
+from jikko.tools.config import Auth, McpProvider, McpTool
+from jikko.tools.directory import ToolsDirectory
+from jikko.tools.mcp.content import messages_of, usage_of
+from jikko.tools.mcp.schema import read_tools
+from jikko.values import Json
+
+_ASK_AGAIN: Final = 60.0
+"""Seconds after which a server is asked again for its tools, if one is missing."""
+
+
+class McpTools:
+    """``Tools`` of provider type ``mcp``. Each call is a connection of its own."""
+
+    def __init__(
+        self,
+        directory: ToolsDirectory,
+        http: HttpClient,
+        *,
+        max_bytes: int,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args:
+        max_bytes: The largest answer, decompressed.
+        seconds: What one call may take.
+        clock: Seconds since any moment.
+        """
+        self._directory = directory
+        self._http = http
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._clock = clock
+        self._asked: dict[str, tuple[McpProvider, Auth, float, Mapping[str, McpTool]]] = {}
+        """What servers said of their tools, by provider and how it was asked."""
+        self._asking: dict[str, asyncio.Lock] = {}
+        self._library: Any = None
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``."""
+        return self._directory.icon(name)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        if not self._directory.is_current():
+            return None
+        provider = self._directory.provider(name, McpProvider)
+        _require_library()
+        if provider.apps or provider.known_tools is None:
+            return None
+        return _tool(name, provider.known_tools)
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        await self._directory.refresh()
+        provider = self._directory.provider(name, McpProvider)
+        _require_library()
+        auth = await self._directory.credentials(provider, app_id)
+        try:
+            return _tool(name, await self.tools_of(provider, auth, wanted=name.tool, app_id=app_id))
+        except ToolFailure as failure:
+            raise ToolNotFound(f"{provider.name} does not say what tools it has: {failure}") from None
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        name = call.tool.name
+        provider = self._directory.provider(name, McpProvider)
+        auth = await self._directory.credentials(provider, call.app_id)
+        library = await self._connection()
+        arguments = {name: value for name, value in call.parameters.items() if not _is_blank(value)}
+        try:
+            async with library.connected(
+                provider, auth, self._http, app_id=call.app_id, max_bytes=self._max_bytes, seconds=self._seconds
+            ) as session:
+                result = await library.call(session, name.tool, arguments)
+        except ToolFailure as failure:
+            raise ToolFailure(masked(str(failure), auth.secrets)) from None
+        said = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        has_schema = await self._has_output_schema(provider, auth, name, call.app_id)
+        for message in messages_of(said, has_output_schema=has_schema):
+            tell(message)
+        return usage_of(said)
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return self._directory.named(McpProvider, "mcp")
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        await self._directory.refresh()
+        found = self._directory.provider(provider, McpProvider)
+        _require_library()
+        try:
+            tools = await self.tools_of(found, await self._directory.credentials(found, ""))
+        except ToolFailure as failure:
+            raise ToolNotFound(f"{found.name} does not say what tools it has: {failure}") from None
+        return [_tool(replace(provider, tool=name), tools) for name in tools]
+
+    async def tools_of(
+        self, provider: McpProvider, auth: Auth, *, wanted: str = "", app_id: str = ""
+    ) -> Mapping[str, McpTool]:
+        """The tools of a server: those of the file, else what it says; it is asked once, and when one is missing.
+
+        Args:
+            wanted: The one that is looked for.
+
+        Raises:
+            ToolFailure: It does not say.
+        """
+        if provider.known_tools is not None:
+            return provider.known_tools
+        key = f"{provider.id} {hash(auth)}"
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            known = self._asked.get(key)
+            if known is not None and known[:2] == (provider, auth):
+                is_old = self._clock() - known[2] > _ASK_AGAIN
+                if wanted in known[3] or not is_old:
+                    return known[3]
+            library = await self._connection()
+            try:
+                async with library.connected(
+                    provider, auth, self._http, app_id=app_id, max_bytes=library.LIST_BYTES, seconds=self._seconds
+                ) as session:
+                    listed = await library.tools_of(session)
+            except ToolFailure as failure:
+                raise ToolFailure(masked(str(failure), auth.secrets)) from None
+            problems: list[Problem] = []
+            tools = read_tools(Fields("tools", tool, problems) for tool in listed)
+            self._asked[key] = provider, auth, self._clock(), tools
+            return tools
+
+    async def _has_output_schema(self, provider: McpProvider, auth: Auth, name: ToolName, app_id: str) -> bool:
+        tools = await self.tools_of(provider, auth, wanted=name.tool, app_id=app_id)
+        tool = tools.get(name.tool)
+        return tool is not None and tool.has_output_schema
+
+    async def _connection(self) -> Any:
+        """The module that uses the library. In a thread: it takes half a second to load, in which other runs go on."""
+        if self._library is None:
+            self._library = await asyncio.to_thread(importlib.import_module, "jikko.tools.mcp.connection")
+        return self._library
+
+
+def _require_library() -> None:
+    if importlib.util.find_spec("mcp") is None:
+        raise ToolNotFound("tools of MCP servers need another library", how_to_install("mcp"))
+
+
+def _tool(name: ToolName, tools: Mapping[str, McpTool]) -> Tool:
+    found = tools.get(name.tool)
+    if found is None:
+        has = ", ".join(list(tools)[:20]) + (", …" if len(tools) > 20 else "")
+        raise ToolNotFound(f"Tool with name {name.tool} not found", f"{name.provider_name or name.provider} has {has}")
+    return Tool(name=name, parameters=found.parameters, description=found.description)
+
+
+def _is_blank(value: Json) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

@@ -1,0 +1,69 @@
+"""Tools of MCP servers, as their servers describe them.
+
+Source: Dify 1.15, spec/tools.md §5.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from jikko.dsl.fields import Fields
+from jikko.ports.tools import ToolParameter
+from jikko.tools.config import McpTool
+from jikko.values import Json
+
+_TYPES: Final = {"integer": "number", "float": "number", "number": "number", "boolean": "boolean"}
+_KEPT: Final = ("array", "object")
+_MAX_DESCRIPTION: Final = 1000
+
+
+def read_tools(listed: Iterable[Fields]) -> dict[str, McpTool]:
+    """The tools of a list, by name: each ``{name, description, inputSchema, outputSchema}``."""
+    found: dict[str, McpTool] = {}
+    for fields in listed:
+        name = fields.text("name", required=True)
+        if name:
+            found.setdefault(
+                name,
+                McpTool(
+                    name=name,
+                    description=fields.text("description")[:_MAX_DESCRIPTION],
+                    parameters=_parameters(fields.mapping("inputSchema")),
+                    has_output_schema=bool(fields.get("outputSchema")),
+                ),
+            )
+    return found
+
+
+def _parameters(schema: Fields) -> tuple[ToolParameter, ...]:
+    properties = schema.mapping("properties").raw
+    required = set(map(str, schema.items("required")))
+    return tuple(
+        ToolParameter(
+            name=str(name),
+            type=_type(described if isinstance(described, Mapping) else {}),
+            required=str(name) in required,
+            description=_description(described),
+        )
+        for name, described in properties.items()
+    )
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    found = _plain_type(schema.get("type"))
+    for combination in ("anyOf", "oneOf", "allOf"):
+        members = schema.get(combination)
+        for member in members if not found and isinstance(members, list) else ():
+            found = found or _plain_type(member.get("type") if isinstance(member, Mapping) else None)
+    return found if found in _KEPT else _TYPES.get(found, "string")
+
+
+def _plain_type(written: Json) -> str:
+    """A type as it is written, of several the first that is not ``null``; ``""`` if there is none."""
+    if isinstance(written, list):
+        written = next((name for name in written if name != "null"), "")
+    return written if isinstance(written, str) and written != "null" else ""
+
+
+def _description(schema: Json) -> str:
+    text = schema.get("description") if isinstance(schema, Mapping) else None
+    return text[:_MAX_DESCRIPTION] if isinstance(text, str) else ""

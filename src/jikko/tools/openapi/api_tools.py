@@ -1,0 +1,163 @@
+"""Tools of OpenAPI documents."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jikko.events import Usage
+from jikko.masking import masked
+from jikko.ports.file_store import FileStore
+from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Pairs, Timeouts
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
+from jikko.tools.config import ApiProvider, Auth
+from jikko.tools.directory import ToolsDirectory
+from jikko.tools.openapi.answer import messages_of
+from jikko.tools.openapi.document import Operation
+from jikko.tools.openapi.request import FileContent, prepare
+from jikko.values import Json
+
+_CONNECT = 10.0
+_SILENCE = 60.0
+_MAX_REMOTE = 100 << 20
+"""Bytes of a file that is fetched from elsewhere, to be sent along."""
+
+
+class ApiTools:
+    """``Tools`` of provider type ``api``."""
+
+    def __init__(
+        self, directory: ToolsDirectory, http: HttpClient, files: FileStore, *, max_bytes: int, seconds: float
+    ) -> None:
+        """Args:
+        max_bytes: The largest answer, decompressed.
+        seconds: What one call may take.
+        """
+        self._directory = directory
+        self._http = http
+        self._files = files
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``."""
+        return self._directory.icon(name)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        if not self._directory.is_current():
+            return None
+        provider = self._directory.provider(name, ApiProvider)
+        # Whether the app may use it takes a look at who it is.
+        return None if provider.apps else self._tool(provider, name)
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        await self._directory.refresh()
+        provider = self._directory.provider(name, ApiProvider)
+        await self._directory.credentials(provider, app_id)
+        return self._tool(provider, name)
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        name = call.tool.name
+        provider = self._directory.provider(name, ApiProvider)
+        auth = await self._directory.credentials(provider, call.app_id)
+        operation = self._operation(provider, name)
+        if operation.method in ("options", "trace"):
+            raise ToolFailure(f"Invalid http method {operation.method}", reported=False)
+        prepared = prepare(operation, call.parameters, await self._contents(call))
+        request = OutgoingRequest(
+            method=operation.method,
+            url=prepared.url,
+            params=(*auth.params(), *prepared.params),
+            headers=_with_auth(prepared.headers, auth),
+            body=prepared.body,
+            timeouts=Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=self._seconds),
+            max_bytes=self._max_bytes,
+            secret_headers=frozenset({auth.name.lower()}) if auth.type == "api_key_header" else frozenset(),
+            app_id=call.app_id,
+        )
+        try:
+            answer = await self._http.send(request)
+            for message in messages_of(answer, prepared.url):
+                tell(message)
+        except HttpFailure as failure:
+            raise ToolFailure(masked(str(failure), auth.secrets), reported=False) from None
+        except ToolFailure as failure:
+            raise ToolFailure(masked(str(failure), auth.secrets), reported=failure.reported) from None
+        return None
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return self._directory.named(ApiProvider, "api")
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        await self._directory.refresh()
+        found = self._directory.provider(provider, ApiProvider)
+        return [self._tool(found, replace(provider, tool=name)) for name in found.operations]
+
+    def _tool(self, provider: ApiProvider, name: ToolName) -> Tool:
+        operation = self._operation(provider, name)
+        return Tool(name=name, parameters=operation.parameters, description=operation.description)
+
+    @staticmethod
+    def _operation(provider: ApiProvider, name: ToolName) -> Operation:
+        operation = provider.operations.get(name.tool)
+        if operation is None:
+            raise ToolNotFound(f"tool {name.tool} not found", f"{provider.name} has {_listed(provider.operations)}")
+        return operation
+
+    async def _contents(self, call: ToolCall) -> dict[str, list[FileContent]]:
+        found: dict[str, list[FileContent]] = {}
+        for parameter in call.tool.parameters:
+            if parameter.type not in ("file", "files") or parameter.name not in call.parameters:
+                continue
+            value = call.parameters[parameter.name]
+            listed = value if isinstance(value, list) else [value]
+            found[parameter.name] = [await self._content(file, parameter.name, call) for file in listed]
+        return found
+
+    async def _content(self, file: Json, parameter: str, call: ToolCall) -> FileContent:
+        if not isinstance(file, Mapping):
+            raise ToolFailure(f"the parameter {parameter} takes a file, and was given none", reported=False)
+        name, file_id, url = str(file.get("filename") or "file"), file.get("related_id"), file.get("remote_url")
+        if isinstance(file_id, str) and file_id:
+            try:
+                content = await self._files.read(file_id, app_id=call.app_id, end_user_id=call.end_user_id)
+            except FileMissing as failure:
+                raise ToolFailure(f"{name}: {failure}", reported=False) from None
+        elif isinstance(url, str) and url:
+            content = await self._fetched(url, name, call)
+        else:
+            raise ToolFailure(f"{name} names no file", reported=False)
+        return FileContent(name, content, str(file.get("mime_type") or "application/octet-stream"))
+
+    async def _fetched(self, url: str, name: str, call: ToolCall) -> bytes:
+        request = OutgoingRequest(method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id)
+        try:
+            answer = await self._http.send(request)
+        except HttpFailure as failure:
+            raise ToolFailure(f"{name}: {failure}", reported=False) from None
+        if not 200 <= answer.status < 300:
+            raise ToolFailure(f"{name}: the server answered with status {answer.status}", reported=False)
+        return answer.body
+
+
+def _with_auth(headers: Pairs, auth: Auth) -> Pairs:
+    """The headers with that of the key, which no parameter can replace."""
+    own = auth.headers()
+    names = {name.lower() for name, _ in own}
+    kept = tuple((name, value) for name, value in headers if name.lower() not in names)
+    for name, value in kept:
+        if not value.isascii():
+            raise ToolFailure(f"the header {name} holds characters that cannot be sent", reported=False)
+    return (*own, *kept)
+
+
+def _listed(operations: Mapping[str, Operation]) -> str:
+    names = list(operations)
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")

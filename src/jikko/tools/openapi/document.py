@@ -1,0 +1,217 @@
+"""An OpenAPI document as tools: one for each operation.
+
+References are followed one level, and only within the document: nothing is fetched. So a document that refers to
+itself, or to somewhere else, does no harm.
+
+Source: Dify 1.15, spec/tools.md §2.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.dsl.fields import Fields, shown
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.errors import Problem
+from jikko.ports.tools import ToolParameter
+from jikko.values import Json
+
+METHODS: Final = ("get", "post", "put", "delete", "patch", "head", "options", "trace")
+PLACES: Final = ("path", "query", "header", "cookie")
+_LIMITS: Final = LoadLimits(max_bytes=4 << 20, max_values=500_000)
+_MAX_OPERATIONS: Final = 2000
+_MAX_DESCRIPTION: Final = 1000
+_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_NUMBERS: Final = ("integer", "number")
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedParameter:
+    """A parameter of an operation that is no part of its body."""
+
+    name: str
+    place: str
+    """``path``, ``query``, ``header`` or ``cookie``."""
+    required: bool
+    default: Json
+    """``None`` if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a request: an object, in the first media type that the document lists."""
+
+    media_type: str
+    properties: Mapping[str, Mapping[str, Any]]
+    """The schemas of its properties, in their order."""
+    required: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the document."""
+
+    name: str
+    method: str
+    """In lower case."""
+    url: str
+    """With ``{name}`` where a parameter goes."""
+    description: str
+    placed: tuple[PlacedParameter, ...]
+    body: Body | None
+    parameters: tuple[ToolParameter, ...]
+    """As nodes fill them in."""
+
+
+def read_document(text: str, where: str, problems: list[Problem]) -> dict[str, Operation]:
+    """The operations of a document by name; of several with one name the first.
+
+    Args:
+        text: YAML or JSON.
+        where: The path of the text in the file that it stands in.
+        problems: Takes what is wrong with it.
+    """
+    try:
+        raw = parse(text, _LIMITS)
+    except YamlProblem as problem:
+        line = f" (line {problem.line} of the document)" if problem.line else ""
+        problems.append(Problem(where, f"{problem.what}{line}", problem.hint))
+        return {}
+    fields = Fields(where, raw if isinstance(raw, dict) else {}, problems)
+    if "paths" not in fields.raw:
+        hint = "expected an OpenAPI document with servers and paths"
+        if "api" in fields.raw:
+            hint = "this is the manifest of a plugin; put the OpenAPI document that it points to here"
+        fields.problem("", "is no OpenAPI document", hint)
+        return {}
+    found: dict[str, Operation] = {}
+    for operation in _Reader(fields).operations():
+        found.setdefault(operation.name, operation)
+        if len(found) > _MAX_OPERATIONS:
+            fields.problem("paths", f"have more than {_MAX_OPERATIONS} operations")
+            break
+    if not found and not problems:
+        fields.problem("paths", "have no operations")
+    return found
+
+
+class _Reader:
+    def __init__(self, fields: Fields) -> None:
+        self._root = fields
+        self._server = self._address()
+
+    def operations(self) -> Iterator[Operation]:
+        paths = self._root.mapping("paths")
+        for path in paths.raw:
+            item = paths.mapping(path)
+            for method in METHODS:
+                if isinstance(item.raw.get(method), Mapping):
+                    yield self._operation(str(path), method, item.mapping(method))
+
+    def _address(self) -> str:
+        server = next(self._root.mappings("servers"), None)
+        url = server.text("url") if server is not None else ""
+        if server is None or not url:
+            hint = "expected servers: [{url: https://…}]"
+            if "swagger" in self._root.raw:
+                hint = "Swagger 2 says host and basePath: add servers: [{url: https://host/basePath}]"
+            self._root.problem("servers", "name no address", hint)
+            return ""
+        variables = server.mapping("variables")
+        for name in variables.raw:
+            url = url.replace(f"{{{name}}}", variables.mapping(name).text("default"))
+        if not url.startswith(("http://", "https://")):
+            server.problem("url", f"is {shown(url)}", "expected http://… or https://…")
+        return url
+
+    def _operation(self, path: str, method: str, data: Fields) -> Operation:
+        placed: list[PlacedParameter] = []
+        parameters: list[ToolParameter] = []
+        for entry in data.mappings("parameters"):
+            parameter = self._resolved(entry)
+            schema = self._schema(parameter)
+            name, place = parameter.text("name", required=True), parameter.choice("in", PLACES, "query")
+            required, default = parameter.boolean("required"), schema.get("default")
+            placed.append(PlacedParameter(name, place, required, default))
+            description = parameter.text("description")
+            parameters.append(_parameter(name, schema, required=required, default=default, description=description))
+        body = self._body(data.mapping("requestBody"))
+        if body is not None:
+            parameters += (
+                _parameter(
+                    name,
+                    schema,
+                    required=name in body.required,
+                    default=schema.get("default"),
+                    description=str(schema.get("description") or ""),
+                )
+                for name, schema in body.properties.items()
+            )
+        return Operation(
+            name=data.text("operationId") or f"{_NOT_IN_NAMES.sub('', path)}_{method}",
+            method=method,
+            url=self._server + path,
+            description=(data.text("summary") or data.text("description"))[:_MAX_DESCRIPTION],
+            placed=tuple(placed),
+            body=body,
+            parameters=tuple(parameters),
+        )
+
+    def _body(self, data: Fields) -> Body | None:
+        content = data.mapping("content")
+        media_type = next(iter(content.raw), None)
+        if media_type is None:
+            return None
+        schema = self._resolved(content.mapping(media_type).mapping("schema"))
+        properties = schema.mapping("properties")
+        return Body(
+            media_type=str(media_type),
+            properties={str(name): properties.mapping(name).raw for name in properties.raw},
+            required=frozenset(map(str, schema.items("required"))),
+        )
+
+    def _schema(self, parameter: Fields) -> Mapping[str, Any]:
+        """The schema of a parameter: its own, or what stands in its place in older documents."""
+        return parameter.mapping("schema").raw or parameter.raw
+
+    def _resolved(self, fields: Fields) -> Fields:
+        """What a reference refers to; the mapping itself if it is none."""
+        reference = fields.raw.get("$ref")
+        if not isinstance(reference, str):
+            return fields
+        if not reference.startswith("#/"):
+            hint = "documents elsewhere are not fetched: write it out here"
+            fields.problem("$ref", f"is {shown(reference)}, which is not in this document", hint)
+            return Fields(fields.where, {}, fields.problems)
+        value: Json = self._root.raw
+        for part in reference[2:].split("/"):
+            key = part.replace("~1", "/").replace("~0", "~")
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping):
+            fields.problem("$ref", f"is {shown(reference)}, which leads to nothing")
+            value = {}
+        return Fields(fields.where, value, fields.problems)
+
+
+def _parameter(
+    name: str, schema: Mapping[str, Any], *, required: bool, default: Json, description: str
+) -> ToolParameter:
+    return ToolParameter(
+        name=name,
+        type=_type(schema),
+        required=required,
+        default=default,
+        description=description[:_MAX_DESCRIPTION],
+    )
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """How values are converted. An object, or what is not plainly told, is a text: a quirk of Dify."""
+    kind, items = schema.get("type"), schema.get("items")
+    if schema.get("format") == "binary":
+        return "file"
+    if kind == "array":
+        is_files = isinstance(items, Mapping) and items.get("format") == "binary"
+        return "files" if is_files else "array"
+    return "number" if kind in _NUMBERS else "boolean" if kind == "boolean" else "string"

@@ -1,0 +1,143 @@
+"""Makes the request of an operation. No I/O: the contents of files are there already.
+
+Source: Dify 1.15, spec/tools.md §2.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from jikko.lang.render import to_text
+from jikko.ports.http import FormFile, Multipart, Pairs
+from jikko.ports.tools import ToolFailure
+from jikko.tools.openapi.document import Body, Operation
+from jikko.tools.openapi.property import converted_property
+from jikko.values import Json
+
+_MULTIPART: Final = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """A file that goes along."""
+
+    filename: str
+    content: bytes
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request, without what proves who asks."""
+
+    url: str
+    params: Pairs
+    headers: Pairs
+    body: bytes | Multipart | None
+
+
+def prepare(operation: Operation, values: Mapping[str, Json], files: Mapping[str, list[FileContent]]) -> Prepared:
+    """Make a request.
+
+    Args:
+        values: Of its parameters, converted to their types.
+        files: The contents of those parameters that are files.
+
+    Raises:
+        ToolFailure: A value is missing, or cannot be sent.
+    """
+    given = _with_defaults(operation, values)
+    url = operation.url
+    params: list[tuple[str, str]] = []
+    headers: list[tuple[str, str]] = []
+    cookies: list[str] = []
+    for parameter in operation.placed:
+        value = given.get(parameter.name, "" if parameter.default is None else parameter.default)
+        match parameter.place:
+            case "path":
+                # Not encoded: a quirk of Dify.
+                url = url.replace(f"{{{parameter.name}}}", _text(value))
+            case "query":
+                params += _query(parameter.name, value)
+            case "header":
+                headers.append((parameter.name, _text(value)))
+            case _:
+                cookies.append(f"{parameter.name}={_text(value)}")
+    if cookies:
+        headers.append(("Cookie", "; ".join(cookies)))
+    if operation.body is None:
+        return Prepared(url, tuple(params), tuple(headers), None)
+    content_type, body = _encoded(operation.body, given, files)
+    return Prepared(url, tuple(params), (*headers, ("Content-Type", content_type)), body)
+
+
+def _with_defaults(operation: Operation, values: Mapping[str, Json]) -> dict[str, Json]:
+    given = dict(values)
+    for parameter in operation.parameters:
+        if parameter.required and parameter.name not in given:
+            if parameter.default is None:
+                raise ToolFailure(f"Missing required parameter {parameter.name}", reported=False)
+            given[parameter.name] = parameter.default
+    return given
+
+
+def _query(name: str, value: Json) -> list[tuple[str, str]]:
+    if isinstance(value, list):
+        return [(name, _plain(item)) for item in value]
+    return [] if value == "" else [(name, _plain(value))]
+
+
+def _plain(value: Json) -> str:
+    """A value in a query: as JavaScript would have it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _encoded(
+    body: Body, given: Mapping[str, Json], files: Mapping[str, list[FileContent]]
+) -> tuple[str, bytes | Multipart]:
+    """The content type and the body."""
+    values: dict[str, Json] = {}
+    for name, schema in body.properties.items():
+        if name in files:
+            continue
+        if name in given:
+            values[name] = converted_property(name, given[name], schema)
+        elif schema.get("default") is not None:
+            values[name] = schema["default"]
+    kind = body.media_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return body.media_type, _json(values)
+    sent = [(name, content) for name in body.properties for content in files.get(name, ())]
+    if kind == _MULTIPART and sent:
+        return _multipart(values, sent)
+    # Also of types that are no forms, and of multipart without a file: a quirk of Dify.
+    return body.media_type, urlencode({name: _form(value) for name, value in values.items()}).encode()
+
+
+def _json(values: Mapping[str, Json]) -> bytes:
+    # Escaped, as Python does it: so no text fails to be encoded.
+    return json.dumps(values).encode()
+
+
+def _form(value: Json) -> str:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else str(value)
+
+
+def _multipart(values: Mapping[str, Any], files: list[tuple[str, FileContent]]) -> tuple[str, Multipart]:
+    boundary = secrets.token_hex(16)
+    fields = [
+        (name, _plain(item) if not isinstance(item, dict) else to_text(item))
+        for name, value in values.items()
+        for item in (value if isinstance(value, list) else [value])
+    ]
+    sent = tuple(FormFile(name, file.filename, file.content, file.mime_type) for name, file in files)
+    return f"{_MULTIPART}; boundary={quote(boundary)}", Multipart(boundary, tuple(fields), sent)

@@ -1,0 +1,104 @@
+"""All tools of an installation: the implementation of ``ports.tools.Tools`` that nodes have."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, Protocol, runtime_checkable
+
+from jikko.events import Usage
+from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
+from jikko.values import Json
+
+_NEVER: Final = frozenset({"app", "dataset-retrieval"})
+"""Kinds that Dify's node knows and cannot call either. Source: Dify 1.15, spec/tools.md §1."""
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """Tools that can be listed."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``ToolService.providers``."""
+        ...
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``ToolService.offered``."""
+        ...
+
+
+class ToolService:
+    """Hands each call on to the tools of its kind."""
+
+    def __init__(
+        self, kinds: Mapping[str, Tools], *, builtin: Tools, builtin_names: frozenset[str], seconds: float = 600.0
+    ) -> None:
+        """Args:
+        kinds: By ``provider_type``; without ``builtin``.
+        builtin: The tools that Jikko has itself.
+        builtin_names: Their providers. Every other built-in provider is one of a plugin.
+        seconds: What one call may take; that of a workflow has no such limit, as its run has one.
+        """
+        self._kinds = kinds
+        self._builtin = builtin
+        self._builtin_names = builtin_names
+        self._seconds = seconds
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``."""
+        kind = self._kind(name)
+        return None if kind is None else kind.icon(name)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        return self._require(name).known(name, app_id=app_id)
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        return await self._require(name).find(name, app_id=app_id)
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        kind = self._require(call.tool.name)
+        limit = None if call.tool.name.provider_type == "workflow" else self._seconds
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                return await kind.call(call, tell)
+        except ToolNotFound as failure:  # it is gone since it was found
+            raise ToolFailure(str(failure), reported=False) from None
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise ToolFailure(
+                f"it was not done within {self._seconds:g} s (the limit is set by JIKKO_TOOL_SECONDS)"
+            ) from None
+
+    def providers(self) -> list[ToolName]:
+        """The providers that are known by name: a name of each without that of a tool."""
+        found = [ToolName(provider_type="builtin", provider=name, tool="") for name in sorted(self._builtin_names)]
+        for kind in self._kinds.values():
+            found += kind.providers() if isinstance(kind, Offering) else []
+        return found
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """All tools of a provider; its server is asked, if only it can tell.
+
+        Raises:
+            ToolNotFound: It is not set up, or does not answer.
+        """
+        kind = self._require(provider)
+        return await kind.offered(provider) if isinstance(kind, Offering) else []
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+        await asyncio.gather(self._builtin.close(), *(kind.close() for kind in self._kinds.values()))
+
+    def _kind(self, name: ToolName) -> Tools | None:
+        if name.provider_type == "builtin":
+            return self._builtin if name.provider in self._builtin_names else self._kinds.get("plugin")
+        return self._kinds.get(name.provider_type)
+
+    def _require(self, name: ToolName) -> Tools:
+        kind = self._kind(name)
+        if kind is None:
+            why = "Dify cannot call such tools either" if name.provider_type in _NEVER else "there are no such tools"
+            raise ToolNotFound(f"{name.provider_type} provider {name.provider} not found: {why}")
+        return kind

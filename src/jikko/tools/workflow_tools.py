@@ -1,0 +1,204 @@
+"""Apps of this server as tools.
+
+Source: Dify 1.15, spec/tools.md §4.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from jikko.events import Usage
+from jikko.ports.inner_workflows import MAX_DEPTH, InnerApp, InnerCall, InnerInput, InnerRefused, InnerWorkflows
+from jikko.ports.tools import (
+    FileMessage,
+    JsonMessage,
+    Tell,
+    TextMessage,
+    Tool,
+    ToolCall,
+    ToolFailure,
+    ToolMessage,
+    ToolName,
+    ToolNotFound,
+    ToolParameter,
+    VariableMessage,
+)
+from jikko.tools.config import AppParameter, WorkflowProvider
+from jikko.tools.directory import ToolsDirectory
+from jikko.values import Json, is_file
+
+_TYPES: Final = {
+    "text-input": "string",
+    "paragraph": "string",
+    "select": "select",
+    "number": "number",
+    "checkbox": "boolean",
+    "file": "file",
+    "file-list": "files",
+    "json_object": "object",
+}
+_FILES: Final = "system-files"
+"""The type of a parameter that is no start variable: the files of the request."""
+_OWN: Final = frozenset({"text", "json", "files"})
+"""Outputs of tool nodes, which those of the app do not replace."""
+_ID_NAMES: Final = {"local_file": "upload_file_id", "remote_url": "upload_file_id", "tool_file": "tool_file_id"}
+"""Under which name a file that was an output of the app has its id besides. A quirk of Dify."""
+
+
+class WorkflowTools:
+    """``Tools`` of provider type ``workflow``."""
+
+    def __init__(self, directory: ToolsDirectory, workflows: InnerWorkflows) -> None:
+        self._directory = directory
+        self._workflows = workflows
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``."""
+        return self._directory.icon(name)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        """See ``Tools.known``."""
+        if self._directory.is_current():
+            self._directory.provider(name, WorkflowProvider)
+        # What it takes is known to the app.
+        return None
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        """See ``Tools.find``."""
+        await self._directory.refresh()
+        provider = self._directory.provider(name, WorkflowProvider)
+        await self._directory.credentials(provider, app_id)
+        app = await self._app(provider)
+        described = {one.name: one for one in provider.parameters}
+        inputs = {one.name: one for one in app.inputs}
+        names = described or dict.fromkeys(inputs, AppParameter(name=""))
+        parameters = tuple(_parameter(name, how, inputs.get(name)) for name, how in names.items())
+        return Tool(name=name, parameters=parameters, description=provider.description)
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        """See ``Tools.call``."""
+        provider = self._directory.provider(call.tool.name, WorkflowProvider)
+        if call.depth >= MAX_DEPTH:
+            raise ToolFailure(f"workflows may call each other {MAX_DEPTH} levels deep, and not deeper")
+        app = await self._app(provider)
+        given = {parameter.name: call.parameters.get(parameter.name) for parameter in call.tool.parameters}
+        system = [one.name for one in call.tool.parameters if one.type == _FILES]
+        files = [file for name in system for file in _listed(given.pop(name)) if file is not None]
+        for one in call.tool.parameters:
+            if one.type == "files" and isinstance(listed := given.get(one.name), list):
+                given[one.name] = [file for file in listed if file is not None]
+        inner = InnerCall(
+            app=app,
+            inputs=given,
+            files=files,
+            user=call.user,
+            end_user_id=call.end_user_id,
+            key=call.key,
+            depth=call.depth + 1,
+        )
+        try:
+            outcome = await self._workflows.run(inner)
+        except InnerRefused as refusal:
+            raise ToolFailure(str(refusal), reported=False) from None
+        usage = _usage(outcome.outputs, outcome.total_tokens)
+        if outcome.error is not None:
+            raise ToolFailure(outcome.error, usage=usage)
+        for message in _messages(outcome.outputs):
+            tell(message)
+        return usage
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+
+    def providers(self) -> list[ToolName]:
+        """See ``Offering.providers``."""
+        return self._directory.named(WorkflowProvider, "workflow")
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``Offering.offered``."""
+        await self._directory.refresh()
+        found = self._directory.provider(provider, WorkflowProvider)
+        return [await self.find(replace(provider, tool=found.name))]
+
+    async def _app(self, provider: WorkflowProvider) -> InnerApp:
+        try:
+            app = await self._workflows.find(provider.app)
+        except InnerRefused as refusal:
+            raise ToolNotFound(f"the app {provider.app!r} cannot be used: {refusal}") from None
+        if app is None:
+            what = f"the tool {provider.name} is the app {provider.app!r}, and there is no workflow app of that name"
+            raise ToolNotFound(what, "import it: jikko apps import FILE")
+        if app.waits_for_humans:
+            what = f"the app {provider.app!r} has human-input nodes, whose forms nobody could answer"
+            raise ToolNotFound(what, "a workflow that is a tool cannot ask")
+        return app
+
+
+def _listed(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _parameter(name: str, how: AppParameter, variable: InnerInput | None) -> ToolParameter:
+    if variable is None:
+        return ToolParameter(name=name, type=_FILES, form=how.form, description=how.description)
+    return ToolParameter(
+        name=name,
+        type=_TYPES.get(variable.type, "string"),
+        form=how.form,
+        required=variable.required,
+        options=variable.options,
+        description=how.description,
+    )
+
+
+def _messages(outputs: Mapping[str, Json]) -> Iterator[ToolMessage]:
+    told = {name: _with_ids(value) for name, value in outputs.items()}
+    for file in _files_in(outputs):
+        yield FileMessage(file)
+    yield TextMessage(json.dumps(told, ensure_ascii=False))
+    yield JsonMessage(told)
+    for name, value in told.items():
+        if name not in _OWN:
+            yield VariableMessage(name, value)
+
+
+def _with_ids(value: Json) -> Json:
+    if is_file(value):
+        name, file_id = _ID_NAMES.get(value.get("transfer_method")), value.get("related_id")
+        return {**value, name: file_id} if name and file_id else value
+    return [_with_ids(item) for item in value] if isinstance(value, list) else value
+
+
+def _files_in(outputs: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    found: list[Mapping[str, Json]] = []
+    for value in outputs.values():
+        found += [item for item in (value if isinstance(value, list) else [value]) if is_file(item)]
+    return found
+
+
+def _usage(outputs: Mapping[str, Json], total_tokens: int) -> Usage | None:
+    """What the inner run used; a quirk of Dify: an object ``usage`` among its outputs says it instead."""
+    told = _told_usage(outputs)
+    if told is not None:
+        return Usage(
+            total_tokens=_count(told, "total_tokens"),
+            prompt_tokens=_count(told, "prompt_tokens"),
+            completion_tokens=_count(told, "completion_tokens"),
+            total_price=str(told.get("total_price") or "0"),
+            currency=str(told.get("currency") or "USD"),
+        )
+    return Usage(total_tokens=total_tokens) if total_tokens else None
+
+
+def _told_usage(outputs: Mapping[str, Json]) -> Mapping[str, Any] | None:
+    for name, value in outputs.items():
+        found = value if name == "usage" else value.get("usage") if isinstance(value, dict) else None
+        if isinstance(found, dict) and "total_tokens" in found:
+            return found
+    return None
+
+
+def _count(told: Mapping[str, Any], name: str) -> int:
+    value = told.get(name)
+    return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0

@@ -1,0 +1,228 @@
+"""``jikko doctor`` says what is wrong with this machine and these settings, and what to do."""
+
+import importlib.metadata
+import json
+import os
+import shutil
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from jikko.cli.health import installed, machine
+from jikko.cli.health.finding import Finding
+from jikko.cli.main import cli
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.settings import Settings
+
+resource = pytest.importorskip("resource")
+
+PACKAGES = (
+    'first>=1; extra == "documents"',
+    "second[x]>=2; extra == 'documents'",
+    "only-there; (sys_platform == 'plan9') and extra == 'local'",
+    "anthropic[aiohttp]>=2; extra == 'anthropic'",
+    "always>=1",
+)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number: int = taken.getsockname()[1]
+    return number
+
+
+def examined(home: Path, **variables: str) -> tuple[int, list[dict[str, Any]]]:
+    """The exit code, and the lines but for those of the sandbox."""
+    outcome = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(home)], env={"JIKKO_PORT": "0", **variables})
+    lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+    return outcome.exit_code, [line for line in lines if not line["name"].startswith("sandbox")]
+
+
+def named(lines: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [line for line in lines if line["name"] == name]
+
+
+def test_a_machine_that_will_do_has_no_failure(tmp_path: Path) -> None:
+    code, lines = examined(tmp_path / "home")
+    assert code == 0, lines
+    assert all(line["ok"] for line in lines)
+    names = {line["name"] for line in lines}
+    assert names > {"settings", "python", "data folder", "database", "disk", "open files", "port", "retention"}
+    assert names > {"extra anthropic", "extra documents", "extra local"}
+
+
+def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "jikko.toml").write_text("max_steps = 'viele'\nprot = 80\n", encoding="utf-8")
+    code, lines = examined(tmp_path, JIKKO_WORKERS="5000", JIKKO_CODE_SECONDS="soon", JIKKO_MAX_SECNDS="1")
+    told = [(line["ok"], line["detail"]) for line in named(lines, "settings")]
+    assert code == 1
+    assert told == [
+        (False, f"{tmp_path}/jikko.toml: 'viele' is no value for max_steps."),
+        (False, f"{tmp_path}/jikko.toml: there is no setting 'prot' (did you mean 'port'?)."),
+        (False, "environment variable JIKKO_CODE_SECONDS: 'soon' is no value for code_seconds."),
+        (False, "workers is 5000; at most 1024 processes can share the work."),
+        (True, "nothing reads JIKKO_MAX_SECNDS (did you mean 'JIKKO_MAX_SECONDS'?): see docs/settings.md"),
+    ]
+    assert named(lines, "database")[0]["ok"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MOCKS", "[1]", "Expected a JSON object of objects"),
+        ("HTTP_ALLOW", "10.0.0.0/99", "JIKKO_HTTP_ALLOW"),
+        ("TRUSTED_PROXIES", "例え", "is no address and no network"),
+        ("ROOT_PATH", "jikko?", "expected a path such as /jikko"),
+    ],
+)
+def test_a_setting_with_which_no_server_starts_fails(tmp_path: Path, name: str, value: str, said: str) -> None:
+    code, lines = examined(tmp_path, **{f"JIKKO_{name}": value})
+    [failed] = [line for line in lines if not line["ok"]]
+    assert (code, failed["name"]) == (1, "settings")
+    assert said in failed["detail"]
+
+
+def test_what_is_only_for_trying_is_warned_of(tmp_path: Path) -> None:
+    code, lines = examined(tmp_path, JIKKO_FAKE_MODELS="1", JIKKO_MOCKS='{"翻訳": {}}')
+    assert code == 0
+    assert [line["name"] for line in lines if line["warning"]] == ["models", "nodes"]
+
+
+def test_a_port_that_another_program_has_fails_and_says_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        code, lines = examined(tmp_path, JIKKO_PORT=str(number))
+    assert code == 1
+    [line] = named(lines, "port")
+    assert line["detail"] == (
+        f"Cannot listen on 127.0.0.1:{number}: Address already in use. "
+        "Choose another with --port or JIKKO_PORT (0: any that is free)."
+    )
+
+
+def test_a_port_that_the_server_of_the_data_folder_has_is_well(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, sole_owner(tmp_path) as hold:
+        number = taken.getsockname()[1]
+        hold.say(address=f"http://127.0.0.1:{number}")
+        found = machine.port(Settings(home=tmp_path, port=number))
+    assert found.ok
+    assert f"127.0.0.1:{number} is served: jikko serve, process {os.getpid()}" in found.detail
+
+
+def test_a_port_is_looked_at_without_being_kept(tmp_path: Path, free_port: int) -> None:
+    for _ in range(2):
+        assert machine.port(Settings(home=tmp_path, port=free_port)).detail == f"127.0.0.1:{free_port} is free"
+
+
+class Room(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.mark.parametrize(("free", "ok", "warning"), [(10**10, True, False), (10**8, True, True), (10**7, False, True)])
+def test_a_disk_that_is_nearly_full_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, ok: bool, warning: bool
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Room(10**11, 10**11 - free, free))
+    found = machine.disk(tmp_path / "not" / "made")
+    assert (found.ok, found.warning) == (ok, warning)
+    assert ("`jikko runs prune --older-than 30d`" in found.detail) == warning
+
+
+@pytest.mark.parametrize(
+    ("most", "ok", "warning"),
+    [(1_048_576, True, False), (resource.RLIM_INFINITY, True, False), (1024, True, True), (100, False, True)],
+)
+def test_a_low_limit_of_open_files_is_told(monkeypatch: pytest.MonkeyPatch, most: int, ok: bool, warning: bool) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (64, most))
+    [found] = machine.open_files()
+    assert (found.ok, found.warning) == (ok, warning)
+    assert ("LimitNOFILE=" in found.detail) == warning
+
+
+def test_a_data_folder_that_is_none_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    found = machine.data_folder(tmp_path / "file")
+    assert not found.ok
+    assert found.detail == f"{tmp_path}/file is no folder; name another with JIKKO_HOME or --home"
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_data_folder_that_this_user_cannot_write_to_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    home = tmp_path if made else tmp_path / "データ"
+    found = machine.data_folder(home)
+    assert not found.ok
+    assert found.detail == (
+        f"this user may not write to {home}; give it to this user (chown), or {ELSEWHERE}"
+        if made
+        else f"{home} cannot be made: this user may not write to {tmp_path}; {ELSEWHERE}"
+    )
+
+
+ELSEWHERE = "name another folder with JIKKO_HOME or --home"
+
+
+def test_files_of_another_user_in_the_data_folder_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "jikko.db").write_text("")
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    found = machine.data_folder(tmp_path)
+    assert (found.ok, found.warning) == (False, True)
+    assert "jikko.db" in found.detail
+    assert f"chown -R {tmp_path.stat().st_uid + 1} {tmp_path}" in found.detail
+
+
+def test_a_data_folder_that_others_may_read_is_told_and_closed_by_its_first_use(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert machine.data_folder(tmp_path) == Finding(
+        "data folder", True, f"others may look into {tmp_path} (mode 755): chmod 700 {tmp_path}", warning=True
+    )
+    code, lines = examined(tmp_path)
+    assert code == 0
+    assert named(lines, "data folder") == [
+        {"name": "data folder", "ok": True, "detail": str(tmp_path), "warning": False}
+    ]
+
+
+def lacking(*names: str) -> Any:
+    def version(name: str) -> str:
+        if name in names:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1"
+
+    return version
+
+
+@pytest.mark.parametrize(
+    ("missing", "said", "warning"),
+    [
+        ((), "installed, for the text of PDF", False),
+        (("first", "second"), "not installed; for the text of PDF", False),
+        (("second",), "second is missing; for the text of PDF", True),
+    ],
+)
+def test_an_extra_is_told_with_what_it_is_for_and_how_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], said: str, warning: bool
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: PACKAGES)
+    monkeypatch.setattr(importlib.metadata, "version", lacking(*missing))
+    found: Mapping[str, Finding] = {each.name: each for each in installed.extras()}
+    documents = found["extra documents"]
+    assert documents.ok
+    assert documents.warning == warning
+    assert documents.detail.startswith(said)
+    assert ("pip install '.[documents]'" in documents.detail) == bool(missing)
+
+
+def test_retention_is_told(tmp_path: Path) -> None:
+    assert "off: runs stay" in named(examined(tmp_path)[1], "retention")[0]["detail"]
+    set_ = named(examined(tmp_path, JIKKO_RETENTION_DAYS="7")[1], "retention")
+    assert set_[0]["detail"] == "runs are removed 7 days after their end"

@@ -1,0 +1,68 @@
+"""Tools that are scripted, for nodes under test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jikko.events import Usage
+from jikko.ports.tools import (
+    Tell,
+    TextMessage,
+    Tool,
+    ToolCall,
+    ToolFailure,
+    ToolMessage,
+    ToolName,
+    ToolNotFound,
+    ToolParameter,
+)
+from jikko.values import Json
+
+
+@dataclass
+class ScriptedTools:
+    """``Tools`` with one tool, ``say``: it says what it is told to, or fails, and keeps what it was called with."""
+
+    parameters: Sequence[ToolParameter] = (ToolParameter(name="text"),)
+    says: Sequence[ToolMessage] | None = None
+    """``None``: what it was given."""
+    failure: ToolFailure | None = None
+    usage: Usage | None = None
+    shown: Json = None
+    calls: list[ToolCall] = field(default_factory=list)
+
+    def icon(self, name: ToolName) -> Json | None:
+        return self.shown
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        if name.tool != "say":
+            raise ToolNotFound(f"tool {name.tool} not found", "it has say")
+        return Tool(name=name, parameters=tuple(self.parameters))
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        raise AssertionError("the tool is known")
+
+    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+        self.calls.append(call)
+        if call.parameters.get("fail"):
+            raise ToolFailure(f"it does not like {call.parameters['text']}")
+        if self.failure is not None:
+            raise self.failure
+        for message in self.says if self.says is not None else [TextMessage(str(dict(call.parameters)))]:
+            tell(message)
+        return self.usage
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def say(**data: Json) -> dict[str, Json]:
+    """The configuration of a node that calls it."""
+    return {
+        "type": "tool",
+        "provider_type": "api",
+        "provider_id": "id",
+        "provider_name": "teller",
+        "tool_name": "say",
+        "tool_node_version": "2",
+        **data,
+    }

@@ -1,0 +1,129 @@
+"""However fast a server sends, and whatever: between two turns of the event loop a bounded part of it is looked at."""
+
+import asyncio
+import gzip
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from jikko.outbound import connector, decoding
+from jikko.ports.http import HttpFailure
+from tests.effort import PATIENCE
+from tests.outbound.clients import client, get
+
+pytestmark = pytest.mark.anyio
+
+ONE_READ = 262_144
+"""Bytes that a call of the system gives at most."""
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+FLOODS = {
+    "extensions of a chunk": (CHUNKED + b"5", b";a=b" * 65_536),
+    "tiny chunks": (CHUNKED, b"1;x\r\na\r\n" * 32_768),
+    "a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n", b"x" * 1_000_000),
+}
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@contextmanager
+def flooding(first: bytes, again: bytes, times: int) -> Iterator[str]:
+    """A server on a thread of its own, which fills the buffers of the system while nobody reads. Its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(PATIENCE)
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                try:
+                    connection.sendall(first)
+                    for _ in range(times):
+                        connection.sendall(again)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            thread.join(PATIENCE)
+
+
+class Turns:
+    """How much of something was done in each turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.done: Counter[int] = Counter()
+        self._now = 0
+
+    def add(self, count: int) -> None:
+        self.done[self._now] += count
+
+    async def go_by(self) -> None:
+        while True:
+            self._now += 1
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_in_one_turn_no_more_is_read_than_one_call_gives(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns()
+    received = connector.Handler.data_received
+
+    def counted(self: connector.Handler, data: bytes) -> None:
+        turns.add(len(data))
+        received(self, data)
+
+    monkeypatch.setattr(connector.Handler, "data_received", counted)
+    first, again = FLOODS[flood]
+    async with client() as http:
+        going_by = asyncio.create_task(turns.go_by())
+        with flooding(first, again, 8) as url:
+            try:
+                await http.send(get(url, max_bytes=8_000_000))
+            except HttpFailure:
+                assert flood != "a body"
+        going_by.cancel()
+
+    assert sum(turns.done.values()) > 1_000_000
+    # What is read last in one turn may come with what is read first in the next, as far as a task sees them.
+    assert max(turns.done.values()) <= 2 * ONE_READ
+
+
+async def test_a_flood_that_was_read_in_parts_is_whole() -> None:
+    body = bytes(range(256)) * 40_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with client() as http:
+        with flooding(head, body, 1) as url:
+            assert (await http.send(get(url, max_bytes=20_000_000))).body == body
+
+
+async def test_what_is_compressed_small_is_made_large_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns()
+    step = decoding._Inflater._step
+
+    def counted(self: Any, data: bytes) -> bytes:
+        piece = step(self, data)
+        turns.add(len(piece))
+        return piece
+
+    monkeypatch.setattr(decoding._Inflater, "_step", counted)
+    body = gzip.compress(bytes(20_000_000))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with client() as http:
+        going_by = asyncio.create_task(turns.go_by())
+        with flooding(head, body, 1) as url:
+            answer = await http.send(get(url, max_bytes=20_000_000))
+        going_by.cancel()
+
+    assert len(answer.body) == 20_000_000
+    assert max(turns.done.values()) <= 2 * ONE_READ

@@ -1,0 +1,236 @@
+"""What programs see of packages that were installed, under the lock."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jikko.assemble.packages import install_packages, remove_packages
+from jikko.assemble.sandboxes import package_folder, try_sandbox
+from jikko.ports.sandbox import SandboxFailure
+from jikko.sandbox.client import ForkServerSandbox
+from jikko.sandbox.limits import MIB, SandboxLimits
+from jikko.settings import Settings
+from jikko.values import Json
+from tests.effort import PATIENCE
+from tests.sandbox.packages.wheels import wheel
+from tests.sandbox.scene import descendants, outcome, until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def sandbox(installed: Settings) -> AsyncIterator[ForkServerSandbox]:
+    limits = SandboxLimits(wall_seconds=PATIENCE, memory_bytes=24 * MIB)
+    made = ForkServerSandbox(limits, packages=package_folder(installed))
+    yield made
+    await made.close()
+
+
+async def test_a_package_is_imported_before_the_program_asks(sandbox: ForkServerSandbox) -> None:
+    code = "import sys\nbefore = 'plain' in sys.modules\nimport plain\ndef main(): return {'r': [before, plain.VALUE]}"
+
+    assert await sandbox.run_code("python3", code, {}) == {"r": [True, 7]}
+
+
+@pytest.mark.parametrize(
+    ("line", "result"),
+    [
+        ("from plain.late import told; r = told()", '{"日本": "😀"}'),
+        ("import plain.sub.deep; r = plain.sub.deep.NAME", "plain.sub.deep"),
+        ("import native._speedups as s; r = s.__name__", "native._speedups"),
+        ("import plain; r = plain.__version__ if hasattr(plain, '__version__') else None", None),
+    ],
+)
+async def test_its_other_modules_are_imported_from_memory(sandbox: ForkServerSandbox, line: str, result: Json) -> None:
+    code = f"def main():\n    {line}\n    return {{'r': r}}"
+
+    assert await sandbox.run_code("python3", code, {}) == {"r": result}
+
+
+@pytest.mark.parametrize(
+    ("line", "result"),
+    [
+        ("r = open(os.path.join(here, 'data', 'words.txt'), encoding='utf-8').read()", "日本\n😀\n"),
+        ("r = list(open(os.path.join(here, 'data', 'raw.bin'), 'rb').read())", [0, 1, 255]),
+        ("r = (pathlib.Path(here) / 'data' / 'words.txt').read_text('utf-8').split()", ["日本", "😀"]),
+        ("r = pkgutil.get_data('plain', 'data/raw.bin').hex()", "0001ff"),
+        ("r = importlib.resources.files('plain.data').joinpath('words.txt').read_text('utf-8')", "日本\n😀\n"),
+        ("p = os.path.join(here, 'data'); r = [os.path.isdir(p), os.path.exists(p + '/none'), sorted(os.listdir(p))]",
+            [True, False, ["raw.bin", "words.txt"]]),
+        ("r = os.path.getsize(os.path.join(here, 'data', 'raw.bin'))", 3),
+        ("r = [line.strip() for line in open(here + '/data/../data/words.txt', 'r', -1, 'utf-8')]", ["日本", "😀"]),
+    ],
+)  # fmt: skip
+async def test_files_of_packages_can_be_read(sandbox: ForkServerSandbox, line: str, result: Json) -> None:
+    code = f"""
+import importlib.resources, os, pathlib, pkgutil, plain, plain.data
+here = os.path.dirname(plain.__file__)
+def main():
+    {line}
+    return {{"r": r}}
+"""
+
+    assert await sandbox.run_code("python3", code, {}) == {"r": result}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open(here + '/data/words.txt', 'w')",
+        "open(here + '/new.txt', 'w')",
+        "open(here + '/../../state/x')",
+        "open(here + '/../../../installed.json')",
+        "open(here + '/data/../../../../../../etc/passwd')",
+        "open('/etc/passwd')",
+        "open(here)",
+        "os.listdir('/')",
+        "os.listdir(here + '/../..')",
+        "os.stat('/etc/passwd')",
+        "os.open(here + '/data/words.txt', 0)",
+        "os.remove(here + '/data/words.txt')",
+    ],
+)
+async def test_nothing_else_can_be_read_and_nothing_be_written(sandbox: ForkServerSandbox, line: str) -> None:
+    code = f"import os, plain\nhere = os.path.dirname(plain.__file__)\ndef main():\n    return {{'r': str({line})}}"
+
+    seen = await outcome(sandbox, "python3", code)
+
+    assert seen.kind == "CodeExecutionError", seen
+    assert "Error" in seen.error
+
+
+async def test_a_native_module_that_comes_too_late_says_what_to_do(sandbox: ForkServerSandbox) -> None:
+    seen = await outcome(sandbox, "python3", "def main():\n    import native.tests._speedups")
+
+    assert "the import comes too late: name native.tests._speedups in JIKKO_PACKAGES_LOAD" in seen.error
+
+
+async def test_a_module_that_a_package_does_not_have_is_just_not_found(sandbox: ForkServerSandbox) -> None:
+    seen = await outcome(sandbox, "python3", "def main():\n    import plain.nothing")
+
+    assert seen.error == "ModuleNotFoundError: No module named 'plain.nothing' (line 2)"
+
+
+async def test_one_that_a_setting_names_is_loaded_ahead(installed: Settings) -> None:
+    folder = package_folder(dataclasses.replace(installed, packages_load=("native.tests._speedups",)))
+    made = ForkServerSandbox(packages=folder)
+    try:
+        code = "def main():\n    import native.tests._speedups as s\n    return {'r': s.__name__}"
+        assert await made.run_code("python3", code, {}) == {"r": "native.tests._speedups"}
+    finally:
+        await made.close()
+
+
+async def test_the_limit_of_memory_holds_beside_a_large_package(sandbox: ForkServerSandbox) -> None:
+    fits = "import large\ndef main(): return {'r': len(bytearray(16 << 20)) + 0 * large.first()}"
+    breaks = "import large\ndef main(): return {'r': len(bytearray(44 << 20))}"
+
+    assert (await outcome(sandbox, "python3", fits)).result == {"r": 16 << 20}
+    assert "broke the memory limit of 24 MiB" in (await outcome(sandbox, "python3", breaks)).error
+
+
+async def test_no_memory_is_won_by_unmapping_code(sandbox: ForkServerSandbox) -> None:
+    # The address space that libraries take may be given back; data may not grow by it.
+    code = """
+import ctypes, mmap
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+def main():
+    size, won = 1 << 20, 0
+    for _ in range(200):
+        got = libc.mmap(None, size, 3, 0x22, -1, 0)
+        if got in (None, ctypes.c_void_p(-1).value):
+            break
+        won += 1
+    return {"r": won}
+"""
+    seen = await outcome(sandbox, "python3", code)
+
+    assert isinstance(seen.result, dict), seen
+    assert 8 <= seen.result["r"] <= 48
+
+
+async def test_memory_of_packages_is_shared_by_children(sandbox: ForkServerSandbox) -> None:
+    await sandbox.run_code("python3", "def main(): return {}", {})
+    server = sandbox.fork_server
+    assert server is not None
+    assert _kilobytes(server.process_id, "Rss") > 48 << 10
+
+    work = asyncio.create_task(sandbox.run_code("python3", "import time\ndef main(): time.sleep(600)", {}))
+    try:
+        await until(lambda: server.active == 1 and server.idle > 0)
+        own = [_kilobytes(child, "Private_Dirty") for child in descendants(server.process_id)]
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+    assert own
+    assert max(own) < 24 << 10
+
+
+async def test_the_self_test_passes_and_names_the_packages(installed: Settings) -> None:
+    lines = {line.name: line for line in await try_sandbox(installed)}
+
+    assert [line for line in lines.values() if not line.ok] == []
+    assert lines["packages"].detail == "large 1.0, native 1.0, plain 1.0"
+    assert lines["no executable memory"].ok
+
+
+async def test_packages_of_another_python_are_left_out_and_doctor_says_so(installed: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    text = (installed.packages_folder / "installed.json").read_text()
+    (folder / "installed.json").write_text(text.replace('"python": "', '"python": "other-'))
+    settings = dataclasses.replace(installed, packages=folder)
+
+    lines = {line.name: line for line in await try_sandbox(settings)}
+
+    assert lines["packages"].status == "warning"
+    assert "run `jikko packages install` to install them again" in lines["packages"].detail
+    assert lines["Python"].ok
+
+
+async def test_a_damaged_list_of_packages_fails_programs_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "installed.json").write_text("{")
+    settings = Settings(home=tmp_path)
+    made = ForkServerSandbox(packages=package_folder(settings))
+    try:
+        with pytest.raises(SandboxFailure, match=r"installed\.json cannot be read .* run `jikko packages install`"):
+            await made.run_code("python3", "def main(): return {}", {})
+    finally:
+        await made.close()
+    [line] = await try_sandbox(settings)
+    assert (line.name, line.ok) == ("packages", False)
+
+
+async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_path: Path, no_index: None) -> None:
+    settings = Settings(home=tmp_path / "home")
+    file = wheel(tmp_path, "coming", "VALUE = '日本'")
+    made = ForkServerSandbox(packages=package_folder(settings))
+    code = "import coming\ndef main(): return {'r': coming.VALUE}"
+    try:
+        assert "`jikko packages install coming` installs it" in (await outcome(made, "python3", code)).error
+        await install_packages(settings, [str(file)], (), lambda text: None)
+        async with asyncio.timeout(PATIENCE):
+            while (await outcome(made, "python3", code)).result != {"r": "日本"}:
+                pass
+        await remove_packages(settings, ["coming"], lambda text: None)
+        async with asyncio.timeout(PATIENCE):
+            while "not installed" not in (await outcome(made, "python3", code)).error:
+                pass
+    finally:
+        await made.close()
+
+
+def _kilobytes(process_id: int, field: str) -> int:
+    """A size of a process, of which ``Private_Dirty`` is what it shares with none; 0 for one that has ended."""
+    try:
+        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
+    except ProcessLookupError:
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
