@@ -10,10 +10,13 @@ import gzip
 import json
 import os
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+from urllib.request import Request, urlopen
 
 import uvloop
 
@@ -26,6 +29,21 @@ BESIDE_SECONDS = 8.0
 AIM = "≤ 20 ×, ≤ 50 ms on a quiet machine"
 
 
+class Place(NamedTuple):
+    """Where heavy work is done."""
+
+    server: Server
+    upstream: int
+    """The port of the server that answers as its paths say."""
+
+    @property
+    def key(self) -> str:
+        return self.server.keys["heavy"]
+
+
+Drive: TypeAlias = Callable[[Place, Mapping[str, Any]], Awaitable[object]]
+
+
 class Work(NamedTuple):
     """One kind of heavy work."""
 
@@ -33,7 +51,12 @@ class Work(NamedTuple):
     inputs: Mapping[str, Any] = MappingProxyType({})
     clients: int = 1
     upstream: str = ""
-    """Which endless answer its requests get."""
+    """Which answer its requests get."""
+    drive: Drive | None = None
+    """What is done until it is cancelled; by default so many clients run the app, again and again."""
+    small: str = "start_end"
+    """The small app, whose time is measured."""
+    settings: Mapping[str, str] = MappingProxyType({})
 
 
 def code(node_id: str, text: str, **outputs: str) -> dict[str, Any]:
@@ -56,17 +79,17 @@ def heavy(*nodes: dict[str, Any], edges: list[str], inputs: list[str] | None = N
     )
 
 
-def rounds(kind: str, first: dict[str, Any], **data: Any) -> dict[str, Any]:
+def rounds(kind: str, first: dict[str, Any], *, each: tuple[str, str] = ("start", "x"), **data: Any) -> dict[str, Any]:
     inside = {"isInIteration" if kind == "iteration" else "isInLoop": True, f"{kind}_id": "each"}
     begin = {**node("each-start", f"{kind}-start", **inside), "type": f"custom-{kind}-start", "parentId": "each"}
-    inner = node("inner", "variable-aggregator", output_type="string", variables=[["start", "x"]], **inside)
+    inner = node("inner", "variable-aggregator", output_type="string", variables=[list(each)], **inside)
     container = node("each", kind, start_node_id="each-start", **data)
     path = ["start --> first", "first --> each", "each-start --> inner", "each --> end"]
     return heavy(first, container, begin, {**inner, "parentId": "each"}, edges=path, inputs=["x"])
 
 
 NUMBERS = code("first", "def main():\n    return {'r': {'a': [1] * 100000}}", r="object")
-ITERATION = {
+ITERATION: dict[str, Any] = {
     "iterator_selector": ["first", "r", "a"],
     "output_selector": ["inner", "output"],
     "iterator_input_type": "array[number]",
@@ -74,7 +97,7 @@ ITERATION = {
     "error_handle_mode": "terminated",
     "flatten_output": True,
 }
-LOOP = {"loop_count": 49_000, "break_conditions": [], "logical_operator": "and", "loop_variables": []}
+LOOP: dict[str, Any] = {"loop_count": 49_000, "break_conditions": [], "logical_operator": "and", "loop_variables": []}
 CONDITION = {
     "variable_selector": ["first", "output"],
     "comparison_operator": "contains",
@@ -93,13 +116,93 @@ def http(url: str) -> dict[str, Any]:
     return node("first", "http-request", method="get", url=url, body={"type": "none", "data": []}, **about)
 
 
+async def dribble(place: Place, inputs: Mapping[str, Any]) -> None:
+    """200 connections whose bodies never end: a byte every 10 ms."""
+
+    async def one() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", place.server.port)
+        head = f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {place.key}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 10000000\r\n\r\n".encode())
+        while True:
+            writer.write(b"[")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one() for _ in range(200)))
+
+
+async def read_nothing(place: Place, inputs: Mapping[str, Any]) -> None:
+    """20 clients that start runs with many events, and never read their streams."""
+    body = json.dumps({"inputs": dict(inputs), "user": "u", "response_mode": "streaming"}).encode()
+    for _ in range(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", place.server.port, limit=1024)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(request("POST", "/v1/workflows/run", place.key, body))
+    await asyncio.Event().wait()
+
+
+async def read_documents(place: Place, inputs: Mapping[str, Any]) -> None:
+    """Runs that read a table of 10 MB, four at a time."""
+    file = await asyncio.to_thread(_uploaded, place, b"a," * 5_000_000)
+    paper = {"type": "document", "transfer_method": "local_file", "upload_file_id": file}
+    await put(place.server.port, run_of(place.key, {"paper": paper}), clients=4, seconds=10 * BESIDE_SECONDS)
+
+
+def _uploaded(place: Place, content: bytes) -> str:
+    parts = (
+        b'--x\r\nContent-Disposition: form-data; name="user"\r\n\r\nu\r\n--x\r\n'
+        b'Content-Disposition: form-data; name="file"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n'
+    )
+    headers = {"Authorization": f"Bearer {place.key}", "Content-Type": "multipart/form-data; boundary=x"}
+    url = f"http://127.0.0.1:{place.server.port}/v1/files/upload"
+    with urlopen(Request(url, parts + content + b"\r\n--x--\r\n", headers)) as answer:
+        found: str = json.load(answer)["id"]
+    return found
+
+
+async def read_records(place: Place, inputs: Mapping[str, Any]) -> None:
+    """The node executions of a run of 20,000 rounds, read again and again."""
+    body = json.dumps({"inputs": {}, "user": "u", "response_mode": "blocking"}).encode()
+    headers = {"Authorization": f"Bearer {place.key}", "Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{place.server.port}/v1/workflows/run"
+    answer = await asyncio.to_thread(lambda: urlopen(Request(url, body, headers)).read())
+    path = f"/v1/workflows/run/{json.loads(answer)['workflow_run_id']}/node-executions"
+    await put(place.server.port, request("GET", path, place.key), clients=1, seconds=10 * BESIDE_SECONDS)
+
+
 STRAIGHT = ["start --> first", "first --> end"]
 REQUESTS = heavy(http("{{#start.url#}}"), edges=STRAIGHT, inputs=["url"])
 ENDLESS = {
     "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 100),
     "chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5", b";a=b" * 1000),
+    "v1/chat/completions": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+        b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n' * 1000,
+    ),
+    "silent": (b"", b""),
 }
+QUICK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+MODEL = {"provider": "openai", "name": "m", "mode": "chat", "completion_params": {}}
+ASKS = node(
+    "first",
+    "llm",
+    model=MODEL,
+    prompt_template=[{"role": "user", "text": "x"}],
+    context={"enabled": False},
+    vision={"enabled": False},
+)
+PAPER = {"variable": "paper", "label": "paper", "type": "file", "required": True, "allowed_file_types": ["document"]}
+READS = document(
+    "heavy",
+    [
+        node("start", "start", variables=[PAPER]),
+        node("first", "document-extractor", variable_selector=["start", "paper"], is_array_file=False),
+        node("end", "end", outputs=[]),
+    ],
+    STRAIGHT,
+)
+LARGE = code("first", "def main():\n    return {'r': {'a': [[]] * 190000}}", r="object")
 WORKS: dict[str, Work] = {
     "a text that is expanded 2,000 times": Work(
         heavy(
@@ -128,6 +231,19 @@ WORKS: dict[str, Work] = {
     "interim answers without end": Work(REQUESTS, upstream="continue"),
     "members that hold nothing": Work(REQUESTS, upstream="gzip"),
     "extensions without end": Work(REQUESTS, upstream="chunk"),
+    "places for requests that are held": Work(REQUESTS, upstream="silent", clients=600, small="fetch"),
+    "models that stream without end": Work(heavy(ASKS, edges=STRAIGHT), clients=20),
+    "documents of 10 MB": Work(READS, drive=read_documents),
+    "bodies that dribble": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=dribble),
+    "clients that do not read": Work(
+        rounds("loop", template("first", "x"), **{**LOOP, "loop_count": 20_000}), drive=read_nothing
+    ),
+    "the record of a long run that is read": Work(
+        rounds("loop", template("first", "x"), **{**LOOP, "loop_count": 20_000}), drive=read_records
+    ),
+    "rounds that write a large value each": Work(
+        rounds("loop", LARGE, each=("first", "r"), **{**LOOP, "loop_count": 500})
+    ),
     "an input of 4 MB": Work(heavy(template("first", "x"), edges=STRAIGHT, inputs=["x"]), {"x": "界" * 1_300_000}),
 }
 
@@ -136,12 +252,15 @@ async def upstream() -> None:
     """Answer without end, as the path says, to everybody who asks."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        first, again = ENDLESS[(await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode().strip("/")]
-        writer.write(first)
-        with contextlib.suppress(ConnectionError):
-            while True:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while (path := (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode().strip("/")) == "quick":
+                writer.write(QUICK)
+            first, again = ENDLESS[path]
+            writer.write(first)
+            while again:
                 writer.write(again)
                 await writer.drain()
+            await reader.read()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     print(f"port {server.sockets[0].getsockname()[1]}", flush=True)
@@ -165,34 +284,48 @@ async def most_resident(pid: int, most: list[float]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def beside(name: str, work: Work, server: Server, port: int) -> None:
-    small = run_of(server.keys["start_end"], {"q": "hello"})
+async def beside(name: str, work: Work, place: Place) -> None:
+    server = place.server
+    to = f"http://127.0.0.1:{place.upstream}"
+    small = run_of(server.keys[work.small], {"q": f"{to}/quick"})
     await put(server.port, small, clients=1, seconds=0.5)
     quiet = await put(server.port, small, clients=1, seconds=QUIET_SECONDS)
     most = [before := resident(server.pid)]
-    inputs = {"url": f"http://127.0.0.1:{port}/{work.upstream}"} if work.upstream else work.inputs
-    wanted = run_of(server.keys["heavy"], inputs)
-    others = [
-        asyncio.create_task(put(server.port, wanted, clients=work.clients, seconds=10 * BESIDE_SECONDS)),
-        asyncio.create_task(most_resident(server.pid, most)),
+    inputs = {"url": f"{to}/{work.upstream}"} if work.upstream else work.inputs
+    again = partial(put, server.port, clients=work.clients, seconds=10 * BESIDE_SECONDS)
+    others: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(work.drive(place, inputs) if work.drive else again(run_of(place.key, inputs))),
+        asyncio.ensure_future(most_resident(server.pid, most)),
     ]
     found: Load = await put(server.port, small, clients=1, seconds=BESIDE_SECONDS)
     for task in others:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    for ended in await asyncio.gather(*others, return_exceptions=True):
+        if isinstance(ended, Exception):
+            print(f"{name}: {ended!r}", file=sys.stderr)
     figure(f"beside {name}: p50", found.median * 1000, "ms", baseline=quiet.median * 1000)
     figure(f"beside {name}: p99", found.p99 * 1000, "ms", baseline=quiet.p99 * 1000, aim=AIM)
     figure(f"beside {name}: slowest", found.most * 1000, "ms", baseline=quiet.most * 1000)
     figure(f"beside {name}: memory grew by", most[0] - before, "MiB")
 
 
+def fetch() -> dict[str, Any]:
+    """A small app that makes a request."""
+    variable = {"variable": "q", "label": "q", "type": "paragraph", "required": False}
+    nodes = [node("start", "start", variables=[variable]), http("{{#start.q#}}"), node("end", "end", outputs=[])]
+    return document("fetch", nodes, STRAIGHT)
+
+
 async def main(only: str) -> None:
     command = [sys.executable, __file__, "--upstream"]
-    with process(command, r"port (\d+)", dict(os.environ)) as (_, port):
+    with process(command, r"port (\d+)", dict(os.environ)) as (_, port), tempfile.TemporaryDirectory() as folder:
+        providers = Path(folder) / "providers.yml"
+        entry = {"base_url": f"http://127.0.0.1:{port}/v1", "api_key": "x"}
+        providers.write_text(json.dumps({"providers": {"openai": entry}}))
         for name, work in WORKS.items():
             if only in name:
-                with jikko(start_end(), work.app) as server:
-                    await beside(name, work, server, port)
+                with jikko(start_end(), fetch(), work.app, JIKKO_PROVIDERS=str(providers), **work.settings) as server:
+                    await beside(name, work, Place(server, port))
 
 
 if __name__ == "__main__":

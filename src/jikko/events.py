@@ -79,10 +79,10 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     """The prepared inputs, in the order of the start node's variables."""
     system: dict[str, Json]
     """The ``sys.*`` variables, names without the prefix, in the order in which Dify shows them."""
-    turn: Turn | None = None
-    """Of a run that answers a message."""
     depth: int = 0
     """How many workflows called as tools the run is within: 0 for one that a client started."""
+    turn: Turn | None = None
+    """Of a run that answers a message."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):

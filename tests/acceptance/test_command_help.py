@@ -50,14 +50,11 @@ def test_the_readme_names_every_command() -> None:
     rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
     told = {
         f"{group} {name}"
-        for group in ("apps", "runs", "users", "providers", "tools", "callbacks")
+        for group in ("apps", "runs", "users", "providers", "tools", "packages", "callbacks")
         for name in _listed(rows, group)
     }
-    told |= {
-        name
-        for name in COMMANDS
-        if f"`jikko {name}" in rows and name not in ("apps", "runs", "users", "providers", "tools")
-    }
+    groups = ("apps", "runs", "users", "providers", "tools", "packages")
+    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in groups}
     assert {name for name, _ in commands_of(cli)} == told - {"callbacks"}
 
 

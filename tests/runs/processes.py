@@ -231,6 +231,9 @@ class _ProcessStore:
             self._writing = asyncio.get_running_loop().create_task(self._write())
         return done
 
+    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+        return self._case.store.pack(events)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         read = getattr(self._case.store, name)
 

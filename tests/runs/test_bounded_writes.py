@@ -5,6 +5,7 @@ import pytest
 from jikko.events import RunFinished
 from jikko.ports.stores.run_store import Append
 from jikko.runs.run_log import MAX_APPEND_EVENTS, RunLog
+from jikko.store.sqlite.runs.event_codec import MAX_PACKED_BYTES, pack_events
 from tests.contract.runs import Draft, finished, node, started
 from tests.runs.held_store import HeldStore
 from tests.runs.world import end_of
@@ -51,3 +52,19 @@ async def test_so_is_a_run_whose_very_first_write_is_large() -> None:
     assert [append.record.status for append in given] == ["running", "running", live.record.status]
     assert [append.record.holder for append in given] == ["worker-1", "worker-1", ""]
     assert given[0].record.inputs == live.record.inputs
+
+
+async def test_large_values_are_written_in_pieces_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = HeldStore()
+    monkeypatch.setattr(store, "pack", pack_events)
+    given: list[Append] = []
+    store.given = given.append
+    live = RunLog(store, Draft().record)
+
+    live.append([started(), *(event for _ in range(20) for event in node(text="界" * 100_000)), finished()])
+    await end_of(live)
+
+    assert max(len(append.packed) for append in given) <= MAX_PACKED_BYTES
+    assert len(given) >= 6
+    assert [append.record.is_open for append in given] == [*[True] * (len(given) - 1), False]
+    assert await store.events(live.record.owner.run_id) == list(live.events)

@@ -70,8 +70,8 @@ def make_node_ports(
         files=files,
         documents=documents,
         models=models,
-        history=history,
         tools=tools,
+        history=history,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,

@@ -21,7 +21,6 @@ from jikko.graph.compiled import CompiledNode
 from jikko.ids import new_id
 from jikko.lang.variables import TextTooLong
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
-from jikko.ports.node_ports import NodePorts
 from jikko.values import Json
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ def about(started: NodeStarted, at: float) -> dict[str, Any]:
 
 
 def started(
-    node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float, services: NodePorts
+    node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float, icon: Json | None
 ) -> NodeStarted:
     """A node begins to run, for the first time."""
     return NodeStarted(
@@ -56,7 +55,7 @@ def started(
         index=index,
         predecessor=predecessor,
         rounds=rounds,
-        icon=node.node.icon(services) if node.has_icon else None,  # type: ignore[attr-defined]
+        icon=icon,
     )
 
 

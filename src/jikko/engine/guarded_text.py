@@ -18,10 +18,10 @@ REPLACED: Final = "output_moderation"
 class GuardedText:
     """The text of one run under way, and its ``TextGuard``. One look at a time."""
 
-    def __init__(self, guard: TextGuard, state: RunState, recorder: EventBuffer) -> None:
+    def __init__(self, guard: TextGuard, state: RunState, events: EventBuffer) -> None:
         self._guard = guard
         self._state = state
-        self._recorder = recorder
+        self._events = events
         self._shown = sum(map(len, state.text))
         """Characters that were shown."""
         self._looked = 0
@@ -30,7 +30,7 @@ class GuardedText:
         """And so many when no more were to come."""
         self._looking: asyncio.Task[None] | None = None
         self.is_replaced = False
-        recorder.on_text = self._grown
+        events.on_text = self._grown
 
     @property
     def is_settled(self) -> bool:
@@ -46,7 +46,7 @@ class GuardedText:
 
     def cancel(self) -> None:
         """The run is over here."""
-        self._recorder.on_text = None
+        self._events.on_text = None
         if self._looking is not None:
             self._looking.cancel()
 
@@ -72,5 +72,5 @@ class GuardedText:
         if instead is not None:
             self.is_replaced = True
             self._state.release.close()
-            self._recorder.replace(instead, REPLACED)
-            self._recorder.flush()
+            self._events.replace(instead, REPLACED)
+            self._events.flush()

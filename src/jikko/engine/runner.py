@@ -206,7 +206,8 @@ class Runner:
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
         else:
-            event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, self.services)
+            icon = node.node.icon(self.services) if node.has_icon else None  # type: ignore[attr-defined]
+            event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, icon)
         self.events.emit(event)
         answer = self._answers.pop(event.execution_id, None)
         if answer is not None:

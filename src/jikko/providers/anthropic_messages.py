@@ -48,6 +48,7 @@ class AnthropicMessages:
             try:
                 async for event in events:
                     _take(event, progress)
+                    await progress.took()
             finally:
                 await events.close()
         except ModelFailure:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
+from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.providers.config import ProviderConfig, Providers, abilities
@@ -26,6 +27,7 @@ class ProviderModels:
         """See ``Connections``."""
         self.connections = Connections(providers, backends, app_share=app_share)
         """Other kinds of models are reached by the same."""
+        self._loop = LoopShare()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -60,7 +62,8 @@ class ProviderModels:
         async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            progress = Progress(tell if request.stream else None, config.max_answer)
+            share = Slice(self._loop, request.app_id)
+            progress = Progress(tell if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from jikko.concurrency.loop_share import Slice
 from jikko.ports.models import Chunk, Media, ModelFailure, ToolCall
 
 MAX_TOOL_CALLS: Final = 128
@@ -14,6 +15,10 @@ BYTES_PER_CHARACTER: Final = 4
 
 MAX_TOKENS: Final = 2**31 - 1
 """What is believed of a provider's count. The sum of a run can always be stored then, however many nodes it has."""
+
+
+_EVENTS: Final = 50
+"""Of an answer, a fraction of a millisecond's work: whether others want the event loop is asked behind so many."""
 
 
 @dataclass(slots=True)
@@ -26,13 +31,17 @@ class _Call:
 class Progress:
     """Collects the pieces of one answer and hands them on; keeps what was counted if the answer breaks off."""
 
-    def __init__(self, tell: Callable[[Chunk], None] | None, max_characters: int) -> None:
+    def __init__(self, tell: Callable[[Chunk], None] | None, max_characters: int, share: Slice | None = None) -> None:
         """Args:
         tell: Called with each piece of text or reasoning.
         max_characters: What text, reasoning and arguments may have together. Pictures may have four times as many
             bytes together.
+        share: Of the event loop, for an answer that comes faster than it is taken in.
         """
         self._tell = tell
+        self._share = share
+        self._taken = 0
+        """Events since others were last asked whether they want the loop."""
         self._room = max_characters
         self._max = max_characters
         self._room_for_media = BYTES_PER_CHARACTER * max_characters
@@ -56,6 +65,16 @@ class Progress:
     def sent(self) -> None:
         """Note that the request goes out now: what was before, such as starting a server, is no latency."""
         self.began = time.perf_counter()
+
+    async def took(self) -> None:
+        """Note that one more event was taken; now and then, let others have the event loop.
+
+        An answer that comes token by token does not notice: between two tokens the loop is everybody's anyway.
+        """
+        self._taken += 1
+        if self._taken >= _EVENTS and self._share is not None:
+            self._taken = 0
+            await self._share.give_way()
 
     @property
     def text(self) -> str:

@@ -25,7 +25,7 @@ from jikko.runs.start_options import StartOptions
 log = logging.getLogger(__name__)
 
 _MODE = "workflow"
-_MOST_ATTEMPTS = 100
+_MAX_ATTEMPTS = 100
 """Runs that one execution of a node may begin; nodes have fewer retries."""
 
 
@@ -57,7 +57,7 @@ class InnerRuns:
         app = await self._apps.app(call.app.id)
         if app is None:
             raise InnerRefused(f"the app {call.app.name!r} is gone")
-        for attempt in range(_MOST_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             started, is_found = await self._started(app, call, f"{call.key}#{attempt}")
             outcome = await self._outcome(app, call, started)
             if not is_found or outcome.error is None:

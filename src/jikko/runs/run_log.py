@@ -46,7 +46,8 @@ _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
 
 MAX_APPEND_EVENTS = 1000
-"""Events of one write, some hundred kilobytes by rule: a run that has more to write lets others write between."""
+"""Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
+to write lets others write between."""
 
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
@@ -256,8 +257,15 @@ class RunLog:
         if append is None:
             at = self._committed
             events = self._events[at : at + MAX_APPEND_EVENTS]
+            try:
+                count, packed = self._store.pack(events)
+            except Exception as error:
+                self._sent = at
+                self._cut(error)
+                return
+            del events[count:]
             record = self._record_behind(at, events)
-            append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark())
+            append = Append(record.owner.run_id, at, events, record, self._projections(at, events), new_mark(), packed)
             self._given = record
         at = append.at
         self._sent = at + len(append.events)

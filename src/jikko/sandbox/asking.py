@@ -19,7 +19,7 @@ MAX_BODY: Final = 10 << 20
 """How large the body of a request may be, in bytes."""
 
 _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
-_MOST_HEADERS: Final = 200
+_MAX_HEADERS: Final = 200
 
 
 async def answered(text: bytes, body: bytes, send: SendForProgram | None) -> bytes:
@@ -51,8 +51,8 @@ def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
         raise HttpFailure("The program asked for something that is no request.", kind="request")
     if not isinstance(url, str) or not url.lower().startswith(("http://", "https://")):
         raise HttpFailure("url should start with http:// or https://", kind="url")
-    if len(pairs) > _MOST_HEADERS:
-        raise HttpFailure(f"A request has at most {_MOST_HEADERS} headers.", kind="request")
+    if len(pairs) > _MAX_HEADERS:
+        raise HttpFailure(f"A request has at most {_MAX_HEADERS} headers.", kind="request")
     if not all(isinstance(part, str) and part.isascii() and part.isprintable() for pair in pairs for part in pair):
         raise HttpFailure("Names and values of headers must be ASCII, on one line.", kind="request")
     usual = Timeouts()

@@ -83,7 +83,7 @@ class HttpProtocol(HttpToolsProtocol):
         most = self._limits.bytes
         while data and self._refusal is None:
             room = most - self._unfinished
-            piece, data = data[:room], data[room:]
+            piece, data = (data, b"") if len(data) <= room else (data[:room], data[room:])
             self._unfinished += len(piece)
             try:
                 self.parser.feed_data(piece)
@@ -122,21 +122,19 @@ class HttpProtocol(HttpToolsProtocol):
             self._break_off(_Refused(414, "uri_too_long", message))
         super().on_url(url)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._before_body:
-            return
-        if len(self.headers) >= _MAX_HEADERS:
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > _MAX_HEADERS:
             message = f"The request has more than {_MAX_HEADERS} headers."
             self._break_off(_Refused(431, "request_header_fields_too_large", message))
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             self._break_off(_other_version())
         self._before_body = self._head_began = False
         self._unfinished = 0
-        self._stop_timer()
+        if self._timer is not None:
+            self._stop_timer()
         super().on_headers_complete()
+        # The request has those that came. What follows are trailers.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0

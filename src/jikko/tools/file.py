@@ -36,7 +36,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _AUTH_KEYS: Final = ("type", "header", "param", "value", "prefix")
-_MOST_SHOWN: Final = 100
+_MAX_SHOWN: Final = 100
 """Problems that a message lists."""
 
 
@@ -86,10 +86,10 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
 
 def _told(problems: list[Problem], positions: Positions, source: str) -> str:
     lines = []
-    for problem in problems[:_MOST_SHOWN]:
+    for problem in problems[:_MAX_SHOWN]:
         position = positions.at(problem.where)
         lines.append(f"line {position.line}: {problem}" if position is not None else str(problem))
-    more = f"\n  and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
+    more = f"\n  and {len(problems) - _MAX_SHOWN} more" if len(problems) > _MAX_SHOWN else ""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     listing = "\n  ".join(lines)
     return f"The tools file {source} has {count}:\n  {listing}{more}"

@@ -29,6 +29,8 @@ class Append(msgspec.Struct, frozen=True):
     """By which the store knows this append when it is offered again: drawn anew for each, see ``new_mark``. Chance must
     not make two alike: processes that go on with one run may offer the same events, of the same moment. 0: the append
     is offered once."""
+    packed: bytes = b""
+    """What ``RunStore.pack`` made of the events, if it was asked."""
 
 
 def new_mark() -> int:
@@ -84,6 +86,11 @@ class RunStore(Protocol):
             StoreUnavailable: The database could not be written, or did not say whether it was. Offer the same append
                 again; another one at that position is refused if this one is there.
         """
+        ...
+
+    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+        """How many of the first events one append should have, so that others write between, and these as ``append``
+        takes them: about a megabyte, or a single event that is larger."""
         ...
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:

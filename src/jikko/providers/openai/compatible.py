@@ -172,9 +172,11 @@ class OpenAICompatible:
                 with progress.together():
                     for event in events:
                         reader.event(event)
+                        await progress.took()
             else:
                 for event in events:
                     reader.event(event)
+                    await progress.took()
             if buffer.pending > BYTES_PER_CHARACTER * self._config.max_answer:
                 raise too_large(f"{self._config.max_answer} characters")
         for event in buffer.finish():

@@ -18,7 +18,7 @@ from jikko.sandbox.lock import LockFailed
 
 _LEFT_OUT: Final = ("tests", "test", "__pycache__", "bin", "include", "share")
 _NO_DATA: Final = (".py", ".pyc", ".pyi", ".so", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".f90", ".typed")
-_MOST_DATA: Final = 32 << 20
+_MAX_DATA_BYTES: Final = 32 << 20
 """Bytes of a file that programs can read. A larger one is left out."""
 
 # A library that asks for threads would end the program: it has none.
@@ -157,7 +157,7 @@ class PackageLoader:
             subdirectories[:] = [name for name in subdirectories if name not in _LEFT_OUT]
             for file in files:
                 path = os.path.join(directory, file)
-                if not file.endswith(_NO_DATA) and ".so." not in file and os.path.getsize(path) <= _MOST_DATA:
+                if not file.endswith(_NO_DATA) and ".so." not in file and os.path.getsize(path) <= _MAX_DATA_BYTES:
                     yield path
 
 

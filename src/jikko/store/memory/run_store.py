@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 
@@ -80,6 +81,9 @@ class MemoryRunStore:
         self._logs.setdefault(batch.run_id, []).extend(batch.events)
         self._records[batch.run_id] = msgspec.structs.replace(batch.record)
         self._marks[batch.run_id] = batch.mark
+
+    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+        return len(events), b""
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._owner_of_key(app_id, key, now)

@@ -31,7 +31,7 @@ from jikko.tools.mcp.stdio import ProgramFailed, stdio_streams
 logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 logging.getLogger("client").setLevel(logging.CRITICAL + 1)
 
-_MOST_PAGES: Final = 50
+_MAX_PAGES: Final = 50
 MAX_TOOLS: Final = 2000
 """Tools that a server may say that it has."""
 LIST_BYTES: Final = 2 << 20
@@ -92,7 +92,7 @@ async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
     """
     found: list[dict[str, Any]] = []
     cursor: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         params = None if cursor is None else PaginatedRequestParams(cursor=cursor)
         page: ListToolsResult = await session.list_tools(params=params)
         found += (tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in page.tools)

@@ -72,6 +72,9 @@ def read_document(text: str, where: str, problems: list[Problem]) -> dict[str, O
         where: The path of the text in the file that it stands in.
         problems: Takes what is wrong with it.
     """
+    if len(text) > _LIMITS.max_bytes:
+        problems.append(Problem(where, f"has more than {_LIMITS.max_bytes} characters"))
+        return {}
     try:
         raw = parse(text, _LIMITS)
     except YamlProblem as problem:

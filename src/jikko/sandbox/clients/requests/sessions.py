@@ -9,7 +9,7 @@ from .adapters import BaseAdapter, HTTPAdapter
 from .exceptions import TooManyRedirects, of_kind
 from .models import PreparedRequest, Request, Response
 
-_MOST_REDIRECTS: Final = 30
+_MAX_REDIRECTS: Final = 30
 
 
 class Session:
@@ -26,7 +26,7 @@ class Session:
         self.hooks: dict[str, Any] = {"response": []}
         self.stream = False
         self.trust_env = True
-        self.max_redirects = _MOST_REDIRECTS
+        self.max_redirects = _MAX_REDIRECTS
         self.adapters: dict[str, BaseAdapter] = {"https://": HTTPAdapter(), "http://": HTTPAdapter()}
 
     def __enter__(self) -> "Session":

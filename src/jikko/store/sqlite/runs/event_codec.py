@@ -33,6 +33,34 @@ class DamagedLog(Exception):
     """The events that were asked for, up to the damage."""
 
 
+MAX_PACKED_BYTES: Final = 1 << 20
+"""Of events that are packed together; a single event may be larger."""
+
+
+def pack_events(events: Sequence[Event]) -> tuple[int, bytes]:
+    """As many of the first events as ``MAX_PACKED_BYTES`` hold, one at least, as ``encode_events`` makes them.
+
+    Returns:
+        How many these are, and the array.
+    """
+    packed, count, end = bytearray(b"["), 0, 1
+    encode_into = _ENCODER.encode_into
+    for event in events:
+        begin = end
+        try:
+            encode_into(event, packed, -1)
+        except UnicodeEncodeError:
+            packed[begin:] = encode_events([event])[1:-1]
+        packed += b","
+        end = len(packed)
+        if end > MAX_PACKED_BYTES and count:
+            del packed[begin:]
+            break
+        count += 1
+    packed[-1:] = b"]"
+    return count, bytes(packed)
+
+
 def encode_events(events: Sequence[Event]) -> bytes:
     """A JSON array. NaN and infinities become ``null``; lone surrogates, which UTF-8 has no bytes for, ``?``."""
     try:
@@ -95,6 +123,30 @@ def compress(log: bytes) -> bytes:
     """The log as it is kept for a finished run."""
     stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
     return DEFLATE_1 + stream.compress(log) + stream.flush()
+
+
+class Compressor:
+    """Makes of JSON arrays what ``compress`` makes of the one with the items of all. Each call is for any one thread:
+    most of it does not hold the interpreter lock."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
+        self._parts = [DEFLATE_1]
+        self._begun = False
+
+    def add(self, array: bytes) -> None:
+        """Take the next array."""
+        if array == b"[]":
+            return
+        self._parts.append(self._stream.compress(b"," if self._begun else b"["))
+        self._parts.append(self._stream.compress(memoryview(array)[1:-1]))
+        self._begun = True
+
+    def end(self) -> bytes:
+        """The compressed log."""
+        self._parts.append(self._stream.compress(b"]" if self._begun else b"[]"))
+        self._parts.append(self._stream.flush())
+        return b"".join(self._parts)
 
 
 def decompress(blob: bytes) -> bytes:

@@ -27,6 +27,8 @@ SELECT end_users.key FROM end_users JOIN names ON names.key = app WHERE end_user
 # There are those of a day: no index leads from a run to its key.
 _FREE_KEY: Final = "DELETE FROM idempotency_keys WHERE app_id = ? AND run_id = ?"
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
+_REMOVE_PIECES: Final = "DELETE FROM run_log WHERE run = ?"
+"""A process that died has left them behind."""
 _REMOVE: Final = "DELETE FROM runs WHERE key = ?"
 _UNUSED_PAGES: Final = "PRAGMA freelist_count"
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum(1)"
@@ -74,6 +76,7 @@ class Retention:
 
     def _remove(self, change: RunChange, connection: sqlite3.Connection) -> None:
         connection.execute(_REMOVE_LOG, (change.key,))
+        connection.execute(_REMOVE_PIECES, (change.key,))
         connection.execute(_REMOVE, (change.key,))
         self._projections.changed(change, connection)
 

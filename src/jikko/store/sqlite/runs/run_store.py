@@ -15,6 +15,7 @@ from jikko.record import RunDetail, RunRecord
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
+from jikko.store.sqlite.runs.archiving import Archiver
 from jikko.store.sqlite.runs.event_codec import (
     DamagedLog,
     beginning,
@@ -23,13 +24,14 @@ from jikko.store.sqlite.runs.event_codec import (
     decompress_beginning,
     encode_events,
     join,
+    pack_events,
 )
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
-from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
+from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
 from jikko.store.sqlite.runs.totals import Totals
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
@@ -89,6 +91,7 @@ class SqliteRunStore:
         self._rows = RunRows()
         projections = Projections((Totals(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
+        self._archiver = Archiver(database, self._writes)
         self._retention = Retention(projections)
         database.join(self._writes)
         database.join(projections)
@@ -98,7 +101,7 @@ class SqliteRunStore:
         write = LogWrite(
             run_id=stored_id(batch.run_id),
             at=batch.at,
-            events=encode_events(batch.events),
+            events=batch.packed or encode_events(batch.events),
             owner=owner,
             task_id=stored_id(owner.task_id),
             retry_of=None if owner.retry_of is None else stored_id(owner.retry_of),
@@ -121,7 +124,21 @@ class SqliteRunStore:
                 float(batch.mark) or None,
             ),
         )
+        if write.closes and (write.at or len(write.events) > LONG):
+            return asyncio.ensure_future(self._close(write))
         return self._database.submit(partial(self._writes.append, write))
+
+    async def _close(self, write: LogWrite) -> None:
+        if len(write.events) <= LONG:
+            try:
+                await self._database.submit(partial(self._writes.append, write))
+                return
+            except LongLog:
+                pass
+        await self._archiver.close(write)
+
+    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+        return pack_events(events)
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         return self._database.quick(partial(owner_of_key, app_id, key, now))
@@ -219,6 +236,7 @@ class SqliteRunStore:
         await self._database.backup(path)
 
     async def close(self) -> None:
+        await self._archiver.rest()
         self._database.end_quick_reads()
         # On a thread: what is still to be committed is settled on this loop.
         await asyncio.to_thread(self._database.close)

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from jikko.errors import LogConflict
+from jikko.errors import JikkoError, LogConflict
 from jikko.ports.stores.projections import Projection
 from jikko.record import RunOwner
 from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
@@ -43,6 +43,14 @@ exceptions_count, finished_at, wake_at, lease_owner, lease_until``. The last is 
 out, and the column was there."""
 
 
+LONG: Final = 1 << 20
+"""Bytes of a log that are compressed in the transaction that closes it. A longer one is brought compressed."""
+
+
+class LongLog(JikkoError):
+    """A log is too long to be compressed by the writer. Nothing was changed."""
+
+
 class LogWrite(msgspec.Struct, frozen=True, gc=False):
     """An ``Append`` as the database takes it: a copy, so that the record may change behind it."""
 
@@ -57,6 +65,13 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     inputs: str
     projections: tuple[Projection, ...]
     columns: ChangingColumns
+    archive: bytes | None = None
+    """The whole log as it is kept once it is closed, if it was made before."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether the run has ended, so that nothing is added to the log any more."""
+        return self.columns[0] > 1
 
 
 class RunWrites:
@@ -80,6 +95,7 @@ class RunWrites:
         Raises:
             LogConflict: The log is not as the writer of the events believes. Nothing was changed.
             KeyTaken: See ``KeyClaim``. Nothing was changed.
+            LongLog: It closes a long log, and has no ``archive``.
         """
         step = self._create if write.at == 0 else self._advance
         if not write.projections:
@@ -110,7 +126,7 @@ class RunWrites:
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, 0, write.events))
         else:
-            connection.execute(_ARCHIVE, (key, compress(write.events)))
+            connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
             RunChange(cast(int, key), owner[0], write.run_id, write.created_at, None, status), connection
         )
@@ -122,14 +138,16 @@ class RunWrites:
             raise LogConflict(f"The log of run {id_text(write.run_id)} has 0 events, not {write.at}.")
         key, app, before, _, _, created_at, _ = found
         status, epoch = write.columns[:2]
+        arrays = _short_log(key, connection) if status > 1 >= before and write.archive is None else []
         values = (*write.columns, key, write.at, before, epoch)
         if before > 1 or connection.execute(_ADVANCE, values).rowcount == 0:
             self._require_own(write, found)
             return False
         if status < 2:
             connection.execute(_ADD_TO_LOG, (key, write.at, write.events))
+        elif write.archive is not None:
+            connection.execute(_ARCHIVE, (key, write.archive))
         else:
-            arrays = [row[0] for row in connection.execute(_READ_LOG, (key,))]
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
         if status != before:
@@ -149,3 +167,18 @@ class RunWrites:
         if status > 1:
             raise LogConflict(f"The log of run {run_id} is closed: the run has {STATUSES[status]}.")
         raise LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.columns[1]}.")
+
+
+def _short_log(key: int, connection: sqlite3.Connection) -> list[bytes]:
+    """The arrays of a log.
+
+    Raises:
+        LongLog: It is a long one.
+    """
+    arrays, size = [], 0
+    for (events,) in connection.execute(_READ_LOG, (key,)):
+        arrays.append(events)
+        size += len(events)
+        if size > LONG:
+            raise LongLog("The log is compressed elsewhere.")
+    return arrays

@@ -1,0 +1,86 @@
+"""Closing long logs: they are put together and compressed away from the event loop and from the thread that writes.
+
+To compress a log of 100 MB takes a second, in which nobody else's append would be written. A log that is shorter than
+``LONG`` is compressed by the writer, in the transaction that closes it: that takes a few milliseconds and one answer.
+"""
+
+import asyncio
+import sqlite3
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from jikko.errors import JikkoError
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.identifiers import StoredId
+from jikko.store.sqlite.runs.event_codec import Compressor
+from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
+
+_PIECES: Final = """
+SELECT position, events FROM run_log
+WHERE run = (SELECT key FROM runs WHERE run_id = ?) AND position > ? ORDER BY position LIMIT ?
+"""
+_CLEAR: Final = """
+DELETE FROM run_log WHERE (run, position) IN (
+  SELECT run, position FROM run_log WHERE run = (SELECT key FROM runs WHERE run_id = ? AND status > 1)
+  ORDER BY position LIMIT ?
+)
+"""
+_AT_ONCE: Final = 8
+"""Pieces of a log, of a megabyte at most by rule, that are read or removed in one go."""
+
+
+class Archiver:
+    """Closes long logs. Belongs to one event loop."""
+
+    def __init__(self, database: Database, writes: RunWrites) -> None:
+        self._database = database
+        self._writes = writes
+        self._clearing: set[asyncio.Task[None]] = set()
+
+    async def close(self, write: LogWrite) -> None:
+        """Do an append that closes a log; what is raised is what the append raises.
+
+        The log as it is before the append cannot change: whoever adds to it makes the append fail.
+        """
+        archive = await self._compressed(write)
+        await self._database.submit(partial(self._writes.append, msgspec.structs.replace(write, archive=archive)))
+        # The archive counts from now on; what it was made of is removed piece by piece.
+        task = asyncio.ensure_future(self._clear(write.run_id))
+        self._clearing.add(task)
+        task.add_done_callback(self._clearing.discard)
+
+    async def rest(self) -> None:
+        """Wait until nothing is left to be removed."""
+        await asyncio.gather(*self._clearing, return_exceptions=True)
+
+    async def _compressed(self, write: LogWrite) -> bytes:
+        compressor, last = Compressor(), -1
+        while last + 1 < write.at:
+            pieces = await self._database.read(partial(_pieces, write.run_id, last))
+            if not pieces:
+                break
+            last = pieces[-1][0]
+            for position, events in pieces:
+                if position < write.at:
+                    await asyncio.to_thread(compressor.add, events)
+        await asyncio.to_thread(compressor.add, write.events)
+        return await asyncio.to_thread(compressor.end)
+
+    async def _clear(self, run_id: StoredId) -> None:
+        try:
+            removed = _AT_ONCE
+            while removed == _AT_ONCE:
+                removed = await self._database.submit(partial(_clear, run_id))
+        except JikkoError:
+            # They stay until the run is removed, and harm nobody.
+            return
+
+
+def _pieces(run_id: StoredId, after: int, connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    return connection.execute(_PIECES, (run_id, after, _AT_ONCE)).fetchall()
+
+
+def _clear(run_id: StoredId, connection: sqlite3.Connection) -> int:
+    return connection.execute(_CLEAR, (run_id, _AT_ONCE)).rowcount

@@ -1,0 +1,177 @@
+"""Long logs and large writes: nobody else's append waits for them."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jikko.errors import LogConflict
+from jikko.events import Event
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.runs import archiving
+from jikko.store.sqlite.runs.event_codec import MAX_PACKED_BYTES, Compressor, compress, encode_events, join, pack_events
+from jikko.store.sqlite.runs.run_writes import LONG
+from tests.contract.runs import Draft, finished, node, started
+from tests.effort import PATIENCE
+
+from .test_run_log import rows
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteRunStore]:
+    store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    yield store
+    await store.close()
+
+
+class Gate:
+    """Holds up whoever compresses."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.came, self.open = threading.Event(), threading.Event()
+        self.threads: set[str] = set()
+        add = Compressor.add
+
+        def held(compressor: Compressor, array: bytes) -> None:
+            self.threads.add(threading.current_thread().name)
+            self.came.set()
+            assert self.open.wait(PATIENCE)
+            add(compressor, array)
+
+        monkeypatch.setattr(Compressor, "add", held)
+
+
+async def long_run(store: SqliteRunStore, pieces: int = 20) -> Draft:
+    """An open run with a log of twice as many hundred kilobytes."""
+    run = Draft()
+    await store.append(run.step(started()))
+    for index in range(pieces):
+        await store.append(run.step(*node(index=index, text=f"{index} 日本 🗾 " + "x" * 200_000)))
+    return run
+
+
+async def test_others_write_while_a_long_log_is_compressed(
+    store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gate = Gate(monkeypatch)
+    run = await long_run(store)
+
+    closing = store.append(run.step(finished()))
+    assert await asyncio.to_thread(gate.came.wait, PATIENCE)
+    other = Draft()
+    await store.append(other.whole())
+    open_, ended = await store.record(run.id), await store.record(other.id)
+    gate.open.set()
+    await closing
+
+    assert open_ is not None
+    assert ended is not None
+    assert (open_.status, ended.status) == ("running", "succeeded")
+    assert not any("writer" in name or name == "MainThread" for name in gate.threads)
+    assert await store.events(run.id) == run.events
+    await store.close()
+    assert rows(tmp_path / "jikko.db") == {"runs": 2, "run_log": 0, "run_archive": 2}
+
+
+async def test_a_run_that_is_long_in_its_only_write_is_compressed_so_too(
+    store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    gate.open.set()
+    run = Draft()
+    await store.append(run.step(started(), *node(text="界" * LONG), finished()))
+
+    assert gate.came.is_set()
+    assert await store.events(run.id) == run.events
+
+
+async def test_a_short_log_is_compressed_with_its_last_write(
+    store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gate = Gate(monkeypatch)
+    run = await long_run(store, 2)
+    await store.append(run.step(finished()))
+
+    assert not gate.came.is_set()
+    assert rows(tmp_path / "jikko.db")["run_log"] == 0
+
+
+async def test_a_run_that_was_taken_over_while_its_log_was_compressed_is_not_closed(
+    store: SqliteRunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    run = await long_run(store)
+    length = len(run.events)
+    theirs = msgspec.structs.replace(run.record, epoch=2)
+
+    closing = store.append(run.step(finished()))
+    assert await asyncio.to_thread(gate.came.wait, PATIENCE)
+    more: list[Event] = [*node(index=99)]
+    await store.append(msgspec.structs.replace(run.step(), at=length, events=more, record=theirs))
+    gate.open.set()
+    with pytest.raises(LogConflict):
+        await closing
+
+    assert await store.events(run.id) == [*run.events[:length], *more]
+    record = await store.record(run.id)
+    assert record is not None
+    assert record.status == "running"
+
+
+async def test_an_answer_that_was_lost_closes_a_long_log_once(store: SqliteRunStore) -> None:
+    run = await long_run(store)
+    last = msgspec.structs.replace(run.step(finished()), mark=7)
+    await store.append(last)
+    await store.append(last)
+
+    assert await store.events(run.id) == run.events
+
+
+async def test_what_a_process_that_died_left_of_a_long_log_harms_nobody_and_is_pruned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def dies(*anything: object) -> None:
+        """Removes nothing."""
+
+    path = tmp_path / "jikko.db"
+    monkeypatch.setattr(archiving.Archiver, "_clear", dies)
+    store = SqliteRunStore(Database.open(path))
+    run = await long_run(store)
+    await store.append(run.step(finished()))
+    await store.close()
+    assert rows(path)["run_log"] == 21
+
+    store = SqliteRunStore(Database.open(path))
+    assert await store.events(run.id) == run.events
+    assert await store.events(run.id, after=30) == run.events[31:]
+    assert await store.prune(time.time()) == 1
+    await store.close()
+    assert rows(path) == {"runs": 0, "run_log": 0, "run_archive": 0}
+
+
+def test_a_log_that_comes_in_pieces_is_compressed_as_a_whole_one() -> None:
+    arrays = [encode_events([*node(index=index, text="a\ue000b 🚀")]) for index in range(5)]
+    compressor = Compressor()
+    for array in [arrays[0], b"[]", *arrays[1:]]:
+        compressor.add(array)
+    assert compressor.end() == compress(join(arrays))
+
+
+def test_a_write_has_a_megabyte_or_a_single_event() -> None:
+    small: list[Event] = [*node(index=1), *node(index=2)]
+    assert pack_events(small) == (4, encode_events(small))
+    large: list[Event] = [node(index=index, text="x" * 400_000)[1] for index in range(10)]
+    count, packed = pack_events(large)
+    assert (count, packed) == (2, encode_events(large[:2]))
+    assert len(packed) <= MAX_PACKED_BYTES
+    huge: list[Event] = [node(text="x" * 5_000_000)[1], *small]
+    assert pack_events(huge) == (1, encode_events(huge[:1]))
+    assert pack_events([*small, *huge])[0] == 4
+    broken: list[Event] = [*small, node(text="lone \ud800")[1], *small]
+    assert pack_events(broken) == (9, encode_events(broken))

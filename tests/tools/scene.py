@@ -1,0 +1,126 @@
+"""Tools as an installation has them, over real sockets."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jikko.assemble.tools import make_directory, make_tools
+from jikko.outbound.client import AiohttpClient
+from jikko.ports.stores.app_store import App, WorkflowVersion
+from jikko.ports.tools import (
+    BlobMessage,
+    JsonMessage,
+    TextMessage,
+    Tool,
+    ToolCall,
+    ToolMessage,
+    ToolName,
+    VariableMessage,
+)
+from jikko.settings import Settings
+from jikko.store.memory.app_store import MemoryAppStore
+from jikko.tools.service import ToolService
+from jikko.values import Json
+from tests.nodes.context import FilesOfOneUser
+from tests.outbound.clients import LOOPBACK
+
+
+@dataclass
+class Said:
+    """What a tool said."""
+
+    messages: list[ToolMessage] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(one.text for one in self.messages if isinstance(one, TextMessage))
+
+    @property
+    def json(self) -> list[Json]:
+        return [one.value for one in self.messages if isinstance(one, JsonMessage)]
+
+    @property
+    def variables(self) -> dict[str, Json]:
+        return {one.name: one.value for one in self.messages if isinstance(one, VariableMessage)}
+
+    @property
+    def blobs(self) -> list[BlobMessage]:
+        return [one for one in self.messages if isinstance(one, BlobMessage)]
+
+
+class Scene:
+    """The tools of a tools file."""
+
+    def __init__(self, tools: ToolService, file: Path) -> None:
+        self.tools = tools
+        self.file = file
+
+    async def find(self, kind: str, provider: str, tool: str, *, app_id: str = "") -> Tool:
+        name = ToolName(provider_type=kind, provider=provider, tool=tool)
+        return self.tools.known(name, app_id=app_id) or await self.tools.find(name, app_id=app_id)
+
+    async def call(self, kind: str, provider: str, tool: str, *, app_id: str = "", **values: Json) -> Said:
+        found = await self.find(kind, provider, tool, app_id=app_id)
+        said = Said()
+        call = ToolCall(tool=found, parameters=values, app_id=app_id, end_user_id="u", user="u", key="k")
+        await self.tools.call(call, said.messages.append)
+        return said
+
+
+@asynccontextmanager
+async def scene(
+    tmp_path: Path,
+    entries: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    apps: Sequence[str] = (),
+    allow: Sequence[str] = LOOPBACK,
+    files: Mapping[str, bytes] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Scene]:
+    """Args:
+    entries: Of ``tools:``.
+    apps: Names of apps that are published; the id of each is its name with ``id-`` in front.
+    """
+    file = tmp_path / "tools.yml"
+    file.write_text(json.dumps({"tools": dict(entries or {})}, ensure_ascii=False), encoding="utf-8")
+    nothing: Any = None
+    store = await _apps(apps)
+    contents: Any = FilesOfOneUser(dict(files or {}))
+    given = Settings(home=tmp_path, tools=file, **settings)
+    http = AiohttpClient(allow=allow, app_share=1)
+    tools = make_tools(
+        given,
+        make_directory(given, store, environment or {}),
+        http=http,
+        files=contents,
+        documents=nothing,
+        sandbox=nothing,
+        workflows=nothing,
+    )
+    try:
+        yield Scene(tools, file)
+    finally:
+        await tools.close()
+        await http.close()
+
+
+async def _apps(names: Sequence[str]) -> MemoryAppStore:
+    store = MemoryAppStore()
+    for name in names:
+        app = App(id=f"id-{name}", name=name, mode="workflow", created_at=0.0, workflow_id="w")
+        await store.publish(
+            app, WorkflowVersion(id="w", app_id=app.id, version="", number=1, source=b"", created_at=0.0)
+        )
+    return store
+
+
+def api(url: str, *operations: str, **more: Any) -> dict[str, Any]:
+    """An entry for a server, with a tool for each path that is got: its name, and an optional parameter ``q``."""
+    query = {"name": "q", "in": "query", "schema": {"type": "string"}}
+    paths = {f"/{name}": {"get": {"operationId": name, "parameters": [query]}} for name in operations}
+    schema = {"openapi": "3.0.3", "servers": [{"url": url}], "paths": paths}
+    return {"type": "api", "name": "api", "schema": json.dumps(schema), **more}

@@ -1,0 +1,123 @@
+"""The command ``jikko tools``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from jikko.cli.main import cli
+from tests.acceptance.workflows import app, end, node, start
+from tests.tools.scene import api
+
+
+def called(tmp_path: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    result = CliRunner().invoke(cli, ["tools", *arguments, "--home", str(tmp_path)], env={"JIKKO_HTTP_ALLOW": ""})
+    lines = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    return result.exit_code, lines, result.output
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    entries = {
+        "weather": api("http://a.test", "now", auth={"type": "api_key_header", "value": "${A_KEY_THAT_IS_NOT_SET}"}),
+        "echo": api("http://a.test", "hello"),
+        "shout": {"type": "workflow", "name": "shout", "app": "Shout"},
+        "helper": {"type": "mcp", "url": "http://127.0.0.1:9/mcp"},
+    }
+    path = tmp_path / "tools.yml"
+    path.write_text(json.dumps({"tools": entries}))
+    return str(path)
+
+
+def workflow(tmp_path: Path, **data: Any) -> str:
+    path = tmp_path / "flow.yml"
+    tool = node("Ask", "tool", **data)
+    path.write_text(app("Flow", [start("q"), tool, end()], "start>Ask Ask>end"), encoding="utf-8")
+    return str(path)
+
+
+def test_it_lists_what_is_set_up_and_what_workflows_need(tmp_path: Path, file: str) -> None:
+    source = workflow(tmp_path, provider_type="api", provider_id="b-id", provider_name="stocks", tool_name="price")
+    code, lines, _ = called(tmp_path, "list", source, "--tools", file, "--json")
+
+    assert code == 1
+    by_tool = {line.get("tool"): line for line in lines if "provider" in line}
+    assert by_tool["current_time"]["type"] == "builtin"
+    assert by_tool["hello"]["takes"] == [{"name": "q", "type": "string", "required": False}]
+    [need] = [line for line in lines if "workflow" in line]
+    assert (need["node"], need["tool"], need["ok"]) == ("Ask", "stocks/price", False)
+    assert "add under 'tools:' in" in need["hint"]
+    assert '"b-id": {type: api, name: stocks' in need["hint"]
+
+
+def test_a_workflow_whose_tools_are_there_is_a_success(tmp_path: Path, file: str) -> None:
+    source = workflow(tmp_path, provider_type="api", provider_id="echo", tool_name="hello")
+    code, _, output = called(tmp_path, "list", source, "--tools", file)
+
+    assert (code, "ok       " in output) == (0, True)
+
+
+def test_a_file_that_cannot_be_imported_is_named_and_is_no_success(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text("app: {}")
+    code, _, output = called(tmp_path, "list", str(broken), str(tmp_path / "none.yml"))
+
+    assert code == 1
+    assert "broken.yml: cannot be imported" in output
+    assert "none.yml: cannot be read" in output
+
+
+def test_it_tries_each_provider(tmp_path: Path, file: str) -> None:
+    code, lines, _ = called(tmp_path, "test", "--tools", file, "--json")
+
+    assert code == 1
+    assert {line["provider"]: line["ok"] for line in lines} == {
+        "weather": False,
+        "echo": True,
+        "shout": False,
+        "helper": False,
+    }
+    told = {line["provider"]: line["error"] or "" for line in lines}
+    assert "A_KEY_THAT_IS_NOT_SET" in told["weather"]
+    assert "may not be reached" in told["helper"]
+    assert called(tmp_path, "test", "echo", "--tools", file)[0] == 0
+
+
+def test_it_calls_a_tool(tmp_path: Path) -> None:
+    assert called(tmp_path, "call", "time/weekday", "year=2024", "month=2", "day=29")[::2] == (
+        0,
+        "February 29, 2024 is Thursday.\n",
+    )
+    _, [line], _ = called(tmp_path, "call", "time/weekday", "year=2024", "month=2", "day=29", "--json")
+    assert line == {"message": "text", "text": "February 29, 2024 is Thursday."}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("time/weekday", "year=x"), "the parameter year takes a number"),
+        (("time/weekday", "yaer=1"), "has no parameter yaer"),
+        (("time/weekday", "year=2024"), "Month is required"),
+        (("time/wekday",), "time has current_time"),
+        (("tmie/weekday",), "did you mean 'time'?"),
+        (("time/weekday", "year"), "is no NAME=VALUE"),
+        (("time/weekday", "--app", "none"), "none"),
+    ],
+)
+def test_a_call_that_fails_says_why(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    code, _, output = called(tmp_path, "call", *arguments)
+
+    assert code != 0
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_a_broken_tools_file_ends_the_command_with_its_problems(tmp_path: Path) -> None:
+    broken = tmp_path / "tools.yml"
+    broken.write_text("tools: {a: {type: x}}")
+    for command in (("list",), ("test",), ("call", "time/current_time")):
+        code, _, output = called(tmp_path, *command, "--tools", str(broken))
+        assert code != 0
+        assert "line 1: tools.a.type: is 'x'" in output

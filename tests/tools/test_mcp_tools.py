@@ -1,0 +1,334 @@
+"""Tools of MCP servers, over real sockets and pipes: what the recordings do not show, and servers that misbehave."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.ports.tools import ToolFailure, ToolNotFound
+from tests.effort import PATIENCE
+from tests.outbound.server import Act, RawServer, Received, answer, serving
+from tests.tools.scene import scene
+
+pytestmark = pytest.mark.anyio
+
+PROGRAM = Path(__file__).with_name("mcp_server.py")
+INITIALIZED = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "", "version": ""},
+}
+SAY = {"name": "say", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
+TOKEN = "token-that-is-secret"
+
+Answers = Callable[[dict[str, Any]], Any]
+"""The result of a request, by method."""
+
+
+def mcp(answers: dict[str, Any], *, stream: bool = False) -> Act:
+    """A server: results by method. An ``Act`` answers by itself."""
+
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        message = json.loads(request.body) if request.body else {}
+        if request.method != "POST" or "id" not in message:
+            writer.write(answer(b"", "202 Accepted"))
+            await writer.drain()
+            return
+        result = {"initialize": INITIALIZED, "tools/list": {"tools": [SAY]}, **answers}[message["method"]]
+        if callable(result):
+            await result(writer, request)
+            return
+        reply = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+        if not stream:
+            writer.write(answer(reply, Content_Type="application/json"))
+            await writer.drain()
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        progress = b'data: {"jsonrpc": "2.0", "method": "notifications/progress", "params": {}}\n\n'
+        for event in (b": hello\n\n", progress, b"event: message\r\ndata: " + reply + b"\r\n\r\n"):
+            writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+        await writer.drain()
+        # The stream stays open, as those of some servers do.
+        await asyncio.sleep(PATIENCE)
+
+    return act
+
+
+def text(content: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": content}]}
+
+
+def entry(server: RawServer, **more: Any) -> dict[str, Any]:
+    return {"m": {"type": "mcp", "url": server.url("/mcp"), "headers": {"X-Token": TOKEN}, **more}}
+
+
+def program(how: str, **more: Any) -> dict[str, Any]:
+    return {"m": {"type": "mcp", "command": sys.executable, "args": [str(PROGRAM), how], **more}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_may_be_json_or_a_stream_that_stays_open(stream: bool, tmp_path: Path) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": text("世界")}, stream=stream)}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "世界"
+
+    assert all(request.headers["x-token"] == TOKEN for request in server.requests)
+
+
+async def test_a_server_is_asked_once_for_its_tools(tmp_path: Path) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": text("a")})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        for _ in range(3):
+            await tools.call("mcp", "m", "say")
+        with pytest.raises(ToolNotFound, match="Tool with name shout not found; m has say"):
+            await tools.find("mcp", "m", "shout")
+
+    methods = [json.loads(one.body)["method"] for one in server.requests if one.body]
+    assert methods.count("tools/list") == 1
+    assert methods.count("initialize") == 4, "one connection for the list, and one for each call"
+
+
+async def test_tools_that_the_file_knows_are_not_asked_for(tmp_path: Path) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": text("a")})}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+    ):
+        with pytest.raises(ToolNotFound):
+            await tools.find("mcp", "m", "shout")
+        assert server.requests == []
+        assert (await tools.call("mcp", "m", "say")).text == "a"
+
+
+async def test_each_app_shows_its_own_token(tmp_path: Path) -> None:
+    own = {"one": {"headers": {"X-Token": "of one"}}}
+    async with serving({"/mcp": mcp({"tools/call": text("a")})}) as server:
+        entries = entry(server, apps=own)
+        del entries["m"]["headers"]
+        async with scene(tmp_path, entries, apps=("one", "two")) as tools:
+            await tools.call("mcp", "m", "say", app_id="id-one")
+            asked = len(server.requests)
+            with pytest.raises(ToolNotFound, match="only for the apps"):
+                await tools.call("mcp", "m", "say", app_id="id-two")
+
+    assert {request.headers["x-token"] for request in server.requests} == {"of one"}
+    assert len(server.requests) == asked
+
+
+async def _hang(writer: asyncio.StreamWriter, request: Received) -> None:
+    await asyncio.sleep(PATIENCE)
+
+
+async def _close(writer: asyncio.StreamWriter, request: Received) -> None:
+    """Says nothing, and closes."""
+
+
+def _says(raw: bytes) -> Callable[[asyncio.StreamWriter, Received], Awaitable[None]]:
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(raw)
+        await writer.drain()
+
+    return act
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+@pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(_hang, id="never answers"),
+        pytest.param(_close, id="closes"),
+        pytest.param(_says(b"no HTTP"), id="no HTTP"),
+        pytest.param(_says(answer(b"{", Content_Type="application/json")), id="no JSON"),
+        pytest.param(_says(answer(b"[]", Content_Type="application/json")), id="no message"),
+        pytest.param(_says(answer(b"<html>", Content_Type="text/html")), id="a page"),
+        pytest.param(_says(answer(TOKEN.encode(), "500 Oops")), id="a fault that tells the token"),
+        pytest.param(_says(EVENTS + b"data: {\n\n"), id="no JSON in the stream"),
+        pytest.param(_says(EVENTS + b"data: " + b"x" * (2 << 20) + b"\n\n"), id="a long event"),
+        pytest.param(_says(answer(b"", "302 Found", Location="http://10.0.0.1/mcp")), id="redirects elsewhere"),
+        pytest.param(_says(answer(b"", "307 Again", Location="/mcp")), id="redirects for ever"),
+    ],
+)
+async def test_a_server_that_misbehaves_fails_the_call_and_tells_no_token(
+    act: Act, method: str, tmp_path: Path
+) -> None:
+    async with (
+        serving({"/mcp": mcp({"tools/call": text("a"), method: act})}) as server,
+        scene(tmp_path, entry(server, sse_read_timeout=0.3, timeout=0.3), tool_seconds=5.0) as tools,
+    ):
+        with pytest.raises((ToolFailure, ToolNotFound)) as failure:
+            await tools.call("mcp", "m", "say")
+
+    assert str(failure.value)
+    assert TOKEN not in str(failure.value)
+
+
+@pytest.mark.parametrize("location", ["http://10.0.0.1/mcp", "http://169.254.169.254/latest", "http://[::1]:1/mcp"])
+async def test_a_redirect_to_a_private_address_is_not_followed(location: str, tmp_path: Path) -> None:
+    moved = _says(answer(b"", "307 Moved", Location=location))
+    async with (
+        serving({"/mcp": mcp({"initialize": moved})}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+    ):
+        with pytest.raises(ToolFailure):
+            await tools.call("mcp", "m", "say")
+
+
+async def test_a_server_at_a_private_address_is_refused(tmp_path: Path) -> None:
+    async with serving({"/mcp": mcp({})}) as server, scene(tmp_path, entry(server), allow=()) as tools:
+        with pytest.raises(ToolNotFound, match="may not be reached: it is loopback"):
+            await tools.call("mcp", "m", "say")
+    assert server.requests == []
+
+
+async def test_ten_thousand_tools_are_too_many_and_hold_nobody_up(tmp_path: Path) -> None:
+    many = {"tools": [{**SAY, "name": f"tool-{n}"} for n in range(10_000)]}
+    async with (
+        serving({"/mcp": mcp({"tools/list": many})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        longest, last = 0.0, time.thread_time()
+
+        async def watch() -> None:
+            nonlocal longest, last
+            while True:
+                await asyncio.sleep(0)
+                longest, last = max(longest, time.thread_time() - last), time.thread_time()
+
+        watching = asyncio.create_task(watch())
+        with pytest.raises(ToolNotFound, match="more than 2000 tools; name those that are needed under known_tools"):
+            await tools.call("mcp", "m", "say")
+        watching.cancel()
+
+    assert longest < 5
+
+
+async def test_pages_of_tools_that_never_end_are_given_up(tmp_path: Path) -> None:
+    page = {"tools": [SAY], "nextCursor": "again"}
+    async with (
+        serving({"/mcp": mcp({"tools/list": page})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        with pytest.raises(ToolNotFound, match="more than 2000 tools"):
+            await tools.call("mcp", "m", "say")
+
+
+async def test_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    async def flood(writer: asyncio.StreamWriter, request: Received) -> None:
+        writer.write(EVENTS)
+        await server.pour(writer, b"data: " + b"x" * 1_000_000 + b"\n", 1024)
+
+    async with serving({"/mcp": mcp({"tools/call": flood})}) as server:
+        async with scene(tmp_path, entry(server, known_tools=[SAY]), http_max_file=1 << 20) as tools:
+            with pytest.raises(ToolFailure, match="larger than"):
+                await tools.call("mcp", "m", "say")
+        assert server.sent < 64 << 20
+
+
+@pytest.mark.parametrize("data", ["!", "a", None])
+async def test_a_file_that_is_not_encoded_fails(data: Any, tmp_path: Path) -> None:
+    broken = {"content": [{"type": "resource", "resource": {"uri": "a:b", "blob": data or "===="}}]}
+    async with (
+        serving({"/mcp": mcp({"tools/call": broken})}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+    ):
+        with pytest.raises(ToolFailure, match="not encoded as it should be"):
+            await tools.call("mcp", "m", "say")
+
+
+async def test_a_call_that_is_cancelled_leaves_the_server_at_once(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def wait(writer: asyncio.StreamWriter, request: Received) -> None:
+        asked.set()
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:  # a client that is gone is noticed when something is sent
+            writer.write(b"X: y\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with (
+        serving({"/mcp": mcp({"tools/call": wait})}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+        asyncio.timeout(PATIENCE),
+    ):
+        call = asyncio.create_task(tools.call("mcp", "m", "say"))
+        await asked.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await server.lost.wait()
+
+
+async def test_a_program_on_this_machine_can_be_a_server(tmp_path: Path) -> None:
+    async with scene(tmp_path, program("fine")) as tools:
+        assert (await tools.call("mcp", "m", "say", text="こんにちは")).text == "こんにちは"
+
+
+async def test_what_a_program_prints_besides_does_no_harm(tmp_path: Path) -> None:
+    async with scene(tmp_path, program("chatter")) as tools:
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "a"
+
+
+async def test_a_program_sees_little_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-server")
+    async with scene(tmp_path, program("fine", env={"OWN": "x"})) as tools:
+        names = (await tools.call("mcp", "m", "env")).text.split()
+
+    assert "OWN" in names
+    assert "OPENAI_API_KEY" not in names
+
+
+async def test_a_program_and_what_it_started_end_with_the_call(tmp_path: Path) -> None:
+    async with scene(tmp_path, program("fine")) as tools:
+        numbers = [int(number) for number in (await tools.call("mcp", "m", "pid")).text.split()]
+
+    deadline = time.monotonic() + PATIENCE
+    while any(map(_lives, numbers)):
+        assert time.monotonic() < deadline
+
+
+def _lives(number: int) -> bool:
+    try:
+        # One that has ended and that nobody has asked for is still listed.
+        return "Z" not in Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("how", ["die", "hang", "flood"])
+async def test_a_program_that_misbehaves_fails_the_call(how: str, tmp_path: Path) -> None:
+    entries = program(how, timeout=0.2, sse_read_timeout=1.0 if how != "flood" else 30.0)
+    async with scene(tmp_path, entries) as tools:
+        with pytest.raises((ToolFailure, ToolNotFound)):
+            await tools.call("mcp", "m", "say")
+
+
+async def test_a_program_that_is_not_there_fails_the_call(tmp_path: Path) -> None:
+    entries = {"m": {"type": "mcp", "command": "/no/such/program", "known_tools": [SAY]}}
+    async with scene(tmp_path, entries) as tools:
+        with pytest.raises(ToolFailure, match="/no/such/program cannot be started: No such file or directory"):
+            await tools.call("mcp", "m", "say")
+
+
+def test_nothing_of_the_library_is_loaded_before_it_is_needed() -> None:
+    code = (
+        "import sys, jikko.assemble.tools; print([name for name in sys.modules if name.startswith(('mcp', 'httpx2'))])"
+    )
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "[]"
