@@ -6,6 +6,7 @@
   * BadRequest            the request cannot be understood
   * UploadRefused         the upload does not hold one file that can be stored
   * Unauthorized          no or a wrong API key
+  * Forbidden             the thing is another app's
   * NotFound              no such thing in this app
   * Conflict              the request contradicts an earlier one
     * NameTaken           another app has the name
@@ -109,6 +110,16 @@ class Unauthorized(JikkoError):
     code = "unauthorized"
     status = 401
     headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Bearer realm="api"'})
+
+
+class Forbidden(JikkoError):
+    """The thing is there, and is not the app's of the API key."""
+
+    status = 403
+
+    def __init__(self, message: str, *, code: str = "forbidden") -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class NotFound(JikkoError):

@@ -105,6 +105,9 @@ class Settings:
     """Seconds that the head of a request may take, and a new connection until its first. 0: no limit."""
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
+    conversation_days: float = 0.0
+    """Days after which conversations that nobody went on with are removed by the server, with messages and variables.
+    0: never."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000

@@ -287,7 +287,14 @@ async def test_a_variable_can_be_set(store: ConversationStore) -> None:
 async def test_files_of_messages_are_known(store: ConversationStore) -> None:
     await store.add_turn(message("m", "c", files=[{"related_id": "file"}, {"url": "x"}]), conversation("c"))
 
+    made = message("n", "c", answer=Answer(files=[{"related_id": "made"}]))
+    await store.add_turn(made)
+
     assert await store.uses_file(APP, "FILE")
+    assert await store.uses_file(APP, "made")
+    assert await store.files() == {"file", "made"}
+    assert await store.uses_file(None, "file")
+    assert not await store.uses_file(None, "other")
     assert not await store.uses_file(OTHER_APP, "file")
     assert not await store.uses_file(APP, "other")
 

@@ -234,6 +234,15 @@ async def test_several_kinds_come_together_or_not_at_all(stores: Stores, needed:
     assert not await needed.is_there(stores, second)
 
 
+async def test_files_of_an_answer_become_files_of_its_message(stores: Stores) -> None:
+    run = await new_run(stores, KINDS[TurnChanged])
+    changed = TurnChanged(answer=Answer(files=[{"related_id": "made"}]))
+
+    await stores[0].append(having(run.whole(), changed))
+
+    assert await stores[2].uses_file(APP, "made")
+
+
 async def test_a_turn_begins_and_changes_in_one_append(stores: Stores) -> None:
     run = Draft()
     changes = [KINDS[kind].example(run) for kind in (TurnChanged, VariablesAssigned)]

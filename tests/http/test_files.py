@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.inputs.file_limits import FileLimits
 from jikko.ports.stores.app_store import App
+from tests.contract.conversations import conversation, message
 from tests.http.scene import client_of
 from tests.runs.world import World
 
@@ -68,3 +70,24 @@ async def test_a_form_that_does_not_say_how_long_it_is_is_read_no_further_than_a
 
     assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
     assert pieces < 3
+
+
+async def test_a_file_is_shown_once_it_is_in_a_conversation_of_the_app(world: World) -> None:
+    app, other = await world.chain("One"), await world.chain("Two")
+    async with client_of(world, app) as client, client_of(world, other) as stranger:
+        uploaded = await client.post("/v1/files/upload", files={"file": ("a.txt", "内容".encode(), "text/plain")})
+        file_id = uploaded.json()["id"]
+        path = f"/v1/files/{file_id.upper()}/preview"
+        before = await client.get(path)
+        turn = message("m", "c", app=app.id, files=[{"related_id": file_id}])
+        await world.conversations.add_turn(turn, replace(conversation("c"), app_id=app.id))
+
+        shown = await client.get(path)
+        saved = await client.get(path, params={"as_attachment": "true"})
+        refused = await stranger.get(path)
+
+    assert (before.status_code, before.json()["code"]) == (404, "file_not_found")
+    assert (shown.status_code, shown.content.decode()) == (200, "内容")
+    assert shown.headers["content-type"].startswith("text/plain")
+    assert saved.headers["content-disposition"].startswith("attachment")
+    assert (refused.status_code, refused.json()["code"]) == (403, "file_access_denied")

@@ -16,9 +16,10 @@ from jikko.files.store import Files
 from jikko.maintenance.retention import Pruned, Retention
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
-from jikko.store.memory import MemoryFileIndex, MemoryRunStore
+from jikko.store.memory import MemoryConversationStore, MemoryFileIndex, MemoryRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
+from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,8 @@ class Scene:
         self.now = NOW
         signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
         self.files = Files(index, self.blobs, signer, clock=lambda: self.now)
-        self.retention = Retention(store, self.files, lambda: self.now, batch=3)
+        self.conversations = MemoryConversationStore()
+        self.retention = Retention(store, self.files, lambda: self.now, conversations=self.conversations, batch=3)
 
     async def file(self, day: float, user: str = USER) -> StoredFile:
         """A file that was stored on a day."""
@@ -210,3 +212,19 @@ async def test_a_file_becomes_smaller(tmp_path: Path) -> None:
     await again.store.close()
 
     assert path.stat().st_size < before / 5
+
+
+async def test_conversations_are_removed_by_their_last_update_and_keep_their_files_until_then(scene: Scene) -> None:
+    kept, lost = await scene.file(10), await scene.file(10)
+    for name, day, file in (("old", 30, lost), ("new", 60, kept)):
+        turn = message(f"m-{name}", name, at=day * DAY, files=[{"related_id": file.id}])
+        await scene.conversations.add_turn(turn, conversation(name, at=day * DAY))
+
+    assert await scene.retention.prune_conversations(50 * DAY) == 1
+    pruned = await scene.retention.prune(50 * DAY)
+
+    assert pruned.files == 1
+    assert await scene.index.find(kept.id) == kept
+    assert await scene.index.find(lost.id) is None
+    assert await scene.conversations.messages("old") == []
+    assert len(await scene.conversations.messages("new") or []) == 1

@@ -200,7 +200,7 @@ async def assemble(
                 clock=clock,
             ),
             conversations=stores.conversations,
-            retention=Retention(stores.runs, files, clock),
+            retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),

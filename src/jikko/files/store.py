@@ -112,6 +112,9 @@ class Files:
     def renewed(self, value: Json, *, base_url: str = "") -> Json:
         return resign(value, self._signer, base_url)
 
+    async def any_file(self, file_id: str) -> StoredFile | None:
+        return await self._index.find(file_id)
+
     def renewed_text(self, text: str, *, base_url: str = "") -> str:
         return resign_text(text, self._signer, base_url)
 

@@ -166,6 +166,18 @@ class FileService:
         headers = {**_headers(file, as_attachment=as_attachment), "Cache-Control": "private, no-store"}
         return Download(headers, await self._begun(file))
 
+    async def preview(self, file_id: str, *, as_attachment: bool) -> Download:
+        """A file whose user has put it into a conversation.
+
+        Raises:
+            NotFound: It is gone.
+        """
+        file = await self._store.any_file(file_id)
+        if file is None:
+            raise NotFound("File not found in message context", code="file_not_found")
+        headers = {**_headers(file, as_attachment=as_attachment), "Cache-Control": "private, max-age=3600"}
+        return Download(headers, await self._begun(file))
+
     async def _begun(self, file: StoredFile) -> AsyncIterator[bytes]:
         """The content; that it is there is known before the answer begins."""
         chunks = self._store.stream(file)

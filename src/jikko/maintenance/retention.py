@@ -10,6 +10,7 @@ from jikko.errors import JikkoError, LogDamaged
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
 from jikko.ports.file_store import OldFiles
+from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.file_index import Kept
 from jikko.ports.stores.run_store import RunStore
 
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 _BATCH = 100
 """Runs or files that are removed in one transaction, so that no other write waits for long."""
+_CONVERSATIONS = 20
+"""Conversations that are removed in one transaction: each may have many messages."""
 _PAUSE = 0.01
 """Seconds between batches, in which others may write."""
 _LOOK_EVERY = 600.0
@@ -33,10 +36,22 @@ class Pruned:
 
 
 class Retention:
-    """Removes old runs and files in small batches, while others read and write."""
+    """Removes old conversations, runs and files in small batches, while others read and write."""
 
-    def __init__(self, store: RunStore, files: OldFiles, clock: Clock = time.time, *, batch: int = _BATCH) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        files: OldFiles,
+        clock: Clock = time.time,
+        *,
+        conversations: ConversationStore | None = None,
+        batch: int = _BATCH,
+    ) -> None:
+        """Args:
+        conversations: Whose files stay, and which may be removed too.
+        """
         self._store = store
+        self._conversations = conversations
         self._files = files
         self._clock = clock
         self._batch = batch
@@ -53,7 +68,7 @@ class Retention:
         Content that belongs to no file any more goes too, once it is an hour old.
 
         Open and paused runs stay, and runs whose call-back is still tried; so does every file that a remaining run may
-        speak of. May be broken off at any time; what was removed until then is gone.
+        speak of, or that is in a conversation. May be broken off at any time; what was removed until then is gone.
 
         Args:
             app_id: Only runs of this app; files stay then, until they are removed without it.
@@ -77,35 +92,60 @@ class Retention:
             swept = await self._files.sweep(swept)
         return Pruned(runs, files)
 
-    async def watch(self, days: float) -> None:
-        """Remove what is older than ``days`` days, again and again, until cancelled."""
+    async def prune_conversations(self, before: float) -> int:
+        """Remove conversations that were last updated before a time, with messages and variables. Returns how many.
+
+        Their runs and files stay until they are old enough themselves.
+        """
+        conversations = self._conversations
+        if conversations is None:
+            return 0
+        return await self._repeat(lambda: conversations.prune(before, limit=_CONVERSATIONS), None, _CONVERSATIONS)
+
+    async def watch(self, days: float, conversation_days: float = 0) -> None:
+        """Remove what is too old, again and again, until cancelled.
+
+        Args:
+            days: After how many days runs and files are removed; 0: never.
+            conversation_days: Likewise conversations.
+        """
         while True:
             try:
-                pruned = await self.prune(self._clock() - days * _DAY)
+                # First, so that what they alone keep can go with them.
+                if conversation_days:
+                    count = await self.prune_conversations(self._clock() - conversation_days * _DAY)
+                    if count:
+                        log.info("%d conversations were older than %g days", count, conversation_days)
+                pruned = await self.prune(self._clock() - days * _DAY) if days else Pruned(0, 0)
                 if pruned.runs or pruned.files:
                     log.info("%d runs and %d files were older than %g days", pruned.runs, pruned.files, days)
             except JikkoError as error:
                 log.error("what is old cannot be removed, trying again later: %s", error)
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _repeat(self, remove: Callable[[], Awaitable[int]], progress: Callable[[int], None] | None) -> int:
+    async def _repeat(
+        self,
+        remove: Callable[[], Awaitable[int]],
+        progress: Callable[[int], None] | None,
+        batch: int | None = None,
+    ) -> int:
         total = 0
         while True:
             removed = await remove()
             total += removed
             if progress is not None and removed:
                 progress(total)
-            if removed < self._batch:
+            if removed < (batch or self._batch):
                 return total
             await asyncio.sleep(_PAUSE)
 
     async def _files_of_lasting_runs(self, before: float) -> Kept:
-        """Those that stand in the logs of runs which began before a time and are still there.
+        """Those in conversations, and in the logs of runs that began before a time and are still there.
 
         A run that began later used its files later too, and that is known of the files. What a damaged log spoke of
         is not known: only files of the run's own user can have been among it, and all of them stay.
         """
-        ids: set[str] = set()
+        ids: set[str] = set() if self._conversations is None else await self._conversations.files()
         owners: set[tuple[str, str]] = set()
         for run_id in await self._store.created_before(before):
             try:

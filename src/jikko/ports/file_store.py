@@ -132,6 +132,10 @@ class FileStore(Protocol):
         """
         ...
 
+    async def any_file(self, file_id: str) -> StoredFile | None:
+        """A file of whichever end user; for those who know that it may be shown."""
+        ...
+
     def renewed_text(self, text: str, *, base_url: str = "") -> str:
         """The text with fresh urls in the place of all that were signed here."""
         ...

@@ -54,7 +54,7 @@ class ServerMember:
         def body(record: RunRecord | RunDetail) -> bytes:
             return detail_body(record, assembly.files.fresh)
 
-        days = assembly.settings.retention_days
+        days, conversation_days = assembly.settings.retention_days, assembly.settings.conversation_days
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(_again_and_again(assembly.forms.watch))
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
@@ -62,8 +62,8 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
             jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
-            if days:
-                jobs.create_task(_again_and_again(partial(assembly.retention.watch, days)))
+            if days or conversation_days:
+                jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 
 
 async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from jikko.apps.end_users import ANONYMOUS
-from jikko.errors import NotFound, PayloadTooLarge, UploadRefused
+from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.forms import read_form
 from jikko.http.requests import Request
@@ -32,9 +32,15 @@ async def upload(request: Request) -> Answer:
 
 
 async def preview(request: Request) -> Answer:
-    """``GET /v1/files/{file_id}/preview``: only files of chat messages, and there are no chats."""
-    await authenticated(request)
-    raise NotFound("File not found in message context", code="file_not_found")
+    """``GET /v1/files/{file_id}/preview``: a file of a message of the app."""
+    api, app = request.api, await authenticated(request)
+    file_id = request.path_params["file_id"]
+    if not await api.conversations.uses_file(app.id, file_id):
+        if await api.conversations.uses_file(None, file_id):
+            raise Forbidden("Access to the requested file is denied", code="file_access_denied")
+        raise NotFound("File not found in message context", code="file_not_found")
+    as_attachment = request.query.get("as_attachment", "").lower() in ("true", "1")
+    return _sent(await api.files.preview(file_id, as_attachment=as_attachment))
 
 
 async def download(request: Request) -> Answer:

@@ -140,8 +140,12 @@ class ConversationStore(Protocol):
         """Change a variable. Durable when it returns. ``False``: there is no such one."""
         ...
 
-    async def uses_file(self, app_id: str, file_id: str) -> bool:
-        """Whether an uploaded file came with a message of the app."""
+    async def uses_file(self, app_id: str | None, file_id: str) -> bool:
+        """Whether a stored file is one of a message of the app, or of any app (``None``)."""
+        ...
+
+    async def files(self) -> set[str]:
+        """The ids of all stored files of messages."""
         ...
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:

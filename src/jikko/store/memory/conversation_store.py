@@ -186,13 +186,20 @@ class MemoryConversationStore:
                 return True
         return False
 
-    async def uses_file(self, app_id: str, file_id: str) -> bool:
-        return any(
-            isinstance(file, dict) and file.get("related_id") == file_id.lower()
+    async def uses_file(self, app_id: str | None, file_id: str) -> bool:
+        return file_id.lower() in self._files(app_id)
+
+    async def files(self) -> set[str]:
+        return self._files(None)
+
+    def _files(self, app_id: str | None) -> set[str]:
+        return {
+            file["related_id"]
             for message in self._messages.values()
-            if message.app_id == app_id
-            for file in message.files
-        )
+            if app_id in (None, message.app_id)
+            for file in (*message.files, *message.answer.files)
+            if isinstance(file, dict) and file.get("related_id")
+        }
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
         old = [

@@ -12,7 +12,7 @@ from jikko.store.sqlite.conversations.removal import remove, remove_all, remove_
 from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, VARIABLE, json_text
 from jikko.store.sqlite.conversations.turn_writes import add_turn
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import storable, stored_id
+from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 from jikko.values import Json
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = ?"
@@ -50,8 +50,9 @@ WHERE conversation = (SELECT key FROM conversations WHERE conversation_id = ?) A
 """
 _USES_FILE: Final = """
 SELECT 1 FROM message_files f JOIN messages m ON m.key = f.message JOIN conversations c ON c.key = m.conversation
-JOIN names n ON n.key = c.app WHERE f.file_id = ? AND n.text = ? LIMIT 1
+JOIN names n ON n.key = c.app WHERE f.file_id = :file AND (:app IS NULL OR n.text = :app) LIMIT 1
 """
+_FILES: Final = "SELECT DISTINCT file_id FROM message_files INDEXED BY message_files_by_id"
 
 
 class SqliteConversationStore:
@@ -156,9 +157,13 @@ class SqliteConversationStore:
         count: int = await self._database.submit(lambda connection: connection.execute(_SET_VARIABLE, values).rowcount)
         return count > 0
 
-    async def uses_file(self, app_id: str, file_id: str) -> bool:
-        values = (stored_id(file_id.lower()), storable(app_id))
+    async def uses_file(self, app_id: str | None, file_id: str) -> bool:
+        values = {"file": stored_id(file_id.lower()), "app": None if app_id is None else storable(app_id)}
         return self._database.quick(lambda connection: connection.execute(_USES_FILE, values).fetchone()) is not None
+
+    async def files(self) -> set[str]:
+        found = await self._database.read(lambda connection: connection.execute(_FILES).fetchall())
+        return {id_text(file_id) for (file_id,) in found}
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
         count: int = await self._database.submit(partial(remove_old, before, limit, app_id))

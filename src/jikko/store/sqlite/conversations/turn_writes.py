@@ -23,6 +23,10 @@ INSERT INTO messages (
 """
 _COUNT: Final = "UPDATE conversations SET turns = turns + 1, updated_at = max(updated_at, ?) WHERE key = ?"
 _ADD_FILE: Final = "INSERT INTO message_files (message, file_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_ADD_FILE_OF_RUN: Final = """
+INSERT INTO message_files (message, file_id)
+SELECT key, ? FROM messages INDEXED BY messages_of_run WHERE run_id = ? ON CONFLICT DO NOTHING
+"""
 _ADD_VARIABLE: Final = """
 INSERT INTO conversation_variables (
   conversation, variable_id, created_at, updated_at, name, value_type, description, value
@@ -69,7 +73,8 @@ def add_turn(
     if cursor.rowcount == 0:
         return
     connection.execute(_COUNT, (message.created_at, conversation))
-    connection.executemany(_ADD_FILE, [(cursor.lastrowid, file_id) for file_id in file_ids(message.files)])
+    files = file_ids([*message.files, *message.answer.files])
+    connection.executemany(_ADD_FILE, [(cursor.lastrowid, file_id) for file_id in files])
     for variable in variables:
         _add_variable(conversation, variable, connection)
 
@@ -122,6 +127,9 @@ def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.
 def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Connection) -> None:
     """See ``TurnChanged``."""
     connection.execute(_CHANGE, (*answer_columns(changed.answer), run_id))
+    if changed.answer.files:
+        files = file_ids(changed.answer.files)
+        connection.executemany(_ADD_FILE_OF_RUN, [(file_id, run_id) for file_id in files])
 
 
 def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection: sqlite3.Connection) -> None:

@@ -1,0 +1,55 @@
+"""Chats, recorded from a real Dify 1.15 and replayed against the real server."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.compat.replay.cases import Case, Suite, load_suite, with_overrides
+from tests.compat.replay.execute import Surroundings, execute
+from tests.compat.replay.jikko import Target, started
+from tests.compat.replay.judge import judge
+from tests.compat.replay.levels import Level
+from tests.compat.replay.transport import HttpTransport
+
+pytestmark = pytest.mark.once
+
+_SUITE = load_suite(Path(__file__).parent / "chats", "")
+SUITE = Suite(_SUITE.root, [with_overrides(case) for case in _SUITE.cases])
+
+
+def waits(case: Case) -> bool:
+    """Whether a case waits for seconds: a turn of the recorded server must not begin in that of the one before."""
+    return any(step.get("wait", 0) >= 1 for step in case.document["steps"])
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A server with all recorded apps, next to the servers that they call."""
+    folder = tmp_path_factory.mktemp("chats") / "work"
+    with started(SUITE, f"{sys.executable} -m jikko", folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def transport(target: Target) -> Iterator[HttpTransport]:
+    made = HttpTransport(target.base_url)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if waits(case) else []) for case in SUITE.cases],
+)
+def test_answers_are_as_recorded(case: Case, target: Target, transport: HttpTransport) -> None:
+    findings = judge(case, execute(case, transport, Surroundings(target.keys, SUITE.files, target.echo_url)))
+
+    shown = [
+        f"L{finding.level.value} {finding.step} {'.'.join(map(str, finding.path))}: "
+        f"expected {finding.expected!r}, got {finding.got!r}"
+        for finding in findings
+        if finding.level.value < Level.TEXT.value
+    ]
+    assert shown == []
