@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
+from jikko.apps.narration import Narration
 from jikko.apps.versions import Workflows
 from jikko.errors import (
     InvalidDocument,
@@ -119,6 +121,21 @@ class AppSpeech:
             task.cancel()
             with suppress(asyncio.CancelledError, ModelFailure):
                 await task
+
+    async def narration(self, app: App, workflow_id: str) -> Narration | None:
+        """What speaks an answer while it comes; ``None``: the version of the app does not want that, or nothing speaks.
+
+        Args:
+            workflow_id: The version.
+        """
+        current = workflow_id.lower() == app.workflow_id.lower()
+        workflow = await self._workflows.get(app, None if current else workflow_id)
+        feature = workflow.document.features.get("text_to_speech")
+        if not isinstance(feature, Mapping) or feature.get("enabled") is not True:
+            return None
+        if feature.get("autoPlay") != "enabled" or "text_to_speech" not in self._defaults:
+            return None
+        return Narration(self._speech, partial(self.script, app, feature))
 
     def script(self, app: App, feature: Mapping[str, Any], text: str, voice: str = "") -> Script:
         """What a model is given to say.
