@@ -47,6 +47,15 @@ workflow:
     - {id: a, source: start, target: m, sourceHandle: source}
     - {id: b, source: m, target: end, sourceHandle: source}
 """
+CHAT = (
+    WORKFLOW.replace("name: streaming, mode: workflow", "name: chat, mode: advanced-chat")
+    .replace("{{#start.s#}}", "{{#sys.query#}}")
+    .replace(
+        "type: end, title: End, outputs: [{variable: answer, value_selector: [m, text]}]",
+        "type: answer, title: End, answer: '{{#m.text#}}'",
+    )
+)
+"""The same as a chat app."""
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
@@ -125,7 +134,13 @@ async def bare_proxy(port: int, model: int) -> None:
 async def one(port: int, path: str, key: str, text: str, expected: int) -> float:
     """Stream one answer. Returns the moment of the first token."""
     body = json.dumps(
-        {"inputs": {"s": text}, "response_mode": "streaming", "user": "bench", "messages": [{"content": text}]}
+        {
+            "inputs": {"s": text},
+            "query": text,
+            "response_mode": "streaming",
+            "user": "bench",
+            "messages": [{"content": text}],
+        }
     ).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = (
@@ -207,26 +222,27 @@ def main() -> None:
         providers = home / "providers.yml"
         entry = {"type": "openai", "base_url": f"http://127.0.0.1:{model_port}/v1", "api_key": "k"}
         providers.write_text(json.dumps({"providers": {"openai": entry}}))
-        file = home / "streaming.yml"
-        file.write_text(WORKFLOW)
+        files = [home / "streaming.yml", home / "chat.yml"]
+        for file, text in zip(files, (WORKFLOW, CHAT), strict=True):
+            file.write_text(text)
         environment = {"JIKKO_HOME": str(home / "data"), "JIKKO_PROVIDERS": str(providers)}
         imported = subprocess.run(
-            [sys.executable, "-m", "jikko", "apps", "import", str(file), "--json"],
+            [sys.executable, "-m", "jikko", "apps", "import", *map(str, files), "--json"],
             env={**os.environ, **environment},
             capture_output=True,
             check=True,
         )
-        key = json.loads(imported.stdout)["api_key"]
+        key, chat_key = (json.loads(line)["api_key"] for line in imported.stdout.splitlines())
         serve = ("-m", "jikko", "serve", "--host", "127.0.0.1", "--port", str(jikko_port))
         with (
             running(me, "model", str(model_port), port=model_port),
             running(me, "proxy", str(proxy_port), str(model_port), port=proxy_port) as proxy,
             running(*serve, port=jikko_port, **environment) as jikko,
         ):
-            asyncio.run(compare(jikko, proxy, key))
+            asyncio.run(compare(jikko, proxy, key, chat_key))
 
 
-async def compare(jikko: Server, proxy: Server, key: str) -> None:
+async def compare(jikko: Server, proxy: Server, key: str, chat_key: str) -> None:
     path, chat = "/v1/workflows/run", "/v1/chat/completions"
     # Imports and the first connections are not what is measured.
     await measure(jikko, path, key, 4, "hello", TOKENS)
@@ -242,6 +258,13 @@ async def compare(jikko: Server, proxy: Server, key: str) -> None:
         "ms",
         baseline=round(bare.cpu / RUNS * 1000, 2),
     )
+    turns = "/v1/chat-messages"
+    await measure(jikko, turns, chat_key, 4, "hello", TOKENS)
+    asked = await measure(jikko, turns, chat_key, RUNS, "hello", TOKENS)
+    show(f"{RUNS} turns of chats at once, all ended", asked.seconds, "s", baseline=round(mine.seconds, 2), aim="<= 4")
+    show(f"{RUNS} turns at once, first token of the last", asked.first, "s", baseline=round(mine.first, 2))
+    turn, run = asked.cpu / RUNS * 1000, mine.cpu / RUNS * 1000
+    show(f"{RUNS} turns at once, processor per turn", turn, "ms", baseline=round(run, 2), ratio=round(turn / run, 2))
     await cost_of_a_token(jikko, proxy, key)
 
 

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "iteration",
     "store",
     "sandbox",
+    "chats",
     "streaming_models",
     "idle_streams",
     "footprint",

@@ -1,4 +1,4 @@
-"""What ``make run`` shows: a server, one run over HTTP with its live events, and the record that stays.
+"""What ``make run`` shows: a server, one run over HTTP with its live events, the record that stays, and a chat.
 
 Usage: python scripts/demo.py, with Jikko installed for that Python. On a terminal the server then keeps running until
 Ctrl-C; elsewhere the program ends after the run detail, with code 0 if the run succeeded.
@@ -25,6 +25,8 @@ from urllib.request import Request, urlopen
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 APP = "Support triage"
+CHAT = "Shopping list"
+QUESTIONS = ("milk and bread", "eggs, butter", "what do I have?")
 INPUTS = {"message": "The shop is down and we lose orders!", "plan": "pro"}
 STARTED = re.compile(r"serves (http://\S+)/v1")
 JIKKO = [sys.executable, "-m", "jikko"]
@@ -86,10 +88,12 @@ def main() -> int:
         base = server.wait_until_it_serves()
         print(f"Serving {len(EXAMPLES)} example workflows at {base}")
         print(f"{time.perf_counter() - began:.1f} s from launch, data in {os.path.relpath(home)}")
-        key_file = _key_file(environment, base, Path(home))
+        key_file = _key_file(environment, base, Path(home), APP, "demo.key")
         key = key_file.read_text(encoding="utf-8").strip()
         run_id = _show_live_run(base, key)
         succeeded = _show_record(base, key, run_id)
+        chat_file = _key_file(environment, base, Path(home), CHAT, "demo-chat.key")
+        _show_chat(base, chat_file.read_text(encoding="utf-8").strip())
         print(f"\nTry it yourself; the API key of {APP!r} is in a file:\n\n{_curl(base, key_file)}\n")
         print(f"Documentation of the API: {base}/docs")
         if not sys.stdout.isatty():
@@ -113,13 +117,13 @@ def _port(wanted: int) -> int:
     return wanted
 
 
-def _key_file(environment: dict[str, str], base: str, home: Path) -> Path:
-    """The file of a key for the app: that of the last time, or else a new one."""
-    file = home / "demo.key"
+def _key_file(environment: dict[str, str], base: str, home: Path, app: str, name: str) -> Path:
+    """The file of a key for an app: that of the last time, or else a new one."""
+    file = home / name
     try:
         _get(f"{base}/v1/info", file.read_text(encoding="utf-8").strip())
     except (OSError, HTTPError):
-        command = [*JIKKO, "apps", "keys", APP, "--new", "--to", str(file)]
+        command = [*JIKKO, "apps", "keys", app, "--new", "--to", str(file)]
         subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
     return file
 
@@ -137,6 +141,27 @@ def _show_live_run(base: str, key: str) -> str:
             milliseconds = (time.perf_counter() - began) * 1000
             print(_cut(f"  {milliseconds:7.1f} ms  {event['event']:18}  {_about(data)}".rstrip()))
     return run_id
+
+
+def _show_chat(base: str, key: str) -> None:
+    """Ask in one conversation, and show the answers as they come."""
+    print(f"\nPOST /v1/chat-messages, {len(QUESTIONS)} times in one conversation of {CHAT!r}\n")
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    conversation = ""
+    for query in QUESTIONS:
+        body: dict[str, Any] = {"query": query, "inputs": {}, "user": "demo", "response_mode": "streaming"}
+        body |= {"conversation_id": conversation, "auto_generate_name": False}
+        answer = ""
+        with urlopen(Request(f"{base}/v1/chat-messages", json.dumps(body).encode(), headers), timeout=60) as stream:
+            for event in _events(stream):
+                conversation = event["conversation_id"]
+                answer += event["answer"] if event["event"] == "message" else ""
+        print(_cut(f"  you    {query}"))
+        print(
+            "\n".join(
+                _cut(f"  {'chat' if not count else '':6} {line}") for count, line in enumerate(answer.split("\n"))
+            )
+        )
 
 
 def _events(answer: Any) -> Iterator[dict[str, Any]]:

@@ -30,7 +30,8 @@ K = TypeVar("K")
 SOURCE: Final = "src/jikko"
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "engine": ("tests/engine",),
-    "runs": ("tests/runs",),
+    "runs": ("tests/runs", "tests/conversations"),
+    "conversations": ("tests/conversations",),
     "cluster": ("tests/cluster", "tests/server"),
     "dify": ("tests/http",),
     "server": ("tests/server", "tests/acceptance/test_http_*.py"),

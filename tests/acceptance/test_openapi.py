@@ -13,14 +13,15 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import ASKS, ECHO
+from tests.acceptance.workflows import ASKS, ECHO, app, node, start
 
 pytestmark = pytest.mark.slow
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+VARIABLE = "0199a1b2-0000-7000-8000-0000000000b1"
 SECONDS = 18
-"""Of each of the two tests."""
+"""Of each test."""
 
 
 @pytest.fixture
@@ -80,6 +81,26 @@ def test_nor_does_any_about_runs_forms_and_files_that_there_are(served: tuple[Cl
     parameters = {**known, **signed, "query.user": asks.user}
 
     drive(asks, tmp_path, "--phases", "coverage,fuzzing", parameters=parameters)
+
+
+def test_nor_does_any_about_a_chat(jikko: Command, tmp_path: Path) -> None:
+    note = {"id": VARIABLE, "name": "note", "value_type": "string", "value": ""}
+    nodes = [start(), node("reply", "answer", answer="{{#sys.query#}}")]
+    file = tmp_path / "chat.yml"
+    chat = app("Chat", nodes, "start>reply", mode="advanced-chat", conversation_variables=[note])
+    file.write_text(chat, encoding="utf-8")
+    [entry] = jikko.json("apps", "import", file)
+    server = Server(jikko.home)
+    client = Client(server.url, entry["api_key"])
+    try:
+        question = {"query": "why", "inputs": {}, "user": client.user}
+        asked = client.request("POST", "/v1/chat-messages", json=question).json()
+        known = {name: asked[name] for name in ("conversation_id", "message_id", "task_id")}
+        parameters = {**known, "variable_id": VARIABLE, "query.user": client.user}
+        drive(client, tmp_path, "--phases", "coverage,fuzzing", parameters=parameters)
+    finally:
+        client.close()
+        server.close()
 
 
 def things(client: Client) -> dict[str, str]:

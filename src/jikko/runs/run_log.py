@@ -33,7 +33,7 @@ import msgspec
 
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
-from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.observer import RunObserver, observe
@@ -103,6 +103,11 @@ class RunLog:
         """Why the log takes no more events."""
         self.on_lost: Callable[[], None] | None = None
         """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
+
+    @property
+    def turn(self) -> TurnFold | None:
+        """The answer that the run gives, as far as the store was given events; ``None``: it answers no message."""
+        return self._turn
 
     @property
     def may_have_callback(self) -> bool:
@@ -292,7 +297,13 @@ class RunLog:
             self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
                 first, first.turn, is_retry=is_retry
             )
-        return found + self._turn.follow(events)
+        following = self._turn.follow(events)
+        began, changed = found[-1] if found else None, following[-1] if following else None
+        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
+            # It has ended in its first burst, as many do: the message is written once.
+            message = msgspec.structs.replace(began.message, answer=changed.answer)
+            found[-1:], following[-1:] = [msgspec.structs.replace(began, message=message)], []
+        return found + following
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""

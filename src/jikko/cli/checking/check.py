@@ -142,13 +142,14 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any) -> dict[
             }
         )
     inputs = samples_of(found.inputs)
+    mode = checked.document.mode if checked is not None and checked.document is not None else "workflow"
     report: dict[str, Any] = {
         "file": source.name,
         "ok": found.verdict != "cannot_be_imported",
         "verdict": found.verdict,
         "summary": "",
         "problems": problems,
-        "example": {"inputs": inputs, "command": command_line(source.name, inputs)},
+        "example": {"inputs": inputs, "command": command_line(source.name, inputs, mode=mode)},
     }
     return {**report, "summary": _summary(report, found)}
 

@@ -9,8 +9,10 @@ QUESTION: Final = "Hello!"
 """What a chat app is asked."""
 
 
-def command_line(file: str, inputs: Mapping[str, Any]) -> str:
-    """``jikko run`` with these inputs."""
+def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
+    """``jikko run`` with these inputs; of a chat app, what serves it."""
+    if mode == "advanced-chat":
+        return f"jikko serve {shlex.quote(file)}"
     pairs = [f"-i {shlex.quote(f'{name}={_written(value)}')}" for name, value in inputs.items()]
     return " ".join(["jikko run", shlex.quote(file), *pairs])
 

@@ -83,7 +83,7 @@ def _entry(source: DslSource, outside: Any) -> dict[str, Any]:
     sample = found.pop("sample")
     needs = [dict(zip(("provider", "model", "node"), need, strict=True)) for need in found["models"]]
     curl = curl_line(sample, mode=checked.document.mode)
-    example = {"inputs": sample, "command": command_line(source.name, sample), "curl": curl}
+    example = {"inputs": sample, "command": command_line(source.name, sample, mode=checked.document.mode), "curl": curl}
     return {"file": source.name, "error": "", **found, "models": needs, "example": example}
 
 

@@ -25,6 +25,7 @@ from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.messages import Message
 from jikko.runs.forms import forms_of
 from jikko.runs.idempotency import Start, Started
+from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json
 
@@ -179,6 +180,9 @@ async def _accepted(api: Api, run: Started) -> ChatAccepted:
 
 
 async def _fold(api: Api, run: Started) -> TurnFold:
+    """The answer, of a run that has begun here or elsewhere."""
+    if isinstance(run, RunLog) and run.turn is not None:
+        return run.turn
     owner = run.record.owner
     fold = TurnFold.of(await api.runs.control.events(run.record), is_retry=owner.retry_of is not None)
     assert fold is not None

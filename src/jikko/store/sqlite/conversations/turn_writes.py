@@ -13,7 +13,7 @@ from jikko.store.sqlite.runs.run_rows import end_users, names
 _ADD_CONVERSATION: Final = """
 INSERT INTO conversations (
   conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
-) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 _FIND_CONVERSATION: Final = "SELECT key FROM conversations WHERE conversation_id = ?"
 _ADD_MESSAGE: Final = """
@@ -49,12 +49,13 @@ def add_turn(
     connection: sqlite3.Connection,
 ) -> None:
     """Keep a turn. See ``TurnBegan``."""
-    if new is not None:
-        _add_conversation(new, connection)
-    found = connection.execute(_FIND_CONVERSATION, (stored_id(message.conversation_id),)).fetchone()
-    if found is None:
-        return
-    conversation: int = found[0]
+    conversation = None if new is None else _add_conversation(new, message.created_at, connection)
+    is_new = conversation is not None
+    if conversation is None:
+        found = connection.execute(_FIND_CONVERSATION, (stored_id(message.conversation_id),)).fetchone()
+        if found is None:
+            return
+        conversation = found[0]
     status, answer, error, details = answer_columns(message.answer)
     values: Sequence[Any] = (
         stored_id(message.id),
@@ -72,17 +73,20 @@ def add_turn(
     cursor = connection.execute(_ADD_MESSAGE, values)
     if cursor.rowcount == 0:
         return
-    connection.execute(_COUNT, (message.created_at, conversation))
+    if not is_new:
+        connection.execute(_COUNT, (message.created_at, conversation))
     files = file_ids([*message.files, *message.answer.files])
-    connection.executemany(_ADD_FILE, [(cursor.lastrowid, file_id) for file_id in files])
+    if files:
+        connection.executemany(_ADD_FILE, [(cursor.lastrowid, file_id) for file_id in files])
     for variable in variables:
         _add_variable(conversation, variable, connection)
 
 
-def _add_conversation(new: Conversation, connection: sqlite3.Connection) -> None:
+def _add_conversation(new: Conversation, at: float, connection: sqlite3.Connection) -> int | None:
+    """Add a conversation with its first turn. Returns its number; ``None`` if it was there."""
     app = names().key(connection, (storable(new.app_id),))
     end_user = end_users().key(connection, (app, storable(new.user), stored_id(new.end_user_id)))
-    connection.execute(
+    cursor = connection.execute(
         _ADD_CONVERSATION,
         (
             stored_id(new.id),
@@ -90,12 +94,13 @@ def _add_conversation(new: Conversation, connection: sqlite3.Connection) -> None
             end_user,
             new.title_due,
             new.created_at,
-            new.updated_at,
+            max(new.updated_at, at),
             storable(new.name),
             storable(new.introduction),
             json_text(new.inputs),
         ),
     )
+    return cursor.lastrowid if cursor.rowcount else None
 
 
 def _add_variable(conversation: int, variable: ConversationVariable, connection: sqlite3.Connection) -> None:
