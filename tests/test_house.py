@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -32,6 +33,12 @@ def project() -> dict[str, Any]:
 def test_no_file_is_too_long(folder: str) -> None:
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert {str(path): count for path, count in lines.items() if count > LIMITS[folder]} == {}
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    """Migrations apart, each of which is a step, and none of which is looked for by its subject."""
+    counts = Counter(path.parent for path in (ROOT / "src").rglob("*.py") if path.name != "__init__.py")
+    assert {str(path): count for path, count in counts.items() if count > 20 and path.name != "migrations"} == {}
 
 
 def test_the_layers_have_no_exceptions(project: dict[str, Any]) -> None:

@@ -79,10 +79,10 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     """The prepared inputs, in the order of the start node's variables."""
     system: dict[str, Json]
     """The ``sys.*`` variables, names without the prefix, in the order in which Dify shows them."""
-    depth: int = 0
-    """How many workflows called as tools the run is within: 0 for one that a client started."""
     turn: Turn | None = None
     """Of a run that answers a message."""
+    depth: int = 0
+    """How many workflows called as tools the run is within: 0 for one that a client started."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
@@ -226,7 +226,7 @@ class TextReplaced(msgspec.Struct, tag_field="event", tag="text_replaced", kw_on
     at: float
     text: str
     reason: str = ""
-    """``output_moderation``, or empty: a node was interrupted and said something else when it ran again."""
+    """``output_moderation``, or empty: a node was interrupted and streamed something else when it ran again."""
 
 
 class ReasoningChunk(msgspec.Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True):

@@ -1,6 +1,8 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -8,6 +10,16 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, if_contains, python, start, template
+
+QUICK: Final = ("test_command_run.py", "test_http_*.py", "test_service_api.py")
+"""Files of this folder that belong to the fast tests: one look at the command, and at the server."""
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Whatever else starts the command or a server is slow, though one such test takes a second: there are hundreds."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and not any(fnmatch(item.path.name, quick) for quick in QUICK):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -97,9 +97,20 @@ def test_a_list_fits_60_columns_and_its_ids_are_short(jikko: Command, server: Se
     assert all(len(line) <= 60 for line in said.splitlines())
 
 
-def test_an_empty_list_says_so_on_a_terminal_and_is_silent_in_a_pipe(jikko: Command) -> None:
-    assert "no runs yet" in on_terminal(jikko, "runs", "list")
-    assert jikko("runs", "list").out == ""
+@pytest.mark.parametrize(
+    ("list_", "said"),
+    [
+        (("runs", "list"), "no runs yet"),
+        (("apps", "list"), "no apps yet"),
+        (("providers", "list"), "no providers"),
+        (("callbacks", "list"), "no call-back waits"),
+    ],
+)
+def test_an_empty_list_says_so_on_a_terminal_and_is_silent_in_a_pipe(
+    jikko: Command, list_: tuple[str, ...], said: str
+) -> None:
+    assert said in on_terminal(jikko, *list_)
+    assert jikko(*list_).out == ""
 
 
 def test_stop_and_retry_need_neither_address_nor_key_beside_a_server(

@@ -1,13 +1,14 @@
 """Running a workflow over HTTP, and reading the run back."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.acceptance.conftest import Scene
 from tests.acceptance.echo import EchoServer
-from tests.acceptance.faults import connection, vanish
+from tests.acceptance.faults import connection, until, vanish
 
 
 def test_a_blocking_run_answers_with_its_outputs(scene: Scene) -> None:
@@ -131,10 +132,14 @@ def test_a_blocking_client_that_goes_away_does_not_stop_the_run(scene: Scene, ec
     echo.wait_for_calls("/hold/blocked-and-gone")
     vanish(gone)
     echo.release("/hold/blocked-and-gone")
-    run = client.get("/v1/workflows/logs?keyword=blocked-and-gone&limit=1")["data"]
-    # Open runs are in the list only once they have ended, or before: either way the end is what counts.
-    run_id = run[0]["workflow_run"]["id"]
-    assert client.finished(run_id)["status"] == "succeeded"
+
+    def listed() -> list[dict[str, Any]]:
+        """The run, once its beginning is on the disk, which may be slow."""
+        found: list[dict[str, Any]] = client.get("/v1/workflows/logs?keyword=blocked-and-gone&limit=1")["data"]
+        return found
+
+    until(lambda: bool(listed()), "the run is listed")
+    assert client.finished(listed()[0]["workflow_run"]["id"])["status"] == "succeeded"
 
 
 def test_a_run_is_stopped_by_its_task_id(scene: Scene, echo: EchoServer) -> None:

@@ -15,6 +15,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, fetch, start
+from tests.effort import PATIENCE
 
 RUN = "{{#sys.workflow_run_id#}}"
 
@@ -261,3 +262,24 @@ def test_serve_publishes_files_and_makes_a_key_that_works(jikko: Command, tmp_pa
         assert len(jikko.json("apps", "show", "Echo")[0]["versions"]) == 1, "the file did not change"
     finally:
         server.close()
+
+
+@pytest.mark.slow
+def test_a_client_that_sends_or_reads_nothing_more_does_not_hold_up_the_end_and_leaves_no_traceback(
+    house: House, echo: EchoServer
+) -> None:
+    server, client = house.start(JIKKO_SHUTDOWN_SECONDS="0.1")
+    port = int(server.url.rpartition(":")[2])
+    head = f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.key}\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as half:
+        half.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n[".encode())
+        # Once this is answered, the server has seen the head before it.
+        client.get("/v1/info")
+        assert server.stop() == 0
+        half.settimeout(PATIENCE)
+        answer = b""
+        while piece := half.recv(65_536):
+            answer += piece
+    assert b" 503 " in answer.partition(b"\r\n")[0]
+    assert b"Send it again" in answer
+    assert "Traceback" not in server.output

@@ -63,6 +63,8 @@ def test_each_printed_line_runs_whatever_the_file_asks_for(tmp_path: Path) -> No
     files[-1].write_text(a_file("all", *every), encoding="utf-8")
     server = Server(tmp_path / "home", *files)
     try:
+        names = re.findall(r"^  # (.*)$", lines(server), re.MULTILINE)
+        assert names == [*INPUTS, "all"]
         curls = re.findall(r"(?:^  FILE_\d=.*\n)*^  curl .*$", lines(server), re.MULTILINE)
         assert len(curls) == len(files)
         for curl in curls:

@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 import socket
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from jikko.cli.health import installed, machine
 from jikko.cli.health.finding import Finding
 from jikko.cli.main import cli
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.extras import WHAT_FOR, Extra
 from jikko.settings import Settings
 
 resource = pytest.importorskip("resource")
@@ -220,6 +222,11 @@ def test_an_extra_is_told_with_what_it_is_for_and_how_it_is_installed(
     assert documents.warning == warning
     assert documents.detail.startswith(said)
     assert ("pip install '.[documents]'" in documents.detail) == bool(missing)
+
+
+def test_every_extra_of_the_project_is_told_with_what_it_is_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(get_args(Extra)) == set(WHAT_FOR) == set(project["optional-dependencies"]) - {"dev"}
 
 
 def test_retention_is_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.events import NodeFinished, RoundStarted
+from jikko.events import NodeFinished, RoundFinished, RoundStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.engine.graphs import Log, edges, graph, node, resume, run
 
@@ -93,3 +93,25 @@ async def test_a_round_sees_the_variables_of_the_loop_and_not_the_nodes_of_the_r
     assert result(whole) == ("succeeded", {"n": 1, "loop_round": len(rounds)}, rounds, {"x": last})
     for border in range(1, len(whole.events)):
         assert result(await resume(compiled, whole.events[:border])) == result(whole)
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"), [("loop-end", [(0, True, True)]), ("code", [(0, False, False), (1, False, False)])]
+)
+async def test_the_end_of_a_round_says_whether_it_ended_the_loop(
+    inside: str, expected: list[tuple[int, bool, bool]]
+) -> None:
+    loop: dict[str, Any] = {"loop_count": 2, "break_conditions": [], "logical_operator": "and", "loop_variables": []}
+    compiled = graph(
+        [
+            node("each", "loop", start_node_id="each-start", **loop),
+            node("each-start", "loop-start", container="each"),
+            node("inside", inside, container="each"),
+        ],
+        edges("start --> each", "each-start --> inside"),
+    )
+
+    log = await run(compiled)
+
+    ends = [event for event in log.events if isinstance(event, RoundFinished)]
+    assert [(end.round, end.ended, end.last) for end in ends] == expected

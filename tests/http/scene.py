@@ -16,8 +16,8 @@ from jikko.conversations.suggestions import Suggestions
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
-from jikko.http.openapi import openapi
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import openapi
 from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -9,7 +10,8 @@ import pytest
 
 from jikko.http.app import create_app
 from jikko.record import RunRecord
-from tests.http.scene import RUN, Listener, api_of, body
+from tests.acceptance.workflows import end, form, node, start
+from tests.http.scene import RUN, Listener, api_of, body, client_of
 from tests.runs.held_store import HeldStore
 from tests.runs.world import PATIENCE, World, until
 
@@ -88,3 +90,61 @@ async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_w
     assert (last["event"], last["data"]["status"]) == ("workflow_finished", ended.status)
     assert client.received.count(b'"workflow_finished"') == 1
     await world.close()
+
+
+async def submit_from(client: httpx.AsyncClient, reason: dict[str, Any]) -> None:
+    filled = {"inputs": {"comment": "良い"}, "action": "yes", "user": "anna"}
+    assert (await client.post(f"/v1/form/human_input/{reason['form_token']}", json=filled)).status_code == 200
+
+
+@pytest.fixture
+async def waiting() -> AsyncIterator[tuple[World, httpx.AsyncClient, str]]:
+    """A client, and a run that has asked for a form while its node ``b`` still goes on."""
+    world = World()
+    nodes = [start("q"), form("ask", "?"), node("b", "code", value="b"), end(said="ask.comment")]
+    app = await world.app("Asks", nodes, "start>ask start>b ask:yes>end")
+    world.script.held = {"b"}
+    async with client_of(world, app) as client:
+        run = (await client.post(RUN, json=body("async"))).json()["workflow_run_id"]
+        await until(lambda: world.script.ran["b"] == 1)
+        yield world, client, run
+    await world.close()
+
+
+async def test_one_that_comes_without_a_snapshot_is_told_at_a_pause_what_the_run_waits_for(
+    waiting: tuple[World, httpx.AsyncClient, str],
+) -> None:
+    world, client, run = waiting
+    attached = asyncio.ensure_future(client.get(f"/v1/workflow/{run}/events?user=anna"))
+    await asyncio.sleep(0)
+    world.script.let_go("b")
+
+    told = messages(await attached)
+
+    assert told[-1]["event"] == "workflow_paused"
+    assert [reason["node_id"] for reason in told[-1]["data"]["reasons"]] == ["ask"]
+    assert "workflow_finished" not in [message["event"] for message in told]
+
+
+async def test_one_that_wants_to_stay_is_told_all_behind_the_pause_too(
+    waiting: tuple[World, httpx.AsyncClient, str],
+) -> None:
+    world, client, run = waiting
+    world.script.let_go("b")
+    await world.until(run, lambda record: record.status == "paused")
+    [snapshot] = [
+        message["data"]
+        for message in messages(await client.get(f"/v1/workflow/{run}/events?user=anna&include_state_snapshot=true"))
+        if message["event"] == "workflow_paused"
+    ]
+
+    stays = asyncio.ensure_future(client.get(f"/v1/workflow/{run}/events?user=anna&continue_on_pause=true"))
+    await asyncio.sleep(0)
+    await submit_from(client, snapshot["reasons"][0])
+    async with asyncio.timeout(PATIENCE):
+        told = messages(await stays)
+
+    events = [message["event"] for message in told]
+    assert events[-1] == "workflow_finished"
+    assert "human_input_form_filled" in events
+    assert told[-1]["data"]["outputs"] == {"said": "良い"}

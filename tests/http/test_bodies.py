@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 from msgspec import Struct
 
 from jikko.dify.bodies import blocking_body, detail_body
-from jikko.http.openapi import openapi
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import openapi
 from jikko.record import RunOwner, RunRecord
 from tests.http.scene import RUN, body
 from tests.runs.world import World

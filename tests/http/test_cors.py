@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.http.openapi import description_operations
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import description_operations
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from jikko.ports.stores.app_store import App
-from tests.http.scene import RUN, body
+from tests.http.scene import DESCRIPTION, RUN, body
 from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
@@ -83,3 +83,18 @@ async def test_a_key_that_is_none_is_refused(client: httpx.AsyncClient, key: str
     answer = await client.post(RUN, json=body(q="x"), headers={"Idempotency-Key": key})
 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param")
+
+
+def test_the_description_says_which_requests_take_a_key() -> None:
+    taking = {
+        (method, path)
+        for path, operations in DESCRIPTION["paths"].items()
+        for method, operation in operations.items()
+        if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+    }
+
+    assert taking == {
+        ("post", "/v1/workflows/run"),
+        ("post", "/v1/workflows/{workflow_id}/run"),
+        ("post", "/v1/workflows/run/{workflow_run_id}/retry"),
+    }

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from jikko.http.observer import RequestObserver
-from jikko.http.openapi import description_operations
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import description_operations
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 from tests.http.scene import RUN, body, client_of

@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from jikko.events import Event
-from jikko.http.openapi import openapi
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference import reference_page
 from jikko.http.reference.examples import example_of
+from jikko.http.reference.openapi import openapi
 from tests.http.scene import RUN, body
 
 pytestmark = pytest.mark.anyio

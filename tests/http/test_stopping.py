@@ -107,3 +107,19 @@ async def test_what_it_costs_to_find_a_run_does_not_grow_with_the_runs_of_the_pr
 
     assert await calls(stop_nothing, 1) == before
     await world.close()
+
+
+async def test_the_nodes_that_were_under_way_count_as_stopped(client: httpx.AsyncClient, world: World) -> None:
+    world.script.held = {"b"}
+    run = (await client.post(RUN, json=body("async"))).json()["workflow_run_id"]
+    await until(lambda: world.script.ran["b"] == 1)
+
+    await client.post(f"{RUN}/{run}/stop", json=ASKER)
+    await world.ended(run)
+
+    executions = (await client.get(f"{RUN}/{run}/node-executions")).json()["data"]
+    assert [(each["node_id"], each["status"]) for each in executions] == [
+        ("start", "succeeded"),
+        ("a", "succeeded"),
+        ("b", "stopped"),
+    ]

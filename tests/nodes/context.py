@@ -156,7 +156,7 @@ class FakeContext:
     def now(self) -> float:
         return self.at
 
-    def say(self, name: str, text: str) -> None:
+    def say(self, name: str, text: str, *, soon: bool = False) -> None:
         self.said.append((name, text))
 
     def think(self, text: str, *, final: bool = False) -> None:

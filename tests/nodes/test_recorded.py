@@ -154,8 +154,7 @@ def case(operator: str, selector: list[str] = KEY, value: Json = REFERENCE) -> d
     return {"cases": [{"case_id": "yes", "logical_operator": "and", "conditions": [condition]}]}
 
 
-PARAMETERS: Final[tuple[tuple[str, ParameterForm], ...]] = (("text", "llm"), ("fail", "llm"), ("key", "form"))
-YES: Final = {"type": "constant", "value": "yes"}
+PARAMETERS: Final[tuple[tuple[str, ParameterForm], ...]] = (("text", "llm"), ("key", "form"))
 NAMED: Final = [{"variable": "key", "value_selector": KEY}, {"variable": "text", "value_selector": ["n", "text"]}]
 ITEMS: Final[list[Json]] = [
     {"variable_selector": ["conversation", "text"], "operation": "over-write", "input_type": "variable", "value": KEY},
@@ -227,8 +226,6 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
     ("tool", say(tool_parameters={"text": {"type": "mixed", "value": f"It is {REFERENCE}."}})),
     ("tool", say(tool_parameters={"text": {"type": "variable", "value": KEY}})),
     ("tool", say(tool_configurations={"key": {"type": "variable", "value": KEY}})),
-    ("tool", say(tool_parameters={"text": {"type": "variable", "value": KEY}, "fail": YES})),
-    ("tool", say(tool_parameters={"text": {"type": "mixed", "value": f"«{REFERENCE}»"}, "fail": YES})),
     ("template-transform", {"template": "fail", "variables": NAMED}),
     ("variable-aggregator", {"variables": [["n", "missing"], KEY]}),
     (

@@ -2,6 +2,7 @@
 
 import dataclasses
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -247,6 +248,19 @@ async def test_what_the_tool_reports_has_its_name_in_front() -> None:
 
     assert str(reported) == "Failed to invoke tool teller: it broke"
     assert str(other) == "no connection"
+
+
+@pytest.mark.parametrize("quoted", [lambda key: key, quote, lambda key: quote(key, safe="")])
+async def test_a_message_of_the_tool_does_not_tell_a_secret_that_the_node_gave_it(quoted: Any) -> None:
+    key = "sk/0123 ひみつ 456"
+    tools = ScriptedTools(failure=ToolFailure(f"no such page: /{quoted(key)}?", reported=False))
+    ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
+    ctx.services = dataclasses.replace(ctx.services, tools=tools)
+    failure = await failed(tools, ctx, tool_parameters=given("mixed", "page {{#env.KEY#}}"))
+
+    assert str(failure) == "no such page: /sk/012************56?"
+    assert failure.inputs == {"text": "page sk/012************56"}
+    assert tools.calls[0].parameters == {"text": f"page {key}"}
 
 
 async def test_the_call_knows_whose_it_is_and_has_one_key_in_every_attempt() -> None:

@@ -43,8 +43,6 @@ class ScriptedTools:
 
     async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
         self.calls.append(call)
-        if call.parameters.get("fail"):
-            raise ToolFailure(f"it does not like {call.parameters['text']}")
         if self.failure is not None:
             raise self.failure
         for message in self.says if self.says is not None else [TextMessage(str(dict(call.parameters)))]:

@@ -117,3 +117,10 @@ def test_a_wrong_file_is_told(files: tuple[Path, Path]) -> None:
 
     assert code == 2
     assert "did you mean 'api_key'?" in output
+
+
+def test_a_model_of_this_machine_is_listed_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "providers.yml"
+    file.write_text('providers: {"*": {type: llama_cpp, path: models/小さな.gguf}}', encoding="utf-8")
+    outcome = CliRunner().invoke(cli, ["providers", "list", "--providers", str(file), "--home", str(tmp_path)])
+    assert outcome.output.splitlines()[0] == "*  (llama_cpp 小さな.gguf)"

@@ -194,3 +194,20 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_keys_are_not_in_representations() -> None:
     assert "secret" not in repr(parse(FULL, OPENAI_API_KEY="secret", TEAM="secret").entries)
+
+
+def test_the_path_of_a_model_begins_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "設定" / "providers.yml"
+    file.parent.mkdir()
+    file.write_text('providers: {"*": {type: llama_cpp, path: models/tiny.gguf}, ollama: {base_url: "http://x/v1"}}')
+    monkeypatch.chdir(tmp_path)
+    for named in (file, file.relative_to(tmp_path)):
+        config = read_providers(named, {}).find("anything")
+        assert config is not None
+        assert config.options["path"] == str(file.parent / "models" / "tiny.gguf")
+    absolute = parse('providers: {"*": {type: llama_cpp, path: /models/tiny.gguf}}').find("x")
+    assert absolute is not None
+    assert absolute.options["path"] == "/models/tiny.gguf"
+    assert parse('providers: {"*": {type: llama_cpp, path: ~/tiny.gguf}}').entries["*"].options["path"] == str(
+        Path.home() / "tiny.gguf"
+    )

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jikko.events import TextChunk
 from tests.effort import PATIENCE
-from tests.providers.tiny_model import write_tiny_model
+from tests.providers.tiny_model import CONTEXT, write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
 
 pytestmark = [
@@ -163,3 +164,9 @@ async def test_a_model_file_that_is_missing_fails_the_node(tmp_path: Path) -> No
         outcome = await finished(await begun(assembly, workflow(LLM, {"answer": "text"})))
 
     assert outcome.node.error_type == "ModelNotExistError"
+
+
+def test_each_answer_has_the_context_that_the_providers_file_names(server: dict[str, Any]) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    props = httpx.get(server["base_url"].removesuffix("/v1") + "/props", headers=headers).json()
+    assert props["default_generation_settings"]["n_ctx"] == CONTEXT

@@ -1,7 +1,10 @@
 """A run that has very much to write does so in pieces, between which others write."""
 
+import asyncio
+
 import pytest
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.events import RunFinished
 from jikko.ports.stores.run_store import Append
 from jikko.runs.run_log import MAX_APPEND_EVENTS, RunLog
@@ -68,3 +71,34 @@ async def test_large_values_are_written_in_pieces_too(monkeypatch: pytest.Monkey
     assert len(given) >= 6
     assert [append.record.is_open for append in given] == [*[True] * (len(given) - 1), False]
     assert await store.events(live.record.owner.run_id) == list(live.events)
+
+
+async def test_of_logs_that_have_much_to_write_one_does_in_a_turn_of_the_loop() -> None:
+    store, share = HeldStore(), LoopShare()
+    turn = 0
+    given: list[int] = []
+    store.given = lambda append: given.append(turn)
+    logs = [RunLog(store, Draft(app=f"app {index}").record, share=share) for index in range(5)]
+
+    for live in logs:
+        live.append([started(), *(event for _ in range(100) for event in node()), finished()])
+    assert given == []
+    while len(given) < len(logs):
+        turn += 1
+        await asyncio.sleep(0)
+
+    assert len(set(given)) == len(logs)
+    for live in logs:
+        await end_of(live)
+        assert await store.events(live.record.owner.run_id) == list(live.events)
+
+
+async def test_a_log_that_has_little_to_write_waits_for_no_turn() -> None:
+    store = HeldStore()
+    given: list[Append] = []
+    store.given = given.append
+    live = RunLog(store, Draft().record, share=LoopShare())
+
+    live.append([started(), *node(), finished()])
+
+    assert [len(append.events) for append in given] == [4]

@@ -36,6 +36,13 @@ async def test_the_beginning_of_one_id_is_enough_with_dashes_or_without(given: s
     assert (await run_of(await store(), given)).owner.run_id == IDS[2]
 
 
+@pytest.mark.parametrize("digits", range(10, 33))
+async def test_a_beginning_of_any_length_is_enough_if_only_one_id_has_it(digits: int) -> None:
+    given = IDS[2].replace("-", "")[:digits]
+
+    assert (await run_of(await store(), given)).owner.run_id == IDS[2]
+
+
 async def test_the_beginning_of_several_ids_lists_them() -> None:
     with pytest.raises(AmbiguousId) as told:
         await run_of(await store(), "01a217f8-9c")

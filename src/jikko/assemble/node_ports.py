@@ -42,7 +42,7 @@ def make_node_ports(
     Args:
         directory: What the tools file says.
         inner: Runs workflows that are called as tools.
-        history: What was said in conversations.
+        history: The earlier turns of conversations.
         stack: Closes what was built, the newest first.
         workers: How many processes share the limits of this machine.
     """
@@ -70,8 +70,8 @@ def make_node_ports(
         files=files,
         documents=documents,
         models=models,
-        tools=tools,
         history=history,
+        tools=tools,
         limits=ValueLimits(
             max_text=settings.max_text,
             max_strings=settings.max_strings,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from jikko.assemble.sandboxes import package_folder
+from jikko.cluster.data_folder import keep_private
 from jikko.errors import Conflict, InvalidSettings
 from jikko.sandbox.packages.installed import Installed, Unreadable
 from jikko.sandbox.packages.installing import FolderBusy, Installer, NotInstalled
@@ -36,7 +37,7 @@ async def install_packages(
     """Install packages beside those that are there, or these anew if none is named.
 
     Args:
-        tell: Told what is done, a line each.
+        tell: Called with what is done, a line each.
 
     Raises:
         InvalidSettings: A requirement is none, or a file of them cannot be read.
@@ -54,6 +55,11 @@ async def install_packages(
         del more[name]
         if not more:
             return installed_packages(settings)
+    if settings.packages is None:
+        try:
+            keep_private(settings.home)
+        except OSError as error:
+            raise PackagesRefused(f"{settings.home} cannot be written: {error.strerror}") from None
     installer = Installer(package_folder(settings), tell)
     return await _change(installer, lambda: {**installer.requested(), **more})
 
@@ -66,9 +72,10 @@ async def remove_packages(settings: Settings, names: Iterable[str], tell: Tell) 
         Conflict: Another process changes the folder.
         PackagesRefused: What is left cannot be installed.
     """
-    installer = Installer(package_folder(settings), tell)
+    installer, gone = Installer(package_folder(settings), tell), list(names)
     try:
-        return await _change(installer, lambda: without(installer.requested(), names))
+        without(installer.requested(), gone)
+        return await _change(installer, lambda: without(installer.requested(), gone))
     except BadRequirement as error:
         raise InvalidSettings(str(error)) from None
 

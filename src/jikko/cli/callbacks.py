@@ -30,7 +30,9 @@ async def _list(name: str | None, settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         app_id = (await assembly.apps.find(name)).id if name else None
+        found = False
         async for entry in assembly.callbacks.undelivered(app_id):
+            found = True
             if as_json:
                 click.echo(json.dumps(_entry(entry), ensure_ascii=False))
             else:
@@ -39,6 +41,8 @@ async def _list(name: str | None, settings: Any, as_json: bool) -> None:
                     f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
                     f"{entry.error or ''}".rstrip()
                 )
+    if not found and not as_json and sys.stdout.isatty():
+        click.echo("no call-back waits or was given up", err=True)
 
 
 @callbacks.command(short_help="Have call-backs delivered again.")

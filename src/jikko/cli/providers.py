@@ -50,7 +50,11 @@ async def _list(files: tuple[Path, ...], settings: Any, as_json: bool) -> int:
             continue
         key = "key set" if config.api_key else "no key"
         key = f"environment variable {', '.join(config.unset)} is not set" if config.unset else key
-        click.echo(f"{config.id}  ({config.type} {entry['base_url']}, {key})")
+        where = config.base_url or Path(str(config.options.get("path", ""))).name
+        about = ", ".join(filter(None, (f"{config.type} {where}".strip(), "" if config.type == "llama_cpp" else key)))
+        click.echo(f"{config.id}  ({about})")
+    if not found.entries and not as_json and sys.stdout.isatty():
+        click.echo("no providers: JIKKO_PROVIDERS or --providers names the file that has them", err=True)
     if not as_json:
         for purpose, (provider, name) in found.defaults.items():
             click.echo(f"default {purpose}: {provider} {name}")

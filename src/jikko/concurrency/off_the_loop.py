@@ -1,19 +1,33 @@
-"""Where nodes compute what may take long, so that the event loop goes on meanwhile."""
+"""Where what may take long is computed, so that the event loop goes on meanwhile."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
+
+Lane: TypeAlias = Literal["nodes", "records"]
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def off_the_loop(compute: Callable[[A], T], argument: A) -> T:
-    """What a function gives, or raises. It is called in a thread, one after the other."""
-    return await asyncio.get_running_loop().run_in_executor(_thread(), compute, argument)
+async def off_the_loop(compute: Callable[[A], T], argument: A, *, lane: Lane = "nodes") -> T:
+    """What a function gives, or raises. It is called in a thread, one after the other of a lane.
+
+    Args:
+        lane: For whom: who reads records does not hold up nodes.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_thread(lane), compute, argument)
+
+
+def giving_way(items: Iterable[A], every: int = 100) -> Iterator[A]:
+    """The items; behind so many of them the loop may go on."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % every == 0:
+            let_the_loop_go_on()
 
 
 def let_the_loop_go_on() -> None:
@@ -26,6 +40,6 @@ def let_the_loop_go_on() -> None:
 
 
 @cache
-def _thread() -> ThreadPoolExecutor:
-    """One for all: more would not be faster, and those of asyncio are for what waits."""
-    return ThreadPoolExecutor(1, thread_name_prefix="jikko-nodes")
+def _thread(lane: Lane) -> ThreadPoolExecutor:
+    """One for all of a lane: more would not be faster, and those of asyncio are for what waits."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"jikko-{lane}")

@@ -8,7 +8,7 @@ A turn goes through these, in this order:
 2. the ``TextGuard`` of the workflow, if it wants one, looks at the text while the run shows it; see there. It is made
    anew by a process that takes the run over.
 3. ``first_turn`` is called once the first message of a new conversation is durable and a name is due
-   (``Conversation.title_due``). It must not wait: it starts what it has to do. Whoever has a name gives it by
+   (``Conversation.title_due``). It must not wait: it starts what it has to do. A hook that has a name gives it by
    ``ConversationStore.rename(…, only_if_due=True)``. What a process that died still owed is in
    ``ConversationStore.untitled``.
 

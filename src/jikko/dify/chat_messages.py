@@ -104,7 +104,7 @@ class AnsweredByAnnotation(Struct):
 
 
 class AnswerMetadata(Struct):
-    """What is told of an answer beside its text."""
+    """What comes with an answer beside its text."""
 
     annotation_reply: AnsweredByAnnotation | None
     retriever_resources: list[dict[str, Json]]

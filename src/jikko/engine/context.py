@@ -95,11 +95,12 @@ class NodeContext:
     def now(self) -> float:
         return self._loop.events.clock()
 
-    def say(self, name: str, text: str) -> None:
+    def say(self, name: str, text: str, *, soon: bool = False) -> None:
         # Text of nodes in containers is shown when the container's value is. Source: spec/events.md §4.
         if not self._started.rounds and not self._loop.has_ended:
             self._loop.events.show(self._loop.state.release.streamed((self._node.id, name), text))
-            self._loop.events.flush()
+            if not soon:
+                self._loop.events.flush()
 
     def think(self, text: str, *, final: bool = False) -> None:
         if self._started.rounds or self._loop.has_ended:

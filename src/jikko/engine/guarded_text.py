@@ -25,9 +25,9 @@ class GuardedText:
         self._shown = sum(map(len, state.text))
         """Characters that were shown."""
         self._looked = 0
-        """Of which so many were looked at."""
+        """How many of them were looked at."""
         self._settled = 0
-        """And so many when no more were to come."""
+        """And how many when no more were to come."""
         self._looking: asyncio.Task[None] | None = None
         self.is_replaced = False
         events.on_text = self._grown

@@ -1,5 +1,6 @@
 """The ASGI application."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -9,11 +10,11 @@ from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.cors import added_headers
-from jikko.http.errors import error_response, no_page, not_allowed, options, unexpected_error
+from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
-from jikko.http.openapi import description_operations
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import description_operations
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash
@@ -63,10 +64,16 @@ class _Application:
                     answer = await operation.handler(request)
             except JikkoError as error:
                 answer = error_response(error)
+            except asyncio.CancelledError:
+                # The server ends, and has waited long enough for the rest of the body.
+                answer = server_ended()
             except Exception:
                 answer = _fault(request)
             answer.headers += added_headers(request)
             await answer(receive, send if observed is None else observed.send)
+        except asyncio.CancelledError:
+            # The server ends, and has waited long enough for a client that does not read.
+            log.info("the answer to request %s was cut off by the end of the server", request.id.decode())
         finally:
             if observed is not None:
                 observed.end()

@@ -63,6 +63,12 @@ def options(methods: Iterable[str]) -> Response:
     return Response(b"", 200, {"Allow": ", ".join(methods)}, media_type=_HTML)
 
 
+def server_ended() -> Response:
+    """The server ended before the request was there."""
+    message = "The server ended before the request was whole, and did nothing of it. Send it again."
+    return refusal(Error("service_unavailable", message, 503))
+
+
 def unexpected_error(request_id: str) -> Response:
     """A fault of ours. What it was goes to the log and not to the client, who gets the place where it stands there."""
     message = f"Internal server error. The server's log tells more of request {request_id}."

@@ -3,12 +3,12 @@
 from typing import Final
 
 from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
-from jikko.http.chat_operations import CHAT_OPERATIONS
-from jikko.http.conversation_operations import CONVERSATION_OPERATIONS
 from jikko.http.fields import UserRequest
 from jikko.http.operation import Operation, Schema
 from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
 from jikko.http.routes import files, forms, info, records, retries, runs
+from jikko.http.tables.chat_operations import CHAT_OPERATIONS
+from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
 from jikko.inputs.uploads import File
 from jikko.record import NodeExecution
 

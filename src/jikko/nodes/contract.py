@@ -191,8 +191,12 @@ class Context(Protocol):
         """Seconds since the Unix epoch."""
         ...
 
-    def say(self, name: str, text: str) -> None:
-        """Stream a piece of the output variable ``name`` before the node ends."""
+    def say(self, name: str, text: str, *, soon: bool = False) -> None:
+        """Stream a piece of the output variable ``name`` before the node ends.
+
+        Args:
+            soon: Whether it may be shown with what comes next: for a node that ends, or says more, before it waits.
+        """
         ...
 
     def think(self, text: str, *, final: bool = False) -> None:

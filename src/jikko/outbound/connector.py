@@ -1,6 +1,7 @@
 """The pool of connections. Imported only when the first request is sent: aiohttp takes a while to load."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
@@ -137,9 +138,12 @@ class Handler(ResponseHandler):
 
     def begin(self) -> None:
         """Let the next answer come."""
-        self._room, self._is_read = _MAX_HEAD_BYTES, False
+        self._room, self._is_read, self._is_acknowledged = _MAX_HEAD_BYTES, False, False
 
     def data_received(self, data: bytes) -> None:
+        if not self._is_acknowledged:
+            self._is_acknowledged = True
+            self._acknowledge()
         # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
         # parse these takes longer than other requests should wait.
         step = (len(data) or 1) if self._is_read else _HEAD_PIECE
@@ -161,6 +165,18 @@ class Handler(ResponseHandler):
         # aiohttp may have paused it meanwhile, and goes on by itself.
         if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def _acknowledge(self) -> None:
+        """Tell the server at once that the beginning of its answer has come.
+
+        Many servers write head and body apart. On a connection that was used before, the system of theirs then holds
+        the body back until the head is acknowledged, and ours acknowledges after 40 ms, for it hopes to have something
+        to send along.
+        """
+        connection = None if self.transport is None else self.transport.get_extra_info("socket")
+        if connection is not None and hasattr(socket, "TCP_QUICKACK"):
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _give_up(self) -> None:
         error = TooMuchReceived()

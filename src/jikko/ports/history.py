@@ -6,7 +6,7 @@ from jikko.ports.stores.messages import Message
 
 
 class History(Protocol):
-    """What was said in conversations."""
+    """The earlier turns of conversations."""
 
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20

@@ -22,7 +22,7 @@ FAILED: Final[Mapping[FailureKind, str]] = {
     "protocol": "what came back is not a complete answer",
     "too_large": "the answer is too large",
 }
-"""What is told of a failure where its own text may hold a secret: it names hosts and headers."""
+"""The error of a failure whose own text may hold a secret: it names hosts and headers."""
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values in their order; a name may occur more than once."""
@@ -97,7 +97,7 @@ class OutgoingRequest:
     follow_redirects: bool = True
     """If not, a redirect is an answer like any other."""
     enough: Callable[[bytes], bool] | None = None
-    """Told each piece of the body as it comes. Once it says yes the answer is over, whatever else would come: for
+    """Called with each piece of the body as it comes. Once it says yes the answer is over, whatever would follow: for
     streams that their server leaves open. Only for answers that are not compressed."""
 
 

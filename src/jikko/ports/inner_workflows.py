@@ -28,7 +28,7 @@ class InnerApp(NamedTuple):
     name: str
     inputs: tuple[InnerInput, ...]
     waits_for_humans: bool
-    """Whether it has forms, which nobody could fill in."""
+    """Whether it has forms, which could not be filled in."""
 
 
 class InnerCall(NamedTuple):

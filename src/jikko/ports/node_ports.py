@@ -55,6 +55,6 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
-    tools: Tools = field(default_factory=NoTools)
     history: History = field(default_factory=NoHistory)
+    tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from jikko.config_file import read_config_file
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
@@ -46,18 +47,18 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
     """
     if file is None:
         return Providers()
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise InvalidSettings(f"The providers file {file} cannot be read: {error.strerror}.") from None
-    if len(text) > _MAX_BYTES:
-        raise InvalidSettings(f"The providers file {file} is larger than {_MAX_BYTES} bytes.")
-    return parse_providers(text, environment, source=str(file))
+    text = read_config_file(file, "providers file", _MAX_BYTES)
+    return parse_providers(text, environment, source=str(file), folder=file.absolute().parent)
 
 
-def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file") -> Providers:
-    """The providers that a text describes. See ``read_providers``."""
+def parse_providers(
+    text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file", folder: Path = Path()
+) -> Providers:
+    """The providers that a text describes. See ``read_providers``.
+
+    Args:
+        folder: Where relative paths begin.
+    """
     try:
         # Anchors are fine here: the operator who writes this file may stop the server anyway.
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -76,7 +77,7 @@ def parse_providers(text: bytes | str, environment: Mapping[str, str], *, source
                 listed.problem(str(name), "is not a text")
                 continue
             fields = Fields(f"providers[{name!r}]", listed.mapping(name).raw, problems)
-            config = _provider(model_provider(name), fields, environment)
+            config = _provider(model_provider(name), fields, environment, folder)
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
             entries[config.id] = config
@@ -116,7 +117,7 @@ def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Exten
     return found
 
 
-def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> ProviderConfig:
+def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: Path) -> ProviderConfig:
     unset: list[str] = []
     written = fields.raw.get("base_url")
     named = names_in(written)
@@ -154,11 +155,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str]) -> Provi
         timeout=_seconds(fields, "timeout", 300.0),
         connect_timeout=_seconds(fields, "connect_timeout", 10.0),
         max_answer=fields.integer("max_answer", 4_194_304, minimum=1),
-        options={
-            name: fields.integer(name, minimum=0) if name in _WHOLE else fields.raw[name]
-            for name in _OPTIONS
-            if fields.raw.get(name) is not None
-        },
+        options={name: _option(fields, name, folder) for name in _OPTIONS if fields.raw.get(name) is not None},
         unset=tuple(dict.fromkeys(unset)),
     )
 
@@ -265,3 +262,16 @@ def _position(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or type(error).__name__
     return f"{problem} in line {mark.line + 1}" if mark is not None else str(problem)
+
+
+def _option(fields: Fields, name: str, folder: Path) -> Any:
+    if name in _WHOLE:
+        return fields.integer(name, minimum=0)
+    value = fields.raw[name]
+    if name != "path" or not isinstance(value, str):
+        return value
+    try:
+        return str(folder / Path(value).expanduser())
+    except RuntimeError as error:  # nobody has the home folder that it names
+        fields.problem("path", f"cannot be found: {error}")
+        return value

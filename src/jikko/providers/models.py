@@ -22,12 +22,20 @@ class ProviderModels:
     """Finds the provider of a request, waits for its limits, calls it, and counts what it cost."""
 
     def __init__(
-        self, providers: Providers, backends: Mapping[str, MakeBackend], *, app_share: float = APP_SHARE
+        self,
+        providers: Providers,
+        backends: Mapping[str, MakeBackend],
+        *,
+        app_share: float = APP_SHARE,
+        share: LoopShare | None = None,
     ) -> None:
-        """See ``Connections``."""
+        """Args:
+        backends: See ``Connections``; so ``app_share``.
+        share: Of the event loop, among answers that come faster than they are taken in.
+        """
         self.connections = Connections(providers, backends, app_share=app_share)
         """Other kinds of models are reached by the same."""
-        self._loop = LoopShare()
+        self._share = share or LoopShare()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -62,7 +70,7 @@ class ProviderModels:
         async with limiter.slot(request.app_id, request.run_id, request.key):
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
-            share = Slice(self._loop, request.app_id)
+            share = Slice(self._share, request.app_id)
             progress = Progress(tell if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)

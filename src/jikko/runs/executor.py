@@ -82,7 +82,9 @@ class Executor:
         opening: Sequence[Projection] = (),
     ) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
-        return RunLog(self._store, record, events, options=options, opening=opening, observer=self._observer)
+        return RunLog(
+            self._store, record, events, options=options, opening=opening, observer=self._observer, share=self._share
+        )
 
     def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""

@@ -1,12 +1,18 @@
 """Reading the records of runs, whichever process executes them."""
 
 from collections.abc import Awaitable
+from functools import partial
+from typing import Final
 
+from jikko.concurrency.off_the_loop import giving_way, off_the_loop
 from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_store import LogPage, LogQuery, RunStore
 from jikko.record import NodeExecution, RunDetail, RunRecord, node_executions
+
+_LONG: Final = 1000
+"""Events from which on a log is not folded on the event loop: some milliseconds."""
 
 
 def readable_executions(record: RunRecord, damage: LogDamaged) -> list[NodeExecution]:
@@ -67,7 +73,11 @@ class History:
         Raises:
             LogDamaged: Its log cannot be read. See ``readable_executions``.
         """
-        return node_executions(await self.events(record), status=record.status, error=record.error)
+        events = await self.events(record)
+        if len(events) <= _LONG:
+            return node_executions(events, status=record.status, error=record.error)
+        fold = partial(node_executions, status=record.status, error=record.error)
+        return await off_the_loop(fold, giving_way(events), lane="records")
 
     async def find(self, query: LogQuery) -> LogPage:
         return await self._store.list_runs(query)

@@ -106,7 +106,7 @@ class InnerRuns:
             raise InnerRefused(str(error)) from None
         if isinstance(end, RunPaused):
             self._stop(app.id, run_id, call.user)
-            return InnerOutcome({}, "the workflow waits for a human, and nobody can answer it here", end.total_tokens)
+            return InnerOutcome({}, "the workflow waits for a human, and no human can answer it here", end.total_tokens)
         return _outcome(end)
 
     def _stop(self, app_id: str, run_id: str, user: str) -> None:

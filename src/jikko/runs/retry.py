@@ -118,7 +118,7 @@ class Retries:
             system["timestamp"] = int(now)
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        started = RunStarted(at=now, inputs=inputs, system=system, depth=began.depth, turn=began.turn)
+        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn, depth=began.depth)
         events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):

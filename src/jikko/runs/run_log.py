@@ -31,14 +31,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.errors import JikkoError, LogConflict, LogUnwritable, RunLeft, StoreUnavailable
-from jikko.events import Event, RunFinished, RunPaused, RunStarted, is_transient
-from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged
+from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, new_mark
 from jikko.record import RunRecord
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.start_options import StartOptions
-from jikko.runs.turn_fold import TurnFold
+from jikko.runs.turn_fold import TurnFold, TurnWrites
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ _RETRY_WAIT = 0.5
 MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
 to write lets others write between."""
+
+_MANY = 64
+"""Events that take a fraction of a millisecond to be written."""
 
 Batch = list[tuple[int, Event]]
 """Consecutive events of a log, each with its position."""
@@ -65,6 +69,7 @@ class RunLog:
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
         observer: RunObserver | None = None,
+        share: LoopShare | None = None,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
@@ -72,13 +77,13 @@ class RunLog:
         options: What is promised with the run, to be written with its first event.
         opening: What else is written with its first event.
         observer: Sees what is durable.
+        share: Of the event loop, among logs that have much to write.
         """
         self.record = record
         self._options = options
-        self._opening = opening
-        self._turn: TurnFold | None = None
-        """The answer that the run gives, as far as the store was given events."""
+        self._turn = TurnWrites(opening)
         self._observer = observer
+        self._share = share
         self._given = msgspec.structs.replace(record)
         """The record as the store was last given it."""
         self._holder = record.holder
@@ -107,7 +112,7 @@ class RunLog:
     @property
     def turn(self) -> TurnFold | None:
         """The answer that the run gives, as far as the store was given events; ``None``: it answers no message."""
-        return self._turn
+        return self._turn.fold
 
     @property
     def may_have_callback(self) -> bool:
@@ -256,6 +261,14 @@ class RunLog:
                     yield []
 
     def _write(self) -> None:
+        """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
+        come together, and all who have got one go on to write."""
+        if self._share is not None and len(self._events) - self._committed > _MANY:
+            self._share.later(self.record.owner.app_id, self._write_now)
+        else:
+            self._write_now()
+
+    def _write_now(self) -> None:
         if self._writing or self._retry is not None or self.is_settled or self._abandoned is not None:
             return
         append = self._unanswered
@@ -285,25 +298,9 @@ class RunLog:
 
     def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
         """What is written with the events at a position."""
-        first = self._events[0]
-        if not isinstance(first, RunStarted) or first.turn is None:
-            return self._options.projections if at == 0 and self._options is not None else ()
-        found: list[Projection] = []
-        if at == 0:
-            found = [*(() if self._options is None else self._options.projections), *self._opening]
-        # Events that were folded may have been dropped since.
-        if self._turn is None or self._turn.count != at:
-            is_retry = self.record.owner.retry_of is not None
-            self._turn = TurnFold.of(self._events[:at], is_retry=is_retry) or TurnFold(
-                first, first.turn, is_retry=is_retry
-            )
-        following = self._turn.follow(events)
-        began, changed = found[-1] if found else None, following[-1] if following else None
-        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
-            # It has ended in its first burst, as many do: the message is written once.
-            message = msgspec.structs.replace(began.message, answer=changed.answer)
-            found[-1:], following[-1:] = [msgspec.structs.replace(began, message=message)], []
-        return found + following
+        promised = self._options.projections if at == 0 and self._options is not None else ()
+        is_retry = self.record.owner.retry_of is not None
+        return [*promised, *self._turn.written(self._events, at, events, is_retry=is_retry)]
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
         """The record as it is behind the events at a position: ``record`` itself may be further."""
@@ -392,12 +389,7 @@ class RunLog:
 
 def given_up(record: RunRecord, error: str, now: float) -> RunFinished:
     """The end of a run that cannot go on."""
-    return RunFinished(
-        at=now,
-        status="failed",
-        error=error,
-        elapsed=max(0.0, now - record.created_at),
-    )
+    return RunFinished(at=now, status="failed", error=error, elapsed=max(0.0, now - record.created_at))
 
 
 def unwritable(error: BaseException) -> LogUnwritable:

@@ -41,8 +41,10 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
     if len(digits) < _MIN_DIGITS:
         raise NotFound(f"{given!r} is too short for an id of a run: give {_MIN_DIGITS} digits or more.")
     whole = digits.ljust(32, "0")
-    after = f"{whole[:8]}-{whole[8:12]}-{whole[12:16]}-{whole[16:20]}-{whole[20:]}"
-    near = await store.scan(after=after, limit=_MAX_LISTED_IDS + 1)
+    first = f"{whole[:8]}-{whole[8:12]}-{whole[12:16]}-{whole[16:20]}-{whole[20:]}"
+    near = await store.scan(after=first, limit=_MAX_LISTED_IDS + 1)
+    if (record := await store.record(first)) is not None:
+        near = [record, *near]
     found = [record for record in near if record.owner.run_id.replace("-", "").startswith(digits)]
     if not found:
         raise NotFound(f"There is no run whose id begins with {given!r}; `jikko runs list` shows those that there are.")

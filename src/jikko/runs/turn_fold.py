@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from jikko.events import (
     Event,
     FormClosed,
@@ -23,7 +25,7 @@ from jikko.events import (
 from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
 from jikko.ports.stores.messages import Answer, Metadata, TurnForm
-from jikko.ports.stores.projections import Projection, TurnChanged, VariablesAssigned
+from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned
 from jikko.record import files_in
 from jikko.values import FILE_IDENTITY, Json
 
@@ -133,11 +135,11 @@ class TurnFold:
             return Answer(text=self.text, files=self._files, metadata=self.metadata(), forms=forms)
         if end is not None and self.turn.streamed:
             return Answer(status="paused", text=self.text, forms=forms)
-        # Of a pause that its client was told in one answer Dify keeps the form alone. [QUIRK]
+        # Of a pause that its client got in one answer Dify keeps the form alone. [QUIRK]
         return Answer(forms=forms)
 
     def metadata(self, *, is_whole: bool = True) -> Metadata:
-        """What is told of the answer.
+        """What comes with the answer.
 
         Args:
             is_whole: Whether the run has ended, so that its usage is known.
@@ -193,6 +195,35 @@ class TurnFold:
         }
 
 
+class TurnWrites:
+    """What is written with the appends to one log because its run answers a message; nothing if it answers none."""
+
+    def __init__(self, opening: Sequence[Projection] = ()) -> None:
+        """Args:
+        opening: What is written with the first event of the log; the last may be the ``TurnBegan``.
+        """
+        self._opening = opening
+        self.fold: TurnFold | None = None
+        """The answer, as far as events were written."""
+
+    def written(self, log: Sequence[Event], at: int, events: Sequence[Event], *, is_retry: bool) -> list[Projection]:
+        """What is written with the events at a position of the log."""
+        first = log[0]
+        if not isinstance(first, RunStarted) or first.turn is None:
+            return []
+        # Events that were folded may have been dropped since.
+        if self.fold is None or self.fold.count != at:
+            self.fold = TurnFold(first, first.turn, is_retry=is_retry)
+            self.fold.follow(log[:at])
+        before, behind = list(self._opening) if at == 0 else [], self.fold.follow(events)
+        began, changed = before[-1] if before else None, behind[-1] if behind else None
+        if isinstance(began, TurnBegan) and isinstance(changed, TurnChanged):
+            # The run has ended in its first burst, as many do: the message is written once.
+            before[-1] = replace(began, message=replace(began.message, answer=changed.answer))
+            del behind[-1]
+        return before + behind
+
+
 def _is_kept(selector: tuple[str, ...]) -> bool:
     return len(selector) == 2 and selector[0] == "conversation"
 
@@ -202,7 +233,7 @@ def _price(price: str) -> str:
 
 
 def _identity(file: Json) -> Json:
-    """By which a file of an answer is told from others."""
+    """What distinguishes a file of an answer from others."""
     return file.get("related_id") or file.get("url") or FILE_IDENTITY
 
 

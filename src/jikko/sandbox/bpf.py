@@ -15,6 +15,7 @@ X32_BIT = 0x40000000
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
 FIONBIO, FIONCLEX, FIOCLEX = 0x5421, 0x5450, 0x5451
 PROT_EXEC = 4
+MAP_SHARED = 1
 
 # Instructions: load a word of ``struct seccomp_data``; jump if equal, greater or equal, any bit set; return.
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -28,7 +29,13 @@ def child_filter(machine: str | None = None) -> bytes:
         machine,
         allowed=syscalls.CHILD_ALLOWED,
         refused=syscalls.CHILD_REFUSED,
-        by_argument={**_nothing_executable(), "fcntl": _one_of(1, (F_GETFD, F_GETFL))},
+        by_argument={
+            **_nothing_executable(),
+            # Nor is any shared, which no limit of data counts: the memory that a program may have would grow by the
+            # size of the libraries that it unmaps.
+            "mmap": [*_none_of_bit(2, PROT_EXEC), *_none_of_bit(3, MAP_SHARED), _instruction(_RETURN, ALLOW)],
+            "fcntl": _one_of(1, (F_GETFD, F_GETFL)),
+        },
     )
 
 
@@ -80,11 +87,15 @@ def _nothing_executable() -> dict[str, list[bytes]]:
 
 
 def _without_bit(argument: int, bit: int) -> list[bytes]:
+    return [*_none_of_bit(argument, bit), _instruction(_RETURN, ALLOW)]
+
+
+def _none_of_bit(argument: int, bit: int) -> list[bytes]:
+    """Refuse a call whose argument has the bit, and go on with any other."""
     return [
         _instruction(_LOAD, _AT_ARGUMENTS + 8 * argument),
         _instruction(_IF_ANY_BIT, bit, 0, 1),
         _instruction(_RETURN, _error(errno.EPERM)),
-        _instruction(_RETURN, ALLOW),
     ]
 
 

@@ -69,7 +69,7 @@ class ForkServer:
             resource.RLIMIT_NOFILE: CONNECTION + 1,
         }
         self._stack_limit = stack
-        known.take_into_memory()
+        known.take_names_into_memory()
         clients = MemoryImporter(client_modules())
         packages = self._load_packages()
         refusals.give_advice_at_the_call()

@@ -10,7 +10,8 @@ from jikko.sandbox import lock, syscalls
 _AF_INET, _SOCK_STREAM = 2, 1
 _SIGCHLD = 17
 _MAP_PRIVATE_ANONYMOUS = 0x22
-_READ_EXECUTE = 5
+_MAP_SHARED_ANONYMOUS = 0x21
+_READ_WRITE, _READ_EXECUTE = 3, 5
 _HERE = -100
 _X32_GETPID = 0x40000000 | 39
 
@@ -20,6 +21,7 @@ _ATTEMPTS: Final[tuple[tuple[str, str, tuple[int | bytes, ...], int], ...]] = (
     ("no forks", "clone", (_SIGCHLD, 0, 0, 0, 0), errno.EPERM),
     ("no other programs", "execve", (b"/bin/true", 0, 0), errno.ENOENT),
     ("no executable memory", "mmap", (0, 4096, _READ_EXECUTE, _MAP_PRIVATE_ANONYMOUS, -1, 0), errno.EPERM),
+    ("no shared memory", "mmap", (0, 4096, _READ_WRITE, _MAP_SHARED_ANONYMOUS, -1, 0), errno.EPERM),
     ("no tracing", "ptrace", (16, 0, 0, 0), errno.EPERM),
     ("no change of its filter", "seccomp", (1, 0, 0), errno.EPERM),
     ("no change of its limits", "prlimit64", (0, 7, 0, 0), errno.EPERM),

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,8 @@ from jikko.settings import PREFIX
 class Issued(NamedTuple):
     """A new API key."""
 
+    name: str
+    """Of the app."""
     authorization: str
     """It, as ``trial.bearer`` gives it."""
     workflow: Workflow
@@ -61,7 +63,9 @@ async def publish(assembly: Any, files: Sequence[Path]) -> list[Issued]:
         kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
         click.echo(f"{app.name}: key {how}; `jikko apps keys {shlex.quote(app.name)} --new` makes another")
-        issued.append(Issued(bearer(key, kept), await assembly.workflows.get(app), await _outlook(assembly, app)))
+        issued.append(
+            Issued(app.name, bearer(key, kept), await assembly.workflows.get(app), await _outlook(assembly, app))
+        )
     return issued
 
 
@@ -156,9 +160,13 @@ async def _look_at_values(assembly: Any) -> None:
         click.echo(f"warning: --mock, {PREFIX}MOCKS: {told}", err=True)
 
 
-def to_try(base: str, issued: Iterable[Issued]) -> list[str]:
-    """Lines with which a shell starts a run, for keys that were made."""
-    return [line for each in issued for line in trial_lines(base, *each)]
+def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
+    """Lines with which a shell starts a run, for keys that were made; of several apps each begins with its name."""
+    lines = []
+    for each in issued:
+        lines += [f"  # {' '.join(each.name.split())}"] if len(issued) > 1 else []
+        lines += trial_lines(base, each.authorization, each.workflow, each.outlook)
+    return lines
 
 
 def _text(file: Path) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from jikko.config_file import read_config_file
 from jikko.dsl.expansion import expanded, names_in
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.text.positions import Positions
@@ -52,14 +53,7 @@ def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsF
     """
     if file is None:
         return ToolsFile()
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(_LIMITS.max_bytes + 1)
-    except OSError as error:
-        raise InvalidSettings(f"The tools file {file} cannot be read: {error.strerror}.") from None
-    if len(text) > _LIMITS.max_bytes:
-        raise InvalidSettings(f"The tools file {file} is larger than {_LIMITS.max_bytes} bytes.")
-    return parse_tools_file(text, environment, source=str(file))
+    return parse_tools_file(read_config_file(file, "tools file", _LIMITS.max_bytes), environment, source=str(file))
 
 
 def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, source: str = "tools file") -> ToolsFile:

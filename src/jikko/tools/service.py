@@ -11,6 +11,9 @@ from jikko.values import Json
 _NEVER: Final = frozenset({"app", "dataset-retrieval"})
 """Kinds that Dify's node knows and cannot call either. Source: Dify 1.15, spec/tools.md §1."""
 
+_LIMITED: Final = frozenset({"workflow", "api"})
+"""Kinds whose calls have a limit already: that of the inner run, that of the request."""
+
 
 @runtime_checkable
 class Offering(Protocol):
@@ -58,7 +61,7 @@ class ToolService:
     async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
         """See ``Tools.call``."""
         kind = self._require(call.tool.name)
-        limit = None if call.tool.name.provider_type == "workflow" else self._seconds
+        limit = None if call.tool.name.provider_type in _LIMITED else self._seconds
         try:
             async with asyncio.timeout(limit) as deadline:
                 return await kind.call(call, tell)

@@ -14,6 +14,7 @@ from tests.sandbox.scene import running, until
 
 pytestmark = pytest.mark.anyio
 
+WALL_SECONDS = 2.0
 GET = "import requests\ndef main():\n    return {'r': requests.get('http://h/').status_code}"
 FORGED = """
 import json, os, struct
@@ -92,10 +93,10 @@ async def test_without_someone_who_makes_them_requests_fail(sandbox: Sandbox) ->
 
 async def test_the_time_of_a_program_stands_still_during_its_requests() -> None:
     async def slow() -> None:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(WALL_SECONDS + 0.5)
 
     outside = Outside(before=slow)
-    async with running(SandboxLimits(wall_seconds=0.5)) as made:
+    async with running(SandboxLimits(wall_seconds=WALL_SECONDS)) as made:
         await made.run_code("python3", "def main(): return {}", {})
         code = (
             "import requests\ndef main():\n    return {'r': [requests.get('http://h/').status_code for _ in range(3)]}"

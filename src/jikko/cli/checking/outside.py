@@ -6,7 +6,7 @@ import click
 
 
 def outside_of(settings: Any) -> Any:
-    """The values for environment variables, an ``Outside``; a database that cannot be read is told, and left out."""
+    """The values for environment variables, an ``Outside``. One that cannot be read is left out, with a warning."""
     from jikko.apps.environment import Outside
     from jikko.assemble.installation import outside_of as known
     from jikko.errors import StoreUnavailable

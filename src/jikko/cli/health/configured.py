@@ -97,7 +97,7 @@ def retention(settings: Any) -> Finding:
 
 
 def trial(settings: Any) -> Iterator[Finding]:
-    """What is set to try workflows, and is not for anybody else."""
+    """What is set to try workflows, and is not for others to use."""
     if settings.fake_models:
         yield Finding("models", True, "faked (JIKKO_FAKE_MODELS): every answer is made up", warning=True)
     if settings.mocks.strip():

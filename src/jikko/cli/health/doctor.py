@@ -67,7 +67,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
                 yield Finding("database", True, f"{settings.database}, {apps} {'app' if apps == 1 else 'apps'}")
         except (JikkoError, OSError) as error:
             yield Finding("database", False, str(error))
-        # Again: whoever opens the database closes the folder to others.
+        # Again: opening the database closes the folder to others.
         folder = machine.data_folder(settings.home)
     yield folder
     yield machine.disk(settings.home)

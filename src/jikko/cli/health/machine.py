@@ -21,7 +21,7 @@ _FEW_FILES: Final = 4096
 
 
 def data_folder(home: Path) -> Finding:
-    """Whether this user can keep runs there, and nobody else reads them. Makes nothing."""
+    """Whether this user can keep runs there, and no other user can read them. Makes nothing."""
     name = "data folder"
     if home.exists() and not home.is_dir():
         return Finding(name, False, f"{home} is no folder; name another with JIKKO_HOME or --home")

@@ -19,6 +19,7 @@ from jikko.http.api import Api
 from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import user_of
+from jikko.http.long_lists import list_response
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response, no_content
 from jikko.http.sse import PING, RETRY, EventStream
@@ -84,7 +85,7 @@ async def node_executions(request: Request) -> Answer:
     except LogDamaged as damage:
         found = [_fresh(execution, request) for execution in readable_executions(record, damage)]
         return _damaged(damage, msgspec.to_builtins(found))
-    return json_response(bodies.NodeExecutions([_fresh(execution, request) for execution in executions]))
+    return await list_response(executions, lambda _, execution: _fresh(execution, request))
 
 
 async def node_execution(request: Request) -> Answer:
@@ -116,7 +117,7 @@ async def run_events(request: Request) -> Answer:
             events = await api.runs.records.events(record)
         except LogDamaged as damage:
             return _damaged(damage, [_numbered(position, event) for position, event in enumerate(damage.readable)])
-        return json_response(EventLog([_numbered(position, event) for position, event in enumerate(events)]))
+        return await list_response(events, _numbered)
     after = _last_event_id(request)
     if after >= 0 and await _is_behind_the_end(api, record, after):
         return no_content()

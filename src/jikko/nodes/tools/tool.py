@@ -16,6 +16,8 @@ from jikko.values import UNSET, Json
 
 _PURE: Final = frozenset({"time", "code"})
 """Built-in providers whose tools do nothing but compute."""
+_SHORTEST: Final = 4
+"""Characters of a secret that is looked for in messages of tools."""
 _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 """Types of providers that the tools file describes."""
 
@@ -93,6 +95,8 @@ class ToolNode:
             if failure.reported:
                 told = f"Failed to invoke tool {self.name.provider_name or self.name.provider}: {told}"
             raise NodeFailure(told, usage=failure.usage, **about) from None
+        finally:
+            outputs.close()
 
     async def _resolve(self, ctx: Context) -> tuple[Tool, dict[str, Json]]:
         """The tool, and the values of what is set up beforehand.
@@ -174,7 +178,8 @@ class ToolNode:
             return message
         for selector in self.given.selectors():
             value, shown = ctx.variables.get(selector), ctx.recorded.get(selector)
-            if isinstance(value, str) and isinstance(shown, str) and value != shown and value:
+            # Shorter ones would be found in ordinary words.
+            if isinstance(value, str) and isinstance(shown, str) and value != shown and len(value) >= _SHORTEST:
                 for spelled in (value, quote(value), quote(value, safe="")):
                     message = message.replace(spelled, shown)
         return message

@@ -3,6 +3,7 @@
 Source: Dify 1.15, spec/tools.md §1.4.
 """
 
+import asyncio
 import json
 import mimetypes
 from typing import Final
@@ -44,6 +45,8 @@ class ToolOutputs:
         self._variables: dict[str, Json] = {}
         self._streamed: dict[str, list[str]] = {}
         self._messages = self._size = self._bytes = 0
+        self._unshown: list[tuple[str, str]] = []
+        self._showing: asyncio.Handle | None = None
 
     def take(self, message: ToolMessage) -> None:
         """Take one message.
@@ -86,7 +89,9 @@ class ToolOutputs:
             ToolFailure: A file is too large.
         """
         files = [file for message in self._files if (file := await self._stored(message)) is not None]
-        self._ctx.say("text", "")
+        self.close()
+        for name, text in (*self._unshown, ("text", "")):
+            self._ctx.say(name, text, soon=True)
         for name, pieces in self._streamed.items():
             self._variables[name] = "".join(pieces)
         return {
@@ -96,22 +101,41 @@ class ToolOutputs:
             **self._variables,
         }
 
+    def close(self) -> None:
+        """Show nothing more by itself."""
+        if self._showing is not None:
+            self._showing.cancel()
+
+    def _show(self, name: str, text: str) -> None:
+        """Show a piece of text in this turn of the loop: with what else is said in it, or with the end of the node."""
+        self._unshown.append((name, text))
+        if self._showing is None:
+            self._showing = asyncio.get_running_loop().call_soon(self._show_all)
+
+    def _show_all(self) -> None:
+        self._showing = None
+        *pieces, last = self._unshown
+        self._unshown.clear()
+        for piece in pieces:
+            self._ctx.say(*piece, soon=True)
+        self._ctx.say(*last)
+
     def _say(self, text: str) -> None:
         self._spend(len(text))
         self._texts.append(text)
-        self._ctx.say("text", text)
+        self._show("text", text)
 
     def _variable(self, name: str, value: Json, *, stream: bool) -> None:
         if stream and isinstance(value, str):
             self._spend(len(value))
             self._streamed.setdefault(name, []).append(value)
-            self._ctx.say(name, value)
+            self._show(name, value)
             return
         self._spend_value(value)
         self._variables[name] = value
         if type_of(value) in ("file", "array[file]"):
             # As recorded: what is shown of it is the object, not a link to the file.
-            self._ctx.say(name, _as_object(value))
+            self._show(name, _as_object(value))
 
     def _spend_value(self, value: Json) -> None:
         if is_too_deep(value):

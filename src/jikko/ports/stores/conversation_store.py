@@ -61,7 +61,7 @@ class ConversationStore(Protocol):
 
         Args:
             at: When, if that is to count as a change of it.
-            only_if_due: Only if it still waits for one: somebody may have named it, or deleted it, meanwhile.
+            only_if_due: Only if it still waits for one: a client may have named it, or deleted it, meanwhile.
 
         Returns:
             It, as it is now; ``None`` if there is no such one, or it waits for no name.

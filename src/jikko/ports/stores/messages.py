@@ -54,7 +54,7 @@ class AnnotationReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is told of an answer beside its text."""
+    """What comes with an answer beside its text."""
 
     usage: dict[str, Json] | None = None
     """All fields of Dify's usage; ``None`` until the answer is whole."""

@@ -26,7 +26,8 @@ def main() -> None:
         parameters.model.path = options["path"]
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
-        parameters.n_ctx = options["context"]
+        # llama.cpp shares it out among the answers at once.
+        parameters.n_ctx = options["context"] * options["parallel"]
         parameters.n_parallel = options["parallel"]
         parameters.api_keys = [options["key"]]
         parameters.use_jinja = True
@@ -34,7 +35,7 @@ def main() -> None:
         if options.get("embedding"):
             parameters.embedding = True
             # One text at a time, which then has the whole context, and is read in one step: there is no other way.
-            parameters.n_parallel = 1
+            parameters.n_ctx, parameters.n_parallel = options["context"], 1
             parameters.n_batch = parameters.n_ubatch = options["context"] or _MOST_TOKENS
             if options.get("pooling"):
                 parameters.pooling_type = getattr(

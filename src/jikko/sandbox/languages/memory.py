@@ -11,9 +11,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.readers import FileReader
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.readers import FileReader
 
 _WRITING: Final = frozenset("wax+")
 
@@ -94,8 +96,10 @@ class MemoryImporter(Loader):
             content: bytes = file.read()
         return content
 
-    def get_resource_reader(self, name: str) -> FileReader | None:
+    def get_resource_reader(self, name: str) -> "FileReader | None":
         """Reads the files beside a module, for ``importlib.resources``."""
+        from importlib.readers import FileReader  # whoever asks has imported it
+
         file = self._places[name][4]
         return FileReader(SimpleNamespace(path=file)) if file else None  # type: ignore[arg-type]
 
@@ -165,7 +169,8 @@ class MemoryFiles:
         if _WRITING & set(mode):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         start, length = self._places[path]
-        content = io.BytesIO(self._block.read(start, length))
+        content = _Opened(self._block.read(start, length))
+        content.name = path
         if "b" in mode:
             return content
         named = {name: named[name] for name in ("errors", "newline") if name in named}
@@ -218,6 +223,12 @@ def _code_of(source: str) -> tuple[bool, bytes]:
         return True, cached[16:]
     with open(source, "rb") as file:
         return False, file.read()
+
+
+class _Opened(io.BytesIO):
+    """A file of a package, open for reading."""
+
+    name: str
 
 
 class _Block:

@@ -5,6 +5,7 @@ Nothing here protects anything: the filter does. This only turns ``Operation not
 
 import asyncio
 import errno
+import mmap
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Self
 
 from jikko.sandbox.packages.known import package_of, why_refused
 
@@ -53,6 +54,8 @@ def give_advice_at_the_call() -> None:
         "fork", "forkpty", "system", "execv", "execve", "posix_spawn", "posix_spawnp", "_spawnvef",
     ):  # fmt: skip
         setattr(os, name, _refuser(PROCESSES))
+    # With nobody to share it, memory may as well be private, which is allowed.
+    mmap.mmap = _PrivateMemory  # type: ignore[misc]
     subprocess._fork_exec = _refuser(PROCESSES)  # type: ignore[attr-defined]
     asyncio.DefaultEventLoopPolicy._loop_factory = _SocketlessLoop  # type: ignore[attr-defined]
 
@@ -122,6 +125,15 @@ def _modules_in(traceback: TracebackType | None) -> set[str]:
         modules.add(str(traceback.tb_frame.f_globals.get("__name__", "")).split(".")[0])
         traceback = traceback.tb_next
     return modules
+
+
+class _PrivateMemory(mmap.mmap):
+    """Memory without a file, as programs ask for it: shared by default."""
+
+    def __new__(cls, fileno: int, length: int, flags: int = mmap.MAP_SHARED, *arguments: Any, **named: Any) -> Self:
+        if flags & mmap.MAP_SHARED and "access" not in named:
+            flags = (flags & ~mmap.MAP_SHARED) | mmap.MAP_PRIVATE
+        return super().__new__(cls, fileno, length, flags, *arguments, **named)
 
 
 class _Sleeper:

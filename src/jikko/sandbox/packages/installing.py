@@ -144,12 +144,9 @@ class Installer:
 
     def make_current(self, new: Installed) -> None:
         """Let programs have it, from the next on; what was installed before is removed."""
-        for directory, _, files in os.walk(self._folder.lib(new)):
-            for file in files:
-                path = os.path.join(directory, file)
-                if not os.path.islink(path):
-                    os.chmod(path, 0o555 if os.access(path, os.X_OK) else 0o444)
-            os.chmod(directory, 0o555)
+        # Others may read both: the server may run as another user than who installs.
+        _set_modes(self._folder.lib(new), folders=0o555, files=0o444)
+        _set_modes(self._folder.state(new), folders=0o755, files=0o644)
         text = msgspec.json.format(msgspec.json.encode(new), indent=2)
         draft = self._folder.path / f".{MANIFEST}"
         with draft.open("wb") as manifest:
@@ -231,6 +228,15 @@ def _run(command: list[str], requirements: list[str]) -> None:
     if done.returncode:
         words = (done.stderr.strip() or done.stdout.strip())[-_WORDS_OF_INSTALLER:]
         raise NotInstalled(f"{Path(command[0]).name} could not install {', '.join(requirements)}:\n{words}")
+
+
+def _set_modes(root: Path, *, folders: int, files: int) -> None:
+    for directory, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(directory, name)
+            if not os.path.islink(path):
+                os.chmod(path, files)
+        os.chmod(directory, folders)
 
 
 def _remove(folder: Path) -> None:

@@ -1,7 +1,12 @@
-"""What is known of packages ahead: what to load of them, which cannot be used, and which modules they provide."""
+"""What is known of packages ahead: what to load of them, which cannot be used, and which modules they provide.
 
+The first is in ``known.toml``, by package. The others are in ``names.json``, which every fork server reads: ``refused``
+says why packages cannot be locked or are of no use once they are, ``modules`` which packages provide modules of other
+names.
+"""
+
+import json
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,27 +25,37 @@ def normalized(name: str) -> str:
 
 def notes_on(package: str) -> Mapping[str, Any]:
     """The entry of a package in ``known.toml``; empty without one."""
-    notes: Mapping[str, Any] = _known()["packages"].get(normalized(package), {})
+    notes: Mapping[str, Any] = _notes()["packages"].get(normalized(package), {})
     return notes
 
 
 def why_refused(package: str) -> str | None:
     """Why a package is of no use to programs, if that is known."""
-    reason: str | None = _known()["refused"].get(normalized(package))
-    return reason
+    return _names()["refused"].get(normalized(package))
 
 
 def package_of(module: str) -> str:
     """The package that most likely provides a top-level module."""
-    name: str = _known()["modules"].get(module) or normalized(module)
-    return name
+    return _names()["modules"].get(module) or normalized(module)
 
 
-def take_into_memory() -> None:
-    """Read the file now, for a process that cannot open it later."""
-    _known()
+def take_names_into_memory() -> None:
+    """Read the names now, for a process that cannot open files later."""
+    _names()
 
 
 @cache
-def _known() -> Mapping[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("known.toml").read_text(encoding="utf-8"))
+def _names() -> Mapping[str, Mapping[str, str]]:
+    names: Mapping[str, Mapping[str, str]] = json.loads(_beside("names.json"))
+    return names
+
+
+@cache
+def _notes() -> Mapping[str, Any]:
+    import tomllib  # a fork server needs none of it
+
+    return tomllib.loads(_beside("known.toml"))
+
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

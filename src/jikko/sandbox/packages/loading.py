@@ -4,8 +4,10 @@ Native code cannot be loaded later, as that opens files and maps executable memo
 here. Pure Python ones can, from memory; those that programs use often are imported here too, as that takes time.
 """
 
+import contextlib
 import importlib
 import os
+import shutil
 import sys
 import sysconfig
 import tempfile
@@ -50,7 +52,16 @@ class PackageLoader:
             LockFailed: A package does what cannot be locked.
         """
         before = dict(os.environ)
-        os.environ.update(_ONE_THREAD, TMPDIR=self._state, HOME=self._state, MPLCONFIGDIR=self._state)
+        with _writable(self._state) as state:
+            self._load_all(state)
+        tempfile.tempdir = None
+        os.environ.clear()
+        os.environ.update(before)
+
+    def _load_all(self, state: str) -> None:
+        # Not the folder for temporary files that all users of the machine share: what libraries keep there, they trust.
+        tempfile.tempdir = state
+        os.environ.update(_ONE_THREAD, TMPDIR=state, HOME=state, MPLCONFIGDIR=state)
         for package in self._packages:
             os.environ.update(package["environment"])
         stdlib = sysconfig.get_path("stdlib")
@@ -74,9 +85,6 @@ class PackageLoader:
             for module in self._load:
                 self._import(module)
             self._check("what JIKKO_PACKAGES_LOAD names", known)
-        tempfile.tempdir = None
-        os.environ.clear()
-        os.environ.update(before)
 
     def take_into_memory(self, hidden: tuple[str, ...]) -> MemoryImporter:
         """Read what can still be imported or opened.
@@ -159,6 +167,19 @@ class PackageLoader:
                 path = os.path.join(directory, file)
                 if not file.endswith(_NO_DATA) and ".so." not in file and os.path.getsize(path) <= _MAX_DATA_BYTES:
                     yield path
+
+
+@contextlib.contextmanager
+def _writable(state: str) -> Iterator[str]:
+    """The folder, or a copy for as long as it is needed, where another user has installed the packages."""
+    if os.access(state, os.W_OK):
+        yield state
+        return
+    with tempfile.TemporaryDirectory(prefix="jikko-packages-", ignore_cleanup_errors=True) as folder:
+        copy = os.path.join(folder, "state")
+        shutil.copytree(state, copy)
+        os.chmod(copy, 0o700)
+        yield copy
 
 
 def _has_children() -> bool:

@@ -28,8 +28,8 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
     """
     if not path.is_file():
         return {}
-    # Even a reader makes the files of the write-ahead log where there are none. Nobody writes then: the database can
-    # be read as if it never changed.
+    # Even a reader makes the files of the write-ahead log where there are none. No process writes then: the database
+    # can be read as if it never changed.
     unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
         address = f"file:{quote(str(path.absolute()))}?mode=ro{unused}"

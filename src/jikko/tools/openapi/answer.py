@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from jikko.nodes.http.http_response import text_of
 from jikko.ports.http import HttpResponse
 from jikko.ports.tools import JsonMessage, TextMessage, ToolFailure, ToolMessage
+from jikko.values import Json
 
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
 _MAX_QUOTED: Final = 2000
@@ -35,11 +38,20 @@ def messages_of(answer: HttpResponse, url: str) -> Iterator[ToolMessage]:
         yield TextMessage(_EMPTY)
         return
     if "application/json" in answer.header("content-type").lower():
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = None
+        value = _parsed(text)
         # A list, or anything else, is only text.
         if isinstance(value, dict):
             yield JsonMessage(value)
     yield TextMessage(text)
+
+
+def _parsed(text: str) -> Json:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        pass
+    try:
+        # Python's own takes NaN, infinities and lone surrogates, too.
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -137,7 +137,8 @@ class ApiTools:
         return FileContent(name, content, str(file.get("mime_type") or "application/octet-stream"))
 
     async def _fetched(self, url: str, name: str, call: ToolCall) -> bytes:
-        request = OutgoingRequest(method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id)
+        limits = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=self._seconds)
+        request = OutgoingRequest(method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id, timeouts=limits)
         try:
             answer = await self._http.send(request)
         except HttpFailure as failure:

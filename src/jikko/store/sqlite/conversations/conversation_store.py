@@ -56,7 +56,7 @@ _FILES: Final = "SELECT DISTINCT file_id FROM message_files INDEXED BY message_f
 
 
 class SqliteConversationStore:
-    """A ``ConversationStore`` in a SQLite file. The database is closed by whoever opened it."""
+    """A ``ConversationStore`` in a SQLite file. What opened the database closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,6 +1,6 @@
 """Closing long logs: they are put together and compressed away from the event loop and from the thread that writes.
 
-To compress a log of 100 MB takes a second, in which nobody else's append would be written. A log that is shorter than
+To compress a log of 100 MB takes a second, in which no other append would be written. A log that is shorter than
 ``LONG`` is compressed by the writer, in the transaction that closes it: that takes a few milliseconds and one answer.
 """
 
@@ -42,7 +42,7 @@ class Archiver:
     async def close(self, write: LogWrite) -> None:
         """Do an append that closes a log; what is raised is what the append raises.
 
-        The log as it is before the append cannot change: whoever adds to it makes the append fail.
+        The log as it is before the append cannot change: a process that adds to it makes the append fail.
         """
         archive = await self._compressed(write)
         await self._database.submit(partial(self._writes.append, msgspec.structs.replace(write, archive=archive)))
@@ -74,7 +74,7 @@ class Archiver:
             while removed == _AT_ONCE:
                 removed = await self._database.submit(partial(_clear, run_id))
         except JikkoError:
-            # They stay until the run is removed, and harm nobody.
+            # They stay until the run is removed, and do no harm.
             return
 
 

@@ -17,6 +17,12 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[Event])
 _EVENT: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
+_PART: Final = 1 << 18
+"""Bytes of a log that are decoded at a time: a few milliseconds."""
+_BETWEEN: Final = b'},{"event":"'
+"""What stands between two events. In a text its quotes would be escaped; among values it may stand, and what is cut off
+there is no JSON."""
+
 PLAIN: Final = b"\x00"
 """Format: JSON as it is."""
 DEFLATE_1: Final = b"\x01"
@@ -85,13 +91,37 @@ def _encodable(value: Any) -> Any:
 def decode_events(log: bytes) -> list[Event]:
     """The events of a JSON array.
 
+    A long one is decoded in parts: while one is, no other thread runs, and so the event loop stands still.
+
     Raises:
         DamagedLog: It is none, or not of events.
     """
+    if len(log) > 2 * _PART and (events := _decoded_in_parts(log)) is not None:
+        return events
     try:
         return _DECODER.decode(log)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedLog(str(error)) from error
+
+
+def _decoded_in_parts(log: bytes) -> list[Event] | None:
+    """``None`` if it is damaged, which decoding it as a whole tells best."""
+    events: list[Event] = []
+    end = len(log) - 1
+    begin, look = 1, 1 + _PART
+    while begin < end:
+        found = log.find(_BETWEEN, look, end)
+        cut = found + 1 if found >= 0 else end
+        try:
+            events += _DECODER.decode(b"[%b]" % log[begin:cut])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if cut == end:
+                return None
+            # What looked like the end of an event stands inside of one.
+            look = cut + _PART
+            continue
+        begin, look = cut + 1, cut + 1 + _PART
+    return events
 
 
 def beginning(log: bytes) -> list[Event]:

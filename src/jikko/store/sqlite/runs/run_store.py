@@ -23,7 +23,6 @@ from jikko.store.sqlite.runs.event_codec import (
     decompress,
     decompress_beginning,
     encode_events,
-    join,
     pack_events,
 )
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
@@ -269,7 +268,7 @@ def _events(run_id: StoredId, first: int, connection: sqlite3.Connection) -> lis
     pieces = connection.execute(_PIECES, {"run": key, "first": first}).fetchall()
     start = pieces[0][0] if pieces else 0
     try:
-        events = decode_events(join([piece for _, piece in pieces])) if pieces else []
+        events = [event for _, piece in pieces for event in decode_events(piece)]
         return _whole(events, start, log_end)[first - start :]
     except DamagedLog as damage:
         damage.readable = _beginning_of(pieces, first)

@@ -1,0 +1,29 @@
+"""Answers that are lists: a short one is made at once, a long one away from the event loop."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.dify.events import encode
+from jikko.http.responses import Response, json_response
+
+A = TypeVar("A")
+
+_LONG: Final = 200
+"""Entries from which on a list is long: some milliseconds."""
+
+
+async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> Response:
+    """``{"data": […]}``.
+
+    Args:
+        make: Of a position and an entry, what stands in the list. Called in a thread if the list is long.
+    """
+    if len(entries) <= _LONG:
+        return json_response({"data": [make(position, entry) for position, entry in enumerate(entries)]})
+
+    def compute(numbered: Sequence[A]) -> bytes:
+        parts = [encode(make(position, entry)) for position, entry in giving_way(enumerate(numbered), 20)]
+        return b'{"data":[' + b",".join(parts) + b"]}"
+
+    return Response(await off_the_loop(compute, entries, lane="records"))

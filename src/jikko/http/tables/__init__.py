@@ -1,0 +1,1 @@
+"""Operations beside those of workflow runs: each subject has its table."""

@@ -1,0 +1,43 @@
+"""docs/tools.md: its files can be read, and its commands print what it shows."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jikko.tools.file import parse_tools_file
+from tests.acceptance.processes import Command
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+FILES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SHOWN = [
+    (command, output.rstrip("\n").splitlines())
+    for block in re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("text", FILES, ids=lambda text: text.splitlines()[1].strip())
+def test_a_file_that_is_shown_can_be_read(text: str) -> None:
+    assert parse_tools_file(text, {}).providers.keys() == yaml.safe_load(text)["tools"].keys()
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_a_command_that_is_shown_prints_what_is_shown(
+    command: str, output: list[str], jikko: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "tools.yml").write_text(FILES[0], encoding="utf-8")
+    name, *arguments = (word.replace("tools.yml", str(tmp_path / "tools.yml")) for word in shlex.split(command))
+
+    assert name == "jikko"
+    printed = jikko(*arguments).out.splitlines()
+    assert len(printed) == len(output)
+    for line, shown in zip(printed, output, strict=True):
+        assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), line), (line, shown)
+
+
+def test_every_setting_of_tools_is_named() -> None:
+    for name in ("JIKKO_TOOLS", "JIKKO_TOOL_SECONDS", "JIKKO_TOOL_MAX_TEXT", "JIKKO_TOOL_MAX_FILES"):
+        assert name in PAGE

@@ -1,0 +1,71 @@
+"""A model that answers faster than it can be taken in: others have the event loop all the same. Counted, not timed."""
+
+import asyncio
+import json
+
+import pytest
+import yaml
+
+from jikko.concurrency.loop_share import SLICE, LoopShare
+from jikko.ports.models import Chunk
+from jikko.providers.backends import BACKENDS
+from jikko.providers.file import parse_providers
+from jikko.providers.models import ProviderModels
+from tests.effort import PATIENCE
+from tests.providers.calling import request
+from tests.providers.fake_model import Exchange, FakeModel, delta
+
+pytestmark = pytest.mark.anyio
+
+TOKENS = 20_000
+LOOKS = 4
+"""How often the clock is looked at in a slice."""
+STREAMS = 3
+
+
+async def flood(exchange: Exchange) -> None:
+    await exchange.begin_stream()
+    for _ in range(TOKENS // 1000):
+        one = b"data: " + json.dumps(delta("界")).encode() + b"\n\n"
+        await exchange.raw(one * 1000)
+    await exchange.event(delta(finish="stop"))
+    await exchange.end_stream()
+
+
+async def test_streams_that_never_wait_let_others_have_the_loop() -> None:
+    readings = 0.0
+
+    def clock() -> float:
+        nonlocal readings
+        readings += SLICE / LOOKS
+        return readings
+
+    told = most = before = 0
+    going_by = True
+
+    def tell(chunk: Chunk) -> None:
+        nonlocal told
+        told += len(chunk.text)
+
+    def look() -> None:
+        nonlocal before, most
+        most, before = max(most, told - before), told
+        if going_by:
+            asyncio.get_running_loop().call_soon(look)
+
+    async with FakeModel(flood) as fake:
+        entry = {"type": "openai", "base_url": fake.url, "api_key": "k", "timeout": PATIENCE}
+        providers = parse_providers(yaml.safe_dump({"providers": {"openai": entry}}), {})
+        models = ProviderModels(providers, BACKENDS, app_share=1, share=LoopShare(clock))
+        try:
+            look()
+            answers = await asyncio.gather(
+                *(models.complete(request(stream=True, app_id=f"app {index}"), tell) for index in range(STREAMS))
+            )
+        finally:
+            going_by = False
+            await models.close()
+
+    assert [len(answer.text) for answer in answers] == [TOKENS] * STREAMS
+    # In a turn one of them has a slice; the others ask for one behind at most as many tokens as are taken unasked.
+    assert most <= 50 * (LOOKS + 1 + STREAMS)
