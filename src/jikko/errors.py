@@ -14,6 +14,7 @@
   * InvalidFormData       a form was filled in wrongly
   * TooManyRequests       a limit is reached, nothing was accepted; try again later
   * WrongAppMode          the app is of another mode
+  * SpeechFailed          a model that hears or speaks gave no answer
   * InvalidEnvironment    a value from outside does not suit the environment variable of a workflow
   * PayloadTooLarge       the request body is too large
   * UnsupportedMediaType  the request body is not of the type that the route reads
@@ -187,6 +188,15 @@ class WrongAppMode(JikkoError):
 
     def __init__(self, message: str, *, code: str) -> None:
         self.code = code
+        super().__init__(message)
+
+
+class SpeechFailed(JikkoError):
+    """A model that hears or speaks gave no answer that can be used. ``code`` says what is the matter."""
+
+    def __init__(self, message: str, *, code: str, status: int = 400) -> None:
+        self.code = code
+        self.status = status
         super().__init__(message)
 
 

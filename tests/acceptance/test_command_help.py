@@ -50,10 +50,10 @@ def test_the_readme_names_every_command() -> None:
     rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
     told = {
         f"{group} {name}"
-        for group in ("apps", "runs", "providers", "tools", "plugins", "packages", "knowledge", "callbacks")
+        for group in ("apps", "runs", "users", "providers", "tools", "plugins", "packages", "knowledge", "callbacks")
         for name in _listed(rows, group)
     }
-    groups = ("apps", "runs", "providers", "tools", "plugins", "packages", "knowledge")
+    groups = ("apps", "runs", "users", "providers", "tools", "plugins", "packages", "knowledge")
     told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in groups}
     # Of groups in groups the name is enough.
     assert {" ".join(name.split()[:2]) for name, _ in commands_of(cli)} == told - {"callbacks"}

@@ -132,3 +132,24 @@ async def test_who_has_nothing_left_is_forgotten(stores: Stores) -> None:
     await stores.runs.prune(2000)
 
     assert await stores.end_users.find(APP, "id of anna") is None
+
+
+async def test_a_name_is_removed_once_nothing_is_left_of_its_end_user(stores: Stores) -> None:
+    await stores.end_users.add(APP, ANNA, "anna")
+    await stores.end_users.add(APP, "id of berta", "berta")
+    await stores.files.add(file(at=1000, owner="id of berta"))
+
+    await stores.end_users.remove(APP, ANNA.upper())
+    await stores.end_users.remove(OTHER_APP, "id of berta")
+
+    await stores.files.add(file(at=1000))
+    assert await stores.end_users.find(APP, ANNA) is None
+    assert await stores.end_users.find(APP, "id of berta") is not None
+
+
+async def test_a_name_stays_while_a_run_is_there(stores: Stores) -> None:
+    await stores.runs.append(Draft(user="anna").whole(at=1000))
+
+    await stores.end_users.remove(APP, "id of anna")
+
+    assert await stores.end_users.find(APP, "id of anna") is not None

@@ -130,3 +130,18 @@ async def test_content_that_no_file_has_is_told(index: FileIndex) -> None:
 
     assert await index.unnamed(["11" * 32, "22" * 32, "33" * 32]) == ["22" * 32, "33" * 32]
     assert await index.unnamed([]) == []
+
+
+async def test_files_of_one_end_user_are_forgotten_and_content_that_nobody_else_has_is_told(index: FileIndex) -> None:
+    shared, own = stored(), stored(digest="cd" * 32)
+    others = [stored(end_user_id=OTHER_USER), stored(app_id=OTHER_APP, digest="ef" * 32)]
+    for file in (shared, own, *others):
+        await index.add(file)
+
+    first = await index.forget_of_user(APP, USER, limit=1)
+    rest = await index.forget_of_user(APP, USER)
+
+    assert (first.files, rest.files) == (1, 1)
+    assert {*first.orphans, *rest.orphans} == {"cd" * 32}
+    assert [await index.find(file.id) for file in (shared, own)] == [None, None]
+    assert [await index.find(file.id) for file in others] == others

@@ -256,11 +256,11 @@ class Bans:
 
     every = 1
 
-    async def look(self, text: str) -> str | None:
+    async def look(self, text: str, *, final: bool) -> str | None:
         return "🚫" if "秘密" in text else None
 
 
-def banning(workflow: Workflow) -> Bans:
+def banning(app_id: str, workflow: Workflow) -> Bans:
     return Bans()
 
 

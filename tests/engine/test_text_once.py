@@ -102,7 +102,7 @@ class Guard:
         self.fails = fails
         self.seen: list[str] = []
 
-    async def look(self, text: str) -> str | None:
+    async def look(self, text: str, *, final: bool) -> str | None:
         self.seen.append(text)
         await asyncio.sleep(0)
         if self.fails:

@@ -9,7 +9,10 @@ import httpx
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
+from jikko.apps.speech import AppSpeech
 from jikko.concurrency.rate_limit import RequestRate
+from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.suggestions import Suggestions
 from jikko.http.api import Api
 from jikko.http.app import create_app
 from jikko.http.observer import RequestObserver
@@ -18,15 +21,21 @@ from jikko.http.reference.openapi import openapi
 from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
+from jikko.ports.models import Models
+from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
+from jikko.providers.fake import FakeModels
+from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
-from jikko.store.memory import MemoryEndUserStore, MemoryRunStore
+from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRunStore
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
 
 RUN = "/v1/workflows/run"
 DESCRIPTION = openapi("0")
 ROUTER = Router(OPERATIONS)
+FAKES: DefaultModels = {purpose: ModelName("fake", "fake") for purpose in PURPOSES}
 
 
 @asynccontextmanager
@@ -37,10 +46,13 @@ async def client_of(
     *,
     requests_per_minute: int = 0,
     file_limits: FileLimits | None = None,
+    speech: Speech | None = None,
+    models: Models | None = None,
+    defaults: DefaultModels | None = None,
     observers: Sequence[RequestObserver] = (),
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with a key of the app."""
-    api = api_of(world, process or world.process(), requests_per_minute, file_limits)
+    api = api_of(world, process or world.process(), requests_per_minute, file_limits, speech, models, defaults)
     key = await api.apps.issue_key(app.id)
     transport = httpx.ASGITransport(create_app(api, observers))
     headers = {"Authorization": f"Bearer {key}"}
@@ -62,9 +74,18 @@ async def _is_described(response: httpx.Response) -> None:
         assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
 
 
-def api_of(world: World, process: Process, requests_per_minute: int = 0, file_limits: FileLimits | None = None) -> Api:
+def api_of(
+    world: World,
+    process: Process,
+    requests_per_minute: int = 0,
+    file_limits: FileLimits | None = None,
+    speech: Speech | None = None,
+    models: Models | None = None,
+    defaults: DefaultModels | None = None,
+) -> Api:
     """What a process serves."""
     file_limits = file_limits or FileLimits()
+    defaults = FAKES if defaults is None else defaults
     unused: Any = None
     return Api(
         apps=Apps(world.app_store, world.classes, lambda: world.now, rate=RequestRate(requests_per_minute)),
@@ -81,6 +102,9 @@ def api_of(world: World, process: Process, requests_per_minute: int = 0, file_li
         forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
         file_limits=file_limits,
         knowledge=no_datasets(),
+        speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
+        suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
+        annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
         public_url="",
         now=lambda: world.now,
     )

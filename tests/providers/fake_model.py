@@ -17,6 +17,8 @@ class Exchange:
     headers: Mapping[str, str]
     body: dict[str, Any]
     writer: asyncio.StreamWriter
+    content: bytes = b""
+    """The body as it came; ``body`` is empty if it is no JSON."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the client has closed the connection."""
 
@@ -100,7 +102,8 @@ class FakeModel:
                 first, *lines = head.decode("latin-1").split("\r\n")
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 content = await reader.readexactly(int(headers.get("content-length", 0)))
-                exchange = Exchange(first.split()[1], headers, json.loads(content or b"{}"), writer)
+                body = json.loads(content) if content and "json" in headers.get("content-type", "json") else {}
+                exchange = Exchange(first.split()[1], headers, body, writer, content)
                 async with self.arrived:
                     self.exchanges.append(exchange)
                     self.arrived.notify_all()

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from jikko.errors import InvalidSettings
 from jikko.ports.default_models import ModelName
 from jikko.ports.embeddings import EmbeddingRequest, Purpose
+from jikko.ports.extensions import Extension
 from jikko.ports.models import ModelFailure
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
@@ -179,6 +181,22 @@ async def test_a_provider_without_such_models_says_so() -> None:
         )
 
     assert caught.value.kind == "ModelNotExistError"
+
+
+def test_extensions_are_read_with_their_secrets_and_these_are_not_shown() -> None:
+    file = 'providers: {}\nextensions: {"g-1": {url: "https://guard.test/hook", api_key: "${KEY}"}}'
+    extensions = parse_providers(file, {"KEY": "hidden"}).for_worker(2).extensions
+
+    assert extensions == {"g-1": Extension("https://guard.test/hook", "hidden")}
+    assert "hidden" not in repr(extensions)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{}", "{url: ftp://x}", "{url: https://me:pw@x.test}", "{url: https://x.test, k: 1}", "5"]
+)
+def test_an_extension_that_cannot_be_used_is_told(wrong: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"extensions\.g"):
+        parse_providers(f"providers: {{}}\nextensions: {{g: {wrong}}}", {})
 
 
 def test_default_models_are_those_of_the_file_else_the_usual_ones_of_its_first_provider() -> None:

@@ -21,15 +21,27 @@ from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersio
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.end_user_store import EndUser
 from jikko.ports.stores.file_index import StoredFile
+from jikko.ports.stores.messages import (
+    AnnotationReply,
+    Answer,
+    Conversation,
+    ConversationVariable,
+    Message,
+    Metadata,
+    TurnForm,
+)
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import connect
+from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.migrate import migrations
+from jikko.values import Json
+from tests.contract.conversations import conversation, feedback, message, variable
 from tests.contract.runs import APP, WORKFLOW, Draft, finished, node, paused, started
 
 FOLDER = Path(__file__).parent / "fixtures"
@@ -54,6 +66,14 @@ class Claim(msgspec.Struct):
     fingerprint: bytes
 
 
+class Talk(msgspec.Struct):
+    """A conversation with all that belongs to it, oldest first."""
+
+    conversation: Conversation
+    messages: list[Message]
+    variables: list[ConversationVariable]
+
+
 class Contents(msgspec.Struct, kw_only=True):
     """What was written into a database, as the stores hand it out."""
 
@@ -74,6 +94,8 @@ class Contents(msgspec.Struct, kw_only=True):
     """That call-backs are signed with. Since version 3."""
     deleted: list[DeletedApp] = []
     """Apps that were removed. Since version 8, as values for environment variables of ``app``."""
+    conversations: list[Talk] = []
+    """Since version 9."""
 
 
 class Stores:
@@ -85,6 +107,7 @@ class Stores:
         self.end_users = SqliteEndUserStore(database)
         self.files = SqliteFileIndex(database)
         self.callbacks = SqliteCallbackStore(database)
+        self.conversations = SqliteConversationStore(database)
 
 
 def versions() -> list[int]:
@@ -124,8 +147,17 @@ def drafts(version: int) -> dict[str, Draft]:
     runs["open"] = Draft(user="花子 🌸")
     runs["open"].step(started(BEGIN + 60, q="まだ実行中です"), *node(BEGIN + 60, 1, text="途中"))
     runs["paused"] = Draft(user="花子 🌸")
-    form = FormRequested(
-        at=BEGIN + 71,
+    runs["paused"].step(started(BEGIN + 70, q="見積もり"), _form(BEGIN + 71), paused(BEGIN + 71, wake_at=BEGIN + 1000))
+    if version >= 5:
+        runs["open"].record.holder = "0a1b2c3d/0"
+        runs["queued"] = Draft(user="花子 🌸")
+        runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
+    return runs
+
+
+def _form(at: float) -> FormRequested:
+    return FormRequested(
+        at=at,
         execution_id=new_id(),
         node_id="form",
         title="承認 ✅",
@@ -133,12 +165,6 @@ def drafts(version: int) -> dict[str, Draft]:
         form={"form_content": "この見積もりを承認しますか？", "form_token": "token-1", "actions": [{"id": "はい"}]},
         expires_at=BEGIN + 1000,
     )
-    runs["paused"].step(started(BEGIN + 70, q="見積もり"), form, paused(BEGIN + 71, wake_at=BEGIN + 1000))
-    if version >= 5:
-        runs["open"].record.holder = "0a1b2c3d/0"
-        runs["queued"] = Draft(user="花子 🌸")
-        runs["queued"].step(started(BEGIN + 80, q="順番を待っています ⏳"))
-    return runs
 
 
 async def write(path: Path, version: int) -> Contents:
@@ -187,6 +213,8 @@ async def write(path: Path, version: int) -> Contents:
             await stores.files.add(stored)
     if version >= 8:
         await set_values_and_remove_an_app(stores, contents)
+    if version >= 9:
+        await talk(stores, contents)
     if version >= 3:
         contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
     while version >= 4 and await stores.runs.index(limit=8) >= 8:
@@ -207,6 +235,35 @@ async def set_values_and_remove_an_app(stores: Stores, contents: Contents) -> No
     await stores.apps.publish(gone, version)
     await stores.apps.delete_app(gone.id, at=BEGIN + 7)
     contents.deleted = await stores.apps.deleted_apps()
+
+
+async def talk(stores: Stores, contents: Contents) -> None:
+    """Two conversations of one end user; the first has all that one can have."""
+    whole = Answer(
+        text="朝 9 時からです 🕘",
+        files=[{"related_id": new_id()}],
+        metadata=Metadata(
+            usage={"total_tokens": 3}, annotation_reply=AnnotationReply(id=new_id(), account_name="山田")
+        ),
+        forms=[TurnForm(requested=_form(BEGIN + 2))],
+    )
+    answers = [whole, Answer(status="error", error="Run failed: 🙁"), Answer(status="paused", text="途中")]
+    for number in range(2):
+        new = conversation(new_id(), at=BEGIN + number, title_due=number == 1)
+        files: list[Json] = [{"related_id": new_id(), "名": "\ue000"}]
+        messages = [
+            message(new_id(), new.id, at=BEGIN + count, run_id=new_id(), answer=answer, files=files)
+            for count, answer in enumerate(answers[number:])
+        ]
+        variables = [variable("数", [1, None, {"深": "🙂"}], at=BEGIN), variable("text", "\ue000", at=BEGIN)]
+        await stores.conversations.add_turn(messages[0], new, variables)
+        for later in messages[1:]:
+            await stores.conversations.add_turn(later)
+        await stores.conversations.rate(feedback(messages[0].id, new.id, at=BEGIN + 9, content="ありがとう"))
+        opened = await stores.conversations.opened(APP, new.end_user_id, new.id)
+        assert opened is not None
+        known = await stores.conversations.messages(new.id) or []
+        contents.conversations.append(Talk(opened.conversation, known[::-1], list(opened.variables)))
 
 
 async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from jikko.errors import InvalidSettings
 from jikko.ports.stores.callback_store import receiver_of
+from jikko.ports.stores.conversation_store import Opened
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database
@@ -97,6 +98,14 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
         assert await stores.callbacks.secret(APP, "another") == expected.secret
     assert bool(expected.deleted) == bool(expected.app.environment) == (old.version >= 8)
     assert await stores.apps.deleted_apps() == expected.deleted
+    assert bool(expected.conversations) == (old.version >= 9)
+    for talk in expected.conversations:
+        known = talk.conversation
+        opened = await stores.conversations.opened(APP, known.end_user_id, known.id)
+        assert opened == Opened(known, talk.variables)
+        assert await stores.conversations.messages(known.id) == talk.messages[::-1]
+    untitled = [talk.conversation for talk in expected.conversations if talk.conversation.title_due]
+    assert await stores.conversations.untitled() == untitled
 
 
 async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:

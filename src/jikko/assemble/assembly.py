@@ -8,16 +8,24 @@ from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
+from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
+from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
+from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.moderation import Moderation
+from jikko.conversations.suggestions import Suggestions
+from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
 from jikko.files.signing import UrlSigner
@@ -26,13 +34,15 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.knowledge.service import Knowledge
+from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.retention import Retention
+from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster
+from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
 from jikko.ports.stores.conversation_store import ConversationStore
@@ -63,6 +73,7 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
+    user_removal: UserRemoval
     keyword_indexing: KeywordIndexing
     orphans: Orphans
     callbacks: Callbacks
@@ -72,7 +83,12 @@ class Assembly:
     knowledge: Knowledge
     forms: Forms
     file_limits: FileLimits
+    annotations: Annotations
+    annotation_indexing: AnnotationIndexing
+    suggestions: Suggestions
+    titles: Titles
     embedder: Embedder
+    app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
     clock: Clock
@@ -149,7 +165,16 @@ async def assemble(
             settings, datasets, ports, providers, signer=signer, cluster=cluster, rate=rate, clock=clock
         )
         file_inputs = FileInputs(files, ports.http)
-        hooks = Hooks()
+        embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
+        titles = Titles(stores.conversations, ports.models, defaults, clock)
+        stack.push_async_callback(titles.close)
+        moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
+        hooks = Hooks(
+            policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
+            guard=moderation.guard,
+            first_turn=titles.first_turn,
+            title=titles.title,
+        )
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -194,6 +219,7 @@ async def assemble(
             ),
             conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
+            user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
             callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),
@@ -203,8 +229,15 @@ async def assemble(
             knowledge=knowledge,
             forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
             file_limits=file_limits,
-            embedder=make_embedder(ports.models),
-            default_models=default_models(settings, providers),
+            annotations=Annotations(
+                stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
+            ),
+            annotation_indexing=AnnotationIndexing(stores.annotations, embedder),
+            suggestions=Suggestions(stores.conversations, workflows, ports.models, defaults),
+            titles=titles,
+            embedder=embedder,
+            app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
+            default_models=defaults,
             tools=tools,
             clock=clock,
         )

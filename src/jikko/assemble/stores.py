@@ -13,6 +13,7 @@ from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import load_or_create_key
+from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
@@ -22,6 +23,7 @@ from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
 from jikko.store.memory import (
+    MemoryAnnotationStore,
     MemoryAppStore,
     MemoryCallbackStore,
     MemoryConversationStore,
@@ -29,6 +31,7 @@ from jikko.store.memory import (
     MemoryFileIndex,
     MemoryRunStore,
 )
+from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
@@ -47,6 +50,7 @@ class Stores(NamedTuple):
     apps: AppStore
     runs: RunStore
     conversations: ConversationStore
+    annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
     file_index: FileIndex
@@ -77,6 +81,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAppStore(database),
         SqliteRunStore(database),
         SqliteConversationStore(database),
+        SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
@@ -94,6 +99,7 @@ def in_memory_stores() -> Stores:
         apps,
         runs,
         conversations,
+        MemoryAnnotationStore(),
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
         files,

@@ -7,6 +7,7 @@ import click
 from jikko.cli.apps.apps import apps
 from jikko.cli.backup import backup
 from jikko.cli.callbacks import callbacks, webhook_secret
+from jikko.cli.chat.chat import chat
 from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
 from jikko.cli.failure import Commands
@@ -21,6 +22,7 @@ from jikko.cli.serve import serve
 from jikko.cli.terminal import color_wanted
 from jikko.cli.tools import tools
 from jikko.cli.unknown_variables import warn_of_unknown
+from jikko.cli.users import users
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -34,8 +36,8 @@ def cli(context: click.Context) -> None:
 
 apps.add_command(webhook_secret)
 for command in (
-    *(serve, run, check, show, apps, runs, knowledge, callbacks, backup),
-    *(providers, tools, plugins, packages, doctor),
+    *(serve, run, chat, check, show, apps, runs, users, knowledge, callbacks),
+    *(backup, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)
 

@@ -65,7 +65,7 @@ class TurnPolicy(Protocol):
         ...
 
 
-def _no_guard(workflow: Workflow) -> TextGuard | None:
+def _no_guard(app_id: str, workflow: Workflow) -> TextGuard | None:
     return None
 
 
@@ -87,8 +87,8 @@ class Hooks:
     """Who takes part in turns."""
 
     policies: Sequence[TurnPolicy] = ()
-    guard: Callable[[Workflow], TextGuard | None] = _no_guard
-    """What looks at the text of one run of a workflow."""
+    guard: Callable[[str, Workflow], TextGuard | None] = _no_guard
+    """What looks at the text of one run of an app (its id), by a workflow."""
     first_turn: Callable[[App, Conversation, Message], None] = _nothing_to_do
     title: Callable[[App, str], Awaitable[str]] = _cut
     """Makes a name for a conversation, of the question that it began with."""

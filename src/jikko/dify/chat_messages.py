@@ -64,6 +64,18 @@ class TextReplacedMessage(Struct, tag_field="event", tag="message_replace"):
     reason: str
 
 
+class SpokenMessage(Struct):
+    """A piece of the answer's audio; ``tts_message_end`` has none."""
+
+    event: str
+    conversation_id: str
+    message_id: str
+    created_at: int
+    task_id: str
+    audio: str
+    """MP3, in base64."""
+
+
 class FileMessage(Struct, tag_field="event", tag="message_file"):
     """A file that a node made is in the answer."""
 

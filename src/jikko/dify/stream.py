@@ -1,5 +1,6 @@
 """A run's events as the stream of messages that a client of Dify expects."""
 
+import base64
 import copy
 from collections.abc import Iterable
 
@@ -51,6 +52,17 @@ class Messages:
     def frames(self, events: Iterable[Event]) -> bytes:
         """The frames of some events; empty if there is nothing to show."""
         return b"".join(frame for event in events for frame in self._of(event))
+
+    def spoken(self, audio: bytes) -> bytes:
+        """The frame of a piece of the answer's audio; an empty one tells its end."""
+        text = base64.b64encode(audio).decode()
+        if self._turn is not None:
+            return dify_events.frame(self._turn.spoken(text))
+        name = "tts_message" if text else "tts_message_end"
+        owner = self._owner
+        return dify_events.frame(
+            {"event": name, "workflow_run_id": owner.run_id, "task_id": owner.task_id, "audio": text}
+        )
 
     def _remember(self, event: Event) -> None:
         if isinstance(event, RunStarted):

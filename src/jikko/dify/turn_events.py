@@ -13,6 +13,7 @@ from jikko.dify.chat_messages import (
     PausedTurn,
     Reasoning,
     ReasoningMessage,
+    SpokenMessage,
     TextMessage,
     TextReplacedMessage,
     told_metadata,
@@ -69,6 +70,10 @@ class TurnEvents:
     def replaced(self) -> TextReplacedMessage:
         """The answer so far, for a client that comes late."""
         return TextReplacedMessage(*self._place, self.fold.text, "")
+
+    def spoken(self, audio: str) -> SpokenMessage:
+        """A piece of the answer's audio, in base64; an empty one tells its end."""
+        return SpokenMessage("tts_message" if audio else "tts_message_end", *self._place, audio)
 
     def of(self, record: RunRecord, event: Event) -> list[Struct]:
         """Fold the next event, and tell it."""

@@ -26,6 +26,8 @@ class GuardedText:
         """Characters that were shown."""
         self._looked = 0
         """How many of them were looked at."""
+        self._settled = 0
+        """And how many when no more were to come."""
         self._looking: asyncio.Task[None] | None = None
         self.is_replaced = False
         events.on_text = self._grown
@@ -33,12 +35,12 @@ class GuardedText:
     @property
     def is_settled(self) -> bool:
         """Whether all the text was looked at, or none is shown any more."""
-        return self.is_replaced or (self._looking is None and self._looked >= self._shown)
+        return self.is_replaced or (self._looking is None and self._settled >= self._shown)
 
     def settle(self, then: Callable[[], None]) -> None:
         """Look at what was not looked at yet, and call back."""
         if self._looking is None:
-            self._look()
+            self._look(final=True)
         if self._looking is not None:
             self._looking.add_done_callback(lambda task: None if task.cancelled() else then())
 
@@ -51,20 +53,22 @@ class GuardedText:
     def _grown(self, characters: int) -> None:
         self._shown += characters
         if self._looking is None and not self.is_replaced and self._shown - self._looked >= self._guard.every:
-            self._look()
+            self._look(final=False)
 
-    def _look(self) -> None:
+    def _look(self, *, final: bool) -> None:
         text = "".join(self._state.text)
         self._shown = len(text)
-        self._looking = asyncio.get_running_loop().create_task(self._ask(text))
+        self._looking = asyncio.get_running_loop().create_task(self._ask(text, final))
 
-    async def _ask(self, text: str) -> None:
+    async def _ask(self, text: str, final: bool) -> None:
         try:
-            instead = await self._guard.look(text)
+            instead = await self._guard.look(text, final=final)
         except Exception:
             log.exception("text of a run could not be looked at")
             instead = None
         self._looking, self._looked = None, len(text)
+        if final:
+            self._settled = len(text)
         if instead is not None:
             self.is_replaced = True
             self._state.release.close()

@@ -129,6 +129,11 @@ class Files:
         await self._remove(expired.orphans)
         return expired.files
 
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
+        forgotten = await self._index.forget_of_user(app_id, end_user_id, limit=limit)
+        await self._blobs.delete(forgotten.orphans, before=self._clock() - 60)
+        return forgotten.files
+
     async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
         digests = await self._blobs.digests(after=after, limit=limit)
         await self._remove(await self._index.unnamed(digests))

@@ -12,6 +12,7 @@ from jikko.dsl.handles import handles_of
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidEnvironment
 from jikko.forecast.certainty import Handles, order, places, sure
+from jikko.forecast.features import of_features
 from jikko.forecast.finding import Finding, Level, Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.node_troubles import fails_with, troubles_of
@@ -92,6 +93,7 @@ def forecast(checked: Checked, installation: Installation, outside: Outside | No
         if refused:
             findings.append(Finding("will_fail", "environment", "", refused.removesuffix(".")))
         findings += _of_secrets(document, name)
+        findings += of_features(document, installation)
     findings += found
     rank: dict[Level, int] = {"error": 0, "will_fail": 1, "may_fail": 2, "warning": 3}
     findings.sort(key=lambda finding: rank[finding.level])

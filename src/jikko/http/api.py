@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
+from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.turns import Turns
 from jikko.http.proxies import TrustedProxies
 from jikko.http.sse import PING_SECONDS
@@ -39,6 +42,9 @@ class Api:
     forms: Forms
     file_limits: FileLimits
     knowledge: Knowledge
+    annotations: Annotations
+    suggestions: Suggestions
+    speech: AppSpeech
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

@@ -240,8 +240,6 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="End Users",
         ids=("end_user_id",),
     ),
-    Operation("POST", "/v1/audio-to-text", info.audio_to_text, "Speech to text; refused", {}, (400, 401), tag="Audio"),
-    Operation("POST", "/v1/text-to-audio", info.text_to_audio, "Text to speech; refused", {}, (400, 401), tag="Audio"),
     *CONVERSATION_OPERATIONS,
     *CHAT_OPERATIONS,
     *KNOWLEDGE_OPERATIONS,

@@ -50,7 +50,7 @@ class RunChanged(msgspec.Struct, frozen=True, tag=True):
     run_id: str
 
 
-Job: TypeAlias = Literal["forms", "callbacks", "keywords", "knowledge"]
+Job: TypeAlias = Literal["forms", "callbacks", "keywords", "knowledge", "annotations"]
 """The background jobs that take a hint of what is due."""
 
 

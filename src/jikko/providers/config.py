@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from jikko.dsl.repair import model_provider
 from jikko.ports.default_models import DefaultModels, ModelName, ModelPurpose
+from jikko.ports.extensions import Extensions
 from jikko.ports.models import Abilities, MediaKind
 from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
@@ -47,6 +48,8 @@ class ModelTraits:
     """What the model wants in front of texts that are looked for."""
     document_prefix: str = ""
     """And of those that are kept."""
+    voice: str = ""
+    """Models that speak: the voice, if nobody names one; ``""`` for the usual one."""
     context_size: int = 0
     """Tokens of prompt and answer together; 0 where it says nothing."""
 
@@ -103,15 +106,18 @@ class Providers:
         *,
         source: str = "",
         defaults: DefaultModels | None = None,
+        extensions: Extensions | None = None,
     ) -> None:
         """Args:
         entries: By long name or ``*``.
         source: Where they come from, as messages name it; ``""`` if there is no file.
         defaults: What the file says of models that are called where nothing names one.
+        extensions: Servers that take part in chats.
         """
         self.entries = dict(entries or {})
         self.source = source
         self._defaults = dict(defaults or {})
+        self.extensions = dict(extensions or {})
 
     @property
     def defaults(self) -> DefaultModels:
@@ -138,7 +144,7 @@ class Providers:
             )
             for name, entry in self.entries.items()
         }
-        return Providers(shared, source=self.source, defaults=self._defaults)
+        return Providers(shared, source=self.source, defaults=self._defaults, extensions=self.extensions)
 
     @staticmethod
     def line_to_add(provider: str) -> str:

@@ -14,6 +14,7 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidSettings, Problem
 from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
+from jikko.ports.extensions import Extension
 from jikko.ports.models import MediaKind
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
@@ -29,8 +30,8 @@ _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_t
 _KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
 _BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.cohere.com/v2"}
 """Of the types that one vendor has, whatever the provider is called."""
-_VECTORS: Final = ("batch", "dimensions", "query_prefix", "document_prefix")
-_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_VECTORS)
+_OTHER: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
+_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OTHER)
 _MOST_TEXTS: Final = 2048
 """Of one request for vectors; OpenAI takes no more."""
 _MAX_BYTES: Final = 1 << 20
@@ -71,7 +72,7 @@ def parse_providers(
     if not isinstance(raw, dict) or not isinstance(raw.get("providers"), dict):
         root.problem("providers", "is missing", 'expected a mapping: providers: {"openai": {api_key: …}}')
     else:
-        _unknown(root, ("providers", "defaults"))
+        _unknown(root, ("providers", "defaults", "extensions"))
         listed = root.mapping("providers")
         for name in listed.raw:
             if not isinstance(name, str):
@@ -82,11 +83,11 @@ def parse_providers(
             if config.id in entries:
                 fields.problem("", "is described twice: short and long names mean the same provider")
             entries[config.id] = config
-    defaults = _defaults(root)
+    defaults, extensions = _defaults(root), _extensions(root, environment)
     if problems:
         listing = "\n  ".join(map(str, problems))
         raise InvalidSettings(f"The providers file {source} has {len(problems)} problem(s):\n  {listing}")
-    return Providers(entries, source=source, defaults=defaults)
+    return Providers(entries, source=source, defaults=defaults, extensions=extensions)
 
 
 def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
@@ -99,6 +100,22 @@ def _defaults(root: Fields) -> dict[ModelPurpose, ModelName]:
             _unknown(fields, ("provider", "model"))
             provider = fields.text("provider", required=True)
             found[purpose] = ModelName(model_provider(provider), fields.text("model", required=True))
+    return found
+
+
+def _extensions(root: Fields, environment: Mapping[str, str]) -> dict[str, Extension]:
+    listed = root.mapping("extensions")
+    found: dict[str, Extension] = {}
+    for name in listed.raw:
+        try:
+            values = expanded(dict(listed.mapping(name).raw), environment, [])
+        except RecursionError:
+            listed.problem(str(name), "holds itself, or is nested too deeply")
+            continue
+        fields = Fields(listed.at(str(name)), values, root.problems)
+        _unknown(fields, ("url", "api_key"))
+        _check_url(fields, fields.text("url"), required=True, name="url")
+        found[str(name)] = Extension(fields.text("url"), fields.text("api_key"))
     return found
 
 
@@ -145,13 +162,13 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     )
 
 
-def _check_url(fields: Fields, url: str, *, required: bool) -> None:
+def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_url") -> None:
     if not url:
         if required:
-            fields.problem("base_url", "is missing", "where requests go, such as https://host/v1")
+            fields.problem(name, "is missing", "where requests go, such as https://host/v1")
         return
     if "@" in url.partition("://")[2].partition("/")[0]:
-        fields.problem("base_url", "holds a user name or password", "use api_key or headers")
+        fields.problem(name, "holds a user name or password", "use api_key or headers")
         return
     try:
         parts = urlsplit(url)
@@ -160,7 +177,7 @@ def _check_url(fields: Fields, url: str, *, required: bool) -> None:
     except ValueError:
         is_usable = False
     if not is_usable:
-        fields.problem("base_url", f"is {shown(url)}", "expected http://… or https://…")
+        fields.problem(name, f"is {shown(url)}", "expected http://… or https://…")
 
 
 def _model(models: Fields, name: Any) -> ModelTraits:
@@ -186,6 +203,7 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
         dimensions=fields.integer("dimensions", 0, minimum=0) if of_model else 0,
         query_prefix=fields.text("query_prefix") if of_model else "",
         document_prefix=fields.text("document_prefix") if of_model else "",
+        voice=fields.text("voice") if of_model else "",
     )
 
 

@@ -15,7 +15,7 @@ from jikko.providers.prices import amount
 from jikko.providers.progress import Progress
 
 _BUSY_REQUESTS: Final = 64
-"""Requests under way from which on texts that came together are told together."""
+"""Requests under way from which on texts that came together become one event."""
 
 
 class ProviderModels:

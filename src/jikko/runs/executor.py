@@ -48,7 +48,7 @@ class Executor:
         *,
         holder: str = "",
         observer: RunObserver | None = None,
-        guard: Callable[[Workflow], TextGuard | None] | None = None,
+        guard: Callable[[str, Workflow], TextGuard | None] | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
@@ -160,7 +160,7 @@ class Executor:
             limits=self._limits,
             clock=self._clock,
             share=self._share,
-            guard=None if turn is None or self._guard is None else self._guard(workflow),
+            guard=None if turn is None or self._guard is None else self._guard(live.record.owner.app_id, workflow),
         )
         live.on_lost = runner.lost
         self._hold(live, runner)

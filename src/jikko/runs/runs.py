@@ -70,7 +70,7 @@ class Runs:
         cluster: Cluster,
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
-        guard: Callable[[Workflow], TextGuard | None] | None = None,
+        guard: Callable[[str, Workflow], TextGuard | None] | None = None,
     ) -> None:
         """Args:
         cluster: The other processes.

@@ -42,6 +42,8 @@ class ServerMember:
                 self._assembly.keyword_indexing.alarm.set(at)
             case JobDue(job="knowledge", at=at):
                 self._assembly.knowledge.indexing.alarm.set(at)
+            case JobDue(job="annotations", at=at):
+                self._assembly.annotation_indexing.alarm.set(at)
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         taken = await self._assembly.runs.control.take_over(orphans)
@@ -59,6 +61,8 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.forms.watch))
             jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
+            jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
+            jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
             if days or conversation_days:

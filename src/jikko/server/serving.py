@@ -62,6 +62,38 @@ def holding(settings: Any) -> Iterator[Hold]:
         yield hold
 
 
+def api_of(assembly: Any) -> Any:
+    """What routes work with, of an assembly."""
+    from jikko import __version__
+    from jikko.http.api import Api
+    from jikko.http.proxies import TrustedProxies, checked_root_path
+
+    settings = assembly.settings
+    return Api(
+        apps=assembly.apps,
+        runs=assembly.runs,
+        starts=assembly.starts,
+        turns=assembly.turns,
+        conversations=assembly.conversations,
+        retries=assembly.retries,
+        end_users=assembly.end_users,
+        workflows=assembly.workflows,
+        version=__version__,
+        max_body=settings.max_body,
+        files=assembly.files,
+        forms=assembly.forms,
+        file_limits=assembly.file_limits,
+        knowledge=assembly.knowledge,
+        annotations=assembly.annotations,
+        suggestions=assembly.suggestions,
+        speech=assembly.app_speech,
+        public_url=settings.public_url,
+        now=assembly.clock,
+        root_path=checked_root_path(settings.root_path),
+        proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
+    )
+
+
 async def serve_assembly(
     assembly: Any,
     listening: socket,
@@ -77,34 +109,11 @@ async def serve_assembly(
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
     """
-    from jikko import __version__
-    from jikko.http.api import Api
     from jikko.http.app import create_app
-    from jikko.http.proxies import TrustedProxies, checked_root_path
     from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
 
     settings = assembly.settings
-    api = Api(
-        apps=assembly.apps,
-        runs=assembly.runs,
-        starts=assembly.starts,
-        turns=assembly.turns,
-        conversations=assembly.conversations,
-        retries=assembly.retries,
-        end_users=assembly.end_users,
-        workflows=assembly.workflows,
-        version=__version__,
-        max_body=settings.max_body,
-        files=assembly.files,
-        forms=assembly.forms,
-        file_limits=assembly.file_limits,
-        knowledge=assembly.knowledge,
-        public_url=settings.public_url,
-        now=assembly.clock,
-        root_path=checked_root_path(settings.root_path),
-        proxies=TrustedProxies(settings.trusted_proxies) if settings.trusted_proxies else None,
-    )
 
     async def stopping(at_once: bool) -> None:
         at_end(at_once)
@@ -114,7 +123,7 @@ async def serve_assembly(
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
     await serve(
-        create_app(api),
+        create_app(api_of(assembly)),
         listening,
         ready=ready,
         stopping=stopping,

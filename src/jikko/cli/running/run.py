@@ -28,10 +28,13 @@ class _Wanted:
     as_json: bool
     input_is_taken: bool
     """Whether standard input was read."""
+    question: str | None
+    """What a chat app is asked."""
 
 
 @click.command(short_help="Run a workflow file once, in this process.")
 @click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
+@click.option("-q", "--question", help="What a chat app is asked; @PATH in it attaches a file.")
 @inputs_options
 @click.option("--user", default="cli", help="The user of the run.")
 @env_options
@@ -60,6 +63,8 @@ def run(
 ) -> None:
     """Run the workflow FILE (- for standard input) once, without a server, and print its outputs.
 
+    A chat app is asked one question (-q), and its answer is printed; jikko chat asks more.
+
     Progress goes to standard error. Outputs go to standard output, as JSON, and only if the run succeeded; with --json
     each event is a line there instead, and an error is JSON on standard error. On a terminal, forms are asked for;
     elsewhere the command ends at a form. Exit codes are in docs/exit-codes.md: 0 if the run succeeded, 1 if it failed.
@@ -85,6 +90,7 @@ def run(
         keep=given["keep"] or home is not None,
         as_json=as_json,
         input_is_taken="-" in (str(file), document, str(env_file)),
+        question=given["question"],
     )
     trial = trial_settings(given["fake_models"], given["mocks"])
     settings = settings_of(
@@ -105,7 +111,7 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
     from jikko.cli.running.progress import Progress
     from jikko.cluster.data_folder_lock import sole_owner
     from jikko.events import RunPaused
-    from jikko.runs.runs import StartRequest
+    from jikko.ports.stores.messages import Message
 
     ending = Ending()
     async with AsyncExitStack() as stack:
@@ -114,7 +120,11 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
         assembly = await stack.enter_async_context(assemble(settings, in_memory=not wanted.keep, owned=wanted.keep))
         app, workflow = await _published(assembly, wanted)
         values = await _values(assembly, app, workflow, wanted)
-        live = await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
+        live = await _started(assembly, app, values, wanted)
+        if isinstance(live, Message):
+            # Moderation or an annotation has answered.
+            _say(live.answer.text)
+            return 0
         run_id = live.record.owner.run_id
         watch = Watch(assembly, live.record, Progress(as_json=wanted.as_json, stopped_by=lambda: ending.by))
         running = asyncio.current_task()
@@ -139,9 +149,43 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
             click.echo("run stopped by Ctrl-C", err=True)
             return 130
         await assembly.runs.close(0)
+        message = await assembly.conversations.message_of_run(run_id)
     if wanted.keep:
         click.echo(f"kept in {settings.home}: jikko runs show {run_id} --home {settings.home}", err=True)
-    return _report(watch, wanted, ending, run_id)
+    return _report(watch, wanted, ending, run_id, None if message is None else message.answer.text)
+
+
+async def _started(assembly: Any, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
+    """The run; or the message that has its answer, if a question took none."""
+    from jikko.cli.chat.questions import question_of
+    from jikko.cli.failure import Failure
+    from jikko.conversations.turns import TurnRequest
+    from jikko.dsl.start_variables import StartVariable
+    from jikko.inputs.given import Upload
+    from jikko.inputs.local_files import uploaded
+    from jikko.runs.idempotency import Start
+    from jikko.runs.runs import StartRequest
+
+    if wanted.question is None:
+        return await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
+    question = question_of(wanted.question)
+    if question.missing:
+        raise Failure(f"there is no file {', '.join(question.missing)}", exit_code=3, code="invalid_param")
+    attached = {"files": [Upload(str(path)) for path in question.files]}
+    kind = StartVariable(name="files", label="files", type="file-list")
+    sent: Any = await uploaded(attached, [kind], assembly.files, app_id=app.id, user=wanted.user)
+    begun = await assembly.turns.begin(
+        app,
+        TurnRequest(
+            query=question.text,
+            inputs=values,
+            user=wanted.user,
+            files=sent["files"],
+            name_wanted=False,
+            streamed=True,
+        ),
+    )
+    return begun.run if isinstance(begun, Start) else begun
 
 
 async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
@@ -158,8 +202,12 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
 
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
-    if document.mode == "advanced-chat":
-        raise Failure(f"{wanted.file} is a chat app: it answers questions, and is served", code="not_workflow_app")
+    if document.mode == "advanced-chat" and wanted.question is None:
+        told = f"{wanted.file} is a chat app: it answers questions"
+        hint = f"Ask one with -q, or talk with it: jikko chat {wanted.file}"
+        raise Failure(told, code="not_workflow_app", hint=hint)
+    if document.mode != "advanced-chat" and wanted.question is not None:
+        raise click.BadParameter(f"{wanted.file} is no chat app, and is asked nothing", param_hint="'-q'")
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
     mocks = json.loads(assembly.settings.mocks or "{}")
@@ -225,12 +273,21 @@ async def _answer(assembly: Any, app: Any, watch: Any, wanted: _Wanted, run_id: 
             return
 
 
-def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
-    """Print the outputs, or say what is the matter. Returns the exit code."""
+def _say(text: str) -> None:
+    from jikko.cli.shown import shown
+
+    click.echo(shown(text))
+
+
+def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str | None) -> int:
+    """Print the outputs, or say what is the matter. Returns the exit code.
+
+    Args:
+        answer: Printed instead of the outputs, of a chat.
+    """
     from jikko.cli.exit_codes import ExitCode, of_run
     from jikko.cli.failure import Failure
     from jikko.cli.running.form_questions import how_to_go_on
-    from jikko.cli.shown import shown
     from jikko.events import RunFinished
 
     end = watch.end
@@ -247,7 +304,7 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str) -> int:
     if code is not ExitCode.OK and ending.wanted:
         code = ending.code
     if code is ExitCode.OK and not wanted.as_json:
-        click.echo(shown(json.dumps(end.outputs, ensure_ascii=False, indent=2)))
+        _say(json.dumps(end.outputs, ensure_ascii=False, indent=2) if answer is None else answer)
     elif code is not ExitCode.OK and wanted.as_json:
         message = f"stopped by {ending.by}" if end.status == "stopped" and ending.wanted else end.error or end.status
         raise Failure(message, exit_code=code, code=f"run_{end.status}")

@@ -16,13 +16,13 @@ from jikko.http.reference import FILES, POLICY, reference_file, reference_page
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.records import event_schema
-from jikko.http.tables.chat_operations import IDS
 from jikko.http.tables.knowledge_operations import IDS as DATASET_IDS
 from jikko.http.welcome import welcome_operations
 
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
-    *(*IDS, *DATASET_IDS),
+    *("conversation_id", "variable_id", "message_id", "annotation_id", "job_id"),
+    *DATASET_IDS,
 }
 """Parts of paths. The id of a task may be any text, as at Dify."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}

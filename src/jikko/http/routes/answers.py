@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 
+from jikko.apps.narration import Narration
 from jikko.dify import bodies
 from jikko.dify import events as dify_events
 from jikko.dify.stream import Messages
 from jikko.errors import JikkoError, RunLeft
-from jikko.events import RunFinished
-from jikko.http.api import Api
+from jikko.events import Event, RunFinished, TextChunk, TextReplaced
+from jikko.http.auth import authenticated
 from jikko.http.errors import Error, refusal
 from jikko.http.fields import Mode
 from jikko.http.requests import Request
@@ -44,7 +45,7 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
 
 def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:
     """The events of a run, as they come."""
-    return EventStream(_messages(request.api, run), headers)
+    return EventStream(_messages(request, run), headers)
 
 
 def location_of(request: Request, run: Started) -> str:
@@ -52,14 +53,36 @@ def location_of(request: Request, run: Started) -> str:
     return f"{request.root_path}/v1/workflows/run/{run.record.owner.run_id}"
 
 
-async def _messages(api: Api, run: Started) -> AsyncIterator[bytes]:
+async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
     yield PING
+    api, owner = request.api, run.record.owner
     messages = Messages(run.record)
+    narration = await api.speech.narration(await authenticated(request), owner.workflow_id)
     try:
         async for batch in run.follow(idle=api.ping_seconds):
             if piece := messages.frames(event for _, event in batch):
                 yield piece
             elif not batch:
                 yield PING
+            if narration is not None:
+                for _, event in batch:
+                    _narrate(narration, event)
+                for audio in narration.ready():
+                    yield messages.spoken(audio)
+        if narration is not None:
+            async for audio in narration.rest():
+                yield messages.spoken(audio)
+            yield messages.spoken(b"")
     except JikkoError as error:
-        yield dify_events.error_frame(run.record.owner, error)
+        yield dify_events.error_frame(owner, error)
+    finally:
+        if narration is not None:
+            narration.close()
+
+
+def _narrate(narration: Narration, event: Event) -> None:
+    match event:
+        case TextChunk(text=text):
+            narration.add(text)
+        case TextReplaced(text=text):
+            narration.replace(text)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from jikko.apps.end_users import ANONYMOUS
-from jikko.errors import InvalidDocument, InvalidParam, NotFound, WrongAppMode
+from jikko.errors import InvalidDocument, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, json_response
@@ -195,15 +195,3 @@ async def end_user(request: Request) -> Answer:
     return json_response(
         EndUser(found.id, WORKSPACE_ID, found.app_id, found.user, anonymous, found.user, created, created)
     )
-
-
-async def audio_to_text(request: Request) -> Answer:
-    """``POST /v1/audio-to-text``: no app of this version has speech."""
-    await authenticated(request)
-    raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
-
-
-async def text_to_audio(request: Request) -> Answer:
-    """``POST /v1/text-to-audio``: no app of this version has speech."""
-    await authenticated(request)
-    raise InvalidParam("TTS is not enabled")

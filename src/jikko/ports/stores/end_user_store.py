@@ -31,6 +31,14 @@ class EndUserStore(Protocol):
         """
         ...
 
+    async def remove(self, app_id: str, end_user_id: str) -> None:
+        """Forget an end user's name. Durable when it returns.
+
+        Only if no run, conversation and file of the end user is left, and no other process uses the store: it may
+        remember the name.
+        """
+        ...
+
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         """An end user of the app. ``end_user_id`` in any case."""
         ...

@@ -91,6 +91,10 @@ class FileIndex(Protocol):
         """
         ...
 
+    async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
+        """Forget files of an end user. Returns as ``expire`` does."""
+        ...
+
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
         """Those of some digests that no file has."""
         ...

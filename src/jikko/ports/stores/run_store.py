@@ -190,6 +190,21 @@ class RunStore(Protocol):
         """
         ...
 
+    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        """The ids of the open and paused runs of an end user."""
+        ...
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
+        """Remove runs of an end user that have ended, with their logs, call-backs and idempotency keys.
+
+        Args:
+            limit: As of ``prune``.
+
+        Returns:
+            As ``prune`` does.
+        """
+        ...
+
     async def index(self, *, limit: int) -> int:
         """Prepare some runs for being found by keyword. Searches find the same with and without it, only not as fast.
 

@@ -26,7 +26,7 @@ class LlamaServer:
         """
         self._config = config
         self._embedding = embedding
-        self._path = Path(str(config.options["path"])).expanduser()
+        self._path = Path(str(config.options["path"]))
         self._process: asyncio.subprocess.Process | None = None
         self._client: OpenAICompatible | None = None
         self._starting = asyncio.Lock()

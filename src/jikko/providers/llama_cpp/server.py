@@ -35,7 +35,7 @@ def main() -> None:
         if options.get("embedding"):
             parameters.embedding = True
             # One text at a time, which then has the whole context, and is read in one step: there is no other way.
-            parameters.n_parallel = 1
+            parameters.n_ctx, parameters.n_parallel = options["context"], 1
             parameters.n_batch = parameters.n_ubatch = options["context"] or _MOST_TOKENS
             if options.get("pooling"):
                 parameters.pooling_type = getattr(

@@ -1,7 +1,7 @@
 """Providers that speak OpenAI's protocol, over OpenAI's SDK."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
+from jikko.providers.openai.audio import MOST_AUDIO, MOST_TEXT, speech_body, transcript
 from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.parameters import Parameters
 from jikko.providers.openai.rerank import rerank
@@ -81,6 +82,38 @@ class OpenAICompatible:
             raise failure_of(error) from None
         return embedded(answer, len(texts))
 
+    async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
+        """See ``SpeechBackend.transcribe``."""
+        client = await self._client.get()
+        files = [("file", (filename, data, mime_type))]
+        try:
+            async with self._answer(client, "/audio/transcriptions", {"model": model}, files) as response:
+                refusal = ModelFailure(f"The transcript has more than {MOST_TEXT} bytes.", kind="InvokeBadRequestError")
+                answer = await self._read_whole(response, MOST_TEXT, refusal)
+        except ModelFailure:
+            raise
+        except Exception as error:
+            raise failure_of(error) from None
+        return transcript(answer)
+
+    async def speak(self, model: str, text: str, voice: str, tell: Callable[[bytes], None]) -> None:
+        """See ``SpeechBackend.speak``."""
+        client = await self._client.get()
+        left = MOST_AUDIO
+        try:
+            async with self._answer(client, "/audio/speech", speech_body(model, text, voice)) as response:
+                async for received in response.aiter_bytes():
+                    left -= len(received)
+                    if left < 0:
+                        raise ModelFailure(
+                            f"The audio of one text has more than {MOST_AUDIO} bytes.", kind="InvokeBadRequestError"
+                        )
+                    tell(received)
+        except ModelFailure:
+            raise
+        except Exception as error:
+            raise failure_of(error) from None
+
     async def models(self) -> list[str]:
         """See ``Backend.models``."""
         client = await self._client.get()
@@ -111,17 +144,24 @@ class OpenAICompatible:
                 reader.whole(await self._read_whole(response, most, too_large(f"{characters} characters")))
 
     @asynccontextmanager
-    async def _answer(self, client: Any, path: str, body: dict[str, Any]) -> AsyncIterator[Any]:
-        """The response to a request, which is read in the block."""
+    async def _answer(
+        self, client: Any, path: str, body: dict[str, Any], files: list[Any] | None = None
+    ) -> AsyncIterator[Any]:
+        """The response to a request, which is read in the block.
+
+        Args:
+            files: If there are any, the body is a form that has them, too.
+        """
+        options = {"headers": _RAW if files is None else {**_RAW, "Content-Type": "multipart/form-data"}}
         # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
         # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.
         try:
-            answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+            answer = await client.post(path, body=body, files=files, cast_to=object, options=options)
         except Exception as error:
             if not is_stale(error):
                 raise
             # Servers close connections that nothing came over for a while; the next request finds out.
-            answer = await client.post(path, body=body, cast_to=object, options={"headers": _RAW})
+            answer = await client.post(path, body=body, files=files, cast_to=object, options=options)
         try:
             yield answer.http_response
         finally:

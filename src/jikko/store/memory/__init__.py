@@ -1,5 +1,6 @@
 """Stores that forget everything when the process ends."""
 
+from jikko.store.memory.annotation_store import MemoryAnnotationStore
 from jikko.store.memory.app_store import MemoryAppStore
 from jikko.store.memory.callback_store import MemoryCallbackStore
 from jikko.store.memory.conversation_store import MemoryConversationStore
@@ -8,6 +9,7 @@ from jikko.store.memory.file_index import MemoryFileIndex
 from jikko.store.memory.run_store import MemoryRunStore
 
 __all__ = [
+    "MemoryAnnotationStore",
     "MemoryAppStore",
     "MemoryCallbackStore",
     "MemoryConversationStore",

@@ -21,6 +21,9 @@ class MemoryEndUserStore:
     async def add(self, app_id: str, end_user_id: str, user: str) -> None:
         self._added.setdefault((app_id, end_user_id.lower()), user)
 
+    async def remove(self, app_id: str, end_user_id: str) -> None:
+        self._added.pop((app_id, end_user_id.lower()), None)
+
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         wanted = (app_id, end_user_id.lower())
         user = self._added.get(wanted)

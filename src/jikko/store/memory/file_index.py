@@ -41,6 +41,14 @@ class MemoryFileIndex:
         kept = {file.digest for file in self._files.values()}
         return Expired(len(old), sorted({file.digest for file in old} - kept))
 
+    async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
+        wanted = (app_id, end_user_id)
+        own = [file for file in self._files.values() if (file.app_id, file.end_user_id) == wanted][:limit]
+        for file in own:
+            del self._files[file.id]
+        kept = {file.digest for file in self._files.values()}
+        return Expired(len(own), sorted({file.digest for file in own} - kept))
+
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
         named = {file.digest for file in self._files.values()}
         return [digest for digest in digests if digest not in named]

@@ -184,6 +184,22 @@ class MemoryRunStore:
             if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
         ]
 
+    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        return [run_id for run_id in self._of_user(app_id, end_user_id) if self._records[run_id].is_open]
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
+        ended = [run_id for run_id in self._of_user(app_id, end_user_id) if not self._records[run_id].is_open][:limit]
+        for run_id in ended:
+            del self._records[run_id], self._logs[run_id], self._marks[run_id]
+            self.callbacks.pop(run_id, None)
+        self._keys = {key: claim for key, claim in self._keys.items() if claim[0] not in ended}
+        return len(ended)
+
+    def _of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        wanted = (app_id, end_user_id.lower())
+        owners = ((run_id, record.owner) for run_id, record in self._records.items())
+        return [run_id for run_id, owner in owners if (owner.app_id, owner.end_user_id) == wanted]
+
     async def index(self, *, limit: int) -> int:
         return 0
 

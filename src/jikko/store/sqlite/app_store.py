@@ -10,6 +10,7 @@ import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.store.sqlite.annotations.jobs import forget_app
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import storable
 from jikko.values import Json
@@ -118,6 +119,7 @@ class SqliteAppStore:
     async def delete_app(self, app_id: str, *, at: float) -> bool:
         def delete(connection: sqlite3.Connection) -> bool:
             connection.execute(_NOTE_DELETION, (at, app_id))
+            forget_app(app_id, connection)
             return connection.execute(_DELETE_APP, (app_id,)).rowcount > 0
 
         deleted: bool = await self._database.submit(delete)

@@ -13,6 +13,11 @@ _KNOWN: Final = """
 SELECT end_users.key, session, end_user_id FROM end_users JOIN names ON names.key = app
 WHERE end_user_id = ? AND text = ? ORDER BY end_users.key LIMIT 1
 """
+_REMOVE: Final = """
+DELETE FROM end_users WHERE end_user_id = ? AND app = (SELECT key FROM names WHERE text = ?)
+  AND NOT EXISTS (SELECT 1 FROM runs WHERE end_user = end_users.key)
+  AND NOT EXISTS (SELECT 1 FROM conversations WHERE end_user = end_users.key)
+"""
 _FIRST_RUN: Final = "SELECT created_at FROM runs INDEXED BY runs_of_user WHERE end_user = ? ORDER BY created_at LIMIT 1"
 _FIRST_FILE: Final = """
 SELECT created_at FROM files INDEXED BY files_of_app WHERE app_id = ? AND end_user_id = ? ORDER BY created_at LIMIT 1
@@ -29,6 +34,10 @@ class SqliteEndUserStore:
         stored = stored_id(end_user_id.lower())
         if self._database.quick(partial(_known, storable(app_id), stored)) is None:
             await self._database.submit(partial(_add, storable(app_id), stored, storable(user)))
+
+    async def remove(self, app_id: str, end_user_id: str) -> None:
+        values = (stored_id(end_user_id.lower()), storable(app_id))
+        await self._database.submit(lambda connection: connection.execute(_REMOVE, values).rowcount)
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         return await self._database.read(partial(_find, app_id, stored_id(end_user_id.lower())))

@@ -20,6 +20,9 @@ _OLD: Final = """
 SELECT key, digest, file_id, app_id, end_user_id FROM files
 WHERE created_at < ? AND (used_at IS NULL OR used_at < ?) ORDER BY created_at
 """
+_OF_USER: Final = """
+SELECT key, digest FROM files INDEXED BY files_of_app WHERE app_id = ? AND end_user_id = ? LIMIT ?
+"""
 _FORGET: Final = "DELETE FROM files WHERE key = ?"
 _IN_USE: Final = "SELECT 1 FROM files WHERE digest = ? LIMIT 1"
 
@@ -55,6 +58,10 @@ class SqliteFileIndex:
         expired: Expired = await self._database.submit(partial(_expire, before, limit, keep))
         return expired
 
+    async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
+        expired: Expired = await self._database.submit(partial(_forget_of_user, app_id, end_user_id, limit))
+        return expired
+
     async def unnamed(self, digests: Sequence[str]) -> list[str]:
         return await self._database.read(partial(_unnamed, digests))
 
@@ -83,7 +90,15 @@ def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
 def _expire(before: float, limit: int, keep: Kept, connection: sqlite3.Connection) -> Expired:
     old = connection.execute(_OLD, (before, before))
     unused = ((key, digest) for key, digest, *ids in old if not keep.has(*map(id_text, ids)))
-    rows = list(islice(unused, limit))
+    return _forget(list(islice(unused, limit)), connection)
+
+
+def _forget_of_user(app_id: str, end_user_id: str, limit: int, connection: sqlite3.Connection) -> Expired:
+    values = (stored_id(app_id), stored_id(end_user_id.lower()), limit)
+    return _forget(connection.execute(_OF_USER, values).fetchall(), connection)
+
+
+def _forget(rows: Sequence[tuple[int, bytes]], connection: sqlite3.Connection) -> Expired:
     connection.executemany(_FORGET, [(key,) for key, _ in rows])
     digests = {digest for _, digest in rows}
     return Expired(len(rows), _unnamed(sorted(digest.hex() for digest in digests), connection))

@@ -5,16 +5,17 @@ app; what else it holds is looked at behind that.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.errors import NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.fields import user_named, user_of
 from jikko.http.requests import Request
-from jikko.http.routes.chat import NOT_CHAT
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation
+
+NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 
 
 async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[App, str, dict[str, Any]]:

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as StarletteRequest
 
 from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
+from jikko.http.forms import limited
 from jikko.http.requests import Request
-from jikko.http.routes.files import limited
 from jikko.knowledge.documents import NewSource, source_of
 from jikko.knowledge.readable import is_readable
 from jikko.values import is_too_deep
@@ -43,7 +43,7 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(most)
     try:
-        async with StarletteRequest(request.scope, limited(request.receive, limit)).form(
+        async with StarletteRequest(request.scope, limited(request.receive, limit, _too_large(most))).form(
             max_files=10, max_fields=100, max_part_size=limit
         ) as form:
             files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]

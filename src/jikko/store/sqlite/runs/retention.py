@@ -4,7 +4,7 @@ import sqlite3
 from typing import Final
 
 from jikko.store.sqlite.callback_states import PENDING
-from jikko.store.sqlite.identifiers import storable
+from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.runs.projections import Projections, RunChange
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
@@ -17,6 +17,15 @@ WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
 """
 _OLD: Final = f"SELECT key, status, created_at, run_id {_FROM_OLD} ORDER BY created_at LIMIT ?"
 _COUNT: Final = f"SELECT count(*) {_FROM_OLD}"
+_OPEN_OF_USER: Final = "SELECT run_id FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status < 2"
+_OF_USER: Final = """
+SELECT key, status, created_at, run_id, app FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status > 1 LIMIT ?
+"""
+_USERS: Final = """
+SELECT end_users.key FROM end_users JOIN names ON names.key = app WHERE end_user_id = ? AND text = ?
+"""
+# There are those of a day: no index leads from a run to its key.
+_FREE_KEY: Final = "DELETE FROM idempotency_keys WHERE app_id = ? AND run_id = ?"
 _REMOVE_LOG: Final = "DELETE FROM run_archive WHERE run = ?"
 _REMOVE_PIECES: Final = "DELETE FROM run_log WHERE run = ?"
 """A process that died has left them behind."""
@@ -46,16 +55,47 @@ class Retention:
         for app in _apps(app_id, connection):
             old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
             for key, status, created_at, run_id in old:
-                connection.execute(_REMOVE_LOG, (key,))
-                connection.execute(_REMOVE_PIECES, (key,))
-                connection.execute(_REMOVE, (key,))
-                self._projections.changed(RunChange(key, app, run_id, created_at, status, None), connection)
+                self._remove(RunChange(key, app, run_id, created_at, status, None), connection)
             removed += len(old)
         if removed:
-            # One by one: before Python 3.12 the statement gives back one page, whatever its number is.
-            for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
-                connection.execute(_GIVE_BACK).fetchall()
+            _give_back(connection)
         return removed
+
+    def remove_of_user(self, app_id: str, end_user_id: str, limit: int, connection: sqlite3.Connection) -> int:
+        """See ``RunStore.remove_of_user``."""
+        removed = 0
+        for user in _users(app_id, end_user_id, connection):
+            ended = connection.execute(_OF_USER, (user, limit - removed)).fetchall()
+            for key, status, created_at, run_id, app in ended:
+                self._remove(RunChange(key, app, run_id, created_at, status, None), connection)
+                connection.execute(_FREE_KEY, (stored_id(app_id), run_id))
+            removed += len(ended)
+        if removed:
+            _give_back(connection)
+        return removed
+
+    def _remove(self, change: RunChange, connection: sqlite3.Connection) -> None:
+        connection.execute(_REMOVE_LOG, (change.key,))
+        connection.execute(_REMOVE_PIECES, (change.key,))
+        connection.execute(_REMOVE, (change.key,))
+        self._projections.changed(change, connection)
+
+
+def open_of_user(app_id: str, end_user_id: str, connection: sqlite3.Connection) -> list[str]:
+    """See ``RunStore.open_of_user``."""
+    users = _users(app_id, end_user_id, connection)
+    return [id_text(run_id) for user in users for (run_id,) in connection.execute(_OPEN_OF_USER, (user,))]
+
+
+def _users(app_id: str, end_user_id: str, connection: sqlite3.Connection) -> list[int]:
+    rows = connection.execute(_USERS, (stored_id(end_user_id.lower()), storable(app_id)))
+    return [user for (user,) in rows.fetchall()]
+
+
+def _give_back(connection: sqlite3.Connection) -> None:
+    # One by one: before Python 3.12 the statement gives back one page, whatever number it is told.
+    for _ in range(connection.execute(_UNUSED_PAGES).fetchone()[0]):
+        connection.execute(_GIVE_BACK).fetchall()
 
 
 def _apps(app_id: str | None, connection: sqlite3.Connection) -> list[int]:

@@ -26,7 +26,7 @@ from jikko.store.sqlite.runs.event_codec import (
     pack_events,
 )
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
-from jikko.store.sqlite.runs.retention import Retention
+from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
@@ -219,6 +219,13 @@ class SqliteRunStore:
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         pruned: int = await self._database.submit(partial(self._retention.prune, before, limit, app_id))
         return pruned
+
+    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        return await self._database.read(partial(open_of_user, app_id, end_user_id))
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
+        removed: int = await self._database.submit(partial(self._retention.remove_of_user, app_id, end_user_id, limit))
+        return removed
 
     async def index(self, *, limit: int) -> int:
         left: int = await self._database.submit(partial(self._index.fill, limit))

@@ -1,0 +1,186 @@
+"""What apps hear and say, as far as their features allow it. Source: Dify 1.15, openapi_service (Audio)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Final
+
+from jikko.apps.narration import Narration
+from jikko.apps.versions import Workflows
+from jikko.errors import (
+    InvalidDocument,
+    InvalidParam,
+    JikkoError,
+    NotFound,
+    PayloadTooLarge,
+    SpeechFailed,
+    UnsupportedMediaType,
+    WrongAppMode,
+)
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.models import ModelFailure
+from jikko.ports.speech import Recording, Script, Speech
+from jikko.ports.stores.app_store import App
+
+MOST_AUDIO: Final = 31_457_280
+"""Bytes of a recording."""
+_TYPES: Final = frozenset(f"audio/{kind}" for kind in ("mp3", "m4a", "wav", "amr", "mpga"))
+_EMPTY: Final[Mapping[str, Any]] = {}
+
+
+class AppSpeech:
+    """The use cases about speech. Of each feature the current version of the app decides."""
+
+    def __init__(self, workflows: Workflows, speech: Speech, defaults: DefaultModels) -> None:
+        """Args:
+        defaults: Its ``speech_to_text`` and ``text_to_speech`` are called.
+        """
+        self._workflows = workflows
+        self._speech = speech
+        self._defaults = defaults
+
+    async def check_hearing(self, app: App) -> None:
+        """See that an app hears, before a recording is read.
+
+        Raises:
+            WrongAppMode: It does not, or its workflow cannot be used.
+        """
+        if (await self._feature(app, "speech_to_text")).get("enabled") is not True:
+            raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
+
+    async def transcribe(self, app: App, data: bytes, filename: str, mime_type: str) -> str:
+        """What is said in a recording.
+
+        Raises:
+            UnsupportedMediaType: It is of another type than those that Dify takes. [QUIRK: not ``audio/mpeg``]
+            PayloadTooLarge: It is larger than 30 MiB.
+            WrongAppMode: See ``check_hearing``; or no model hears.
+            SpeechFailed: The model gave no answer.
+        """
+        await self.check_hearing(app)
+        if mime_type not in _TYPES:
+            raise UnsupportedMediaType("Audio type not allowed.", code="unsupported_audio_type")
+        if len(data) > MOST_AUDIO:
+            raise too_large()
+        model = self._defaults.get("speech_to_text")
+        if model is None:
+            raise WrongAppMode(
+                "Provider not support speech to text. (The providers file names no model for it: defaults: "
+                "{speech_to_text: {provider: …, model: …}})",
+                code="provider_not_support_speech_to_text",
+            )
+        try:
+            return await self._speech.transcribe(
+                Recording(
+                    provider=model.provider,
+                    model=model.model,
+                    data=data,
+                    filename=filename,
+                    mime_type=mime_type,
+                    app_id=app.id,
+                )
+            )
+        except ModelFailure as failure:
+            raise _failed(failure) from None
+
+    @asynccontextmanager
+    async def speaking(self, app: App, text: str, voice: str = "") -> AsyncIterator[AsyncIterator[bytes]]:
+        """The audio of a text, as MP3 in pieces, read in the block. Leaving the block ends the request.
+
+        Args:
+            voice: ``""``: that of the app's feature, else the model's.
+
+        Raises:
+            InvalidParam: The app does not speak.
+            WrongAppMode: Its workflow cannot be used, or no model speaks.
+            SpeechFailed: The model gave no answer; before the first piece, or in the middle.
+        """
+        feature = await self._feature(app, "text_to_speech")
+        if feature.get("enabled") is not True:
+            raise InvalidParam("TTS is not enabled")
+        script = self.script(app, feature, text, voice)
+        pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        task = asyncio.get_running_loop().create_task(self._speech.speak(script, pieces.put_nowait))
+        task.add_done_callback(lambda _: pieces.put_nowait(None))
+
+        async def told(first: bytes | None) -> AsyncIterator[bytes]:
+            piece = first
+            while piece is not None:
+                yield piece
+                piece = await pieces.get()
+            _check(task)
+
+        try:
+            # An error is told by the status, if it comes before there is anything to hear.
+            first = await pieces.get()
+            if first is None:
+                _check(task)
+            yield told(first)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError, ModelFailure):
+                await task
+
+    async def narration(self, app: App, workflow_id: str) -> Narration | None:
+        """What speaks an answer while it comes; ``None``: the version of the app does not want that, or nothing speaks.
+
+        Args:
+            workflow_id: The version.
+        """
+        current = workflow_id.lower() == app.workflow_id.lower()
+        workflow = await self._workflows.get(app, None if current else workflow_id)
+        feature = workflow.document.features.get("text_to_speech")
+        if not isinstance(feature, Mapping) or feature.get("enabled") is not True:
+            return None
+        if feature.get("autoPlay") != "enabled" or "text_to_speech" not in self._defaults:
+            return None
+        return Narration(self._speech, partial(self.script, app, feature))
+
+    def script(self, app: App, feature: Mapping[str, Any], text: str, voice: str = "") -> Script:
+        """What a model is given to say.
+
+        Args:
+            feature: The app's ``text_to_speech``.
+
+        Raises:
+            WrongAppMode: No model speaks.
+        """
+        model = self._defaults.get("text_to_speech")
+        if model is None:
+            raise WrongAppMode(
+                "No model speaks: the providers file names none (defaults: {text_to_speech: {provider: …, model: …}}).",
+                code="provider_not_initialize",
+            )
+        named = voice or str(feature.get("voice") or "")
+        return Script(provider=model.provider, model=model.model, text=text, voice=named, app_id=app.id)
+
+    async def _feature(self, app: App, name: str) -> Mapping[str, Any]:
+        try:
+            workflow = await self._workflows.get(app)
+        except (NotFound, InvalidDocument):
+            message = "App unavailable, please check your app configurations."
+            raise WrongAppMode(message, code="app_unavailable") from None
+        feature = workflow.document.features.get(name)
+        return feature if isinstance(feature, Mapping) else _EMPTY
+
+
+def too_large() -> PayloadTooLarge:
+    """The refusal of a recording that is larger than may be."""
+    return PayloadTooLarge("Audio size larger than 30 mb", code="audio_too_large")
+
+
+def _check(task: "asyncio.Task[None]") -> None:
+    error = task.exception()
+    if isinstance(error, ModelFailure):
+        raise _failed(error)
+    if error is not None:
+        raise error
+
+
+def _failed(failure: ModelFailure) -> JikkoError:
+    if failure.kind in ("ModelNotExistError", "InvokeAuthorizationError"):
+        return SpeechFailed(str(failure), code="provider_not_initialize")
+    if failure.kind == "InvokeRateLimitError":
+        return SpeechFailed(str(failure), code="rate_limit_error", status=429)
+    return SpeechFailed(str(failure), code="completion_request_error")

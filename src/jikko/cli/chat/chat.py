@@ -1,0 +1,111 @@
+"""``jikko chat``: a conversation in the terminal."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.apps.environment import env_of, env_options
+from jikko.cli.chat.places import Place, opened
+from jikko.cli.completion import complete_app
+from jikko.cli.options import failure, home_option, json_option, providers_option, settings_of
+from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
+from jikko.cli.running.mock_options import trial_options, trial_settings
+
+
+@click.command(short_help="Talk with a chat app in the terminal.")
+@click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
+@click.argument("questions", required=False, type=click.Choice(["-"]), metavar="[-]")
+@click.option("--app", "app", metavar="NAME", shell_complete=complete_app, help="An app of the data folder.")
+@click.option("--url", envvar="JIKKO_URL", show_envvar=True, help="A server, with the key of the app; also a Dify's.")
+@click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; with --url.")
+@click.option("--user", default="cli", help="Who asks.")
+@click.option("--conversation", default="", metavar="ID", help="Go on with this conversation.")
+@inputs_options
+@env_options
+@providers_option
+@trial_options
+@json_option
+@home_option
+def chat(
+    file: Path | None,
+    questions: str | None,
+    pairs: tuple[str, ...],
+    document: str | None,
+    env: tuple[str, ...],
+    env_file: Path | None,
+    fake_models: bool,
+    mocks: tuple[str, ...],
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Talk with the chat app of the workflow FILE, in this process; with --app or --url, with one that is served.
+
+    The answer comes as it is made. @PATH in a question attaches a file (@"PATH" with blanks in it). Arrow keys bring
+    back what was asked. Ctrl-C stops the answer, not the program; Ctrl-D ends it. /new begins a new conversation, /help
+    tells more.
+
+    With - behind FILE, and wherever standard input is no terminal, each of its lines is a question; answers, and
+    nothing else, go to standard output. With --json each turn is a line of JSON. Exit codes are in docs/exit-codes.md:
+    0, or that of the first question without an answer.
+    """
+    if file is not None and str(file) == "-":
+        file, questions = None, "-"
+    if (file is not None) + bool(given["app"]) + bool(given["url"] and not given["app"] and file is None) != 1:
+        raise click.UsageError("Say with whom: a FILE, --app NAME, or --url URL with --key KEY.")
+    url = given["url"] if file is None and not given["app"] else ""
+    if url and not given["key"]:
+        raise click.UsageError("A server wants the API key of the app: --key, or JIKKO_KEY.")
+    if "-" in (document, str(env_file)):
+        raise click.UsageError("Standard input has the questions; inputs and variables come from elsewhere.")
+    settings = settings_of(
+        home=given["home"],
+        env=env_of(env, env_file),
+        providers=given["providers"],
+        **trial_settings(fake_models, mocks),
+    )
+    place = Place(
+        settings=settings, user=given["user"], file=file, app=given["app"] or "", url=url, key=given["key"] or ""
+    )
+    in_lines = questions == "-" or not sys.stdin.isatty()
+    sys.exit(_talk(place, pairs_of(pairs), document_of(document), given["conversation"], in_lines, as_json))
+
+
+def _talk(
+    place: Place,
+    pairs: list[tuple[str, str]],
+    document: dict[str, Any],
+    conversation_id: str,
+    in_lines: bool,
+    as_json: bool,
+) -> int:
+    from contextlib import AsyncExitStack
+
+    from jikko.cli.chat.loop_thread import LoopThread
+    from jikko.cli.chat.opening import inputs_of, sent
+    from jikko.cli.chat.talk import Talk
+    from jikko.cli.chat.turn import Conversation
+    from jikko.errors import JikkoError
+
+    try:
+        with LoopThread() as loop:
+            stack = AsyncExitStack()
+            try:
+                service = loop.run(stack.enter_async_context(opened(place)))
+                parameters = loop.run(service.parameters())
+                values = inputs_of(parameters, pairs, document, ask=not in_lines)
+                inputs = {name: loop.run(sent(service, value)) for name, value in values.items()}
+                conversation = Conversation(service, inputs, conversation_id)
+                talk = Talk(loop, service, conversation, parameters, as_json=as_json)
+                return talk.in_lines(sys.stdin) if in_lines else talk.on_terminal()
+            finally:
+                loop.run(stack.aclose())
+    except JikkoError as error:
+        raise failure(error) from None
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read the answers has enough of them; nothing is to be flushed at the end.
+        sys.stdout = None
+        return 1

@@ -1,0 +1,117 @@
+"""Where the app is that is talked with: in a file, in a data folder, or on a server."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.chat.service import ChatService
+from jikko.cli.chat.transport import AppTransport, HttpTransport
+from jikko.cli.exit_codes import ExitCode
+from jikko.cli.failure import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What the options of the command say."""
+
+    settings: Any
+    user: str
+    file: Path | None = None
+    app: str = ""
+    """Name or id of an app of the data folder."""
+    url: str = ""
+    key: str = ""
+
+
+@asynccontextmanager
+async def opened(place: Place) -> AsyncIterator[ChatService]:
+    """The app, ready to be asked.
+
+    Raises:
+        JikkoError: The file cannot be imported, or there is no such app.
+        Failure: It is no chat app, or it cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        if place.url:
+            service = await _on_server(place.url, place.key, place.user, stack)
+        elif place.file is not None:
+            service = await _in_memory(place, place.file, stack)
+        else:
+            service = await _in_folder(place, stack)
+        mode = await service.mode()
+        if mode not in ("advanced-chat", "chat", "agent-chat"):
+            hint = "Run it with: jikko run" if mode == "workflow" else ""
+            raise Failure(f"the app is no chat app (its mode is {mode})", code="not_chat_app", hint=hint)
+        yield service
+
+
+async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> ChatService:
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=None, connect=10)
+    # A connection for each request: one that was kept while somebody thought may be closed by the server.
+    connector = aiohttp.TCPConnector(force_close=True)
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
+    return ChatService(HttpTransport(session, url), key, user)
+
+
+async def _in_memory(place: Place, file: Path, stack: AsyncExitStack) -> ChatService:
+    from jikko.apps.dsl_file import read_dsl_file
+    from jikko.apps.versions import check
+    from jikko.assemble import assemble
+    from jikko.cli.apps.environment import require_names
+    from jikko.nodes.registry import BY_TYPE
+
+    try:
+        text = read_dsl_file(file)
+    except OSError as error:
+        raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from None
+    checked = check(text, source=str(file), node_classes=BY_TYPE)
+    checked.require()
+    for problem in checked.problems:
+        click.echo(f"warning: {problem}", err=True)
+    assembly = await stack.enter_async_context(assemble(place.settings, in_memory=True))
+    app = (await assembly.apps.publish(text, source=file.stem)).app
+    await require_names(assembly, app)
+    return await _here(assembly, await assembly.apps.issue_key(app.id), place.user, stack)
+
+
+async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
+    from jikko.assemble import assemble
+    from jikko.cluster.data_folder_lock import owner_of, sole_owner
+
+    settings = place.settings
+    if not settings.database.exists():
+        message = f"There are no apps in {settings.home}: it has no database."
+        raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found")
+    owner = owner_of(settings.home)
+    if owner is not None and owner.doing == "jikko serve":
+        if not owner.address:
+            message = f"A server is about to start or end in {settings.home}; try again."
+            raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
+        assembly = await stack.enter_async_context(assemble(settings))
+        app = await assembly.apps.find(place.app)
+        key = await stack.enter_async_context(assembly.apps.passing_key(app.id))
+        return await _on_server(local(owner.address), key, place.user, stack)
+    stack.enter_context(sole_owner(settings.home, doing="jikko chat", patience=0.5))
+    assembly = await stack.enter_async_context(assemble(settings, owned=True))
+    app = await assembly.apps.find(place.app)
+    key = await stack.enter_async_context(assembly.apps.passing_key(app.id))
+    return await _here(assembly, key, place.user, stack)
+
+
+async def _here(assembly: Any, key: str, user: str, stack: AsyncExitStack) -> ChatService:
+    from jikko.http.app import create_app
+    from jikko.server.serving import api_of
+
+    stack.push_async_callback(assembly.runs.close, 0)
+    return ChatService(AppTransport(create_app(api_of(assembly))), key, user)
+
+
+def local(address: str) -> str:
+    """An address to connect to, of one to listen on."""
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//:::", "//[::1]:")

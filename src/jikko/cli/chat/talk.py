@@ -1,0 +1,235 @@
+"""A conversation with whoever sits at the terminal, or with what comes through a pipe."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import IO, Any
+
+import click
+
+from jikko.cli.chat.loop_thread import LoopThread, interrupts
+from jikko.cli.chat.opening import say_opening
+from jikko.cli.chat.questions import Question, paths_like, question_of
+from jikko.cli.chat.service import ChatService
+from jikko.cli.chat.turn import Conversation, Turn
+from jikko.cli.exit_codes import ExitCode
+from jikko.cli.failure import Failure
+from jikko.cli.shown import printable, shown
+
+_HELP = """\
+@PATH in a question attaches a file, @"PATH" one with blanks in its name; @@ is an @.
+Ctrl-C stops the answer, Ctrl-D ends the conversation.
+/new begins a new conversation, /id tells the id of this one, /help this."""
+
+
+class Talk:
+    """Asks what it is told to, and shows what comes."""
+
+    def __init__(
+        self,
+        loop: LoopThread,
+        service: ChatService,
+        conversation: Conversation,
+        parameters: Mapping[str, Any],
+        *,
+        as_json: bool,
+    ) -> None:
+        """Args:
+        as_json: Whether each turn is shown as a line of JSON, and not as it comes.
+        """
+        self._loop = loop
+        self._service = service
+        self._conversation = conversation
+        self._parameters = parameters
+        self._as_json = as_json
+
+    def in_lines(self, lines: Iterable[str]) -> int:
+        """Ask each line. Returns the exit code: that of the first question without an answer.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; the answer under way was stopped.
+        """
+        code = ExitCode.OK
+        for line in lines:
+            question = question_of(line.rstrip("\r\n"))
+            if question.text.strip() or question.files:
+                failed, interrupted = self._turn(question, may_ask=False)
+                code = code or failed
+                if interrupted:
+                    raise KeyboardInterrupt
+        return code
+
+    def on_terminal(self) -> int:
+        """Ask what is typed, until the end of the input."""
+        _prepare_lines()
+        say_opening(self._parameters)
+        while True:
+            try:
+                line = _read_line()
+            except EOFError:
+                click.echo(err=True)
+                return ExitCode.OK
+            except KeyboardInterrupt:
+                click.echo("\n(Ctrl-D ends the conversation)", err=True)
+                continue
+            match line.strip():
+                case "":
+                    continue
+                case "/new":
+                    self._conversation.id = ""
+                    say_opening(self._parameters)
+                case "/id":
+                    click.echo(self._conversation.id or "there is no conversation yet", err=True)
+                case "/help":
+                    click.echo(_HELP, err=True)
+                case _:
+                    try:
+                        self._turn(question_of(line), may_ask=True)
+                    except KeyboardInterrupt:
+                        click.echo(err=True)
+
+    def _turn(self, question: Question, *, may_ask: bool) -> tuple[ExitCode, bool]:
+        """One turn. Returns what is wrong with it, and whether it was interrupted."""
+        turn = Turn(self._write)
+        interrupted = False
+        try:
+            files = self._uploaded(question)
+            interrupted = self._interruptible(self._conversation.ask(turn, question.text, files), turn)
+            while turn.forms and may_ask and not interrupted:
+                interrupted = self._answer_form(turn)
+        except Failure as failure:
+            turn.status, turn.error = "failed", failure.format_message()
+            self._end(turn, question)
+            return ExitCode(failure.exit_code), interrupted
+        self._end(turn, question)
+        if turn.has_failed:
+            return ExitCode.FAILED, interrupted
+        return (ExitCode.PAUSED if turn.forms else ExitCode.OK), interrupted
+
+    def _uploaded(self, question: Question) -> list[dict[str, Any]]:
+        if question.missing:
+            listed = ", ".join(question.missing)
+            raise Failure(f"there is no file {listed} (a word that begins with @ is written @@)", exit_code=3)
+        if not question.files:
+            return []
+        if not (self._parameters.get("file_upload") or {}).get("enabled"):
+            raise Failure("the app takes no files with questions (its feature file_upload is off)", exit_code=3)
+        try:
+            return [self._loop.run(self._service.upload(path)) for path in question.files]
+        except OSError as error:
+            raise Failure(f"{error.filename}: cannot be read: {error.strerror or error}", exit_code=3) from None
+
+    def _interruptible(self, work: Any, turn: Turn) -> bool:
+        """Wait for an answer. At Ctrl-C it is stopped, at a second one left. Returns whether that came."""
+        with interrupts() as came:
+            future = self._loop.start(work)
+            stopping = None
+            while not self._loop.is_done(future):
+                if came and stopping is None and turn.task_id:
+                    stopping = self._loop.start(self._conversation.stop(turn))
+                if len(came) > 1 or (came and not turn.task_id) or _has_failed(stopping):
+                    future.cancel()
+                    return True
+        if not future.cancelled():
+            future.result()
+        return bool(came)
+
+    def _answer_form(self, turn: Turn) -> bool:
+        from jikko.cli.running.form_questions import ask
+        from jikko.inputs.form_inputs import form_variables
+
+        form = turn.forms[0]
+        if not form.get("form_token"):
+            raise Failure("the answer waits for somebody else, by mail or on another page", exit_code=ExitCode.PAUSED)
+        self._write_end(turn)
+        try:
+            answers, action = ask(form, str(form.get("node_title") or form.get("node_id")), form_variables(form))
+        except click.Abort:
+            self._loop.run(self._conversation.stop(turn))
+            turn.forms = []
+            return True
+        work = self._conversation.answer_form(turn, str(form["form_token"]), answers, action)
+        return self._interruptible(work, turn)
+
+    def _write(self, text: str) -> None:
+        if not self._as_json:
+            sys.stdout.write(_clean(text))
+            sys.stdout.flush()
+
+    def _write_end(self, turn: Turn) -> None:
+        if turn.text and not turn.text.endswith("\n"):
+            self._write("\n")
+
+    def _end(self, turn: Turn, question: Question) -> None:
+        if self._as_json:
+            told = {
+                "query": question.text,
+                "answer": turn.text,
+                "status": turn.status or "succeeded",
+                "error": turn.error or None,
+                "conversation_id": turn.conversation_id or None,
+                "message_id": turn.message_id or None,
+                "metadata": turn.metadata,
+            }
+            click.echo(shown(json.dumps(told, ensure_ascii=False)))
+            return
+        self._write_end(turn)
+        if turn.replaced:
+            _note("(what stands above the last answer was taken back)")
+        if turn.status == "stopped":
+            _note("(stopped)")
+        elif turn.has_failed:
+            click.echo(click.style(f"Error: {printable(turn.error)}", fg="red"), err=True)
+        elif turn.forms:
+            _note("(the answer waits for a form)")
+
+
+def _has_failed(future: "Future[None] | None") -> bool:
+    return future is not None and future.done() and future.exception() is not None
+
+
+def _note(text: str) -> None:
+    click.echo(click.style(text, dim=True), err=True)
+
+
+def _clean(text: str) -> str:
+    """A text as it may be shown while it comes: line by line, but without what would steer the terminal."""
+    return "".join(character if character.isprintable() or character in "\n\t" else " " for character in shown(text))
+
+
+def _read_line() -> str:
+    """Read a question. Where it can be edited, the prompt goes to standard output, as the line editor wants it."""
+    if sys.stdout.isatty():
+        return input(_prompt(sys.stdout))
+    click.echo("> ", err=True, nl=False)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
+
+
+def _prompt(stream: IO[str]) -> str:
+    context = click.get_current_context(silent=True)
+    color = context.color if context is not None and context.color is not None else stream.isatty()
+    if not color or os.environ.get("TERM", "dumb") == "dumb":
+        return "> "
+    # The marks tell the line editor what takes no place.
+    return "\001\x1b[1m\002> \001\x1b[0m\002"
+
+
+def _prepare_lines() -> None:
+    """Let lines be edited, earlier ones be brought back by the arrow keys, and paths be completed behind an ``@``."""
+    try:
+        import readline
+    except ImportError:
+        return
+    readline.set_completer_delims(" \t\n")
+    readline.set_completer(_complete)
+    readline.parse_and_bind("tab: complete")
+
+
+def _complete(word: str, number: int) -> str | None:
+    found = [f"@{path}" for path in paths_like(word[1:])] if word.startswith("@") else []
+    return found[number] if number < len(found) else None

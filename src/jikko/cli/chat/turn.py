@@ -1,0 +1,113 @@
+"""One turn of a conversation, as its events tell it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jikko.cli.chat.service import ChatService
+from jikko.cli.failure import Failure
+
+
+@dataclass
+class Turn:
+    """What has come of an answer."""
+
+    write: Callable[[str], None]
+    """Shows a piece of text."""
+    text: str = ""
+    """All that was shown."""
+    conversation_id: str = ""
+    message_id: str = ""
+    task_id: str = ""
+    run_id: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    status: str = ""
+    """Of the run; ``""`` while it goes on, and if there was none."""
+    error: str = ""
+    replaced: bool = False
+    """Whether what was shown was taken back, and something else said."""
+    forms: list[dict[str, Any]] = field(default_factory=list)
+    """Forms that the answer waits for."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether there is no answer."""
+        return bool(self.error) and self.status != "stopped"
+
+    async def follow(self, events: AsyncIterator[dict[str, Any]]) -> None:
+        """Take in the events of a stream, to its end."""
+        self.status, self.forms = "", []
+        async for event in events:
+            self._take(event)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        for name in ("conversation_id", "message_id", "task_id"):
+            if event.get(name):
+                setattr(self, name, str(event[name]))
+        data = event.get("data")
+        details: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+        match event.get("event"):
+            case "message" | "agent_message":
+                self._show(str(event.get("answer") or ""))
+            case "message_replace":
+                self._replace(str(event.get("answer") or ""))
+            case "message_end":
+                self.metadata = dict(event.get("metadata") or {})
+            case "workflow_started":
+                self.run_id = str(event.get("workflow_run_id") or "")
+            case "human_input_required":
+                self.forms.append(dict(details))
+            case "workflow_paused":
+                self.status = "paused"
+            case "workflow_finished" if not self._is_synthetic(details):
+                self.status = str(details.get("status") or "")
+                self.error = str(details.get("error") or "") if self.status in ("failed", "stopped") else ""
+            case "error":
+                self.status, self.error = "failed", str(event.get("message") or event.get("code") or "failed")
+
+    def _is_synthetic(self, details: Mapping[str, Any]) -> bool:
+        """Whether this is the failed run that is told behind an answer which needed none. Source: spec/events.md §7."""
+        return bool(self.metadata) and details.get("status") == "failed" and not details.get("total_steps")
+
+    def _show(self, text: str) -> None:
+        if text:
+            self.text += text
+            self.write(text)
+
+    def _replace(self, text: str) -> None:
+        if text.startswith(self.text):
+            self._show(text[len(self.text) :])
+            return
+        self.replaced = True
+        self.write("\n")
+        self.text = ""
+        self._show(text)
+
+
+class Conversation:
+    """Turns, one after the other, with one app."""
+
+    def __init__(self, service: ChatService, inputs: Mapping[str, Any], conversation_id: str = "") -> None:
+        self._service = service
+        self._inputs = inputs
+        self.id = conversation_id
+
+    async def ask(self, turn: Turn, query: str, files: list[dict[str, Any]]) -> None:
+        """Ask a question, and show the answer as it comes. A failure is told in the turn."""
+        try:
+            await turn.follow(self._service.ask(query, self._inputs, files, self.id))
+        except Failure as failure:
+            turn.status, turn.error = "failed", failure.format_message()
+            raise
+        finally:
+            self.id = turn.conversation_id or self.id
+
+    async def answer_form(self, turn: Turn, token: str, inputs: Mapping[str, Any], action: str) -> None:
+        """Hand in a form, and show how the answer goes on."""
+        await self._service.submit(token, inputs, action)
+        await turn.follow(self._service.rejoined(turn.run_id))
+
+    async def stop(self, turn: Turn) -> None:
+        """Stop an answer that is under way."""
+        if turn.task_id:
+            await self._service.stop(turn.task_id)

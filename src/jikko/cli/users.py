@@ -1,0 +1,83 @@
+"""``jikko users``: who uses apps."""
+
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.completion import complete_app
+from jikko.cli.exit_codes import ExitCode
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+@click.group(short_help="Remove end users.")
+def users() -> None:
+    """End users of apps, as requests name them (user)."""
+
+
+@users.command(short_help="Remove an end user with all data.")
+@click.argument("app", shell_complete=complete_app)
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked.")
+@home_option
+@json_option
+def delete(app: str, user: str, yes: bool, home: Path | None, as_json: bool) -> None:
+    """Remove the end user USER of APP (name or id) with all data.
+
+    That is conversations with their messages, feedback and variables; runs with logs, call-backs and idempotency keys;
+    and files. Runs that go on are stopped. Works with the server running or not; while it runs, the name itself stays
+    in the list of end users, and a second call without it removes that, too. On a terminal it asks first. The exit code
+    is 7 if there is nothing.
+    """
+    run_async(_delete(app, user, settings_of(home=home), ask=not (yes or as_json), as_json=as_json))
+
+
+async def _delete(name: str, user: str, settings: Any, *, ask: bool, as_json: bool) -> None:
+    from jikko.assemble import assemble
+    from jikko.cli.runs.reach import required_database
+    from jikko.cli.terminal import is_conversation
+    from jikko.cluster.data_folder_lock import owner_of, sole_owner
+
+    required_database(settings)
+    if ask and is_conversation() and not click.confirm(f"Remove all data of {user!r} in {name!r}?", err=True):
+        raise Failure("nothing was removed", code="declined")
+    owner = owner_of(settings.home)
+    served = owner is not None and owner.doing == "jikko serve"
+    async with AsyncExitStack() as stack:
+        if not served:
+            stack.enter_context(sole_owner(settings.home, doing="jikko users", patience=0.5))
+        assembly = await stack.enter_async_context(assemble(settings, owned=not served))
+        app = await assembly.apps.find(name)
+        await _stop(assembly, app.id, user, owner.address if served and owner is not None else None)
+        removed = await assembly.user_removal.remove(app.id, user, alone=not served)
+        await assembly.runs.close(0)
+    if not removed.something:
+        raise Failure(f"There is nothing of {user!r} in {app.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+    counts = {"conversations": removed.conversations, "runs": removed.runs, "files": removed.files}
+    if as_json:
+        click.echo(json.dumps(counts))
+        return
+    listed = ", ".join(f"{count} {what[:-1] if count == 1 else what}" for what, count in counts.items())
+    click.echo(f"{listed}: removed.")
+
+
+async def _stop(assembly: Any, app_id: str, user: str, address: str | None) -> None:
+    """Stop the runs that go on, where they are.
+
+    Args:
+        address: Of the server that has them; ``None``: this process.
+    """
+    from jikko.cli.chat.places import local
+    from jikko.cli.runs.reach import Server
+
+    open_runs = await assembly.user_removal.open_runs(app_id, user)
+    if address is None:
+        for run_id in open_runs:
+            await assembly.runs.control.stop(app_id, run_id, user)
+    elif open_runs:
+        async with assembly.apps.passing_key(app_id) as key:
+            for run_id in open_runs:
+                await Server(local(address), key, user).act_on(run_id, "stop")

@@ -1,0 +1,122 @@
+"""Looks at questions before a run begins, and at answers while they are shown.
+
+Source: Dify 1.15, spec/chatflow.md §2, §3, §4.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from jikko.apps.versions import Workflow
+from jikko.conversations.hooks import Asked, Reply
+from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.rules import Rules, rules_of
+from jikko.errors import InvalidParam
+from jikko.ports.text_guard import TextGuard
+from jikko.values import Json
+
+_EVERY: Final = 300
+"""Characters of an answer after which it is looked at again."""
+
+
+class Moderation:
+    """A ``TurnPolicy``, and what makes the ``TextGuard`` of runs."""
+
+    def __init__(self, extension: ModerationExtension) -> None:
+        self._extension = extension
+
+    async def consider(self, asked: Asked) -> Asked | Reply:
+        """See ``TurnPolicy.consider``: a question that is refused gets the answer that was set for it.
+
+        Raises:
+            InvalidParam: An extension decides, and gave no answer; or the workflow wants what this version cannot do.
+        """
+        rules = rules_of(asked.workflow)
+        if rules is None:
+            return asked
+        if not rules.is_known:
+            raise _unknown(rules)
+        if rules.inputs is None:
+            return asked
+        if rules.kind == "keywords":
+            texts = (*_texts(dict(asked.inputs)), asked.query)
+            return Reply(text=rules.inputs) if any(_has_one(text, rules.keywords) for text in texts) else asked
+        verdict = await self._extension.of_input(rules.extension_id, asked.app.id, asked.inputs, asked.query)
+        if not verdict.flagged:
+            return asked
+        if verdict.action == "direct_output":
+            return Reply(text=verdict.preset_response)
+        # Only values of variables that there are: the run knows no others.
+        inputs = {name: (verdict.inputs or {}).get(name, value) for name, value in asked.inputs.items()}
+        query = asked.query if verdict.query is None else verdict.query.replace("\x00", "")
+        return replace(asked, inputs=inputs, query=query)
+
+    def guard(self, app_id: str, workflow: Workflow) -> TextGuard | None:
+        """What looks at the text of one run; ``None``: nothing does."""
+        rules = rules_of(workflow)
+        if rules is None or rules.outputs is None or not rules.is_known:
+            return None
+        if rules.kind == "keywords":
+            return KeywordGuard(rules.keywords, rules.outputs)
+        return ExtensionGuard(self._extension, rules.extension_id, app_id)
+
+
+class KeywordGuard:
+    """A ``TextGuard`` that replaces a text with a forbidden word in it."""
+
+    every: Final = _EVERY
+
+    def __init__(self, keywords: tuple[str, ...], instead: str) -> None:
+        self._keywords = keywords
+        self._instead = instead
+
+    async def look(self, text: str, *, final: bool) -> str | None:
+        """See ``TextGuard.look``."""
+        return self._instead if _has_one(text, self._keywords) else None
+
+
+class ExtensionGuard:
+    """A ``TextGuard`` that an extension decides for."""
+
+    every: Final = _EVERY
+
+    def __init__(self, extension: ModerationExtension, extension_id: str, app_id: str) -> None:
+        self._extension = extension
+        self._id = extension_id
+        self._app_id = app_id
+
+    async def look(self, text: str, *, final: bool) -> str | None:
+        """See ``TextGuard.look``. Another wording is shown once the answer is whole: it would be cut off before."""
+        verdict = await self._extension.of_output(self._id, self._app_id, text)
+        if not verdict.flagged:
+            return None
+        if verdict.action == "direct_output":
+            return verdict.preset_response
+        return verdict.text if final else None
+
+
+def _has_one(text: str, keywords: tuple[str, ...]) -> bool:
+    lower = text.lower()
+    return any(keyword in lower for keyword in keywords)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """All texts in a value, and its numbers as texts."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from _texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from _texts(item)
+        case int() | float() if not isinstance(value, bool):
+            yield str(value)
+
+
+def _unknown(rules: Rules) -> InvalidParam:
+    return InvalidParam(
+        f"The app wants its questions and answers moderated by {rules.kind!r}, which this version of Jikko cannot do; "
+        "it can by 'keywords' and by 'api'. Change it in the features of the workflow (sensitive_word_avoidance)."
+    )

@@ -1,0 +1,108 @@
+"""What an end user may want to ask next, as a model thinks. Source: Dify 1.15, spec/chatflow.md §6."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jikko.apps.versions import Workflows
+from jikko.errors import BadRequest, NotFound
+from jikko.nodes.model.reasoning import split_reasoning
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.models import Message as Prompt
+from jikko.ports.models import ModelFailure, ModelRequest, Models
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.conversation_store import ConversationStore
+from jikko.ports.stores.messages import Message
+
+log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 60.0
+"""Seconds that a model may take."""
+_TURNS: Final = 3
+"""Turns that the model is shown, the latest one included."""
+_CHARACTERS: Final = 12_000
+"""Of these turns, the end: some 3,000 tokens."""
+_MOST: Final = 10
+"""Questions that are handed on."""
+_ASKED: Final = (
+    "The user's message is the end of a conversation between a human and an assistant. Think of the three questions "
+    "that the human is most likely to ask next, each short (at most 20 characters where the language allows), in the "
+    "language of the conversation. Answer with a JSON array of three strings and nothing else."
+)
+
+
+class Suggestions:
+    """Makes suggestions when a client asks for them; they are not kept."""
+
+    def __init__(self, store: ConversationStore, workflows: Workflows, models: Models, defaults: DefaultModels) -> None:
+        """Args:
+        defaults: Its ``llm`` makes them; without one there are none.
+        """
+        self._store = store
+        self._workflows = workflows
+        self._models = models
+        self._model = defaults.get("llm")
+
+    async def after(self, app: App, end_user_id: str, message_id: str) -> list[str]:
+        """Questions that may follow a message; none if the model fails or does not keep to what it is asked.
+
+        Raises:
+            NotFound: The end user has no such message.
+            BadRequest: The app does not have the feature.
+        """
+        message = await self._store.message(app.id, end_user_id, message_id)
+        if message is None:
+            raise NotFound("Message Not Exists.")
+        workflow = await self._workflows.get(app)
+        feature = workflow.document.features.get("suggested_questions_after_answer")
+        if not isinstance(feature, Mapping) or feature.get("enabled") is not True:
+            raise BadRequest("Suggested Questions Is Disabled.")
+        if self._model is None:
+            return []
+        before = await self._store.messages(message.conversation_id, before=message.id, limit=_TURNS - 1) or []
+        request = ModelRequest(
+            provider=self._model.provider,
+            model=self._model.model,
+            messages=(Prompt("system", (_ASKED,)), Prompt("user", (_told([*reversed(before), message]),))),
+            parameters={"max_tokens": 256, "temperature": 0},
+            stream=False,
+            app_id=app.id,
+        )
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._models.complete(request)
+        except (ModelFailure, TimeoutError) as failure:
+            log.warning("no questions were suggested in the app %s: %s", app.name, failure or "the model was silent")
+            return []
+        return questions_in(answer.text)
+
+
+def questions_in(answer: str) -> list[str]:
+    """The questions in what a model said: the first JSON array of texts."""
+    text, _ = split_reasoning(answer)
+    decoder = json.JSONDecoder()
+    at = text.find("[")
+    # Models put brackets elsewhere, too; a text of brackets alone must not take long.
+    for _ in range(_MOST):
+        if at < 0:
+            break
+        try:
+            found: Any = decoder.raw_decode(text, at)[0]
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, list) and any(isinstance(question, str) for question in found):
+            said = (question.strip() for question in found if isinstance(question, str))
+            return [question for question in said if question][:_MOST]
+        at = text.find("[", at + 1)
+    return []
+
+
+def _told(messages: list[Message]) -> str:
+    lines = []
+    for message in messages:
+        lines.append(f"Human: {message.query}")
+        if message.answer.text:
+            lines.append(f"Assistant: {message.answer.text}")
+    return "\n".join(lines)[-_CHARACTERS:]

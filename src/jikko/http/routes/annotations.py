@@ -1,0 +1,153 @@
+"""Annotations. Source: Dify 1.15, spec/chatflow.md §6; openapi_service."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from jikko.errors import InvalidParam, WrongAppMode
+from jikko.http.auth import authenticated
+from jikko.http.fields import checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.whole_numbers import whole_numbers
+from jikko.ports.stores.annotation_store import Annotation, JobStatus
+from jikko.ports.stores.app_store import App
+from jikko.values import Uuid
+
+_MOST: Final = 100
+"""Annotations of one page."""
+_CHATS: Final = "Annotations belong to chats: the app is of another mode."
+
+
+class AnnotationRequest(Struct):
+    """A question, and the answer that is to be given to it."""
+
+    question: Annotated[str, Meta(extra=must("must be a string"))]
+    answer: Annotated[str, Meta(extra=must("must be a string"))]
+
+
+class AnnotationItem(Struct):
+    """An annotation."""
+
+    id: Uuid
+    question: str
+    answer: str
+    hit_count: Annotated[int, Meta(description="How often it has answered.")]
+    created_at: int
+
+
+class AnnotationPage(Struct):
+    """Some annotations, newest first."""
+
+    data: list[AnnotationItem]
+    has_more: Annotated[bool, Meta(description="Whether the page is full.")]
+    limit: int
+    total: int
+    page: int
+
+
+class ReplyRequest(Struct):
+    """How annotations are found."""
+
+    score_threshold: Annotated[
+        float,
+        Meta(description="The least likeness, from 0 to 1.", extra=must("must be a number")),
+    ]
+    embedding_provider_name: Annotated[str, Meta(extra=must("must be a string"))]
+    embedding_model_name: Annotated[str, Meta(extra=must("must be a string"))]
+
+
+class ReplyBegun(Struct):
+    """A job that makes an app answer by annotations, or no more."""
+
+    job_id: Uuid
+    job_status: JobStatus
+
+
+class ReplyStatus(Struct):
+    """How far such a job is."""
+
+    job_id: Uuid
+    job_status: JobStatus
+    error_msg: str
+
+
+async def list_annotations(request: Request) -> Answer:
+    """``GET /v1/apps/annotations``: of apps of every mode."""
+    app = await authenticated(request)
+    numbers = whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, None)})
+    limit = min(numbers["limit"], _MOST)
+    found = await request.api.annotations.page(app.id, request.query.get("keyword", ""), numbers["page"], limit)
+    items = [_item(annotation) for annotation in found.annotations]
+    return json_response(AnnotationPage(items, len(items) == limit, limit, found.total, numbers["page"]))
+
+
+async def create_annotation(request: Request) -> Answer:
+    """``POST /v1/apps/annotations``."""
+    app = await authenticated(request)
+    body = checked(await request.json(), AnnotationRequest)
+    _of_chats(app)
+    return json_response(_item(await request.api.annotations.create(app.id, body.question, body.answer)), 201)
+
+
+async def change_annotation(request: Request) -> Answer:
+    """``PUT /v1/apps/annotations/{annotation_id}``."""
+    app = await authenticated(request)
+    body = checked(await request.json(), AnnotationRequest)
+    id_ = request.path_params["annotation_id"]
+    return json_response(_item(await request.api.annotations.change(app.id, id_, body.question, body.answer)))
+
+
+async def delete_annotation(request: Request) -> Answer:
+    """``DELETE /v1/apps/annotations/{annotation_id}``."""
+    app = await authenticated(request)
+    await request.api.annotations.delete(app.id, request.path_params["annotation_id"])
+    answer = no_content()
+    # Recorded: it says of which type nothing is.
+    answer.headers.append((b"content-type", b"application/json"))
+    return answer
+
+
+async def reply(request: Request) -> Answer:
+    """``POST /v1/apps/annotation-reply/{action}``. The body is checked for both actions."""
+    app = await authenticated(request)
+    action = _action(request)
+    body = checked(await request.json(), ReplyRequest)
+    _of_chats(app)
+    annotations = request.api.annotations
+    if action == "disable":
+        return json_response(ReplyBegun((await annotations.end_replies(app.id)).id, "waiting"))
+    if not 0 <= body.score_threshold <= 1:
+        raise InvalidParam("score_threshold: must lie between 0 and 1")
+    if not body.embedding_provider_name or not body.embedding_model_name:
+        raise InvalidParam("embedding_provider_name, embedding_model_name: must not be empty")
+    job = await annotations.reply(app.id, body.score_threshold, body.embedding_provider_name, body.embedding_model_name)
+    return json_response(ReplyBegun(job.id, job.status))
+
+
+async def reply_status(request: Request) -> Answer:
+    """``GET /v1/apps/annotation-reply/{action}/status/{job_id}``."""
+    app = await authenticated(request)
+    replying = _action(request) == "enable"
+    job = await request.api.annotations.job(app.id, request.path_params["job_id"], replying=replying)
+    return json_response(ReplyStatus(job.id, job.status, job.error))
+
+
+def _action(request: Request) -> Literal["enable", "disable"]:
+    match request.path_params["action"]:
+        case "enable":
+            return "enable"
+        case "disable":
+            return "disable"
+    raise InvalidParam("action: must be 'enable' or 'disable'")
+
+
+def _of_chats(app: App) -> None:
+    if app.mode == "workflow":
+        raise WrongAppMode(_CHATS, code="app_unavailable")
+
+
+def _item(annotation: Annotation) -> AnnotationItem:
+    return AnnotationItem(
+        annotation.id, annotation.question, annotation.answer, annotation.hits, int(annotation.created_at)
+    )

@@ -1,0 +1,87 @@
+"""Speech. Source: Dify 1.15, openapi_service (Audio)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from jikko.apps.end_users import ANONYMOUS, end_user
+from jikko.apps.speech import MOST_AUDIO, too_large
+from jikko.errors import BadRequest, InvalidParam, NotFound, UploadRefused
+from jikko.http.auth import authenticated
+from jikko.http.fields import checked, must, user_named
+from jikko.http.forms import read_form
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Stream, json_response
+from jikko.ids import is_uuid
+
+
+class AudioForm(Struct):
+    """The parts of a recording that is sent."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+    user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
+
+
+class Transcript(Struct):
+    """What is said in a recording."""
+
+    text: str
+
+
+class SpeechRequest(Struct):
+    """What is to be said: the answer of a message, or a text."""
+
+    message_id: Annotated[str | None, Meta(extra=must("must be a string"))] = None
+    text: Annotated[str | None, Meta(extra=must("must be a string"))] = None
+    user: Annotated[Any, Meta(description="Whose message it is.")] = None
+    voice: Annotated[str | None, Meta(extra=must("must be a string"))] = None
+    streaming: Annotated[Any, Meta(description="Has no effect: the audio comes as it is made.")] = None
+
+
+async def audio_to_text(request: Request) -> Answer:
+    """``POST /v1/audio-to-text``: a form with ``file`` and ``user``."""
+    api, app = request.api, await authenticated(request)
+    await api.speech.check_hearing(app)
+    async with read_form(request, MOST_AUDIO, too_large()) as form:
+        if form is None:
+            raise BadRequest("The recording comes as a form: multipart/form-data with the field 'file'.")
+        part = next((part for name, part in form.files if name == "file"), None)
+        if part is None or not part.filename:
+            raise UploadRefused("Please upload your audio.", code="no_audio_uploaded")
+        if (part.size or 0) > MOST_AUDIO:
+            raise too_large()
+        mime_type = (part.content_type or "").split(";")[0].strip().lower()
+        text = await api.speech.transcribe(app, await part.read(), part.filename, mime_type)
+    return json_response(Transcript(text))
+
+
+async def text_to_audio(request: Request) -> Answer:
+    """``POST /v1/text-to-audio``: the audio comes in pieces, as MP3. Cancelled when the client leaves."""
+    api, app = request.api, await authenticated(request)
+    body = checked(await request.json(), SpeechRequest)
+    user = user_named(body.user) or ANONYMOUS
+    text = body.text or ""
+    if body.message_id:
+        if not is_uuid(body.message_id):
+            raise InvalidParam("message_id: must be a UUID")
+        message = await api.conversations.message(app.id, end_user(app.id, user), body.message_id)
+        if message is None:
+            raise NotFound("Message Not Exists.")
+        text = message.answer.text
+    if not text:
+        raise InvalidParam("Text is required")
+    stack = AsyncExitStack()
+    try:
+        pieces = await stack.enter_async_context(api.speech.speaking(app, text.replace("\x00", ""), body.voice or ""))
+    except BaseException:
+        await stack.aclose()
+        raise
+    return Stream(_closing(stack, pieces), [(b"content-type", b"audio/mpeg")])
+
+
+async def _closing(stack: AsyncExitStack, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with stack:
+        async for piece in pieces:
+            yield piece

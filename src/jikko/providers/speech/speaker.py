@@ -1,0 +1,77 @@
+"""Hears and speaks by the models of all providers: the implementation of ``ports.speech.Speech``."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from jikko.ports.models import ModelFailure
+from jikko.ports.speech import Recording, Script
+from jikko.providers.config import ModelTraits, ProviderConfig
+from jikko.providers.connections import Connections, told
+from jikko.providers.speech.backend import SpeechBackend
+
+_VOICE: Final = "alloy"
+_MOST: Final = 4000
+"""Characters of one request. OpenAI takes 4,096."""
+_END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；\n])")
+
+
+class ProviderSpeech:
+    """Finds the provider of a request, waits for its limits, and sends it."""
+
+    def __init__(self, connections: Connections) -> None:
+        """Args:
+        connections: Those of the language models. They are closed with these.
+        """
+        self._connections = connections
+
+    async def transcribe(self, recording: Recording) -> str:
+        """See ``Speech.transcribe``."""
+        config, backend = self._reached(recording.provider, recording.model)
+        async with self._connections.limiter(config).slot(recording.app_id, ""):
+            try:
+                return await backend.transcribe(
+                    config.model_name(recording.model), recording.data, recording.filename, recording.mime_type
+                )
+            except ModelFailure as failure:
+                raise told(failure, config) from None
+
+    async def speak(self, script: Script, tell: Callable[[bytes], None]) -> None:
+        """See ``Speech.speak``."""
+        config, backend = self._reached(script.provider, script.model)
+        voice = script.voice or config.models.get(script.model, ModelTraits()).voice or _VOICE
+        for text in pieces_of(script.text, _MOST):
+            async with self._connections.limiter(config).slot(script.app_id, ""):
+                try:
+                    await backend.speak(config.model_name(script.model), text, voice, tell)
+                except ModelFailure as failure:
+                    raise told(failure, config) from None
+
+    def _reached(self, provider: str, model: str) -> tuple[ProviderConfig, SpeechBackend]:
+        config = self._connections.ready(provider, model)
+        backend = self._connections.backend(config)
+        if not isinstance(backend, SpeechBackend):
+            raise ModelFailure(
+                f"The provider {config.id!r} (type {config.type}) has no models that hear or speak.",
+                kind="ModelNotExistError",
+            )
+        return config, backend
+
+
+def pieces_of(text: str, most: int) -> Iterator[str]:
+    """A text in pieces of at most so many characters, which end where sentences do, if these are not longer."""
+    piece = ""
+    for sentence in _END.split(text):
+        while len(sentence) > most:
+            if piece:
+                yield piece
+                piece = ""
+            at = sentence.rfind(" ", 1, most) if " " in sentence[1:most] else most
+            yield sentence[:at]
+            sentence = sentence[at:].lstrip()
+        if piece and len(piece) + 1 + len(sentence) > most:
+            yield piece
+            piece = ""
+        piece = f"{piece} {sentence}" if piece and sentence.strip() else piece or sentence
+    if piece.strip():
+        yield piece

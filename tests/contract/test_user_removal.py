@@ -1,0 +1,59 @@
+"""What every ``RunStore`` does to remove an end user."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jikko.ports.stores.projections import CallbackRequest, KeyClaim
+from jikko.ports.stores.run_store import LogQuery, RunStore
+from jikko.store.memory import MemoryRunStore
+from jikko.store.sqlite import Database, SqliteRunStore
+
+from .runs import APP, OTHER_APP, Draft, started
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
+    store: RunStore = MemoryRunStore()
+    if request.param == "sqlite":
+        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+    yield store
+    await store.close()
+
+
+async def listed(store: RunStore) -> set[str]:
+    found = await store.list_runs(LogQuery(app_id=APP))
+    assert found.total == len(found.records)
+    return {record.owner.run_id for record in found.records}
+
+
+async def test_runs_of_one_end_user_that_have_ended_are_removed_with_their_keys(store: RunStore) -> None:
+    claim = KeyClaim(key="鍵", fingerprint=b"f", at=1000, lifetime=1e9)
+    theirs, other, elsewhere, open_ = Draft(), Draft(user="berta"), Draft(app=OTHER_APP), Draft()
+    append = theirs.whole(1000)
+    await store.append(msgspec.structs.replace(append, projections=(claim, CallbackRequest(url="https://a.test"))))
+    for draft in (other, elsewhere):
+        await store.append(draft.whole(1000))
+    await store.append(open_.step(started(1000)))
+
+    assert await store.remove_of_user(APP, "ID of anna") == 1
+
+    assert await store.record(theirs.id) is None
+    assert await store.events(theirs.id) == []
+    assert await store.claimed(APP, "鍵", now=1001) is None
+    assert await listed(store) == {open_.id, other.id}
+    assert await store.events(elsewhere.id) == elsewhere.events
+    assert await store.open_of_user(APP, "id of anna") == [open_.id]
+    assert await store.open_of_user(OTHER_APP, "id of anna") == []
+
+
+async def test_so_they_are_in_steps_of_a_limited_size(store: RunStore) -> None:
+    for _ in range(5):
+        await store.append(Draft().whole(1000))
+
+    assert [await store.remove_of_user(APP, "id of anna", limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert await listed(store) == set()

@@ -1,0 +1,60 @@
+"""What becomes of the features of a chat app here."""
+
+from typing import Any
+
+import pytest
+
+from jikko.apps.versions import check
+from jikko.forecast.forecast import forecast
+from jikko.forecast.installation import Installation
+from jikko.nodes.registry import BY_TYPE
+from jikko.providers.file import parse_providers
+from tests.acceptance.workflows import app, node, start
+
+OPENAI = "providers: {openai: {api_key: k}}"
+GUARD = 'providers: {}\nextensions: {g-1: {url: "https://guard.test"}}'
+
+
+def moderated(kind: str, inputs: bool = True, outputs: bool = True) -> dict[str, Any]:
+    config = {
+        "api_based_extension_id": "g-1",
+        "inputs_config": {"enabled": inputs},
+        "outputs_config": {"enabled": outputs},
+    }
+    return {"sensitive_word_avoidance": {"enabled": True, "type": kind, "config": config}}
+
+
+def found(features: dict[str, Any], providers: str = "providers: {}", **more: Any) -> list[tuple[str, str]]:
+    file = app("Chat", [start(), node("r", "answer", answer="x")], "start>r", mode="advanced-chat", features=features)
+    here = Installation(providers=parse_providers(providers, {}), **more)
+    checked = check(file.encode(), source="chat.yml", node_classes=BY_TYPE)
+    return [(one.level, one.where) for one in forecast(checked, here).findings]
+
+
+WHERE = "workflow.features.sensitive_word_avoidance"
+
+
+@pytest.mark.parametrize(
+    ("features", "providers", "expected"),
+    [
+        (moderated("keywords"), "providers: {}", []),
+        (moderated("api"), "providers: {}", [("will_fail", WHERE)]),
+        (moderated("api", inputs=False), "providers: {}", [("warning", WHERE)]),
+        (moderated("api", inputs=False, outputs=False), "providers: {}", []),
+        (moderated("api"), GUARD, []),
+        (moderated("api"), GUARD.replace("g-1", '"*"'), []),
+        (moderated("openai_moderation"), OPENAI, [("will_fail", WHERE)]),
+    ],
+)
+def test_moderation_that_nobody_can_do_is_told(
+    features: dict[str, Any], providers: str, expected: list[tuple[str, str]]
+) -> None:
+    assert found(features, providers) == expected
+
+
+@pytest.mark.parametrize("name", ["suggested_questions_after_answer", "speech_to_text", "text_to_speech"])
+def test_a_feature_without_its_model_is_warned_of(name: str) -> None:
+    on = {name: {"enabled": True}}
+
+    assert found(on) == [("warning", f"workflow.features.{name}")]
+    assert found(on, OPENAI) == found(on, fake_models=True) == found({name: {"enabled": False}}) == []
