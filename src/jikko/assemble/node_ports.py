@@ -15,7 +15,7 @@ from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.clock import Clock
-from jikko.ports.history import History
+from jikko.ports.history import EarlierTurns
 from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
@@ -32,7 +32,7 @@ def make_node_ports(
     directory: ToolsDirectory,
     inner: InnerWorkflows,
     files: Files,
-    history: History,
+    history: EarlierTurns,
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,

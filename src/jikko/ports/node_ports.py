@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from jikko.ports.documents import DocumentReader
 from jikko.ports.file_store import FileStore
-from jikko.ports.history import History, NoHistory
+from jikko.ports.history import EarlierTurns, NoEarlierTurns
 from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
@@ -55,6 +55,6 @@ class NodePorts:
     files: FileStore
     documents: DocumentReader
     models: Models
-    history: History = field(default_factory=NoHistory)
+    history: EarlierTurns = field(default_factory=NoEarlierTurns)
     tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)
