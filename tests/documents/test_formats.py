@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.documents.formats import format_of, parse
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 from tests.documents.made import a_bomb, a_docx, a_pdf, a_pptx, a_zip, an_epub, an_ole, an_xlsx, encrypted
 
 SAMPLE_XLS = Path(__file__).parent / "sample.xls"

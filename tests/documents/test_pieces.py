@@ -4,7 +4,7 @@ import pytest
 
 from jikko.documents.pieces import html_run, markdown_sections
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 from tests.compat.test_recordings import RECORDINGS
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ import pytest
 
 from jikko.documents.formats import parse
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 from tests.documents.made import a_docx, a_pdf, encrypted
 from tests.effort import PATIENCE, cpu_seconds
 from tests.sandbox.scene import descendants

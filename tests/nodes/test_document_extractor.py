@@ -8,7 +8,7 @@ import pytest
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.document_extractor import DocumentExtractor
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.http import HttpFailure, HttpResponse
 from tests.nodes.context import FakeContext, FilesOfOneUser, ScriptedHttp, fields, file
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.assemble.sandboxes import make_sandbox
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
 from jikko.settings import Settings

@@ -19,7 +19,7 @@ from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.agents import AgentLimits
 from jikko.ports.clock import Clock
-from jikko.ports.history import History
+from jikko.ports.history import EarlierTurns
 from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
@@ -39,7 +39,7 @@ def make_node_ports(
     inner: InnerWorkflows,
     files: Files,
     datasets: OpenKnowledge,
-    history: History,
+    history: EarlierTurns,
     stack: AsyncExitStack,
     workers: int,
     clock: Clock,

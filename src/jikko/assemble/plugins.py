@@ -9,7 +9,7 @@ from jikko.errors import InvalidSettings
 from jikko.events import Usage
 from jikko.outbound.tunnel import Tunnels
 from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName
-from jikko.ports.file_store import FileStore
+from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
 from jikko.ports.tools import (
     Tell,

@@ -4,7 +4,7 @@ import io
 import zipfile
 from typing import Final
 
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 ZIP_MAGIC: Final = b"PK"
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from jikko.documents.archives import check_zip
 from jikko.documents.charset import decode
 from jikko.documents.html_text import html_to_text
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 
 def read_epub(content: bytes) -> str:

@@ -3,7 +3,7 @@
 import codecs
 from typing import Final
 
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 _MARKS: Final = (
     # The longer ones first: the mark of UTF-32 begins with that of UTF-16.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from jikko.extras import how_to_install
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 Parser: TypeAlias = Callable[[bytes], str]
 """Raises ``DocumentFailure`` with the reason only, or whatever its library raises."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from jikko.documents.archives import OLE_MAGIC
 from jikko.documents.charset import decode
 from jikko.documents.html_text import html_to_text
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 _HTML_BYTES: Final = "__substg1.0_10130102"
 _HTML_TEXT: Final = "__substg1.0_1013001F"

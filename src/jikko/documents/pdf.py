@@ -3,7 +3,7 @@
 Read with PDFium, as Dify does: other libraries put spaces and line breaks elsewhere.
 """
 
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 
 def read_pdf(content: bytes) -> str:

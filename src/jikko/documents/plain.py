@@ -6,7 +6,7 @@ Source: Dify 1.15, spec/nodes.md, document-extractor.
 import json
 
 from jikko.documents.charset import decode
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 
 def read_text(content: bytes) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.documents.formats import format_of
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 _MAX_DOCUMENTS: Final = 200
 """After as many, a process is replaced: libraries leak."""

@@ -12,7 +12,7 @@ from typing import Any
 from jikko.documents.archives import OLE_MAGIC, ZIP_MAGIC, check_zip, refuse_encrypted
 from jikko.documents.charset import decode
 from jikko.documents.tables import Cell, plain_table, sheet_table
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 
 
 def read_csv(content: bytes) -> str:

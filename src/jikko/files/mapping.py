@@ -7,8 +7,8 @@ import re
 from typing import Final
 
 from jikko.files.signing import UrlSigner
-from jikko.ports.file_store import reference_of
-from jikko.ports.file_types import detect_type
+from jikko.ports.files.file_store import reference_of
+from jikko.ports.files.file_types import detect_type
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import FILE_IDENTITY, Json, is_file
 

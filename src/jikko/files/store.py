@@ -8,7 +8,7 @@ from jikko.files.mapping import resign, resign_text, stored_mapping
 from jikko.files.signing import UrlSigner
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.file_types import extension_for, extension_of
+from jikko.ports.files.file_types import extension_for, extension_of
 from jikko.ports.stores.blob_store import BlobStore, FileMissing
 from jikko.ports.stores.file_index import NOTHING_KEPT, FileIndex, Kept, Origin, StoredFile
 from jikko.values import Json

@@ -12,8 +12,8 @@ from jikko.errors import InvalidParam
 from jikko.ids import is_uuid
 from jikko.inputs.file_rules import FileRules, check_numbers, rules_of_input, rules_of_upload, upload_settings
 from jikko.inputs.remote_files import probe
-from jikko.ports.file_store import FileStore, file_id_of
-from jikko.ports.file_types import FILE_TYPES, detect_type
+from jikko.ports.files.file_store import FileStore, file_id_of
+from jikko.ports.files.file_types import FILE_TYPES, detect_type
 from jikko.ports.http import HttpClient
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import FILE_IDENTITY, Json

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from jikko.ports.file_types import detect_type
+from jikko.ports.files.file_types import detect_type
 
 _MEBIBYTE: Final = 1024 * 1024
 

@@ -12,7 +12,7 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam, JikkoError
 from jikko.inputs.given import Upload
 from jikko.inputs.uploads import FileService
-from jikko.ports.file_types import detect_type
+from jikko.ports.files.file_types import detect_type
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json
 

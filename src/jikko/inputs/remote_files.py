@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from jikko.errors import InvalidParam
-from jikko.ports.file_types import extension_for, mime_type_of
+from jikko.ports.files.file_types import extension_for, mime_type_of
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 
 _TIMEOUTS: Final = Timeouts(connect=5.0, read=10.0, write=10.0, total=20.0)

@@ -14,8 +14,8 @@ from msgspec import Struct
 from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.ids import is_uuid
 from jikko.inputs.file_limits import FileLimits
-from jikko.ports.file_store import FileStore
-from jikko.ports.file_types import extension_of
+from jikko.ports.files.file_store import FileStore
+from jikko.ports.files.file_types import extension_of
 from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json, Seconds, Uuid

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jikko.errors import JikkoError, LogDamaged
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
-from jikko.ports.file_store import OldFiles
+from jikko.ports.files.file_store import OldFiles
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.file_index import Kept
 from jikko.ports.stores.run_store import RunStore

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jikko.apps.end_users import end_user
-from jikko.ports.file_store import OldFiles
+from jikko.ports.files.file_store import OldFiles
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.run_store import RunStore

@@ -17,7 +17,7 @@ from jikko.plugins.process.pool import Pool, PoolLimits
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.ports.agents import AgentHost
-from jikko.ports.file_store import FileStore
+from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import ToolNotFound, plugin_missing
 from jikko.values import FILE_IDENTITY, Json, is_file

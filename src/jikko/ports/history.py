@@ -5,7 +5,7 @@ from typing import Protocol
 from jikko.ports.stores.messages import Message
 
 
-class History(Protocol):
+class EarlierTurns(Protocol):
     """The earlier turns of conversations."""
 
     async def messages(
@@ -15,8 +15,8 @@ class History(Protocol):
         ...
 
 
-class NoHistory:
-    """A ``History`` of nothing."""
+class NoEarlierTurns:
+    """A ``EarlierTurns`` of nothing."""
 
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
-from jikko.ports.documents import DocumentReader
-from jikko.ports.file_store import FileStore
-from jikko.ports.history import History, NoHistory
+from jikko.ports.files.documents import DocumentReader
+from jikko.ports.files.file_store import FileStore
+from jikko.ports.history import EarlierTurns, NoEarlierTurns
 from jikko.ports.http import HttpClient
 from jikko.ports.knowledge import KnowledgeSearch, NoKnowledge
 from jikko.ports.models import Models
@@ -59,7 +59,7 @@ class NodePorts:
     models: Models
     knowledge: KnowledgeSearch = field(default_factory=NoKnowledge)
     strategies: Strategies = field(default_factory=NoStrategies)
-    history: History = field(default_factory=NoHistory)
+    history: EarlierTurns = field(default_factory=NoEarlierTurns)
     tools: Tools = field(default_factory=NoTools)
     limits: ValueLimits = field(default_factory=ValueLimits)
     agent_limits: AgentLimits = field(default_factory=AgentLimits)

@@ -16,7 +16,7 @@ from jikko.ids import new_id
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.inputs.variables import prepare
 from jikko.ports.clock import Clock
-from jikko.ports.file_store import FileStore
+from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore

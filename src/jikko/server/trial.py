@@ -12,7 +12,7 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.forecast.finding import Finding
 from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
-from jikko.ports.file_types import mime_type_of
+from jikko.ports.files.file_types import mime_type_of
 from jikko.values import Json
 
 _USER: Final = "me"

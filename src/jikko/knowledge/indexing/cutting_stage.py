@@ -12,7 +12,7 @@ from jikko.knowledge.texts.questions import instructions, pairs
 from jikko.knowledge.texts.rules import ProcessRule
 from jikko.knowledge.texts.segments import Draft, drafts
 from jikko.ports.default_models import DefaultModels
-from jikko.ports.documents import DocumentReader
+from jikko.ports.files.documents import DocumentReader
 from jikko.ports.models import Message, ModelFailure, ModelRequest, Models
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Segment
 

@@ -17,8 +17,8 @@ from jikko.knowledge.indexing.nodes import Indexed, Model, by_keywords, digest_o
 from jikko.knowledge.indexing.patience import PROBE, Verdict, verdict
 from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.ports.clock import Clock
-from jikko.ports.documents import DocumentFailure
 from jikko.ports.embeddings import Embedder, EmbeddingRequest
+from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.job_store import Task
 from jikko.ports.stores.knowledge.records import Dataset, Document, Job, embedder_name

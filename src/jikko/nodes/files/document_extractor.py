@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from jikko.dsl.fields import Fields
 from jikko.nodes.contract import Context, NodeFailure, Result
 from jikko.nodes.files.file_content import read_content
-from jikko.ports.documents import DocumentFailure
+from jikko.ports.files.documents import DocumentFailure
 from jikko.values import UNSET, Json, Selector, is_file
 
 

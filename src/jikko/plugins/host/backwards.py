@@ -16,7 +16,7 @@ from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
 from jikko.plugins.messages import to_plugin
 from jikko.plugins.package.declaration import Plugin
 from jikko.ports.agents import AgentHost
-from jikko.ports.file_store import FileStore
+from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Chunk, Message, ModelFailure, ModelRequest
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.stores.plugin_storage import MAX_KEY, PluginStorage

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from jikko.events import Usage
 from jikko.ports.clock import Clock
-from jikko.ports.documents import DocumentReader
+from jikko.ports.files.documents import DocumentReader
 from jikko.ports.http import HttpClient
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.tools import Tell, Tool, ToolCall, ToolName, ToolNotFound

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.ports.documents import DocumentFailure, DocumentReader
+from jikko.ports.files.documents import DocumentFailure, DocumentReader
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.tools import Tell, TextMessage, ToolCall, ToolFailure
 from jikko.tools.builtin.readable_page import read_page

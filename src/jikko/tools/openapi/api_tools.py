@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from jikko.events import Usage
 from jikko.masking import masked
-from jikko.ports.file_store import FileStore
+from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound

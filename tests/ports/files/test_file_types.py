@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.ports.file_types import detect_type, extension_for, extension_of, mime_type_of
+from jikko.ports.files.file_types import detect_type, extension_for, extension_of, mime_type_of
 
 
 @pytest.mark.parametrize(
