@@ -17,7 +17,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "two lengths": (POST + PAGE + b"content-length: 1\r\ncontent-length: 2\r\n\r\n", 400),
     "a broken body": (CHUNKED[:-2] + PAGE + b"\r\nzz\r\n", 400),
     "too many bytes": (GET + PAGE + b"y: " + b"a" * 70_000, 431),
-    "too many headers": (GET + PAGE + b"x: y\r\n" * 300, 431),
+    "too many headers": (GET + PAGE + b"x: y\r\n" * 300 + b"\r\n", 431),
     "a body of endless trailers": (CHUNKED[:-2] + PAGE + b"\r\n0\r\nx: " + b"a" * 140_000, 431),
     "another version": (b"GET / HTTP/2.0\r\n" + PAGE + b"\r\n", 505),
     "a slow head": (GET + PAGE, 408),

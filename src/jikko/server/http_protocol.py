@@ -180,8 +180,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, fault: _Refused) -> None:
         """Read no more requests, and say why, behind the answers that are still owed."""
         status, code, message = fault.args
-        # Where no head has begun, the headers are those of the request before.
-        headers = self.headers if self._head_began or not self._before_body else []
+        # Amid a body those of its request; where no head has begun there are none.
+        headers = self.headers if self._head_began else [] if self._before_body else self.scope["headers"]
         origin, request_id = identified(headers, request_ids())
         self.logger.warning("Request %s was refused: %s", request_id.decode(), message)
         self._refusal = _answer(Error(code, message, status), headers_of(request_id, origin))
