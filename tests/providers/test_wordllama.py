@@ -4,13 +4,12 @@ import math
 import operator
 import subprocess
 import sys
-from array import array
 
 import pytest
 
 import jikko.providers.wordllama
 from jikko.assemble import make_embedder
-from jikko.ports.embeddings import EmbeddingRequest
+from jikko.ports.embeddings import EmbeddingRequest, Vector
 from jikko.ports.models import ModelFailure
 from jikko.providers.backends import BACKENDS
 from jikko.providers.file import parse_providers
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.anyio
 FILE = "providers: {wordllama: {type: wordllama, models: {short: {dimensions: 64}, long: {dimensions: 1000}}}}"
 
 
-async def vectors(*texts: str, model: str = "l2_supercat_256") -> tuple[array[float], ...]:
+async def vectors(*texts: str, model: str = "l2_supercat_256") -> tuple[Vector, ...]:
     models = ProviderModels(parse_providers(FILE, {}), BACKENDS)
     wanted = EmbeddingRequest(provider="wordllama", model=model, texts=texts)
     made = (await make_embedder(models).embed(wanted)).vectors

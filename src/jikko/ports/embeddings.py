@@ -2,13 +2,17 @@
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from jikko.ports.models import ModelUsage
 
 Purpose: TypeAlias = Literal["document", "query"]
 """Some models read what is kept and what is looked for differently: the providers file gives each its prefix."""
-Vector: TypeAlias = array[float]
+if TYPE_CHECKING:
+    Vector: TypeAlias = array[float]
+else:
+    # It takes no parameters before Python 3.12.
+    Vector = array
 """32-bit floats (typecode ``f``), of length 1 together: the similarity of two texts is the product of their vectors. Of
 a text that the model makes nothing of, all are 0."""
 
