@@ -246,8 +246,8 @@ def test_an_app_that_there_is_not_is_an_error(jikko: Command, command: tuple[str
 
 
 def test_warnings_do_not_stop_an_import(jikko: Command, tmp_path: Path) -> None:
-    file = tmp_path / "agent.yml"
-    file.write_text(app("Agent", [start("q"), node("x", "agent"), end()], "start>x x>end"))
+    file = tmp_path / "source.yml"
+    file.write_text(app("Source", [start("q"), node("x", "datasource"), end()], "start>x x>end"))
     [entry] = jikko.json("apps", "import", file)
     assert entry["api_key"]
     assert len(entry["warnings"]) == 1

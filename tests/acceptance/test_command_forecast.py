@@ -16,10 +16,7 @@ TOOL = app(
     "start>翻訳 翻訳>end",
 )
 REASON = "the tool google_translate/translate is part of the plugin langgenius/google_translate, which is not installed"
-HINT = (
-    "Jikko does not run Dify's plugins yet: replace the node by an HTTP Request node that asks the same service, "
-    "or by a tool of the tools file"
-)
+HINT = "install it with `jikko plugins install langgenius/google_translate`, or by the path of its .difypkg file"
 SECRET = {"name": "k", "value_type": "secret", "value": ""}
 WARNED = json.dumps(
     {**json.loads(ECHO), "workflow": {**json.loads(ECHO)["workflow"], "environment_variables": [SECRET]}}
