@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.iteration import inputs, iteration
 from benchmarks.load import chain, figure, start_end
-from jikko.assemble import Assembly, assemble
-from jikko.http.api import Api
+from jikko.assemble import assemble
 from jikko.http.app import create_app
+from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 Request = Callable[[], Awaitable[bytes]]
@@ -92,14 +91,6 @@ class HotPaths:
             "blocking 10-node chain": self.run("chain10", q="hello"),
             "blocking iteration over 100 items": self.run("iteration", **inputs(100)),
         }
-
-
-def api_of(assembly: Assembly) -> Api:
-    """What routes work with."""
-    max_body = assembly.settings.max_body
-    given: dict[str, Any] = {"version": "0", "max_body": max_body, "public_url": "", "now": assembly.clock}
-    rest = {part.name: getattr(assembly, part.name) for part in fields(Api) if hasattr(assembly, part.name)}
-    return Api(**rest, **given)
 
 
 @asynccontextmanager

@@ -31,13 +31,13 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.bare import answering
-from benchmarks.hot_paths import api_of
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, figure, imported, process, put, request, start_end
 from jikko.assemble import assemble
 from jikko.http.app import create_app
 from jikko.server.http_server import serve
 from jikko.server.listening import listen
+from jikko.server.serving import api_of
 from jikko.settings import Settings
 
 KINDS: Final = ("jikko", "uvicorn", *(("granian-asgi", "granian-rsgi") if find_spec("granian") else ()))

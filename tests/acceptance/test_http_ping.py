@@ -1,16 +1,16 @@
 """Pings, with an interval short enough for a test."""
 
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from jikko.assemble import Assembly, assemble
-from jikko.http.api import Api
+from jikko.assemble import assemble
 from jikko.http.app import create_app
 from jikko.http.sse import PING, PING_SECONDS
+from jikko.server.serving import api_of
 from jikko.settings import Settings
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, fetch, start
@@ -31,7 +31,7 @@ async def test_a_stream_with_nothing_to_tell_sends_pings(tmp_path: Path, echo: E
     async with assemble(settings) as assembly:
         published = await assembly.apps.publish(app("Slow", nodes, "start>wait wait>end").encode(), source="slow")
         key = await assembly.apps.issue_key(published.app.id)
-        application = create_app(_api(assembly))
+        application = create_app(replace(api_of(assembly), ping_seconds=0.02))
         method, address, body = (
             "POST",
             "/v1/workflows/run",
@@ -46,13 +46,6 @@ async def test_a_stream_with_nothing_to_tell_sends_pings(tmp_path: Path, echo: E
         await assembly.runs.close(5)
     assert received.count(PING) >= 4
     assert b"workflow_finished" in received or b"run_finished" in received
-
-
-def _api(assembly: Assembly) -> Api:
-    """The services of the assembly, with quick pings."""
-    shared = {entry.name: getattr(assembly, entry.name) for entry in fields(Api) if hasattr(assembly, entry.name)}
-    more: dict[str, Any] = {"version": "test", "max_body": 1 << 20, "public_url": "", "now": assembly.clock}
-    return Api(**{**shared, **more}, ping_seconds=0.02)
 
 
 async def _call(

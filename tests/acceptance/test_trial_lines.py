@@ -107,7 +107,6 @@ def test_where_no_line_can_run_it_is_said_why(tmp_path: Path, text: str, why: st
 @pytest.mark.parametrize(
     ("text", "has_line"),
     [
-        (app("x", [start("q"), node("a", "answer", answer="hi")], "start>a", mode="advanced-chat"), False),
         (a_file("x", an_input("s", "select", options=[])), False),
         (app("x", [start("q"), node("翻訳", "tool", tool_name="t"), end()], "start>翻訳 翻訳>end"), True),
     ],
