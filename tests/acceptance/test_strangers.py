@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from jikko.http.tables.chat_operations import CHAT_OPERATIONS
+from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
 from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
@@ -221,7 +222,8 @@ def test_one_idempotency_key_starts_a_run_of_each_app(parties: tuple[Party, Part
 
 
 def test_every_address_that_names_something_is_tried(parties: tuple[Party, Party]) -> None:
-    # Of chats and completions there is nothing that could be anybody's; of datasets, every key of datasets opens all.
-    others = {operation.path for operation in (*CHAT_OPERATIONS, *KNOWLEDGE_OPERATIONS)}
+    # Chats are tried in tests/conversations/test_strangers.py; every key of datasets opens all of them.
+    elsewhere = (*CHAT_OPERATIONS, *CONVERSATION_OPERATIONS, *KNOWLEDGE_OPERATIONS)
+    others = {operation.path for operation in elsewhere}
     paths = {path for path in parties[0].client.get("/openapi.json")["paths"] if "{" in path and path not in others}
     assert paths == {path for path, _ in READS + ACTS} | NOT_TRIED
