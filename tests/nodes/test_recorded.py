@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from jikko.dsl.types import CONTAINER_STARTS
 from jikko.engine.masked import mask
 from jikko.events import FormClosed
+from jikko.nodes.agents.masks import NOT_KEPT
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.agents import AgentLimits
@@ -298,7 +299,6 @@ HEADERS: Final = f"X-Key: {REFERENCE}"
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
-        ("agent", agent({"type": "variable", "value": KEY}, fail={"type": "constant", "value": "yes"})),
         ("http-request", http(authorization=api_key("custom"))),
         ("http-request", http(authorization=api_key("bearer"), headers=HEADERS)),
         ("http-request", http(authorization=api_key("basic"))),
@@ -370,3 +370,12 @@ async def test_a_secret_that_reads_as_a_value_is_taken_as_one_and_not_shown(
     assert f"'{key}'" not in one.recorded
     assert "got 73" not in one.recorded
     assert one.done == (await outcome(kind, data, key, secret=False)).done
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: ascii(secret)[:12])
+async def test_what_an_agent_says_of_a_failure_is_left_out_if_it_names_a_secret(secret: str) -> None:
+    data = agent({"type": "variable", "value": KEY}, fail={"type": "constant", "value": "yes"})
+    recorded = (await outcome("agent", data, secret, secret=True)).recorded
+
+    assert NOT_KEPT in recorded
+    assert "it does not like" not in recorded

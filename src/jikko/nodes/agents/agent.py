@@ -92,7 +92,11 @@ class AgentNode:
         except ToolNotFound as failure:
             raise NodeFailure(f"Failed to get agent strategy: {failure}", metadata=metadata) from None
         inputs = self._recorded(ctx, metadata)
-        masks = Masks.of(ctx, [selector for parameter in self.parameters for selector in parameter.selectors()])
+        masks = Masks.of(
+            ctx,
+            ((parameter.value(ctx.variables), inputs[parameter.name]) for parameter in self.parameters),
+            [selector for parameter in self.parameters for selector in parameter.selectors()],
+        )
         outputs = AgentOutputs(ctx, lambda provider: ctx.services.tools.icon(_provider(provider)), masks)
         host = NodeHost(ctx)
         try:

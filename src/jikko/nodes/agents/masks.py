@@ -1,47 +1,70 @@
 """Secrets that an agent was given, as its log shows them."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Self
 
 from jikko.nodes.contract import Context
-from jikko.values import Selector
+from jikko.values import Json, Selector
+
+NOT_KEPT: Final = "(names a secret that the node gave, and is not kept)"
+"""Stands for a text of the agent that has a secret somewhere in it."""
 
 
 class Masks:
-    """Replaces secrets in what is recorded of an agent: it hands on what it was given to tools, and logs that."""
+    """Replaces texts in what is recorded of an agent, which hands on what it was given to tools, and logs that.
 
-    def __init__(self, shown: Mapping[str, str]) -> None:
+    A text that the node rendered is recorded as the node's own record shows it. Any other text is the agent's, and no
+    part of it is changed: one that has a secret in it is left out.
+    """
+
+    def __init__(self, rendered: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
         """Args:
-        shown: By secret, what stands for it.
+        rendered: By text that the node gave, what is recorded of it; only those of which that is another.
+        secrets: The secrets in them.
         """
-        self._shown = shown
+        self._rendered = rendered
+        self._secrets = tuple(secrets)
 
     @classmethod
-    def of(cls, ctx: Context, selectors: Iterable[Selector]) -> Self:
-        """Those among some variables."""
+    def of(cls, ctx: Context, values: Iterable[tuple[Json, Json]], selectors: Iterable[Selector]) -> Self:
+        """Those among what a node gives.
+
+        Args:
+            values: Each as it is used, and as it is recorded.
+            selectors: The variables that they were rendered from.
+        """
         if ctx.recorded is ctx.variables:
             return cls({})
-        pairs = ((ctx.variables.get(selector), ctx.recorded.get(selector)) for selector in selectors)
-        found = {
-            value: shown
-            for value, shown in pairs
-            if isinstance(value, str) and isinstance(shown, str) and value and value != shown
-        }
-        # The longest first: one may be a part of another.
-        return cls(dict(sorted(found.items(), key=lambda pair: -len(pair[0]))))
+        read = [(ctx.variables.get(selector), ctx.recorded.get(selector)) for selector in selectors]
+        secrets = {used for used, shown in read if isinstance(used, str) and used and used != shown}
+        return cls(dict(pair for value in [*read, *values] for pair in _texts(*value)), secrets)
 
     def masked(self, value: Any) -> Any:
-        """The value with masks in all its texts; itself where there are no secrets. Its depth is bounded by others."""
-        if not self._shown:
+        """The value with what is recorded of its texts; itself where there are no secrets. Its depth is bounded."""
+        if not self._secrets:
             return value
         match value:
             case str():
-                for secret, shown in self._shown.items():
-                    value = value.replace(secret, shown)
-                return value
+                if value in self._rendered:
+                    return self._rendered[value]
+                return NOT_KEPT if any(secret in value for secret in self._secrets) else value
             case Mapping():
                 return {key: self.masked(each) for key, each in value.items()}
             case list() | tuple():
                 return [self.masked(each) for each in value]
             case _:
                 return value
+
+
+def _texts(used: Any, shown: Any) -> Iterator[tuple[str, str]]:
+    """The texts of a value that are recorded as others."""
+    match used, shown:
+        case (str(), str()):
+            if used != shown:
+                yield used, shown
+        case (Mapping(), Mapping()):
+            for key in used.keys() & shown.keys():
+                yield from _texts(used[key], shown[key])
+        case (list(), list()):
+            for one, other in zip(used, shown, strict=False):
+                yield from _texts(one, other)
