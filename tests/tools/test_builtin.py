@@ -216,7 +216,16 @@ async def test_a_charset_that_nobody_knows_is_read_as_utf_8() -> None:
 
 
 @pytest.mark.parametrize(
-    "html", ["<p>" * 1000, "<ul><li>" * 1000, "<svg>" * 1000 + "<p>x", "</nav>" * 1000, "<!--" * 1000]
+    "html",
+    [
+        "<p>" * 1000,
+        "<ul><li>" * 1000,
+        "<svg>" * 1000 + "<p>x",
+        "</nav>" * 1000,
+        "<!--" * 1000,
+        "<![" * 1000,
+        "<?" * 1000,
+    ],
 )
 def test_broken_pages_are_read_in_time_in_proportion_to_their_length(html: str) -> None:
     assert growth(lambda count: read_page(html * count), 1) < 40

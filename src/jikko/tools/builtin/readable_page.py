@@ -1,5 +1,6 @@
 """The readable part of a web page: its title, and its texts block by block."""
 
+import re
 from html.parser import HTMLParser
 from typing import Final, NamedTuple
 
@@ -19,6 +20,10 @@ _BLOCKS: Final = frozenset(
     | {"pre", "section", "table", "tbody", "td", "tfoot", "th", "thead", "title", "tr", "ul"}
 )
 _LISTS: Final = frozenset({"ol", "ul"})
+_NO_TEXT: Final = re.compile(
+    r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[!?][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
+)
+"""Scripts, comments and declarations. The parsers of older Pythons stumble over those that are broken."""
 
 
 class Page(NamedTuple):
@@ -42,7 +47,9 @@ def read_page(html: str) -> Page:
     Source: Dify 1.15, spec/tools.md §3 (webscraper), recordings tool_web__*.
     """
     reader = _Reader()
-    reader.feed(html)
+    marked, end, rest = _NO_TEXT.sub("", html).rpartition(">")
+    # Behind the last tag what begins one is cut off: for each the parser would look for its end anew.
+    reader.feed(marked + end + rest.partition("<")[0])
     reader.close()
     reader.end_block()
     return Page(reader.title, reader.blocks)
