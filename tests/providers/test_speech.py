@@ -113,7 +113,7 @@ async def test_audio_that_breaks_off_is_a_failure() -> None:
 
 
 async def test_audio_without_end_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compatible, "MOST_AUDIO", 1_000_000)
+    monkeypatch.setattr(compatible, "MAX_AUDIO_BYTES", 1_000_000)
 
     async def endless(exchange: Exchange) -> None:
         await exchange.head(200, "Content-Type: audio/mpeg", "Transfer-Encoding: chunked")

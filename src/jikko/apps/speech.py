@@ -23,7 +23,7 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.ports.stores.app_store import App
 
-MOST_AUDIO: Final = 31_457_280
+MAX_AUDIO_BYTES: Final = 31_457_280
 """Bytes of a recording."""
 _TYPES: Final = frozenset(f"audio/{kind}" for kind in ("mp3", "m4a", "wav", "amr", "mpga"))
 _EMPTY: Final[Mapping[str, Any]] = {}
@@ -61,7 +61,7 @@ class AppSpeech:
         await self.check_hearing(app)
         if mime_type not in _TYPES:
             raise UnsupportedMediaType("Audio type not allowed.", code="unsupported_audio_type")
-        if len(data) > MOST_AUDIO:
+        if len(data) > MAX_AUDIO_BYTES:
             raise too_large()
         model = self._defaults.get("speech_to_text")
         if model is None:

@@ -24,7 +24,7 @@ _TURNS: Final = 3
 """Turns that the model is shown, the latest one included."""
 _CHARACTERS: Final = 12_000
 """Of these turns, the end: some 3,000 tokens."""
-_MOST: Final = 10
+_MAX_TURNS: Final = 10
 """Questions that are handed on."""
 _ASKED: Final = (
     "The user's message is the end of a conversation between a human and an assistant. Think of the three questions "
@@ -85,7 +85,7 @@ def questions_in(answer: str) -> list[str]:
     decoder = json.JSONDecoder()
     at = text.find("[")
     # Models put brackets elsewhere, too; a text of brackets alone must not take long.
-    for _ in range(_MOST):
+    for _ in range(_MAX_TURNS):
         if at < 0:
             break
         try:
@@ -94,7 +94,7 @@ def questions_in(answer: str) -> list[str]:
             found = None
         if isinstance(found, list) and any(isinstance(question, str) for question in found):
             said = (question.strip() for question in found if isinstance(question, str))
-            return [question for question in said if question][:_MOST]
+            return [question for question in said if question][:_MAX_TURNS]
         at = text.find("[", at + 1)
     return []
 

@@ -29,7 +29,7 @@ _LONG: Final = 2000
 """Characters of a question from which on only its ends are shown to the model …"""
 _END: Final = 300
 """… so many of each."""
-_MOST: Final = 75
+_MAX_TITLE_LENGTH: Final = 75
 """Characters of a title."""
 _QUOTES: Final = "\"'`“”‘’«»「」『』*#"
 _ASKED: Final = (
@@ -145,4 +145,4 @@ def _clean(answer: str) -> str:
     text, _ = split_reasoning(answer)
     line = next((line.strip() for line in text.splitlines() if line.strip(_QUOTES + " \t")), "")
     line = " ".join(line.replace("\x00", "").strip(_QUOTES + " \t").split())
-    return line if len(line) <= _MOST else f"{line[:_MOST]}..."
+    return line if len(line) <= _MAX_TITLE_LENGTH else f"{line[:_MAX_TITLE_LENGTH]}..."

@@ -20,7 +20,7 @@ from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
 FORMS: Final = ("text_model", "hierarchical_model", "qa_model")
 ACTIONS: Final = ("enable", "disable", "archive", "un_archive")
-_MOST_NAME: Final = 255
+_MAX_NAME_LENGTH: Final = 255
 
 
 class NewSource(NamedTuple):
@@ -257,7 +257,7 @@ def checked_name(name: str) -> str:
     name = name.replace("\x00", "").encode("utf-8", "replace").decode()
     if not name:
         raise InvalidParam("name: must be a text that is not empty")
-    return name[:_MOST_NAME]
+    return name[:_MAX_NAME_LENGTH]
 
 
 def text_source(name: str, text: str) -> NewSource:

@@ -10,7 +10,7 @@ from jikko.outbound.policy import as_address, parse_allow, refusal, refusal_text
 from jikko.ports.http import HttpFailure, Resolve
 
 _SECONDS: Final = 30.0
-_LONGEST_ANSWER: Final = 16_384
+_MAX_ANSWER_BYTES: Final = 16_384
 
 
 class Tunnels:
@@ -92,7 +92,7 @@ class Tunnels:
         try:
             writer.write("\r\n".join([*head, "", ""]).encode("latin-1"))
             answer = await reader.readuntil(b"\r\n\r\n")
-            status = answer[:_LONGEST_ANSWER].split(b" ", 2)[1:2]
+            status = answer[:_MAX_ANSWER_BYTES].split(b" ", 2)[1:2]
             if status != [b"200"]:
                 said = b" ".join(status).decode("latin-1")
                 raise HttpFailure(f"The proxy refuses {host}: {said}.", kind="connect")

@@ -15,7 +15,7 @@ from jikko.ports.models import Models
 from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
 from jikko.values import Json
 
-_DEEPEST: Final = 10
+_MAX_DEPTH: Final = 10
 """Tools that call each other, of plugins: one may call itself."""
 
 
@@ -104,8 +104,10 @@ class PluginTools:
             return completion
 
         async def call_tool(name: ToolName, parameters: Mapping[str, Json], tell: Tell) -> None:
-            if call.depth + 1 >= _DEEPEST:
-                raise ToolFailure(f"tools of plugins call each other {_DEEPEST} levels deep; no further one is called")
+            if call.depth + 1 >= _MAX_DEPTH:
+                raise ToolFailure(
+                    f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called"
+                )
             tools = self._tools()
             tool = await tools.find(name, app_id=call.app_id)
             usage = await tools.call(replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1), tell)

@@ -32,7 +32,7 @@ _BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.co
 """Of the types that one vendor has, whatever the provider is called."""
 _OTHER: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
 _MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OTHER)
-_MOST_TEXTS: Final = 2048
+_MAX_TEXTS: Final = 2048
 """Of one request for vectors; OpenAI takes no more."""
 _MAX_BYTES: Final = 1 << 20
 
@@ -209,8 +209,8 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
 
 def _texts(fields: Fields) -> int:
     number = fields.integer("batch", 0, minimum=0)
-    if number > _MOST_TEXTS:
-        fields.problem("batch", f"is {number}", f"expected {_MOST_TEXTS} texts at most")
+    if number > _MAX_TEXTS:
+        fields.problem("batch", f"is {number}", f"expected {_MAX_TEXTS} texts at most")
     return number
 
 

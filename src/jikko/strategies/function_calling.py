@@ -45,7 +45,7 @@ NAME: Final = "function_calling"
 _IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
 """Ids of log entries are made of the node's execution: after a crash they are the same."""
 _ROUNDS: Final = 3
-_MOST_ROUNDS: Final = 500
+_MAX_ROUNDS: Final = 500
 _SHOWN: Final = (
     "image has been created and sent to user already, you do not need to create it, just tell the user to check it now."
 )
@@ -284,7 +284,7 @@ def _arguments(call: FunctionCall) -> dict[str, Json] | None:
 
 
 def _rounds(value: Json) -> int:
-    return min(max(1, int(value)), _MOST_ROUNDS) if isinstance(value, (int, float)) and value == value else _ROUNDS
+    return min(max(1, int(value)), _MAX_ROUNDS) if isinstance(value, (int, float)) and value == value else _ROUNDS
 
 
 def _times(began: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from jikko.cli.chat.transport import Answer, Transport
 from jikko.cli.exit_codes import ExitCode, of_answer
 from jikko.cli.failure import Failure
 
-_MOST = 67_108_864
+_MAX_EVENT_BYTES = 67_108_864
 """Bytes of an answer that is no stream."""
 
 
@@ -136,8 +136,8 @@ async def _whole(answer: Answer) -> bytes:
     async for piece in answer.pieces:
         pieces.append(piece)
         size += len(piece)
-        if size > _MOST:
-            raise Failure(f"The answer has more than {_MOST} bytes.", code="no_server")
+        if size > _MAX_EVENT_BYTES:
+            raise Failure(f"The answer has more than {_MAX_EVENT_BYTES} bytes.", code="no_server")
     return b"".join(pieces)
 
 

@@ -15,7 +15,7 @@ from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.values import Json, encode_json
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0)
-_MOST: Final = 4_194_304
+_MAX_ANSWER_BYTES: Final = 4_194_304
 """Bytes of an answer."""
 
 
@@ -88,7 +88,7 @@ def _request(extension: Extension, app_id: str, body: dict[str, Json]) -> Outgoi
         headers=tuple(headers),
         body=encode_json(body),
         timeouts=_TIMEOUTS,
-        max_bytes=_MOST,
+        max_bytes=_MAX_ANSWER_BYTES,
         app_id=app_id,
         follow_redirects=False,
     )

@@ -14,7 +14,7 @@ from jikko.ports.stores.annotation_store import Annotation, JobStatus
 from jikko.ports.stores.app_store import App
 from jikko.values import Uuid
 
-_MOST: Final = 100
+_MAX_LIMIT: Final = 100
 """Annotations of one page."""
 _CHATS: Final = "Annotations belong to chats: the app is of another mode."
 
@@ -76,7 +76,7 @@ async def list_annotations(request: Request) -> Answer:
     """``GET /v1/apps/annotations``: of apps of every mode."""
     app = await authenticated(request)
     numbers = whole_numbers(request.query, {"page": (1, 1, None), "limit": (20, 1, None)})
-    limit = min(numbers["limit"], _MOST)
+    limit = min(numbers["limit"], _MAX_LIMIT)
     found = await request.api.annotations.page(app.id, request.query.get("keyword", ""), numbers["page"], limit)
     items = [_item(annotation) for annotation in found.annotations]
     return json_response(AnnotationPage(items, len(items) == limit, limit, found.total, numbers["page"]))

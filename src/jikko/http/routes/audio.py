@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from jikko.apps.end_users import ANONYMOUS, end_user
-from jikko.apps.speech import MOST_AUDIO, too_large
+from jikko.apps.speech import MAX_AUDIO_BYTES, too_large
 from jikko.errors import BadRequest, InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must, user_named
@@ -44,13 +44,13 @@ async def audio_to_text(request: Request) -> Answer:
     """``POST /v1/audio-to-text``: a form with ``file`` and ``user``."""
     api, app = request.api, await authenticated(request)
     await api.speech.check_hearing(app)
-    async with read_form(request, MOST_AUDIO, too_large()) as form:
+    async with read_form(request, MAX_AUDIO_BYTES, too_large()) as form:
         if form is None:
             raise BadRequest("The recording comes as a form: multipart/form-data with the field 'file'.")
         part = next((part for name, part in form.files if name == "file"), None)
         if part is None or not part.filename:
             raise UploadRefused("Please upload your audio.", code="no_audio_uploaded")
-        if (part.size or 0) > MOST_AUDIO:
+        if (part.size or 0) > MAX_AUDIO_BYTES:
             raise too_large()
         mime_type = (part.content_type or "").split(";")[0].strip().lower()
         text = await api.speech.transcribe(app, await part.read(), part.filename, mime_type)

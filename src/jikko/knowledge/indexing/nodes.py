@@ -11,7 +11,7 @@ from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
 from jikko.ports.stores.knowledge.job_store import Task
 from jikko.ports.stores.knowledge.records import ChildChunk, Node, Segment
 
-_MOST_WORDS = 8_000
+_MAX_WORDS = 8_000
 """Characters of a text that full text sees: more than any chunk has."""
 
 
@@ -54,7 +54,7 @@ def digest_of(model: Model, text: str) -> bytes:
 
 def node_of(segment_id: str, child_id: str | None, text: str, digest: bytes, vector: bytes) -> Node:
     """A node of a text that has a vector."""
-    return Node(segment_id, child_id, digest, vector, for_full_text(text[:_MOST_WORDS]))
+    return Node(segment_id, child_id, digest, vector, for_full_text(text[:_MAX_WORDS]))
 
 
 def packed(vector: Vector) -> bytes:

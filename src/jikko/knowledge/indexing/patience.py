@@ -8,7 +8,7 @@ PROBE: Final = "Good morning."
 """A text that every embedding model takes."""
 _PROBED: Final = 3
 """Attempts after which it is asked whether the model takes other texts."""
-_LONGEST: Final = 60.0
+_MAX_SECONDS: Final = 60.0
 """Seconds between two attempts at most."""
 _PASSING: Final = frozenset({"InvokeRateLimitError", "InvokeConnectionError", "InvokeServerUnavailableError"})
 """Kinds of failures that may pass by themselves."""
@@ -31,7 +31,7 @@ def verdict(failure: ModelFailure, attempts: int) -> Verdict:
     """
     if failure.kind not in _PASSING:
         return Verdict(None)
-    wait = min(_LONGEST, 0.5 * 2.0 ** min(attempts - 1, 10))
+    wait = min(_MAX_SECONDS, 0.5 * 2.0 ** min(attempts - 1, 10))
     if failure.retry_after is not None:
         wait = max(wait, failure.retry_after)
     return Verdict(wait, attempts >= _PROBED)

@@ -11,8 +11,8 @@ from jikko.ports.knowledge import Conditions, Hit, SearchFailure
 from jikko.ports.stores.knowledge.records import Dataset, ExternalApi
 from jikko.values import Json, encode_json, is_too_deep
 
-_MOST_BYTES: Final = 10 << 20
-_MOST_RECORDS: Final = 1_000
+_MAX_BYTES: Final = 10 << 20
+_MAX_RECORDS: Final = 1_000
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0)
 _TOP_K: Final = 4
 """Of a dataset that does not say."""
@@ -47,7 +47,7 @@ class ExternalKnowledge:
             headers=(("Content-Type", "application/json"), ("Authorization", f"Bearer {api.api_key}")),
             body=encode_json(asked),
             timeouts=self._timeouts,
-            max_bytes=_MOST_BYTES,
+            max_bytes=_MAX_BYTES,
             app_id=app_id,
         )
         try:
@@ -82,7 +82,7 @@ def _records(api: ExternalApi, response: HttpResponse) -> list[Any]:
     records = answer.get("records") if isinstance(answer, dict) else None
     if not isinstance(records, list) or is_too_deep(answer):
         raise _failed(api, "its answer is no JSON object with a list of records")
-    return records[:_MOST_RECORDS]
+    return records[:_MAX_RECORDS]
 
 
 def _candidate(dataset: Dataset, record: Any, api: ExternalApi) -> Candidate:

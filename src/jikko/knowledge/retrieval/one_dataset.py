@@ -20,7 +20,7 @@ from jikko.ports.stores.knowledge.records import Dataset, Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
 from jikko.ports.stores.knowledge.stores import KnowledgeStores
 
-_MOST_RANKED = 1_000
+_MAX_RANKED = 1_000
 """Texts that are given to a reranking model at a time."""
 
 
@@ -133,7 +133,7 @@ class DatasetSearch:
         """
         if not found or top_n <= 0 or not self._reranker.is_ready(provider):
             return list(found)
-        shown = found[:_MOST_RANKED]
+        shown = found[:_MAX_RANKED]
         ranked = await self._reranker.rerank(
             RerankRequest(
                 provider=provider,

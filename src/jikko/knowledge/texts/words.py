@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from jikko.knowledge.texts.stop_words import STOP_WORDS
 
-MOST: Final = 10
+MAX_KEYWORDS: Final = 10
 """Keywords of a text."""
 CJK: Final = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
@@ -59,7 +59,7 @@ def words(text: str, cut: Cut) -> Iterator[str]:
             yield found
 
 
-def keywords(text: str, cut: Cut, most: int = MOST) -> list[str]:
+def keywords(text: str, cut: Cut, most: int = MAX_KEYWORDS) -> list[str]:
     """The words that a text is found by: those that stand in it most often, of equal ones the first; and their parts.
 
     One-character words and stop words are none. Case counts.

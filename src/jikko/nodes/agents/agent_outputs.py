@@ -19,7 +19,7 @@ from jikko.values import Json, is_too_deep
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _PRICES = ("prompt_unit_price", "prompt_price", "completion_unit_price", "completion_price")
 _METADATA = "execution_metadata"
-_MOST_LOGS = 10_000
+_MAX_LOGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,8 @@ class AgentOutputs:
         provider = message.metadata.get("provider")
         if isinstance(provider, str) and provider and (icon := self._icon(provider)) is not None:
             message = replace(message, metadata={**message.metadata, "icon": icon})
-        if message.id not in self._logs and len(self._logs) >= _MOST_LOGS:
-            raise ToolFailure(f"it has more than {_MOST_LOGS} entries in its log")
+        if message.id not in self._logs and len(self._logs) >= _MAX_LOGS:
+            raise ToolFailure(f"it has more than {_MAX_LOGS} entries in its log")
         masked = self._masks.masked
         error = None if message.error is None else masked(message.error)
         message = replace(message, error=error, data=masked(message.data), metadata=masked(message.metadata))

@@ -24,7 +24,7 @@ from jikko.ports.models import Chunk, Completion, ModelRequest
 from jikko.ports.tools import BlobMessage, FileMessage, Tell, ToolCall, ToolFailure, ToolMessage, ToolName
 from jikko.values import Json
 
-_MOST_MESSAGES: Final = 100_000
+_MAX_MESSAGES: Final = 100_000
 
 
 class NodeHost:
@@ -104,7 +104,7 @@ class NodeHost:
         def take(message: ToolMessage) -> None:
             nonlocal size
             size += len(message.content) if isinstance(message, BlobMessage) else 0
-            if len(said) >= _MOST_MESSAGES or size > ctx.services.limits.max_tool_files:
+            if len(said) >= _MAX_MESSAGES or size > ctx.services.limits.max_tool_files:
                 raise ToolFailure("it said more than a tool may in one call")
             said.append(message)
 

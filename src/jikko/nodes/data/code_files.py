@@ -14,7 +14,7 @@ FILE: Final = "file"
 FILES: Final = "array[file]"
 _TABLE: Final = mimetypes.MimeTypes()
 """Python's own table; the system's would make results differ between machines."""
-_LONGEST_NAME: Final = 200
+_MAX_NAME_LENGTH: Final = 200
 
 
 async def keep_files(ctx: Context, value: Json, kind: str, name: str) -> Json:
@@ -55,7 +55,7 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
         case _:
             raise _invalid(f"Output {path} is no file.")
     # What a path names is its last part, and what would not fit into a header is left out.
-    filename = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2]))[-_LONGEST_NAME:]
+    filename = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2]))[-_MAX_NAME_LENGTH:]
     filename = filename or "file.bin"
     mime_type = _TABLE.guess_type(filename)[0] or "application/octet-stream"
     try:

@@ -10,7 +10,7 @@ from jikko.nodes.http.http_response import is_file, readable_size
 from jikko.ports.http import FAILED, HttpFailure, HttpResponse, OutgoingRequest
 from jikko.values import Json
 
-_LONGEST_BODY: Final = 10_000
+_MAX_BODY_LENGTH: Final = 10_000
 """Characters of a body that are recorded."""
 _MASK: Final = "*"
 _SECRET_WORDS: Final = ("authorization", "cookie", "token", "secret", "key", "password", "signature")
@@ -115,4 +115,4 @@ def _shown(body: object) -> str:
         text = body.decode()
     except UnicodeDecodeError:
         return f"<binary_content: size={len(body)} bytes>"
-    return text if len(text) <= _LONGEST_BODY else f"{text[:_LONGEST_BODY]}…"
+    return text if len(text) <= _MAX_BODY_LENGTH else f"{text[:_MAX_BODY_LENGTH]}…"

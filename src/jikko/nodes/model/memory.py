@@ -14,7 +14,7 @@ from jikko.ports.models import Message as PromptMessage
 from jikko.ports.stores.messages import Message
 from jikko.values import Json
 
-_MOST: Final = 500
+_MAX_MESSAGES: Final = 500
 """Messages of a conversation that are looked at, the one that is being answered among them."""
 _UNKNOWN_CONTEXT: Final = 2000
 """Tokens of history for a model whose context has an unknown size."""
@@ -59,7 +59,7 @@ class Memory:
         most = 0
         if data.get("memory") is not None:
             bounded = size > 0 and (always_by_size or window.boolean("enabled"))
-            most = min(size, _MOST) if bounded else _MOST
+            most = min(size, _MAX_MESSAGES) if bounded else _MAX_MESSAGES
         return cls(most, prefixes.text("user") or "Human", prefixes.text("assistant") or "Assistant")
 
     async def recall(self, ctx: Context, model: ModelConfig, *, with_files: bool, reserved: int = 0) -> list[Said]:

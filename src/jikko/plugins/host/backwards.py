@@ -32,7 +32,7 @@ _NEEDS: Final = {
 }
 _STORAGE: Final = 1 << 20
 """Bytes that a plugin may keep that does not say how much it wants."""
-_MOST_STORAGE: Final = 100 << 20
+_MAX_STORAGE_BYTES: Final = 100 << 20
 _CHARACTERS: Final = 24_000
 """A page that is shorter is not summarised: some 60 % of what the smallest models of today read at once."""
 _SUMMARY: Final = (
@@ -239,7 +239,7 @@ class HostCalls:
                     value = binascii.unhexlify(str(asked.get("value") or ""))
                 except (binascii.Error, ValueError):
                     raise ValueError("The value is not written in hexadecimal digits.") from None
-                most = min(plugin.storage or _STORAGE, _MOST_STORAGE)
+                most = min(plugin.storage or _STORAGE, _MAX_STORAGE_BYTES)
                 await self._storage.set(app_id, plugin.id, key, value, most=most)
                 yield {"data": "ok"}
             case "del":

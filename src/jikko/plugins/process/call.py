@@ -23,7 +23,7 @@ from jikko.plugins.process.wire import (
 
 _AT_ONCE: Final = 64
 """Requests of one call that are answered at once; more wait."""
-_MOST_WAITING: Final = 2000
+_MAX_WAITING: Final = 2000
 _REFUSED: Final = "The host takes no more requests of this call."
 
 
@@ -132,7 +132,7 @@ class Call:
                 raise PluginFailure("PluginProtocol", f"The plugin sends a message of an unknown kind: {other[:40]!r}.")
 
     def _invoked(self, asked: Invoke) -> None:
-        refused = len(self._tasks) >= _MOST_WAITING
+        refused = len(self._tasks) >= _MAX_WAITING
         task = asyncio.get_running_loop().create_task(self._answered(asked, refused=refused))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -14,7 +14,7 @@ from jikko.plugins.process.wire import PluginFailure
 log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
-_LONGEST_PAUSE: Final = 60.0
+_MAX_PAUSE_SECONDS: Final = 60.0
 _MOST_OF_ONE: Final = 2
 """Processes of one plugin at once: a second takes calls while the first computes."""
 
@@ -184,7 +184,7 @@ class Pool(Generic[K]):
             self._later(process.kill())
 
     def _failed(self, slot: _Slot, last_words: str) -> None:
-        pause = min(self._limits.first_pause * 2**slot.failures, _LONGEST_PAUSE)
+        pause = min(self._limits.first_pause * 2**slot.failures, _MAX_PAUSE_SECONDS)
         slot.failures = min(slot.failures + 1, 30)
         slot.not_before = asyncio.get_running_loop().time() + pause
         slot.last_words = last_words

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-_MOST_TOKENS: Final = 4096
+_MAX_TOKENS: Final = 4096
 """Of a text that becomes a vector, if ``context`` does not say. Memory is taken for all of them."""
 
 
@@ -36,7 +36,7 @@ def main() -> None:
             parameters.embedding = True
             # One text at a time, which then has the whole context, and is read in one step: there is no other way.
             parameters.n_ctx, parameters.n_parallel = options["context"], 1
-            parameters.n_batch = parameters.n_ubatch = options["context"] or _MOST_TOKENS
+            parameters.n_batch = parameters.n_ubatch = options["context"] or _MAX_TOKENS
             if options.get("pooling"):
                 parameters.pooling_type = getattr(
                     xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{options['pooling'].upper()}"

@@ -6,9 +6,9 @@ import msgspec
 
 from jikko.ports.models import ModelFailure
 
-MOST_TEXT: Final = 4_194_304
+MAX_TEXT_BYTES: Final = 4_194_304
 """Bytes of a transcript."""
-MOST_AUDIO: Final = 67_108_864
+MAX_AUDIO_BYTES: Final = 67_108_864
 """Bytes of the audio of one text: an hour at 128 kbit/s is less."""
 
 

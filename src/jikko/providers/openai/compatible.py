@@ -9,7 +9,7 @@ from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
-from jikko.providers.openai.audio import MOST_AUDIO, MOST_TEXT, speech_body, transcript
+from jikko.providers.openai.audio import MAX_AUDIO_BYTES, MAX_TEXT_BYTES, speech_body, transcript
 from jikko.providers.openai.body import chat_body, completion_body
 from jikko.providers.openai.parameters import Parameters
 from jikko.providers.openai.rerank import rerank
@@ -88,8 +88,10 @@ class OpenAICompatible:
         files = [("file", (filename, data, mime_type))]
         try:
             async with self._answer(client, "/audio/transcriptions", {"model": model}, files) as response:
-                refusal = ModelFailure(f"The transcript has more than {MOST_TEXT} bytes.", kind="InvokeBadRequestError")
-                answer = await self._read_whole(response, MOST_TEXT, refusal)
+                refusal = ModelFailure(
+                    f"The transcript has more than {MAX_TEXT_BYTES} bytes.", kind="InvokeBadRequestError"
+                )
+                answer = await self._read_whole(response, MAX_TEXT_BYTES, refusal)
         except ModelFailure:
             raise
         except Exception as error:
@@ -99,14 +101,15 @@ class OpenAICompatible:
     async def speak(self, model: str, text: str, voice: str, tell: Callable[[bytes], None]) -> None:
         """See ``SpeechBackend.speak``."""
         client = await self._client.get()
-        left = MOST_AUDIO
+        left = MAX_AUDIO_BYTES
         try:
             async with self._answer(client, "/audio/speech", speech_body(model, text, voice)) as response:
                 async for received in response.aiter_bytes():
                     left -= len(received)
                     if left < 0:
                         raise ModelFailure(
-                            f"The audio of one text has more than {MOST_AUDIO} bytes.", kind="InvokeBadRequestError"
+                            f"The audio of one text has more than {MAX_AUDIO_BYTES} bytes.",
+                            kind="InvokeBadRequestError",
                         )
                     tell(received)
         except ModelFailure:

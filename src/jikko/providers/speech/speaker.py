@@ -11,7 +11,7 @@ from jikko.providers.connections import Connections, told
 from jikko.providers.speech.backend import SpeechBackend
 
 _VOICE: Final = "alloy"
-_MOST: Final = 4000
+_MAX_LENGTH: Final = 4000
 """Characters of one request. OpenAI takes 4,096."""
 _END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；\n])")
 
@@ -40,7 +40,7 @@ class ProviderSpeech:
         """See ``Speech.speak``."""
         config, backend = self._reached(script.provider, script.model)
         voice = script.voice or config.models.get(script.model, ModelTraits()).voice or _VOICE
-        for text in pieces_of(script.text, _MOST):
+        for text in pieces_of(script.text, _MAX_LENGTH):
             async with self._connections.limiter(config).slot(script.app_id, ""):
                 try:
                     await backend.speak(config.model_name(script.model), text, voice, tell)

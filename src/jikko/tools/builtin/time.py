@@ -16,7 +16,7 @@ from jikko.values import Json
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 _SHANGHAI: Final = "Asia/Shanghai"
 _TOKYO: Final = "Asia/Tokyo"
-_LONGEST_FORMAT: Final = 1000
+_MAX_FORMAT_LENGTH: Final = 1000
 """Characters; what a format gives can be hundreds of times as long."""
 _ZONES: Final = (
     *("UTC", "America/New_York", "America/Los_Angeles", "America/Chicago", "America/Sao_Paulo", "Asia/Shanghai"),
@@ -84,8 +84,8 @@ def _saying(text_of: Callable[[_Values], str]) -> Act:
 
 def _current_time(values: _Values, clock: Clock) -> str:
     written = values.get("format") or f"{_FORMAT} %Z"
-    if len(written) > _LONGEST_FORMAT:
-        raise ToolFailure(f"the format has more than {_LONGEST_FORMAT} characters")
+    if len(written) > _MAX_FORMAT_LENGTH:
+        raise ToolFailure(f"the format has more than {_MAX_FORMAT_LENGTH} characters")
     name = values.get("timezone") or "UTC"
     try:
         zone = _zone(name)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 _LINE_END: Final = b"\n"
 _DATA: Final = b"data:"
-_LONGEST_LINE: Final = 16 << 20
+_MAX_LINE_BYTES: Final = 16 << 20
 
 
 class AnswerSeen:
@@ -22,7 +22,7 @@ class AnswerSeen:
     def feed(self, piece: bytes) -> bool:
         """Take a piece. Returns whether the answer is complete."""
         *lines, self._rest = (self._rest + piece).split(_LINE_END)
-        if len(self._rest) > _LONGEST_LINE:
+        if len(self._rest) > _MAX_LINE_BYTES:
             self._rest = b""
         return any(self._line(line.rstrip(b"\r")) for line in lines)
 

@@ -16,9 +16,9 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-_LONGEST_LINE: Final = 16 << 20
+_MAX_LINE_BYTES: Final = 16 << 20
 """Bytes of one message."""
-_MAX_LINE_BYTES: Final = 64 << 20
+_MAX_RECEIVED_BYTES: Final = 64 << 20
 """Bytes of all messages of one call."""
 _EXIT_SECONDS: Final = 2.0
 """That a program has to end when its input does, and then again upon SIGTERM."""
@@ -48,7 +48,7 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=environment,
-            limit=_LONGEST_LINE,
+            limit=_MAX_LINE_BYTES,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
@@ -81,7 +81,7 @@ async def _read(lines: asyncio.StreamReader, to_session: Any) -> None:
                 except ValueError:
                     return  # longer than any message: as if the program had ended
                 received += len(line)
-                if not line or received > _MAX_LINE_BYTES:
+                if not line or received > _MAX_RECEIVED_BYTES:
                     return
                 try:
                     message = jsonrpc_message_adapter.validate_json(line, by_name=False)
