@@ -131,7 +131,7 @@ class Settings:
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0
-    """Days after which conversations that nobody went on with are removed by the server, with messages and variables.
+    """Days after which conversations without a new message are removed by the server, with messages and variables.
     0: never."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""

@@ -74,7 +74,7 @@ class Narration:
             log.warning("an answer is not spoken to its end: the model was silent for %.0f s", _PATIENCE)
 
     def close(self) -> None:
-        """Nobody listens any more."""
+        """No client listens any more."""
         if self._task is not None:
             self._task.cancel()
 

@@ -21,7 +21,7 @@ def users() -> None:
 @users.command(short_help="Remove an end user with all data.")
 @click.argument("app", shell_complete=complete_app)
 @click.argument("user")
-@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nobody is asked.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
 @home_option
 @json_option
 def delete(app: str, user: str, yes: bool, home: Path | None, as_json: bool) -> None:

@@ -18,7 +18,7 @@ class Waiters:
 
     async def change(self) -> None:
         """Wait for the next call of ``notify``."""
-        # A future for each who waits, so that one that goes away takes nobody along.
+        # A future for each who waits, so that one that goes away takes no other along.
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         await future

@@ -78,7 +78,7 @@ class Titles:
 
     async def watch(self) -> None:
         """Name what other processes have left without a name when they died, until cancelled."""
-        # What is here from before this process can be nobody else's any more, or is named twice at worst.
+        # What is here from before this process belongs to no other process any more, or is named twice at worst.
         before = self._clock()
         while True:
             try:

@@ -4,4 +4,4 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Wake: TypeAlias = Callable[[], None]
-"""Has whoever indexes look for jobs now, in whichever process that is."""
+"""Has the indexing process look for jobs now, whichever it is."""

@@ -12,7 +12,7 @@ from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.run_store import RunStore
 
 _BATCH: Final = 100
-"""Runs or files that are removed in one transaction, so that nobody waits for long."""
+"""Runs or files that are removed in one transaction, so that no other write waits for long."""
 _PAUSE: Final = 0.01
 """Seconds between batches, in which others may write."""
 

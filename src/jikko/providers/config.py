@@ -49,7 +49,7 @@ class ModelTraits:
     document_prefix: str = ""
     """And of those that are kept."""
     voice: str = ""
-    """Models that speak: the voice, if nobody names one; ``""`` for the usual one."""
+    """Models that speak: the voice, if no request names one; ``""`` for the usual one."""
     context_size: int = 0
     """Tokens of prompt and answer together; 0 where it says nothing."""
 

@@ -274,6 +274,6 @@ def _option(fields: Fields, name: str, folder: Path) -> Any:
         return value
     try:
         return str(folder / Path(value).expanduser())
-    except RuntimeError as error:  # nobody has the home folder that it names
+    except RuntimeError as error:  # no user has the home folder that it names
         fields.problem("path", f"cannot be found: {error}")
         return value

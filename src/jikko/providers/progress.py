@@ -69,7 +69,7 @@ class Progress:
     async def took(self) -> None:
         """Note that one more event was taken; now and then, let others have the event loop.
 
-        An answer that comes token by token does not notice: between two tokens the loop is everybody's anyway.
+        An answer that comes token by token does not notice: between two tokens others have the loop anyway.
         """
         self._taken += 1
         if self._taken >= _EVENTS and self._share is not None:

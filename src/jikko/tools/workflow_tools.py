@@ -130,7 +130,7 @@ class WorkflowTools:
             what = f"the tool {provider.name} is the app {provider.app!r}, and there is no workflow app of that name"
             raise ToolNotFound(what, "import it: jikko apps import FILE")
         if app.waits_for_humans:
-            what = f"the app {provider.app!r} has human-input nodes, whose forms nobody could answer"
+            what = f"the app {provider.app!r} has human-input nodes, whose forms could not be answered"
             raise ToolNotFound(what, "a workflow that is a tool cannot ask")
         return app
 

@@ -106,6 +106,6 @@ def _talk(
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the answers has enough of them; nothing is to be flushed at the end.
+        # The reader of the answers is gone; nothing is to be flushed at the end.
         sys.stdout = None
         return 1

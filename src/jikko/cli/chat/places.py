@@ -53,7 +53,7 @@ async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> Ch
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=None, connect=10)
-    # A connection for each request: one that was kept while somebody thought may be closed by the server.
+    # A connection for each request: one that was kept while the user thought may be closed by the server.
     connector = aiohttp.TCPConnector(force_close=True)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
     return ChatService(HttpTransport(session, url), key, user)

@@ -1,4 +1,4 @@
-"""A conversation with whoever sits at the terminal, or with what comes through a pipe."""
+"""A conversation with a user at the terminal, or with what comes through a pipe."""
 
 import json
 import os
@@ -142,7 +142,7 @@ class Talk:
 
         form = turn.forms[0]
         if not form.get("form_token"):
-            raise Failure("the answer waits for somebody else, by mail or on another page", exit_code=ExitCode.PAUSED)
+            raise Failure("the answer waits for another person, by mail or on another page", exit_code=ExitCode.PAUSED)
         self._write_end(turn)
         try:
             answers, action = ask(form, str(form.get("node_title") or form.get("node_id")), form_variables(form))

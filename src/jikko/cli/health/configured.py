@@ -1,6 +1,6 @@
 """What is set: the settings themselves, the files of providers and tools, and what comes of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,33 +62,32 @@ def _unusable(read: Any) -> Iterator[str]:
 def providers(settings: Any) -> Finding:
     """Whether the providers file can be read: without it neither a run nor the server starts."""
     from jikko.assemble import providers_of
-    from jikko.errors import InvalidSettings
 
     if settings.providers is None:
         return Finding("providers", True, "none: workflows with language models need a file that JIKKO_PROVIDERS names")
-    try:
-        found = providers_of(settings)
-    except InvalidSettings as error:
-        return Finding("providers", False, str(error))
-    unset = sorted({name for entry in found.entries.values() for name in entry.unset})
-    detail = f"{settings.providers}, {len(found.entries)} providers"
-    return Finding("providers", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+    return _file("providers", settings.providers, lambda: providers_of(settings).entries, "providers")
 
 
 def tools(settings: Any) -> Finding:
     """Whether the tools file can be read: without it neither a run nor the server starts."""
     from jikko.assemble.tools import tools_file
-    from jikko.errors import InvalidSettings
 
     if settings.tools is None:
         return Finding("tools", True, "none but built-in ones: others are described in a file that JIKKO_TOOLS names")
+    return _file("tools", settings.tools, lambda: tools_file(settings).providers, "providers of tools")
+
+
+def _file(name: str, path: Path, read: Callable[[], Mapping[str, Any]], entries: str) -> Finding:
+    """What an operator's file has, and which variables of the environment it lacks."""
+    from jikko.errors import InvalidSettings
+
     try:
-        found = tools_file(settings)
+        found = read()
     except InvalidSettings as error:
-        return Finding("tools", False, str(error))
-    unset = sorted({name for entry in found.providers.values() for name in entry.unset})
-    detail = f"{settings.tools}, {len(found.providers)} providers of tools"
-    return Finding("tools", True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
+        return Finding(name, False, str(error))
+    unset = sorted({variable for entry in found.values() for variable in entry.unset})
+    detail = f"{path}, {len(found)} {entries}"
+    return Finding(name, True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
 
 
 def plugins(settings: Any) -> Finding:

@@ -22,7 +22,7 @@ def keys() -> None:
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the key into FILE, which nobody else reads, and show nothing of it.",
+    help="Write the key into FILE, which only its owner reads, and show nothing of it.",
 )
 @home_option
 @json_option

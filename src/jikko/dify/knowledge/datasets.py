@@ -9,7 +9,7 @@ from jikko.knowledge.retrieval.model import SHOWN_DEFAULT
 from jikko.ports.stores.knowledge.records import MetadataField, Tag
 from jikko.values import Json, Seconds, Uuid
 
-NOBODY: Final = "6a696b6b-6f00-4000-8000-000000000002"
+ACCOUNT_ID: Final = "6a696b6b-6f00-4000-8000-000000000002"
 """Who makes things through the knowledge API, which has no users."""
 AUTHOR: Final = "jikko"
 
@@ -130,7 +130,7 @@ def dataset_body(
     """A dataset.
 
     Args:
-        embedding_available: Whether its model can be called; ``None``: nobody asked.
+        embedding_available: Whether its model can be called; ``None``: not asked.
         detail: Whether it is shown alone: its way of searching is then told as it is.
         members: Whether those who may see it are told.
     """
@@ -152,10 +152,10 @@ def dataset_body(
         app_count=0,
         document_count=counts.documents,
         word_count=counts.words,
-        created_by=NOBODY,
+        created_by=ACCOUNT_ID,
         author_name=AUTHOR,
         created_at=int(dataset.created_at),
-        updated_by=NOBODY,
+        updated_by=ACCOUNT_ID,
         updated_at=int(dataset.updated_at),
         embedding_model=dataset.embedding_model,
         embedding_model_provider=dataset.embedding_provider,
@@ -177,7 +177,7 @@ def dataset_body(
         total_available_documents=counts.available,
         enable_api=True,
         is_multimodal=False,
-        maintainer=NOBODY,
+        maintainer=ACCOUNT_ID,
         partial_member_list=[] if members else UNSET,
     )
 

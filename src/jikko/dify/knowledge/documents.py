@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.dify.knowledge.datasets import NOBODY
+from jikko.dify.knowledge.datasets import ACCOUNT_ID
 from jikko.knowledge.documents import IndexingStatus
 from jikko.knowledge.metadata import BUILT_IN, built_in_values
 from jikko.ports.stores.knowledge.document_store import SegmentCounts
@@ -175,14 +175,14 @@ def document_body(document: Document, hits: int, fields: Sequence[MetadataField]
         dataset_process_rule_id=document.rule_id,
         name=document.name,
         created_from=document.created_from,
-        created_by=NOBODY,
+        created_by=ACCOUNT_ID,
         created_at=int(document.created_at),
         tokens=document.tokens,
         indexing_status=document.status,
         error=document.error,
         enabled=document.enabled,
         disabled_at=_seconds(document.disabled_at),
-        disabled_by=None if document.disabled_at is None else NOBODY,
+        disabled_by=None if document.disabled_at is None else ACCOUNT_ID,
         archived=document.archived,
         display_status=display_status(document),
         word_count=document.words,
@@ -215,7 +215,7 @@ def document_detail(
         document_process_rule={"id": document.rule_id, "dataset_id": document.dataset_id, **rule},
         name=document.name,
         created_from=document.created_from,
-        created_by=NOBODY,
+        created_by=ACCOUNT_ID,
         created_at=int(document.created_at),
         tokens=document.tokens,
         indexing_status=document.status,
@@ -225,7 +225,7 @@ def document_detail(
         error=document.error,
         enabled=document.enabled,
         disabled_at=_seconds(document.disabled_at),
-        disabled_by=None if document.disabled_at is None else NOBODY,
+        disabled_by=None if document.disabled_at is None else ACCOUNT_ID,
         archived=document.archived,
         doc_type=UNSET if which == "without" else None,
         doc_metadata=UNSET if which == "without" else values,
@@ -262,7 +262,7 @@ def status_body(status: IndexingStatus) -> StatusBody:
 
 def _file(document: Document) -> FileInfo:
     file = document.file
-    return FileInfo(file.id, file.name, file.size, file.extension, file.mime_type, NOBODY, file.created_at)
+    return FileInfo(file.id, file.name, file.size, file.extension, file.mime_type, ACCOUNT_ID, file.created_at)
 
 
 def _seconds(moment: float | None) -> int | None:

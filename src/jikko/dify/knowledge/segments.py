@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from jikko.dify.knowledge.datasets import NOBODY
+from jikko.dify.knowledge.datasets import ACCOUNT_ID
 from jikko.ports.knowledge import Hit
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, Segment
 from jikko.values import Json, Seconds, Uuid
@@ -193,12 +193,12 @@ def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBod
         hit_count=segment.hits,
         enabled=segment.enabled,
         disabled_at=_seconds(segment.disabled_at),
-        disabled_by=None if segment.disabled_at is None else NOBODY,
+        disabled_by=None if segment.disabled_at is None else ACCOUNT_ID,
         status=segment.status,
-        created_by=NOBODY,
+        created_by=ACCOUNT_ID,
         created_at=int(segment.created_at),
         updated_at=int(segment.updated_at),
-        updated_by=NOBODY,
+        updated_by=ACCOUNT_ID,
         indexing_at=_seconds(segment.indexing_at),
         completed_at=_seconds(segment.completed_at),
         error=segment.error,
@@ -247,9 +247,9 @@ def record_body(hit: Hit, segment: Segment) -> Record:
         hit_count=segment.hits,
         enabled=segment.enabled,
         disabled_at=_seconds(segment.disabled_at),
-        disabled_by=None if segment.disabled_at is None else NOBODY,
+        disabled_by=None if segment.disabled_at is None else ACCOUNT_ID,
         status=segment.status,
-        created_by=NOBODY,
+        created_by=ACCOUNT_ID,
         created_at=int(segment.created_at),
         indexing_at=_seconds(segment.indexing_at),
         completed_at=_seconds(segment.completed_at),

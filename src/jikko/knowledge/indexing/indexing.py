@@ -135,7 +135,7 @@ class Indexing:
             with suppress(JikkoError):
                 await stores.jobs.fail(job, partial(_in_error, str(failure), self._clock()))
         except JikkoError as error:
-            # The store; its lease runs out, and then somebody takes it.
+            # The store; its lease runs out, and then another process takes it.
             log.error("a document cannot be indexed now, trying again: %s", error)
             await asyncio.sleep(_TRY_AGAIN)
         except Exception as error:
@@ -235,7 +235,7 @@ class Indexing:
         await stores.jobs.postpone(job, now + found.wait, lambda each: replace(each, error=reason))
 
     async def _answers(self, stores: KnowledgeStores, job: Job) -> bool:
-        """Whether the model embeds a text that nobody minds."""
+        """Whether the model embeds a text without content of its own."""
         dataset = await stores.datasets.dataset(job.dataset_id)
         if dataset is None:
             return False

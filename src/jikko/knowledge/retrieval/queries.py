@@ -45,7 +45,7 @@ class Query:
         return answer.vectors[0].tobytes()
 
     async def close(self) -> None:
-        """End what nobody waits for any more."""
+        """End what has no waiter any more."""
         for task in self._vectors.values():
             task.cancel()
         await asyncio.gather(*self._vectors.values(), return_exceptions=True)

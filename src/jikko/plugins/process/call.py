@@ -97,11 +97,11 @@ class Call:
         """End the call with an error."""
         if not self.over.done():
             self.over.set_exception(error)
-            # Somebody may have stopped listening.
+            # The caller may have stopped listening.
             self.over.exception()
 
     def close(self) -> None:
-        """Nobody waits for the call any more: what it asked for is given up."""
+        """The call has no waiter any more: what it asked for is given up."""
         if not self.over.done():
             self.over.cancel()
         for task in self._tasks:

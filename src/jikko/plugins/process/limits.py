@@ -20,6 +20,6 @@ class ProcessLimits:
     silent_seconds: float = 5.0
     """Without a sign of life, while calls wait, until another process takes new calls."""
     forgotten: int = 50
-    """Calls that nobody waits for and that still run in it, until it is replaced."""
+    """Calls without a waiter that still run in it, until it is replaced."""
     served: int = 10_000
     """Calls until it is replaced."""

@@ -45,7 +45,7 @@ class PluginProcess:
         """When it gave its last sign of life, by the event loop's clock; 0.0 if it never did."""
         self.served = 0
         self.forgotten = 0
-        """Calls that nobody waits for any more and that did not end."""
+        """Calls that have no waiter any more and that did not end."""
         self.garbage = 0
         """Lines that were none, or of no call."""
         self._reading = [
@@ -173,7 +173,7 @@ class PluginProcess:
 
     def _end(self, why: str) -> None:
         self._why = self._why or why
-        # While it is not waited for, its id is nobody else's.
+        # While it is not waited for, no other process has its id.
         if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -162,7 +162,7 @@ class OldFiles(Protocol):
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
         """Remove files of an end user, at most ``limit`` at a time, with content that no other file has.
 
-        Content of the last minute goes later, by ``sweep``: somebody may be storing the same.
+        Content of the last minute goes later, by ``sweep``: another request may be storing the same.
 
         Returns:
             As ``expire`` does.

@@ -98,7 +98,7 @@ class MemoryImporter(Loader):
 
     def get_resource_reader(self, name: str) -> "FileReader | None":
         """Reads the files beside a module, for ``importlib.resources``."""
-        from importlib.readers import FileReader  # whoever asks has imported it
+        from importlib.readers import FileReader  # the caller has imported it
 
         file = self._places[name][4]
         return FileReader(SimpleNamespace(path=file)) if file else None  # type: ignore[arg-type]

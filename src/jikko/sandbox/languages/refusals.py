@@ -54,7 +54,7 @@ def give_advice_at_the_call() -> None:
         "fork", "forkpty", "system", "execv", "execve", "posix_spawn", "posix_spawnp", "_spawnvef",
     ):  # fmt: skip
         setattr(os, name, _refuser(PROCESSES))
-    # With nobody to share it, memory may as well be private, which is allowed.
+    # With no process to share it, memory may as well be private, which is allowed.
     mmap.mmap = _PrivateMemory  # type: ignore[misc]
     subprocess._fork_exec = _refuser(PROCESSES)  # type: ignore[attr-defined]
     asyncio.DefaultEventLoopPolicy._loop_factory = _SocketlessLoop  # type: ignore[attr-defined]

@@ -181,7 +181,7 @@ class _Trial(PackageFolder):
 async def _try(package: Package, sandbox: ForkServerSandbox, failed: Mapping[str, str]) -> list[str]:
     reasons = [f"{name}: {failed[name]}" for name in (*package.modules, f"{package.name} (prepare)") if name in failed]
     if reasons:
-        # What nobody asked for by name may be a part of something that is never used.
+        # What was not asked for by name may be a part of something that is never used.
         return [f"{package.name} cannot be imported ({'; '.join(reasons)})"] if package.requested else []
     program = notes_on(package.name).get("try")
     if program is None:

@@ -83,7 +83,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
     newest, began = steps[-1].version, time.monotonic()
     while (current := _version(connection, path, newest)) < newest:
         try:
-            # One without a schema is nobody's yet: whoever comes first makes it.
+            # One without a schema belongs to no process yet: the first makes it.
             with alone() if current else nullcontext():
                 _apply(connection, path, steps)
         except FolderInUse as error:

@@ -36,7 +36,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
     """Sends each request by an ``HttpClient``.
 
     What goes wrong is handed to the library as an answer to its request: an error of JSON-RPC, whose message is for the
-    user to read. A stream of the server's own messages is not opened: nobody would listen.
+    user to read. A stream of the server's own messages is not opened: there is no listener.
     """
 
     def __init__(self, http: HttpClient, conditions: Conditions) -> None:

@@ -22,7 +22,7 @@ async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[A
     """The chat app of a request, who asks, and its body.
 
     Args:
-        anonymous: Whether a request without a user is that of the one whom nobody names.
+        anonymous: Whether a request without a user is that of the anonymous one.
 
     Raises:
         Unauthorized, TooManyRequests: See ``authenticated``.

@@ -63,7 +63,7 @@ async def conversations(request: Request) -> Answer:
 async def delete_conversation(request: Request) -> Answer:
     """``DELETE /v1/conversations/{conversation_id}``: with its messages and variables.
 
-    What a run is still answering in it is answered to nobody. Runs and files go by retention.
+    What a run is still answering in it is sent to no client. Runs and files go by retention.
     """
     app, user, _ = await asked_in_body(request, anonymous=True)
     wanted = request.path_params["conversation_id"]

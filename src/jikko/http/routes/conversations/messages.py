@@ -20,7 +20,7 @@ from jikko.ports.stores.messages import Feedback
 
 
 class FeedbackRequest(Struct):
-    """What somebody thinks of an answer."""
+    """What an end user thinks of an answer."""
 
     user: Annotated[Any, Meta(description="Whose message it is.")]
     rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None

@@ -1,4 +1,4 @@
-"""Who may use the knowledge API: whoever has a key of datasets."""
+"""Who may use the knowledge API: clients with a key of datasets."""
 
 from functools import wraps
 

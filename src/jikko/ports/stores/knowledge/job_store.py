@@ -52,8 +52,10 @@ class JobStore(Protocol):
         children: Sequence[ChildChunk],
         change: Callable[[Document], Document],
     ) -> bool:
-        """Write all segments of a version, which nobody sees yet, in place of those that an earlier try wrote. The job
-        goes on to ``embed``."""
+        """Write all segments of a version, which no reader sees yet, in place of those that an earlier try wrote.
+
+        The job goes on to ``embed``.
+        """
         ...
 
     async def to_embed(self, job: Job, limit: int) -> list[Task]:
@@ -71,7 +73,7 @@ class JobStore(Protocol):
         ...
 
     async def publish(self, job: Job, change: Callable[[Document], Document]) -> bool:
-        """Let everybody see the version, in one transaction: its segments become completed and enabled, rows of earlier
+        """Let all readers see the version, in one transaction: its segments become completed and enabled, rows of earlier
         versions become garbage, and the job is done."""
         ...
 

@@ -101,7 +101,7 @@ class Session:
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Send a request that is ready."""
         connect, read = _timeouts(options.get("timeout"))
-        # True is what nobody has said: the server's own setting decides.
+        # True is the default: the server's own setting decides.
         limits = Limits(connect, read, False if options.get("verify") is False else None, self.max_redirects)
         jar = self.cookies.and_those_of(options.get("cookies"))
         follow = options.get("allow_redirects", True)

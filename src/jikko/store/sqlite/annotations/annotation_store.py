@@ -45,7 +45,7 @@ WHERE a.app = {_APP} AND r.provider <> '' ORDER BY a.key
 
 
 class SqliteAnnotationStore:
-    """An ``AnnotationStore`` in a SQLite file. The database is closed by whoever opened it."""
+    """An ``AnnotationStore`` in a SQLite file. The database is closed by its opener."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
