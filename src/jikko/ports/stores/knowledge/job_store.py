@@ -73,8 +73,10 @@ class JobStore(Protocol):
         ...
 
     async def publish(self, job: Job, change: Callable[[Document], Document]) -> bool:
-        """Let all readers see the version, in one transaction: its segments become completed and enabled, rows of earlier
-        versions become garbage, and the job is done."""
+        """Let all readers see the version, in one transaction.
+
+        Its segments become completed and enabled, rows of earlier versions become garbage, and the job is done.
+        """
         ...
 
     async def postpone(self, job: Job, due_at: float, change: Callable[[Document], Document]) -> bool:
