@@ -1,10 +1,16 @@
 """What all tests share."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester", "tests.no_skips"]
 
+# The commands that tests start hear Ctrl-C and the end of a terminal, though whoever started the tests ignores them
+# (a shell's `&`, nohup): what is ignored is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

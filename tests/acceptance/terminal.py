@@ -75,6 +75,17 @@ class Terminal:
         self._looked = at + len(wanted)
         return before.decode(errors="replace")
 
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C, again and again as a person would, until a text is shown.
+
+        A line editor shows its prompt a moment before it listens: a Ctrl-C between the two is heard at the next key.
+        """
+        wanted, end = text.encode(), time.monotonic() + PATIENCE
+        while self._seen.find(wanted, self._looked) < 0 and time.monotonic() < end:
+            self.type(CTRL_C)
+            self._more(time.monotonic() + 1)
+        self.wait_for(text)
+
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 

@@ -38,6 +38,7 @@ class Model:
         asyncio.run_coroutine_threadsafe(self.model.__aexit__(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
 
 @pytest.fixture

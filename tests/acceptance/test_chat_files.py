@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.processes import JIKKO, Command, Outcome, environment
-from tests.acceptance.terminal import CTRL_C, Terminal
+from tests.acceptance.terminal import Terminal
 from tests.acceptance.workflows import app, node, start
 
 MODEL = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
@@ -63,8 +63,7 @@ def test_a_file_is_talked_with_on_a_terminal(file: Path, tmp_path: Path) -> None
         terminal.wait_for("note.txt")
         terminal.wait_for("🙂\r\n")
         terminal.wait_for("> ")
-        terminal.type(CTRL_C)
-        terminal.wait_for("Ctrl-D")
+        terminal.interrupt_until("Ctrl-D")
         terminal.say("again")
         terminal.wait_for("2: [fake answer")
 

@@ -84,8 +84,8 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(server: ChatServer, tmp_pat
 def test_ctrl_c_at_the_prompt_says_how_to_leave(server: ChatServer, tmp_path: Path) -> None:
     with talk(server, tmp_path) as terminal:
         terminal.wait_for("> ")
-        terminal.type("half a line" + CTRL_C)
-        terminal.wait_for("Ctrl-D ends the conversation")
+        terminal.type("half a line")
+        terminal.interrupt_until("Ctrl-D ends the conversation")
         terminal.say("whole")
         terminal.wait_for("whole \r\n")
 
