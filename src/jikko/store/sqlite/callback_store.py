@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store.sqlite.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 

@@ -19,7 +19,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.store.sqlite.callback_states import PENDING, RUN_GOES_ON
+from jikko.store.callback_states import PENDING, RUN_GOES_ON
 from jikko.store.sqlite.conversations.turn_writes import turn_began, turn_changed, turn_repeated, variables_assigned
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 

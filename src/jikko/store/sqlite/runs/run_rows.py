@@ -3,16 +3,12 @@
 import sqlite3
 from typing import Any, Final, TypeAlias
 
-from jikko.events import RunStatus
 from jikko.record import RunIdentity, RunRecord
+from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.interned import Interned
 
 Row: TypeAlias = tuple[Any, ...]
-
-STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "failed", "stopped", "partial-succeeded")
-"""What the numbers in ``runs.status`` mean."""
-STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
 
 COLUMNS: Final = (
     "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "

@@ -12,11 +12,7 @@ from jikko.errors import LogDamaged
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
-from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
-from jikko.store.sqlite.keywords.index import KeywordIndex, supported
-from jikko.store.sqlite.runs.archiving import Archiver
-from jikko.store.sqlite.runs.event_codec import (
+from jikko.store.event_codec import (
     DamagedLog,
     beginning,
     decode_events,
@@ -25,10 +21,15 @@ from jikko.store.sqlite.runs.event_codec import (
     encode_events,
     pack_events,
 )
+from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
+from jikko.store.sqlite.keywords.index import KeywordIndex, supported
+from jikko.store.sqlite.runs.archiving import Archiver
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
-from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
+from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
 from jikko.store.sqlite.runs.totals import Totals
