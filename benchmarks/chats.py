@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.load import App, document, figure, imported, node, put, request, serving, start_end
 from jikko.apps.end_users import end_user
 from jikko.ids import new_id
-from jikko.store.sqlite.identifiers import id_text, stored_id
+from jikko.store.identifiers import id_text, stored_id
 
 SECONDS = 2.0
 LONG, SHORT = 1_000, 10

@@ -10,8 +10,11 @@ from jikko.ports.stores.callback_store import Callback, CallbackStore
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
+from jikko.store.postgres.callback_store import PostgresCallbackStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
@@ -20,9 +23,15 @@ pytestmark = pytest.mark.anyio
 URL = "https://example.com/hook?ä=1"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[RunStore, CallbackStore]]:
     runs: RunStore
+    if request.param == "postgres":
+        async with new_database(request) as postgres:
+            runs = PostgresRunStore(postgres)
+            yield runs, PostgresCallbackStore(postgres)
+            await runs.close()
+        return
     if request.param == "memory":
         runs = memory = MemoryRunStore()
         callbacks: CallbackStore = MemoryCallbackStore(memory)

@@ -12,9 +12,13 @@ from jikko.ports.stores.end_user_store import EndUser, EndUserStore
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.postgres.end_user_store import PostgresEndUserStore
+from jikko.store.postgres.file_index import PostgresFileIndex
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft
 
@@ -30,12 +34,17 @@ class Stores:
     files: FileIndex
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as stack:
         if request.param == "memory":
             runs, files = MemoryRunStore(), MemoryFileIndex()
             yield Stores(MemoryEndUserStore(runs, files), runs, files)
+        elif request.param == "postgres":
+            postgres = await stack.enter_async_context(new_database(request))
+            kept = PostgresRunStore(postgres)
+            stack.push_async_callback(kept.close)
+            yield Stores(PostgresEndUserStore(postgres), kept, PostgresFileIndex(postgres))
         else:
             database = Database.open(tmp_path / "jikko.db")
             store = SqliteRunStore(database)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,25 @@ from jikko.events import RunStatus
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryRunStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    store: RunStore = MemoryRunStore()
-    if request.param == "sqlite":
-        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    yield store
-    await store.close()
+    async with AsyncExitStack() as stack:
+        store: RunStore = MemoryRunStore()
+        if request.param == "sqlite":
+            store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
+        elif request.param == "postgres":
+            store = PostgresRunStore(await stack.enter_async_context(new_database(request)))
+        yield store
+        await store.close()
 
 
 def _claimed(run: Draft, key: str, fingerprint: bytes = b"one", at: float = 1000.0) -> Append:

@@ -1,6 +1,6 @@
 """Texts and ids as PostgreSQL takes them."""
 
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.identifiers import id_text, storable, stored_id
 
 _IS_TEXT = b"\x00"
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
 from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is.

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Final
 
 from jikko.ports.stores.end_user_store import EndUser
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _KNOWN: Final = """

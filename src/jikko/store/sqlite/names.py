@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from jikko.store.identifiers import id_text
 from jikko.store.run_statuses import STATUSES
-from jikko.store.sqlite.identifiers import id_text
 
 
 def app_names(database: Path) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, ReplyJob, ReplySetting, Unindexed
+from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.annotations.rows import (
     ANNOTATION,
     JOB,
@@ -17,7 +18,6 @@ from jikko.store.sqlite.annotations.rows import (
     space_key,
     space_text,
 )
-from jikko.store.sqlite.identifiers import storable, stored_id
 from jikko.store.vectors import vector_blob
 
 _WAITING, _PROCESSING, _COMPLETED, _FAILED = range(len(STATUSES))

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final, TypeAlias
 
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting
-from jikko.store.sqlite.identifiers import id_text, storable
+from jikko.store.identifiers import id_text, storable
 from jikko.store.sqlite.runs.run_rows import names
 
 Row: TypeAlias = tuple[Any, ...]

@@ -7,7 +7,7 @@ import msgspec
 
 from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Feedback, Message
 from jikko.store.answers import STATUSES, answer_of, details_of
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.identifiers import id_text, storable, stored_id
 
 Row: TypeAlias = tuple[Any, ...]
 

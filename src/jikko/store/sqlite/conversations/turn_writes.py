@@ -7,8 +7,8 @@ from typing import Any, Final
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
 from jikko.store.answers import file_ids, json_text
+from jikko.store.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.conversations.rows import answer_columns
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _ADD_CONVERSATION: Final = """

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from jikko.ports.stores.knowledge.dataset_store import DatasetIdTaken, DatasetNameTaken
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.knowledge.rows import DATASETS, EXTERNAL_APIS, KEYS, TAGS
 
 _COUNTS: Final = """

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from jikko.errors import InvalidParam, NotFound
 from jikko.ports.stores.knowledge.document_store import MakeDocument, SegmentCounts
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.knowledge.rows import DOCUMENTS, FIELDS, JOBS
 
 _INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from jikko.store.sqlite.identifiers import id_text
+from jikko.store.identifiers import id_text
 
 
 def dataset_names(database: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from jikko.errors import InvalidParam, JikkoError
 from jikko.extras import how_to_install
 from jikko.ports.stores.knowledge.segment_store import Visible
-from jikko.store.sqlite.identifiers import StoredId, stored_id
+from jikko.store.identifiers import StoredId, stored_id
 
 Array: TypeAlias = Any
 """One of numpy, which is imported when the first vector is searched."""

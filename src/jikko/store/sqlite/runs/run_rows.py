@@ -4,8 +4,8 @@ import sqlite3
 from typing import Any, Final, TypeAlias
 
 from jikko.record import RunIdentity, RunRecord
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.run_statuses import STATUSES
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.interned import Interned
 
 Row: TypeAlias = tuple[Any, ...]

@@ -21,9 +21,9 @@ from jikko.store.event_codec import (
     encode_events,
     pack_events,
 )
+from jikko.store.identifiers import StoredId, storable, stored_id
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
 from jikko.store.sqlite.runs.archiving import Archiver
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
