@@ -8,7 +8,7 @@ Extra: TypeAlias = Literal["anthropic", "cluster", "documents", "knowledge", "lo
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
-    "cluster": "files in a bucket",
+    "cluster": "the record in PostgreSQL, and files in a bucket",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
     "knowledge": "searching datasets by vectors, and Chinese and Japanese words",
     "local": "models that run in this process, of type llama_cpp",

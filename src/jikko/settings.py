@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jikko.apps.environment import FILE, OPTION, VARIABLE, EnvLayer, folded, layer
 from jikko.dsl.fields import did_you_mean
@@ -44,6 +45,9 @@ class Settings:
 
     home: Path = field(default_factory=_home)
     """The data folder: database, uploaded files, keys."""
+    database_url: str = ""
+    """The PostgreSQL database that has the record: `postgresql://USER@HOST/DATABASE`. Empty: a SQLite file in the data
+    folder has it."""
     files_url: str = ""
     """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
     bucket optional. Empty: they are in the data folder."""
@@ -222,6 +226,19 @@ class Settings:
     def database(self) -> Path:
         """The SQLite file."""
         return self.home / "jikko.db"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether there is a record, as far as can be seen without asking a server."""
+        return bool(self.database_url) or self.database.exists()
+
+    @property
+    def where_the_record_is(self) -> str:
+        """The address of the database, without user and password, or the path of its file."""
+        if not self.database_url:
+            return str(self.database)
+        parts = urlsplit(self.database_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def knowledge_database(self) -> Path:

@@ -15,7 +15,7 @@ from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
-from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.assemble.stores import in_memory_stores, open_stores
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
@@ -128,10 +128,7 @@ async def assemble(
     cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
-        stack.push_async_callback(stores.runs.close)
-        if owned:
-            await stores.blobs.check()
+        stores = in_memory_stores() if in_memory else await open_stores(settings, stack, owned, shared=workers > 1)
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,

@@ -11,6 +11,7 @@ from jikko.outbound.tunnel import Tunnels
 from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
+from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import (
     Tell,
     Tool,
@@ -176,7 +177,6 @@ def make_runtime(
     from jikko.plugins.install.installed import Installed
     from jikko.plugins.process.pool import PoolLimits
     from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
-    from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 
     try:
         tunnels = Tunnels(allow=settings.http_allow, proxy=settings.http_proxy or None)
@@ -198,5 +198,16 @@ def make_runtime(
         limits,
         gate=Gate(tunnels),
         files=files,
-        storage=SqlitePluginStorage(settings.plugin_folder / "storage.db"),
+        storage=_storage(settings),
     )
+
+
+def _storage(settings: Settings) -> PluginStorage:
+    """What plugins keep, where the record is."""
+    if settings.database_url:
+        from jikko.assemble.postgres import plugin_storage
+
+        return plugin_storage(settings)
+    from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+
+    return SqlitePluginStorage(settings.plugin_folder / "storage.db")

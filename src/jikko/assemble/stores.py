@@ -59,6 +59,29 @@ class Stores(NamedTuple):
     signing_key: bytes
 
 
+async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
+    """The stores that the settings name.
+
+    Args:
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to the database too.
+
+    Raises:
+        InvalidSettings: The data folder or another setting cannot be used.
+        StoreUnavailable: The database cannot be opened, or a server cannot keep files.
+    """
+    if settings.database_url:
+        from jikko.assemble.postgres import stores_in_postgres
+
+        stores = await stores_in_postgres(settings, stack, owned)
+    else:
+        stores = stores_on_disk(settings, stack, owned, shared=shared)
+    stack.push_async_callback(stores.runs.close)
+    if owned:
+        await stores.blobs.check()
+    return stores
+
+
 def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
     """Open the stores of a data folder, which is made if it is missing.
 
@@ -119,13 +142,17 @@ def in_memory_stores() -> Stores:
 
 
 def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
-    """What ``jikko apps env`` has set in the data folder, by app and variable. The folder need not be there.
+    """What ``jikko apps env`` has set, by app and variable. The data folder need not be there.
 
     Reads, and nothing else: the database of an earlier version stays one, and a server does not notice.
 
     Raises:
         StoreUnavailable: The database cannot be read.
     """
+    if settings.database_url:
+        from jikko.assemble import postgres
+
+        return postgres.stored_environments(settings)
     return stored_environments(settings.database)
 
 

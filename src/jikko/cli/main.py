@@ -13,6 +13,7 @@ from jikko.cli.checking.show import show
 from jikko.cli.failure import Commands
 from jikko.cli.health.doctor import doctor
 from jikko.cli.knowledge.group import knowledge
+from jikko.cli.migrate import migrate
 from jikko.cli.packages import packages
 from jikko.cli.plugins.group import plugins
 from jikko.cli.providers import providers
@@ -37,7 +38,7 @@ def cli(context: click.Context) -> None:
 apps.add_command(webhook_secret)
 for command in (
     *(serve, run, chat, check, show, apps, runs, users, knowledge, callbacks),
-    *(backup, providers, tools, plugins, packages, doctor),
+    *(backup, migrate, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)
 

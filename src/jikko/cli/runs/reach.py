@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -107,8 +106,7 @@ def required_database(settings: Any) -> None:
     Raises:
         Failure: There is no database.
     """
-    database: Path = settings.database
-    if not database.exists():
+    if not settings.has_database:
         raise Failure(
             f"There are no runs in {settings.home}: it has no database.", exit_code=ExitCode.NOT_FOUND, code="not_found"
         )

@@ -1,5 +1,6 @@
 """Apps, their versions and keys in PostgreSQL. Nothing is remembered between calls: others may change it all."""
 
+import json
 import zlib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -35,6 +36,7 @@ WHERE app_id = $1 AND EXISTS (SELECT FROM workflows WHERE app_id = $1 AND workfl
 # One publication at a time, so that of two of one name, or two of one app, the second sees the first.
 _IN_TURN: Final = "LOCK TABLE apps IN SHARE ROW EXCLUSIVE MODE"
 _ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = $1 FOR UPDATE"
+_ENVIRONMENTS: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
 _SET_ENVIRONMENT: Final = "UPDATE apps SET environment = $1 WHERE app_id = $2"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = $1 FOR SHARE"
 _APP: Final = f"SELECT {_APP_COLUMNS} FROM apps WHERE app_id = $1"
@@ -122,6 +124,10 @@ class PostgresAppStore:
             return True
 
         return await self._database.transact(work)
+
+    async def environments(self) -> dict[str, Mapping[str, Json]]:
+        """The values that were set for environment variables, by the names of apps."""
+        return {row[0]: json.loads(row[1]) for row in await self._database.fetch(_ENVIRONMENTS)}
 
     async def delete_app(self, app_id: str, *, at: float) -> bool:
         async def work(connection: Connection) -> bool:

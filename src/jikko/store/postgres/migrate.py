@@ -30,17 +30,44 @@ async def migrate(database: Postgres) -> int:
         InvalidSettings: It is of a newer version of Jikko.
         StoreUnavailable: It cannot be reached, or may not be changed.
     """
+    return await _migrated(database, only_if_empty=False)
+
+
+async def require_current(database: Postgres) -> None:
+    """See that the database is up to date. An empty one is filled: there is nothing yet that another process uses.
+
+    Raises:
+        InvalidSettings: It is of another version of Jikko.
+        StoreUnavailable: It cannot be reached, or may not be changed.
+    """
+    schema = await _migrated(database, only_if_empty=True)
+    newest = migrations()[-1][0]
+    if schema < newest:
+        raise InvalidSettings(
+            f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Restart the "
+            "server with this version, or run `jikko migrate` while none is running."
+        )
+
+
+async def is_there(database: Postgres) -> bool:
+    """Whether the database has tables of Jikko."""
+    found: bool = await database.value(_HAS_ANY)
+    return found
+
+
+async def _migrated(database: Postgres, *, only_if_empty: bool) -> int:
     known = migrations()
 
     async def bring(connection: Connection) -> int:
         await connection.execute(_LOCK)
-        has_any = await connection.fetchval(_HAS_ANY)
-        schema = int(await connection.fetchval(_SCHEMA)) if has_any else 0
+        schema = int(await connection.fetchval(_SCHEMA)) if await connection.fetchval(_HAS_ANY) else 0
         if schema > known[-1][0]:
             raise InvalidSettings(
                 f"The database {database.address} has schema {schema}, of a newer version of Jikko; this one knows "
                 f"{known[-1][0]}. Use that version, or restore a backup of before the upgrade."
             )
+        if schema and only_if_empty:
+            return schema
         for number, sql in known:
             if number > schema:
                 await connection.execute(sql)
@@ -55,7 +82,7 @@ async def migrate(database: Postgres) -> int:
         ) from error.__cause__
 
 
-async def claim(database: Postgres, folder_id: str) -> None:
+async def belong(database: Postgres, folder_id: str) -> None:
     """Have the database belong to a data folder, if it belongs to none.
 
     Raises:

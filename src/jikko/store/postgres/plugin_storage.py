@@ -21,7 +21,7 @@ _DELETE: Final = "DELETE FROM plugin_storage WHERE plugin = $1 AND app_id = $2 A
 
 
 class PostgresPluginStorage:
-    """A ``PluginStorage`` in PostgreSQL. The database is closed by its opener."""
+    """A ``PluginStorage`` in PostgreSQL, which closes the database."""
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
@@ -45,4 +45,4 @@ class PostgresPluginStorage:
         return await self._database.execute(_DELETE, text(plugin), id_column(app_id), text(key)) > 0
 
     async def close(self) -> None:
-        """See ``PluginStorage.close``: the database is closed by its opener."""
+        await self._database.close()
