@@ -1,7 +1,6 @@
 """What every ``RunStore`` does to remove an end user."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
@@ -9,26 +8,17 @@ import pytest
 
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim
 from jikko.ports.stores.run_store import LogQuery, RunStore
-from jikko.store.memory import MemoryRunStore
-from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.sqlite import Database, SqliteRunStore
-from tests.store.postgres_server import POSTGRES, new_database
 
+from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, started
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+@pytest.fixture(params=RUN_STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with AsyncExitStack() as stack:
-        store: RunStore = MemoryRunStore()
-        if request.param == "sqlite":
-            store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-        elif request.param == "postgres":
-            store = PostgresRunStore(await stack.enter_async_context(new_database(request)))
+    async with opened(request, tmp_path) as store:
         yield store
-        await store.close()
 
 
 async def listed(store: RunStore) -> set[str]:
