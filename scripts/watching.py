@@ -1,0 +1,80 @@
+"""Which lines each test runs, kept in ``build/mutants.json`` for the next time: only files of tests that have changed
+since run again, unless the code or what tests share has changed.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from scripts.copies import ROOT
+from scripts.covering import Report
+
+SOURCE: Final = "src/jikko"
+KEPT: Final = ROOT / "build" / "mutants.json"
+
+
+class Watched(msgspec.Struct):
+    """What is known of the tests of some files."""
+
+    source: str
+    """The digest of the code, and of what tests share."""
+    tests: dict[str, str] = {}
+    """The digests of the files of tests, by path from the root."""
+    report: Report = msgspec.field(default_factory=Report)
+
+    def add(self, files: Iterable[str], report: Report) -> None:
+        """Add what became of the tests of files."""
+        self.tests |= {file: _digest([file]) for file in files}
+        self.report.seconds |= report.seconds
+        self.report.failed += report.failed
+        for path, lines in report.lines.items():
+            known = self.report.lines.setdefault(path, {})
+            for line, tests in lines.items():
+                known[line] = [*known.get(line, ()), *tests]
+
+    def keep(self) -> None:
+        """Write it down for the next time."""
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_bytes(msgspec.json.encode(self))
+
+
+def watched(files: Sequence[str]) -> Watched:
+    """What is known of the tests of these files, as they are now; of some, or all, it may be nothing."""
+    source = _digest(_shared())
+    try:
+        kept = msgspec.json.decode(KEPT.read_bytes(), type=Watched)
+    except (OSError, msgspec.DecodeError):
+        return Watched(source)
+    if kept.source != source:
+        return Watched(source)
+    same = {file for file in files if kept.tests.get(file) == _digest([file])}
+    report = kept.report
+    return Watched(
+        source,
+        {file: kept.tests[file] for file in same},
+        Report(
+            {test: seconds for test, seconds in report.seconds.items() if _file_of(test) in same},
+            [test for test in report.failed if _file_of(test) in same],
+            {
+                path: {line: [test for test in tests if _file_of(test) in same] for line, tests in lines.items()}
+                for path, lines in report.lines.items()
+            },
+        ),
+    )
+
+
+def _file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _shared() -> list[str]:
+    found = [*(ROOT / SOURCE).rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    return sorted(path.relative_to(ROOT).as_posix() for path in found if not path.name.startswith("test_"))
+
+
+def _digest(paths: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.encode() + b"\0" + (ROOT / path).read_bytes() + b"\0")
+    return digest.hexdigest()
