@@ -5,7 +5,7 @@ second gets a ``Report`` in JSON. A line that runs while modules are imported be
 another process do is not seen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,40 @@ class Report(msgspec.Struct):
     seconds: dict[str, float] = {}
     """What each test took, by its name (pytest's node id)."""
     failed: list[str] = []
-    lines: dict[str, dict[int, list[str]]] = {}
-    """By file, as it was named, and line from 1: the tests that run it."""
+    lines: dict[str, dict[int, list[int]]] = {}
+    """By file, as it was named, and line from 1: the tests that run it, as positions in ``seconds``."""
+
+    def tests(self) -> dict[str, dict[int, list[str]]]:
+        """``lines`` with the names of the tests."""
+        names = [*self.seconds]
+        return {
+            path: {line: [names[number] for number in tests] for line, tests in lines.items()}
+            for path, lines in self.lines.items()
+        }
+
+    def only(self, wanted: Callable[[str], bool]) -> "Report":
+        """What it says of some tests, by their names."""
+        seconds = {test: seconds for test, seconds in self.seconds.items() if wanted(test)}
+        moved = {test: number for number, test in enumerate(seconds)}
+        at = [moved.get(test) for test in self.seconds]
+        return Report(
+            seconds,
+            [test for test in self.failed if test in seconds],
+            {
+                path: {line: [new for old in tests if (new := at[old]) is not None] for line, tests in lines.items()}
+                for path, lines in self.lines.items()
+            },
+        )
+
+    def add(self, other: "Report") -> None:
+        """Add what another process saw, of other tests."""
+        before = len(self.seconds)
+        self.seconds |= other.seconds
+        self.failed += other.failed
+        for path, lines in other.lines.items():
+            known = self.lines.setdefault(path, {})
+            for line, tests in lines.items():
+                known[line] = [*known.get(line, ()), *(before + number for number in tests)]
 
 
 class Covering:
@@ -53,10 +85,13 @@ class Covering:
         """Write the report."""
         self._coverage.stop()
         data = self._coverage.get_data()
+        numbers = {test: number for number, test in enumerate(self._report.seconds)}
         for path in data.measured_files():
             by_line = data.contexts_by_lineno(path)
             self._report.lines[self._files[path]] = {
-                line: tests for line, names in by_line.items() if (tests := sorted(filter(None, names)))
+                line: tests
+                for line, names in by_line.items()
+                if (tests := sorted(numbers[name] for name in names if name in numbers))
             }
         self._path.write_bytes(msgspec.json.encode(self._report))
 

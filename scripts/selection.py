@@ -59,7 +59,7 @@ class Selection:
         self._seconds = {test: seconds for test, seconds in report.seconds.items() if test in usable}
         self._tests = {
             path: {line: {test for test in tests if test in self._seconds} for line, tests in lines.items()}
-            for path, lines in report.lines.items()
+            for path, lines in report.tests().items()
         }
 
     def tests_of(self, mutant: Mutant) -> list[str]:

@@ -26,12 +26,7 @@ class Watched(msgspec.Struct):
     def add(self, files: Iterable[str], report: Report) -> None:
         """Add what became of the tests of files."""
         self.tests |= {file: _digest([file]) for file in files}
-        self.report.seconds |= report.seconds
-        self.report.failed += report.failed
-        for path, lines in report.lines.items():
-            known = self.report.lines.setdefault(path, {})
-            for line, tests in lines.items():
-                known[line] = [*known.get(line, ()), *tests]
+        self.report.add(report)
 
     def keep(self) -> None:
         """Write it down for the next time."""
@@ -49,23 +44,8 @@ def watched(files: Sequence[str]) -> Watched:
     if kept.source != source:
         return Watched(source)
     same = {file for file in files if kept.tests.get(file) == _digest([file])}
-    report = kept.report
-    return Watched(
-        source,
-        {file: kept.tests[file] for file in same},
-        Report(
-            {test: seconds for test, seconds in report.seconds.items() if _file_of(test) in same},
-            [test for test in report.failed if _file_of(test) in same],
-            {
-                path: {line: [test for test in tests if _file_of(test) in same] for line, tests in lines.items()}
-                for path, lines in report.lines.items()
-            },
-        ),
-    )
-
-
-def _file_of(test: str) -> str:
-    return test.partition("::")[0]
+    tests = {file: kept.tests[file] for file in files if file in same}
+    return Watched(source, tests, kept.report.only(lambda test: test.partition("::")[0] in same))
 
 
 def _shared() -> list[str]:

@@ -147,7 +147,7 @@ TESTS = {
 @pytest.mark.parametrize("line", [20, 1])
 def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first(line: int) -> None:
     """So are those that run something of the file, if the line runs while it is imported."""
-    running = [test for test in TESTS if "elsewhere" not in test]
+    running = [number for number, test in enumerate(TESTS) if "elsewhere" not in test]
     selection = Selection(Report(dict(TESTS), [], {PATH: {20: running}}), TESTS)
     mutant = Mutant(PATH, line, "", "")
 
@@ -171,7 +171,7 @@ def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:
 
 def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
     usable = {"tests/outbound/test_quick.py::test_near"}
-    selection = Selection(Report(dict(TESTS), [], {PATH: {1: [*TESTS]}}), usable)
+    selection = Selection(Report(dict(TESTS), [], {PATH: {1: [*range(len(TESTS))]}}), usable)
 
     assert selection.tests_of(Mutant(PATH, 1, "", "")) == [*usable]
 
@@ -205,16 +205,15 @@ def test_what_tests_run_is_kept_until_they_or_the_code_change(tmp_path: Path, mo
     known = watched(files)
     assert known == Watched(known.source)
     for file in files:
-        known.add(
-            [file], Report({f"{file}::test_it": 1.0}, [f"{file}::test_it"], {"code.py": {1: [f"{file}::test_it"]}})
-        )
+        known.add([file], Report({f"{file}::test_it": 1.0}, [f"{file}::test_it"], {"code.py": {1: [0]}}))
     known.keep()
 
     assert watched(files) == known
+    assert known.report.tests() == {"code.py": {1: [f"{file}::test_it" for file in files]}}
     (tmp_path / files[0]).write_text("assert True\n")
     one = watched(files)
     assert [*one.tests] == files[1:]
-    assert [*one.report.seconds] == one.report.failed == one.report.lines["code.py"][1] == [f"{files[1]}::test_it"]
+    assert [*one.report.seconds] == one.report.failed == one.report.tests()["code.py"][1] == [f"{files[1]}::test_it"]
     (tmp_path / SOURCE / "code.py").write_text("pass  # otherwise\n")
     assert watched(files) == Watched(watched(files).source)
 
@@ -265,7 +264,7 @@ def test_it_is_seen_which_test_runs_which_line(copy: Copy) -> None:
     report = copy.covering(["tests/test_code.py"], ["src/jikko/code.py"])
 
     good, bad = "tests/test_code.py::test_good", "tests/test_code.py::test_bad"
-    assert report.lines == {"src/jikko/code.py": {4: [bad, good], 5: [good], 6: [bad]}}
+    assert report.tests() == {"src/jikko/code.py": {4: [good, bad], 5: [good], 6: [bad]}}
     assert report.failed == [bad]
     assert report.seconds.keys() == copy.collected(["tests/test_code.py"]) == {good, bad}
 
