@@ -40,9 +40,9 @@ def _operations(paths: dict[str, Any]) -> Iterator[str]:
 
 def _schemas(schemas: dict[str, Any]) -> Iterator[str]:
     for name, schema in schemas.items():
-        fields = schema.get("properties")
-        yield f"{name}: {_shown({key: value for key, value in schema.items() if key not in ('properties', 'required')})}"
-        for field, kind in (fields or {}).items():
+        rest = {key: value for key, value in schema.items() if key not in ("properties", "required")}
+        yield f"{name}: {_shown(rest)}"
+        for field, kind in schema.get("properties", {}).items():
             yield f"  {field}{'*' if field in schema.get('required', ()) else ''}: {_shown(kind)}"
         yield ""
 
