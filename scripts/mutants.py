@@ -27,7 +27,7 @@ from scripts.copies import ROOT, Copy, Outcome, Suite
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
 from scripts.selection import NEAREST, QUICK, Selection, shares, test_files
-from scripts.watching import SOURCE, watched
+from scripts.watching import SOURCE, Watched, watched
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -112,14 +112,13 @@ def groups(mutants: Iterable[Mutant]) -> list[tuple[Mutant, ...]]:
     return [tuple(group.values()) for group in made]
 
 
-def selection(copies: Copies, tests: list[str]) -> Selection:
+def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
     """Run files of tests once, without a change, to see which of them each change concerns. A few that fail, as some
     do on a busy machine, are left out, and named.
 
     Raises:
         SystemExit: More than a few fail: nothing could be learnt from them.
     """
-    known = watched(tests)
     parts = shares([file for file in tests if file not in known.tests], copies.count)
 
     def watch(copy: Copy, number: int) -> Report:
@@ -149,8 +148,22 @@ def tried_together(copy: Copy, group: tuple[Mutant, ...], tests: Suite) -> list[
 
 
 def survivors(copies: Copies, mutants: list[Mutant], tests: list[str]) -> list[Mutant]:
-    """Those that no test in some files notices. Prints what becomes of each change, as it is tried."""
-    chosen = selection(copies, tests)
+    """Those that no test in some files notices. Prints what becomes of each change, as it is tried.
+
+    What was noticed before is not tried again, so that a run that was interrupted goes on.
+    """
+    known = watched(tests)
+    chosen = selection(copies, tests, known)
+    before = [mutant for mutant in mutants if known.has_noticed(mutant)]
+    print(f"{len(before)} of these were noticed before.", flush=True)
+
+    def became(mutant: Mutant, outcome: Outcome, by: str) -> list[Mutant]:
+        print(f"{by:11} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
+        if outcome == "survived":
+            return [mutant]
+        known.note(mutant)
+        known.keep()
+        return []
 
     def ask_first(copy: Copy, mutant: Mutant) -> Outcome:
         tests = chosen.first(mutant)
@@ -158,22 +171,17 @@ def survivors(copies: Copies, mutants: list[Mutant], tests: list[str]) -> list[M
 
     last: list[Mutant] = []
     left: list[Mutant] = []
-    for mutant, outcome in copies.each(mutants, ask_first):
+    for mutant, outcome in copies.each([each for each in mutants if each not in before], ask_first):
         more = len(chosen.tests_of(mutant)) > len(chosen.first(mutant))
-        (left if more else last).extend(_shown(mutant, outcome, "first tests"))
+        (left if more else last).extend(became(mutant, outcome, "first tests"))
 
     def ask_all(copy: Copy, group: tuple[Mutant, ...]) -> list[tuple[Mutant, Outcome]]:
         return tried_together(copy, group, chosen.suite(test for mutant in group for test in chosen.tests_of(mutant)))
 
     for _, outcomes in copies.each(groups(left), ask_all):
         for mutant, outcome in outcomes:
-            last += _shown(mutant, outcome, "all tests")
+            last += became(mutant, outcome, "all tests")
     return last
-
-
-def _shown(mutant: Mutant, outcome: Outcome, by: str) -> list[Mutant]:
-    print(f"{by:11} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
-    return [mutant] if outcome == "survived" else []
 
 
 def main() -> int:

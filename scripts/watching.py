@@ -1,5 +1,5 @@
-"""Which lines each test runs, kept in ``build/mutants.json`` for the next time: only files of tests that have changed
-since run again, unless the code or what tests share has changed.
+"""What was learnt of tests, kept in ``build/mutants.json`` for the next time: which lines each runs, and which changes
+they noticed. Only files of tests that have changed since run again, unless the code or what tests share has changed.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from scripts.copies import ROOT
 from scripts.covering import Report
+from scripts.mutation import Mutant
 
 SOURCE: Final = "src/jikko"
 KEPT: Final = ROOT / "build" / "mutants.json"
@@ -22,11 +23,21 @@ class Watched(msgspec.Struct):
     tests: dict[str, str] = {}
     """The digests of the files of tests, by path from the root."""
     report: Report = msgspec.field(default_factory=Report)
+    noticed: set[str] = set()
+    """Digests of the changes that some test noticed."""
 
     def add(self, files: Iterable[str], report: Report) -> None:
         """Add what became of the tests of files."""
         self.tests |= {file: _digest([file]) for file in files}
         self.report.add(report)
+
+    def has_noticed(self, mutant: Mutant) -> bool:
+        """Whether some test noticed a change."""
+        return _digest_of(mutant) in self.noticed
+
+    def note(self, mutant: Mutant) -> None:
+        """Some test noticed a change."""
+        self.noticed.add(_digest_of(mutant))
 
     def keep(self) -> None:
         """Write it down for the next time."""
@@ -45,7 +56,13 @@ def watched(files: Sequence[str]) -> Watched:
         return Watched(source)
     same = {file for file in files if kept.tests.get(file) == _digest([file])}
     tests = {file: kept.tests[file] for file in files if file in same}
-    return Watched(source, tests, kept.report.only(lambda test: test.partition("::")[0] in same))
+    # A test that was changed may be the one that noticed it.
+    noticed = kept.noticed if same >= kept.tests.keys() else set()
+    return Watched(source, tests, kept.report.only(lambda test: test.partition("::")[0] in same), noticed)
+
+
+def _digest_of(mutant: Mutant) -> str:
+    return hashlib.sha256(f"{mutant.path}\0{mutant.text}".encode()).hexdigest()
 
 
 def _shared() -> list[str]:

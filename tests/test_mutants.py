@@ -206,13 +206,16 @@ def test_what_tests_run_is_kept_until_they_or_the_code_change(tmp_path: Path, mo
     assert known == Watched(known.source)
     for file in files:
         known.add([file], Report({f"{file}::test_it": 1.0}, [f"{file}::test_it"], {"code.py": {1: [0]}}))
+    known.note(Mutant(PATH, 1, "changed", ""))
     known.keep()
 
     assert watched(files) == known
+    assert [known.has_noticed(Mutant(PATH, 1, text, "")) for text in ("changed", "otherwise")] == [True, False]
     assert known.report.tests() == {"code.py": {1: [f"{file}::test_it" for file in files]}}
     (tmp_path / files[0]).write_text("assert True\n")
     one = watched(files)
     assert [*one.tests] == files[1:]
+    assert not one.noticed  # perhaps that test alone would notice it
     assert [*one.report.seconds] == one.report.failed == one.report.tests()["code.py"][1] == [f"{files[1]}::test_it"]
     (tmp_path / SOURCE / "code.py").write_text("pass  # otherwise\n")
     assert watched(files) == Watched(watched(files).source)
