@@ -71,7 +71,7 @@ bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.
 	@$(BIN)/python scripts/bench.py
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
-	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))
 
 wheel: $(VENV)/.development ## Build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .

@@ -419,6 +419,8 @@ async def test_a_list_is_filtered_by_the_exact_user(store: RunStore) -> None:
         pytest.param(
             "how do i reset my password 100" + "% and then something else", True, id="only 30 characters count"
         ),
+        pytest.param("how do i reset my password 100x", True, id="the one behind them does not"),
+        pytest.param("how do i reset my password 10x%", False, id="the last of them does"),
     ],
 )
 async def test_a_list_is_filtered_by_a_keyword(store: RunStore, keyword: str, found: bool) -> None:

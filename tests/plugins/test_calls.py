@@ -138,13 +138,13 @@ class Host:
         self.requests: list[ModelRequest] = []
         self.called: list[tuple[ToolName, Mapping[str, Any]]] = []
 
-    async def complete(self, request: ModelRequest, tell: Any = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Any = None) -> Completion:
         self.requests.append(request)
         return Completion(text="an answer")
 
-    async def call_tool(self, name: ToolName, parameters: Mapping[str, Any], tell: Any) -> None:
+    async def call_tool(self, name: ToolName, parameters: Mapping[str, Any], emit: Any) -> None:
         self.called.append((name, parameters))
-        tell(JsonMessage({"a": 1}))
+        emit(JsonMessage({"a": 1}))
 
 
 async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) -> None:

@@ -41,7 +41,7 @@ async def called(
     await process.call(
         {"type": "tool", "action": "invoke_tool", "tool": tool, "tool_parameters": given},
         seconds=seconds,
-        tell=lambda message: said.append(message.message),
+        emit=lambda message: said.append(message.message),
         backwards=backwards,
     )
     return said
@@ -145,7 +145,7 @@ async def test_what_the_listener_raises_ends_the_call_and_nothing_else() -> None
             raise RuntimeError("enough")
 
         with pytest.raises(RuntimeError, match="enough"):
-            await process.call({"tool": "echo", "tool_parameters": {}}, seconds=PATIENCE, tell=refuse)
+            await process.call({"tool": "echo", "tool_parameters": {}}, seconds=PATIENCE, emit=refuse)
         assert await still_answers(process)
 
 
@@ -183,7 +183,7 @@ async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
 async def _stopped(process: PluginProcess) -> list[Any]:
     said: list[Any] = []
     request = {"tool": "stop_beating", "tool_parameters": {"seconds": 1.5}}
-    await process.call(request, seconds=PATIENCE, tell=lambda message: said.append(message.message))
+    await process.call(request, seconds=PATIENCE, emit=lambda message: said.append(message.message))
     return said
 
 

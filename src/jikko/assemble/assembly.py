@@ -178,7 +178,7 @@ async def assemble(
             store=stores.runs,
             apps=stores.apps,
             workflows=workflows,
-            services=ports,
+            ports=ports,
             file_inputs=file_inputs,
             limits=RunLimits(
                 max_steps=settings.max_steps,

@@ -13,7 +13,7 @@ from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
 from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import (
-    Tell,
+    Emit,
     Tool,
     ToolCall,
     ToolFailure,
@@ -100,13 +100,13 @@ class Plugins:
         """See ``Tools.find``."""
         return await self._tools(name).find(name, app_id=app_id)
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         try:
             tools = self._tools(call.tool.name)
         except ToolNotFound as failure:
             raise ToolFailure(str(failure), reported=False) from None
-        return await tools.call(call, tell)
+        return await tools.call(call, emit)
 
     async def close(self) -> None:
         """See ``Tools.close``."""
@@ -136,9 +136,9 @@ class _Strategies:
             raise missing(f"the agent strategy {name.strategy}", name.provider, name.plugin)
         return self._plugins.made()[2].find(name)
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
-        await self._plugins.made()[2].invoke(call, host, tell)
+        await self._plugins.made()[2].invoke(call, host, emit)
 
     async def close(self) -> None:
         """See ``Strategies.close``."""

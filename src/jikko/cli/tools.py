@@ -191,7 +191,7 @@ async def _call(tool: str, given: dict[str, str], app: str | None, settings: Any
             if unknown:
                 raise Failure(f"{tool} has no parameter {', '.join(unknown)}", code="invalid_param")
             call = ToolCall(tool=found, parameters=values, app_id=app_id, user="jikko tools call", key="call")
-            await assembly.tools.call(call, lambda message: _tell(message, as_json))
+            await assembly.tools.call(call, lambda message: _echo_message(message, as_json))
         except (ToolNotFound, ToolFailure, NotConvertible) as failure:
             raise Failure(str(failure), code="tool_failed") from None
         finally:
@@ -210,7 +210,7 @@ def _chosen(name: str, providers: Sequence[Any]) -> Any:
     raise Failure(f"there is no provider {name!r}", code="not_found", hint=did_you_mean(name, known))
 
 
-def _tell(message: Any, as_json: bool) -> None:
+def _echo_message(message: Any, as_json: bool) -> None:
     """One message of a tool."""
     fields = {name: getattr(message, name) for name in message.__dataclass_fields__}
     if "content" in fields:
@@ -219,8 +219,8 @@ def _tell(message: Any, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"message": kind, **fields}, ensure_ascii=False, default=str))
         return
-    told = fields["text"] if kind == "text" else json.dumps(fields, ensure_ascii=False, default=str)
-    click.echo(told if kind == "text" else f"[{kind}] {told}")
+    text = fields["text"] if kind == "text" else json.dumps(fields, ensure_ascii=False, default=str)
+    click.echo(text if kind == "text" else f"[{kind}] {text}")
 
 
 def _entry(provider: Any) -> dict[str, Any]:

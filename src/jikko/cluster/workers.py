@@ -171,10 +171,10 @@ class WorkerCluster:
                 except JikkoError as error:
                     logger.error("runs of another process cannot be read, trying again: %s", error)
                     await asyncio.sleep(_TRY_AGAIN_SECONDS)
-            _start(self._tell_once_durable(entry, taken), self._working)
+            _start(self._report_once_durable(entry, taken), self._working)
         self._has_begun.set()
 
-    async def _tell_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
+    async def _report_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
         # Not before: if this process died, no member would look for runs that still name their dead holder.
         await taken.durable()
         self._channel.send(TookOver([orphans]))

@@ -235,14 +235,14 @@ class Turns:
     def _later(self, durable: Any, app: App, conversation: Conversation, message: Message) -> None:
         """Tell of a first turn once it is durable."""
 
-        async def tell() -> None:
+        async def announce() -> None:
             try:
                 await durable
             except JikkoError:
                 return  # there is no such turn
             self._hooks.first_turn(app, conversation, message)
 
-        task = asyncio.get_running_loop().create_task(tell())
+        task = asyncio.get_running_loop().create_task(announce())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

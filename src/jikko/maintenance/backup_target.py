@@ -11,7 +11,7 @@ from jikko.private import opener
 
 MARK: Final = "backup.json"
 """Says in a backup which data folder it is of. A server that uses the folder removes it: it is no copy then."""
-_UNTOLD: Final = {"serve.lock"}
+_IGNORED_NAMES: Final = {"serve.lock"}
 """What may be in an empty folder."""
 
 
@@ -31,7 +31,7 @@ def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> 
         OSError: It cannot be read.
     """
     try:
-        names = sorted(set(os.listdir(folder)) - _UNTOLD)
+        names = sorted(set(os.listdir(folder)) - _IGNORED_NAMES)
     except FileNotFoundError:
         return
     if not names:

@@ -41,7 +41,7 @@ class AiohttpClient:
             proxy: URL of a proxy that all requests go through. The environment is not looked at.
             ssl_verify: Whether certificates are checked, for requests that do not say.
             max_connections: Requests under way at a time; more wait, and apps take turns.
-            app_share: Of these, the part that one app may have. See ``most_for_one_app``.
+            app_share: Of these, the part that one app may have. See ``max_for_one_app``.
             resolve: Finds the addresses of names; the system's name service by default.
 
         Raises:

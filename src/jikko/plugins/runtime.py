@@ -153,7 +153,7 @@ class PluginRuntime:
         *,
         caller: Caller,
         host: AgentHost | None,
-        tell: Callable[[Stream], None],
+        emit: Callable[[Stream], None],
         answer: Callable[[Any], None] | None = None,
         seconds: float | None = None,
     ) -> None:
@@ -186,7 +186,7 @@ class PluginRuntime:
                 await process.call(
                     sent,
                     seconds=self._limits.seconds if seconds is None else seconds,
-                    tell=tell,
+                    emit=emit,
                     answer=answer,
                     backwards=calls,
                     context=context,

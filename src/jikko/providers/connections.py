@@ -96,7 +96,7 @@ class Connections:
         await asyncio.gather(*(backend.close() for backend in backends))
 
 
-def told(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
+def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
     """A failure of a backend as its caller may read it: without the secrets of the entry."""
     return ModelFailure(
         masked(str(failure), config.secrets),

@@ -10,7 +10,7 @@ from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.providers.config import ProviderConfig, Providers, abilities
-from jikko.providers.connections import Connections, MakeBackend, told
+from jikko.providers.connections import Connections, MakeBackend, explained
 from jikko.providers.prices import amount
 from jikko.providers.progress import Progress
 
@@ -57,7 +57,7 @@ class ProviderModels:
         own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
         return own or await self.connections.prices.context_size(config, provider, model)
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
         config = self.connections.ready(request.provider, request.model)
         backend = self.connections.backend(config)
@@ -72,7 +72,7 @@ class ProviderModels:
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             share = Slice(self._share, request.app_id)
-            progress = Progress(tell if request.stream else None, config.max_answer, share)
+            progress = Progress(emit if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:
@@ -81,7 +81,7 @@ class ProviderModels:
                 if failure.retry_after is not None:
                     limiter.hold(request.key, failure.retry_after)
                 failure.usage = await self._usage(config, request, progress) if progress.has_begun else None
-                raise told(failure, config) from None
+                raise explained(failure, config) from None
         return Completion(
             text=progress.text,
             reasoning=progress.reasoning,
@@ -101,7 +101,7 @@ class ProviderModels:
         try:
             return await self.connections.backend(config).models()
         except ModelFailure as failure:
-            raise told(failure, config) from None
+            raise explained(failure, config) from None
 
     async def close(self) -> None:
         """See ``Models.close``."""

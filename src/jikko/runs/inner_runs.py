@@ -79,15 +79,15 @@ class InnerRuns:
             depth=call.depth,
         )
         try:
-            live = await self._runs().start(app, request)
-            await live.committed()
+            run_log = await self._runs().start(app, request)
+            await run_log.committed()
         except KeyTaken as taken:
             return await self._found(app, taken.run_id), True
         except RunLeft:
             raise
         except JikkoError as error:
             raise InnerRefused(str(error)) from None
-        return live, False
+        return run_log, False
 
     async def _found(self, app: App, run_id: str) -> Started:
         runs = self._runs()

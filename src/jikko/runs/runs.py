@@ -62,7 +62,7 @@ class Runs:
         store: RunStore,
         apps: AppStore,
         workflows: Workflows,
-        services: NodePorts,
+        ports: NodePorts,
         file_inputs: FileInputs,
         limits: RunLimits,
         admission: Admission | None = None,
@@ -84,7 +84,7 @@ class Runs:
         self._clock = clock
         self._executor = Executor(
             store,
-            services,
+            ports,
             limits,
             admission or Admission(),
             clock,
@@ -166,15 +166,15 @@ class Runs:
         Raises:
             KeyTaken, TooManyRequests: See ``start``.
         """
-        live = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
+        run_log = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
         if started.depth:
             self._executor.admission.take_back(identity.app_id)
-            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+            self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
         elif options is None and self._executor.admission.take(identity.app_id):
-            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+            self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
         else:
-            await self._executor.accept(live, workflow, opening_of(workflow.graph, started))
-        return live
+            await self._executor.accept(run_log, workflow, opening_of(workflow.graph, started))
+        return run_log
 
     @property
     def is_closing(self) -> bool:

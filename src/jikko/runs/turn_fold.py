@@ -145,7 +145,7 @@ class TurnFold:
             is_whole: Whether the run has ended, so that its usage is known.
         """
         return Metadata(
-            usage=self._told_usage() if is_whole else None,
+            usage=self._usage_of_models() if is_whole else None,
             retriever_resources=_numbered(self._resources) if self.turn.cites else [],
             reasoning=self._reasoning,
         )
@@ -172,7 +172,7 @@ class TurnFold:
         if event.node_type == "llm" and isinstance(reasoning, str) and reasoning:
             self._reasoning[event.node_id] = self._reasoning.get(event.node_id, "") + reasoning
 
-    def _told_usage(self) -> dict[str, Json]:
+    def _usage_of_models(self) -> dict[str, Json]:
         """All fields of Dify's usage. Times are those of the answer."""
         usage = self._usage or Usage()
         unit = plain(PRICE_UNIT) if self._usage is not None else "0.0"

@@ -74,11 +74,11 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
     providers = _entries(root.mapping("tools"), environment)
     servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
     if problems:
-        raise InvalidSettings(_told(problems, Positions(written), source))
+        raise InvalidSettings(_described(problems, Positions(written), source))
     return ToolsFile(providers=providers, servers=servers, source=source)
 
 
-def _told(problems: list[Problem], positions: Positions, source: str) -> str:
+def _described(problems: list[Problem], positions: Positions, source: str) -> str:
     lines = []
     for problem in problems[:_MAX_SHOWN]:
         position = positions.at(problem.where)

@@ -211,7 +211,7 @@ async def ran(name: str, node: str, sandbox: ForkServerSandbox, http: Any = None
     data = {**data, "variables": [{"variable": key, "value_selector": ["in", key]} for key in arguments]}
     ctx = FakeContext({"in": arguments}, http=http)
     replaced: Any = {"sandbox": sandbox}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     return dict((await Code.from_dsl(fields(data)).run(ctx)).outputs)
 
 
@@ -281,7 +281,7 @@ async def test_the_examples_of_the_page_run(example: Any, roomy: ForkServerSandb
     files = FilesOfOneUser()
     ctx = FakeContext({"in": {"values": [1, 4, 2]}}, files=files)
     replaced: Any = {"sandbox": roomy}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     variables: Json = [{"variable": "values", "value_selector": ["in", "values"]}]
 
     await Code.from_dsl(fields({**data, "variables": variables})).run(ctx)

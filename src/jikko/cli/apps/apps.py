@@ -12,6 +12,7 @@ from jikko.cli.apps.environment import env, env_of, env_options
 from jikko.cli.apps.keys import issue_key, keys
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import show_entry
 from jikko.cli.whole_file import whole_file
 
 
@@ -138,11 +139,8 @@ async def _list(settings: Any, as_json: bool) -> None:
         if not known and sys.stdout.isatty() and not as_json:
             click.echo("no apps yet; `jikko apps import FILE` makes one", err=True)
         for app in known:
-            if as_json:
-                entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
-                click.echo(json.dumps(entry, ensure_ascii=False))
-            else:
-                click.echo(f"{app.id}  {app.mode:13}  {app.name}")
+            entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
+            show_entry(entry, f"{app.id}  {app.mode:13}  {app.name}", as_json=as_json)
 
 
 @apps.command(short_help="Show an app's versions and keys.")
@@ -239,10 +237,8 @@ async def _use(name: str, which: str, settings: Any, as_json: bool) -> None:
         app = await assembly.apps.find(name)
         version = await assembly.apps.version(app, which)
         await assembly.apps.use(app, version)
-    if as_json:
-        click.echo(json.dumps({"app_id": app.id, "workflow_id": version.id, "version": version.number}))
-    else:
-        click.echo(f"{app.name}: version {version.number} is the current one.")
+    entry = {"app_id": app.id, "workflow_id": version.id, "version": version.number}
+    show_entry(entry, f"{app.name}: version {version.number} is the current one.", as_json=as_json)
 
 
 @apps.command(short_help="Remove an app, its versions and keys.")

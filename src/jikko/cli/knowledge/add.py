@@ -107,7 +107,7 @@ async def _add(
         failed = [each for each in ended if each.status == "error"]
         for document in failed:
             click.echo(f"{document.name}: {document.error}", err=True)
-        told = {
+        entry = {
             "dataset_id": dataset.id,
             "added": len(added),
             "unchanged": len(files) - len(added),
@@ -115,10 +115,12 @@ async def _add(
             "failed": len(failed),
         }
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(entry))
     else:
-        said = ", ".join(f"{told[each]} {each}" for each in ("added", "unchanged", "removed", "failed") if told[each])
-        click.echo(f"{dataset.name}: {said or 'nothing to do'}")
+        counts = ", ".join(
+            f"{entry[each]} {each}" for each in ("added", "unchanged", "removed", "failed") if entry[each]
+        )
+        click.echo(f"{dataset.name}: {counts or 'nothing to do'}")
     return len(failed)
 
 

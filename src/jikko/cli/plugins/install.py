@@ -36,7 +36,7 @@ async def _install(sources: tuple[str, ...], again: bool, settings: Any, as_json
                 done = await tools.installer.install(plugin, archive, again=again)
             except (JikkoError, OSError) as error:
                 failed += 1
-                _tell({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
+                _echo({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
                 continue
             entry = {
                 "source": source,
@@ -54,7 +54,7 @@ async def _install(sources: tuple[str, ...], again: bool, settings: Any, as_json
             unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
             there = " (was there already)" if done.was_there else ""
             text = f"ok      {plugin.id} {plugin.version}{there}: {plugin.trust}, {done.packages} packages"
-            _tell(entry, f"{text}{allowed}{unused}", as_json)
+            _echo(entry, f"{text}{allowed}{unused}", as_json)
     return 1 if failed else 0
 
 
@@ -80,13 +80,13 @@ async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
             missing += not gone
             for entry in gone:
                 plugin = entry.plugin
-                _tell({"ok": True, "identifier": plugin.identifier}, f"removed {plugin.id} {plugin.version}", as_json)
+                _echo({"ok": True, "identifier": plugin.identifier}, f"removed {plugin.id} {plugin.version}", as_json)
             if not gone:
-                _tell({"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json)
+                _echo({"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json)
     return 1 if missing else 0
 
 
-def _tell(entry: dict[str, Any], text: str, as_json: bool) -> None:
+def _echo(entry: dict[str, Any], text: str, as_json: bool) -> None:
     from jikko.cli.shown import shown
 
     click.echo(json.dumps(entry, ensure_ascii=False) if as_json else shown(text))

@@ -124,8 +124,8 @@ async def _retry(
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
-            live = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
-            return await executed_here(where, live.record, as_json)
+            run_log = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+            return await executed_here(where, run_log.record, as_json)
         body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
         if from_node:
             body["from_node_id"] = from_node

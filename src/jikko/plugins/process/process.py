@@ -38,7 +38,7 @@ class PluginProcess:
         self._calls: dict[str, Call] = {}
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._said: deque[str] = deque(maxlen=20)
+        self._last_lines: deque[str] = deque(maxlen=20)
         self._why = ""
         """Why it was ended, if it was ended by us."""
         self.heard = 0.0
@@ -105,7 +105,7 @@ class PluginProcess:
         """What it said last that was no message, and how it ended."""
         status = self._process.returncode
         ended = "" if status is None else f"it ended with {_status(status)}"
-        return " | ".join([*self._said, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
+        return " | ".join([*self._last_lines, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
 
     def is_silent(self) -> bool:
         """Whether a call keeps it from giving signs of life: it computes, and other calls of it wait."""
@@ -122,7 +122,7 @@ class PluginProcess:
         request: dict[str, Any],
         *,
         seconds: float,
-        tell: Callable[[Stream], None],
+        emit: Callable[[Stream], None],
         answer: Callable[[Any], None] | None = None,
         backwards: Backwards | None = None,
         context: dict[str, Any] | None = None,
@@ -139,7 +139,7 @@ class PluginProcess:
         """
         session = new_id()
         call = Call(
-            session, tell=tell, answer=answer, backwards=backwards, send=self._write, limits=self._limits
+            session, emit=emit, answer=answer, backwards=backwards, send=self._write, limits=self._limits
         )  # fmt: skip
         line = encode(session, "request", request, context)
         if len(line) > self._limits.line:
@@ -243,7 +243,7 @@ class PluginProcess:
             self.heard = asyncio.get_running_loop().time()
             self._ready.set()
         elif event.event in ("error", "log"):
-            self._said.append(bytes(event.data)[:300].decode(errors="replace"))
+            self._last_lines.append(bytes(event.data)[:300].decode(errors="replace"))
         else:
             self.garbage += 1
 
@@ -259,13 +259,13 @@ class PluginProcess:
         if call is not None:
             call.fail(unreadable(error))
         else:
-            self._said.append(line[:300].decode(errors="replace").strip())
+            self._last_lines.append(line[:300].decode(errors="replace").strip())
 
     async def _read_errors(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
         while received := await stderr.read(4096):
-            self._said.extend(line[:300] for line in received.decode(errors="replace").splitlines()[-10:])
+            self._last_lines.extend(line[:300] for line in received.decode(errors="replace").splitlines()[-10:])
 
 
 def _status(status: int) -> str:

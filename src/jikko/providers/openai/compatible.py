@@ -98,7 +98,7 @@ class OpenAICompatible:
             raise failure_of(error) from None
         return transcript(answer)
 
-    async def speak(self, model: str, text: str, voice: str, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         """See ``SpeechBackend.speak``."""
         client = await self._client.get()
         left = MAX_AUDIO_BYTES
@@ -111,7 +111,7 @@ class OpenAICompatible:
                             f"The audio of one text has more than {MAX_AUDIO_BYTES} bytes.",
                             kind="InvokeBadRequestError",
                         )
-                    tell(received)
+                    emit(received)
         except ModelFailure:
             raise
         except Exception as error:

@@ -10,7 +10,7 @@ from jikko.lang.tokens import estimated
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import Connections, told
+from jikko.providers.connections import Connections, explained
 from jikko.providers.prices import amount
 from jikko.providers.vectors.backend import EmbeddingBackend
 
@@ -53,7 +53,7 @@ class ProviderEmbedder:
                 try:
                     batch = await backend.embed(config.model_name(request.model), texts, traits.dimensions)
                 except ModelFailure as failure:
-                    raise told(failure, config) from None
+                    raise explained(failure, config) from None
                 seconds += time.perf_counter() - began
             vectors += map(_of_length_one, batch.vectors)
             tokens += sum(map(estimated, texts)) if batch.tokens is None else batch.tokens

@@ -14,7 +14,7 @@ from jikko.events import Usage
 from jikko.extras import how_to_install
 from jikko.masking import masked
 from jikko.ports.http import HttpClient
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
 from jikko.tools.config import Auth, McpProvider, McpTool
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.mcp.content import messages_of, usage_of
@@ -77,7 +77,7 @@ class McpTools:
         except ToolFailure as failure:
             raise ToolNotFound(f"{provider.name} does not say what tools it has: {failure}") from None
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         name = call.tool.name
         provider = self._directory.provider(name, McpProvider)
@@ -91,11 +91,11 @@ class McpTools:
                 result = await library.call(session, name.tool, arguments)
         except ToolFailure as failure:
             raise ToolFailure(masked(str(failure), auth.secrets)) from None
-        said = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        answer = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         has_schema = await self._has_output_schema(provider, auth, name, call.app_id)
-        for message in messages_of(said, has_output_schema=has_schema):
-            tell(message)
-        return usage_of(said)
+        for message in messages_of(answer, has_output_schema=has_schema):
+            emit(message)
+        return usage_of(answer)
 
     async def close(self) -> None:
         """See ``Tools.close``."""

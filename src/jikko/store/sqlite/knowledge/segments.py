@@ -16,8 +16,6 @@ _SHOWN: Final = """
 document_id = ?1 AND version = CASE ?2 WHEN 0
   THEN (SELECT max(version) FROM segment WHERE document_id = ?1) ELSE ?2 END
 """
-_MANY: Final = 500
-"""Ids in one statement."""
 
 
 class SqliteSegments:
