@@ -131,6 +131,22 @@ async def dribble(place: Place, inputs: Mapping[str, Any]) -> None:
     await asyncio.gather(*(one() for _ in range(200)))
 
 
+async def tiny_chunks(place: Place, inputs: Mapping[str, Any]) -> None:
+    """Bodies without end in chunks of one byte, as fast as they are taken, on 4 connections."""
+
+    async def one() -> None:
+        while True:
+            _, writer = await asyncio.open_connection("127.0.0.1", place.server.port)
+            head = f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {place.key}\r\n"
+            writer.write(f"{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b"1\r\n \r\n" * 10_000)
+                    await writer.drain()
+
+    await asyncio.gather(*(one() for _ in range(4)))
+
+
 async def read_nothing(place: Place, inputs: Mapping[str, Any]) -> None:
     """20 clients that start runs with many events, and never read their streams."""
     body = json.dumps({"inputs": dict(inputs), "user": "u", "response_mode": "streaming"}).encode()
@@ -176,6 +192,7 @@ ENDLESS = {
     "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 100),
     "chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5", b";a=b" * 1000),
+    "tiny": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 10_000),
     "v1/chat/completions": (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
         b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n' * 1000,
@@ -231,10 +248,12 @@ WORKS: dict[str, Work] = {
     "interim answers without end": Work(REQUESTS, upstream="continue"),
     "members that hold nothing": Work(REQUESTS, upstream="gzip"),
     "extensions without end": Work(REQUESTS, upstream="chunk"),
+    "answers in chunks of one byte": Work(REQUESTS, upstream="tiny", clients=4),
     "places for requests that are held": Work(REQUESTS, upstream="silent", clients=600, small="fetch"),
     "models that stream without end": Work(heavy(ASKS, edges=STRAIGHT), clients=20),
     "documents of 10 MB": Work(READS, drive=read_documents),
     "bodies that dribble": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=dribble),
+    "bodies in chunks of one byte": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=tiny_chunks),
     "clients that do not read": Work(
         rounds("loop", template("first", "x"), **{**LOOP, "loop_count": 20_000}), drive=read_nothing
     ),
