@@ -166,6 +166,11 @@ class Executor:
         self._hold(live, runner)
         self._task(self._run(live, runner, first, answers))
 
+    @property
+    def under_way(self) -> int:
+        """How many runs go on here, or wait for their turn."""
+        return sum(not runner.has_ended for _, runner in self._live.values())
+
     async def close(self, grace: float) -> int:
         """See ``Runs.close``."""
         self._closing = True

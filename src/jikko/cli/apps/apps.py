@@ -259,7 +259,8 @@ def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
     settings = settings_of(home=home)
     found, counts = run_async(_contents(app, settings))
     what = f"{_count(counts['versions'], 'version')} and {_count(counts['keys'], 'key')}"
-    stay = f"Its {_count(counts['runs'], 'run')} stay: `jikko runs list --app {found.id}` lists them."
+    stay, them = ("stays", "it") if counts["runs"] == 1 else ("stay", "them")
+    stay = f"Its {_count(counts['runs'], 'run')} {stay}: `jikko runs list --app {found.id}` lists {them}."
     if not yes:
         runs = stay if counts["runs"] else "It has no runs."
         if not click.confirm(f"Remove app {found.name!r} with {what}? {runs}"):

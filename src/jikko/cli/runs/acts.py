@@ -16,6 +16,7 @@ from jikko.cli.runs.reach import Server, acting, reached, required_database
 
 _LOOK_SECONDS = 0.1
 """Between looks at a run that a server executes."""
+_BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
 
 
 @click.command(short_help="Show a run's events, from first to last.")
@@ -125,7 +126,10 @@ async def _retry(
         if not isinstance(where, Server):
             app = await where.apps.find(run.owner.app_id)
             live = await where.retries.retry(app, run.owner.run_id, from_node=from_node, current=current)
-            return await executed_here(where, live.record, as_json)
+            code = await executed_here(where, live.record, as_json)
+            if code is ExitCode.FAILED and not current:
+                click.echo(_BY_CURRENT, err=True)
+            return code
         body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
         if from_node:
             body["from_node_id"] = from_node
@@ -139,6 +143,8 @@ async def _retry(
     click.echo(json.dumps(answer) if as_json else f"{new_run}  {status}")
     if wait and status in ("failed", "stopped"):
         click.echo(f"{error or status}; jikko runs show {new_run}", err=True)
+        if not current:
+            click.echo(_BY_CURRENT, err=True)
     return of_run(status, error)
 
 
