@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import uvloop
 
@@ -157,6 +158,26 @@ async def read_nothing(place: Place, inputs: Mapping[str, Any]) -> None:
     await asyncio.Event().wait()
 
 
+async def stop_in_vain(place: Place, inputs: Mapping[str, Any]) -> None:
+    """Stops of runs that are not there, while 20,000 runs go on or wait."""
+    start = json.dumps({"inputs": dict(inputs), "user": "u", "response_mode": "async"}).encode()
+    begin = request("POST", "/v1/workflows/run", place.key, start)
+    stop = request("POST", f"/v1/workflows/run/{uuid4()}/stop", place.key, b'{"user": "u"}')
+    await begun(place.server.port, begin, 20_000)
+    await put(place.server.port, stop, clients=4, seconds=10 * BESIDE_SECONDS)
+
+
+async def begun(port: int, begin: bytes, count: int) -> None:
+    """Send a request so often, on one connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(count):
+        writer.write(begin)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+    writer.close()
+
+
 async def read_documents(place: Place, inputs: Mapping[str, Any]) -> None:
     """Runs that read a table of 10 MB, four at a time."""
     file = await asyncio.to_thread(_uploaded, place, b"a," * 5_000_000)
@@ -220,6 +241,7 @@ READS = document(
     STRAIGHT,
 )
 LARGE = code("first", "def main():\n    return {'r': {'a': [[]] * 190000}}", r="object")
+ENDLESS_PROGRAM = heavy(code("first", "def main():\n    while True: pass", r="object"), edges=STRAIGHT)
 WORKS: dict[str, Work] = {
     "a text that is expanded 2,000 times": Work(
         heavy(
@@ -242,8 +264,10 @@ WORKS: dict[str, Work] = {
             edges=STRAIGHT,
         )
     ),
-    "programs without end": Work(
-        heavy(code("first", "def main():\n    while True: pass", r="object"), edges=STRAIGHT), clients=60
+    "programs without end": Work(ENDLESS_PROGRAM, clients=60),
+    "places for programs that are held": Work(ENDLESS_PROGRAM, clients=60, small="program"),
+    "stops of runs that are not there": Work(
+        heavy(http("{{#start.url#}}"), edges=STRAIGHT, inputs=["url"]), upstream="silent", drive=stop_in_vain
     ),
     "interim answers without end": Work(REQUESTS, upstream="continue"),
     "members that hold nothing": Work(REQUESTS, upstream="gzip"),
@@ -335,6 +359,12 @@ def fetch() -> dict[str, Any]:
     return document("fetch", nodes, STRAIGHT)
 
 
+def program() -> dict[str, Any]:
+    """A small app that runs a program."""
+    nodes = [node("start", "start", variables=[]), code("first", "def main():\n    return {'r': 'x'}", r="string")]
+    return document("program", [*nodes, node("end", "end", outputs=[])], STRAIGHT)
+
+
 async def main(only: str) -> None:
     command = [sys.executable, __file__, "--upstream"]
     with process(command, r"port (\d+)", dict(os.environ)) as (_, port), tempfile.TemporaryDirectory() as folder:
@@ -343,7 +373,9 @@ async def main(only: str) -> None:
         providers.write_text(json.dumps({"providers": {"openai": entry}}))
         for name, work in WORKS.items():
             if only in name:
-                with jikko(start_end(), fetch(), work.app, JIKKO_PROVIDERS=str(providers), **work.settings) as server:
+                with jikko(
+                    start_end(), fetch(), program(), work.app, JIKKO_PROVIDERS=str(providers), **work.settings
+                ) as server:
                     await beside(name, work, Place(server, port))
 
 
