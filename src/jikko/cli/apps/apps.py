@@ -12,6 +12,7 @@ from jikko.cli.apps.environment import env, env_of, env_options
 from jikko.cli.apps.keys import issue_key, keys
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import harmless, printable
 from jikko.cli.whole_file import whole_file
 
 
@@ -93,7 +94,7 @@ async def _import(
                 continue
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)
-            click.echo(f"{app.name}: version {published.version.number} published from {file}")
+            click.echo(f"{printable(app.name)}: version {published.version.number} published from {file}")
             click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
             if line:
                 click.echo(f"  key       {line}")
@@ -142,7 +143,7 @@ async def _list(settings: Any, as_json: bool) -> None:
                 entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
                 click.echo(json.dumps(entry, ensure_ascii=False))
             else:
-                click.echo(f"{app.id}  {app.mode:13}  {app.name}")
+                click.echo(f"{app.id}  {app.mode:13}  {printable(app.name)}")
 
 
 @apps.command(short_help="Show an app's versions and keys.")
@@ -175,7 +176,7 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
         }
         click.echo(json.dumps(entry, ensure_ascii=False))
         return
-    click.echo(f"{app.name} ({app.mode})  {app.id}\n{app.description}".rstrip())
+    click.echo(harmless(f"{app.name} ({app.mode})  {app.id}\n{app.description}".rstrip()))
     for version in versions:
         mark = "*" if version.id == app.workflow_id else " "
         click.echo(f"  {mark} version {version.number}  {version.version}  {version.id}")
