@@ -77,7 +77,8 @@ async def _stop(run_id: str, url: str | None, key: str | None, user: str, settin
     """Whether it was stopped, and the status of the run otherwise, if that is known."""
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if isinstance(where, Server):
-            return bool((await where.act_on(run, "stop")).get("stopped")), ""
+            stopped = bool((await where.act_on(run, "stop")).get("stopped"))
+            return stopped, "" if stopped else await where.status_of(run)
         from jikko.runs.left_runs import stop_left
 
         stopped = await stop_left(where.runs, where.store, run, user, where.clock())
