@@ -53,7 +53,7 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     except StoreUnavailable as error:
         raise click.ClickException(f"There is no backup of it: {error}") from None
     except (InvalidSettings, OSError) as error:
-        raise click.ClickException(f"{folder} cannot be written: {error}") from None
+        raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
     size = (folder / settings.database.name).stat().st_size
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "database_bytes": size, "new_files": copied}))

@@ -125,7 +125,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
             say_ready(settings, base, to_try(base, issued))
 
         def at_end(at_once: bool) -> None:
-            say_stopping(settings, at_once)
+            say_stopping(settings, at_once, assembly.runs.under_way)
             rest()
 
         try:

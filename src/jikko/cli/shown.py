@@ -17,6 +17,11 @@ def shown(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def harmless(text: str) -> str:
+    """A text for people, of one or several lines: without what would steer the terminal."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def printable(text: str) -> str:
     """A text as a line of a terminal: without what would move the cursor, change colors or ring."""
     return "".join(character if character.isprintable() else " " for character in shown(text))

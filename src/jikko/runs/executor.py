@@ -170,6 +170,11 @@ class Executor:
         self._hold(run_log, runner)
         self._task(self._run(run_log, runner, first, answers))
 
+    @property
+    def under_way(self) -> int:
+        """How many runs go on here, or wait for their turn."""
+        return sum(not runner.has_ended for _, runner in self._live.values())
+
     async def close(self, grace: float) -> int:
         """See ``Runs.close``."""
         self._closing = True

@@ -194,6 +194,11 @@ class Runs:
         await self._executor.accept(log, workflow, events)
         return log
 
+    @property
+    def under_way(self) -> int:
+        """How many runs this process executes, those that wait for their turn included."""
+        return self._executor.under_way
+
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.
 

@@ -9,6 +9,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.server.ending_signals import ending_signals
 from jikko.server.http_protocol import HeadLimits, HttpProtocol
 from jikko.server.outbox import Outbox
@@ -58,7 +59,7 @@ async def serve(
             server_header=False,
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
-            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )
     )

@@ -138,10 +138,21 @@ def base_of(settings: Any, listening: socket) -> str:
     return f"http://{settings.host}:{listening.getsockname()[1]}"
 
 
-def say_stopping(settings: Any, at_once: bool) -> None:
-    """Print how long stopping takes."""
-    wait = f"Stopping: runs have {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks them at once."
-    click.echo("Stopping at once …" if at_once else wait)
+def say_stopping(settings: Any, at_once: bool, under_way: int | None = None) -> None:
+    """Print how long stopping takes.
+
+    Args:
+        under_way: How many runs there are; ``None`` if that is not known here.
+    """
+    if at_once:
+        click.echo("Stopping at once …")
+    elif under_way == 0:
+        click.echo("Stopping.")
+    else:
+        which, them = (
+            ("1 run has", "it") if under_way == 1 else (f"{under_way} runs have" if under_way else "runs have", "them")
+        )
+        click.echo(f"Stopping: {which} {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks {them} at once.")
 
 
 def say_recovered(count: int) -> None:
