@@ -122,6 +122,8 @@ def keys(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
 def said(client: httpx.Client, query: str) -> str:
     """The answer, which is the same in the stream and in the list of messages."""
     ask: dict[str, Any] = {"query": query, "inputs": {}, "user": "anna", "response_mode": "streaming"}
+    # No model is asked for a name: the server has none.
+    ask["auto_generate_name"] = False
     told, conversation = "", ""
     for line in client.post("/chat-messages", json=ask).text.splitlines():
         if not line.startswith("data: "):
