@@ -9,7 +9,7 @@ Extra: TypeAlias = Literal["anthropic", "documents", "knowledge", "local", "mcp"
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
-    "knowledge": "searching datasets by vectors, and Chinese and Japanese words",
+    "knowledge": "searching datasets by vectors, Chinese and Japanese words, and encrypted ids of datasets",
     "local": "models that run in this process, of type llama_cpp",
     "mcp": "tools of MCP servers",
     "plugins": "installing Dify's plugins",

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import app, node, start
+from tests.acceptance.workflows import app, end, node, start
+from tests.dsl.encrypting import WORKSPACE, encrypted
 from tests.effort import PATIENCE
 from tests.knowledge.embedding_server import EmbeddingServer
 
@@ -74,6 +75,34 @@ def test_wrong_names_are_told_without_a_traceback(jikko: Command, folder: Path) 
         assert outcome.code != 0, arguments
         assert not outcome.has_traceback
         assert outcome.err
+
+
+def test_a_file_means_a_dataset_by_its_encrypted_id_once_the_workspace_is_known(
+    jikko: Command, folder: Path, tmp_path: Path
+) -> None:
+    jikko.json("knowledge", "add", "animals", folder, "--technique", "economy")
+    [dataset] = jikko.json("knowledge", "list")
+    retrieval = node(
+        "found",
+        "knowledge-retrieval",
+        dataset_ids=[encrypted(dataset["id"], WORKSPACE)],
+        query_variable_selector=["start", "q"],
+        retrieval_mode="multiple",
+        multiple_retrieval_config={"top_k": 3, "reranking_enable": False},
+    )
+    file = tmp_path / "find.yml"
+    file.write_text(app("Find", [start("q"), retrieval, end(found="found.result")], "start>found>end"))
+    assert "knowledge map --workspace ID" in jikko("check", file).out
+
+    [told] = jikko.json("knowledge", "map", "--workspace", WORKSPACE)
+    assert told == {"workspace_id": WORKSPACE}
+    assert "warning" not in jikko("check", file).out
+    outcome = jikko("run", file, "-i", "q=Owls", "--json")
+    assert outcome.lines[-1]["outputs"]["found"][0]["content"] == "Owls hunt at night."
+
+    assert jikko.json("knowledge", "map", "--workspace", WORKSPACE, "--forget") == []
+    for wrong in (["--forget"], ["--workspace", "x"], ["--workspace", WORKSPACE, "--forget"], ["a", "b", "--forget"]):
+        assert jikko("knowledge", "map", *wrong).code != 0
 
 
 def test_a_document_that_cannot_be_read_is_told_and_others_are_indexed(jikko: Command, folder: Path) -> None:

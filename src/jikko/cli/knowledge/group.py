@@ -3,9 +3,10 @@
 import click
 
 from jikko.cli.knowledge.add import add
-from jikko.cli.knowledge.datasets import list_, map_, remove, search, show
+from jikko.cli.knowledge.datasets import list_, remove, search, show
 from jikko.cli.knowledge.external import external
 from jikko.cli.knowledge.keys import keys
+from jikko.cli.knowledge.mapping import map_
 
 
 @click.group(short_help="Fill and search datasets.")
