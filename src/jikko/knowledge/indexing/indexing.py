@@ -3,6 +3,7 @@ that dies leaves nothing behind but the batch that it had not committed."""
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -68,6 +69,8 @@ class Indexing:
         self._workers = max(1, workers)
         self._lease = lease
         self._name = name or SERVER + new_id()
+        self._in_hand: defaultdict[Model, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By model: held while a batch is embedded and written. So a process that dies loses one batch of a model."""
         self.alarm = Alarm(clock, look_seconds=look_seconds)
         """To be set when there is a job."""
 
@@ -191,13 +194,20 @@ class Indexing:
 
     async def _index(self, stores: KnowledgeStores, job: Job, model: Model | None) -> None:
         """Give the segments their nodes, batch by batch."""
-        size = _KEYWORD_BATCH if model is None else self._embedder.batch_size(model.provider, model.model)
-        while tasks := await stores.jobs.to_embed(job, size):
-            if model is None:
+        if model is None:
+            while tasks := await stores.jobs.to_embed(job, _KEYWORD_BATCH):
                 made = await asyncio.to_thread(by_keywords, tasks)
-            else:
-                made = await self._embed(stores, model, tasks)
-            _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
+                _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
+            return
+        size = self._embedder.batch_size(model.provider, model.model)
+        has_more = True
+        while has_more:
+            # In turns with other documents.
+            async with self._in_hand[model]:
+                tasks = await stores.jobs.to_embed(job, size)
+                if has_more := bool(tasks):
+                    made = await self._embed(stores, model, tasks)
+                    _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
 
     async def _embed(self, stores: KnowledgeStores, model: Model, tasks: list[Task]) -> Indexed:
         texts = [text_of(task.segment, task.child) for task in tasks]
