@@ -136,7 +136,18 @@ def test_a_server_without_datasets_has_no_file_for_them_and_loads_nothing_for_th
         server.close()
     assert not (jikko.home / "knowledge.db").exists()
     assert "numpy" not in maps
+    assert "rjieba" not in maps
     assert "usearch" not in maps
+
+
+def test_a_server_reads_the_dictionary_before_it_serves_if_a_dataset_needs_it(jikko: Command, folder: Path) -> None:
+    jikko.json("knowledge", "add", "animals", folder, "--technique", "economy")
+    server = Server(jikko.home)
+    try:
+        maps = Path(f"/proc/{server.pid}/maps").read_text()
+    finally:
+        server.close()
+    assert "rjieba" in maps
 
 
 def test_a_chat_answers_from_a_dataset_and_cites_it(jikko: Command, folder: Path, tmp_path: Path) -> None:

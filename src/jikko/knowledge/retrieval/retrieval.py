@@ -46,6 +46,13 @@ class Retrieval:
         self._hits: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
 
+    async def prepare(self) -> None:
+        """Read the dictionary now if a dataset needs it: it stops the process, which later would hold up requests."""
+        with suppress(JikkoError):
+            stores = await self._knowledge.existing()
+            if stores and any(each.technique == "economy" for each in await stores.datasets.all_datasets()):
+                cutter()
+
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
         stores = await self._knowledge.existing()
         if stores is None:
