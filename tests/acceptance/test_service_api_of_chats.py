@@ -258,7 +258,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clie
     prompt = [{"role": "user", "text": "{{#sys.query#}}"}]
     llm = node("llm", "llm", model=model, prompt_template=prompt, context={"enabled": False}, vision={"enabled": False})
     nodes = [start(), llm, node("reply", "answer", answer="{{#conversation.count#}} {{#llm.text#}}")]
-    more = {
+    more: dict[str, Any] = {
         "features": {"suggested_questions_after_answer": {"enabled": True}, "retriever_resource": {"enabled": True}},
         "conversation_variables": [COUNT],
     }
