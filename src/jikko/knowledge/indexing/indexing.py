@@ -22,7 +22,7 @@ from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.job_store import Task
-from jikko.ports.stores.knowledge.records import Dataset, Document, Job, embedder_name
+from jikko.ports.stores.knowledge.records import Dataset, Document, Job, Node, embedder_name
 from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
@@ -217,12 +217,7 @@ class Indexing:
         found, counts = await embedded(self._embedder, model, list(missing.values()))
         vectors |= dict(zip(missing, found, strict=True))
         tokens = dict(zip(missing, counts, strict=True))
-        nodes = [
-            node_of(
-                task.segment.id, None if task.child is None else task.child.id, text, digest, vectors.get(digest, b"")
-            )
-            for task, text, digest in zip(tasks, texts, digests, strict=True)
-        ]
+        nodes = await asyncio.to_thread(_nodes, tasks, texts, digests, vectors)
         spent = [
             tokens.get(digest, task.segment.tokens) if task.child is None else task.segment.tokens
             for task, digest in zip(tasks, digests, strict=True)
@@ -257,6 +252,13 @@ class Indexing:
         except ModelFailure:
             return False
         return True
+
+
+def _nodes(tasks: list[Task], texts: list[str], digests: list[bytes], vectors: dict[bytes, bytes]) -> list[Node]:
+    return [
+        node_of(task.segment.id, None if task.child is None else task.child.id, text, digest, vectors.get(digest, b""))
+        for task, text, digest in zip(tasks, texts, digests, strict=True)
+    ]
 
 
 async def _subject(stores: KnowledgeStores, job: Job) -> tuple[Dataset, Document]:
