@@ -32,6 +32,7 @@ BENCHMARKS = (
     "growth",
     "stored_runs",
     "knowledge",
+    "knowledge_api",
 )
 """Files of ``benchmarks/`` that answer a question, in the order in which they run."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")

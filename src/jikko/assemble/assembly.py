@@ -13,6 +13,7 @@ from jikko.apps.versions import Workflows
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
+from jikko.assemble.moderation import make_moderator
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
 from jikko.assemble.stores import in_memory_stores, open_stores
@@ -23,6 +24,7 @@ from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
@@ -167,7 +169,10 @@ async def assemble(
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
-        moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
+        moderation = Moderation(
+            ModerationExtension(providers.extensions, ports.http),
+            ModerationModel(make_moderator(ports.models), defaults),
+        )
         hooks = Hooks(
             policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
             guard=moderation.guard,

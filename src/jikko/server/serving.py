@@ -122,8 +122,12 @@ async def serve_assembly(
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
+    app = create_app(api_of(assembly))
+    await assembly.knowledge.retrieval.prepare()
+    # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
+    gc.freeze()
     await serve(
-        create_app(api_of(assembly)),
+        app,
         listening,
         ready=ready,
         stopping=stopping,

@@ -1,4 +1,4 @@
-"""``jikko knowledge list``, ``show``, ``search``, ``remove`` and ``map``."""
+"""``jikko knowledge list``, ``show``, ``search`` and ``remove``."""
 
 from pathlib import Path
 from typing import Any
@@ -126,32 +126,3 @@ async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: An
             line = f"{len(documents)} removed"
         await knowledge.indexing.clean()
     show_entry({"dataset_id": dataset.id, "name": dataset.name, "documents": list(documents)}, line, as_json=as_json)
-
-
-@click.command("map", short_help="Say which dataset a workflow file means.")
-@click.argument("text", required=False)
-@click.argument("dataset", required=False)
-@click.option("--forget", is_flag=True, help="Forget what TEXT means.")
-@home_option
-@json_option
-def map_(text: str | None, dataset: str | None, forget: bool, home: Path | None, as_json: bool) -> None:
-    """Have TEXT, as a workflow file names a dataset of another server, mean DATASET (name or id) here.
-
-    Without arguments: list what is mapped.
-    """
-    if text is not None and (dataset is None) != forget:
-        raise click.UsageError("Say which DATASET it means, or --forget.")
-    run_async(_map(text, dataset, settings_of(home=home), as_json))
-
-
-async def _map(text: str | None, name: str | None, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        datasets = assembly.knowledge.datasets
-        if text is not None:
-            found = None if name is None else await datasets.find(name)
-            await datasets.map(text, found)
-        for known, target in (await datasets.mapped()).items():
-            entry = {"text": known, "dataset_id": target.id, "name": target.name}
-            show_entry(entry, f"{known}  ->  {target.name} ({target.id})", as_json=as_json)

@@ -153,6 +153,7 @@ class SqliteJobs:
                     changed = replace(changed, tokens=count)
                 if changed != segment:
                     SEGMENTS.replace(connection, changed)
+                if words is not None or segment.keywords:
                     put_keywords(connection, job.dataset_id, _key(connection, segment.id), words)
             # The last one may have more children than were written.
             _save(connection, replace(own, attempts=0, done=max(own.done, position - 1)))
