@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from jikko.ports.http import Pairs
+from jikko.ports.served_apps import ServedApp
 from jikko.ports.tools import ParameterForm, ToolName, ToolParameter
 from jikko.tools.openapi.document import Operation
 from jikko.values import Json
@@ -116,18 +117,6 @@ class McpProvider(Provider):
     """Seconds of silence within an answer."""
     known_tools: Mapping[str, McpTool] | None = None
     """What the server last said of its tools; ``None``: it is asked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedApp:
-    """An app that is an MCP server itself."""
-
-    code: str
-    app: str
-    description: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    """What its start variables mean."""
-    active: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

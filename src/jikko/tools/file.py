@@ -1,5 +1,6 @@
 """Reads the tools file. Every problem of it is told at once, with its line."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -11,6 +12,7 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
+from jikko.ports.served_apps import ServedApp
 from jikko.tools.config import (
     NO_AUTH,
     TYPES,
@@ -19,7 +21,6 @@ from jikko.tools.config import (
     Auth,
     McpProvider,
     Provider,
-    ServedApp,
     ToolsFile,
     WorkflowProvider,
 )
@@ -37,6 +38,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _AUTH_KEYS: Final = ("type", "header", "param", "value", "prefix")
+_CODE: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _MAX_SHOWN: Final = 100
 """Problems that a message lists."""
 
@@ -234,6 +236,9 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
 
 def _served(entry: tuple[str, Fields]) -> ServedApp:
     code, fields = entry
+    if _CODE.fullmatch(code) is None:
+        what = "is no code: an address must be hard to guess"
+        fields.problem("", what, "expected 16 to 128 letters, digits, - and _")
     _unknown(fields, ("app", "description", "parameters", "status"))
     parameters = fields.mapping("parameters")
     return ServedApp(
