@@ -161,7 +161,7 @@ class Authorization:
             writer.write(answer(f"I do not know {shown}".encode(), "401 Unauthorized"))
             await writer.drain()
             return
-        await self._mcp(writer, request)  # type: ignore[operator]
+        await self._mcp(writer, request)
 
 
 def oauth(server: RawServer, **more: Any) -> dict[str, Any]:
