@@ -74,7 +74,7 @@ async def test_its_runs_are_those_of_one_end_user_whose_name_does_not_tell_the_c
         await called(client, q="x")
 
     [app] = await world.apps.all()
-    users = {record.owner.user for record in await world.store.scan(app_id=app.id, limit=10)}
+    users = {record.identity.user for record in await world.store.scan(app_id=app.id, limit=10)}
     assert len(users) == 1
     assert CODE not in str(users)
 

@@ -80,7 +80,7 @@ async def test_a_strategy_of_a_plugin_goes_on_where_it_was_and_asks_nothing_twic
 
         model.answer = answer_twice
         live = await begun(assembly, workflow(data, OUTPUTS))
-        run_id, app_id = live.record.owner.run_id, live.record.owner.app_id
+        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
         await asyncio.wait_for(held.wait(), PATIENCE)
         await assembly.runs.close(0)
         assert len(model.bodies) == 3

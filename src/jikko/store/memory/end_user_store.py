@@ -27,7 +27,7 @@ class MemoryEndUserStore:
     async def has(self, app_id: str, end_user_id: str) -> bool:
         wanted = (app_id, end_user_id.lower())
         records = await self._runs.scan(app_id=app_id, limit=_ALL)
-        return wanted in self._added or any(record.owner.end_user_id == wanted[1] for record in records)
+        return wanted in self._added or any(record.identity.end_user_id == wanted[1] for record in records)
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         wanted = (app_id, end_user_id.lower())
@@ -36,8 +36,8 @@ class MemoryEndUserStore:
             file.created_at for file in await self._files.listed(app_id, limit=_ALL) if file.end_user_id == wanted[1]
         ]
         for record in await self._runs.scan(app_id=app_id, limit=_ALL):
-            if record.owner.end_user_id == wanted[1]:
-                user = user or record.owner.user
+            if record.identity.end_user_id == wanted[1]:
+                user = user or record.identity.user
                 moments.append(record.created_at)
         if user is None or not moments:
             return None
