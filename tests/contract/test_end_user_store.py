@@ -162,3 +162,14 @@ async def test_a_name_stays_while_a_run_is_there(stores: Stores) -> None:
     await stores.end_users.remove(APP, "id of anna")
 
     assert await stores.end_users.find(APP, "id of anna") is not None
+
+
+async def test_whether_a_name_is_kept_can_be_asked_before_there_is_a_run(stores: Stores) -> None:
+    assert not await stores.end_users.has(APP, ANNA)
+
+    await stores.end_users.add(APP, ANNA, "anna")
+
+    assert await stores.end_users.has(APP, ANNA.upper())
+    assert not await stores.end_users.has(OTHER_APP, ANNA)
+    await stores.end_users.remove(APP, ANNA)
+    assert not await stores.end_users.has(APP, ANNA)

@@ -23,6 +23,7 @@ from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
 from jikko.ports.models import Models
+from jikko.ports.served_apps import ServedApp, ServedApps
 from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
@@ -36,6 +37,19 @@ RUN = "/v1/workflows/run"
 DESCRIPTION = openapi("0")
 ROUTER = Router(OPERATIONS)
 FAKES: DefaultModels = {purpose: ModelName("fake", "fake") for purpose in PURPOSES}
+
+
+class Served:
+    """The served apps of a tools file."""
+
+    def __init__(self, *apps: ServedApp) -> None:
+        self.apps = {app.code: app for app in apps}
+
+    async def served(self, code: str) -> ServedApp | None:
+        return self.apps.get(code)
+
+    def all_served(self) -> list[ServedApp]:
+        return list(self.apps.values())
 
 
 @asynccontextmanager
@@ -82,6 +96,7 @@ def api_of(
     speech: Speech | None = None,
     models: Models | None = None,
     defaults: DefaultModels | None = None,
+    served_apps: ServedApps | None = None,
 ) -> Api:
     """What a process serves."""
     file_limits = file_limits or FileLimits()
@@ -105,6 +120,7 @@ def api_of(
         speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
         suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
+        served_apps=served_apps or Served(),
         public_url="",
         now=lambda: world.now,
     )

@@ -181,7 +181,7 @@ async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) ->
 
 async def test_a_strategy_that_is_not_there_is_named(home: Path) -> None:
     async with world(home) as here:
-        with pytest.raises(ToolNotFound, match="has no strategy 'none'; it has ask"):
+        with pytest.raises(ToolNotFound, match="has no strategy 'none'; it has ask, each"):
             here.strategies.find(StrategyName(provider="tester/stand_in/agent", strategy="none"))
 
 

@@ -47,6 +47,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
+from jikko.ports.served_apps import ServedApps
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -93,6 +94,7 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    served_apps: ServedApps
     clock: Clock
 
 
@@ -243,5 +245,6 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
+            served_apps=directory,
             clock=clock,
         )

@@ -93,7 +93,13 @@ def make_tools(
     """All tools of this installation. Connects to nothing, and starts nothing, yet."""
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
-        "mcp": McpTools(directory, http, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
+        "mcp": McpTools(
+            directory,
+            http,
+            max_bytes=settings.http_max_file,
+            seconds=settings.tool_seconds,
+            streams=max(1, settings.http_connections // 4),
+        ),
         "workflow": WorkflowTools(directory, workflows),
         "plugin": plugins,
     }

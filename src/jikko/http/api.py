@@ -15,6 +15,7 @@ from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.knowledge.service import Knowledge
 from jikko.ports.clock import Clock
+from jikko.ports.served_apps import ServedApps
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
@@ -45,6 +46,7 @@ class Api:
     annotations: Annotations
     suggestions: Suggestions
     speech: AppSpeech
+    served_apps: ServedApps
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

@@ -6,7 +6,7 @@ from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
 from jikko.http.fields import UserRequest
 from jikko.http.operation import Operation, Schema
 from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
-from jikko.http.routes import files, forms, info, records, retries, runs
+from jikko.http.routes import files, forms, info, mcp_server, records, retries, runs
 from jikko.http.tables.chat_operations import CHAT_OPERATIONS
 from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
 from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
@@ -243,6 +243,17 @@ OPERATIONS: tuple[Operation, ...] = (
     *CONVERSATION_OPERATIONS,
     *CHAT_OPERATIONS,
     *KNOWLEDGE_OPERATIONS,
+    Operation(
+        "POST",
+        "/mcp/server/{code}/mcp",
+        mcp_server.answer_mcp,
+        "Send a message to an app that is an MCP server (mcp_servers: of the tools file)",
+        {200: mcp_server.McpAnswer, 202: "application/json"},
+        (400, 404, 413, 415, 429, 503),
+        tag="MCP",
+        body=mcp_server.McpMessage,
+        open=True,
+    ),
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
     Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
 )

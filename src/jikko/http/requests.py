@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
-from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
+from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.api import Api
 from jikko.ports.stores.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
@@ -112,8 +112,11 @@ class Request:
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def json(self) -> dict[str, Any]:
+    async def json(self, *, lists_are: type[JikkoError] = BadRequest) -> dict[str, Any]:
         """The body as a JSON object.
+
+        Args:
+            lists_are: The error for JSON that is no object.
 
         Raises:
             UnsupportedMediaType: Its content type is not JSON.
@@ -139,7 +142,7 @@ class Request:
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             raise _too_deep()
         if not isinstance(value, dict):
-            raise BadRequest("The request body must be a JSON object.")
+            raise lists_are("The request body must be a JSON object.")
         return value
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import Gate, Offered
@@ -55,6 +56,7 @@ class PluginRuntime:
         self._gate = gate
         self._files = files
         self._storage = storage
+        self._share = LoopShare()
         self._pool: Pool[Entry] = Pool(self.start, limits.pool)
 
     @property
@@ -144,6 +146,7 @@ class PluginRuntime:
             lock.command(command),
             folder=code,
             environment=plugin_environment(environment=environment, state=state, gate=gate),
+            share=self._share,
         )
 
     async def invoke(

@@ -87,6 +87,7 @@ def api_of(assembly: Any) -> Any:
         annotations=assembly.annotations,
         suggestions=assembly.suggestions,
         speech=assembly.app_speech,
+        served_apps=assembly.served_apps,
         public_url=settings.public_url,
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),

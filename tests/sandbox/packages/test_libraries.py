@@ -37,7 +37,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.services]
 
 __all__ = ["sandbox", "secret_file"]  # fixtures
 
-LIBRARIES = ("numpy", "pandas", "sympy", "matplotlib", "jieba", "scikit-learn")
+# The last brings a font with Japanese characters, whatever fonts the machine has.
+LIBRARIES = ("numpy", "pandas", "sympy", "matplotlib", "jieba", "scikit-learn", "matplotlib-fontja")
 SAMPLES = Path(__file__).parents[2] / "forecast" / "samples"
 
 
@@ -131,6 +132,14 @@ PROGRAMS: dict[str, tuple[str, Json]] = {
         "import io, matplotlib.pyplot as plt\nplt.bar(['a', 'b'], [1, 2])\nplt.title('日本 $x^2$')\n"
         "b = io.BytesIO()\nplt.savefig(b, format='png')\nr = b.getvalue()[:4].hex()",
         "89504e47",
+    ),
+    "matplotlib, characters that the font that is asked for lacks": (
+        "import io, warnings, matplotlib.pyplot as plt\n"
+        "plt.rcParams['font.family'], plt.rcParams['font.sans-serif'] = 'sans-serif', ['SimHei', 'DejaVu Sans']\n"
+        "with warnings.catch_warnings(record=True) as w:\n    warnings.simplefilter('always')\n"
+        "    f, a = plt.subplots()\n    a.set_title('日本の売上', weight='bold')\n    f.savefig(io.BytesIO())\n"
+        "r = [str(one.message) for one in w]",
+        [],
     ),
     "matplotlib, other formats": (
         "import io, matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot as plt\nf, a = plt.subplots()\n"

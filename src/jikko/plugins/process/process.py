@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.ids import new_id
 from jikko.plugins.process.call import Backwards, Call, unreadable
 from jikko.plugins.process.limits import ProcessLimits
@@ -25,16 +26,22 @@ from jikko.plugins.process.wire import (
 )
 
 _PIECE: Final = 1 << 15
-"""Bytes that are read at a time: what a flood of small messages costs the event loop at once."""
+"""Bytes that are read at a time."""
 _LAST_WORDS: Final = 600
 
 
 class PluginProcess:
     """A plugin that has given its first sign of life."""
 
-    def __init__(self, process: asyncio.subprocess.Process, limits: ProcessLimits) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, limits: ProcessLimits, share: LoopShare | None = None
+    ) -> None:
+        """Args:
+        share: Of all plugins: one of those that say much works at a time, for a slice.
+        """
         self._process = process
         self._limits = limits
+        self._slice = Slice(share or LoopShare(), str(process.pid))
         self._calls: dict[str, Call] = {}
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -55,7 +62,13 @@ class PluginProcess:
 
     @classmethod
     async def start(
-        cls, command: list[str], *, folder: Path, environment: dict[str, str], limits: ProcessLimits | None = None
+        cls,
+        command: list[str],
+        *,
+        folder: Path,
+        environment: dict[str, str],
+        limits: ProcessLimits | None = None,
+        share: LoopShare | None = None,
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life.
 
@@ -71,7 +84,7 @@ class PluginProcess:
             )  # fmt: skip
         except OSError as error:
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
-        process = cls(started, limits)
+        process = cls(started, limits, share)
         try:
             async with asyncio.timeout(limits.ready_seconds):
                 await process._ready.wait()
@@ -211,8 +224,8 @@ class PluginProcess:
                 for line in lines:
                     if line.strip():
                         self._take(line)
-                # ``read`` does not wait while there is something: others have a turn.
-                await asyncio.sleep(0)
+                    # ``read`` does not wait while there is something, and a line may cost its node much.
+                    await self._slice.give_way()
             if len(rest) > self._limits.line:
                 self._end(f"it wrote a line of more than {self._limits.line} bytes")
                 rest.clear()

@@ -42,6 +42,8 @@ class PackageLoader:
         self._packages: list[dict[str, Any]] = settings["packages"]
         self._load: list[str] = settings["load"]
         self._report = report
+        self._kept: list[str] = []
+        """Files of the machine that programs may open."""
         self.failed: dict[str, str] = {}
         """Why modules could not be imported, by their full names."""
 
@@ -100,7 +102,7 @@ class PackageLoader:
             for name, source in modules_below(self._lib, _LEFT_OUT, located=True)
             if name not in self.failed
         )
-        MemoryFiles(self._lib, self._data()).serve()
+        MemoryFiles(self._lib, self._data(), self._kept).serve()
         return MemoryImporter(modules, self._refused())
 
     def report(self) -> dict[str, Any]:
@@ -128,7 +130,10 @@ class PackageLoader:
         if not package["prepare"] or any(module in self.failed for module in package["modules"]):
             return
         try:
-            exec(compile(package["prepare"], "<prepare>", "exec", dont_inherit=True), {"__name__": "prepare"})
+            exec(
+                compile(package["prepare"], "<prepare>", "exec", dont_inherit=True),
+                {"__name__": "prepare", "keep": self._kept.append},
+            )
         except Exception as error:
             self.failed[f"{package['name']} (prepare)"] = f"{type(error).__name__}: {error}"
 

@@ -39,6 +39,10 @@ class SqliteEndUserStore:
         values = (stored_id(end_user_id.lower()), storable(app_id))
         await self._database.submit(lambda connection: connection.execute(_REMOVE, values).rowcount)
 
+    async def has(self, app_id: str, end_user_id: str) -> bool:
+        known = partial(_known, storable(app_id), stored_id(end_user_id.lower()))
+        return await self._database.read(known) is not None
+
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         return await self._database.read(partial(_find, app_id, stored_id(end_user_id.lower())))
 
