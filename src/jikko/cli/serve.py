@@ -71,7 +71,7 @@ def serve(
         click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)
     if settings.mocks:
         click.echo("Nodes are mocked: those named by --mock or JIKKO_MOCKS do not run.", err=True)
-    prepare_process(settings.log_level)
+    prepare_process(settings.log_level, settings.log_format)
     workers = settings.workers or _cores()
     if reload and not files:
         raise click.UsageError("--reload watches FILES; none is named.")
@@ -97,6 +97,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
 
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
+    from jikko.observing.run_lines import RunLines
     from jikko.server.listening import listen
     from jikko.server.member import ServerMember
     from jikko.server.publication import publish, to_try
@@ -111,7 +112,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     base = base_of(settings, listening)
     hold.say(address=base)
     reloading = Reloading(files if reload else ())
-    async with assemble(settings, owned=True) as assembly:
+    async with assemble(settings, owned=True, observer=RunLines(each=settings.log_runs)) as assembly:
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None

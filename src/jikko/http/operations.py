@@ -42,6 +42,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=TRACE_QUERY,
         headers=START_HEADERS,
         streams=True,
+        hot=True,
     ),
     Operation(
         "POST",
@@ -54,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=TRACE_QUERY,
         headers=START_HEADERS,
         streams=True,
+        hot=True,
     ),
     Operation(
         "GET",
@@ -77,7 +79,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ("created_by_account", _TEXT, "There are no accounts; any value is refused."),
         ),
     ),
-    Operation("GET", _RUN, runs.run_detail, "Read a run", {200: RunDetail}, (401, 404)),
+    Operation("GET", _RUN, runs.run_detail, "Read a run", {200: RunDetail}, (401, 404), hot=True),
     Operation(
         "GET",
         f"{_RUN}/node-executions",
@@ -85,6 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Read every node of a run, in order of start",
         {200: NodeExecutions},
         (401, 404, 503),
+        hot=True,
     ),
     Operation(
         "GET",
@@ -102,6 +105,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: records.EventLog, 204: "text/event-stream"},
         (400, 401, 404, 503),
         streams=True,
+        hot=True,
     ),
     Operation(
         "POST",
@@ -152,6 +156,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ("include_state_snapshot", _TEXT, "true: begin with what happened so far."),
             ("continue_on_pause", _TEXT, "true: stay when the run pauses."),
         ),
+        hot=True,
     ),
     Operation(
         "POST",
@@ -185,6 +190,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="Files",
         query=_SIGNED,
         open=True,
+        hot=True,
     ),
     Operation(
         "GET",
@@ -244,5 +250,14 @@ OPERATIONS: tuple[Operation, ...] = (
     *CHAT_OPERATIONS,
     *KNOWLEDGE_OPERATIONS,
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
-    Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
+    Operation(
+        "GET",
+        "/health",
+        info.health,
+        "Whether runs are accepted",
+        {200: info.Health},
+        tag="Server",
+        open=True,
+        hot=True,
+    ),
 )

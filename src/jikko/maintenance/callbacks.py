@@ -159,9 +159,12 @@ class Callbacks:
         else:
             next_at = now + _wait(now - first_at)
             changes["next_at"] = next_at
-            if next_at > first_at + _DAY:
+            given_up = next_at > first_at + _DAY
+            if given_up:
                 changes |= {"state": "failed", "finished_at": self._clock()}
-                log.warning("the call-back of run %s is given up after a day: %s", entry.run_id, error)
+            then = "it is given up after a day" if given_up else f"it is tried again in {next_at - now:.0f} s"
+            fields = {"run": entry.run_id, "app": entry.app_id, "attempt": entry.attempts + 1}
+            log.warning("a call-back was not delivered, and %s: %s", then, error, extra={"fields": fields})
         return msgspec.structs.replace(entry, **changes)
 
     async def _post(self, entry: Callback, body: bytes, timestamp: int) -> str | None:

@@ -12,6 +12,7 @@ from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
+from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
@@ -202,6 +203,8 @@ class Executor:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, live: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+        # A run has begun in the turn of another one, or of a request, that is none of its business.
+        log_context.set(LogContext(run=live.record.owner.run_id, app=live.record.owner.app_id))
         try:
             if not runner.has_ended:  # parked before this task had its first turn
                 await runner.run([first], answers)

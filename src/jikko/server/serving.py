@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from socket import socket
@@ -14,16 +13,15 @@ import click
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
+from jikko.observing.log_format import set_up_log
 
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
 
 
-def prepare_process(log_level: str) -> None:
+def prepare_process(log_level: str, log_format: str) -> None:
     """Set up what belongs to a process as a whole: its log, memory, files and event loop."""
-    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    # It tells every request to a model, at the level that is meant for what concerns the operator.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLogger().level))
+    set_up_log(log_level, log_format)
     # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
     # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
     gc.set_threshold(50_000, 20, 50)
@@ -110,6 +108,7 @@ async def serve_assembly(
         stop_requested: Set to stop it, besides signals.
     """
     from jikko.http.app import create_app
+    from jikko.observing.request_lines import RequestLines
     from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
 
@@ -123,13 +122,12 @@ async def serve_assembly(
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
     await serve(
-        create_app(api_of(assembly)),
+        create_app(api_of(assembly), [RequestLines(settings.log_requests)]),
         listening,
         ready=ready,
         stopping=stopping,
         stop_requested=stop_requested,
         heads=HeadLimits(settings.max_head, settings.head_seconds),
-        log_level=settings.log_level,
     )
 
 

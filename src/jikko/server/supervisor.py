@@ -26,7 +26,8 @@ from jikko.errors import InvalidSettings
 from jikko.server.ending_signals import ending_signals
 from jikko.server.listening import listen, reserve
 from jikko.server.serving import base_of, say_ready, say_stopping
-from jikko.settings import Settings, settings_to_json
+from jikko.server.settings_json import settings_to_json
+from jikko.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -185,6 +186,7 @@ class Supervisor:
                     *(sys.executable, "-P", "-m", "jikko.server.worker"),
                     *(str(number) for number in handles),
                     self._settings.log_level,
+                    self._settings.log_format,
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(*handles, self._hold.fileno()),
                     # Control-C at the terminal is for this process alone, which tells the workers.
@@ -261,7 +263,7 @@ class Supervisor:
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         then = "its runs go on in another one" if child.served else "another one is tried"
-        click.echo(f"Worker {child.process.pid} {how}; {then}.", err=True)
+        log.warning("worker %d %s; %s", child.process.pid, how, then)
 
 
 async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:

@@ -1,7 +1,7 @@
-"""One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL``.
+"""One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL FORMAT``.
 
-The first two are numbers of open sockets, the last is how much to log. Started by the supervisor, which says over the
-channel what to do; without it, the worker parks its runs and ends.
+The first two are numbers of open sockets, the others are how much to log, and how. Started by the supervisor, which
+says over the channel what to do; without it, the worker parks its runs and ends.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ from jikko.cluster.channel import Channel
 from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
+from jikko.observing.run_lines import RunLines
 from jikko.server.member import ServerMember
 from jikko.server.publication import publish, to_try
 from jikko.server.serving import base_of, prepare_process, say_recovered, serve_assembly
-from jikko.settings import settings_from_json
+from jikko.server.settings_json import settings_from_json
 
 
 async def _work(end: socket.socket, listening: socket.socket) -> None:
@@ -30,7 +31,8 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         return
     settings = settings_from_json(begin.settings)
     cluster = WorkerCluster(begin.name, channel, messages)
-    async with assemble(settings, owned=True, cluster=cluster, workers=begin.workers) as assembly:
+    observer = RunLines(each=settings.log_runs)
+    async with assemble(settings, owned=True, cluster=cluster, workers=begin.workers, observer=observer) as assembly:
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
         channel.send(Assembled(lines=to_try(base, issued)))
@@ -52,7 +54,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
 def main(arguments: list[str]) -> None:
     """The process."""
     end, listening = (socket.socket(fileno=int(number)) for number in arguments[:2])
-    prepare_process(arguments[2])
+    prepare_process(arguments[2], arguments[3])
     try:
         asyncio.run(_work(end, listening))
     except JikkoError as error:
