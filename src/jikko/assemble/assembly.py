@@ -15,7 +15,7 @@ from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
-from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.assemble.stores import in_memory_stores, stores_on_disk, trouble_with_files
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
@@ -38,6 +38,7 @@ from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
@@ -91,6 +92,7 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    readiness: Readiness
     clock: Clock
 
 
@@ -239,5 +241,8 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
+            readiness=Readiness(
+                stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
+            ),
             clock=clock,
         )

@@ -9,6 +9,7 @@ from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
 from jikko.http.routes import files, forms, info, records, retries, runs
 from jikko.http.tables.chat_operations import CHAT_OPERATIONS
 from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
+from jikko.http.tables.health_operations import HEALTH_OPERATIONS
 from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
 from jikko.inputs.uploads import File
 from jikko.record import NodeExecution
@@ -250,14 +251,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *CHAT_OPERATIONS,
     *KNOWLEDGE_OPERATIONS,
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
-    Operation(
-        "GET",
-        "/health",
-        info.health,
-        "Whether runs are accepted",
-        {200: info.Health},
-        tag="Server",
-        open=True,
-        hot=True,
-    ),
+    *HEALTH_OPERATIONS,
 )

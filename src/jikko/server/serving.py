@@ -60,9 +60,14 @@ def holding(settings: Any) -> Iterator[Hold]:
         yield hold
 
 
-def api_of(assembly: Any) -> Any:
-    """What routes work with, of an assembly."""
+def api_of(assembly: Any, lag: Any = None) -> Any:
+    """What routes work with, of an assembly.
+
+    Args:
+        lag: The ``LoopLag`` of the process, if it is measured.
+    """
     from jikko import __version__
+    from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.api import Api
     from jikko.http.proxies import TrustedProxies, checked_root_path
 
@@ -85,6 +90,9 @@ def api_of(assembly: Any) -> Any:
         annotations=assembly.annotations,
         suggestions=assembly.suggestions,
         speech=assembly.app_speech,
+        readiness=assembly.readiness,
+        lag=lag or LoopLag(),
+        node=assembly.cluster.name,
         public_url=settings.public_url,
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),
@@ -107,6 +115,7 @@ async def serve_assembly(
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
     """
+    from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
     from jikko.observing.request_lines import RequestLines
     from jikko.server.http_protocol import HeadLimits
@@ -121,14 +130,19 @@ async def serve_assembly(
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
-    await serve(
-        create_app(api_of(assembly), [RequestLines(settings.log_requests)]),
-        listening,
-        ready=ready,
-        stopping=stopping,
-        stop_requested=stop_requested,
-        heads=HeadLimits(settings.max_head, settings.head_seconds),
-    )
+    lag = LoopLag()
+    watching = asyncio.ensure_future(lag.watch())
+    try:
+        await serve(
+            create_app(api_of(assembly, lag), [RequestLines(settings.log_requests)]),
+            listening,
+            ready=ready,
+            stopping=stopping,
+            stop_requested=stop_requested,
+            heads=HeadLimits(settings.max_head, settings.head_seconds),
+        )
+    finally:
+        watching.cancel()
 
 
 def base_of(settings: Any, listening: socket) -> str:

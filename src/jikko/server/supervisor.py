@@ -37,7 +37,7 @@ _TOO_SOON = 5.0
 """Seconds: a worker that ends within them is not started again at once."""
 _TRY_AGAIN = 1.0
 """Seconds until it is then."""
-HUNG_AFTER = 20
+HUNG_AFTER = 12
 """Heartbeats that a worker may miss before it is killed."""
 
 

@@ -94,6 +94,10 @@ class Database:
         """Write; see ``Writer.submit``."""
         return self._writer.submit(operation)
 
+    def try_to_write(self) -> "asyncio.Future[None]":
+        """See ``Record``: what is written is the version of the schema, as it is."""
+        return self._writer.submit(_write_what_is_there)
+
     def join(self, participant: Participant) -> None:
         """Take part in every transaction; see ``Writer.join``."""
         self._writer.join(participant)
@@ -186,3 +190,8 @@ class Database:
         """Commit what was submitted, then release everything. May be called twice; blocks."""
         self._closed = True
         self._rest.close()
+
+
+def _write_what_is_there(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version = {version}")

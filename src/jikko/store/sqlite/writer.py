@@ -27,6 +27,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,6 +36,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
+from jikko.store.sqlite.in_place import InPlace
 from jikko.store.sqlite.write_lock import WriteLock
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -43,6 +45,8 @@ Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH_OPERATIONS: Final = 512
 """Operations in one transaction, so that the first does not wait too long for the last."""
+LOOK_SECONDS: Final = 1.0
+"""Between looks whether the database is still where it was."""
 
 
 class Participant(Protocol):
@@ -69,6 +73,9 @@ class Writer:
         lock: Held for each transaction, where several processes write.
         """
         self._lock = lock
+        self._in_place = InPlace(path)
+        self._looked = (-LOOK_SECONDS, "")
+        """When it was last looked whether the database is where it was, and what was found."""
         self._connection = connection
         self._path = path
         self._participants: list[Participant] = []
@@ -152,6 +159,10 @@ class Writer:
 
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""
+        if trouble := self._trouble():
+            # SQLite would write on, into files that no process will open again.
+            lost = StoreUnavailable(f"The database {self._path} cannot be used: {trouble}.")
+            return [(future, None, lost) for _, future in requests]
         try:
             return self._transact(requests)
         except sqlite3.Error as error:
@@ -168,6 +179,18 @@ class Writer:
             return [(requests[0][1], None, failure)]
         # One of them is to blame. Alone, each fails or succeeds for itself.
         return [outcome for request in requests for outcome in self._perform([request])]
+
+    def _trouble(self) -> str:
+        now, (at, before) = time.monotonic(), self._looked
+        if now - at < LOOK_SECONDS:
+            return before
+        trouble = self._in_place.trouble()
+        self._looked = now, trouble
+        if trouble and not before:
+            _LOG.error("Nothing is written: %s.", trouble)
+        elif before and not trouble:
+            _LOG.warning("The database is where it was, and is written again.")
+        return trouble
 
     def _transact(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         connection = self._connection
