@@ -196,6 +196,10 @@ class Settings:
     log_requests: str = "most"
     """Which requests have a line in the log: `all`, `most` (not those that are asked very often and answered well),
     `refused`, or `none`."""
+    metrics_port: int = 0
+    """The port that `GET /metrics` (Prometheus) is answered on, without a key, on the address of `host`. 0: none."""
+    metrics_by_app: bool = False
+    """Whether runs and tokens are counted by app, too."""
     knowledge_memory: int = 512 << 20
     """Bytes of memory for the vectors of datasets that were searched lately."""
     knowledge_workers: int = 2
@@ -215,8 +219,9 @@ class Settings:
                 yield f"{name} is {value}; expected a number from 0 up."
         if self.app_share > 1:
             yield f"app_share is {self.app_share}; expected a part, from 0 up to 1."
-        if self.port > _LAST_PORT:
-            yield f"port is {self.port}; the last one is {_LAST_PORT}."
+        for name in ("port", "metrics_port"):
+            if (number := getattr(self, name)) > _LAST_PORT:
+                yield f"{name} is {number}; the last one is {_LAST_PORT}."
         if self.max_head < _LEAST_HEAD:
             yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
         if self.workers > _MAX_WORKERS:

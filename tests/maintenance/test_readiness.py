@@ -6,6 +6,7 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.readiness import Readiness
+from jikko.ports.measures import RecordMeasures
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +19,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.tries = 0
+        self.measures = RecordMeasures()
         self.works: bool | None = True
         self.waiting: list[asyncio.Future[None]] = []
 

@@ -94,12 +94,15 @@ def _cores() -> int:
 
 async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool) -> None:
     import asyncio
+    import time
 
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
-    from jikko.observing.run_lines import RunLines
+    from jikko.observing.metrics.usage import of_server
     from jikko.server.listening import listen
     from jikko.server.member import ServerMember
+    from jikko.server.metrics import metrics_of
+    from jikko.server.observers import Observers
     from jikko.server.publication import publish, to_try
     from jikko.server.reloading import Reloading
     from jikko.server.serving import base_of, say_ready, say_recovered, say_stopping, serve_assembly
@@ -112,7 +115,15 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     base = base_of(settings, listening)
     hold.say(address=base)
     reloading = Reloading(files if reload else ())
-    async with assemble(settings, owned=True, observer=RunLines(each=settings.log_runs)) as assembly:
+    observers, began = Observers(settings), time.time()
+
+    async def gather() -> Any:
+        return [*observers.snapshot(assembly), *of_server(1, began)]
+
+    async with (
+        assemble(settings, owned=True, observer=observers.runs) as assembly,
+        metrics_of(settings, gather),
+    ):
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
@@ -130,7 +141,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
             rest()
 
         try:
-            await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
+            await serve_assembly(assembly, listening, ready=ready, at_end=at_end, observers=observers)
         finally:
             rest()
             await assembly.cluster.close()

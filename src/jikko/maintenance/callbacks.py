@@ -21,6 +21,7 @@ import msgspec
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.keyed_limiter import KeyedLimiter
 from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.measures import Counter
 from jikko.ports.clock import Clock
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.ports.stores.callback_store import Callback, CallbackStore
@@ -62,6 +63,8 @@ class Callbacks:
         self._clock = clock
         self._version = version
         self._limiter = limiter or KeyedLimiter()
+        self.failed = Counter(())
+        """Attempts that failed."""
         self.alarm = Alarm(clock, look_seconds=_LOOK_SECONDS)
         """To be set when a run with a call-back has ended."""
 
@@ -157,6 +160,7 @@ class Callbacks:
         if error is None:
             changes |= {"state": "delivered", "finished_at": self._clock()}
         else:
+            self.failed.add()
             next_at = now + _wait(now - first_at)
             changes["next_at"] = next_at
             given_up = next_at > first_at + _DAY

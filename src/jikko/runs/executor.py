@@ -10,10 +10,11 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
+from jikko.errors import JikkoError, LogConflict, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
 from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
+from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
@@ -50,6 +51,7 @@ class Executor:
         holder: str = "",
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
+        measures: RunMeasures | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
@@ -57,6 +59,7 @@ class Executor:
         guard: Makes what looks at the text of one run of a workflow that answers a message.
         """
         self._guard = guard
+        self.measures = measures or RunMeasures()
         self.admission = admission
         self._holder = holder
         self._store = store
@@ -152,6 +155,9 @@ class Executor:
 
     def launch(self, live: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
+        if isinstance(first, (RunStarted, RunBegan)):
+            begun_after = max(0.0, first.at - live.record.created_at) if isinstance(first, RunBegan) else 0.0
+            self.measures.waits.observe(begun_after)
         turn = first.turn if isinstance(first, RunStarted) else state.turn
         runner = Runner(
             state,
@@ -222,6 +228,8 @@ class Executor:
             await live.committed()
             self.on_settled(live)
         except JikkoError as error:
+            if isinstance(error, LogConflict):
+                self.measures.lost.add()
             log.warning("run %s: %s", run_id, error)
         finally:
             # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.

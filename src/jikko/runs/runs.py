@@ -16,6 +16,7 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.variables import prepare
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.projections import Projection
@@ -71,6 +72,7 @@ class Runs:
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
+        measures: RunMeasures | None = None,
     ) -> None:
         """Args:
         cluster: The other processes.
@@ -91,6 +93,7 @@ class Runs:
             holder=cluster.name,
             observer=observer,
             guard=guard,
+            measures=measures,
         )
         self.control = Control(
             store=store,

@@ -17,6 +17,8 @@ from jikko.observing.log_format import set_up_log
 
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
+_LAG_SECONDS = 0.1
+"""Between measurements of how late the event loop is, if they are wanted."""
 
 
 def prepare_process(log_level: str, log_format: str) -> None:
@@ -107,6 +109,7 @@ async def serve_assembly(
     ready: Callable[[], Awaitable[None]],
     at_end: Callable[[bool], object],
     stop_requested: asyncio.Event | None = None,
+    observers: Any = None,
 ) -> None:
     """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
@@ -114,10 +117,10 @@ async def serve_assembly(
         ready: Called once connections are accepted.
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
+        observers: The ``Observers`` of the process; by default, nothing sees its requests.
     """
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
-    from jikko.observing.request_lines import RequestLines
     from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
 
@@ -130,11 +133,12 @@ async def serve_assembly(
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
-    lag = LoopLag()
+    metrics = None if observers is None else observers.metrics
+    lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
     watching = asyncio.ensure_future(lag.watch())
     try:
         await serve(
-            create_app(api_of(assembly, lag), [RequestLines(settings.log_requests)]),
+            create_app(api_of(assembly, lag), () if observers is None else observers.requests),
             listening,
             ready=ready,
             stopping=stopping,

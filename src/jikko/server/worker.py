@@ -7,6 +7,7 @@ says over the channel what to do; without it, the worker parks its runs and ends
 import asyncio
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,8 +17,8 @@ from jikko.cluster.channel import Channel
 from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
-from jikko.observing.run_lines import RunLines
 from jikko.server.member import ServerMember
+from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
 from jikko.server.serving import base_of, prepare_process, say_recovered, serve_assembly
 from jikko.server.settings_json import settings_from_json
@@ -31,10 +32,12 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         return
     settings = settings_from_json(begin.settings)
     cluster = WorkerCluster(begin.name, channel, messages)
-    observer = RunLines(each=settings.log_runs)
-    async with assemble(settings, owned=True, cluster=cluster, workers=begin.workers, observer=observer) as assembly:
+    observers = Observers(settings)
+    assembling = assemble(settings, owned=True, cluster=cluster, workers=begin.workers, observer=observers.runs)
+    async with assembling as assembly:
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
+        cluster.count_up = partial(observers.snapshot, assembly)
         channel.send(Assembled(lines=to_try(base, issued)))
 
         async def ready() -> None:
@@ -44,7 +47,12 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
             await cluster.join(ServerMember(assembly, say_recovered))
             if not cluster.is_over.is_set():
                 await serve_assembly(
-                    assembly, listening, ready=ready, at_end=lambda _: cluster.leave(), stop_requested=cluster.is_over
+                    assembly,
+                    listening,
+                    ready=ready,
+                    at_end=lambda _: cluster.leave(),
+                    stop_requested=cluster.is_over,
+                    observers=observers,
                 )
         finally:
             await cluster.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
+from jikko.ports.measures import RecordMeasures
 from jikko.private import make_file, make_folder
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
@@ -97,6 +98,11 @@ class Database:
     def try_to_write(self) -> "asyncio.Future[None]":
         """See ``Record``: what is written is the version of the schema, as it is."""
         return self._writer.submit(_write_what_is_there)
+
+    @property
+    def measures(self) -> RecordMeasures:
+        """What is counted of its transactions."""
+        return self._writer.measures
 
     def join(self, participant: Participant) -> None:
         """Take part in every transaction; see ``Writer.join``."""

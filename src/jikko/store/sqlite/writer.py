@@ -34,6 +34,7 @@ from queue import SimpleQueue
 from typing import Any, Final, Protocol, TypeAlias
 
 from jikko.errors import JikkoError, StoreUnavailable
+from jikko.ports.measures import RecordMeasures
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
 from jikko.store.sqlite.in_place import InPlace
@@ -80,6 +81,8 @@ class Writer:
         self._path = path
         self._participants: list[Participant] = []
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self.measures = RecordMeasures(waiting=self._queue.qsize)
+        """Kept by the thread that writes."""
         self._give_way = GiveWay()
         self._closing = False
         # Held to put something into the queue: nothing may come behind the mark of the end.
@@ -160,12 +163,18 @@ class Writer:
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""
         if trouble := self._trouble():
+            self.measures.errors.add()
             # SQLite would write on, into files that no process will open again.
             lost = StoreUnavailable(f"The database {self._path} cannot be used: {trouble}.")
             return [(future, None, lost) for _, future in requests]
+        began = time.perf_counter()
         try:
-            return self._transact(requests)
+            outcomes = self._transact(requests)
+            self.measures.seconds.observe(time.perf_counter() - began)
+            self.measures.writes.observe(len(requests))
+            return outcomes
         except sqlite3.Error as error:
+            self.measures.errors.add()
             self._roll_back()
             if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
                 reason = unavailable(self._path, error)
