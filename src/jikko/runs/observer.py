@@ -37,9 +37,33 @@ class RunObservers(RunObserver):
     def __init__(self, *observers: RunObserver) -> None:
         self._observers = observers
 
+    def started(self, run: RunOwner, event: RunStarted) -> None:
+        for observer in self._observers:
+            try:
+                observer.started(run, event)
+            except Exception:
+                _failed(run)
+
+    def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
+        for observer in self._observers:
+            try:
+                observer.node_ended(run, event)
+            except Exception:
+                _failed(run)
+
+    def ended(self, run: RunOwner, event: RunFinished) -> None:
+        for observer in self._observers:
+            try:
+                observer.ended(run, event)
+            except Exception:
+                _failed(run)
+
     def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
         for observer in self._observers:
-            observe(observer, run, at, events)
+            try:
+                observer.appended(run, at, events)
+            except Exception:
+                _failed(run)
 
 
 def observe(observer: RunObserver, run: RunOwner, at: int, events: Sequence[Event]) -> None:
@@ -57,4 +81,8 @@ def observe(observer: RunObserver, run: RunOwner, at: int, events: Sequence[Even
                 case _:
                     pass
     except Exception:
-        logger.exception("what happened in run %s could not be observed", run.run_id)
+        _failed(run)
+
+
+def _failed(run: RunOwner) -> None:
+    logger.exception("what happened in run %s could not be observed", run.run_id)

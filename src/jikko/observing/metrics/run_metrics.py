@@ -2,7 +2,7 @@
 
 from jikko.events import NodeFinished, RunFinished, RunStarted
 from jikko.measures import SECONDS, Counter, Histogram
-from jikko.observing.metrics.snapshot import Snapshot, samples
+from jikko.observing.metrics.snapshot import Snapshot, by_first, how_many, samples
 from jikko.record import RunOwner
 from jikko.runs.observer import RunObserver
 
@@ -16,10 +16,10 @@ class RunMetrics(RunObserver):
         """
         self._by_app = by_app
         self._started = Counter()
-        self._finished = Counter()
-        self._seconds = Histogram(SECONDS)
-        self._nodes = Counter()
-        self._node_seconds = Histogram(SECONDS)
+        self._runs = Histogram(SECONDS)
+        """By status."""
+        self._nodes = Histogram(SECONDS)
+        """By type and status: one look for how many there were, and what they took."""
         self._of_app = Counter()
         self._tokens_of_app = Counter()
 
@@ -27,12 +27,10 @@ class RunMetrics(RunObserver):
         self._started.add("inner" if event.depth else "chat" if event.turn is not None else "workflow")
 
     def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
-        self._nodes.add(event.node_type, event.status)
-        self._node_seconds.observe(event.elapsed, event.node_type)
+        self._nodes.observe(event.elapsed, event.node_type, event.status)
 
     def ended(self, run: RunOwner, event: RunFinished) -> None:
-        self._finished.add(event.status)
-        self._seconds.observe(event.elapsed, event.status)
+        self._runs.observe(event.elapsed, event.status)
         if self._by_app:
             self._of_app.add(run.app_id, event.status)
             self._tokens_of_app.add(run.app_id, count=event.total_tokens)
@@ -41,10 +39,10 @@ class RunMetrics(RunObserver):
         """The numbers as they are."""
         return [
             *samples("jikko_runs_started_total", self._started),
-            *samples("jikko_runs_finished_total", self._finished),
-            *samples("jikko_run_seconds", self._seconds),
-            *samples("jikko_nodes_finished_total", self._nodes),
-            *samples("jikko_node_seconds", self._node_seconds),
+            *how_many("jikko_runs_finished_total", self._runs),
+            *samples("jikko_run_seconds", self._runs),
+            *how_many("jikko_nodes_finished_total", self._nodes),
+            *by_first("jikko_node_seconds", self._nodes),
             *samples("jikko_app_runs_finished_total", self._of_app),
             *samples("jikko_app_tokens_total", self._tokens_of_app),
         ]

@@ -19,6 +19,16 @@ def samples(name: str, measure: Counter | Histogram) -> Snapshot:
     return [(name, labels, list(parts)) for labels, parts in dict(measure.values).items()]
 
 
+def how_many(name: str, measure: Histogram) -> Snapshot:
+    """How many values a histogram has, as a counter."""
+    return [(name, labels, [sum(parts[:-1])]) for _, labels, parts in samples(name, measure)]
+
+
+def by_first(name: str, measure: Histogram) -> Snapshot:
+    """A histogram by the first of its labels alone."""
+    return merged([[(name, labels[:1], parts) for _, labels, parts in samples(name, measure)]])
+
+
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
     """The numbers of several processes as those of one: added up."""
     together: dict[tuple[str, Labels], list[float]] = {}
