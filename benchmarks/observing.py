@@ -1,7 +1,7 @@
 """What it costs to observe runs: processor time of the server a run, with a line in the log, and with metrics.
 
-Servers with and without are measured in turns, a second each, so that what else the machine does concerns them alike; of
-each the best second counts.
+Servers with and without are measured in turns, a second each, so that what else the machine does concerns them alike;
+of each the best second counts.
 """
 
 import os

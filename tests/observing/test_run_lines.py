@@ -31,7 +31,7 @@ def told(caplog: pytest.LogCaptureFixture, message: str) -> list[tuple[str, dict
 async def run_of(world: World, *, each: bool = True) -> tuple[str, str]:
     """Ids of run and app, the run having ended."""
     app = await world.chain()
-    run_id = (await world.process(RunLines(each=each)).start(app)).record.owner.run_id
+    run_id = (await world.process(RunLines(each=each)).start(app)).record.identity.run_id
     await world.ended(run_id)
     return run_id, app.id
 
@@ -51,7 +51,7 @@ async def test_none_if_that_is_not_wanted(world: World, caplog: pytest.LogCaptur
     caplog.set_level(logging.INFO)
     observer = RunLines(each=False)
     app, process = await world.chain(), world.process(observer)
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await world.ended(run_id)
     await until(lambda: not process.runs.control.executes(run_id))
 
@@ -79,7 +79,7 @@ async def test_a_run_that_another_process_goes_on_with_is_told(world: World, cap
     caplog.set_level(logging.INFO)
     app, before = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await before.start(app)).record.owner.run_id
+    run_id = (await before.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     await world.process(RunLines(each=True)).runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)

@@ -34,7 +34,7 @@ async def one_run(world: World, observer: RunObserver, *failing: str) -> str:
     """The id of the app of a run that has ended, and been seen."""
     world.script.failing = set(failing)
     app, process = await world.chain(), world.process(observer)
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await world.ended(run_id)
     await until(lambda: not process.runs.control.executes(run_id))
     return app.id

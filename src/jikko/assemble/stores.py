@@ -11,6 +11,7 @@ from typing import NamedTuple
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
+from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import load_or_create_key
@@ -89,10 +90,19 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
-        DiskBlobs(settings.files),
+        contents_of_files(settings),
         load_or_create_key(settings.signing_key),
         database,
     )
+
+
+def contents_of_files(settings: Settings) -> BlobStore:
+    """Where the contents of files are: the bucket that is set, or the data folder.
+
+    Raises:
+        InvalidSettings: The setting of the bucket cannot be used.
+    """
+    return BucketBlobs(settings.files_url) if settings.files_url else DiskBlobs(settings.files)
 
 
 def in_memory_stores() -> Stores:
@@ -115,7 +125,9 @@ def in_memory_stores() -> Stores:
 
 
 def trouble_with_files(settings: Settings) -> str:
-    """What keeps files from being stored in a data folder, in words; ``""`` if nothing does."""
+    """What keeps files from being stored in a data folder, in words; ``""`` if nothing does, or they are elsewhere."""
+    if settings.files_url:
+        return ""
     # The folder is made with the first file.
     folder = settings.files if settings.files.exists() else settings.home
     return "" if os.access(folder, os.W_OK | os.X_OK) else "the folder of files cannot be written"

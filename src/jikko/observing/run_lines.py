@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.events import Event, NodeFinished, RunFinished, RunRecovered
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 
 logger = logging.getLogger("jikko.runs")
@@ -28,19 +28,19 @@ class RunLines(RunObserver):
         self._failed: dict[str, NodeFinished] = {}
         """The last node that failed, by run."""
 
-    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, RunRecovered):
                 fields = _about(run) | {"epoch": event.epoch, "under_way": len(event.in_flight)}
                 logger.info("run taken over", extra={"fields": fields})
 
-    def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         if event.status == "failed":
             if len(self._failed) >= _MAX_FAILED:
                 del self._failed[next(iter(self._failed))]
             self._failed[run.run_id] = event
 
-    def ended(self, run: RunOwner, event: RunFinished) -> None:
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
         node = self._failed.pop(run.run_id, None)
         has_failed = event.status == "failed"
         if not (has_failed or self._each):
@@ -56,5 +56,5 @@ class RunLines(RunObserver):
         logger.log(logging.WARNING if has_failed else logging.INFO, "run ended", extra={"fields": fields})
 
 
-def _about(run: RunOwner) -> dict[str, object]:
+def _about(run: RunIdentity) -> dict[str, object]:
     return {"run": run.run_id, "app": run.app_id}

@@ -3,7 +3,7 @@
 from jikko.events import NodeFinished, RunFinished, RunStarted
 from jikko.measures import SECONDS, Counter, Histogram
 from jikko.observing.metrics.snapshot import Snapshot, by_first, how_many, samples
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 
 
@@ -23,13 +23,13 @@ class RunMetrics(RunObserver):
         self._of_app = Counter()
         self._tokens_of_app = Counter()
 
-    def started(self, run: RunOwner, event: RunStarted) -> None:
+    def started(self, run: RunIdentity, event: RunStarted) -> None:
         self._started.add("inner" if event.depth else "chat" if event.turn is not None else "workflow")
 
-    def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         self._nodes.observe(event.elapsed, event.node_type, event.status)
 
-    def ended(self, run: RunOwner, event: RunFinished) -> None:
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
         self._runs.observe(event.elapsed, event.status)
         if self._by_app:
             self._of_app.add(run.app_id, event.status)
