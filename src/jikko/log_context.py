@@ -11,6 +11,8 @@ class LogContext(NamedTuple):
     """As in the header ``X-Request-Id`` of its answer."""
     run: str = ""
     app: str = ""
+    traceparent: str = ""
+    """W3C: makes what is called from here a part of the same trace."""
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes

@@ -138,8 +138,7 @@ class Settings:
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0
-    """Days after which conversations without a new message are removed by the server, with messages and variables.
-    0: never."""
+    """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000
@@ -197,12 +196,15 @@ class Settings:
     log_runs: bool = True
     """Whether the log has a line for each run that ends; one for each that fails it has always."""
     log_requests: str = "most"
-    """Which requests have a line in the log: `all`, `most` (not those that are asked very often and answered well),
-    `refused`, or `none`."""
+    """Which requests have a line in the log: `all`, `most` (not the most frequent ones), `refused`, or `none`."""
     metrics_port: int = 0
     """The port that `GET /metrics` (Prometheus) is answered on, without a key, on the address of `host`. 0: none."""
     metrics_by_app: bool = False
     """Whether runs and tokens are counted by app, too."""
+    trace_ratio: float = 1.0
+    """The part of all runs that are traced, where OpenTelemetry is set up; runs that failed are in any case."""
+    trace_propagate: tuple[str, ...] = ()
+    """Hosts (separated by commas) whose HTTP requests of workflows have a `traceparent`."""
     knowledge_memory: int = 512 << 20
     """Bytes of memory for the vectors of datasets that were searched lately."""
     knowledge_workers: int = 2
@@ -220,8 +222,9 @@ class Settings:
         for name, value in asdict(self).items():
             if isinstance(value, (int, float)) and not 0 <= value < math.inf:
                 yield f"{name} is {value}; expected a number from 0 up."
-        if self.app_share > 1:
-            yield f"app_share is {self.app_share}; expected a part, from 0 up to 1."
+        for name in ("app_share", "trace_ratio"):
+            if (part := getattr(self, name)) > 1:
+                yield f"{name} is {part}; expected a part, from 0 up to 1."
         for name in ("port", "metrics_port"):
             if (number := getattr(self, name)) > _LAST_PORT:
                 yield f"{name} is {number}; the last one is {_LAST_PORT}."

@@ -94,6 +94,7 @@ def _cores() -> int:
 
 async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool) -> None:
     import asyncio
+    import os
     import time
 
     from jikko.assemble import assemble
@@ -115,7 +116,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     base = base_of(settings, listening)
     hold.say(address=base)
     reloading = Reloading(files if reload else ())
-    observers, began = Observers(settings), time.time()
+    observers, began = Observers(settings, os.environ), time.time()
 
     async def gather() -> Any:
         return [*observers.snapshot(assembly), *of_server(1, began)]
@@ -123,6 +124,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     async with (
         assemble(settings, owned=True, observer=observers.runs) as assembly,
         metrics_of(settings, gather),
+        observers.at_work(assembly),
     ):
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from jikko.log_context import log_context
+from jikko.trace_context import parsed
 
 Fields: TypeAlias = dict[str, Any]
 
@@ -54,8 +55,9 @@ class TextLines(logging.Formatter):
 class JsonLines(logging.Formatter):
     """One JSON object a line.
 
-    ``ts`` (RFC 3339, microseconds, UTC), ``level``, ``logger``, ``msg``; ``request``, ``run`` and ``app`` where it is
-    about one; the fields of the line; and ``error`` with ``type``, ``message`` and ``stack`` of an exception.
+    ``ts`` (RFC 3339, microseconds, UTC), ``level``, ``logger``, ``msg``; ``request``, ``run``, ``app`` and ``trace``
+    where it is about one; the fields of the line; and ``error`` with ``type``, ``message`` and ``stack`` of an
+    exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -76,7 +78,11 @@ class JsonLines(logging.Formatter):
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     """What a line is about, and its own fields, which win."""
     own: Fields = getattr(record, "fields", {})
-    for name, value in log_context.get()._asdict().items():
+    context = log_context.get()
+    place = parsed(context.traceparent)
+    trace = "" if place is None else place.trace_id
+    about = {"request": context.request, "run": context.run, "app": context.app, "trace": trace}
+    for name, value in about.items():
         if value and name not in own:
             yield name, value
     yield from own.items()

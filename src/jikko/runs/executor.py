@@ -26,6 +26,7 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
+from jikko.trace_context import traceparent_of
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ class Executor:
 
     async def _run(self, live: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
         # A run has begun in the turn of another one, or of a request, that is none of its business.
-        log_context.set(LogContext(run=live.record.identity.run_id, app=live.record.identity.app_id))
+        log_context.set(_context(live, first))
         try:
             if not runner.has_ended:  # parked before this task had its first turn
                 await runner.run([first], answers)
@@ -241,3 +242,10 @@ class Executor:
                 del self._live[run_id]
                 self._run_of_task.pop(live.record.identity.task_id, None)
                 self.on_moved(run_id)
+
+
+def _context(live: RunLog, first: Event) -> LogContext:
+    begun = live.events[0] if live.events else first
+    run_id = live.record.identity.run_id
+    traceparent = traceparent_of(begun.trace if isinstance(begun, RunStarted) else "", run_id)
+    return LogContext(run=run_id, app=live.record.identity.app_id, traceparent=traceparent)

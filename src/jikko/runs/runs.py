@@ -14,6 +14,7 @@ from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.variables import prepare
+from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.measures import RunMeasures
@@ -143,7 +144,8 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
+        trace = log_context.get().traceparent
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth, trace=trace)
         return await self.begin(identity, workflow, started, options=request.options)
 
     def require_open(self) -> None:

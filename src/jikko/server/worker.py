@@ -5,6 +5,7 @@ says over the channel what to do; without it, the worker parks its runs and ends
 """
 
 import asyncio
+import os
 import socket
 import sys
 from functools import partial
@@ -32,9 +33,9 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         return
     settings = settings_from_json(begin.settings)
     cluster = WorkerCluster(begin.name, channel, messages)
-    observers = Observers(settings)
+    observers = Observers(settings, os.environ)
     assembling = assemble(settings, owned=True, cluster=cluster, workers=begin.workers, observer=observers.runs)
-    async with assembling as assembly:
+    async with assembling as assembly, observers.at_work(assembly):
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
         cluster.count_up = partial(observers.snapshot, assembly)
