@@ -80,7 +80,8 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     own: Fields = getattr(record, "fields", {})
     context = log_context.get()
     place = parsed(context.traceparent)
-    trace = "" if place is None else place.trace_id
+    # One that begins with the run is called as the run is.
+    trace = "" if place is None or place.trace_id == context.run.replace("-", "") else place.trace_id
     about = {"request": context.request, "run": context.run, "app": context.app, "trace": trace}
     for name, value in about.items():
         if value and name not in own:
