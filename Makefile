@@ -22,7 +22,7 @@ define pytest
 	exit $$code
 endef
 
-.PHONY: help run test test-all test-other test-brief check lint format bench mutants wheel clean
+.PHONY: help run test test-all test-tools test-other test-brief check lint format bench mutants wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -34,9 +34,12 @@ run: $(VENV)/.runtime ## Start a server, run an example over HTTP and show it; k
 test: $(VENV)/.development ## Run every test that needs no root, no browser, no server and no package registry
 	$(call pytest,not services)
 
-test-all: $(VENV)/.development ## Run every test; then, if there is a second tested Python, what depends on it
+test-all: $(VENV)/.development test-tools ## Run every test; then, if there is a second tested Python, what depends on it
 	$(call pytest,)
 	@$(MAKE) --no-print-directory test-other
+
+test-tools: # Programs of Debian that tests of `test-all` run
+	@scripts/install_test_tools.sh
 
 test-other: $(VENV)/.development
 	@here=$$($(BIN)/python -c '$(VERSION)'); \

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "build" / "benchmarks.json"
 BENCHMARKS = (
     "http_runs",
+    "observing",
     "engine",
     "iteration",
     "store",

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "cluster", "documents", "knowledge", "local", "mcp", "plugins", "wordllama"]
+Extra: TypeAlias = Literal[
+    "anthropic", "cluster", "documents", "knowledge", "local", "mcp", "otel", "plugins", "wordllama"
+]
 """The optional dependencies in ``pyproject.toml``."""
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
@@ -13,6 +15,7 @@ WHAT_FOR: Final[Mapping[Extra, str]] = {
     "knowledge": "searching datasets by vectors, Chinese and Japanese words, and encrypted ids of datasets",
     "local": "models that run in this process, of type llama_cpp",
     "mcp": "tools of MCP servers",
+    "otel": "sending traces by OpenTelemetry",
     "plugins": "installing Dify's plugins",
     "wordllama": "a small model in this process that makes vectors, of type wordllama",
 }

@@ -21,8 +21,12 @@ _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
-_CONFINE = ("require", "off")
-_LOG_LEVELS = ("debug", "info", "warning", "error")
+_CHOICES = {
+    "plugins_confine": ("require", "off"),
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("text", "json"),
+    "log_requests": ("all", "most", "refused", "none"),
+}
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -138,8 +142,7 @@ class Settings:
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0
-    """Days after which conversations without a new message are removed by the server, with messages and variables.
-    0: never."""
+    """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000
@@ -192,6 +195,20 @@ class Settings:
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
+    log_format: str = "text"
+    """How the lines of the log are written: `text`, or `json`, an object a line."""
+    log_runs: bool = True
+    """Whether the log has a line for each run that ends; one for each that fails it has always."""
+    log_requests: str = "most"
+    """Which requests have a line in the log: `all`, `most` (not the most frequent ones), `refused`, or `none`."""
+    metrics_port: int = 0
+    """The port that `GET /metrics` (Prometheus) is answered on, without a key, on the address of `host`. 0: none."""
+    metrics_by_app: bool = False
+    """Whether runs and tokens are counted by app, too."""
+    trace_ratio: float = 1.0
+    """The part of all runs that are traced, where OpenTelemetry is set up; runs that failed are in any case."""
+    trace_propagate: tuple[str, ...] = ()
+    """Hosts (separated by commas) whose HTTP requests of workflows have a `traceparent`."""
     knowledge_memory: int = 512 << 20
     """Bytes of memory for the vectors of datasets that were searched lately."""
     knowledge_workers: int = 2
@@ -209,18 +226,19 @@ class Settings:
         for name, value in asdict(self).items():
             if isinstance(value, (int, float)) and not 0 <= value < math.inf:
                 yield f"{name} is {value}; expected a number from 0 up."
-        if self.app_share > 1:
-            yield f"app_share is {self.app_share}; expected a part, from 0 up to 1."
-        if self.port > _LAST_PORT:
-            yield f"port is {self.port}; the last one is {_LAST_PORT}."
+        for name in ("app_share", "trace_ratio"):
+            if (part := getattr(self, name)) > 1:
+                yield f"{name} is {part}; expected a part, from 0 up to 1."
+        for name in ("port", "metrics_port"):
+            if (number := getattr(self, name)) > _LAST_PORT:
+                yield f"{name} is {number}; the last one is {_LAST_PORT}."
         if self.max_head < _LEAST_HEAD:
             yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
-        if self.plugins_confine not in _CONFINE:
-            yield f"plugins_confine is {self.plugins_confine!r}; expected {' or '.join(_CONFINE)}."
-        if self.log_level.lower() not in _LOG_LEVELS:
-            yield f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}."
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)).lower() not in choices:
+                yield f"{name} is {value!r}; expected {', '.join(choices[:-1])} or {choices[-1]}."
 
     @property
     def database(self) -> Path:
@@ -284,20 +302,6 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         knowledge_memory=share(settings.knowledge_memory),
         plugin_processes=share(settings.plugin_processes),
     )
-
-
-def settings_to_json(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON, for another process."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
-
-
-def settings_from_json(values: Mapping[str, Any]) -> Settings:
-    """What ``settings_to_json`` made JSON of."""
-    named = ("home", "providers", "tools", "packages", "plugins", "plugins_keys")
-    paths = {name: Path(values[name]) for name in named if values[name] is not None}
-    env = tuple(EnvLayer(**layer) for layer in values["env"])
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return Settings(**{**values, **paths, **lists, "env": env})
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:

@@ -132,3 +132,13 @@ async def _listed(store: RunStore, status: RunStatus) -> list[str]:
     page = await store.list_runs(LogQuery(app_id=APP, status=status))
     assert page.total == len(page.records)
     return [record.identity.run_id for record in page.records]
+
+
+async def test_runs_that_are_paused_are_counted(store: RunStore) -> None:
+    drafts = [Draft() for _ in range(4)]
+    await store.append(drafts[0].step(started()))
+    for draft in drafts[1:]:
+        await store.append(draft.step(started(), paused()))
+    await store.append(drafts[3].step(finished()))
+
+    assert await store.paused() == 2

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.server import supervisor as supervisors
 from jikko.server.listening import listen
-from jikko.server.supervisor import Supervisor
+from jikko.server.supervisor import HUNG_AFTER, Supervisor
 from jikko.settings import Settings
 from tests.effort import PATIENCE
 
@@ -71,6 +72,10 @@ async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_pat
 
         os.kill(os.getpid(), signal.SIGTERM)
         assert await running
+
+
+def test_it_is_given_fifteen_seconds_at_most() -> None:
+    assert (HUNG_AFTER + 1) * HEARTBEAT_SECONDS <= 15
 
 
 async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
+from jikko.assemble.measures import Measures, measures_of
 from jikko.assemble.models import default_models, providers_of
 from jikko.assemble.moderation import make_moderator
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
-from jikko.assemble.stores import in_memory_stores, open_stores
+from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
@@ -40,13 +41,16 @@ from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
+from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
+from jikko.ports.measures import RunMeasures
 from jikko.ports.served_apps import ServedApps
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
@@ -95,6 +99,8 @@ class Assembly:
     default_models: DefaultModels
     tools: ToolService
     served_apps: ServedApps
+    readiness: Readiness
+    measures: Measures
     clock: Clock
 
 
@@ -181,6 +187,14 @@ async def assemble(
             first_turn=titles.first_turn,
             title=titles.title,
         )
+        admission = Admission(
+            AdmissionLimits(
+                at_once=settings.max_runs,
+                at_once_per_app=settings.max_runs_per_app,
+                queued_per_app=settings.max_queued_runs,
+            )
+        )
+        run_measures = RunMeasures()
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
@@ -192,19 +206,16 @@ async def assemble(
                 max_seconds=settings.max_seconds,
                 max_parallel_nodes=settings.max_parallel_nodes,
             ),
-            admission=Admission(
-                AdmissionLimits(
-                    at_once=settings.max_runs,
-                    at_once_per_app=settings.max_runs_per_app,
-                    queued_per_app=settings.max_queued_runs,
-                )
-            ),
+            admission=admission,
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
             observer=observer,
             guard=hooks.guard,
+            measures=run_measures,
         )
+        callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
+        tally = Tally(stores.runs, stores.callbacks, cluster, clock)
         starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
@@ -228,7 +239,7 @@ async def assemble(
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
-            callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),
+            callbacks=callbacks,
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
@@ -246,5 +257,9 @@ async def assemble(
             default_models=defaults,
             tools=tools,
             served_apps=directory,
+            measures=measures_of(run_measures, admission, stores.record.measures, ports, callbacks, tally),
+            readiness=Readiness(
+                stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
+            ),
             clock=clock,
         )

@@ -125,6 +125,7 @@ def http_client(settings: Settings) -> AiohttpClient:
         ssl_verify=settings.http_verify,
         max_connections=max(1, settings.http_connections),
         app_share=settings.app_share,
+        trace_hosts=settings.trace_propagate,
     )
 
 

@@ -23,6 +23,7 @@ from jikko.store.postgres.end_user_store import PostgresEndUserStore
 from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.postgres.migrate import belong, is_there, migrate, require_current
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
+from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.values import Json
 
@@ -51,9 +52,10 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
     stack.push_async_callback(database.close)
     await (migrate if owned else require_current)(database)
     await belong(database, folder_id)
+    runs = PostgresRunStore(database)
     return Stores(
         PostgresAppStore(database),
-        PostgresRunStore(database),
+        runs,
         PostgresConversationStore(database),
         PostgresAnnotationStore(database),
         PostgresCallbackStore(database),
@@ -61,6 +63,7 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         PostgresFileIndex(database),
         contents_of_files(settings),
         load_or_create_key(settings.signing_key),
+        PostgresRecord(database, runs.measures),
     )
 
 

@@ -1,5 +1,6 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from jikko.ports.stores.callback_store import CallbackStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
+from jikko.ports.stores.record import Record
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
 from jikko.store.memory import (
@@ -30,6 +32,7 @@ from jikko.store.memory import (
     MemoryConversationStore,
     MemoryEndUserStore,
     MemoryFileIndex,
+    MemoryRecord,
     MemoryRunStore,
 )
 from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
@@ -57,6 +60,7 @@ class Stores(NamedTuple):
     file_index: FileIndex
     blobs: BlobStore
     signing_key: bytes
+    record: Record
 
 
 async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
@@ -111,6 +115,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteFileIndex(database),
         contents_of_files(settings),
         load_or_create_key(settings.signing_key),
+        database,
     )
 
 
@@ -138,7 +143,17 @@ def in_memory_stores() -> Stores:
         files,
         MemoryBlobs(),
         secrets.token_bytes(32),
+        MemoryRecord(),
     )
+
+
+def trouble_with_files(settings: Settings) -> str:
+    """What keeps files from being stored in a data folder, in words; ``""`` if nothing does, or they are elsewhere."""
+    if settings.files_url:
+        return ""
+    # The folder is made with the first file.
+    folder = settings.files if settings.files.exists() else settings.home
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "the folder of files cannot be written"
 
 
 def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:

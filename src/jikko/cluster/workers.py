@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from itertools import count
 from typing import Any
 
@@ -13,6 +13,8 @@ from jikko.cluster.messages import (
     CountRequest,
     Heartbeat,
     Lead,
+    Measure,
+    Measured,
     Members,
     Message,
     Offer,
@@ -52,6 +54,8 @@ class WorkerCluster:
         self.name = name
         self.is_over = asyncio.Event()
         """Set once the supervisor is gone."""
+        self.count_up: Callable[[], list[tuple[str, tuple[str, ...], list[float]]]] = list
+        """Gives what this process has counted; see ``Measured``."""
         self._channel = channel
         self._messages = messages
         self._patience = patience
@@ -121,6 +125,8 @@ class WorkerCluster:
                 self._give_up(lambda name: name != SUPERVISOR and name not in self._members)
             case TakeOver(orphans=orphans):
                 _start(self._take_over(orphans, member), self._working)
+            case Measure():
+                self._channel.send(Measured(self.count_up()))
             case Lead():
                 _start(member.lead(), self._working)
             case _:

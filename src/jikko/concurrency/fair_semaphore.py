@@ -46,6 +46,10 @@ class FairSemaphore:
         """How many of the app wait."""
         return self._turns.waiting(app_id)
 
+    def all_waiting(self) -> int:
+        """How many of all apps wait."""
+        return len(self._turns)
+
     @asynccontextmanager
     async def place(self, app_id: str) -> AsyncIterator[None]:
         """Wait for a place, and keep it for the block. A task that is cancelled while it waits leaves the queue."""

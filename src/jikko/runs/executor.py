@@ -10,9 +10,11 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
+from jikko.errors import JikkoError, LogConflict, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
+from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
+from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
@@ -24,6 +26,7 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
+from jikko.trace_context import traceparent_of
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class Executor:
         holder: str = "",
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
+        measures: RunMeasures | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
@@ -56,6 +60,7 @@ class Executor:
         guard: Makes what looks at the text of one run of a workflow that answers a message.
         """
         self._guard = guard
+        self.measures = measures or RunMeasures()
         self.admission = admission
         self._holder = holder
         self._store = store
@@ -153,6 +158,9 @@ class Executor:
 
     def launch(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
+        if isinstance(first, (RunStarted, RunBegan)):
+            begun_after = max(0.0, first.at - run_log.record.created_at) if isinstance(first, RunBegan) else 0.0
+            self.measures.waits.observe(begun_after)
         turn = first.turn if isinstance(first, RunStarted) else state.turn
         runner = Runner(
             state,
@@ -211,6 +219,8 @@ class Executor:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+        # A run has begun in the turn of another one, or of a request, that is none of its business.
+        log_context.set(_context(run_log, first))
         try:
             if not runner.has_ended:  # parked before this task had its first turn
                 await runner.run([first], answers)
@@ -228,6 +238,8 @@ class Executor:
             await run_log.committed()
             self.on_settled(run_log)
         except JikkoError as error:
+            if isinstance(error, LogConflict):
+                self.measures.lost.add()
             log.warning("run %s: %s", run_id, error)
         finally:
             # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
@@ -237,3 +249,10 @@ class Executor:
                 del self._held[run_id]
                 self._run_of_task.pop(run_log.record.identity.task_id, None)
                 self.on_moved(run_id)
+
+
+def _context(run_log: RunLog, first: Event) -> LogContext:
+    begun = run_log.events[0] if run_log.events else first
+    run_id = run_log.record.identity.run_id
+    traceparent = traceparent_of(begun.trace if isinstance(begun, RunStarted) else "", run_id)
+    return LogContext(run=run_id, app=run_log.record.identity.app_id, traceparent=traceparent)

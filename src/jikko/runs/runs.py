@@ -14,8 +14,10 @@ from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.variables import prepare
+from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.projections import Projection
@@ -71,6 +73,7 @@ class Runs:
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
+        measures: RunMeasures | None = None,
     ) -> None:
         """Args:
         cluster: The other processes.
@@ -91,6 +94,7 @@ class Runs:
             holder=cluster.name,
             observer=observer,
             guard=guard,
+            measures=measures,
         )
         self.control = Control(
             store=store,
@@ -140,7 +144,8 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
+        trace = log_context.get().traceparent
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth, trace=trace)
         return await self.begin(identity, workflow, started, options=request.options)
 
     def require_open(self) -> None:

@@ -39,7 +39,6 @@ async def serve(
     stopping: Callable[[bool], Awaitable[None]],
     stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
-    log_level: str = "info",
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once.
 
@@ -54,7 +53,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             application,
-            log_level=log_level if log_level != "info" else "warning",
+            log_config=None,  # what it warns of goes where all lines go
             access_log=False,
             server_header=False,
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies

@@ -65,6 +65,8 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
+            if assembly.settings.metrics_port:
+                jobs.create_task(_again_and_again(assembly.measures.tally.watch))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from socket import socket
@@ -14,16 +13,17 @@ import click
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
+from jikko.observing.log_format import set_up_log
 
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
+_LAG_SECONDS = 0.1
+"""Between measurements of how late the event loop is, if they are wanted."""
 
 
-def prepare_process(log_level: str) -> None:
+def prepare_process(log_level: str, log_format: str) -> None:
     """Set up what belongs to a process as a whole: its log, memory, files and event loop."""
-    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    # It tells every request to a model, at the level that is meant for what concerns the operator.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLogger().level))
+    set_up_log(log_level, log_format)
     # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
     # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
     gc.set_threshold(50_000, 20, 50)
@@ -62,9 +62,14 @@ def holding(settings: Any) -> Iterator[Hold]:
         yield hold
 
 
-def api_of(assembly: Any) -> Any:
-    """What routes work with, of an assembly."""
+def api_of(assembly: Any, lag: Any = None) -> Any:
+    """What routes work with, of an assembly.
+
+    Args:
+        lag: The ``LoopLag`` of the process, if it is measured.
+    """
     from jikko import __version__
+    from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.api import Api
     from jikko.http.proxies import TrustedProxies, checked_root_path
 
@@ -88,6 +93,9 @@ def api_of(assembly: Any) -> Any:
         suggestions=assembly.suggestions,
         speech=assembly.app_speech,
         served_apps=assembly.served_apps,
+        readiness=assembly.readiness,
+        lag=lag or LoopLag(),
+        node=assembly.cluster.name,
         public_url=settings.public_url,
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),
@@ -102,6 +110,7 @@ async def serve_assembly(
     ready: Callable[[], Awaitable[None]],
     at_end: Callable[[bool], object],
     stop_requested: asyncio.Event | None = None,
+    observers: Any = None,
 ) -> None:
     """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
@@ -109,7 +118,9 @@ async def serve_assembly(
         ready: Called once connections are accepted.
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
+        observers: The ``Observers`` of the process; by default, nothing sees its requests.
     """
+    from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
     from jikko.server.http_protocol import HeadLimits
     from jikko.server.http_server import serve
@@ -123,19 +134,24 @@ async def serve_assembly(
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
-    app = create_app(api_of(assembly))
+    metrics = None if observers is None else observers.metrics
+    lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
+    app = create_app(api_of(assembly, lag), () if observers is None else observers.requests)
     await assembly.knowledge.retrieval.prepare()
     # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
     gc.freeze()
-    await serve(
-        app,
-        listening,
-        ready=ready,
-        stopping=stopping,
-        stop_requested=stop_requested,
-        heads=HeadLimits(settings.max_head, settings.head_seconds),
-        log_level=settings.log_level,
-    )
+    watching = asyncio.ensure_future(lag.watch())
+    try:
+        await serve(
+            app,
+            listening,
+            ready=ready,
+            stopping=stopping,
+            stop_requested=stop_requested,
+            heads=HeadLimits(settings.max_head, settings.head_seconds),
+        )
+    finally:
+        watching.cancel()
 
 
 def base_of(settings: Any, listening: socket) -> str:

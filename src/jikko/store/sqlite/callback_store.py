@@ -42,6 +42,7 @@ UPDATE callbacks SET
   attempts = ?, first_at = ?, next_at = ?, finished_at = ?, error = ?
 WHERE run_id = ?
 """
+_PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
 _FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = ?"
 _UNDELIVERED: Final = f"""
 SELECT {_COLUMNS} FROM callbacks INDEXED BY callbacks_undelivered
@@ -66,6 +67,12 @@ class SqliteCallbackStore:
         row = self._database.quick(lambda connection: connection.execute(_NEXT_DUE, (after,)).fetchone())
         at: float | None = row[0]
         return at
+
+    async def pending(self) -> tuple[int, float | None]:
+        found: tuple[int, float | None] = await self._database.read(
+            lambda connection: connection.execute(_PENDING).fetchone()
+        )
+        return found
 
     async def save(self, callback: Callback) -> None:
         values = (

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from jikko.errors import LogDamaged
 from jikko.events import Event
+from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
 from jikko.store.event_codec import DamagedLog, encode_events, pack_events
@@ -71,6 +72,11 @@ class PostgresRunStore:
         self._writer = RunWriter(database)
         self._details = Together(database, _DETAILS, one=_DETAIL)
         self._retention = Retention(database)
+
+    @property
+    def measures(self) -> RecordMeasures:
+        """What is counted of the transactions of appends."""
+        return self._writer.measures
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
         return self._writer.submit(write_of(batch, batch.packed or encode_events(batch.events)))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from jikko.errors import JikkoError, StoreUnavailable
+from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Connection, Postgres, unavailable
 from jikko.store.postgres.runs import appends
 from jikko.store.postgres.runs.projections import claim_keys, project
@@ -49,6 +50,7 @@ class RunWriter:
         self._waiting: list[_Offered] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self.measures = RecordMeasures(waiting=lambda: len(self._waiting))
 
     def submit(self, write: RunWrite) -> "asyncio.Future[None]":
         """Append. The future is as ``RunStore.append`` has it."""
@@ -101,9 +103,14 @@ class RunWriter:
     async def _write(self, batch: list[_Offered]) -> None:
         end = time.monotonic() + _PATIENCE
         while True:
+            began = time.perf_counter()
             try:
-                return await self._transact(batch)
+                await self._transact(batch)
+                self.measures.seconds.observe(time.perf_counter() - began)
+                self.measures.writes.observe(len(batch))
+                return None
             except Exception as error:
+                self.measures.errors.add()
                 lost = self._connection is None or self._connection.is_closed() or isinstance(error, OSError)
                 await self._disconnect()
                 if not lost and len(batch) > 1:

@@ -11,7 +11,6 @@ from jikko.ports.stores.knowledge.document_store import CutDocument, MakeDocumen
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
 from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.knowledge.rows import CHILDREN, DOCUMENTS, FIELDS, JOBS, SEGMENTS
 
 _INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")

@@ -43,6 +43,7 @@ _OPEN: Final = (
 _HOLDERS: Final = (
     "SELECT DISTINCT lease_owner FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 AND lease_owner > ''"
 )
+_PAUSED: Final = "SELECT count(*) FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 1"
 _NEXT_WAKE: Final = "SELECT min(wake_at) FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at > ?"
 _DUE: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_waking
@@ -164,6 +165,10 @@ class SqliteRunStore:
                 self._rows.record(connection, row) for row in connection.execute(_OPEN, values).fetchall()
             ]
         )
+
+    async def paused(self) -> int:
+        count: int = await self._database.read(lambda connection: connection.execute(_PAUSED).fetchone()[0])
+        return count
 
     async def holders(self) -> set[str]:
         return await self._database.read(lambda connection: {row[0] for row in connection.execute(_HOLDERS)})
