@@ -133,6 +133,12 @@ class Settings:
     conversation_days: float = 0.0
     """Days after which conversations without a new message are removed by the server, with messages and variables.
     0: never."""
+    backup_folder: Path | None = None
+    """The folder in which the server makes backups by itself, each in a folder of its own. Empty: it makes none."""
+    backup_hours: float = 24.0
+    """Hours from one of these backups to the next. 0: the server makes none."""
+    backup_keep: int = 7
+    """How many of these backups are kept; older ones are removed. 0: all are kept."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000
@@ -273,7 +279,7 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
     """What ``settings_to_json`` made JSON of."""
-    named = ("home", "providers", "tools", "packages", "plugins", "plugins_keys")
+    named = ("home", "providers", "tools", "packages", "plugins", "plugins_keys", "backup_folder")
     paths = {name: Path(values[name]) for name in named if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}

@@ -10,6 +10,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.assemble.backup import scheduled_backups
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -39,6 +40,7 @@ from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.retention import Retention
+from jikko.maintenance.scheduled_backups import ScheduledBackups
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
@@ -73,6 +75,8 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
+    scheduled_backups: ScheduledBackups | None
+    """If there are to be any."""
     user_removal: UserRemoval
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -219,6 +223,7 @@ async def assemble(
             ),
             conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
+            scheduled_backups=scheduled_backups(settings, clock),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),

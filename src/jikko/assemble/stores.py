@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import NamedTuple
 
-from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
@@ -70,6 +70,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         InvalidSettings: The folder cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
+    require_whole(settings.home)
     try:
         keep_private(settings.home)
     except OSError as error:

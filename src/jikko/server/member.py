@@ -65,6 +65,8 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
+            if (scheduled := assembly.scheduled_backups) is not None:
+                jobs.create_task(_again_and_again(scheduled.watch))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 
