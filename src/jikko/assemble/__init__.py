@@ -2,6 +2,7 @@
 
 from jikko.assemble.assembly import Assembly, assemble
 from jikko.assemble.backup import make_backups, make_restores
+from jikko.assemble.configuration import key_files
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.node_ports import mocks_of
@@ -13,6 +14,7 @@ __all__ = [
     "Assembly",
     "PluginPackages",
     "assemble",
+    "key_files",
     "make_backups",
     "make_embedder",
     "make_models",

@@ -11,6 +11,7 @@ from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.backup import scheduled_backups
+from jikko.assemble.configuration import Configuration
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -66,6 +67,7 @@ class Assembly:
     """The object graph of one process."""
 
     settings: Settings
+    configuration: Configuration
     cluster: Cluster
     apps: Apps
     workflows: Workflows
@@ -142,7 +144,7 @@ async def assemble(
             max_other=settings.upload_other,
         )
         signer = UrlSigner(
-            key=stores.signing_key,
+            keys=stores.signing_keys,
             base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
             validity=settings.link_seconds,
             clock=clock,
@@ -151,7 +153,7 @@ async def assemble(
         datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
-        ports, tools = make_node_ports(
+        ports, tools, plugins = make_node_ports(
             settings,
             providers,
             directory,
@@ -206,6 +208,15 @@ async def assemble(
         starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
+            configuration=Configuration(
+                settings,
+                providers=providers,
+                directory=directory,
+                plugins=plugins,
+                signing_keys=stores.signing_keys,
+                workers=workers,
+                environment=environment,
+            ),
             cluster=cluster,
             apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
             workflows=workflows,

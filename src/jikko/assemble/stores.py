@@ -12,7 +12,7 @@ from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
-from jikko.files.signing import load_or_create_key
+from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
@@ -55,7 +55,7 @@ class Stores(NamedTuple):
     end_users: EndUserStore
     file_index: FileIndex
     blobs: BlobStore
-    signing_key: bytes
+    signing_keys: SigningKeys
 
 
 def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
@@ -87,7 +87,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
         DiskBlobs(settings.files),
-        load_or_create_key(settings.signing_key),
+        KeyFiles(settings.signing_key).load_or_create(),
     )
 
 
@@ -105,7 +105,7 @@ def in_memory_stores() -> Stores:
         MemoryEndUserStore(runs, files),
         files,
         MemoryBlobs(),
-        secrets.token_bytes(32),
+        SigningKeys(secrets.token_bytes(32)),
     )
 
 

@@ -13,6 +13,8 @@ from jikko.cli.failure import Commands
 from jikko.cli.health.doctor import doctor
 from jikko.cli.knowledge.group import knowledge
 from jikko.cli.operating.backup import backup
+from jikko.cli.operating.keys import keys
+from jikko.cli.operating.reload import reload
 from jikko.cli.operating.restore import restore
 from jikko.cli.packages import packages
 from jikko.cli.plugins.group import plugins
@@ -38,7 +40,7 @@ def cli(context: click.Context) -> None:
 apps.add_command(webhook_secret)
 for command in (
     *(serve, run, chat, check, show, apps, runs, users, knowledge, callbacks),
-    *(backup, restore, providers, tools, plugins, packages, doctor),
+    *(backup, restore, reload, keys, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)
 

@@ -100,6 +100,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     from jikko.server.listening import listen
     from jikko.server.member import ServerMember
     from jikko.server.publication import publish, to_try
+    from jikko.server.reading_again import ReadingAgain, refusals
     from jikko.server.reloading import Reloading
     from jikko.server.serving import base_of, say_ready, say_recovered, say_stopping, serve_assembly
 
@@ -116,7 +117,10 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
 
+        reading = ReadingAgain(hold, refusals(assembly.configuration.read_again))
+
         def rest() -> None:
+            reading.close()
             assembly.cluster.leave()
             if watching is not None:
                 watching.cancel()

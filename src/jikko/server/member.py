@@ -50,6 +50,9 @@ class ServerMember:
         self._say_recovered(taken.count)
         return taken
 
+    async def read_again(self) -> None:
+        await self._assembly.configuration.read_again()
+
     async def lead(self) -> None:
         assembly = self._assembly
 

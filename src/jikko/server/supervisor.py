@@ -25,6 +25,7 @@ from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
 from jikko.server.ending_signals import ending_signals
 from jikko.server.listening import listen, reserve
+from jikko.server.reading_again import ReadingAgain
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.settings import Settings, settings_to_json
 
@@ -94,10 +95,12 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
+        reading = ReadingAgain(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
         await self._stop_requested.wait()
         watching.cancel()
+        reading.close()
         grace = self._settings.shutdown_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
