@@ -35,6 +35,7 @@ test: $(VENV)/.development ## Run every test that needs no root, no browser, no 
 	$(call pytest,not services)
 
 test-all: $(VENV)/.development ## Run every test; then, if there is a second tested Python, what depends on it
+	@scripts/install_test_tools.sh
 	$(call pytest,)
 	@$(MAKE) --no-print-directory test-other
 
