@@ -5,6 +5,7 @@ set -euo pipefail
 packages=(
     caddy
     nginx-light
+    systemd
 )
 
 missing=()

@@ -27,6 +27,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """``Settings`` as JSON."""
     files: list[str] | None
     """DSL files to publish; ``None`` for a worker that publishes nothing, since another has."""
+    drains: bool = False
+    """Whether it leaves new connections to the next server when it stops; see ``serve_assembly``."""
 
 
 class Members(msgspec.Struct, frozen=True, tag=True):

@@ -14,6 +14,7 @@ import click
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
+from jikko.server.service_manager import notify
 
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
@@ -101,6 +102,7 @@ async def serve_assembly(
     ready: Callable[[], Awaitable[None]],
     at_end: Callable[[bool], object],
     stop_requested: asyncio.Event | None = None,
+    drains: bool = False,
 ) -> None:
     """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
@@ -108,16 +110,21 @@ async def serve_assembly(
         ready: Called once connections are accepted.
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
+        drains: Whether new connections are left to the process that comes next, which has the same socket: then what
+            comes over those that are open is still done, for as long as runs may take to end.
     """
     from jikko.http.app import create_app
     from jikko.server.http_protocol import HeadLimits
-    from jikko.server.http_server import serve
+    from jikko.server.http_server import Drain, serve
 
     settings = assembly.settings
 
-    async def stopping(at_once: bool) -> None:
+    async def stopping(at_once: bool, drain: Drain) -> None:
         at_end(at_once)
-        parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
+        seconds = 0 if at_once else settings.shutdown_seconds
+        if drains and seconds:
+            seconds -= await drain(seconds)
+        parked = await assembly.runs.close(seconds)
         if parked:
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
@@ -142,6 +149,7 @@ def say_stopping(settings: Any, at_once: bool) -> None:
     """Print how long stopping takes."""
     wait = f"Stopping: runs have {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks them at once."
     click.echo("Stopping at once …" if at_once else wait)
+    notify("STOPPING=1")
 
 
 def say_recovered(count: int) -> None:
@@ -158,3 +166,4 @@ def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
     click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
     for line in lines:
         click.echo(line)
+    notify("READY=1")

@@ -26,6 +26,7 @@ from jikko.errors import InvalidSettings
 from jikko.server.ending_signals import ending_signals
 from jikko.server.listening import listen, reserve
 from jikko.server.reading_again import ReadingAgain
+from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.settings import Settings, settings_to_json
 
@@ -65,6 +66,7 @@ class Supervisor:
         files: Sequence[Path],
         *,
         hung_after: int = HUNG_AFTER,
+        drains: bool = False,
     ) -> None:
         """Args:
         sockets: One that listens for each worker; closed once the workers get the signal to stop.
@@ -74,6 +76,7 @@ class Supervisor:
         hung_after: Heartbeats that a worker may miss before it is killed, so that its runs go on elsewhere.
         """
         self._settings = settings
+        self._drains = drains
         self._sockets = list(sockets)
         self._hold = hold
         self._files = list(files)
@@ -98,6 +101,7 @@ class Supervisor:
         reading = ReadingAgain(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
+        beating = loop.create_task(tell_that_it_goes_round())
         await self._stop_requested.wait()
         watching.cancel()
         reading.close()
@@ -108,6 +112,7 @@ class Supervisor:
             for child in self._children.values():
                 self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
+        beating.cancel()
         for task in attending:
             task.result()
         return not self._failed
@@ -223,6 +228,7 @@ class Supervisor:
                 workers=len(self._sockets),
                 settings=settings_to_json(self._settings),
                 files=[str(file) for file in self._files] if publishes else None,
+                drains=self._drains,
             )
         )
         try:
@@ -271,10 +277,11 @@ async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Ho
     """Serve with a number of processes until a signal to stop."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
+    inherited = handed_over()
     try:
-        sockets = listen(settings.host, settings.port, workers)
+        sockets = [inherited] * workers if inherited else listen(settings.host, settings.port, workers)
     except OSError as error:
         raise InvalidSettings(str(error)) from None
     hold.say(address=base_of(settings, sockets[0]))
-    if not await Supervisor(settings, sockets, hold, files).run():
+    if not await Supervisor(settings, sockets, hold, files, drains=inherited is not None).run():
         raise click.exceptions.Exit(1)

@@ -42,7 +42,12 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
             await cluster.join(ServerMember(assembly, say_recovered))
             if not cluster.is_over.is_set():
                 await serve_assembly(
-                    assembly, listening, ready=ready, at_end=lambda _: cluster.leave(), stop_requested=cluster.is_over
+                    assembly,
+                    listening,
+                    ready=ready,
+                    at_end=lambda _: cluster.leave(),
+                    stop_requested=cluster.is_over,
+                    drains=begin.drains,
                 )
         finally:
             await cluster.close()
