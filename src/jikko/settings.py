@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ class Settings:
 
     home: Path = field(default_factory=_home)
     """The data folder: database, uploaded files, keys."""
+    files_url: str = ""
+    """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
+    bucket optional. Empty: they are in the data folder."""
     host: str = "127.0.0.1"
     """The address that the server listens on."""
     port: int = 8000
@@ -362,20 +365,6 @@ def _env_table(table: Any, file: Path) -> dict[str, str]:
     ):
         raise InvalidSettings(f"{file}: env is a table of texts and numbers, by the name of an environment variable.")
     return {name: str(value) for name, value in table.items()}
-
-
-def unknown_variables(environment: Iterable[str], others: Collection[str]) -> Iterator[str]:
-    """The names of environment variables that look like settings and are none, each with a hint.
-
-    Args:
-        environment: Names, such as ``os.environ`` has.
-        others: Names that are known besides the settings.
-    """
-    known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"} | set(others)
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known and not is_value(name):
-            hint = did_you_mean(name, sorted(known))
-            yield f"{name}{f' ({hint})' if hint else ''}"
 
 
 def _convert(name: str, value: Any, kind: Any, where: str) -> Any:

@@ -25,6 +25,7 @@ def make_backups(settings: Settings) -> Backups:
         keep_private=keep_private,
         holding=partial(sole_owner, doing="jikko backup"),
         version=__version__,
+        bucket=settings.files_url,
     )
 
 

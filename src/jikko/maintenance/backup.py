@@ -69,6 +69,8 @@ class Backups:
     """Hold a folder as a server does, so that none serves it meanwhile. Raises ``InvalidSettings``: one does."""
     version: str
     """Of Jikko."""
+    bucket: str = ""
+    """Where contents of files are, if not in the data folder."""
     clock: Clock = time.time
 
     @property
@@ -77,9 +79,10 @@ class Backups:
         return self.home / _DATABASES[0]
 
     @property
-    def elsewhere(self) -> list[Path]:
-        """Files that settings name and that are not in the data folder, nor in a backup."""
-        return [path for path in self.more if self.home not in path.parents]
+    def elsewhere(self) -> list[str]:
+        """What settings name and that is not in the data folder, nor in a backup."""
+        files = [str(path) for path in self.more if self.home not in path.parents]
+        return [*files, self.bucket] if self.bucket else files
 
     def make(self, folder: Path, *, earlier: Path | None = None) -> Made:
         """Make a backup, or bring an earlier one up to date. Blocks.
