@@ -3,7 +3,11 @@
 set -euo pipefail
 
 packages=(
+    caddy
+    nginx-light
+    postgresql
     prometheus
+    systemd
 )
 
 missing=()

@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,12 @@ class Settings:
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0
     """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
+    backup_folder: Path | None = None
+    """The folder in which the server makes backups by itself, each in a folder of its own. Empty: it makes none."""
+    backup_hours: float = 24.0
+    """Hours from one of these backups to the next. 0: the server makes none."""
+    backup_keep: int = 7
+    """How many of these backups are kept; older ones are removed. 0: all are kept."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000
@@ -380,20 +386,6 @@ def _env_table(table: Any, file: Path) -> dict[str, str]:
     ):
         raise InvalidSettings(f"{file}: env is a table of texts and numbers, by the name of an environment variable.")
     return {name: str(value) for name, value in table.items()}
-
-
-def unknown_variables(environment: Iterable[str], others: Collection[str]) -> Iterator[str]:
-    """The names of environment variables that look like settings and are none, each with a hint.
-
-    Args:
-        environment: Names, such as ``os.environ`` has.
-        others: Names that are known besides the settings.
-    """
-    known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"} | set(others)
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known and not is_value(name):
-            hint = did_you_mean(name, sorted(known))
-            yield f"{name}{f' ({hint})' if hint else ''}"
 
 
 def _convert(name: str, value: Any, kind: Any, where: str) -> Any:

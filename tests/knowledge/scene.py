@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.knowledge.datasets import Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source
 from jikko.knowledge.external_apis import ExternalApis
@@ -133,7 +134,7 @@ def knowledge_on(
         metadata=metadata,
         tags=tags,
         imports=Imports(stores, datasets, metadata, tags, clock, lambda: None),
-        files=DocumentFiles(documents, UrlSigner(key=b"k" * 32, base_url="http://jikko", clock=clock)),
+        files=DocumentFiles(documents, UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko", clock=clock)),
         external=ExternalApis(stores, clock),
         retrieval=retrieval,
         indexing=Indexing(

@@ -147,6 +147,9 @@ class Process:
             case JobDue(job="forms", at=at):
                 self.forms.alarm.set(at)
 
+    async def read_again(self) -> None:
+        """There are no files."""
+
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self.runs.control.take_over(orphans)
 

@@ -20,6 +20,7 @@ from jikko.errors import JikkoError
 from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -129,7 +130,7 @@ class World:
         in_memory = MemoryConversationStore()
         self.conversations: ConversationStore = conversations or in_memory
         self.store: RunStore = store or MemoryRunStore(self.app_store, in_memory)
-        self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
+        self.signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: self.now)
         self.file_index = MemoryFileIndex()
         self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
         self.script = Script()

@@ -10,6 +10,8 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.assemble.backup import scheduled_backups
+from jikko.assemble.configuration import Configuration
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.measures import Measures, measures_of
@@ -43,6 +45,7 @@ from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
+from jikko.maintenance.scheduled_backups import ScheduledBackups
 from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
@@ -71,6 +74,7 @@ class Assembly:
     """The object graph of one process."""
 
     settings: Settings
+    configuration: Configuration
     cluster: Cluster
     apps: Apps
     workflows: Workflows
@@ -80,6 +84,8 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
+    scheduled_backups: ScheduledBackups | None
+    """If there are to be any."""
     user_removal: UserRemoval
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -147,7 +153,7 @@ async def assemble(
             max_other=settings.upload_other,
         )
         signer = UrlSigner(
-            key=stores.signing_key,
+            keys=stores.signing_keys,
             base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
             validity=settings.link_seconds,
             clock=clock,
@@ -156,7 +162,7 @@ async def assemble(
         datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
-        ports, tools = make_node_ports(
+        ports, tools, plugins = make_node_ports(
             settings,
             providers,
             directory,
@@ -219,6 +225,15 @@ async def assemble(
         starts = IdempotentStarts(runs, stores.runs)
         yield Assembly(
             settings=settings,
+            configuration=Configuration(
+                settings,
+                providers=providers,
+                directory=directory,
+                plugins=plugins,
+                signing_keys=stores.signing_keys,
+                workers=workers,
+                environment=environment,
+            ),
             cluster=cluster,
             apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
             workflows=workflows,
@@ -236,6 +251,7 @@ async def assemble(
             ),
             conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
+            scheduled_backups=scheduled_backups(settings, clock),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),

@@ -44,8 +44,8 @@ def make_node_ports(
     workers: int,
     clock: Clock,
     environment: Mapping[str, str] = os.environ,
-) -> tuple[NodePorts, ToolService]:
-    """Build the ports of nodes, and the tools among them by themselves.
+) -> tuple[NodePorts, ToolService, Plugins]:
+    """Build the ports of nodes, and by themselves the tools among them, and the plugins among these.
 
     Args:
         directory: What the tools file says.
@@ -114,7 +114,7 @@ def make_node_ports(
             max_tool_files=settings.tool_max_files,
         ),
     )
-    return ports, tools
+    return ports, tools, plugins
 
 
 def http_client(settings: Settings) -> AiohttpClient:

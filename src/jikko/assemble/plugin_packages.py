@@ -227,7 +227,7 @@ async def plugin_packages(
     from jikko.plugins.process.wire import PluginFailure
 
     stores = in_memory_stores()
-    signer = UrlSigner(key=stores.signing_key, base_url="http://127.0.0.1", validity=settings.link_seconds)
+    signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)
     runtime = make_runtime(settings, files=Files(stores.file_index, stores.blobs, signer), environment=environment)
 
     async def try_start(entry: Entry) -> None:

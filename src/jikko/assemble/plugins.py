@@ -84,6 +84,22 @@ class Plugins:
             self._made = (runtime, tools, PluginStrategies(runtime))
         return self._made
 
+    def read_again(self) -> Callable[[], None]:
+        """Read the plugins file. Returns what has calls from now on see it.
+
+        Raises:
+            InvalidSettings: It cannot be used.
+        """
+        from jikko.plugins.file import read_plugins_file
+
+        config = read_plugins_file(self._settings.plugins, self._environment)
+
+        def use() -> None:
+            if self._made is not None:  # otherwise it is read when it is wanted first
+                self._made[0].config = config
+
+        return use
+
     def are_there(self) -> bool:
         """Whether any is installed."""
         return self._made is not None or (self._settings.plugin_folder / "installed.json").exists()

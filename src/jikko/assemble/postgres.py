@@ -10,7 +10,7 @@ from typing import Final
 from jikko.assemble.stores import Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private
 from jikko.errors import InvalidSettings
-from jikko.files.signing import load_or_create_key
+from jikko.files.signing_keys import KeyFiles
 from jikko.ids import new_id
 from jikko.private import make_file
 from jikko.settings import Settings
@@ -62,7 +62,7 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         PostgresEndUserStore(database),
         PostgresFileIndex(database),
         contents_of_files(settings),
-        load_or_create_key(settings.signing_key),
+        KeyFiles(settings.signing_key).load_or_create(),
         PostgresRecord(database, runs.measures),
     )
 

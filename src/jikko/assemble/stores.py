@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import NamedTuple
 
-from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
-from jikko.files.signing import load_or_create_key
+from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
@@ -59,7 +59,7 @@ class Stores(NamedTuple):
     end_users: EndUserStore
     file_index: FileIndex
     blobs: BlobStore
-    signing_key: bytes
+    signing_keys: SigningKeys
     record: Record
 
 
@@ -98,6 +98,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         InvalidSettings: The folder cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
+    require_whole(settings.home)
     try:
         keep_private(settings.home)
     except OSError as error:
@@ -114,7 +115,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteEndUserStore(database),
         SqliteFileIndex(database),
         contents_of_files(settings),
-        load_or_create_key(settings.signing_key),
+        KeyFiles(settings.signing_key).load_or_create(),
         database,
     )
 
@@ -142,7 +143,7 @@ def in_memory_stores() -> Stores:
         MemoryEndUserStore(runs, files),
         files,
         MemoryBlobs(),
-        secrets.token_bytes(32),
+        SigningKeys(secrets.token_bytes(32)),
         MemoryRecord(),
     )
 

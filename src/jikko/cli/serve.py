@@ -105,12 +105,15 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     from jikko.server.metrics import metrics_of
     from jikko.server.observers import Observers
     from jikko.server.publication import publish, to_try
+    from jikko.server.reading_again import ReadingAgain, refusals
     from jikko.server.reloading import Reloading
+    from jikko.server.service_manager import handed_over, tell_that_it_goes_round
     from jikko.server.serving import base_of, say_ready, say_recovered, say_stopping, serve_assembly
 
+    inherited = handed_over()
     try:
         # Before runs are taken over, which a run bears only so often.
-        [listening] = listen(settings.host, settings.port)
+        [listening] = [inherited] if inherited else listen(settings.host, settings.port)
     except OSError as error:
         raise InvalidSettings(str(error)) from None
     base = base_of(settings, listening)
@@ -130,7 +133,11 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
 
+        beating = asyncio.ensure_future(tell_that_it_goes_round())
+        reading = ReadingAgain(hold, refusals(assembly.configuration.read_again))
+
         def rest() -> None:
+            reading.close()
             assembly.cluster.leave()
             if watching is not None:
                 watching.cancel()
@@ -143,7 +150,15 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
             rest()
 
         try:
-            await serve_assembly(assembly, listening, ready=ready, at_end=at_end, observers=observers)
+            await serve_assembly(
+                assembly,
+                listening,
+                ready=ready,
+                at_end=at_end,
+                observers=observers,
+                drains=inherited is not None,
+            )
         finally:
             rest()
+            beating.cancel()
             await assembly.cluster.close()

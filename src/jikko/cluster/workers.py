@@ -18,12 +18,13 @@ from jikko.cluster.messages import (
     Members,
     Message,
     Offer,
+    ReadAgain,
     Request,
     Response,
     TakeOver,
     TookOver,
 )
-from jikko.errors import JikkoError
+from jikko.errors import InvalidSettings, JikkoError
 from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
 
 logger = logging.getLogger(__name__)
@@ -159,14 +160,20 @@ class WorkerCluster:
 
     async def _respond(self, request: Request, member: Member) -> None:
         answer: int | None = None
+        refused = ""
         try:
-            if not isinstance(request.command, CountRequest):
+            if isinstance(request.command, ReadAgain):
+                await member.read_again()
+                answer = 1
+            elif not isinstance(request.command, CountRequest):
                 answered = await member.handle_command(request.command)
                 # JSON tells truth values from numbers.
                 answer = None if answered is None else int(answered)
+        except InvalidSettings as error:
+            refused = str(error)
         except Exception:
             logger.exception("a request of %s failed", request.sender)
-        self._channel.send(Response(to=request.sender, number=request.number, answer=answer))
+        self._channel.send(Response(to=request.sender, number=request.number, answer=answer, refused=refused))
 
     async def _take_over(self, orphans: list[OrphanedRuns], member: Member) -> None:
         for entry in orphans:

@@ -14,6 +14,7 @@ from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
 from jikko.observing.log_format import set_up_log
+from jikko.server.service_manager import notify
 
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
@@ -111,6 +112,7 @@ async def serve_assembly(
     at_end: Callable[[bool], object],
     stop_requested: asyncio.Event | None = None,
     observers: Any = None,
+    drains: bool = False,
 ) -> None:
     """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
@@ -119,17 +121,22 @@ async def serve_assembly(
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
         observers: The ``Observers`` of the process; by default, nothing sees its requests.
+        drains: Whether new connections are left to the process that comes next, which has the same socket: then what
+            comes over those that are open is still done, for as long as runs may take to end.
     """
     from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
     from jikko.server.http_protocol import HeadLimits
-    from jikko.server.http_server import serve
+    from jikko.server.http_server import Drain, serve
 
     settings = assembly.settings
 
-    async def stopping(at_once: bool) -> None:
+    async def stopping(at_once: bool, drain: Drain) -> None:
         at_end(at_once)
-        parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
+        seconds = 0 if at_once else settings.shutdown_seconds
+        if drains and seconds:
+            seconds -= await drain(seconds)
+        parked = await assembly.runs.close(seconds)
         if parked:
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
@@ -174,6 +181,7 @@ def say_stopping(settings: Any, at_once: bool, under_way: int | None = None) -> 
             ("1 run has", "it") if under_way == 1 else (f"{under_way} runs have" if under_way else "runs have", "them")
         )
         click.echo(f"Stopping: {which} {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks {them} at once.")
+    notify("STOPPING=1")
 
 
 def say_recovered(count: int) -> None:
@@ -190,3 +198,4 @@ def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
     click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
     for line in lines:
         click.echo(line)
+    notify("READY=1")

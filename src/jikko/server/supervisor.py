@@ -29,6 +29,8 @@ from jikko.server.ending_signals import ending_signals
 from jikko.server.gathering import Gathering
 from jikko.server.listening import listen, reserve
 from jikko.server.metrics import metrics_of
+from jikko.server.reading_again import ReadingAgain
+from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.server.settings_json import settings_to_json
 from jikko.settings import Settings
@@ -69,6 +71,7 @@ class Supervisor:
         files: Sequence[Path],
         *,
         hung_after: int = HUNG_AFTER,
+        drains: bool = False,
     ) -> None:
         """Args:
         sockets: One that listens for each worker; closed once the workers get the signal to stop.
@@ -78,6 +81,7 @@ class Supervisor:
         hung_after: Heartbeats that a worker may miss before it is killed, so that its runs go on elsewhere.
         """
         self._settings = settings
+        self._drains = drains
         self._sockets = list(sockets)
         self._hold = hold
         self._files = list(files)
@@ -101,10 +105,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
+        reading = ReadingAgain(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
+        beating = loop.create_task(tell_that_it_goes_round())
         await self._stop_requested.wait()
         watching.cancel()
+        reading.close()
         grace = self._settings.shutdown_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
@@ -112,6 +119,7 @@ class Supervisor:
             for child in self._children.values():
                 self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
+        beating.cancel()
         for task in attending:
             task.result()
         return not self._failed
@@ -233,6 +241,7 @@ class Supervisor:
                 workers=len(self._sockets),
                 settings=settings_to_json(self._settings),
                 files=[str(file) for file in self._files] if publishes else None,
+                drains=self._drains,
             )
         )
         try:
@@ -284,12 +293,13 @@ async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Ho
     """Serve with a number of processes until a signal to stop."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
+    inherited = handed_over()
     try:
-        sockets = listen(settings.host, settings.port, workers)
+        sockets = [inherited] * workers if inherited else listen(settings.host, settings.port, workers)
     except OSError as error:
         raise InvalidSettings(str(error)) from None
     hold.say(address=base_of(settings, sockets[0]))
-    supervisor = Supervisor(settings, sockets, hold, files)
+    supervisor = Supervisor(settings, sockets, hold, files, drains=inherited is not None)
     async with metrics_of(settings, supervisor.gather):
         if not await supervisor.run():
             raise click.exceptions.Exit(1)

@@ -54,6 +54,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
                     at_end=lambda _: cluster.leave(),
                     stop_requested=cluster.is_over,
                     observers=observers,
+                    drains=begin.drains,
                 )
         finally:
             await cluster.close()

@@ -60,6 +60,10 @@ class ToolsDirectory:
                 log.error("%s What it said before goes on to hold.", error)
             self._state = state
 
+    def become(self, file: ToolsFile) -> None:
+        """Say what a file says that was read elsewhere."""
+        self.file, self._state = file, _state(self._file)
+
     def named(self, kind: type[Provider], provider_type: str) -> list[ToolName]:
         """The providers of one kind, in the order of the file."""
         return [
