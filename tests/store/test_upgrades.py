@@ -106,6 +106,8 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
         assert await stores.conversations.messages(known.id) == talk.messages[::-1]
     untitled = [talk.conversation for talk in expected.conversations if talk.conversation.title_due]
     assert await stores.conversations.untitled() == untitled
+    assert bool(expected.annotations) == (old.version >= 10)
+    assert (await stores.annotations.page(APP))[0] == expected.annotations
 
 
 async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:
