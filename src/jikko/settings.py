@@ -54,6 +54,10 @@ class Settings:
     """The address under which clients reach the server, for links to files. Empty: taken from each request."""
     root_path: str = ""
     """The path below which clients reach the server behind a proxy, such as `/jikko`: all links begin with it."""
+    console: bool = True
+    """Whether the server has a console, the page at `/console/` and its API."""
+    console_token: str = ""
+    """A token that opens the console to an operator, of 32 characters at least. Empty: none but those that are made."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None

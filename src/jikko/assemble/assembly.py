@@ -10,6 +10,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.assemble.console import make_console
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -19,6 +20,7 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -91,6 +93,8 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    console: Console | None
+    """``None``: there is none."""
     clock: Clock
 
 
@@ -239,5 +243,6 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
+            console=make_console(settings, stores, clock) if settings.console else None,
             clock=clock,
         )

@@ -17,6 +17,7 @@ from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
@@ -35,6 +36,7 @@ from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStor
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.console.access_store import SqliteConsoleStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
@@ -53,6 +55,8 @@ class Stores(NamedTuple):
     annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
+    console: ConsoleStore | None
+    """``None``: none is kept in memory, since nothing is served from there."""
     file_index: FileIndex
     blobs: BlobStore
     signing_key: bytes
@@ -84,6 +88,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
+        SqliteConsoleStore(database),
         SqliteFileIndex(database),
         DiskBlobs(settings.files),
         load_or_create_key(settings.signing_key),
@@ -102,6 +107,7 @@ def in_memory_stores() -> Stores:
         MemoryAnnotationStore(),
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
+        None,
         files,
         MemoryBlobs(),
         secrets.token_bytes(32),
