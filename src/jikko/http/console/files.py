@@ -31,8 +31,8 @@ _MISSING: Final = b"""<!doctype html>
 <meta name="viewport" content="width=device-width">
 <h1>This installation has no console</h1>
 <p>The API is served, and so is the console's; only its page was not built.</p>
-<p>A wheel of Jikko (<code>make wheel</code>) has it. In a clone of the repository <code>make run</code> builds it, which
-needs the network once. Then start the server again.</p>
+<p>A wheel of Jikko (<code>make wheel</code>) has it. In a clone of the repository <code>make run</code> builds it,
+which needs the network once. Then start the server again.</p>
 </html>
 """
 

@@ -28,10 +28,10 @@ from jikko.store.sqlite.runs.event_codec import (
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
-from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
+from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows, verdict
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
-from jikko.store.sqlite.runs.totals import Totals
+from jikko.store.sqlite.runs.totals import Costs, Totals
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
@@ -88,7 +88,7 @@ class SqliteRunStore:
         self._index = KeywordIndex(usable=self._indexed)
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
-        projections = Projections((Totals(), DueCallbacks(), self._index))
+        projections = Projections((Totals(), Costs(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
         self._archiver = Archiver(database, self._writes)
         self._retention = Retention(projections)
@@ -119,6 +119,7 @@ class SqliteRunStore:
                 record.exceptions_count,
                 record.finished_at,
                 record.wake_at,
+                *verdict(record),
                 record.holder or None,
                 float(batch.mark) or None,
             ),
