@@ -10,7 +10,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
-from jikko.assemble.console import make_console
+from jikko.assemble.console import make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -20,6 +20,7 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.console.run_feed import RunFeed
 from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
@@ -170,6 +171,7 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
+        feed = RunFeed(cluster.hint) if settings.console and not in_memory else None
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
         moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
@@ -200,10 +202,11 @@ async def assemble(
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=observer,
+            observer=watched_by(observer, feed),
             guard=hooks.guard,
         )
         starts = IdempotentStarts(runs, stores.runs)
+        forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -231,7 +234,7 @@ async def assemble(
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
             knowledge=knowledge,
-            forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
+            forms=forms,
             file_limits=file_limits,
             annotations=Annotations(
                 stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
@@ -243,6 +246,6 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
-            console=make_console(settings, stores, clock) if settings.console else None,
+            console=None if feed is None else make_console(settings, stores, clock, feed, forms),
             clock=clock,
         )

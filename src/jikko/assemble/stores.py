@@ -21,6 +21,7 @@ from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
+from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
 from jikko.store.memory import (
@@ -37,6 +38,7 @@ from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
 from jikko.store.sqlite.console.access_store import SqliteConsoleStore
+from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
@@ -44,6 +46,13 @@ from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
+
+
+class ConsoleStores(NamedTuple):
+    """What the console alone keeps and reads."""
+
+    access: ConsoleStore
+    pages: RunPages
 
 
 class Stores(NamedTuple):
@@ -55,8 +64,8 @@ class Stores(NamedTuple):
     annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
-    console: ConsoleStore | None
-    """``None``: none is kept in memory, since nothing is served from there."""
+    console: ConsoleStores | None
+    """``None``: none are kept in memory, since nothing is served from there."""
     file_index: FileIndex
     blobs: BlobStore
     signing_key: bytes
@@ -88,7 +97,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
-        SqliteConsoleStore(database),
+        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database)),
         SqliteFileIndex(database),
         DiskBlobs(settings.files),
         load_or_create_key(settings.signing_key),

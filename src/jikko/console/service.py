@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 
 from jikko.console.access import Access
+from jikko.console.log_pages import LogPages
+from jikko.console.run_feed import RunFeed
+from jikko.console.runs import RunList
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.run_store import RunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +20,9 @@ class Console:
     """The address under which clients reach the server; empty if it is not known."""
     host: str
     """The one that the server listens on."""
+    runs: RunList
+    logs: LogPages
+    feed: RunFeed
+    app_store: AppStore
+    run_store: RunStore
+    callback_store: CallbackStore

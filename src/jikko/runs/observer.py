@@ -31,6 +31,17 @@ class RunObserver:
         """Events are durable, from a position of the log on: those above, and all others. Called before these."""
 
 
+class RunObservers(RunObserver):
+    """Several observers as one. What one of them raises concerns no other."""
+
+    def __init__(self, *observers: RunObserver) -> None:
+        self._observers = observers
+
+    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+        for observer in self._observers:
+            observe(observer, run, at, events)
+
+
 def observe(observer: RunObserver, run: RunOwner, at: int, events: Sequence[Event]) -> None:
     """Show events that are durable now."""
     try:

@@ -22,6 +22,7 @@ from jikko.http.welcome import welcome_operations
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
     *("conversation_id", "variable_id", "message_id", "annotation_id", "job_id"),
+    *("run_id", "app_id", "form_id", "token_id", "key_id"),
     *DATASET_IDS,
 }
 """Parts of paths. The id of a task may be any text, as at Dify."""

@@ -221,6 +221,10 @@ class SqliteRunStore:
         pruned: int = await self._database.submit(partial(self._retention.prune, before, limit, app_id))
         return pruned
 
+    async def remove(self, run_id: str) -> bool:
+        removed: bool = await self._database.submit(partial(self._retention.remove, run_id.lower()))
+        return removed
+
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return await self._database.read(partial(open_of_user, app_id, end_user_id))
 
