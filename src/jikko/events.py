@@ -86,7 +86,7 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
-    """A process took over a run whose owner died. The nodes that were in flight run again."""
+    """A process took over a run whose process died. The nodes that were in flight run again."""
 
     at: float
     epoch: int

@@ -28,8 +28,8 @@ from jikko.events import (
 from jikko.values import Json, Seconds, Uuid, encode_json, is_file
 
 
-class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """To whom a run belongs. Fixed when it is accepted."""
+class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run it is, and to whom it belongs. Fixed when it is accepted."""
 
     run_id: str
     task_id: str
@@ -45,7 +45,7 @@ class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunDetail(msgspec.Struct, frozen=True):
-    """What run detail shows of a record: its fields, those of the owner among them."""
+    """What run detail shows of a record: its fields, those of the identity among them."""
 
     run_id: str
     workflow_id: str
@@ -63,7 +63,7 @@ class RunDetail(msgspec.Struct, frozen=True):
 class RunRecord(msgspec.Struct, kw_only=True):
     """One run as a row: all that run detail and the list of logs show. Source: Dify 1.15, spec/records.md §1."""
 
-    owner: RunOwner
+    identity: RunIdentity
     status: RunStatus = "running"
     inputs: str = "{}"
     """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped."""
@@ -97,8 +97,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     def detail(self) -> RunDetail:
         """The part of it that run detail shows."""
         return RunDetail(
-            run_id=self.owner.run_id,
-            workflow_id=self.owner.workflow_id,
+            run_id=self.identity.run_id,
+            workflow_id=self.identity.workflow_id,
             status=self.status,
             inputs=self.inputs,
             outputs=self.outputs,
@@ -145,9 +145,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 pass
 
 
-def folded(owner: RunOwner, log: Iterable[Event]) -> RunRecord:
+def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:
     """The record of a run, as its log up to some position makes it. It has no holder."""
-    record = RunRecord(owner=owner)
+    record = RunRecord(identity=identity)
     for event in log:
         record.apply(event)
     return record

@@ -44,6 +44,9 @@ class Settings:
 
     home: Path = field(default_factory=_home)
     """The data folder: database, uploaded files, keys."""
+    files_url: str = ""
+    """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
+    bucket optional. Empty: they are in the data folder."""
     host: str = "127.0.0.1"
     """The address that the server listens on."""
     port: int = 8000

@@ -57,7 +57,7 @@ class Run(msgspec.Struct):
 
     @property
     def id(self) -> str:
-        return self.record.owner.run_id
+        return self.record.identity.run_id
 
 
 class Claim(msgspec.Struct):
@@ -125,6 +125,8 @@ def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
     path = folder / "jikko.db"
     path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
     contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
+    # What the identity of a run was called when most of these were written.
+    contents = contents.replace(b'"record":{"owner":', b'"record":{"identity":')
     return path, msgspec.json.decode(contents, type=Contents)
 
 
@@ -207,13 +209,15 @@ async def write(path: Path, version: int) -> Contents:
             contents.claims.append(Claim("鍵-⏳", run.id, b"queued"))
         await append(stores, run, projections)
         contents.runs[name] = Run(run.record, run.events)
-        owner = run.record.owner
+        owner = run.record.identity
         if owner.user not in [user.user for user in contents.end_users]:
-            first = min(other.record.created_at for other in runs.values() if other.record.owner.user == owner.user)
+            first = min(other.record.created_at for other in runs.values() if other.record.identity.user == owner.user)
             user = EndUser(id=owner.end_user_id, app_id=APP, user=owner.user, created_at=first)
             contents.end_users.append(user)
     if version >= 2:
-        contents.files = [file(name, runs["paused"].record.owner.end_user_id) for name in ("見積書.pdf", "📎 a b.txt")]
+        contents.files = [
+            file(name, runs["paused"].record.identity.end_user_id) for name in ("見積書.pdf", "📎 a b.txt")
+        ]
         for stored in contents.files:
             await stores.files.add(stored)
     if version >= 8:
@@ -287,7 +291,7 @@ async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]
     events = run.events
     if not run.record.is_open:
         return await stores.runs.append(Append(run.id, 0, events, run.record, projections))
-    record = RunRecord(owner=run.record.owner, holder=run.record.holder)
+    record = RunRecord(identity=run.record.identity, holder=run.record.holder)
     for at, event in enumerate(events):
         record.apply(event)
         await stores.runs.append(Append(run.id, at, [event], record, projections if at == 0 else ()))

@@ -116,7 +116,7 @@ async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:
     assert await old.stores.runs.open_runs() == under_way
     assert len(under_way) == (2 if old.version >= 5 else 1)
     assert await old.stores.runs.due_runs(BEGIN + 1e6) == [runs["paused"].record]
-    assert await old.stores.runs.find_task(APP, runs["open"].record.owner.task_id) == runs["open"].record
+    assert await old.stores.runs.find_task(APP, runs["open"].record.identity.task_id) == runs["open"].record
     assert await old.stores.runs.retries(runs["failed"].id) == [runs["repeated"].record]
 
 

@@ -135,6 +135,8 @@ async def assemble(
     async with AsyncExitStack() as stack:
         stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
         stack.push_async_callback(stores.runs.close)
+        if owned:
+            await stores.blobs.check()
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
+from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import load_or_create_key
@@ -99,9 +100,18 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteEndUserStore(database),
         ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database)),
         SqliteFileIndex(database),
-        DiskBlobs(settings.files),
+        contents_of_files(settings),
         load_or_create_key(settings.signing_key),
     )
+
+
+def contents_of_files(settings: Settings) -> BlobStore:
+    """Where the contents of files are: the bucket that is set, or the data folder.
+
+    Raises:
+        InvalidSettings: The setting of the bucket cannot be used.
+    """
+    return BucketBlobs(settings.files_url) if settings.files_url else DiskBlobs(settings.files)
 
 
 def in_memory_stores() -> Stores:

@@ -46,7 +46,7 @@ class LogPages:
         Raises:
             LogDamaged: They cannot be read.
         """
-        run_id, closed = record.owner.run_id, not record.is_open
+        run_id, closed = record.identity.run_id, not record.is_open
         if closed:
             log = await self._closed_log(run_id)
             end, events = len(log), log[after + 1 : after + 1 + limit]
@@ -71,9 +71,9 @@ class LogPages:
             LogDamaged: It cannot be read.
         """
         if not record.is_open:
-            log = await self._closed_log(record.owner.run_id)
+            log = await self._closed_log(record.identity.run_id)
             return log[position] if position < len(log) else None
-        found = await self._store.events(record.owner.run_id, after=position - 1)
+        found = await self._store.events(record.identity.run_id, after=position - 1)
         return found[0] if found else None
 
     async def _closed_log(self, run_id: str) -> Sequence[Event]:

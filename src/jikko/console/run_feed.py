@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.events import Event, RunFinished, RunPaused, RunResumed, RunStarted
 from jikko.ports.cluster import RunsMoved
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 
 TICK_SECONDS: Final = 0.25
@@ -27,7 +27,7 @@ class RunFeed(RunObserver):
         self._telling: asyncio.TimerHandle | None = None
         self._looking: set[_Look] = set()
 
-    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         """See ``RunObserver``."""
         # All that a list shows of a run changes with the first or the last event of what is written together.
         if (

@@ -73,17 +73,17 @@ class RunList:
             return []
         apps = {app.id: app for app in await self._apps.apps()}
         removed: Mapping[str, str] = {}
-        if any(record.owner.app_id not in apps for record in records):
+        if any(record.identity.app_id not in apps for record in records):
             removed = {app.id: app.name for app in await self._apps.deleted_apps()}
         chats = [
-            record.owner.run_id
+            record.identity.run_id
             for record in records
-            if record.owner.app_id not in apps or apps[record.owner.app_id].mode == "advanced-chat"
+            if record.identity.app_id not in apps or apps[record.identity.app_id].mode == "advanced-chat"
         ]
         conversations = await self.pages.conversations(chats) if chats else {}
         found = []
         for record in records:
-            owner = record.owner
+            owner = record.identity
             app = apps.get(owner.app_id)
             name = app.name if app is not None else removed.get(owner.app_id, "")
             number = 0 if app is None else await self.number(app.id, owner.workflow_id)
@@ -114,7 +114,7 @@ class RunList:
     async def _waits_for(self, record: RunRecord) -> Sequence[Waiting]:
         if record.status != "paused":
             return ()
-        key = record.owner.run_id, record.elapsed, record.wake_at
+        key = record.identity.run_id, record.elapsed, record.wake_at
         known = self._waiting.get(key)
         if known is None:
             try:

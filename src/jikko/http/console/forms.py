@@ -50,11 +50,11 @@ async def list_forms(call: Call) -> Answer:
     found = []
     for run, form in await call.console.runs.open_forms():
         requested, shown = form.requested, form.requested.form
-        app = RunApp(run.record.owner.app_id, run.app_name, None if run.app is None else icon_of(run.app))
+        app = RunApp(run.record.identity.app_id, run.app_name, None if run.app is None else icon_of(run.app))
         found.append(
             OpenForm(
                 requested.form_id,
-                run.record.owner.run_id,
+                run.record.identity.run_id,
                 app,
                 requested.node_id,
                 requested.title,
@@ -82,5 +82,5 @@ async def answer_form(call: Call) -> Answer:
             raise TooLate(f"The form was answered already, or its time is up: {form_id}.", code="form_closed")
         raise NotFound(f"The run has no form {form_id!r}.")
     await forms.submit_form(form, asked.action, asked.inputs, call.request.base_url)
-    call.note("answered form", f"{form_id} of run {record.owner.run_id}")
+    call.note("answered form", f"{form_id} of run {record.identity.run_id}")
     return json_response(FormSubmitted())

@@ -70,7 +70,7 @@ async def read_value(call: Call) -> Answer:
         raise NotFound("The log has no such value.") from None
     is_text = isinstance(value, str)
     if query.get("download", "").lower() in ("1", "true"):
-        name = f"{record.owner.run_id}-{position}.{'txt' if is_text else 'json'}"
+        name = f"{record.identity.run_id}-{position}.{'txt' if is_text else 'json'}"
         body = value.encode("utf-8", "replace") if is_text else encode(value)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(body, headers=headers, media_type=_TEXT if is_text else b"application/json")
@@ -89,7 +89,7 @@ async def follow_log(call: Call) -> Answer:
 
 async def _frames(call: Call, record: RunRecord, after: int) -> AsyncIterator[bytes]:
     api, reveals = call.request.api, call.visitor.is_operator
-    end = await call.console.run_store.log_end(record.owner.run_id)
+    end = await call.console.run_store.log_end(record.identity.run_id)
     yield RETRY + b"event: hello\ndata: " + encode({"now": api.now(), "end": end}) + b"\n\n"
     follow = api.runs.control.reader(record).follow(after, durable=True, idle=api.ping_seconds, through_pauses=True)
     try:

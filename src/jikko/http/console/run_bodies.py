@@ -141,7 +141,7 @@ def icon_of(app: App) -> Icon:
 
 def run_fields(run: ListedRun, now: float) -> dict[str, Any]:
     """The fields of ``Run``."""
-    record, owner = run.record, run.record.owner
+    record, owner = run.record, run.record.identity
     exceptions = record.exceptions
     return {
         "id": owner.run_id,

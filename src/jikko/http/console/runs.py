@@ -92,8 +92,8 @@ async def read_run(call: Call) -> Answer:
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
     lineage = await api.retries.lineage(record)
-    log_end = await call.console.run_store.log_end(record.owner.run_id)
-    callback = await call.console.callback_store.find(record.owner.run_id)
+    log_end = await call.console.run_store.log_end(record.identity.run_id)
+    callback = await call.console.callback_store.find(record.identity.run_id)
     inputs = api.fresh(json.loads(record.inputs), call.request.base_url)
     outputs = None if record.is_open else api.fresh(json.loads(record.outputs), call.request.base_url)
     return json_response(
@@ -102,9 +102,11 @@ async def read_run(call: Call) -> Answer:
             inputs=inputs,
             outputs=outputs,
             log_end=log_end,
-            workflow_id=record.owner.workflow_id,
-            task_id=record.owner.task_id,
-            lineage=RunLineage(lineage.retry_of, lineage.from_nodes, [entry.owner.run_id for entry in lineage.retries]),
+            workflow_id=record.identity.workflow_id,
+            task_id=record.identity.task_id,
+            lineage=RunLineage(
+                lineage.retry_of, lineage.from_nodes, [entry.identity.run_id for entry in lineage.retries]
+            ),
             callback=UNSET
             if callback is None
             else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
@@ -134,7 +136,7 @@ async def start_run(call: Call) -> Answer:
 async def stop_run(call: Call) -> Answer:
     """``POST runs/{run_id}/stop``: stop a run. Tells whether it was still going on."""
     record = await record_of(call)
-    owner = record.owner
+    owner = record.identity
     stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
     call.note("stopped run", owner.run_id)
     return json_response(RunStopped(stopped))
@@ -145,8 +147,8 @@ async def retry_run(call: Call) -> Answer:
     request, api, record = call.request, call.request.api, await record_of(call)
     body = await request.json()
     asked = checked(body, RunRetry)
-    app = await _app(call, record.owner.app_id)
-    run_id = record.owner.run_id
+    app = await _app(call, record.identity.app_id)
+    run_id = record.identity.run_id
     options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
     retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, options=options)
     return await _accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
@@ -155,9 +157,9 @@ async def retry_run(call: Call) -> Answer:
 async def delete_run(call: Call) -> Answer:
     """``DELETE runs/{run_id}``: remove a run that has ended, with its log."""
     record = await record_of(call)
-    if not await call.console.run_store.remove(record.owner.run_id):
+    if not await call.console.run_store.remove(record.identity.run_id):
         raise Conflict("The run has not ended; stop it before it is removed.")
-    call.note("deleted run", record.owner.run_id)
+    call.note("deleted run", record.identity.run_id)
     return no_content()
 
 
@@ -207,7 +209,7 @@ async def _app(call: Call, app_id: str) -> App:
 async def _accepted(call: Call, did: str, started: Start) -> Answer:
     run = started.run
     await run.committed(1)
-    run_id = run.record.owner.run_id
+    run_id = run.record.identity.run_id
     call.note(did, run_id)
     answer = json_response(RunAccepted(run_id), 202)
     if started.repeated:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from jikko.events import Exceptions, FailedNode, RunStatus
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.interned import Interned
 from jikko.values import encode_json
@@ -57,21 +57,21 @@ def end_users() -> Interned:
     )
 
 
-class OwnerColumns:
-    """Turns owners into the numbers that rows hold. For the writer's thread."""
+class IdentityColumns:
+    """Turns identities into the numbers that rows hold. For the writer's thread."""
 
     def __init__(self) -> None:
         self._names = names()
         self._end_users = end_users()
 
-    def of(self, connection: sqlite3.Connection, owner: RunOwner) -> tuple[int, int, int, int]:
+    def of(self, connection: sqlite3.Connection, identity: RunIdentity) -> tuple[int, int, int, int]:
         """The columns ``app, workflow, version, end_user``."""
-        app = self._names.key(connection, (storable(owner.app_id),))
+        app = self._names.key(connection, (storable(identity.app_id),))
         return (
             app,
-            self._names.key(connection, (storable(owner.workflow_id),)),
-            self._names.key(connection, (storable(owner.version),)),
-            self._end_users.key(connection, (app, storable(owner.user), stored_id(owner.end_user_id))),
+            self._names.key(connection, (storable(identity.workflow_id),)),
+            self._names.key(connection, (storable(identity.version),)),
+            self._end_users.key(connection, (app, storable(identity.user), stored_id(identity.end_user_id))),
         )
 
     def forget(self) -> None:
@@ -93,7 +93,7 @@ class RunRows:
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])
         price, _, currency = (row[20] or "").partition(" ")
-        owner = RunOwner(
+        identity = RunIdentity(
             run_id=id_text(row[0]),
             task_id=id_text(row[1]),
             app_id=names(connection, row[2])[0],
@@ -104,7 +104,7 @@ class RunRows:
             retry_of=None if retry_of is None else id_text(retry_of),
         )
         return RunRecord(
-            owner=owner,
+            identity=identity,
             status=STATUSES[row[7]],
             inputs=row[8],
             outputs=row[9],

@@ -8,11 +8,11 @@ import msgspec
 
 from jikko.errors import JikkoError, LogConflict
 from jikko.ports.stores.projections import Projection
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
 from jikko.store.sqlite.runs.event_codec import compress, join
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
-from jikko.store.sqlite.runs.run_rows import STATUSES, OwnerColumns
+from jikko.store.sqlite.runs.run_rows import STATUSES, IdentityColumns
 
 _INSERT: Final = """
 INSERT INTO runs (
@@ -77,7 +77,7 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     at: int
     events: bytes
     """A JSON array."""
-    owner: RunOwner
+    identity: RunIdentity
     task_id: StoredId
     retry_of: StoredId | None
     created_at: float
@@ -97,7 +97,7 @@ class RunWrites:
     """Performs appends within transactions of the writer, on its thread."""
 
     def __init__(self, projections: Projections) -> None:
-        self._owners = OwnerColumns()
+        self._identities = IdentityColumns()
         self._projections = projections
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
@@ -105,7 +105,7 @@ class RunWrites:
 
     def rolled_back(self) -> None:
         """See ``Participant``."""
-        self._owners.forget()
+        self._identities.forget()
 
     def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:
         """Add to a log, bring its record up to date, and write what goes with it, unless that was done and its answer
@@ -120,19 +120,19 @@ class RunWrites:
         if not write.projections:
             step(write, connection)
             return
-        target = Target(write.run_id, stored_id(write.owner.app_id), write.created_at, write.columns[0] < 2)
+        target = Target(write.run_id, stored_id(write.identity.app_id), write.created_at, write.columns[0] < 2)
         self._projections.check(write.projections, target, connection)
         if step(write, connection):
             self._projections.write(write.projections, target, connection)
 
     def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         """Returns whether it was still to be done; so does ``_advance``."""
-        owner = self._owners.of(connection, write.owner)
+        identity = self._identities.of(connection, write.identity)
         values = (
             write.run_id,
             write.task_id,
             write.retry_of,
-            *owner,
+            *identity,
             write.created_at,
             write.inputs,
             *write.columns,
@@ -147,7 +147,7 @@ class RunWrites:
         else:
             connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
-            RunChange(cast(int, key), owner[0], write.run_id, write.created_at, None, status, write.columns[_PRICE]),
+            RunChange(cast(int, key), identity[0], write.run_id, write.created_at, None, status, write.columns[_PRICE]),
             connection,
         )
         return True
