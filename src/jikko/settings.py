@@ -65,12 +65,16 @@ class Settings:
     """The address under which clients reach the server, for links to files. Empty: taken from each request."""
     root_path: str = ""
     """The path below which clients reach the server behind a proxy, such as `/jikko`: all links begin with it."""
+    console: bool = True
+    """Whether the server has a console, the page at `/console/` and its API."""
+    console_token: str = ""
+    """A token that opens the console to an operator, of 32 characters at least. Empty: none but those that are made."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
     tools: Path | None = None
-    """A YAML file: how to reach the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
+    """A YAML file: how to reach tools that workflows name (APIs, MCP servers, apps); which apps are MCP servers."""
     tool_seconds: float = 600.0
     """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
     tool_max_text: int = 10 << 20
@@ -82,7 +86,7 @@ class Settings:
     plugins_confine: str = "require"
     """Whether plugins are locked: `require`, or `off`, which lets them do all that the server may."""
     plugins_keys: Path | None = None
-    """A PEM file of public keys (RSA), such as the marketplace's: plugins that none of them has signed are not installed."""
+    """A PEM file of public keys (RSA), such as the marketplace's: only plugins that one has signed are installed."""
     plugins_market: str = ""
     """The address that `jikko plugins install author/name` downloads from. Empty: it does not."""
     plugin_seconds: float = 600.0

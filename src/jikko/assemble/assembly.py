@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
+from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.backup import scheduled_backups
 from jikko.assemble.configuration import Configuration
+from jikko.assemble.console import console_watch, make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.measures import Measures, measures_of
@@ -23,6 +25,7 @@ from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_fi
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -107,6 +110,8 @@ class Assembly:
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures
+    console: Console | None
+    """``None``: there is none."""
     clock: Clock
 
 
@@ -181,6 +186,10 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
+        watch = console_watch(cluster, clock) if settings.console and stores.console is not None else None
+        uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
+        if uses is not None:
+            stack.push_async_callback(uses.close)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
         moderation = Moderation(
@@ -216,13 +225,28 @@ async def assemble(
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=observer,
+            observer=watched_by(observer, watch),
             guard=hooks.guard,
             measures=run_measures,
         )
         callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
         tally = Tally(stores.runs, stores.callbacks, cluster, clock)
         starts = IdempotentStarts(runs, stores.runs)
+        forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
+        console = None
+        if watch is not None:
+            console = make_console(
+                settings,
+                stores,
+                clock,
+                watch,
+                forms=forms,
+                callbacks=callbacks,
+                cluster=cluster,
+                environment=environment,
+                admission=admission,
+                tools=tools,
+            )
         yield Assembly(
             settings=settings,
             configuration=Configuration(
@@ -235,7 +259,7 @@ async def assemble(
                 environment=environment,
             ),
             cluster=cluster,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate, uses=uses),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
@@ -260,7 +284,7 @@ async def assemble(
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
             knowledge=knowledge,
-            forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
+            forms=forms,
             file_limits=file_limits,
             annotations=Annotations(
                 stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
@@ -277,5 +301,6 @@ async def assemble(
             readiness=Readiness(
                 stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
             ),
+            console=console,
             clock=clock,
         )

@@ -60,6 +60,7 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         PostgresAnnotationStore(database),
         PostgresCallbackStore(database),
         PostgresEndUserStore(database),
+        None,
         PostgresFileIndex(database),
         contents_of_files(settings),
         KeyFiles(settings.signing_key).load_or_create(),

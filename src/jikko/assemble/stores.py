@@ -19,10 +19,13 @@ from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.chat_pages import ChatPages
+from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
 from jikko.ports.stores.record import Record
+from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
 from jikko.store.memory import (
@@ -39,6 +42,9 @@ from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStor
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.console.access_store import SqliteConsoleStore
+from jikko.store.sqlite.console.chat_pages import SqliteChatPages
+from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
@@ -46,6 +52,14 @@ from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
+
+
+class ConsoleStores(NamedTuple):
+    """What the console alone keeps and reads."""
+
+    access: ConsoleStore
+    pages: RunPages
+    chats: ChatPages
 
 
 class Stores(NamedTuple):
@@ -57,6 +71,8 @@ class Stores(NamedTuple):
     annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
+    console: ConsoleStores | None
+    """``None``: there is no console. In memory there is none, since nothing is served from there."""
     file_index: FileIndex
     blobs: BlobStore
     signing_keys: SigningKeys
@@ -113,6 +129,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
+        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database), SqliteChatPages(database)),
         SqliteFileIndex(database),
         contents_of_files(settings),
         KeyFiles(settings.signing_key).load_or_create(),
@@ -141,6 +158,7 @@ def in_memory_stores() -> Stores:
         MemoryAnnotationStore(),
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
+        None,
         files,
         MemoryBlobs(),
         SigningKeys(secrets.token_bytes(32)),

@@ -108,7 +108,14 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     from jikko.server.reading_again import ReadingAgain, refusals
     from jikko.server.reloading import Reloading
     from jikko.server.service_manager import handed_over, tell_that_it_goes_round
-    from jikko.server.serving import base_of, say_ready, say_recovered, say_stopping, serve_assembly
+    from jikko.server.serving import (
+        base_of,
+        console_lines,
+        say_ready,
+        say_recovered,
+        say_stopping,
+        serve_assembly,
+    )
 
     inherited = handed_over()
     try:
@@ -143,7 +150,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
                 watching.cancel()
 
         async def ready() -> None:
-            say_ready(settings, base, to_try(base, issued))
+            say_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
 
         def at_end(at_once: bool) -> None:
             say_stopping(settings, at_once, assembly.runs.under_way)

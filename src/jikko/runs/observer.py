@@ -60,10 +60,7 @@ class RunObservers(RunObserver):
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         for observer in self._observers:
-            try:
-                observer.appended(run, at, events)
-            except Exception:
-                _failed(run)
+            observe(observer, run, at, events)
 
 
 def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[Event]) -> None:

@@ -21,7 +21,7 @@ from jikko.errors import JikkoError
 from jikko.server.member import ServerMember
 from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
-from jikko.server.serving import base_of, prepare_process, say_recovered, serve_assembly
+from jikko.server.serving import base_of, console_lines, prepare_process, say_recovered, serve_assembly
 from jikko.server.settings_json import settings_from_json
 
 
@@ -39,7 +39,9 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
         cluster.count_up = partial(observers.snapshot, assembly)
-        channel.send(Assembled(lines=to_try(base, issued)))
+        # Of those that start together, one publishes, and one prints a link.
+        links = [] if begin.files is None else await console_lines(assembly, base)
+        channel.send(Assembled(lines=[*to_try(base, issued), *links]))
 
         async def ready() -> None:
             channel.send(Serving())

@@ -70,7 +70,10 @@ _ADD_KEY: Final = """
 INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
 """
 _KEYS: Final = """
-SELECT key_id, app_id, digest, hint, created_at FROM api_keys WHERE app_id = $1 ORDER BY created_at, key
+SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = $1 ORDER BY created_at, key
+"""
+_NOTE_USES: Final = """
+UPDATE api_keys k SET used_at = u.at FROM unnest($1::bytea[], $2::float8[]) AS u (digest, at) WHERE k.digest = u.digest
 """
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = $1 AND key_id = $2"
 
@@ -156,9 +159,14 @@ class PostgresAppStore:
     async def keys(self, app_id: str) -> list[ApiKey]:
         rows = await self._database.fetch(_KEYS, id_column(app_id))
         return [
-            ApiKey(id=id_of(row[0]), app_id=id_of(row[1]), digest=row[2], hint=row[3], created_at=row[4])
+            ApiKey(
+                id=id_of(row[0]), app_id=id_of(row[1]), digest=row[2], hint=row[3], created_at=row[4], used_at=row[5]
+            )
             for row in rows
         ]
+
+    async def note_uses(self, used: Mapping[bytes, float]) -> None:
+        await self._database.execute(_NOTE_USES, list(used), list(used.values()))
 
     async def delete_key(self, app_id: str, key_id: str) -> bool:
         return await self._database.execute(_DELETE_KEY, id_column(app_id), id_column(key_id)) > 0

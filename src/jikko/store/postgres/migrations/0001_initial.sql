@@ -40,7 +40,8 @@ CREATE TABLE api_keys (
   app_id bytea NOT NULL REFERENCES apps (app_id) ON DELETE CASCADE,
   digest bytea NOT NULL UNIQUE, -- SHA-256
   hint text NOT NULL,
-  created_at float8 NOT NULL
+  created_at float8 NOT NULL,
+  used_at float8
 );
 
 CREATE INDEX api_keys_of_app ON api_keys (app_id, created_at);
@@ -81,6 +82,9 @@ CREATE TABLE open_runs (
   exceptions_count int4 NOT NULL,
   finished_at float8,
   wake_at float8, -- when a paused run goes on by itself
+  price text, -- a decimal number and a currency
+  failed_node text, -- id and title of the node that it failed at, a JSON array
+  exceptions text, -- failed tries, handled failures and failed rounds, a JSON array
   holder text NOT NULL, -- the process that executes it
   mark int8 NOT NULL -- of the last append
 ) WITH (
@@ -129,6 +133,9 @@ CREATE TABLE runs (
   exceptions_count int4 NOT NULL,
   finished_at float8,
   wake_at float8,
+  price text,
+  failed_node text,
+  exceptions text,
   holder text NOT NULL,
   mark int8 NOT NULL,
   log bytea NOT NULL

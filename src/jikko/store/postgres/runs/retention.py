@@ -14,6 +14,7 @@ AND NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = 
 """
 _COUNT: Final = f"SELECT count(*) {_OLD}"
 _SOME: Final = f"SELECT run_id {_OLD} ORDER BY created_at LIMIT $3 FOR UPDATE OF r SKIP LOCKED"
+_ONE: Final = "SELECT run_id FROM runs WHERE run_id = $1 FOR UPDATE"
 _ENDED_OF_USER: Final = "SELECT run_id FROM runs WHERE end_user_id = $1 AND app_id = $2 LIMIT $3 FOR UPDATE SKIP LOCKED"
 _OPEN_OF_USER: Final = "SELECT run_id FROM open_runs WHERE end_user_id = $1 AND app_id = $2"
 _REMOVE: Final = (
@@ -43,6 +44,16 @@ class Retention:
             old = [row[0] for row in await connection.fetch(_SOME, before, app, limit)]
             await _remove(connection, old)
             return len(old)
+
+        return await self._database.transact(remove)
+
+    async def remove(self, run_id: str) -> bool:
+        """Remove a run that has ended. Returns whether there was one."""
+
+        async def remove(connection: Connection) -> bool:
+            found = [row[0] for row in await connection.fetch(_ONE, id_column(run_id.lower()))]
+            await _remove(connection, found)
+            return bool(found)
 
         return await self._database.transact(remove)
 

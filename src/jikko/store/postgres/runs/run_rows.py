@@ -10,6 +10,7 @@ from jikko.record import RunIdentity, RunRecord
 from jikko.store.postgres.columns import id_column, id_of, optional_text, text
 from jikko.store.postgres.database import Row
 from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
+from jikko.store.verdicts import verdict, verdict_of
 
 FIXED: Final[dict[str, str]] = {
     "run_id": "bytea",
@@ -36,6 +37,9 @@ MOVING: Final[dict[str, str]] = {
     "exceptions_count": "int4",
     "finished_at": "float8",
     "wake_at": "float8",
+    "price": "text",
+    "failed_node": "text",
+    "exceptions": "text",
     "holder": "text",
     "mark": "int8",
 }
@@ -88,6 +92,7 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
         record.exceptions_count,
         record.finished_at,
         record.wake_at,
+        *map(optional_text, verdict(record)),
         text(record.holder),
         batch.mark,
     )
@@ -120,6 +125,7 @@ def record_of(row: Row) -> RunRecord:
         user=row[6],
         retry_of=None if row[7] is None else id_of(row[7]),
     )
+    ended = verdict_of(*row[21:24])
     return RunRecord(
         identity=identity,
         created_at=row[8],
@@ -134,5 +140,9 @@ def record_of(row: Row) -> RunRecord:
         exceptions_count=row[18],
         finished_at=row[19],
         wake_at=row[20],
-        holder=row[21],
+        holder=row[24],
+        price=ended.price,
+        currency=ended.currency,
+        failed_node=ended.failed_node,
+        exceptions=ended.exceptions,
     )

@@ -171,6 +171,9 @@ class PostgresRunStore:
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         return await self._retention.prune(before, limit, app_id)
 
+    async def remove(self, run_id: str) -> bool:
+        return await self._retention.remove(run_id)
+
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return await self._retention.open_of_user(app_id, end_user_id)
 

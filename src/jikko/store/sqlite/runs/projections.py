@@ -64,6 +64,8 @@ class RunChange(NamedTuple):
     before: int | None
     """Its status; ``None``: there was no row."""
     after: int | None
+    price: str | None = None
+    """As in the row, if it has ended and cost something."""
 
 
 class Kind(Protocol):

@@ -32,7 +32,8 @@ from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
-from jikko.store.sqlite.runs.totals import Totals
+from jikko.store.sqlite.runs.totals import Costs, Totals
+from jikko.store.verdicts import verdict
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
@@ -90,7 +91,7 @@ class SqliteRunStore:
         self._index = KeywordIndex(usable=self._indexed)
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
-        projections = Projections((Totals(), DueCallbacks(), self._index))
+        projections = Projections((Totals(), Costs(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
         self._archiver = Archiver(database, self._writes)
         self._retention = Retention(projections)
@@ -121,6 +122,7 @@ class SqliteRunStore:
                 record.exceptions_count,
                 record.finished_at,
                 record.wake_at,
+                *verdict(record),
                 record.holder or None,
                 float(batch.mark) or None,
             ),
@@ -225,6 +227,10 @@ class SqliteRunStore:
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         pruned: int = await self._database.submit(partial(self._retention.prune, before, limit, app_id))
         return pruned
+
+    async def remove(self, run_id: str) -> bool:
+        removed: bool = await self._database.submit(partial(self._retention.remove, run_id.lower()))
+        return removed
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return await self._database.read(partial(open_of_user, app_id, end_user_id))
