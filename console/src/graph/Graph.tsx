@@ -73,7 +73,8 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
     },
     [graph, set],
   )
-  const first = useRef(picked)
+  const chosen = useRef(picked)
+  chosen.current = picked
   useEffect(() => {
     onFit?.(fit)
     const element = box.current
@@ -82,11 +83,17 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
       if (moved.current) return
       fit()
       // On a small screen all of it cannot be read: what was chosen first comes to the middle.
-      if (element.clientWidth < 500 && first.current) centre(first.current)
+      if (element.clientWidth < 500 && chosen.current) centre(chosen.current)
     })
     watch.observe(element)
     return () => watch.disconnect()
   }, [fit, centre, onFit])
+  const first = useRef(true)
+  useEffect(() => {
+    if (!picked || !first.current) return
+    first.current = false
+    if ((box.current?.clientWidth ?? 0) < 500 && !moved.current) centre(picked)
+  }, [picked, centre])
   useEffect(() => {
     if (follow?.on && follow.node) centre(follow.node)
   }, [follow?.on, follow?.node, centre])

@@ -432,4 +432,7 @@ export const en = {
   'wrong.tries.other': '{n} tries failed first',
   yes: 'yes',
   no: 'no',
+  'workflows.day': '24 hours',
+  'run.tokens': 'tokens',
+  'run.started': 'started',
 } as const

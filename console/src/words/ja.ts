@@ -432,4 +432,7 @@ export const ja: Record<keyof typeof en, string> = {
   'wrong.tries.other': '{n} 回の試行が失敗',
   yes: 'はい',
   no: 'いいえ',
+  'workflows.day': '24 時間',
+  'run.tokens': 'トークン',
+  'run.started': '開始',
 }

@@ -47,24 +47,26 @@ function Steps({ run: id }: { run: string }) {
         </div>
       </header>
       <div className="steprows">
-        {run.executions.slice(0, 200).map(one => {
-          const from = on.x(one.startedAt)
-          const until = on.x(one.startedAt + tookOf(one, now))
-          return (
-            <div key={one.id} className="st-row" style={{ ['--d' as string]: one.rounds.length }}>
-              <Mark status={shown(one.status)} />
-              <Kind type={one.type} />
-              <span className="cut">{one.title || one.type}</span>
-              <span className="w" aria-hidden="true">
-                <i
-                  className={`st-${shown(one.status)}`}
-                  style={{ left: `${from}%`, width: `${Math.max(0, until - from)}%` }}
-                />
-              </span>
-              <span className="num">{duration(one.elapsed)}</span>
-            </div>
-          )
-        })}
+        {run.executions
+          .filter(one => one.rounds.length === 0)
+          .map(one => {
+            const from = on.x(one.startedAt)
+            const until = on.x(one.startedAt + tookOf(one, now))
+            return (
+              <div key={one.id} className="st-row" style={{ ['--d' as string]: one.rounds.length }}>
+                <Mark status={shown(one.status)} />
+                <Kind type={one.type} />
+                <span className="cut">{one.title || one.type}</span>
+                <span className="w" aria-hidden="true">
+                  <i
+                    className={`st-${shown(one.status)}`}
+                    style={{ left: `${from}%`, width: `${Math.max(0, until - from)}%` }}
+                  />
+                </span>
+                <span className="num">{duration(one.elapsed)}</span>
+              </div>
+            )
+          })}
       </div>
       {start?.event === 'run_started' && (
         <div className="vars">

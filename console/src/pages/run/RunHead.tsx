@@ -33,9 +33,9 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
   const facts: [string, string, string?][] = [
     [t('run.elapsed'), duration(elapsed)],
     [t('run.nodes'), count(nodes)],
-    [t('runs.tokens'), count(known ? state.tokens : run.tokens)],
+    [t('run.tokens'), count(known ? state.tokens : run.tokens)],
     [t('run.cost'), money(known ? state.price : run.price)],
-    [t('runs.started'), clock(run.created_at), moment(run.created_at)],
+    [t('run.started'), clock(run.created_at), moment(run.created_at)],
     [t('run.by'), run.user],
   ]
   const act = (what: Promise<unknown>) => void what.catch(fail)
@@ -83,9 +83,9 @@ export function RunHead({ view, run, again, retry, to, fail }: Props) {
           </button>
         )}
         {may && over && !failed && (
-          <button type="button" className="btn" onClick={again}>
+          <button type="button" className="btn" aria-label={t('run.again')} onClick={again}>
             <Icon name="again" />
-            {t('run.again')}
+            <span className="only-large">{t('run.again')}</span>
           </button>
         )}
         {may && over && failed && (

@@ -250,6 +250,9 @@ function RunGraph({
   )
 }
 
+/** A moment of the axis: `5 s` rather than `5.00 s`. */
+const tickLabel = (at: number): string => (at === 0 ? '0' : at < 1 || at >= 60 ? duration(at) : `${at} s`)
+
 type StepsProps = {
   view: RunView
   onlyFailed: boolean
@@ -288,7 +291,7 @@ function Steps({ view, onlyFailed, setOnly, tree, toInspector }: StepsProps) {
         <div className="axis only-large" aria-hidden="true">
           {on.ticks.map(tick => (
             <span key={tick.at} style={{ left: `${tick.x}%` }}>
-              {tick.at === 0 ? '0' : duration(tick.at)}
+              {tickLabel(tick.at)}
             </span>
           ))}
         </div>

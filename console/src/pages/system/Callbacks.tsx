@@ -50,9 +50,9 @@ export function Callbacks({ counts }: { counts: { pending: number; failed: numbe
                         {one.run_id.slice(-8)}
                       </Link>
                     </td>
-                    <td className="mono dim cut">{one.url}</td>
+                    <td className="mono dim cut hide">{one.url}</td>
                     <td className="dim cut">{one.error}</td>
-                    <td className="num right dim">{count(one.attempts)}</td>
+                    <td className="num right dim hide">{count(one.attempts)}</td>
                     <td className="right">
                       {may && (
                         <button type="button" className="btn plain small" onClick={() => void resend(one.run_id)}>

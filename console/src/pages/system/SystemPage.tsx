@@ -146,7 +146,7 @@ function Providers({ data }: { data: System }) {
                 <th className="c-name">{t('system.name')}</th>
                 <th className="c-state">{t('system.state')}</th>
                 <th className="hide">{t('system.address')}</th>
-                <th className="c-num right hide">{t('system.requests')}</th>
+                <th className="c-asked right hide">{t('system.requests')}</th>
                 <th className="c-num right hide">{t('rounds.median')}</th>
                 <th className="c-num right">{t('page.workflows')}</th>
                 {may && (

@@ -116,7 +116,7 @@ function List({ apps }: { apps: readonly App[] }) {
           <th className="c-kind">{t('workflows.kind')}</th>
           <th className="c-nodes right">{t('workflows.nodes')}</th>
           <th className="c-last">{t('workflows.last')}</th>
-          <th className="c-n right">{t('span.24h')}</th>
+          <th className="c-n right">{t('workflows.day')}</th>
           <th className="c-n right">{t('workflows.succeed')}</th>
           <th className="c-n right">{t('rounds.median')}</th>
           <th className="c-n right">{t('rounds.p95')}</th>
