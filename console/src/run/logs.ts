@@ -2,5 +2,6 @@
 import { readFileSync } from 'node:fs'
 import type { RunEvent } from './events.ts'
 
+/** A log by name. Tests run in the folder of the console. */
 export const readLog = (name: 'human' | 'retry'): RunEvent[] =>
-  JSON.parse(readFileSync(new URL(`./logs/${name}.json`, import.meta.url), 'utf8')).data
+  JSON.parse(readFileSync(`src/run/logs/${name}.json`, 'utf8')).data

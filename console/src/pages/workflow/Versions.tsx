@@ -46,7 +46,7 @@ export function Versions({
             return (
               <tr key={`${version.workflow_id} ${index}`}>
                 <td className="strong">{t('version', { n: version.number })}</td>
-                <td className="dim num">{when(version.published_at)}</td>
+                <td className="dim num hide">{when(version.published_at)}</td>
                 <td>{version.workflow_id === current && <span className="tag">{t('versions.current')}</span>}</td>
                 <td className="right">
                   {before && (
