@@ -21,9 +21,9 @@ from jikko.events import Event, RunFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import NodePorts, ValueLimits
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 
-OWNER = RunOwner(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="u")
+IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="u")
 
 
 class Nowhere:
@@ -42,7 +42,7 @@ async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -
     services: Any = NodePorts.__new__(NodePorts)
     object.__setattr__(services, "limits", ValueLimits())
     journal = Nowhere()
-    runner = Runner(RunState(graph), journal, info=OWNER, services=services, limits=RunLimits())
+    runner = Runner(RunState(graph), journal, info=IDENTITY, services=services, limits=RunLimits())
     await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])
     assert journal.end is not None
     assert journal.end.status == "succeeded", journal.end

@@ -23,7 +23,7 @@ from benchmarks.load import figure
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from jikko.store.sqlite import Database, SqliteRunStore
 
 APP, WORKFLOW, USER = new_id(), new_id(), new_id()
@@ -35,7 +35,7 @@ BUSY: Final = 30
 def finished_run(nodes: int) -> list[Append]:
     """A run of nodes in a row, one event an append."""
     at, run_id = time.time(), new_id()
-    owner = RunOwner(
+    identity = RunIdentity(
         run_id=run_id,
         task_id=new_id(),
         app_id=APP,
@@ -86,7 +86,7 @@ def finished_run(nodes: int) -> list[Append]:
             total_steps=nodes,
         )
     )
-    record, appends = RunRecord(owner=owner), []
+    record, appends = RunRecord(identity=identity), []
     for position, event in enumerate(events):
         record.apply(event)
         appends.append(Append(run_id, position, [event], msgspec.structs.replace(record)))

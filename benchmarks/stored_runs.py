@@ -146,7 +146,7 @@ def varied(append: Append, app_id: str, number: int) -> Append:
     run_id = f"{moment[:8]}-{moment[8:]}-7{dice.getrandbits(12):03x}-8000-{dice.getrandbits(48):012x}"
     user = dice.randrange(USERS)
     owner = msgspec.structs.replace(
-        append.record.owner,
+        append.record.identity,
         run_id=run_id,
         app_id=app_id,
         task_id=f"{run_id[:-12]}{dice.getrandbits(48):012x}",

@@ -107,13 +107,13 @@ async def test_reading_a_run_asks_the_database_once(tmp_path: Path) -> None:
     store = SqliteRunStore(database)
     record, events = finished_chain(10)
     await store.append(whole(record, events))
-    await store.record(record.owner.run_id)
+    await store.record(record.identity.run_id)
     statements: list[str] = []
     database.quick(lambda connection: connection.set_trace_callback(statements.append))
 
-    await store.record(record.owner.run_id)
+    await store.record(record.identity.run_id)
     assert len(statements) == 1
 
-    await store.detail(record.owner.run_id, b"digest of a key")
+    await store.detail(record.identity.run_id, b"digest of a key")
     assert len(statements) == 2
     await store.close()

@@ -86,7 +86,7 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
-    """A process took over a run whose owner died. The nodes that were in flight run again."""
+    """A process took over a run whose process died. The nodes that were in flight run again."""
 
     at: float
     epoch: int
@@ -334,6 +334,25 @@ class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=T
     """Nodes that run again, with all that is behind them."""
 
 
+class FailedNode(msgspec.Struct, frozen=True, array_like=True):
+    """The node that a run failed at."""
+
+    node_id: str
+    """Of a container whose round failed, the node within it."""
+    title: str
+
+
+class Exceptions(msgspec.Struct, frozen=True, array_like=True):
+    """What went wrong in a run and was borne, at all levels."""
+
+    tries: int
+    """Attempts that failed and were followed by another."""
+    handled: int
+    """Nodes that failed and had an error strategy."""
+    rounds: int
+    """Rounds that failed."""
+
+
 class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
     """The run ended, for good. The last event of its log."""
 
@@ -345,6 +364,13 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     total_tokens: int = 0
     total_steps: int = 0
     exceptions_count: int = 0
+    price: str = ""
+    """What its models cost, as a decimal number; empty for nothing. So is ``currency``."""
+    currency: str = ""
+    failed_node: FailedNode | None = None
+    """``None``: it did not fail, or at no node: it took too long, say."""
+    exceptions: Exceptions | None = None
+    """``None``: nothing went wrong."""
 
 
 Event: TypeAlias = (

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "documents", "knowledge", "local", "mcp", "plugins", "wordllama"]
+Extra: TypeAlias = Literal["anthropic", "cluster", "documents", "knowledge", "local", "mcp", "plugins", "wordllama"]
 """The optional dependencies in ``pyproject.toml``."""
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
+    "cluster": "files in a bucket",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
     "knowledge": "searching datasets by vectors, and Chinese and Japanese words",
     "local": "models that run in this process, of type llama_cpp",

@@ -9,6 +9,8 @@ import msgspec
 from jikko.events import (
     ContainerStarted,
     Event,
+    Exceptions,
+    FailedNode,
     FormRequested,
     NodeAttempted,
     NodeEvent,
@@ -26,8 +28,8 @@ from jikko.events import (
 from jikko.values import Json, Seconds, Uuid, encode_json, is_file
 
 
-class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
-    """To whom a run belongs. Fixed when it is accepted."""
+class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run it is, and to whom it belongs. Fixed when it is accepted."""
 
     run_id: str
     task_id: str
@@ -43,7 +45,7 @@ class RunOwner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunDetail(msgspec.Struct, frozen=True):
-    """What run detail shows of a record: its fields, those of the owner among them."""
+    """What run detail shows of a record: its fields, those of the identity among them."""
 
     run_id: str
     workflow_id: str
@@ -61,7 +63,7 @@ class RunDetail(msgspec.Struct, frozen=True):
 class RunRecord(msgspec.Struct, kw_only=True):
     """One run as a row: all that run detail and the list of logs show. Source: Dify 1.15, spec/records.md §1."""
 
-    owner: RunOwner
+    identity: RunIdentity
     status: RunStatus = "running"
     inputs: str = "{}"
     """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped."""
@@ -75,6 +77,11 @@ class RunRecord(msgspec.Struct, kw_only=True):
     exceptions_count: int = 0
     created_at: float = 0.0
     finished_at: float | None = None
+    price: str = ""
+    """As ``RunFinished`` tells it; so ``currency``, ``failed_node`` and ``exceptions``."""
+    currency: str = ""
+    failed_node: FailedNode | None = None
+    exceptions: Exceptions | None = None
     wake_at: float | None = None
     """When a paused run goes on by itself: its first form runs out of time then."""
     epoch: int = 1
@@ -90,8 +97,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     def detail(self) -> RunDetail:
         """The part of it that run detail shows."""
         return RunDetail(
-            run_id=self.owner.run_id,
-            workflow_id=self.owner.workflow_id,
+            run_id=self.identity.run_id,
+            workflow_id=self.identity.workflow_id,
             status=self.status,
             inputs=self.inputs,
             outputs=self.outputs,
@@ -130,15 +137,17 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
                 self.exceptions_count = event.exceptions_count
+                self.price, self.currency = event.price, event.currency
+                self.failed_node, self.exceptions = event.failed_node, event.exceptions
                 self.finished_at = event.at
                 self.holder = ""
             case _:
                 pass
 
 
-def folded(owner: RunOwner, log: Iterable[Event]) -> RunRecord:
+def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:
     """The record of a run, as its log up to some position makes it. It has no holder."""
-    record = RunRecord(owner=owner)
+    record = RunRecord(identity=identity)
     for event in log:
         record.apply(event)
     return record
@@ -176,6 +185,10 @@ def ending(record: RunRecord) -> RunFinished | None:
         total_tokens=record.total_tokens,
         total_steps=record.total_steps,
         exceptions_count=record.exceptions_count,
+        price=record.price,
+        currency=record.currency,
+        failed_node=record.failed_node,
+        exceptions=record.exceptions,
     )
 
 

@@ -44,6 +44,9 @@ class Settings:
 
     home: Path = field(default_factory=_home)
     """The data folder: database, uploaded files, keys."""
+    files_url: str = ""
+    """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
+    bucket optional. Empty: they are in the data folder."""
     host: str = "127.0.0.1"
     """The address that the server listens on."""
     port: int = 8000
@@ -54,6 +57,10 @@ class Settings:
     """The address under which clients reach the server, for links to files. Empty: taken from each request."""
     root_path: str = ""
     """The path below which clients reach the server behind a proxy, such as `/jikko`: all links begin with it."""
+    console: bool = True
+    """Whether the server has a console, the page at `/console/` and its API."""
+    console_token: str = ""
+    """A token that opens the console to an operator, of 32 characters at least. Empty: none but those that are made."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None

@@ -42,7 +42,7 @@ async def run(home: Path, text: str, q: str) -> str:
         live = await assembly.runs.start(published.app, StartRequest(inputs={"q": q}, user="u"))
         async for _ in live.follow():
             pass
-        return live.record.owner.run_id
+        return live.record.identity.run_id
 
 
 def test_the_inputs_of_nodes_are_printed_with_the_mask(tmp_path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunPaused, RunStarted
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from jikko.values import Json
 
 APP = "0199a1b2-0000-7000-8000-000000000001"
@@ -21,7 +21,7 @@ class Draft:
     def __init__(self, *, app: str = APP, user: str = "anna", retry_of: str | None = None) -> None:
         self.id = new_id()
         self.events: list[Event] = []
-        owner = RunOwner(
+        identity = RunIdentity(
             run_id=self.id,
             task_id=new_id(),
             app_id=app,
@@ -31,7 +31,7 @@ class Draft:
             user=user,
             retry_of=retry_of,
         )
-        self.record = RunRecord(owner=owner)
+        self.record = RunRecord(identity=identity)
 
     def step(self, *events: Event) -> Append:
         """The append of the next events."""

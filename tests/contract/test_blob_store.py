@@ -8,18 +8,33 @@ from pathlib import Path
 
 import pytest
 
+from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.ports.stores.blob_store import BlobStore, FileMissing, FileTooLarge
+from tests.files.buckets import Buckets
 
 pytestmark = pytest.mark.anyio
 
 CONTENTS = [b"", b"x", "日本語".encode(), bytes(range(256)) * 4096]
 
 
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(params=["memory", "disk", "bucket"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return MemoryBlobs() if request.param == "memory" else DiskBlobs(tmp_path / "files")
+    match request.param:
+        case "memory":
+            return MemoryBlobs()
+        case "disk":
+            return DiskBlobs(tmp_path / "files")
+        case _:
+            buckets: Buckets = request.getfixturevalue("buckets")
+            return BucketBlobs(buckets.made())
+
+
+async def test_where_content_can_be_kept_nothing_is_said(blobs: BlobStore) -> None:
+    await blobs.check()
+
+    assert await blobs.digests() == []
 
 
 async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:

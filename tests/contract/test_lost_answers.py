@@ -127,5 +127,5 @@ async def test_a_run_whose_every_other_answer_is_lost_is_written_once_and_whole(
     assert isinstance(last, RunFinished)
     log = await kept.events(run.id)
     assert log == list(live.events)
-    assert await kept.record(run.id) == live.record == folded(live.record.owner, log)
+    assert await kept.record(run.id) == live.record == folded(live.record.identity, log)
     assert [len(append.events) for append in store.offered] == [1, 1, 2, 2, 3, 3]

@@ -74,7 +74,7 @@ async def test_the_runs_that_repeat_a_run_are_found_oldest_first(store: RunStore
     await store.append(young.whole(3000.0))
     await store.append(old.whole(2000.0))
 
-    assert [record.owner.run_id for record in await store.retries(first.id.upper())] == [old.id, young.id]
+    assert [record.identity.run_id for record in await store.retries(first.id.upper())] == [old.id, young.id]
     assert await store.retries(young.id) == []
 
 
@@ -84,11 +84,11 @@ async def test_a_scan_meets_every_run_once_piece_by_piece(store: RunStore) -> No
         await store.append(run.step(started()))
     seen: list[str] = []
     while piece := await store.scan(after=seen[-1] if seen else "", limit=3):
-        seen += [record.owner.run_id for record in piece]
+        seen += [record.identity.run_id for record in piece]
 
     assert seen == sorted(run.id for run in runs)
     theirs = await store.scan(app_id=OTHER_APP)
-    assert [record.owner.run_id for record in theirs] == sorted(run.id for run in runs[1::2])
+    assert [record.identity.run_id for record in theirs] == sorted(run.id for run in runs[1::2])
 
 
 async def test_runs_that_were_created_before_a_time_are_found_in_whatever_state(store: RunStore) -> None:
@@ -135,4 +135,4 @@ async def test_open_runs_are_listed_by_their_status_like_others(store: RunStore)
 async def _listed(store: RunStore, status: RunStatus) -> list[str]:
     page = await store.list_runs(LogQuery(app_id=APP, status=status))
     assert page.total == len(page.records)
-    return [record.owner.run_id for record in page.records]
+    return [record.identity.run_id for record in page.records]

@@ -273,14 +273,14 @@ async def test_paused_runs_that_are_due_are_told_the_longest_overdue_first(store
 
 async def test_a_task_is_found_in_its_app_while_its_run_is_open(store: RunStore) -> None:
     run, theirs = Draft(), Draft(app=OTHER_APP)
-    task = run.record.owner.task_id
+    task = run.record.identity.task_id
     for each in (run, theirs):
         await store.append(each.step(started()))
 
     assert await store.find_task(APP, task) == run.record
     assert await store.find_task(APP, task.upper()) == run.record
     assert await store.find_task(OTHER_APP, task) is None
-    assert await store.find_task(APP, theirs.record.owner.task_id) is None
+    assert await store.find_task(APP, theirs.record.identity.task_id) is None
 
     await store.append(run.step(paused()))
     assert await store.find_task(APP, task) == run.record
@@ -301,7 +301,7 @@ async def test_lone_surrogates_are_question_marks_wherever_a_run_is_told_as_json
 
     record = await store.record(run.id)
     assert record is not None
-    told = msgspec.json.decode(encode_json([record.owner.user, record.error, await store.events(run.id)]))
+    told = msgspec.json.decode(encode_json([record.identity.user, record.error, await store.events(run.id)]))
     assert told[:2] == ["u?", "broken ?"]
     assert told[2][2]["outputs"] == {"text": {"k?": ["a?b"]}}
     assert told[2] == msgspec.json.decode(encode_json(run.events))
@@ -324,7 +324,7 @@ async def test_large_numbers_and_large_texts_are_kept(store: RunStore) -> None:
 
 async def listed(store: RunStore, **query: Any) -> tuple[int, list[str]]:
     page = await store.list_runs(LogQuery(app_id=query.pop("app", APP), **query))
-    return page.total, [record.owner.run_id for record in page.records]
+    return page.total, [record.identity.run_id for record in page.records]
 
 
 async def test_a_list_shows_the_runs_of_one_app_newest_first(store: RunStore) -> None:

@@ -28,7 +28,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def listed(store: RunStore) -> set[str]:
     found = await store.list_runs(LogQuery(app_id=APP))
     assert found.total == len(found.records)
-    return {record.owner.run_id for record in found.records}
+    return {record.identity.run_id for record in found.records}
 
 
 async def test_runs_of_one_end_user_that_have_ended_are_removed_with_their_keys(store: RunStore) -> None:

@@ -245,7 +245,7 @@ async def _turns(assembly: Assembly, app: App, case: Case) -> list[RunFinished]:
         assert isinstance(end, RunFinished)
         assert (end.status, end.error) == ("succeeded", None)
         ends.append(end)
-        message = await assembly.conversations.message_of_run(start.run.record.owner.run_id)
+        message = await assembly.conversations.message_of_run(start.run.record.identity.run_id)
         assert message is not None
         assert message.answer.text == end.outputs["answer"]
         conversation_id = message.conversation_id

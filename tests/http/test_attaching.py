@@ -64,7 +64,7 @@ async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_w
     api = api_of(world, process)
     application, key = create_app(api), await api.apps.issue_key(app.id)
     run = await process.start(app)
-    run_id = run.record.owner.run_id
+    run_id = run.record.identity.run_id
     world.script.held = {"c"}
     await until(lambda: world.script.ran["c"] == 1)
     await run.committed()

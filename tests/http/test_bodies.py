@@ -13,7 +13,7 @@ from jikko.dify.bodies import blocking_body, detail_body
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from tests.http.scene import RUN, body
 from tests.runs.world import World
 
@@ -67,7 +67,7 @@ async def test_a_user_may_be_a_number_and_have_nuls(client: httpx.AsyncClient, w
     for user in (7, 1.5, "a\0b", "x" * 255 + "\0"):
         assert (await client.post(RUN, json={**body(), "user": user})).status_code == 200
 
-    assert {record.owner.user for record in await world.store.scan()} == {"7", "1.5", "ab", "x" * 255}
+    assert {record.identity.user for record in await world.store.scan()} == {"7", "1.5", "ab", "x" * 255}
 
 
 async def test_null_stands_for_what_may_be_left_out(client: httpx.AsyncClient) -> None:
@@ -157,8 +157,10 @@ def test_an_answer_requires_what_it_always_has() -> None:
 
 
 def test_only_the_answer_to_a_start_tells_all_digits_of_the_time_that_a_run_took() -> None:
-    owner = RunOwner(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="anna")
-    record = RunRecord(owner=owner, status="succeeded", elapsed=0.123456789, created_at=1.9, finished_at=2.9)
+    identity = RunIdentity(
+        run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="e", user="anna"
+    )
+    record = RunRecord(identity=identity, status="succeeded", elapsed=0.123456789, created_at=1.9, finished_at=2.9)
 
     started = msgspec.json.decode(blocking_body(record, {}))["data"]
     read = msgspec.json.decode(detail_body(record, lambda value: value))

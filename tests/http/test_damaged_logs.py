@@ -89,7 +89,7 @@ async def test_streams_of_one_that_no_process_has_end_with_an_error(
 ) -> None:
     process = world.process()
     world.script.held = {"b"}
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: "b" in world.script.order)
     await process.die()
     world.script.held = set()

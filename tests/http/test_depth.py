@@ -41,7 +41,7 @@ async def test_what_is_deep_is_run_read_and_repeated(
     started = await client.post(RUN, content=body(mode, nested(levels)), headers=JSON)
     assert started.status_code == MODES[mode]
     [record] = await world.store.scan()
-    run = (await world.ended(record.owner.run_id)).owner.run_id
+    run = (await world.ended(record.identity.run_id)).identity.run_id
     retried = await client.post(f"{RUN}/{run}/retry", json={"user": "anna", "from_node_id": "end"})
 
     detail = (await client.get(f"{RUN}/{run}")).json()

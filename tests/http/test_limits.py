@@ -100,7 +100,7 @@ async def test_more_requests_a_minute_than_a_key_may_make_are_429(world: World) 
 )
 async def test_the_limit_counts_every_operation_that_needs_a_key(world: World, operation: Operation) -> None:
     app, process = await world.chain(), world.process()
-    run = (await process.start(app)).record.owner.run_id
+    run = (await process.start(app)).record.identity.run_id
     await world.ended(run)
     path = re.sub(r"{\w+}", run, operation.path)
     async with client_of(world, app, process, requests_per_minute=1) as client:

@@ -59,7 +59,7 @@ class Seen(RequestObserver):
 @pytest.mark.parametrize("operation", ALL, ids=lambda operation: f"{operation.method} {operation.path}")
 async def test_every_operation_is_seen_once(world: World, operation: Operation) -> None:
     seen, app, process = Seen(), await world.chain(), world.process()
-    run = (await process.start(app)).record.owner.run_id
+    run = (await process.start(app)).record.identity.run_id
     await world.ended(run)
     path = operation.path.format_map(Names(workflow_run_id=run))
     async with client_of(world, app, process, observers=[seen]) as client:

@@ -47,7 +47,7 @@ async def at_b(world: World) -> str:
         while "b" not in world.script.order:
             await world.script.move()
     [record] = await world.store.scan()
-    return record.owner.run_id
+    return record.identity.run_id
 
 
 async def asked(world: World, process: Process, request: Any) -> tuple[str, httpx.Response]:
@@ -71,7 +71,7 @@ async def test_a_blocking_start_names_the_run_that_was_accepted(
     record = await world.store.record(run)
     assert record is not None
     assert answer.status_code == 503
-    assert answer.json() == PARKED | {"workflow_run_id": run, "task_id": record.owner.task_id}
+    assert answer.json() == PARKED | {"workflow_run_id": run, "task_id": record.identity.task_id}
     assert answer.headers["location"] == f"{RUN}/{run}"
     assert "retry-after" not in answer.headers
 

@@ -48,7 +48,7 @@ class Receiver:
 
 
 def render(record: RunRecord) -> bytes:
-    return f"the end of {record.owner.run_id}: {record.status}".encode()
+    return f"the end of {record.identity.run_id}: {record.status}".encode()
 
 
 class Scene:
@@ -64,7 +64,7 @@ class Scene:
         run = await process.runs.start(app, request)
         await end_of(run)
         self.callbacks.alarm.set(self.world.now)
-        return (await self.world.ended(run.record.owner.run_id)).owner.run_id
+        return (await self.world.ended(run.record.identity.run_id)).identity.run_id
 
     async def all_undelivered(self) -> list[Callback]:
         return [entry async for entry in self.callbacks.undelivered()]
@@ -271,7 +271,7 @@ async def test_after_a_crash_the_run_and_its_callback_go_on(scene: Scene) -> Non
     app, process = await scene.world.chain(), scene.world.process()
     scene.world.script.held = {"a"}
     request = StartRequest(inputs={}, user="anna", options=StartOptions(callback_url=URL))
-    run_id = (await process.runs.start(app, request)).record.owner.run_id
+    run_id = (await process.runs.start(app, request)).record.identity.run_id
     await process.die()
     heir = scene.world.process()
     await heir.runs.control.take_over()

@@ -175,7 +175,7 @@ async def test_a_file_of_a_run_that_began_early_and_ended_late_stays_as_long_as_
 async def test_a_damaged_log_keeps_the_files_of_its_user_and_no_others(tmp_path: Path) -> None:
     scene = in_file(tmp_path / "jikko.db")
     damaged = await scene.run(1, paused(1 * DAY))
-    theirs = await scene.file(1, user=damaged.record.owner.end_user_id)
+    theirs = await scene.file(1, user=damaged.record.identity.end_user_id)
     old, used = await scene.file(1), await scene.file(1)
     await scene.run(2, paused(2 * DAY), q=used.id)
     ended = await scene.run(2, end=2)

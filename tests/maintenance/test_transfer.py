@@ -169,7 +169,7 @@ async def test_runs_can_become_those_of_another_app(stores: tuple[RunStore, RunS
     began = (await stores[1].events(run.id))[0]
 
     assert record is not None
-    assert (record.owner.user, record.owner.end_user_id) == ("anna", end_user(OTHER_APP, "anna"))
+    assert (record.identity.user, record.identity.end_user_id) == ("anna", end_user(OTHER_APP, "anna"))
     assert isinstance(began, RunStarted)
     assert began.system["app_id"] == json.loads(record.inputs)["sys.app_id"] == OTHER_APP
 

@@ -140,7 +140,9 @@ async def test_a_run_is_stopped_while_the_model_speaks(tmp_path: Path, server: d
         async with asyncio.timeout(PATIENCE):
             async for batch in live.follow():
                 if any(isinstance(event, TextChunk) and event.text for _, event in batch):
-                    await assembly.runs.control.stop(live.record.owner.app_id, live.record.owner.task_id, "tester")
+                    await assembly.runs.control.stop(
+                        live.record.identity.app_id, live.record.identity.task_id, "tester"
+                    )
                     break
             outcome = await finished(live)
 

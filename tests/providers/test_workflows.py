@@ -71,7 +71,7 @@ async def test_a_stop_reaches_the_provider_at_once(tmp_path: Path) -> None:
     async with FakeModel(answer) as fake, assembled(tmp_path, entry(fake), environment=ENVIRONMENT) as assembly:
         live = await begun(assembly, SOURCE)
         await fake.requests(1)
-        owner = live.record.owner
+        owner = live.record.identity
         assert await assembly.runs.control.stop(owner.app_id, owner.task_id, "tester")
         async with asyncio.timeout(PATIENCE):
             await fake.exchanges[0].gone.wait()
@@ -84,7 +84,7 @@ async def test_after_a_crash_the_node_calls_again_and_says_so(tmp_path: Path) ->
     async with FakeModel(silence) as fake:
         async with assembled(tmp_path, entry(fake), in_memory=False, environment=ENVIRONMENT) as assembly:
             live = await begun(assembly, SOURCE)
-            run_id, app_id = live.record.owner.run_id, live.record.owner.app_id
+            run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
             await fake.requests(1)
             # Without time to finish, runs are parked: as a crash leaves them, but for what was not written yet.
         fake.answer = streamed("again")

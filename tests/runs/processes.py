@@ -133,7 +133,7 @@ class Process:
         """Start a run, and wait until it is accepted. Returns its id."""
         run = await self.runs.start(app, StartRequest(inputs=inputs, user="anna"))
         await run.committed(1)
-        return run.record.owner.run_id
+        return run.record.identity.run_id
 
     # What its cluster tells it.
 

@@ -37,7 +37,7 @@ async def test_what_waits_is_written_in_pieces_and_the_record_goes_with_them() -
     assert [append.record.is_open for append in given] == [True] * 5 + [False]
     assert {append.record.holder for append in given[:-1]} == {"worker-1"}
     assert given[-1].record.status == end.status
-    stored = await store.events(live.record.owner.run_id)
+    stored = await store.events(live.record.identity.run_id)
     assert stored == list(live.events)
 
 
@@ -70,7 +70,7 @@ async def test_large_values_are_written_in_pieces_too(monkeypatch: pytest.Monkey
     assert max(len(append.packed) for append in given) <= MAX_PACKED_BYTES
     assert len(given) >= 6
     assert [append.record.is_open for append in given] == [*[True] * (len(given) - 1), False]
-    assert await store.events(live.record.owner.run_id) == list(live.events)
+    assert await store.events(live.record.identity.run_id) == list(live.events)
 
 
 async def test_of_logs_that_have_much_to_write_one_does_in_a_turn_of_the_loop() -> None:
@@ -90,7 +90,7 @@ async def test_of_logs_that_have_much_to_write_one_does_in_a_turn_of_the_loop() 
     assert len(set(given)) == len(logs)
     for live in logs:
         await end_of(live)
-        assert await store.events(live.record.owner.run_id) == list(live.events)
+        assert await store.events(live.record.identity.run_id) == list(live.events)
 
 
 async def test_a_log_that_has_little_to_write_waits_for_no_turn() -> None:

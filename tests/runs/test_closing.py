@@ -79,7 +79,7 @@ async def test_a_form_whose_run_could_not_go_on_by_then_is_as_it_was(
     monkeypatch.setattr(SqliteRunStore, "events", slow)
     async with assemble(Settings(home=tmp_path)) as one:
         app, live, (requested,) = await paused(one, branching())
-        run_id, token = live.record.owner.run_id, requested.form["form_token"]
+        run_id, token = live.record.identity.run_id, requested.form["form_token"]
         await settled(one, run_id)
         asking = True
         answering = asyncio.ensure_future(one.forms.submit(app.id, token, "yes", {"comment": "now"}, ""))

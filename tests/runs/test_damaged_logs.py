@@ -41,7 +41,7 @@ async def left(world: World, app: App, node_id: str) -> str:
     """A run that was at a node when its process died."""
     process = world.process()
     world.script.held = {node_id}
-    run_id = (await process.start(app, q=TEXT)).record.owner.run_id
+    run_id = (await process.start(app, q=TEXT)).record.identity.run_id
     await until(lambda: node_id in world.script.order)
     await process.die()
     world.script.held = set()
@@ -54,7 +54,7 @@ async def queued(world: World, app: App) -> str:
     world.script.held = {"a"}
     await process.start(app)
     waiting = await process.runs.start(app, StartRequest(inputs={"q": TEXT}, user="anna", options=StartOptions()))
-    run_id = waiting.record.owner.run_id
+    run_id = waiting.record.identity.run_id
     await process.die()
     world.script.held = set()
     return run_id
@@ -62,7 +62,7 @@ async def queued(world: World, app: App) -> str:
 
 async def can_be_repeated(world: World, process: Process, app: App, record: RunRecord) -> None:
     """A damaged run is listed and read, repeated from its inputs, and pruned."""
-    run_id = record.owner.run_id
+    run_id = record.identity.run_id
     assert record.finished_at is not None
     listed = await world.store.list_runs(LogQuery(app_id=app.id, limit=100))
     assert record in listed.records
@@ -75,11 +75,11 @@ async def can_be_repeated(world: World, process: Process, app: App, record: RunR
     again = await process.retries.retry(app, run_id)
 
     assert (await end_of(again)).outputs == {"out": "c"}
-    log = await world.store.events((await world.ended(again.record.owner.run_id)).owner.run_id)
+    log = await world.store.events((await world.ended(again.record.identity.run_id)).identity.run_id)
     assert isinstance(log[0], RunStarted)
     assert log[0].inputs == {"q": TEXT}
     assert next(event for event in log if isinstance(event, RunRetried)).from_nodes == []
-    assert (await process.retries.lineage(record)).retries[0].owner == again.record.owner
+    assert (await process.retries.lineage(record)).retries[0].identity == again.record.identity
     await world.store.prune(world.now + 1)
     assert await world.store.record(run_id) is None
 
@@ -138,12 +138,12 @@ async def test_a_run_that_has_ended_stays_what_it_is(world: World, tmp_path: Pat
     app, process = await world.chain(), world.process()
     run = await process.start(app, q=TEXT)
     await end_of(run)
-    record = await world.ended(run.record.owner.run_id)
-    damage(tmp_path, record.owner.run_id, way)
+    record = await world.ended(run.record.identity.run_id)
+    damage(tmp_path, record.identity.run_id, way)
 
     await process.runs.control.take_over()
 
-    assert await world.store.record(record.owner.run_id) == record
+    assert await world.store.record(record.identity.run_id) == record
     assert record.status == "succeeded"
     await can_be_repeated(world, process, app, record)
 
@@ -154,7 +154,7 @@ async def test_a_run_that_goes_on_here_is_not_concerned(world: World, tmp_path: 
     run = await process.start(app)
     await until(lambda: "b" in world.script.order)
     await run.committed()
-    damage(tmp_path, run.record.owner.run_id, way)
+    damage(tmp_path, run.record.identity.run_id, way)
     following = asyncio.create_task(_events(process, run.record))
 
     world.script.let_go("b")
@@ -187,13 +187,13 @@ async def paused(assembly: Assembly, folder: Path, way: Damage) -> tuple[App, Ru
     assert isinstance(await live.ended(), RunPaused)
     (requested,) = [event for event in live.events if isinstance(event, FormRequested)]
     record = live.record
-    await until(lambda: not assembly.runs.control.executes(record.owner.run_id))
-    damage(folder, record.owner.run_id, way)
-    return published.app, await assembly.runs.records.any_record(record.owner.run_id), requested.form["form_token"]
+    await until(lambda: not assembly.runs.control.executes(record.identity.run_id))
+    damage(folder, record.identity.run_id, way)
+    return published.app, await assembly.runs.records.any_record(record.identity.run_id), requested.form["form_token"]
 
 
 async def _ended(assembly: Assembly, record: RunRecord) -> RunRecord:
-    found = await assembly.runs.records.any_record(record.owner.run_id)
+    found = await assembly.runs.records.any_record(record.identity.run_id)
     assert (found.finished_at is not None, found.wake_at) == (True, None)
     return found
 
@@ -201,7 +201,7 @@ async def _ended(assembly: Assembly, record: RunRecord) -> RunRecord:
 async def test_a_paused_run_fails_when_its_form_is_handed_in(assembly: Assembly, tmp_path: Path, way: Damage) -> None:
     app, record, token = await paused(assembly, tmp_path, way)
 
-    with pytest.raises(LogDamaged, match=f"The log of run {record.owner.run_id} .* is damaged: .* retry the run"):
+    with pytest.raises(LogDamaged, match=f"The log of run {record.identity.run_id} .* is damaged: .* retry the run"):
         await assembly.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
 
     assert (await _ended(assembly, record)).status == "failed"
@@ -222,7 +222,7 @@ async def test_a_paused_run_fails_when_the_time_of_its_form_is_up(tmp_path: Path
 async def test_a_paused_run_can_be_stopped(assembly: Assembly, tmp_path: Path, way: Damage) -> None:
     app, record, _ = await paused(assembly, tmp_path, way)
 
-    assert await assembly.runs.control.stop(app.id, record.owner.run_id, "u")
+    assert await assembly.runs.control.stop(app.id, record.identity.run_id, "u")
 
     assert (await _ended(assembly, record)).status == "stopped"
 

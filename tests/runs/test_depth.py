@@ -47,6 +47,6 @@ async def test_a_loop_that_nests_its_variable_in_each_round_fails_at_its_assigne
     last = await end_of(run)
 
     assert (last.status, last.error) == ("failed", f"The value is nested deeper than {MAX_DEPTH} levels")
-    ends = [event for event in await world.store.events(run.record.owner.run_id) if isinstance(event, NodeFinished)]
+    ends = [event for event in await world.store.events(run.record.identity.run_id) if isinstance(event, NodeFinished)]
     assert [(event.node_id, event.status) for event in ends[-2:]] == [("wrap", "failed"), ("loop", "failed")]
     await world.close()

@@ -29,7 +29,7 @@ async def test_one_app_with_1500_programs_that_wait_does_not_delay_another_and_n
         waiting = [await assembly.runs.start(busy, StartRequest(inputs={"q": "short"}, user="u")) for _ in range(RUNS)]
         run = await assembly.runs.start(other, StartRequest(inputs={"q": "mine"}, user="u"))
 
-        assert await assembly.runs.control.stop(busy.id, first.record.owner.task_id, "u")
+        assert await assembly.runs.control.stop(busy.id, first.record.identity.task_id, "u")
 
         assert (await end_of(run)).outputs == {"r": "mine"}
         assert sum(not live.record.is_open for live in waiting) < RUNS / 10

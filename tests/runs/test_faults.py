@@ -79,10 +79,10 @@ async def test_a_lock_that_outlasts_every_wait_delays_a_run_and_loses_nothing(
         ended = asyncio.create_task(end_of(run))
         await reached(told, 3)
         assert not ended.done()
-        assert await world.store.record(run.record.owner.run_id) is None
+        assert await world.store.record(run.record.identity.run_id) is None
 
     assert (await ended).status == "succeeded"
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
     assert record.status == "succeeded"
     # An operator is told once, not at every try.
     assert told.levels.count(logging.ERROR) == 1
@@ -103,7 +103,7 @@ async def test_what_happens_while_writing_is_refused_adds_no_tries(world: World,
         assert len(told.levels) == 2
 
     assert (await end_of(run)).status == "succeeded"
-    events = await world.store.events(run.record.owner.run_id)
+    events = await world.store.events(run.record.identity.run_id)
     assert [event.node_id for event in events if isinstance(event, NodeFinished)] == ["start", "a", "b", "c", "end"]
 
 
@@ -120,7 +120,7 @@ async def test_a_clock_that_jumps_changes_no_result_and_no_duration(world: World
     end = await end_of(run)
 
     assert (end.status, end.outputs) == ("succeeded", {"out": "c"})
-    events = await world.store.events(run.record.owner.run_id)
+    events = await world.store.events(run.record.identity.run_id)
     assert all(0 <= event.elapsed < PATIENCE for event in events if isinstance(event, NodeFinished))
     assert isinstance(events[-1], RunFinished)
     assert events[-1].elapsed >= 0
@@ -140,7 +140,7 @@ async def test_a_run_goes_on_in_the_next_process_though_the_clock_jumped_between
 
     assert (await world.process().runs.control.take_over()).count == 1
 
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
     assert (record.status, world.script.ran["a"]) == ("succeeded", 1)
     assert record.elapsed >= 0
 
@@ -170,7 +170,7 @@ async def test_a_node_that_no_engine_can_run_fails_its_run_and_frees_its_slot(wo
         run = await process.start(app)
         last = await end_of(run)
         assert (last.status, last.error) == ("failed", "Internal error: RuntimeError")
-        assert (await world.ended(run.record.owner.run_id)).status == "failed"
+        assert (await world.ended(run.record.identity.run_id)).status == "failed"
         await until(lambda: process.admission.running == 0)
 
     assert (await end_of(await process.start(sound))).status == "succeeded"

@@ -89,7 +89,7 @@ async def each_of_three(world: World) -> Any:
 async def copied(world: World, record: RunRecord, events: list[Event]) -> str:
     """Keep a run that is in this state as if its process had died. Returns its id."""
     run_id = new_id()
-    copy = RunRecord(owner=msgspec.structs.replace(record.owner, run_id=run_id, task_id=new_id()))
+    copy = RunRecord(identity=msgspec.structs.replace(record.identity, run_id=run_id, task_id=new_id()))
     for event in events:
         copy.apply(event)
     await world.store.append(Append(run_id, 0, events, copy))
@@ -100,7 +100,7 @@ async def test_a_crash_between_the_end_of_all_children_and_that_of_their_parent(
     app, process = await each_of_three(world), world.process()
     run = await process.start(app)
     whole = await end_of(run)
-    events = await world.store.events(run.record.owner.run_id)
+    events = await world.store.events(run.record.identity.run_id)
     [at] = [at for at, event in enumerate(events) if isinstance(event, NodeFinished) and event.node_id == "each"]
     left = await copied(world, run.record, events[:at])
 
@@ -116,7 +116,7 @@ async def test_a_crash_between_the_end_of_all_children_and_that_of_their_parent(
 async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and_then_it_reports(world: World) -> None:
     app, slow = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await slow.start(app)).record.owner.run_id
+    run_id = (await slow.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     other = world.process()
     await other.runs.control.take_over()
@@ -152,7 +152,7 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
     store.seen = await store.open_runs()
     world.script.let_go("b")
     await end_of(run)
-    run_id = run.record.owner.run_id
+    run_id = run.record.identity.run_id
     record = await world.ended(run_id)
     ran, events = dict(world.script.ran), await store.events(run_id)
 
@@ -170,7 +170,7 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
 async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None:
     app, killed = await world.chain(), world.process(at_once=1)
     world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.owner.run_id
+    run_id = (await killed.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     assert killed.admission.queued() == 0
     await killed.die()
@@ -185,7 +185,7 @@ async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None
 async def test_a_run_whose_worker_was_killed_stays_running_and_cancel_says_200_and_does_nothing(world: World) -> None:
     app, killed = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.owner.run_id
+    run_id = (await killed.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     await killed.die()
     process = world.process()
@@ -203,7 +203,7 @@ async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -
     nodes = [start("q"), node("bad", "code", value=1, retry_config=retrying), end(out="bad.value")]
     app, process = await world.app("Bad", nodes, "start>bad bad>end"), world.process()
     world.script.failing = {"bad"}
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["bad"] == 1)
 
     assert await process.runs.control.stop(app.id, run_id, "anna")
@@ -232,7 +232,7 @@ async def test_retention_deletes_the_children_of_a_run_that_goes_on(world: World
     app = await world.app("Each", nodes, "start>list list>each each-start>inner each>after after>end")
     world.script.held = {"after"}
     process = world.process()
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["after"] == 1)
 
     assert (await retention(world, 1).prune(world.now + YEAR)).runs == 0
@@ -256,7 +256,7 @@ async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> No
         await made.retention.prune(time.time() + YEAR)
     # Read from the disk, by the next process.
     async with assemble(Settings(home=tmp_path)) as made:
-        record = await made.runs.records.any_record(live.record.owner.run_id)
+        record = await made.runs.records.any_record(live.record.identity.run_id)
         [token] = [
             event.form["form_token"]
             for event in await made.runs.records.events(record)
@@ -268,14 +268,14 @@ async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> No
         async with asyncio.timeout(PATIENCE):
             while record.status in ("paused", "running"):
                 await asyncio.sleep(0.001)
-                record = await made.runs.records.any_record(record.owner.run_id)
+                record = await made.runs.records.any_record(record.identity.run_id)
         assert (record.status, msgspec.json.decode(record.outputs)) == ("succeeded", {"said": "fine"})
 
 
 async def test_a_purge_in_one_transaction_times_out_and_undoes_all_of_it(tmp_path: Path) -> None:
     world = World.on_disk(tmp_path)
     app, process = await world.chain(), world.process()
-    old = [(await process.start(app)).record.owner.run_id for _ in range(7)]
+    old = [(await process.start(app)).record.identity.run_id for _ in range(7)]
     for run_id in old:
         await world.ended(run_id)
     world.now += YEAR
@@ -289,7 +289,7 @@ async def test_a_purge_in_one_transaction_times_out_and_undoes_all_of_it(tmp_pat
 
     # What was removed stays so, others write at once, and the next purge does the rest.
     assert [await world.store.record(run_id) is None for run_id in old].count(True) == 4
-    young = (await process.start(app)).record.owner.run_id
+    young = (await process.start(app)).record.identity.run_id
     assert (await world.ended(young)).status == "succeeded"
     assert (await retention(world, 2).prune(world.now)).runs == 3
     assert await world.store.record(young) is not None
@@ -344,7 +344,7 @@ async def test_tokens_of_a_loop_are_counted_twice(world: World) -> None:
 
     whole = await end_of(run)
 
-    events = await world.store.events(run.record.owner.run_id)
+    events = await world.store.events(run.record.identity.run_id)
     used = [
         (event.node_id, event.usage.total_tokens) for event in events if isinstance(event, NodeFinished) and event.usage
     ]
@@ -357,14 +357,14 @@ async def test_the_tokens_of_the_parts_do_not_sum_to_the_whole(world: World) -> 
     world.classes["code"] = script.node_class()
     script.failing = {"c"}
     app, process = await world.chain(), world.process()
-    failed = (await process.start(app)).record.owner.run_id
+    failed = (await process.start(app)).record.identity.run_id
     await world.ended(failed)
     script.failing.clear()
 
     again = await process.retries.retry(app, failed)
 
     whole = await end_of(again)
-    record = await world.ended(again.record.owner.run_id)
+    record = await world.ended(again.record.identity.run_id)
     executions = await process.runs.records.node_executions(record)
     used = {part.node_id: (part.execution_metadata or {}).get("total_tokens") for part in executions}
     assert used == {"start": None, "a": 7, "b": 7, "c": 7, "end": None}

@@ -56,7 +56,7 @@ async def test_a_run_of_another_process_has_the_time_to_end(world: World) -> Non
     run = await world.process().start(await world.chain())
     await until(lambda: world.script.ran["b"] == 1)
     process = world.process()
-    follower = Follower(process, run.record.owner.run_id)
+    follower = Follower(process, run.record.identity.run_id)
     await follower.waits(world)
 
     closing = asyncio.get_running_loop().create_task(process.runs.close(PATIENCE))
@@ -71,7 +71,7 @@ async def test_he_is_let_go_once_the_time_is_up(world: World) -> None:
     run = await world.process().start(await world.chain())
     await until(lambda: world.script.ran["b"] == 1)
     process = world.process()
-    follower = Follower(process, run.record.owner.run_id)
+    follower = Follower(process, run.record.identity.run_id)
     await follower.waits(world)
 
     await process.runs.close(0)
@@ -85,7 +85,7 @@ async def test_nobody_waits_for_humans_while_the_process_ends(world: World) -> N
     process = world.process()
     run = await process.start(app)
     await run.ended()
-    follower = Follower(process, run.record.owner.run_id)
+    follower = Follower(process, run.record.identity.run_id)
     await follower.waits(world)
 
     async with asyncio.timeout(PATIENCE):
@@ -241,5 +241,5 @@ async def test_a_stream_that_began_here_goes_on_where_it_was_once_another_proces
         async for batch in stream:
             seen += batch
 
-    assert seen == list(enumerate(await world.store.events(run.record.owner.run_id)))
+    assert seen == list(enumerate(await world.store.events(run.record.identity.run_id)))
     assert any(isinstance(event, RunRecovered) for _, event in seen)

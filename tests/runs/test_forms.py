@@ -82,7 +82,7 @@ async def test_a_submitted_form_lets_the_run_go_on_along_its_action(assembly: As
 
     await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "fine", "extra": 1}, "")
 
-    record = await settled(assembly, live.record.owner.run_id)
+    record = await settled(assembly, live.record.identity.run_id)
     assert record.status == "succeeded"
     assert outputs(record) == {"comment": "fine", "text": "About cats: fine"}
 
@@ -90,7 +90,7 @@ async def test_a_submitted_form_lets_the_run_go_on_along_its_action(assembly: As
 async def test_a_paused_run_is_shown_as_paused(assembly: Assembly) -> None:
     _, live, (requested,) = await paused(assembly, branching())
 
-    record = await assembly.runs.records.any_record(live.record.owner.run_id)
+    record = await assembly.runs.records.any_record(live.record.identity.run_id)
     assert (record.status, record.finished_at, record.total_steps) == ("paused", None, 2)
     assert record.wake_at == requested.expires_at
 
@@ -111,7 +111,7 @@ async def test_a_form_that_is_filled_in_wrongly_stays_open(
     with pytest.raises(InvalidFormData, match=message):
         await assembly.forms.submit(app.id, requested.form["form_token"], action, inputs, "")
 
-    assert (await assembly.runs.records.any_record(live.record.owner.run_id)).status == "paused"
+    assert (await assembly.runs.records.any_record(live.record.identity.run_id)).status == "paused"
 
 
 async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -> None:
@@ -125,7 +125,7 @@ async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -
     )
 
     assert [type(result) for result in results].count(TooLate) == 1
-    record = await settled(assembly, live.record.owner.run_id)
+    record = await settled(assembly, live.record.identity.run_id)
     assert outputs(record)["comment"] in ("one", "two")
     with pytest.raises(TooLate):
         await assembly.forms.open_form(app.id, token)
@@ -149,7 +149,7 @@ async def test_a_form_whose_time_is_up_takes_the_branch_for_that(assembly: Assem
         await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "x"}, "")
     assert await assembly.forms.close_expired() == 1
 
-    record = await settled(assembly, live.record.owner.run_id)
+    record = await settled(assembly, live.record.identity.run_id)
     assert (record.status, outputs(record)) == ("succeeded", {"late": ""})
 
 
@@ -162,7 +162,7 @@ async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: 
     async with assemble(Settings(home=tmp_path), clock=clock) as after:
         assert (await after.runs.control.take_over()).count == 0
         await after.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
-        record = await settled(after, live.record.owner.run_id)
+        record = await settled(after, live.record.identity.run_id)
 
     assert (record.status, outputs(record)["comment"]) == ("succeeded", "late but fine")
     assert record.elapsed < 1, "time that a run is paused does not count"
@@ -172,7 +172,7 @@ async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Ass
     nodes = [start("q"), form("a"), form("b"), end(a=["a", "comment"], b=["b", "comment"])]
     edges = ["start --> a", "start --> b", "a --yes--> end", "b --yes--> end"]
     app, live, (first, second) = await paused(assembly, dsl(nodes, edges))
-    run_id = live.record.owner.run_id
+    run_id = live.record.identity.run_id
 
     await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "1"}, "")
     assert (await settled(assembly, run_id)).status == "paused"
@@ -198,7 +198,7 @@ async def test_of_many_forms_handed_in_at_once_every_answer_counts(assembly: Ass
 
         await asyncio.gather(*map(hand_in, range(8)))
 
-        record = await settled(assembly, live.record.owner.run_id)
+        record = await settled(assembly, live.record.identity.run_id)
         assert (record.status, outputs(record)) == ("succeeded", {name: name for name in names})
 
 
@@ -214,8 +214,8 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
 
     assert await assembly.forms.close_expired() == 1
 
-    assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
-    assert (await settled(assembly, broken.record.owner.run_id)).status == "failed"
+    assert (await settled(assembly, other.record.identity.run_id)).status == "succeeded"
+    assert (await settled(assembly, broken.record.identity.run_id)).status == "failed"
     assert await assembly.store.due_runs(clock.now) == []
 
 
@@ -229,9 +229,9 @@ async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(
 
     await assembly.forms.close_expired()
 
-    assert (await settled(assembly, other.record.owner.run_id)).status == "succeeded"
+    assert (await settled(assembly, other.record.identity.run_id)).status == "succeeded"
     for _, live, _ in gone:
-        record = await settled(assembly, live.record.owner.run_id)
+        record = await settled(assembly, live.record.identity.run_id)
         assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
     assert await assembly.store.due_runs(clock.now) == []
 
@@ -240,7 +240,7 @@ async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: As
     nodes = [start("q"), form("a"), form("b"), end(q=["start", "q"], a=["a", "comment"], b=["b", "comment"])]
     edges = ["start --> a", "a --yes--> b", "b --yes--> end"]
     app, live, (first,) = await paused(assembly, dsl(nodes, edges))
-    run_id = live.record.owner.run_id
+    run_id = live.record.identity.run_id
 
     await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "one"}, "")
     record = await settled(assembly, run_id)
@@ -257,7 +257,7 @@ async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: As
 @pytest.mark.parametrize("by", ["task_id", "run_id"])
 async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
     app, live, (requested,) = await paused(assembly, branching())
-    owner = live.record.owner
+    owner = live.record.identity
 
     assert await assembly.runs.control.stop(app.id, getattr(owner, by), "u")
     assert not await assembly.runs.control.stop(app.id, getattr(owner, by), "u"), "it is stopped already"

@@ -39,7 +39,7 @@ async def test_the_same_request_gives_the_same_run(world: World) -> None:
     second = await start(world, process, app, "key", q="x")
 
     assert (first.repeated, second.repeated) == (False, True)
-    assert first.run.record.owner.run_id == second.run.record.owner.run_id
+    assert first.run.record.identity.run_id == second.run.record.identity.run_id
     assert (await end_of(first.run)).outputs == (await end_of(second.run)).outputs == {"out": "c"}
     assert world.script.ran["a"] == 1
 
@@ -48,14 +48,14 @@ async def test_after_the_end_the_same_request_gives_what_came_of_it(world: World
     app, process = await world.chain(), world.process()
     first = await start(world, process, app, "key", q="x")
     await end_of(first.run)
-    await world.ended(first.run.record.owner.run_id)
+    await world.ended(first.run.record.identity.run_id)
 
     again = await start(world, process, app, "key", q="x")
 
     assert (await end_of(again.run)).outputs == {"out": "c"}
     assert again.run.record.status == "succeeded"
     seen = [event async for batch in again.run.follow() for _, event in batch]
-    assert seen == await world.store.events(first.run.record.owner.run_id)
+    assert seen == await world.store.events(first.run.record.identity.run_id)
 
 
 async def test_another_request_with_the_key_is_a_conflict_and_starts_nothing(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_of_many_requests_at_once_to_two_processes_one_starts_the_run(worl
 
     starts = await asyncio.gather(*[start(world, process, app, "key") for process in (one, other) * 20])
 
-    assert len({entry.run.record.owner.run_id for entry in starts}) == 1
+    assert len({entry.run.record.identity.run_id for entry in starts}) == 1
     assert sum(not entry.repeated for entry in starts) == 1
     for entry in starts:
         assert (await end_of(entry.run)).status == "succeeded"
@@ -91,7 +91,7 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
 
     again = await start(world, heir, app, "key")
 
-    assert again.run.record.owner.run_id == first.run.record.owner.run_id
+    assert again.run.record.identity.run_id == first.run.record.identity.run_id
     world.script.let_go("a")
     assert (await end_of(again.run)).status == "succeeded"
 
@@ -99,7 +99,7 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
 async def test_a_key_lives_for_24_hours(world: World) -> None:
     app, process = await world.chain(), world.process()
     first = await start(world, process, app, "key")
-    await world.ended(first.run.record.owner.run_id)
+    await world.ended(first.run.record.identity.run_id)
 
     world.now += 86_399
     assert (await start(world, process, app, "key")).repeated
@@ -130,7 +130,7 @@ async def test_a_request_that_was_refused_leaves_its_key_free(world: World) -> N
 async def test_a_key_whose_run_was_removed_is_free_again(world: World) -> None:
     app, process = await world.chain(), world.process()
     first = await start(world, process, app, "key")
-    await world.ended(first.run.record.owner.run_id)
+    await world.ended(first.run.record.identity.run_id)
     await world.store.prune(world.now + 1)
 
     assert not (await start(world, process, app, "key")).repeated

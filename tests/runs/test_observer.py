@@ -6,7 +6,7 @@ import pytest
 
 from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions
@@ -23,16 +23,16 @@ class Recorder(RunObserver):
         self.logs: dict[str, list[Event]] = {}
         self.calls: dict[str, list[Event]] = {}
 
-    def started(self, run: RunOwner, event: RunStarted) -> None:
+    def started(self, run: RunIdentity, event: RunStarted) -> None:
         self.calls.setdefault(run.run_id, []).append(event)
 
-    def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         self.calls.setdefault(run.run_id, []).append(event)
 
-    def ended(self, run: RunOwner, event: RunFinished) -> None:
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
         self.calls.setdefault(run.run_id, []).append(event)
 
-    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         log = self.logs.setdefault(run.run_id, [])
         assert at == len(log), "each event is seen once, and in order"
         log += events
@@ -61,14 +61,14 @@ async def test_a_run_that_is_started(world: World, options: StartOptions | None)
 
     run = await process.runs.start(app, StartRequest(inputs={"q": "x"}, user="anna", options=options))
 
-    await check(world, observer, run.record.owner.run_id)
+    await check(world, observer, run.record.identity.run_id)
 
 
 async def test_a_run_that_queues_and_one_that_is_stopped_in_the_queue(world: World) -> None:
     observer = Recorder()
     process, app = world.process(observer, at_once=1), await world.chain()
     world.script.held = {"b"}
-    ids = [(await process.start(app)).record.owner.run_id for _ in range(3)]
+    ids = [(await process.start(app)).record.identity.run_id for _ in range(3)]
     assert await process.runs.control.stop(app.id, ids[2], "anna")
     world.script.let_go("b")
 
@@ -84,17 +84,17 @@ async def test_a_run_that_fails_and_the_one_that_repeats_it(world: World) -> Non
     await end_of(failed)
     world.script.failing.clear()
 
-    again = await process.retries.retry(app, failed.record.owner.run_id)
+    again = await process.retries.retry(app, failed.record.identity.run_id)
 
     for run in (failed, again):
-        await check(world, observer, run.record.owner.run_id)
+        await check(world, observer, run.record.identity.run_id)
 
 
 async def test_a_run_that_is_parked_and_goes_on_in_another_process(world: World) -> None:
     observer, app = Recorder(), await world.chain()
     before = world.process(observer)
     world.script.held = {"b"}
-    run_id = (await before.start(app)).record.owner.run_id
+    run_id = (await before.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     await before.runs.close(0)
     after = world.process(observer)
@@ -108,7 +108,7 @@ async def test_of_a_zombie_nothing_is_seen(world: World) -> None:
     zombie, observer, app = Recorder(), Recorder(), await world.chain()
     slow = world.process(zombie)
     world.script.held = {"b"}
-    run_id = (await slow.start(app)).record.owner.run_id
+    run_id = (await slow.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     other = world.process(observer)
     seen_before = await world.store.events(run_id)
@@ -131,7 +131,7 @@ async def test_a_run_that_pauses_and_goes_on_or_is_stopped(world: World, way: st
     app, process = await world.app("Asks", nodes, "start>a a>ask ask:yes>end"), world.process(observer)
     run = await process.start(app)
     await run.ended()
-    run_id = run.record.owner.run_id
+    run_id = run.record.identity.run_id
     await until(lambda: not process.runs.control.executes(run_id))
 
     if way == "stop":
@@ -156,7 +156,7 @@ async def test_one_that_is_refused_is_not_seen(world: World) -> None:
 
 
 class Broken(RunObserver):
-    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         raise RuntimeError("broken")
 
 

@@ -26,10 +26,10 @@ async def test_a_run_that_waits_is_durable_and_has_not_begun(world: World) -> No
 
     waiting = await process.start(app, q="x")
 
-    record = await world.store.record(waiting.record.owner.run_id)
+    record = await world.store.record(waiting.record.identity.run_id)
     assert record is not None
     assert record.status == "running"
-    assert [type(event) for event in await world.store.events(record.owner.run_id)] == [RunStarted]
+    assert [type(event) for event in await world.store.events(record.identity.run_id)] == [RunStarted]
 
 
 async def test_a_run_begins_when_the_one_before_it_ends(world: World) -> None:
@@ -58,7 +58,7 @@ async def test_the_time_in_which_a_run_waited_does_not_count_as_its_own(world: W
 
     end = await end_of(second)
     assert (end.status, end.elapsed) == ("succeeded", 0.0)
-    events = await world.store.events(second.record.owner.run_id)
+    events = await world.store.events(second.record.identity.run_id)
     assert [event.at for event in events if isinstance(event, RunBegan)] == [world.now]
 
 
@@ -81,15 +81,15 @@ async def test_a_run_that_waits_can_be_stopped_by_either_id(world: World) -> Non
     await process.start(app)
     one, other = await process.start(app), await process.start(app)
 
-    assert await process.runs.control.stop(app.id, one.record.owner.task_id, "anna")
-    assert await process.runs.control.stop(app.id, other.record.owner.run_id, "anna")
+    assert await process.runs.control.stop(app.id, one.record.identity.task_id, "anna")
+    assert await process.runs.control.stop(app.id, other.record.identity.run_id, "anna")
 
     for run in (one, other):
-        ended, record = await end_of(run), await world.ended(run.record.owner.run_id)
+        ended, record = await end_of(run), await world.ended(run.record.identity.run_id)
         assert ended.status == record.status == "stopped"
         assert ended.error == record.error == "Workflow run was stopped by user anna."
     assert process.admission.queued() == 0
-    assert not await process.runs.control.stop(app.id, one.record.owner.task_id, "anna")
+    assert not await process.runs.control.stop(app.id, one.record.identity.task_id, "anna")
     assert world.script.ran["a"] <= 1
 
 
@@ -123,7 +123,7 @@ async def test_a_full_queue_refuses_and_leaves_no_run(world: World) -> None:
 async def test_after_a_crash_runs_that_waited_wait_again_and_all_end(world: World) -> None:
     app, process = await world.chain(), world.process(at_once=1)
     world.script.held = {"a"}
-    runs = [(await process.start(app, q=str(number))).record.owner.run_id for number in range(5)]
+    runs = [(await process.start(app, q=str(number))).record.identity.run_id for number in range(5)]
     await process.die()
 
     heir = world.process(at_once=1)
@@ -140,7 +140,7 @@ async def test_a_run_that_waited_through_many_crashes_is_no_poison(world: World)
     app, process = await world.chain(), world.process(at_once=1)
     world.script.held = {"a"}
     await process.start(app)
-    waiting = (await process.start(app)).record.owner.run_id
+    waiting = (await process.start(app)).record.identity.run_id
     for _ in range(3):
         await process.die()
         process = world.process(at_once=1)
@@ -155,7 +155,7 @@ async def test_a_shutdown_parks_runs_that_wait(world: World) -> None:
     app, process = await world.chain(), world.process(at_once=1)
     world.script.held = {"a"}
     await process.start(app)
-    waiting = (await process.start(app)).record.owner.run_id
+    waiting = (await process.start(app)).record.identity.run_id
 
     assert await process.runs.close(0) == 2
 
@@ -178,9 +178,9 @@ async def test_a_run_that_waits_does_so_after_several_deaths(world: World) -> No
         assert (process.admission.queued(), process.admission.running) == (1, 1)
 
     world.script.let_go("a")
-    record = await world.ended(waiting.record.owner.run_id)
+    record = await world.ended(waiting.record.identity.run_id)
     assert (record.status, record.epoch) == ("succeeded", 3)
-    events = await world.store.events(record.owner.run_id)
+    events = await world.store.events(record.identity.run_id)
     kinds = [type(event) for event in events if isinstance(event, (RunRecovered, RunBegan))]
     assert kinds == [RunRecovered, RunRecovered, RunBegan]
 
@@ -192,9 +192,9 @@ async def test_a_run_of_another_app_cannot_be_stopped_by_any_of_its_ids(world: W
     await until(lambda: world.script.ran["a"] == 2)
 
     for run in (mine, waiting):
-        for one_of in (run.record.owner.task_id, run.record.owner.run_id):
+        for one_of in (run.record.identity.task_id, run.record.identity.run_id):
             assert not await process.runs.control.stop(other.id, one_of, "stranger")
-    assert await process.runs.control.stop(other.id, theirs.record.owner.task_id, "stranger")
+    assert await process.runs.control.stop(other.id, theirs.record.identity.task_id, "stranger")
     world.script.let_go("a")
 
     assert [(await end_of(run)).status for run in (theirs, mine, waiting)] == ["stopped", "succeeded", "succeeded"]

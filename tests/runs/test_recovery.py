@@ -27,7 +27,7 @@ async def world() -> AsyncIterator[World]:
 async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World) -> None:
     app, process = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     for restart in range(5):
         await until(lambda times=restart: world.script.ran["b"] == times + 1)  # type: ignore[misc]
         assert await process.runs.close(0) == 1
@@ -43,7 +43,7 @@ async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World)
 
 async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: World) -> None:
     app, process = await world.chain(), world.process()
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await process.runs.close(0)
 
     await world.process().runs.control.take_over()
@@ -58,7 +58,7 @@ async def test_a_run_that_is_left_before_its_first_event_is_taken_over(world: Wo
 async def test_the_time_before_a_restart_counts_and_the_time_without_a_process_does_not(world: World) -> None:
     app, process = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     world.now += 10
     await process.runs.close(0)
@@ -75,7 +75,7 @@ async def test_the_time_before_a_restart_counts_and_the_time_without_a_process_d
 async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world: World) -> None:
     app, process = await world.chain(), world.process()
     world.script.held = {"a", "b"}
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["a"] == 1)
     world.now += 10
     world.script.let_go("a")
@@ -100,7 +100,7 @@ async def test_a_run_that_is_taken_over_has_the_next_epoch_and_its_old_holder_ma
     old = await first.start(app)
     await until(lambda: world.script.ran["b"] == 1)
     await old.committed()
-    run_id = old.record.owner.run_id
+    run_id = old.record.identity.run_id
     for epoch in (2, 3):
         await (await world.process().runs.control.take_over()).durable()
         record = await world.store.record(run_id)
@@ -134,7 +134,7 @@ async def test_a_process_that_is_about_to_end_takes_over_nothing(world: World) -
     with pytest.raises(TooManyRequests):
         await heir.runs.control.take_over()
 
-    record = await world.store.record(run.record.owner.run_id)
+    record = await world.store.record(run.record.identity.run_id)
     assert record is not None
     assert (record.status, record.epoch) == ("running", 1)
 
@@ -145,7 +145,7 @@ async def test_nodes_that_finished_beside_the_one_under_way_are_not_repeated_aft
     process = world.process()
     world.script.held = {"b", "c"}
     run = await process.start(app)
-    run_id = run.record.owner.run_id
+    run_id = run.record.identity.run_id
     for times, name in enumerate(("b", "c"), 1):
         await until(lambda times=times: world.script.ran["c"] == times)  # type: ignore[misc]
         world.script.let_go(name)
@@ -171,7 +171,7 @@ def ended(run: RunLog) -> list[str]:
 async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(world: World) -> None:
     app, killed = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.owner.run_id
+    run_id = (await killed.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     await killed.die()
     process = world.process()
@@ -190,7 +190,7 @@ async def test_one_that_is_told_twice_takes_a_run_over_once_and_still_knows_it(w
 async def test_one_that_was_taken_for_dead_may_take_its_run_over_from_the_one_that_died_with_it(world: World) -> None:
     app, slow = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await slow.start(app)).record.owner.run_id
+    run_id = (await slow.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     other = world.process()
     await (await other.runs.control.take_over()).durable()
@@ -224,7 +224,7 @@ async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:
     world = World(store)
     app, killed = await world.chain(), world.process()
     world.script.held = {"b"}
-    run_id = (await killed.start(app)).record.owner.run_id
+    run_id = (await killed.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["b"] == 1)
     await killed.die()
     quick, late = world.process(), world.process()

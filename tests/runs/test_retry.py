@@ -37,7 +37,7 @@ async def failed(world: World, process: Process, app: App, *nodes: str, **inputs
     run = await process.start(app, **inputs)
     await end_of(run)
     world.script.failing = set()
-    return await world.ended(run.record.owner.run_id)
+    return await world.ended(run.record.identity.run_id)
 
 
 async def test_it_goes_on_at_the_node_that_failed(world: World) -> None:
@@ -45,26 +45,29 @@ async def test_it_goes_on_at_the_node_that_failed(world: World) -> None:
     first = await failed(world, process, app, "b", q="x")
     assert (first.status, dict(world.script.ran)) == ("failed", {"a": 1, "b": 1})
 
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
 
     assert (await end_of(run)).outputs == {"out": "c"}
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 1}
-    record = await world.ended(run.record.owner.run_id)
-    assert (record.status, record.total_steps, record.owner.user) == ("succeeded", 5, "anna")
-    assert record.owner.run_id != first.owner.run_id
+    record = await world.ended(run.record.identity.run_id)
+    assert (record.status, record.total_steps, record.identity.user) == ("succeeded", 5, "anna")
+    assert record.identity.run_id != first.identity.run_id
 
 
 async def test_both_runs_know_of_each_other(world: World) -> None:
     app, process = await world.chain(), world.process()
     first = await failed(world, process, app, "b")
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
     await end_of(run)
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
 
     of_first, of_second = await process.retries.lineage(first), await process.retries.lineage(record)
 
-    assert (of_first.retry_of, [entry.owner.run_id for entry in of_first.retries]) == (None, [record.owner.run_id])
-    assert (of_second.retry_of, of_second.from_nodes, of_second.retries) == (first.owner.run_id, ["b"], [])
+    assert (of_first.retry_of, [entry.identity.run_id for entry in of_first.retries]) == (
+        None,
+        [record.identity.run_id],
+    )
+    assert (of_second.retry_of, of_second.from_nodes, of_second.retries) == (first.identity.run_id, ["b"], [])
     executions = await process.runs.records.node_executions(record)
     assert of_second.taken_over == [entry.id for entry in executions if entry.node_id in ("start", "a")]
 
@@ -73,14 +76,18 @@ async def test_the_log_is_whole_and_its_executions_are_new(world: World) -> None
     app, process = await world.chain(), world.process()
     first = await failed(world, process, app, "b", q="x")
     world.now += 100
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
     await end_of(run)
 
-    old, log = await world.store.events(first.owner.run_id), list(run.events)
+    old, log = await world.store.events(first.identity.run_id), list(run.events)
 
     began = log[0]
     assert isinstance(began, RunStarted)
-    assert (began.inputs, began.system["workflow_run_id"], began.at) == ({"q": "x"}, run.record.owner.run_id, world.now)
+    assert (began.inputs, began.system["workflow_run_id"], began.at) == (
+        {"q": "x"},
+        run.record.identity.run_id,
+        world.now,
+    )
     starts = [event for event in log if isinstance(event, NodeStarted)]
     assert [(event.node_id, event.index) for event in starts] == [
         ("start", 1),
@@ -104,9 +111,9 @@ async def test_a_named_node_runs_again_with_everything_behind_it_and_nothing_els
     process = world.process()
     run = await process.start(app)
     await end_of(run)
-    await world.ended(run.record.owner.run_id)
+    await world.ended(run.record.identity.run_id)
 
-    again = await process.retries.retry(app, run.record.owner.run_id, from_node="b")
+    again = await process.retries.retry(app, run.record.identity.run_id, from_node="b")
 
     assert (await end_of(again)).outputs == {"out": 2}
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 2, "beside": 1}
@@ -123,12 +130,12 @@ async def test_a_branch_that_was_not_taken_stays_so(world: World) -> None:
     process = world.process()
     first = await failed(world, process, app, "after", q="x")
 
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
 
     assert (await end_of(run)).outputs == {"out": "after"}
     assert dict(world.script.ran) == {"yes": 1, "after": 2}
     with pytest.raises(InvalidParam, match="'no' did not run"):
-        await process.retries.retry(app, first.owner.run_id, from_node="no")
+        await process.retries.retry(app, first.identity.run_id, from_node="no")
 
 
 async def test_a_container_that_finished_is_taken_over_with_its_rounds(world: World) -> None:
@@ -137,11 +144,11 @@ async def test_a_container_that_finished_is_taken_over_with_its_rounds(world: Wo
     rounds = world.script.ran["inner"]
     assert rounds == 2
 
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
 
     assert (await end_of(run)).outputs == {"out": ["inner", "inner"]}
     assert world.script.ran["inner"] == rounds
-    executions = await process.runs.records.node_executions(await world.ended(run.record.owner.run_id))
+    executions = await process.runs.records.node_executions(await world.ended(run.record.identity.run_id))
     assert [(entry.node_id, entry.iteration_id) for entry in executions if entry.node_id == "inner"] == [
         ("inner", "each"),
         ("inner", "each"),
@@ -152,9 +159,9 @@ async def test_a_node_inside_a_container_stands_for_the_container(world: World) 
     app, process = await world.app(*_containers()), world.process()
     run = await process.start(app)
     await end_of(run)
-    await world.ended(run.record.owner.run_id)
+    await world.ended(run.record.identity.run_id)
 
-    again = await process.retries.retry(app, run.record.owner.run_id, from_node="inner")
+    again = await process.retries.retry(app, run.record.identity.run_id, from_node="inner")
 
     assert (await end_of(again)).outputs == {"out": ["inner", "inner"]}
     assert (world.script.ran["list"], world.script.ran["inner"], world.script.ran["after"]) == (1, 4, 2)
@@ -166,7 +173,7 @@ async def test_a_container_that_failed_runs_again_as_a_whole(world: World) -> No
     assert first.status == "failed"
     before = world.script.ran["inner"]
 
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
 
     assert (await end_of(run)).status == "succeeded"
     assert world.script.ran["inner"] == before + 2
@@ -178,11 +185,11 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(world: World) -> None
     world.script.held = {"b"}
     run = await process.start(app)
     await until(lambda: world.script.ran["b"] == 1)
-    await process.runs.control.stop(app.id, run.record.owner.run_id, "anna")
-    stopped = await world.ended(run.record.owner.run_id)
+    await process.runs.control.stop(app.id, run.record.identity.run_id, "anna")
+    stopped = await world.ended(run.record.identity.run_id)
     world.script.let_go("b")
 
-    again = await process.retries.retry(app, stopped.owner.run_id)
+    again = await process.retries.retry(app, stopped.identity.run_id)
 
     assert (await end_of(again)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 1}
@@ -193,12 +200,12 @@ async def test_a_retry_can_be_retried(world: World) -> None:
     app, process = await world.chain(), world.process()
     first = await failed(world, process, app, "b")
     world.script.failing = {"c"}
-    second = await process.retries.retry(app, first.owner.run_id)
+    second = await process.retries.retry(app, first.identity.run_id)
     assert (await end_of(second)).status == "failed"
-    await world.ended(second.record.owner.run_id)
+    await world.ended(second.record.identity.run_id)
     world.script.failing = set()
 
-    third = await process.retries.retry(app, second.record.owner.run_id)
+    third = await process.retries.retry(app, second.record.identity.run_id)
 
     assert (await end_of(third)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 2}
@@ -208,7 +215,7 @@ async def test_after_a_crash_a_retry_is_recovered_as_any_run(world: World) -> No
     app, process = await world.chain(), world.process()
     first = await failed(world, process, app, "b")
     world.script.held = {"c"}
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
     await until(lambda: world.script.ran["c"] == 1)
     await run.committed()
     await process.die()
@@ -217,7 +224,7 @@ async def test_after_a_crash_a_retry_is_recovered_as_any_run(world: World) -> No
     await heir.runs.control.take_over()
     world.script.let_go("c")
 
-    assert (await world.ended(run.record.owner.run_id)).status == "succeeded"
+    assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 2}
 
 
@@ -227,7 +234,7 @@ async def test_a_retry_waits_for_its_turn_and_survives_a_crash_while_it_waits(wo
     await until(lambda: process.admission.running == 0)
     world.script.held = {"a"}
     await process.start(app)
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
     await process.die()
 
     heir = world.process(at_once=1)
@@ -235,8 +242,8 @@ async def test_a_retry_waits_for_its_turn_and_survives_a_crash_while_it_waits(wo
     assert heir.admission.queued() == 1
     world.script.let_go("a")
 
-    assert (await world.ended(run.record.owner.run_id)).status == "succeeded"
-    events = await world.store.events(run.record.owner.run_id)
+    assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
+    events = await world.store.events(run.record.identity.run_id)
     assert [type(event) for event in events if isinstance(event, (RunRetried, RunRecovered, RunBegan))] == [
         RunRetried,
         RunRecovered,
@@ -261,7 +268,7 @@ async def test_a_failure_that_was_handled_is_taken_over_as_it_is(world: World, s
     assert first.status == "failed"
     before = dict(world.script.ran)
 
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
 
     last = await end_of(run)
     assert (last.status, last.exceptions_count) == ("partial-succeeded", 1)
@@ -288,12 +295,12 @@ async def test_of_a_run_in_which_failures_were_handled_these_run_again_unless_a_
     first = await failed(world, process, app, "shaky")
     assert first.status == "partial-succeeded"
 
-    by_itself = await process.retries.retry(app, first.owner.run_id)
+    by_itself = await process.retries.retry(app, first.identity.run_id)
     last = await end_of(by_itself)
     assert (last.status, last.outputs) == ("succeeded", {"value": "fine"})
     assert dict(world.script.ran) == {"shaky": 2, "beside": 1, "after": 2}
 
-    named = await process.retries.retry(app, first.owner.run_id, from_node="after")
+    named = await process.retries.retry(app, first.identity.run_id, from_node="after")
     assert (await end_of(named)).status == "partial-succeeded"
     assert dict(world.script.ran) == {"shaky": 2, "beside": 1, "after": 3}
 
@@ -309,11 +316,11 @@ async def test_what_ran_again_after_a_crash_has_one_start_in_the_retry(world: Wo
         process = world.process()
         await process.runs.control.take_over()
     world.script.let_go("b")
-    first = await world.ended(run.record.owner.run_id)
+    first = await world.ended(run.record.identity.run_id)
     assert (first.status, world.script.ran["b"]) == ("failed", 3)
     world.script.failing = set()
 
-    again = await process.retries.retry(app, first.owner.run_id)
+    again = await process.retries.retry(app, first.identity.run_id)
 
     assert (await end_of(again)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 3, "c": 2}
@@ -326,7 +333,7 @@ async def test_what_ran_again_after_a_crash_has_one_start_in_the_retry(world: Wo
         ("end", 5),
     ]
     assert not [event for event in again.events if isinstance(event, RunRecovered)]
-    record = await world.ended(again.record.owner.run_id)
+    record = await world.ended(again.record.identity.run_id)
     executions = await process.runs.records.node_executions(record)
     assert [entry.node_id for entry in executions] == ["start", "a", "b", "c", "end"]
     assert [entry.attempts for entry in executions] == [[]] * 5
@@ -340,25 +347,25 @@ async def test_a_run_that_goes_on_cannot_be_retried(world: World) -> None:
     await run.committed()
 
     with pytest.raises(Conflict, match="has not ended"):
-        await process.retries.retry(app, run.record.owner.run_id)
+        await process.retries.retry(app, run.record.identity.run_id)
 
     asks = await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
     paused = await process.start(asks)
     await paused.ended()
     with pytest.raises(Conflict, match="has not ended"):
-        await process.retries.retry(asks, paused.record.owner.run_id, from_node="ask")
+        await process.retries.retry(asks, paused.record.identity.run_id, from_node="ask")
 
 
 async def test_a_run_without_a_failure_needs_a_named_node(world: World) -> None:
     app, process = await world.chain(), world.process()
     run = await process.start(app)
     await end_of(run)
-    await world.ended(run.record.owner.run_id)
+    await world.ended(run.record.identity.run_id)
 
     with pytest.raises(InvalidParam, match="no node of the run failed"):
-        await process.retries.retry(app, run.record.owner.run_id)
+        await process.retries.retry(app, run.record.identity.run_id)
     with pytest.raises(InvalidParam, match="'nowhere' did not run"):
-        await process.retries.retry(app, run.record.owner.run_id, from_node="nowhere")
+        await process.retries.retry(app, run.record.identity.run_id, from_node="nowhere")
 
 
 async def test_a_run_of_another_app_does_not_exist(world: World) -> None:
@@ -366,16 +373,16 @@ async def test_a_run_of_another_app_does_not_exist(world: World) -> None:
     first = await failed(world, process, app, "b")
 
     with pytest.raises(NotFound):
-        await process.retries.retry(other, first.owner.run_id)
+        await process.retries.retry(other, first.identity.run_id)
 
 
 async def test_it_counts_the_steps_that_it_took_over(world: World) -> None:
     app, process = await world.chain(), world.process()
     first = await failed(world, process, app, "c")
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
     await end_of(run)
 
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
 
     assert record.total_steps == len(await process.runs.records.node_executions(record))
     assert record.elapsed >= 0
@@ -400,7 +407,7 @@ async def test_files_that_are_taken_over_are_in_use_again(world: World) -> None:
     first = await failed(world, process, app, "b", q=f"http://jikko/files/{given}/file-preview?{theirs}")
     world.now += 90 * 86_400
 
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
 
     await end_of(run)
     assert await world.files.expire(world.now - 30 * 86_400) == 2
@@ -421,7 +428,7 @@ async def test_a_run_that_is_pruned_meanwhile_is_not_found() -> None:
     first = await failed(world, process, app, "b")
 
     with pytest.raises(NotFound, match="Workflow run not found"):
-        await process.retries.retry(app, first.owner.run_id)
+        await process.retries.retry(app, first.identity.run_id)
     await world.close()
 
 
@@ -446,7 +453,7 @@ async def test_others_have_their_turn_while_very_many_ids_are_looked_at(world: W
     first = await failed(world, process, app, "b", q=" ".join(new_id() for _ in range(1000)))
 
     other = asyncio.create_task(take_turns())
-    run = await process.retries.retry(app, first.owner.run_id)
+    run = await process.retries.retry(app, first.identity.run_id)
     other.cancel()
 
     await end_of(run)

@@ -32,7 +32,7 @@ async def failed(world: World, process: Process, app: App, at: str = "c") -> str
     await end_of(run)
     world.script.failing = set()
     world.script.ran.clear()
-    return (await world.ended(run.record.owner.run_id)).owner.run_id
+    return (await world.ended(run.record.identity.run_id)).identity.run_id
 
 
 EDGES = "start>a a>b b>c c>end"
@@ -47,7 +47,7 @@ async def test_what_unchanged_nodes_did_is_taken_over_and_the_fixed_one_runs(wor
 
     assert (await end_of(run)).outputs == {"out": 4}
     assert dict(world.script.ran) == {"c": 1}
-    assert run.record.owner.workflow_id == app.workflow_id
+    assert run.record.identity.workflow_id == app.workflow_id
 
 
 async def test_a_changed_node_runs_again_with_all_behind_it(world: World) -> None:
@@ -75,7 +75,7 @@ async def test_a_run_that_succeeded_is_repeated_only_if_something_changed(world:
     app = await world.app("X", nodes(a=1), "start>a a>end")
     run = await process.start(app, q="x")
     await end_of(run)
-    run_id = run.record.owner.run_id
+    run_id = run.record.identity.run_id
 
     with pytest.raises(InvalidParam):
         await process.retries.retry(app, run_id, current=True)
@@ -113,4 +113,4 @@ async def test_without_it_the_version_of_the_run_is_repeated(world: World) -> No
     run = await process.retries.retry(app, run_id)
 
     assert (await end_of(run)).outputs == {"out": 3}
-    assert run.record.owner.workflow_id == first.workflow_id
+    assert run.record.identity.workflow_id == first.workflow_id

@@ -49,9 +49,9 @@ async def test_it_fails_and_says_that_its_log_cannot_be_written(picky: PickyStor
         "failed",
         "The log of the run cannot be written: ZeroDivisionError. The log of the server says more.",
     )
-    log = await picky.events(live.record.owner.run_id)
+    log = await picky.events(live.record.identity.run_id)
     assert [type(event) for event in log] == [RunStarted, NodeStarted, RunFinished]
-    assert live.record == await picky.record(live.record.owner.run_id) == folded(live.record.owner, log)
+    assert live.record == await picky.record(live.record.identity.run_id) == folded(live.record.identity, log)
 
 
 @pytest.mark.parametrize("durable", [False, True])

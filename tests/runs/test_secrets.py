@@ -43,7 +43,7 @@ async def ran(assembly: Assembly, app: App, **inputs: str) -> tuple[str, dict[st
     """Status and outputs of a run."""
     live = await assembly.runs.start(app, StartRequest(inputs=inputs, user="u"))
     await live.ended()
-    record = await assembly.runs.records.any_record(live.record.owner.run_id)
+    record = await assembly.runs.records.any_record(live.record.identity.run_id)
     return record.status, json.loads(record.outputs)
 
 
@@ -93,7 +93,7 @@ async def test_what_a_client_sent_does_not_tell_a_secret(assembly: Assembly) -> 
     await guessed.ended()
 
     for run, q in ((live, " ".join(map(str, range(50)))), (guessed, "0042")):
-        record = await assembly.runs.records.any_record(run.record.owner.run_id)
+        record = await assembly.runs.records.any_record(run.record.identity.run_id)
         executions = await assembly.runs.records.node_executions(record)
         assert json.loads(record.inputs)["q"] == json.loads(record.outputs)["q"] == q
         assert [execution.inputs for execution in executions] == [{"q": q}, {"q": q}]
@@ -154,7 +154,7 @@ async def test_after_a_form_nodes_get_the_secret(
         async with assemble(Settings(home=tmp_path)) as assembly:
             await submit(assembly, app, asked)
     async with assemble(Settings(home=tmp_path)) as assembly:
-        record = await assembly.runs.records.any_record(live.record.owner.run_id)
+        record = await assembly.runs.records.any_record(live.record.identity.run_id)
 
     assert record.status == "succeeded"
     assert json.loads(record.outputs) == {"text": f"Use {value}? fine", "key": value}
@@ -176,10 +176,10 @@ async def test_a_retry_takes_the_secret_over(assembly: Assembly) -> None:
     live = await assembly.runs.start(app, StartRequest(inputs={}, user="u"))
     await live.ended()
 
-    again = await assembly.retries.retry(app, live.record.owner.run_id, from_node="code")
+    again = await assembly.retries.retry(app, live.record.identity.run_id, from_node="code")
     await again.ended()
 
-    record = await assembly.runs.records.any_record(again.record.owner.run_id)
+    record = await assembly.runs.records.any_record(again.record.identity.run_id)
     assert (record.status, json.loads(record.outputs)) == ("succeeded", {"text": f"<{PEM}>"})
     executions = await assembly.runs.records.node_executions(record)
     assert [execution.inputs for execution in executions if execution.node_id == "text"] == [{"key": mask(PEM)}]
@@ -213,7 +213,7 @@ async def test_after_a_crash_a_loop_goes_on_with_the_secret_and_records_the_mask
     app = (await world.apps.publish(dsl(nodes, edges, environment=secret(KEY=PEM)), source="test")).app
     world.script.held = {"work"}
     process = world.process()
-    run_id = (await process.start(app)).record.owner.run_id
+    run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["work"] == 1)
     await process.die()
     process = world.process()

@@ -193,7 +193,7 @@ class History:
         for run_id in self.runs:
             log, record = await self.case.store.events(run_id), await self.record(run_id)
             check_log(log)
-            assert folded(record.owner, log) == record
+            assert folded(record.identity, log) == record
             assert record.status == "stopped" if run_id in self.stopped else record.status in ("succeeded", "stopped")
             if record.status == "succeeded":
                 outputs = log[-1].outputs  # type: ignore[union-attr]

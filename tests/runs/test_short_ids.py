@@ -21,9 +21,9 @@ async def store() -> MemoryRunStore:
     for run_id in IDS:
         draft = Draft()
         draft.id = run_id
-        draft.record.owner = type(draft.record.owner)(
+        draft.record.identity = type(draft.record.identity)(
             **{
-                **{name: getattr(draft.record.owner, name) for name in draft.record.owner.__struct_fields__},
+                **{name: getattr(draft.record.identity, name) for name in draft.record.identity.__struct_fields__},
                 "run_id": run_id,
             }
         )
@@ -33,14 +33,14 @@ async def store() -> MemoryRunStore:
 
 @pytest.mark.parametrize("given", ["01a217f8-aaaa", "01A217F8aa", "01a217f8-a", IDS[2]])
 async def test_the_beginning_of_one_id_is_enough_with_dashes_or_without(given: str) -> None:
-    assert (await run_of(await store(), given)).owner.run_id == IDS[2]
+    assert (await run_of(await store(), given)).identity.run_id == IDS[2]
 
 
 @pytest.mark.parametrize("digits", range(10, 33))
 async def test_a_beginning_of_any_length_is_enough_if_only_one_id_has_it(digits: int) -> None:
     given = IDS[2].replace("-", "")[:digits]
 
-    assert (await run_of(await store(), given)).owner.run_id == IDS[2]
+    assert (await run_of(await store(), given)).identity.run_id == IDS[2]
 
 
 async def test_the_beginning_of_several_ids_lists_them() -> None:

@@ -119,7 +119,7 @@ async def test_a_position_that_a_durable_stream_told_is_good_in_the_next_process
     last = follower.seen[-1][0]
 
     # What is held is lost: the process dies.
-    assert await store.events(run.record.owner.run_id) == [event for _, event in follower.seen]
+    assert await store.events(run.record.identity.run_id) == [event for _, event in follower.seen]
     assert last == len(follower.seen) - 1
 
 
@@ -149,10 +149,10 @@ async def test_what_cannot_be_taken_in_during_a_write_leaves_memory_and_log_the_
     store.let_go()
 
     assert (await end_of(live)).status == "failed"
-    log = await store.events(live.record.owner.run_id)
+    log = await store.events(live.record.identity.run_id)
     assert [type(event) for event in log] == [RunStarted, NodeStarted, NodeFinished, RunFinished]
     assert list(live.events) == log == [event for _, event in await follower.ends()]
-    assert live.record == await store.record(live.record.owner.run_id) == folded(live.record.owner, log)
+    assert live.record == await store.record(live.record.identity.run_id) == folded(live.record.identity, log)
 
 
 async def test_what_was_shown_during_a_write_stays_though_the_log_is_cut_short(store: HeldStore) -> None:
@@ -171,7 +171,7 @@ async def test_what_was_shown_during_a_write_stays_though_the_log_is_cut_short(s
     store.let_go()
 
     assert (await end_of(live)).status == "failed"
-    log = await store.events(live.record.owner.run_id)
+    log = await store.events(live.record.identity.run_id)
     assert [type(event) for event in log] == [*shown, RunFinished]
     assert await follower.ends() == list(enumerate(log))
 
@@ -186,7 +186,7 @@ async def test_a_run_that_is_stopped_before_it_is_accepted_never_begins(world: W
     await until(lambda: len(accepted) == 1)
     await some_turns()
 
-    stop = asyncio.ensure_future(process.runs.control.stop(app.id, accepted[0].owner.task_id, "anna"))
+    stop = asyncio.ensure_future(process.runs.control.stop(app.id, accepted[0].identity.task_id, "anna"))
     await some_turns()
     store.let_go()
 
@@ -194,7 +194,7 @@ async def test_a_run_that_is_stopped_before_it_is_accepted_never_begins(world: W
     assert (await end_of(await starting)).status == "stopped"
     await until(lambda: process.admission.running == 0)
     assert world.script.ran == {}
-    log = await store.events(accepted[0].owner.run_id)
+    log = await store.events(accepted[0].identity.run_id)
     assert [type(event) for event in log] == [RunStarted, RunFinished]
 
 
@@ -224,13 +224,13 @@ async def test_a_form_that_is_handed_in_while_the_pause_is_being_written_counts(
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
     await some_turns()
 
-    answer = asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run)))
+    answer = asyncio.ensure_future(process.runs.control.submit(run.record.identity.run_id, filled(run)))
     await some_turns()
     assert not answer.done()
     store.let_go()
 
     assert await answer
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
     assert (record.status, world.script.ran["b"]) == ("succeeded", 1)
 
 
@@ -253,7 +253,7 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
 
     def given(batch: Append) -> None:
         if isinstance(batch.events[-1], RunPaused):
-            answers.append(asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run))))
+            answers.append(asyncio.ensure_future(process.runs.control.submit(run.record.identity.run_id, filled(run))))
 
     store.hold()
     store.given = given
@@ -265,9 +265,9 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
     await until(lambda: world.script.ran["b"] == 1)
     await some_turns()
 
-    live = process.log(run.record.owner.run_id)
+    live = process.log(run.record.identity.run_id)
     assert live is not None
-    assert await process.runs.control.stop(app.id, run.record.owner.task_id, "anna")
+    assert await process.runs.control.stop(app.id, run.record.identity.task_id, "anna")
     assert (await end_of(live)).status == "stopped"
 
 
@@ -277,7 +277,7 @@ async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.log(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.identity.run_id) is None)
     read = store.events
 
     async def slowly(run_id: str, *, after: int = -1) -> list[Event]:
@@ -285,11 +285,13 @@ async def test_of_two_answers_that_are_handed_in_while_the_log_is_read_one_lets_
         return list(await read(run_id, after=after))
 
     monkeypatch.setattr(store, "events", slowly)
-    answers = [process.runs.control.submit(run.record.owner.run_id, filled(run, comment)) for comment in ("one", "two")]
+    answers = [
+        process.runs.control.submit(run.record.identity.run_id, filled(run, comment)) for comment in ("one", "two")
+    ]
 
     async with asyncio.timeout(PATIENCE):
         assert sorted(await asyncio.gather(*answers)) == [False, True]
-    await world.ended(run.record.owner.run_id)
+    await world.ended(run.record.identity.run_id)
     assert world.script.ran["b"] == 1
     await until(lambda: process.admission.running == 0)
 
@@ -300,28 +302,28 @@ async def test_a_form_that_was_closed_is_not_taken_again_while_the_run_waits_for
     app = await world.app("Two", nodes, "start>one one:yes>two two:yes>end")
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.log(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.identity.run_id) is None)
     first = filled(run)
-    assert await process.runs.control.submit(run.record.owner.run_id, first)
-    record = await world.until(run.record.owner.run_id, lambda record: record.status == "paused")
-    await until(lambda: process.log(record.owner.run_id) is None)
-    log = await world.store.events(record.owner.run_id)
+    assert await process.runs.control.submit(run.record.identity.run_id, first)
+    record = await world.until(run.record.identity.run_id, lambda record: record.status == "paused")
+    await until(lambda: process.log(record.identity.run_id) is None)
+    log = await world.store.events(record.identity.run_id)
 
-    assert not await process.runs.control.submit(record.owner.run_id, first)
+    assert not await process.runs.control.submit(record.identity.run_id, first)
 
-    assert await world.store.events(record.owner.run_id) == log
+    assert await world.store.events(record.identity.run_id) == log
 
 
 async def test_a_form_of_an_app_that_is_gone_is_not_taken_and_the_run_ends(world: World) -> None:
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.log(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.identity.run_id) is None)
     await world.apps.delete(app)
 
-    assert not await process.runs.control.submit(run.record.owner.run_id, filled(run))
+    assert not await process.runs.control.submit(run.record.identity.run_id, filled(run))
 
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
     assert (record.status, record.error) == ("failed", "The run could not go on: The app of the run was deleted.")
 
 
@@ -329,17 +331,17 @@ async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world:
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.log(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.identity.run_id) is None)
     store.hold()
 
-    answer = asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run)))
+    answer = asyncio.ensure_future(process.runs.control.submit(run.record.identity.run_id, filled(run)))
     await until(lambda: store.held == 1)
     await some_turns()
     assert not answer.done()
     store.let_go()
 
     assert await answer
-    assert (await world.ended(run.record.owner.run_id)).status == "succeeded"
+    assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
 
 
 async def test_nor_is_it_if_the_run_goes_on_beside_the_form(world: World, store: HeldStore) -> None:
@@ -352,7 +354,7 @@ async def test_nor_is_it_if_the_run_goes_on_beside_the_form(world: World, store:
     await run.committed()
     store.hold()
 
-    answer = asyncio.ensure_future(process.runs.control.submit(run.record.owner.run_id, filled(run)))
+    answer = asyncio.ensure_future(process.runs.control.submit(run.record.identity.run_id, filled(run)))
     await until(lambda: store.held == 1)
     await some_turns()
     assert not answer.done()
@@ -379,12 +381,12 @@ async def test_a_run_that_is_stopped_while_its_pause_is_being_written_is_stopped
     world.script.let_go("a")
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
 
-    stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.owner, by), "anna"))
+    stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.identity, by), "anna"))
     await some_turns()
     store.let_go()
 
     assert await stop
-    record = await world.ended(run.record.owner.run_id)
+    record = await world.ended(run.record.identity.run_id)
     assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user anna.")
 
 
@@ -392,20 +394,20 @@ async def test_a_worker_that_is_asked_to_stop_such_a_run_says_that_it_is_to_be_l
     world: World, store: HeldStore
 ) -> None:
     process, app = world.process(), await asks(world)
-    run_id = (run := await process.start(app)).record.owner.run_id
+    run_id = (run := await process.start(app)).record.identity.run_id
     store.hold()
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
     assert await process.runs.control.handle_command(StopRun(run_id=run_id, error="stop")) is None
     store.let_go()
     await run.ended()
-    await process.runs.control.submit(run.record.owner.run_id, filled(run))
+    await process.runs.control.submit(run.record.identity.run_id, filled(run))
     assert (await world.ended(run_id)).status == "succeeded"
 
     ended = await process.start(await world.chain())
     store.hold()
     await until(lambda: ended.record.status == "succeeded")
 
-    assert await process.runs.control.handle_command(StopRun(run_id=ended.record.owner.run_id, error="stop")) is None
+    assert await process.runs.control.handle_command(StopRun(run_id=ended.record.identity.run_id, error="stop")) is None
 
 
 @pytest.mark.parametrize("by", ["task_id", "run_id"])
@@ -415,7 +417,7 @@ async def test_a_run_that_is_resumed_while_it_is_looked_for_to_stop_it_is_stoppe
     process, app = world.process(), await asks(world)
     run = await process.start(app)
     await run.ended()
-    await until(lambda: process.log(run.record.owner.run_id) is None)
+    await until(lambda: process.log(run.record.identity.run_id) is None)
     world.script.held = {"b"}
     found, go_on = asyncio.Event(), asyncio.Event()
 
@@ -428,16 +430,16 @@ async def test_a_run_that_is_resumed_while_it_is_looked_for_to_stop_it_is_stoppe
         return there
 
     monkeypatch.setattr(store, "find_task", slow_task)
-    stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.owner, by), "anna"))
+    stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.identity, by), "anna"))
     await found.wait()
-    assert await process.runs.control.submit(run.record.owner.run_id, filled(run))
+    assert await process.runs.control.submit(run.record.identity.run_id, filled(run))
     await until(lambda: world.script.ran["b"] == 1)
-    resumed = process.log(run.record.owner.run_id)
+    resumed = process.log(run.record.identity.run_id)
     assert resumed is not None
     go_on.set()
 
     assert await stop
     end_ = await end_of(resumed)
     assert (end_.status, end_.error) == ("stopped", "Workflow run was stopped by user anna.")
-    assert (await world.ended(run.record.owner.run_id)).status == "stopped"
+    assert (await world.ended(run.record.identity.run_id)).status == "stopped"
     await until(lambda: process.admission.running == 0)

@@ -240,7 +240,7 @@ class Process:
             data={"comment": "良い"},
             expiration_time=asked.form["expiration_time"],
         )
-        assert await self.runs.control.submit(run.record.owner.run_id, closed)
+        assert await self.runs.control.submit(run.record.identity.run_id, closed)
 
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""

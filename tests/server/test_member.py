@@ -13,7 +13,7 @@ from jikko.assemble import Assembly, assemble
 from jikko.events import RunStarted
 from jikko.ids import new_id
 from jikko.ports.cluster import OrphanedRuns, StopRun
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from jikko.runs.run_log import RunLog
 from jikko.server.member import ServerMember
 from jikko.settings import Settings
@@ -34,7 +34,7 @@ class Scene:
     async def run_of(self, holder: str) -> str:
         """A run that another process has begun."""
         published = await self.assembly.apps.publish(ECHO.encode(), source="echo")
-        owner = RunOwner(
+        identity = RunIdentity(
             run_id=new_id(),
             task_id=new_id(),
             app_id=published.app.id,
@@ -43,10 +43,10 @@ class Scene:
             end_user_id=new_id(),
             user="someone",
         )
-        live = RunLog(self.assembly.store, RunRecord(owner=owner, holder=holder))
+        live = RunLog(self.assembly.store, RunRecord(identity=identity, holder=holder))
         live.append([RunStarted(at=1.0, inputs={"q": "x"}, system={})])
         await live.committed()
-        return owner.run_id
+        return identity.run_id
 
     async def holder(self, run_id: str) -> str:
         record = await self.assembly.store.record(run_id)

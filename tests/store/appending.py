@@ -12,7 +12,7 @@ from runs import chain, steps, whole  # type: ignore[import-not-found]  # run as
 async def append_for_ever(store: SqliteRunStore) -> None:
     for count in itertools.count():
         record, events = chain(5)
-        appends = [whole(record, events)] if count % 2 else steps(record.owner, events, 3)
+        appends = [whole(record, events)] if count % 2 else steps(record.identity, events, 3)
         for append in appends:
             await store.append(append)
             sys.stdout.write(f"{append.run_id} {append.at + len(append.events)}\n")

@@ -17,6 +17,7 @@ import msgspec
 
 from jikko.events import Event, FormRequested
 from jikko.ids import new_id
+from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.end_user_store import EndUser
@@ -34,6 +35,7 @@ from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
@@ -55,7 +57,7 @@ class Run(msgspec.Struct):
 
     @property
     def id(self) -> str:
-        return self.record.owner.run_id
+        return self.record.identity.run_id
 
 
 class Claim(msgspec.Struct):
@@ -96,6 +98,8 @@ class Contents(msgspec.Struct, kw_only=True):
     """Apps that were removed. Since version 8, as values for environment variables of ``app``."""
     conversations: list[Talk] = []
     """Since version 9."""
+    annotations: list[Annotation] = []
+    """Newest first. Since version 10."""
 
 
 class Stores:
@@ -108,6 +112,7 @@ class Stores:
         self.files = SqliteFileIndex(database)
         self.callbacks = SqliteCallbackStore(database)
         self.conversations = SqliteConversationStore(database)
+        self.annotations = SqliteAnnotationStore(database)
 
 
 def versions() -> list[int]:
@@ -120,6 +125,8 @@ def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
     path = folder / "jikko.db"
     path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
     contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
+    # What the identity of a run was called when most of these were written.
+    contents = contents.replace(b'"record":{"owner":', b'"record":{"identity":')
     return path, msgspec.json.decode(contents, type=Contents)
 
 
@@ -202,19 +209,23 @@ async def write(path: Path, version: int) -> Contents:
             contents.claims.append(Claim("鍵-⏳", run.id, b"queued"))
         await append(stores, run, projections)
         contents.runs[name] = Run(run.record, run.events)
-        owner = run.record.owner
+        owner = run.record.identity
         if owner.user not in [user.user for user in contents.end_users]:
-            first = min(other.record.created_at for other in runs.values() if other.record.owner.user == owner.user)
+            first = min(other.record.created_at for other in runs.values() if other.record.identity.user == owner.user)
             user = EndUser(id=owner.end_user_id, app_id=APP, user=owner.user, created_at=first)
             contents.end_users.append(user)
     if version >= 2:
-        contents.files = [file(name, runs["paused"].record.owner.end_user_id) for name in ("見積書.pdf", "📎 a b.txt")]
+        contents.files = [
+            file(name, runs["paused"].record.identity.end_user_id) for name in ("見積書.pdf", "📎 a b.txt")
+        ]
         for stored in contents.files:
             await stores.files.add(stored)
     if version >= 8:
         await set_values_and_remove_an_app(stores, contents)
     if version >= 9:
         await talk(stores, contents)
+    if version >= 10:
+        await annotate(stores, contents)
     if version >= 3:
         contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
     while version >= 4 and await stores.runs.index(limit=8) >= 8:
@@ -266,12 +277,21 @@ async def talk(stores: Stores, contents: Contents) -> None:
         contents.conversations.append(Talk(opened.conversation, known[::-1], list(opened.variables)))
 
 
+async def annotate(stores: Stores, contents: Contents) -> None:
+    """Two annotations, one of which has answered."""
+    for at, question in enumerate(("営業時間は？ 🕘", "Где вы?")):
+        known = Annotation(id=new_id(), app_id=APP, question=question, answer=f"答え {at}", created_at=BEGIN + at)
+        await stores.annotations.add(known)
+    await stores.annotations.hit(APP, known.id)
+    contents.annotations, _ = await stores.annotations.page(APP)
+
+
 async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:
     """Append a run: the open ones event by event, the others at once."""
     events = run.events
     if not run.record.is_open:
         return await stores.runs.append(Append(run.id, 0, events, run.record, projections))
-    record = RunRecord(owner=run.record.owner, holder=run.record.holder)
+    record = RunRecord(identity=run.record.identity, holder=run.record.holder)
     for at, event in enumerate(events):
         record.apply(event)
         await stores.runs.append(Append(run.id, at, [event], record, projections if at == 0 else ()))

@@ -5,7 +5,7 @@ import msgspec
 from jikko.events import Event, NodeEvent, NodeFinished, NodeStarted, RunFinished, RunStarted
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 
 APP = new_id()
 WORKFLOW = new_id()
@@ -15,7 +15,7 @@ USER = new_id()
 def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord, list[Event]]:
     """A finished run of nodes in a row, of the size that users' runs have."""
     run_id, user = new_id(), "user-42"
-    owner = RunOwner(
+    identity = RunIdentity(
         run_id=run_id,
         task_id=new_id(),
         app_id=APP,
@@ -61,7 +61,7 @@ def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord
     events.append(
         RunFinished(at=at, status="succeeded", outputs={"result": question}, elapsed=0.0012, total_steps=nodes)
     )
-    record = RunRecord(owner=owner)
+    record = RunRecord(identity=identity)
     for event in events:
         record.apply(event)
     return record, events
@@ -69,15 +69,15 @@ def chain(nodes: int = 10, *, at: float = 1795569767.6786566) -> tuple[RunRecord
 
 def whole(record: RunRecord, events: list[Event]) -> Append:
     """The one append of a run."""
-    return Append(record.owner.run_id, 0, events, record)
+    return Append(record.identity.run_id, 0, events, record)
 
 
-def steps(owner: RunOwner, events: list[Event], size: int) -> list[Append]:
+def steps(identity: RunIdentity, events: list[Event], size: int) -> list[Append]:
     """The appends of a run, ``size`` events at a time."""
-    record, appends = RunRecord(owner=owner), []
+    record, appends = RunRecord(identity=identity), []
     for at in range(0, len(events), size):
         piece = events[at : at + size]
         for event in piece:
             record.apply(event)
-        appends.append(Append(owner.run_id, at, piece, msgspec.structs.replace(record)))
+        appends.append(Append(identity.run_id, at, piece, msgspec.structs.replace(record)))
     return appends

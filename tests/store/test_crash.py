@@ -44,7 +44,7 @@ async def test_every_acknowledged_append_survives_being_killed_again_and_again(t
                 assert len(events) >= count
                 if not record.is_open:
                     assert len(events) == 12
-            open_runs = [record.owner.run_id for record in await store.open_runs()]
+            open_runs = [record.identity.run_id for record in await store.open_runs()]
             # A run that was never acknowledged may be there too; its log has no gap either.
             for run_id in open_runs:
                 assert 3 <= len(await store.events(run_id)) < 12

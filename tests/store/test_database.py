@@ -65,7 +65,7 @@ async def test_an_older_database_is_copied_and_brought_up_to_date(tmp_path: Path
     assert versions(copy) == [migration.version for migration in migrations()]
     assert tables(path) - tables(copy) == {"grown", "more"}
     restored = SqliteRunStore(Database.open(copy))
-    assert await restored.record(run[0].owner.run_id) == run[0]
+    assert await restored.record(run[0].identity.run_id) == run[0]
     await restored.close()
 
 
@@ -191,9 +191,9 @@ async def test_a_backup_of_a_live_database_is_complete(tmp_path: Path) -> None:
 
     copy = SqliteRunStore(Database.open(tmp_path / "copy.db"))
     for record, events in runs:
-        assert await copy.record(record.owner.run_id) == record
-        assert await copy.events(record.owner.run_id) == events
-    assert await copy.record(late[0].owner.run_id) is None
+        assert await copy.record(record.identity.run_id) == record
+        assert await copy.events(record.identity.run_id) == events
+    assert await copy.record(late[0].identity.run_id) is None
     await copy.close()
 
 

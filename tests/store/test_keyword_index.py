@@ -60,7 +60,7 @@ async def fill(store: RunStore) -> None:
 async def found(store: RunStore, keyword: str, **query: object) -> list[str]:
     page = await store.list_runs(LogQuery(app_id=APP, keyword=keyword, limit=100, **query))  # type: ignore[arg-type]
     assert page.total == len(page.records)
-    return [record.owner.run_id for record in page.records]
+    return [record.identity.run_id for record in page.records]
 
 
 def change(path: Path, *statements: str) -> None:

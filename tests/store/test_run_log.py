@@ -38,7 +38,7 @@ async def test_an_open_run_is_a_row_and_a_row_per_append_and_a_finished_one_two_
     store: SqliteRunStore, tmp_path: Path
 ) -> None:
     record, events = chain()
-    appends = steps(record.owner, events, 4)
+    appends = steps(record.identity, events, 4)
     for append in appends[:-1]:
         await store.append(append)
     assert rows(tmp_path / "jikko.db") == {"runs": 1, "run_log": 5, "run_archive": 0}
@@ -65,7 +65,7 @@ async def test_pruning_makes_the_file_smaller(store: SqliteRunStore, tmp_path: P
     while await store.prune(1.9e9, limit=300):
         pass
 
-    assert await store.events(kept[0].owner.run_id) == kept[1]
+    assert await store.events(kept[0].identity.run_id) == kept[1]
     await store.close()
     assert (tmp_path / "jikko.db").stat().st_size < 500_000
 
@@ -94,10 +94,10 @@ async def test_a_damaged_log_is_told_and_the_record_still_read(
         else:
             other.execute("UPDATE run_archive SET events = ?", (damage,))
 
-    with pytest.raises(StoreUnavailable, match=f"log of run {record.owner.run_id} .* is damaged: .*{what}"):
-        await store.events(record.owner.run_id)
+    with pytest.raises(StoreUnavailable, match=f"log of run {record.identity.run_id} .* is damaged: .*{what}"):
+        await store.events(record.identity.run_id)
 
-    assert await store.record(record.owner.run_id) == record
+    assert await store.record(record.identity.run_id) == record
 
 
 async def test_whichever_bit_is_flipped_a_log_is_read_or_told_to_be_damaged(
@@ -113,7 +113,7 @@ async def test_whichever_bit_is_flipped_a_log_is_read_or_told_to_be_damaged(
             changed = log[:at] + bytes([log[at] ^ 1 << bit]) + log[at + 1 :]
             other.execute("UPDATE run_archive SET events = ?", (changed,))
             try:
-                found = await store.events(record.owner.run_id)
+                found = await store.events(record.identity.run_id)
             except LogDamaged:
                 told += 1
             else:
@@ -124,7 +124,7 @@ async def test_whichever_bit_is_flipped_a_log_is_read_or_told_to_be_damaged(
 @pytest.mark.parametrize("size", [1, 4])
 async def test_what_lies_before_the_damage_is_handed_over(store: SqliteRunStore, tmp_path: Path, size: int) -> None:
     record, events = chain()
-    appends = steps(record.owner, events, size)[:-1]
+    appends = steps(record.identity, events, size)[:-1]
     for append in appends:
         await store.append(append)
     with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
@@ -133,26 +133,26 @@ async def test_what_lies_before_the_damage_is_handed_over(store: SqliteRunStore,
 
     for after in (-1, 5, 11):
         with pytest.raises(LogDamaged) as damage:
-            await store.events(record.owner.run_id, after=after)
+            await store.events(record.identity.run_id, after=after)
         assert damage.value.readable == events[after + 1 : 12]
-    assert await store.log_end(record.owner.run_id) == sum(len(append.events) for append in appends)
+    assert await store.log_end(record.identity.run_id) == sum(len(append.events) for append in appends)
 
 
 async def test_a_gap_in_an_open_log_is_told(store: SqliteRunStore, tmp_path: Path) -> None:
     record, events = chain()
-    for append in steps(record.owner, events, 4)[:-1]:
+    for append in steps(record.identity, events, 4)[:-1]:
         await store.append(append)
     with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
         other.execute("DELETE FROM run_log WHERE position = 8")
 
     with pytest.raises(StoreUnavailable, match="is damaged: it has 16 events, not 20"):
-        await store.events(record.owner.run_id)
+        await store.events(record.identity.run_id)
 
 
 async def test_two_processes_that_append_to_one_run_are_fenced(store: SqliteRunStore, tmp_path: Path) -> None:
     other = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
     record, events = chain()
-    appends = steps(record.owner, events, 4)
+    appends = steps(record.identity, events, 4)
     await store.append(appends[0])
     await other.append(appends[1])
 
@@ -162,7 +162,7 @@ async def test_two_processes_that_append_to_one_run_are_fenced(store: SqliteRunS
     with pytest.raises(LogConflict, match="has 12 events, not 8"):
         await other.append(appends[2])
 
-    assert await other.events(record.owner.run_id) == events[:12]
+    assert await other.events(record.identity.run_id) == events[:12]
     await other.close()
 
 

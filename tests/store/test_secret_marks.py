@@ -137,7 +137,7 @@ async def test_a_paused_run_shows_the_form_as_it_was_meant_and_goes_on_with_the_
     use = f"Use {SECRETS['KEY']}, {SECRETS['prod_key']}?"
     assert asked.form["form_content"] == f"{use} {{{{#$output.comment#}}}}"
 
-    app_id, token = record.owner.app_id, asked.form["form_token"]
+    app_id, token = record.identity.app_id, asked.form["form_token"]
     await assembly.forms.submit(app_id, token, "yes", {"comment": "fine"}, "")
 
     assert await outputs_of(assembly, record) == {
@@ -169,9 +169,9 @@ async def test_a_run_that_queued_begins_with_what_the_client_sent(assembly: Asse
 
 async def test_a_retry_takes_the_secrets_over(assembly: Assembly) -> None:
     record = await run_of(assembly, "my ")
-    [app] = [app for app in await assembly.apps.all() if app.id == record.owner.app_id]
+    [app] = [app for app in await assembly.apps.all() if app.id == record.identity.app_id]
 
-    again = await assembly.retries.retry(app, record.owner.run_id, from_node="end")
+    again = await assembly.retries.retry(app, record.identity.run_id, from_node="end")
     await again.ended()
 
     assert (await outputs_of(assembly, again.record))["text"] == TEXT
@@ -179,13 +179,13 @@ async def test_a_retry_takes_the_secrets_over(assembly: Assembly) -> None:
 
 async def outputs_of(assembly: Assembly, record: RunRecord) -> Any:
     await ended(assembly, record, "succeeded", "partial-succeeded")
-    return json.loads((await assembly.runs.records.any_record(record.owner.run_id)).outputs)
+    return json.loads((await assembly.runs.records.any_record(record.identity.run_id)).outputs)
 
 
 async def ended(assembly: Assembly, record: RunRecord, *statuses: str) -> RunRecord:
     async for _ in assembly.runs.control.reader(record).follow():
         pass
-    found = await assembly.runs.records.any_record(record.owner.run_id)
+    found = await assembly.runs.records.any_record(record.identity.run_id)
     assert found.status in statuses
     return found
 
@@ -308,7 +308,7 @@ async def test_an_export_of_an_earlier_version_comes_in_without_marks(assembly: 
 
     record = await run_of(assembly, "my ")
     events = await assembly.runs.records.events(record)
-    line = run_line(record.owner, events)
+    line = run_line(record.identity, events)
     old = line.replace(b'"format":2', b'"format":1').replace(SECRETS["KEY"].encode(), MARK.encode())
 
     read = read_run(1, old)
@@ -316,5 +316,5 @@ async def test_an_export_of_an_earlier_version_comes_in_without_marks(assembly: 
     assert json.loads(read.record.outputs)["text"].startswith(f"<{'*' * 20}>")
     assert "\ue000" not in encode_json(read.events).decode()
     # What a later version wrote is read as it is.
-    kept = run_line(record.owner, events).replace(SECRETS["KEY"].encode(), MARK.encode())
+    kept = run_line(record.identity, events).replace(SECRETS["KEY"].encode(), MARK.encode())
     assert json.loads(read_run(1, kept).record.outputs)["text"].startswith(f"<{MARK}>")

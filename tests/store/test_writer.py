@@ -159,7 +159,7 @@ async def test_numbers_of_names_that_were_rolled_back_are_not_used(database: Dat
 
     await store.append(whole(record, events))
 
-    assert await store.record(record.owner.run_id) == record
+    assert await store.record(record.identity.run_id) == record
 
 
 async def test_a_full_disk_is_told_and_writing_goes_on_once_there_is_room(database: Database) -> None:
@@ -177,8 +177,8 @@ async def test_a_full_disk_is_told_and_writing_goes_on_once_there_is_room(databa
             await store.append(whole(*run))
 
     for record, events in runs:
-        assert await store.record(record.owner.run_id) == record
-        assert await store.events(record.owner.run_id) == events
+        assert await store.record(record.identity.run_id) == record
+        assert await store.events(record.identity.run_id) == events
 
 
 async def test_a_lock_of_another_process_is_told_and_writing_goes_on_after_it(database: Database) -> None:
@@ -192,7 +192,7 @@ async def test_a_lock_of_another_process_is_told_and_writing_goes_on_after_it(da
 
     await store.append(whole(*run))
 
-    assert await store.record(run[0].owner.run_id) == run[0]
+    assert await store.record(run[0].identity.run_id) == run[0]
 
 
 async def test_a_database_that_became_read_only_is_told_and_still_read(database: Database) -> None:
@@ -204,7 +204,7 @@ async def test_a_database_that_became_read_only_is_told_and_still_read(database:
     with pytest.raises(StoreUnavailable, match="check that the file and its folder may be written"):
         await store.append(whole(*chain()))
 
-    assert await store.record(run[0].owner.run_id) == run[0]
+    assert await store.record(run[0].identity.run_id) == run[0]
 
 
 async def test_closing_commits_what_was_submitted_and_refuses_more(database: Database) -> None:

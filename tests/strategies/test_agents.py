@@ -230,7 +230,7 @@ async def test_a_run_that_is_stopped_ends_the_call_of_the_model_at_once(tmp_path
         model.answer = silent
         live = await begun(assembly, workflow(agent(), OUTPUTS))
         await asyncio.wait_for(held.wait(), PATIENCE)
-        owner = live.record.owner
+        owner = live.record.identity
         assert await assembly.runs.control.stop(owner.app_id, owner.task_id, owner.user)
         outcome = await finished(live)
     assert outcome.end.status == "stopped"
@@ -251,7 +251,7 @@ async def test_an_agent_goes_on_where_it_was_and_asks_nothing_twice(tmp_path: Pa
 
         model.answer = answer
         live = await begun(assembly, source)
-        run_id, app_id = live.record.owner.run_id, live.record.owner.app_id
+        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
         await asyncio.wait_for(held.wait(), PATIENCE)
         await assembly.runs.close(0)
         assert len(model.bodies) == 2

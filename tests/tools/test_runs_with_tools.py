@@ -44,7 +44,7 @@ async def test_stopping_a_run_ends_the_call_at_once(tmp_path: Path) -> None:
         await publish(assembly, outer(CALL))
         live = await begun(assembly, "Outer", q="a")
         await waiting.asked.wait()
-        owner = live.record.owner
+        owner = live.record.identity
         assert await assembly.runs.control.stop(owner.app_id, owner.run_id, "ada")
         await server.lost.wait()
 
@@ -102,7 +102,7 @@ async def test_a_call_begins_once_what_led_to_it_is_durable(tmp_path: Path) -> N
     live: Any = None
 
     async def act(writer: asyncio.StreamWriter, request: Received) -> None:
-        record = await assembly.store.events(live.record.owner.run_id)
+        record = await assembly.store.events(live.record.identity.run_id)
         durable.append([event.node_id for event in record if isinstance(event, NodeFinished)])
         writer.write(HELLO)
         await writer.drain()

@@ -49,8 +49,8 @@ async def test_an_inner_run_is_a_run_of_its_app_for_the_same_user(tmp_path: Path
 
         [inner], [caller] = await records(assembly, "Inner"), await records(assembly, "Outer")
 
-    assert (inner.status, inner.owner.user) == ("succeeded", "ada")
-    assert inner.owner.end_user_id == caller.owner.end_user_id
+    assert (inner.status, inner.identity.user) == ("succeeded", "ada")
+    assert inner.identity.end_user_id == caller.identity.end_user_id
     assert json.loads(inner.inputs)["q"] == "a"
 
 
@@ -193,7 +193,7 @@ async def test_stopping_the_caller_stops_what_runs_within(tmp_path: Path) -> Non
         live = await begun(assembly, "Outer", q=server.url("/wait"))
         async with asyncio.timeout(PATIENCE):
             await waiting.asked.wait()
-        owner = live.record.owner
+        owner = live.record.identity
         assert await assembly.runs.control.stop(owner.app_id, owner.run_id, "ada")
 
         assert await ended(assembly) == "stopped"
@@ -224,7 +224,7 @@ async def test_after_a_restart_the_caller_finds_the_run_that_it_had_begun(tmp_pa
             live = await begun(assembly, "Outer", q=server.url("/wait"))
             async with asyncio.timeout(PATIENCE):
                 await waiting.asked.wait()
-            run_id, app_id = live.record.owner.run_id, live.record.owner.app_id
+            run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
         # The process has ended in good order, and left both runs to the next one.
         server.answers = {"/wait": answer(b"done")}
         async with installation(tmp_path, INNER, in_memory=False) as assembly:

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { cleanup, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { createRef, useState } from 'react'
+import { useRef, useState } from 'react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { RunEvent } from '../run/events.ts'
 import { advance, begin } from '../run/fold.ts'
@@ -15,6 +15,15 @@ import { Menu } from './Menu.tsx'
 import { Boundary } from './Panel.tsx'
 import { StepTree } from './StepTree.tsx'
 import { Tabs } from './Tabs.tsx'
+
+// Nothing is laid out here, so that no row would be in sight: all of them are.
+vi.mock('@tanstack/react-virtual', () => ({
+  useVirtualizer: ({ count }: { count: number }) => ({
+    getVirtualItems: () => Array.from({ length: count }, (_, index) => ({ index, start: index * 28, key: index })),
+    getTotalSize: () => count * 28,
+    scrollToIndex: () => undefined,
+  }),
+}))
 
 beforeEach(() => setLanguage('en'))
 afterEach(cleanup)
@@ -79,6 +88,7 @@ const box = run.executions.find(execution => execution.roundList)!
 function Tree({ inspector }: { inspector: () => void }) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
   const [picked, setPicked] = useState('')
+  const tree = useRef<HTMLDivElement>(null)
   const toggle = (id: string, is?: boolean) =>
     setOpen(now => new Set((is ?? !now.has(id)) ? [...now, id] : [...now].filter(one => one !== id)))
   return (
@@ -90,15 +100,12 @@ function Tree({ inspector }: { inspector: () => void }) {
       axis={axis(run, run.at)}
       now={run.at}
       toInspector={inspector}
-      tree={createRef()}
+      tree={tree}
     />
   )
 }
 
 test('steps: a tree with one tab stop, whose keys choose, open and close rows', async () => {
-  // Nothing is laid out here: the list takes this for its height.
-  vi.spyOn(HTMLElement.prototype, 'offsetHeight', 'get').mockReturnValue(2000)
-  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(800)
   const inspector = vi.fn()
   render(<Tree inspector={inspector} />)
   const user = userEvent.setup()

@@ -10,6 +10,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.assemble.console import make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -19,6 +20,8 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.console.run_feed import RunFeed
+from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -91,6 +94,8 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    console: Console | None
+    """``None``: there is none."""
     clock: Clock
 
 
@@ -130,6 +135,8 @@ async def assemble(
     async with AsyncExitStack() as stack:
         stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
         stack.push_async_callback(stores.runs.close)
+        if owned:
+            await stores.blobs.check()
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -166,6 +173,7 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
+        feed = RunFeed(cluster.hint) if settings.console and not in_memory else None
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
         moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
@@ -196,10 +204,11 @@ async def assemble(
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=observer,
+            observer=watched_by(observer, feed),
             guard=hooks.guard,
         )
         starts = IdempotentStarts(runs, stores.runs)
+        forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -227,7 +236,7 @@ async def assemble(
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
             knowledge=knowledge,
-            forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
+            forms=forms,
             file_limits=file_limits,
             annotations=Annotations(
                 stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
@@ -239,5 +248,6 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
+            console=None if feed is None else make_console(settings, stores, clock, feed, forms),
             clock=clock,
         )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
+from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import load_or_create_key
@@ -17,9 +18,11 @@ from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
+from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
 from jikko.store.memory import (
@@ -35,6 +38,8 @@ from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStor
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.console.access_store import SqliteConsoleStore
+from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
@@ -42,6 +47,13 @@ from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
+
+
+class ConsoleStores(NamedTuple):
+    """What the console alone keeps and reads."""
+
+    access: ConsoleStore
+    pages: RunPages
 
 
 class Stores(NamedTuple):
@@ -53,6 +65,8 @@ class Stores(NamedTuple):
     annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
+    console: ConsoleStores | None
+    """``None``: none are kept in memory, since nothing is served from there."""
     file_index: FileIndex
     blobs: BlobStore
     signing_key: bytes
@@ -84,10 +98,20 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
+        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database)),
         SqliteFileIndex(database),
-        DiskBlobs(settings.files),
+        contents_of_files(settings),
         load_or_create_key(settings.signing_key),
     )
+
+
+def contents_of_files(settings: Settings) -> BlobStore:
+    """Where the contents of files are: the bucket that is set, or the data folder.
+
+    Raises:
+        InvalidSettings: The setting of the bucket cannot be used.
+    """
+    return BucketBlobs(settings.files_url) if settings.files_url else DiskBlobs(settings.files)
 
 
 def in_memory_stores() -> Stores:
@@ -102,6 +126,7 @@ def in_memory_stores() -> Stores:
         MemoryAnnotationStore(),
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
+        None,
         files,
         MemoryBlobs(),
         secrets.token_bytes(32),

@@ -10,6 +10,7 @@ from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.chat.chat import chat
 from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
+from jikko.cli.console import console
 from jikko.cli.failure import Commands
 from jikko.cli.health.doctor import doctor
 from jikko.cli.knowledge.group import knowledge
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
 
 apps.add_command(webhook_secret)
 for command in (
-    *(serve, run, chat, check, show, apps, runs, users, knowledge, callbacks),
+    *(serve, console, run, chat, check, show, apps, runs, users, knowledge, callbacks),
     *(backup, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)

@@ -101,7 +101,14 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     from jikko.server.member import ServerMember
     from jikko.server.publication import publish, to_try
     from jikko.server.reloading import Reloading
-    from jikko.server.serving import base_of, say_ready, say_recovered, say_stopping, serve_assembly
+    from jikko.server.serving import (
+        base_of,
+        console_lines,
+        say_ready,
+        say_recovered,
+        say_stopping,
+        serve_assembly,
+    )
 
     try:
         # Before runs are taken over, which a run bears only so often.
@@ -122,7 +129,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
                 watching.cancel()
 
         async def ready() -> None:
-            say_ready(settings, base, to_try(base, issued))
+            say_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
 
         def at_end(at_once: bool) -> None:
             say_stopping(settings, at_once)

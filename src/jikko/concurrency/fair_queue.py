@@ -8,71 +8,71 @@ T = TypeVar("T", bound=Hashable)
 
 
 class FairQueue(Generic[T]):
-    """Those who wait, each for an owner. Owners take turns; of one owner, who came first has the first turn.
+    """Those who wait, each under a key. Keys take turns; of one key, who came first has the first turn.
 
-    So how many wait for one owner does not matter to the others. Everything takes the same time however many wait.
+    So how many wait for one key does not matter to the others. Everything takes the same time however many wait.
     """
 
     def __init__(self) -> None:
         self._queues: dict[str, OrderedDict[T, None]] = {}
-        """Those who wait, by owner; never empty."""
+        """Those who wait, by key; never empty."""
         self._order: OrderedDict[str, None] = OrderedDict()
-        """The owners that have a queue and do not rest, in the order of their turns."""
+        """The keys that have a queue and do not rest, in the order of their turns."""
         self._resting: set[str] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def waiting(self, owner: str) -> int:
-        """How many wait for the owner."""
-        return len(self._queues.get(owner, ()))
+    def waiting(self, key: str) -> int:
+        """How many wait for the key."""
+        return len(self._queues.get(key, ()))
 
-    def add(self, owner: str, item: T) -> None:
-        """Queue up, behind those who wait for the owner already."""
-        queue = self._queues.get(owner)
+    def add(self, key: str, item: T) -> None:
+        """Queue up, behind those who wait for the key already."""
+        queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[owner] = OrderedDict()
-            if owner not in self._resting:
-                self._order[owner] = None
+            queue = self._queues[key] = OrderedDict()
+            if key not in self._resting:
+                self._order[key] = None
         queue[item] = None
 
-    def remove(self, owner: str, item: T) -> bool:
+    def remove(self, key: str, item: T) -> bool:
         """Leave the queue. Returns whether the item was still in it."""
-        queue = self._queues.get(owner)
+        queue = self._queues.get(key)
         if queue is None or item not in queue:
             return False
         del queue[item]
         if not queue:
-            del self._queues[owner]
-            self._order.pop(owner, None)
+            del self._queues[key]
+            self._order.pop(key, None)
         return True
 
     def next(self, rank: Callable[[str], int] | None = None) -> T | None:
-        """Take out the one whose turn it is; ``None`` if none waits whose owner does not rest.
+        """Take out the one whose turn it is; ``None`` if none waits whose key does not rest.
 
         Args:
-            rank: Owners of a lower rank have their turns first. It takes time in proportion to the owners that wait.
+            rank: Keys of a lower rank have their turns first. It takes time in proportion to the keys that wait.
         """
         if not self._order:
             return None
         # The first of the lowest: ``min`` keeps the order of turns.
-        owner = next(iter(self._order)) if rank is None else min(self._order, key=rank)
-        del self._order[owner]
-        queue = self._queues[owner]
+        key = next(iter(self._order)) if rank is None else min(self._order, key=rank)
+        del self._order[key]
+        queue = self._queues[key]
         item, _ = queue.popitem(last=False)
         if queue:
-            self._order[owner] = None
+            self._order[key] = None
         else:
-            del self._queues[owner]
+            del self._queues[key]
         return item
 
-    def rest(self, owner: str) -> None:
-        """Pass the owner over until it is resumed; its queue stays."""
-        self._resting.add(owner)
-        self._order.pop(owner, None)
+    def rest(self, key: str) -> None:
+        """Pass the key over until it is resumed; its queue stays."""
+        self._resting.add(key)
+        self._order.pop(key, None)
 
-    def resume(self, owner: str) -> None:
-        """Let an owner that rests have turns again, behind the others."""
-        self._resting.discard(owner)
-        if owner in self._queues:
-            self._order.setdefault(owner)
+    def resume(self, key: str) -> None:
+        """Let a key that rests have turns again, behind the others."""
+        self._resting.discard(key)
+        if key in self._queues:
+            self._order.setdefault(key)

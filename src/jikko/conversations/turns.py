@@ -30,7 +30,7 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.conversation_store import ConversationStore, Opened
 from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Message, Metadata
 from jikko.ports.stores.projections import TurnBegan
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.runs.idempotency import IdempotentStarts, Start
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
@@ -157,7 +157,7 @@ class Turns:
 
     async def _run(self, asked: Asked, opened: Opened | None, request: TurnRequest) -> RunLog:
         app, workflow = asked.app, asked.workflow
-        owner = RunOwner(
+        identity = RunIdentity(
             run_id=new_id(),
             task_id=new_id(),
             app_id=app.id,
@@ -166,7 +166,7 @@ class Turns:
             end_user_id=asked.end_user_id,
             user=asked.user,
         )
-        began = self._turn_began(asked, opened, request, owner.run_id)
+        began = self._turn_began(asked, opened, request, identity.run_id)
         message = began.message
         known = () if opened is None else opened.variables
         system: dict[str, Json] = {
@@ -176,7 +176,7 @@ class Turns:
             "dialogue_count": 1 if opened is None else opened.conversation.turns + 1,
             "app_id": app.id,
             "workflow_id": workflow.id,
-            "workflow_run_id": owner.run_id,
+            "workflow_run_id": identity.run_id,
         }
         turn = Turn(
             conversation_id=message.conversation_id,
@@ -186,7 +186,7 @@ class Turns:
             streamed=request.streamed,
         )
         started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn)
-        run = await self._runs.begin(owner, workflow, started, options=request.options, opening=(began,))
+        run = await self._runs.begin(identity, workflow, started, options=request.options, opening=(began,))
         if began.new is not None and began.new.title_due:
             self._later(run.committed(1), app, began.new, message)
         return run

@@ -90,7 +90,7 @@ class NodeExecutions(Struct):
 
 def running_body(record: RunRecord) -> bytes:
     """The answer to a run that was accepted: that of a blocking one, as it was then, however quick it has been."""
-    accepted = RunRecord(owner=record.owner, created_at=record.created_at)
+    accepted = RunRecord(identity=record.identity, created_at=record.created_at)
     return encode(_answer(accepted, {}))
 
 
@@ -111,11 +111,11 @@ def paused_body(record: RunRecord, forms: Sequence[FormRequested]) -> bytes:
 
 
 def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
-    owner = record.owner
-    result = RunResult(*state(record), owner.run_id, owner.workflow_id, outputs)
+    identity = record.identity
+    result = RunResult(*state(record), identity.run_id, identity.workflow_id, outputs)
     # Dify rounds it everywhere but here.
     result.elapsed_time = record.elapsed
-    return RunAnswer(owner.task_id, owner.run_id, result)
+    return RunAnswer(identity.task_id, identity.run_id, result)
 
 
 def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> bytes:
@@ -133,11 +133,11 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
 
 def log_entry(record: RunRecord) -> LogEntry:
     """One row of the logs. Source: spec/records.md §6."""
-    owner = record.owner
+    identity = record.identity
     return LogEntry(
-        log_id(owner.run_id),
-        LoggedRun(*state(record), owner.run_id, owner.version, record.exceptions_count),
-        LoggedUser(owner.end_user_id, owner.user),
+        log_id(identity.run_id),
+        LoggedRun(*state(record), identity.run_id, identity.version, record.exceptions_count),
+        LoggedUser(identity.end_user_id, identity.user),
         int(record.created_at),
     )
 

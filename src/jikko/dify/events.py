@@ -29,7 +29,7 @@ from jikko.events import (
     TextChunk,
     TextReplaced,
 )
-from jikko.record import NodeState, RunOwner, RunRecord, execution_metadata, files_in
+from jikko.record import NodeState, RunIdentity, RunRecord, execution_metadata, files_in
 from jikko.values import Json, encode_json
 
 _LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
@@ -51,12 +51,12 @@ def event_message(record: RunRecord, event: Event) -> Message | None:
         record: The run's, as it is at the event or later.
     """
     described = _described(record, event)
-    return None if described is None else message(record.owner, *described)
+    return None if described is None else message(record.identity, *described)
 
 
-def message(owner: RunOwner, name: str, data: Struct) -> Message:
+def message(identity: RunIdentity, name: str, data: Struct) -> Message:
     """A message of the stream."""
-    return Message(name, owner.run_id, owner.task_id, data)
+    return Message(name, identity.run_id, identity.task_id, data)
 
 
 def frame(message: Any) -> bytes:
@@ -74,25 +74,27 @@ def line(value: Any) -> bytes:
     return data
 
 
-def error_frame(owner: RunOwner, error: JikkoError) -> bytes:
+def error_frame(identity: RunIdentity, error: JikkoError) -> bytes:
     """An error as the end of a run's stream. Source: spec/events.md §3."""
-    return frame(messages.ErrorMessage(owner.run_id, error.code, error.status, str(error)))
+    return frame(messages.ErrorMessage(identity.run_id, error.code, error.status, str(error)))
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error: str, now: float) -> bytes:
     """The stream of a run that was refused after its answer began. Source: spec/events.md §7."""
-    owner = RunOwner(
+    identity = RunIdentity(
         run_id=run_id, task_id=run_id, app_id="", workflow_id=workflow_id, version="", end_user_id="", user=""
     )
-    started = run_started(owner, RunStarted(at=now, inputs=inputs, system={}), "initial")
+    started = run_started(identity, RunStarted(at=now, inputs=inputs, system={}), "initial")
     end = RunFinished(at=now, status="failed", error=error, elapsed=0.0, exceptions_count=1)
-    finished = replace(_run_finished(owner, end_state(end, now), {}, 1), outputs=None, created_by={})
-    return frame(message(owner, "workflow_started", started)) + frame(message(owner, "workflow_finished", finished))
+    finished = replace(_run_finished(identity, end_state(end, now), {}, 1), outputs=None, created_by={})
+    return frame(message(identity, "workflow_started", started)) + frame(
+        message(identity, "workflow_finished", finished)
+    )
 
 
 def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinished:
     """The data of ``workflow_finished``, from the record."""
-    return _run_finished(record.owner, state(record), outputs, record.exceptions_count)
+    return _run_finished(record.identity, state(record), outputs, record.exceptions_count)
 
 
 def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
@@ -109,10 +111,10 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
         case NodeAttempted():
             return "node_retry", _node_retry(event)
         case RunStarted():
-            return "workflow_started", run_started(record.owner, event, "initial")
+            return "workflow_started", run_started(record.identity, event, "initial")
         case RunFinished():
             ended = end_state(event, record.created_at)
-            return "workflow_finished", _run_finished(record.owner, ended, event.outputs, event.exceptions_count)
+            return "workflow_finished", _run_finished(record.identity, ended, event.outputs, event.exceptions_count)
         case ContainerStarted():
             return f"{event.node_type}_started", _container_started(event)
         case RoundStarted() if event.node_type == "iteration":
@@ -176,22 +178,22 @@ def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> messages.Wo
     """The data of ``workflow_paused``."""
     reasons = [pause_reason(form) for form in forms]
     nodes = [form.node_id for form in forms]
-    paused = messages.WorkflowPaused(*totals(record), record.owner.run_id, nodes, reasons, {})
+    paused = messages.WorkflowPaused(*totals(record), record.identity.run_id, nodes, reasons, {})
     paused.status = "paused"
     return paused
 
 
 def run_started(
-    owner: RunOwner, event: RunStarted, reason: Literal["initial", "resumption"], *, with_time: bool = False
+    identity: RunIdentity, event: RunStarted, reason: Literal["initial", "resumption"], *, with_time: bool = False
 ) -> WorkflowStarted:
     """The data of ``workflow_started``."""
     system = {f"sys.{name}": value for name, value in event.system.items() if with_time or name != "timestamp"}
-    return WorkflowStarted(owner.run_id, owner.workflow_id, {**event.inputs, **system}, int(event.at), reason)
+    return WorkflowStarted(identity.run_id, identity.workflow_id, {**event.inputs, **system}, int(event.at), reason)
 
 
-def _run_finished(owner: RunOwner, ended: State, outputs: dict[str, Json], exceptions: int) -> WorkflowFinished:
-    by = CreatedBy(owner.end_user_id, owner.user)
-    return WorkflowFinished(*ended, owner.run_id, owner.workflow_id, outputs, by, exceptions, files_in(outputs))
+def _run_finished(identity: RunIdentity, ended: State, outputs: dict[str, Json], exceptions: int) -> WorkflowFinished:
+    by = CreatedBy(identity.end_user_id, identity.user)
+    return WorkflowFinished(*ended, identity.run_id, identity.workflow_id, outputs, by, exceptions, files_in(outputs))
 
 
 def _containers(rounds: Rounds) -> tuple[str | None, str | None]:

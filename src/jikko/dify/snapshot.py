@@ -17,11 +17,11 @@ from jikko.values import Json
 
 def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
     """The messages: the start, the nodes without their details, and, if the run is paused, why."""
-    owner = record.owner
+    identity = record.identity
     began = log[0] if log and isinstance(log[0], RunStarted) else None
     messages: list[tuple[str, msgspec.Struct]] = []
     if began is not None:
-        messages.append(("workflow_started", dify_events.run_started(owner, began, "initial", with_time=True)))
+        messages.append(("workflow_started", dify_events.run_started(identity, began, "initial", with_time=True)))
     waiting = _waiting(log)
     for execution in node_executions(log):
         messages.append(("node_started", NodeStartedBefore(**_node(execution))))
@@ -35,8 +35,8 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
         messages += [("human_input_required", dify_events.form_requested(form)) for form in forms]
         messages.append(("workflow_paused", dify_events.run_paused(record, forms)))
     if began is None or began.turn is None:
-        return [dify_events.message(owner, name, data) for name, data in messages]
-    turn = TurnEvents(owner, began)
+        return [dify_events.message(identity, name, data) for name, data in messages]
+    turn = TurnEvents(identity, began)
     for event in log:
         turn.note(event)
     if record.status == "paused":

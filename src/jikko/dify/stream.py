@@ -31,11 +31,11 @@ class Messages:
 
     def __init__(self, record: RunRecord, before: Iterable[Event] = ()) -> None:
         """Args:
-        record: The run's, kept up to date by its owner.
+        record: The run's, kept up to date by the caller.
         before: The events before the first one to be shown.
         """
         self._record = record
-        self._owner = record.owner
+        self._identity = record.identity
         self._started: RunStarted | None = None
         self._forms: dict[str, FormRequested] = {}
         """Forms that are open."""
@@ -59,16 +59,16 @@ class Messages:
         if self._turn is not None:
             return dify_events.frame(self._turn.spoken(text))
         name = "tts_message" if text else "tts_message_end"
-        owner = self._owner
+        identity = self._identity
         return dify_events.frame(
-            {"event": name, "workflow_run_id": owner.run_id, "task_id": owner.task_id, "audio": text}
+            {"event": name, "workflow_run_id": identity.run_id, "task_id": identity.task_id, "audio": text}
         )
 
     def _remember(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self._started = event
             if event.turn is not None:
-                self._turn = TurnEvents(self._owner, event)
+                self._turn = TurnEvents(self._identity, event)
         elif isinstance(event, FormRequested):
             self._forms[event.form_id] = event
         elif isinstance(event, FormClosed):
@@ -85,7 +85,7 @@ class Messages:
                 )
             ]
         if isinstance(event, RunResumed) and self._started is not None:
-            started = dify_events.run_started(self._owner, self._started, "resumption")
+            started = dify_events.run_started(self._identity, self._started, "resumption")
             started.created_at = int(event.at)
             return [self._frame_of("workflow_started", started)]
         if isinstance(event, NodeEvent):
@@ -107,7 +107,7 @@ class Messages:
     def _frame_of(self, name: str, data: Struct) -> bytes:
         if self._turn is not None:
             return dify_events.frame(self._turn.told(name, data))
-        return dify_events.frame(dify_events.message(self._owner, name, data))
+        return dify_events.frame(dify_events.message(self._identity, name, data))
 
     def _paused(self, event: RunPaused) -> RunRecord:
         """The record as it was at the pause."""

@@ -31,7 +31,7 @@ from jikko.events import (
     TextReplaced,
 )
 from jikko.ports.stores.messages import Message
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from jikko.runs.turn_fold import TurnFold
 
 _WHOLE = ("succeeded", "partial-succeeded")
@@ -50,11 +50,11 @@ class Place(NamedTuple):
 class TurnEvents:
     """The events of one turn, in their order."""
 
-    def __init__(self, owner: RunOwner, began: RunStarted) -> None:
+    def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         assert began.turn is not None
-        self._owner = owner
-        self._place = Place(began.turn.conversation_id, began.turn.message_id, int(began.at), owner.task_id)
-        self.fold = TurnFold(began, began.turn, is_retry=owner.retry_of is not None)
+        self._identity = identity
+        self._place = Place(began.turn.conversation_id, began.turn.message_id, int(began.at), identity.task_id)
+        self.fold = TurnFold(began, began.turn, is_retry=identity.retry_of is not None)
         self._files = 0
         """How many files of the answer were told of."""
 
@@ -65,7 +65,7 @@ class TurnEvents:
 
     def told(self, name: str, data: Struct) -> ChatMessage:
         """A message about the run."""
-        return ChatMessage(name, *self._place, self._owner.run_id, data)
+        return ChatMessage(name, *self._place, self._identity.run_id, data)
 
     def replaced(self) -> TextReplacedMessage:
         """The answer so far, for a client that comes late."""
@@ -118,7 +118,7 @@ def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
     message_id, at = fold.turn.message_id, int(record.created_at)
     metadata = told_metadata(fold.metadata())
     return ChatAnswer(
-        record.owner.task_id,
+        record.identity.task_id,
         message_id,
         message_id,
         fold.turn.conversation_id,
@@ -163,7 +163,7 @@ def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequeste
         "advanced-chat",
         turn.conversation_id,
         turn.message_id,
-        record.owner.run_id,
+        record.identity.run_id,
         fold.text,
         metadata,
         at,
@@ -175,7 +175,7 @@ def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequeste
         steps,
     )
     return ChatPaused(
-        record.owner.task_id,
+        record.identity.task_id,
         turn.message_id,
         turn.message_id,
         turn.conversation_id,
@@ -183,6 +183,6 @@ def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequeste
         fold.text,
         metadata,
         at,
-        record.owner.run_id,
+        record.identity.run_id,
         data,
     )

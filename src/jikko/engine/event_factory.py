@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from decimal import Decimal
 from typing import Any, Literal
 
 from jikko.engine.state import RunState
@@ -171,15 +172,21 @@ def ended(
     at: float,
 ) -> RunFinished:
     """The end of a run."""
+    usage, troubles = state.usage, state.troubles
+    is_priced = usage is not None and bool(Decimal(usage.total_price))
     return RunFinished(
         at=at,
         status=status,
         outputs=dict(state.outputs),
         error=error,
         elapsed=state.active_seconds(at),
-        total_tokens=state.usage.total_tokens if state.usage else 0,
+        total_tokens=usage.total_tokens if usage else 0,
         total_steps=state.total_steps,
         exceptions_count=state.exceptions,
+        price=usage.total_price if usage is not None and is_priced else "",
+        currency=usage.currency if usage is not None and is_priced else "",
+        failed_node=troubles.failed if status == "failed" else None,
+        exceptions=troubles.counts,
     )
 
 

@@ -6,7 +6,7 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from jikko.engine.schedule import Schedule
@@ -15,6 +15,8 @@ from jikko.engine.text_release import Chunk, TextRelease
 from jikko.events import (
     ContainerStarted,
     Event,
+    Exceptions,
+    FailedNode,
     FormClosed,
     FormRequested,
     NodeAttempted,
@@ -47,6 +49,36 @@ class AgentTotals:
     model_calls: int = 0
     tool_calls: int = 0
     usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What went wrong so far."""
+
+    tries: int = 0
+    handled: int = 0
+    rounds: int = 0
+    failed: FailedNode | None = None
+    """Where the run fails."""
+    within: dict[str, FailedNode] = field(default_factory=dict)
+    """The first node that failed within each container at the top level, by execution."""
+
+    def ended(self, event: NodeFinished) -> None:
+        """A node has not succeeded."""
+        if event.status == "exception":
+            self.handled += 1
+            return
+        node = FailedNode(event.node_id, event.title)
+        if event.rounds:
+            self.within.setdefault(event.rounds[0].execution_id, node)
+        elif self.failed is None:
+            self.failed = self.within.get(event.execution_id, node)
+
+    @property
+    def counts(self) -> Exceptions | None:
+        """How often; ``None`` for never."""
+        found = Exceptions(self.tries, self.handled, self.rounds)
+        return found if any((self.tries, self.handled, self.rounds)) else None
 
 
 FrameKey = tuple[str, int]
@@ -122,6 +154,7 @@ class RunState:
         """Node executions that have started."""
         self.total_steps = 0
         self.exceptions = 0
+        self.troubles = Troubles()
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
         self.turn: Turn | None = None
@@ -174,6 +207,7 @@ class RunState:
             case StepRecorded():
                 self._step_recorded(event)
             case NodeAttempted():
+                self.troubles.tries += 1
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
@@ -185,6 +219,7 @@ class RunState:
             case RoundStarted():
                 self._round_started(event)
             case RoundFinished():
+                self.troubles.rounds += event.error is not None
                 self._round_finished(event)
             case ContainerStarted():
                 self.containers[event.execution_id].started = event
@@ -271,6 +306,8 @@ class RunState:
         top = frame is self.top
         if top:
             self.exceptions += event.status != "succeeded"
+        if event.status != "succeeded":
+            self.troubles.ended(event)
         if event.usage is not None:
             if top:
                 self.usage = added(self.usage, event.usage)

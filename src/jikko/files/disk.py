@@ -36,6 +36,12 @@ class DiskBlobs:
         self._incoming = root / "incoming"
         self._is_swept = False
 
+    async def check(self) -> None:
+        try:
+            await asyncio.to_thread(make_folder, self._incoming)
+        except OSError as error:
+            raise StoreUnavailable(f"The folder of files {self._root} cannot be used: {error.strerror}.") from None
+
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         part = self._incoming / secrets.token_hex(16)
         hasher = hashlib.sha256()

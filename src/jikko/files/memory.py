@@ -14,6 +14,9 @@ class MemoryBlobs:
         self._contents: dict[str, bytes] = {}
         self._times: dict[str, float] = {}
 
+    async def check(self) -> None:
+        """Memory can always be used."""
+
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         collected: list[bytes] = []
         size = 0

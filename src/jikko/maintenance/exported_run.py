@@ -1,4 +1,4 @@
-"""A run as a line of JSON: its owner and its log. The record is not kept, since it follows from the log."""
+"""A run as a line of JSON: its identity and its log. The record is not kept, since it follows from the log."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -9,7 +9,7 @@ from jikko.apps.end_users import end_user
 from jikko.events import Event, Round, RunFinished, RunStarted, Usage
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunOwner, folded, node_executions
+from jikko.record import RunIdentity, folded, node_executions
 from jikko.secret_marks import without_marks
 from jikko.values import encode_json
 
@@ -28,16 +28,16 @@ class BadLine(Exception):
 
 class _Line(msgspec.Struct, kw_only=True):
     format: int
-    owner: RunOwner
+    identity: RunIdentity = msgspec.field(name="owner")
     events: list[Event]
 
 
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def run_line(owner: RunOwner, events: list[Event]) -> bytes:
+def run_line(identity: RunIdentity, events: list[Event]) -> bytes:
     """The line of an ended run."""
-    return encode_json({"format": FORMAT, "owner": owner, "events": events}) + b"\n"
+    return encode_json({"format": FORMAT, "owner": identity, "events": events}) + b"\n"
 
 
 def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
@@ -57,25 +57,25 @@ def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
         if line.format == 1:
             line.events = msgspec.convert(without_marks(msgspec.to_builtins(line.events)), list[Event])
         _check(line)
-        owner, events = _owner(line.owner), line.events
-        if app_id is not None and app_id != owner.app_id:
-            owner, events = _moved(owner, events, app_id)
-        record = folded(owner, events)
+        identity, events = _identity(line.identity), line.events
+        if app_id is not None and app_id != identity.app_id:
+            identity, events = _moved(identity, events, app_id)
+        record = folded(identity, events)
         # What cannot be shown later is no run either.
         node_executions(events, status=record.status, error=record.error)
     except Exception as error:
         # Whatever a line can hold: that it is no run is all that there is to know.
         raise BadLine(number, str(error) or type(error).__name__) from error
-    return Append(owner.run_id, 0, events, record)
+    return Append(identity.run_id, 0, events, record)
 
 
 def _check(line: _Line) -> None:
-    if not is_uuid(line.owner.run_id):
-        raise ValueError(f"the run id {line.owner.run_id!r} is no UUID")
+    if not is_uuid(line.identity.run_id):
+        raise ValueError(f"the run id {line.identity.run_id!r} is no UUID")
     begins = [isinstance(event, RunStarted) for event in line.events]
     ends = [isinstance(event, RunFinished) for event in line.events]
     if not (begins and begins[0] and ends[-1] and sum(begins) == sum(ends) == 1):
-        raise ValueError(f"the log of run {line.owner.run_id} is not whole")
+        raise ValueError(f"the log of run {line.identity.run_id} is not whole")
     for event in line.events:
         for name, value in _numbers(event):
             if not _MIN_SECONDS <= value < _MAX_SECONDS:
@@ -98,19 +98,19 @@ def _numbers(struct: msgspec.Struct) -> Iterator[tuple[str, float]]:
                         yield from _numbers(item)
 
 
-def _owner(owner: RunOwner) -> RunOwner:
-    """The owner with its ids as they are spelled here: in lower case, or a known run would not be known again."""
+def _identity(identity: RunIdentity) -> RunIdentity:
+    """The identity with its ids as they are spelled here: in lower case, or a known run would not be known again."""
     ids = ("run_id", "task_id", "app_id", "workflow_id", "end_user_id", "retry_of")
-    values = {name: getattr(owner, name) for name in ids}
+    values = {name: getattr(identity, name) for name in ids}
     return msgspec.structs.replace(
-        owner, **{name: value.lower() for name, value in values.items() if value is not None and is_uuid(value)}
+        identity, **{name: value.lower() for name, value in values.items() if value is not None and is_uuid(value)}
     )
 
 
-def _moved(owner: RunOwner, events: list[Event], app_id: str) -> tuple[RunOwner, list[Event]]:
+def _moved(identity: RunIdentity, events: list[Event], app_id: str) -> tuple[RunIdentity, list[Event]]:
     """The run as one of another app."""
-    owner = msgspec.structs.replace(owner, app_id=app_id, end_user_id=end_user(app_id, owner.user))
+    identity = msgspec.structs.replace(identity, app_id=app_id, end_user_id=end_user(app_id, identity.user))
     first: Any = events[0]
     if "app_id" in first.system:
         first = msgspec.structs.replace(first, system={**first.system, "app_id": app_id})
-    return owner, [first, *events[1:]]
+    return identity, [first, *events[1:]]

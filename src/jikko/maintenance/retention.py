@@ -153,5 +153,5 @@ class Retention:
             except LogDamaged as error:
                 log.warning("all files of the user of run %s stay: %s", run_id, error)
                 if (record := await self._store.record(run_id)) is not None:
-                    owners.add((record.owner.app_id, record.owner.end_user_id))
+                    owners.add((record.identity.app_id, record.identity.end_user_id))
         return Kept(ids, owners)

@@ -40,13 +40,13 @@ async def export_lines(
             if record.is_open:
                 continue
             try:
-                events = await store.events(record.owner.run_id)
+                events = await store.events(record.identity.run_id)
             except LogDamaged as error:
                 damaged(error)
             else:
                 if events:  # not pruned meanwhile
-                    yield run_line(record.owner, events)
-        after = records[-1].owner.run_id
+                    yield run_line(record.identity, events)
+        after = records[-1].identity.run_id
 
 
 async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> Imported:
@@ -65,7 +65,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
             if not text.strip():
                 continue
             append = read_run(number, text, app_id=app_id)
-            imported.apps[append.record.owner.app_id] += 1
+            imported.apps[append.record.identity.app_id] += 1
             pending.append((number, store.append(append)))
             if len(pending) >= _MAX_RUNS_AT_ONCE:
                 await _settle(*pending.popleft(), imported)

@@ -89,7 +89,7 @@ class Control:
                 record = await self._store.record(wanted, app_id)
             if record is None or not record.is_open:
                 return False
-            run_id = record.owner.run_id
+            run_id = record.identity.run_id
         error = f"Workflow run was stopped by user {user}."
 
         async def stop_paused(record: RunRecord) -> bool:
@@ -180,7 +180,7 @@ class Control:
 
     async def shown(self, record: RunRecord) -> list[Event]:
         """What may be shown of a run so far: of one that is here, also what is not durable yet."""
-        log = self._log(record.owner.run_id)
+        log = self._log(record.identity.run_id)
         return await self.events(record) if log is None else log.shown
 
     def executes(self, run_id: str) -> bool:
@@ -258,7 +258,7 @@ class Control:
             await log.committed()
             self._changed(log)
             return False
-        state = replayed(workflow, list(log.events), record.owner.run_id)
+        state = replayed(workflow, list(log.events), record.identity.run_id)
         if closed.execution_id not in state.waiting:
             return False
         self._executor.go_on(log, workflow, state, RunResumed(at=self._clock()), closed)
@@ -270,7 +270,7 @@ class Control:
         """Raises:
         LogConflict: Another process has done something to the run meanwhile.
         """
-        run_id = record.owner.run_id
+        run_id = record.identity.run_id
         async with self._lock(run_id):
             try:
                 log = await self._paused_log(record)
@@ -315,9 +315,9 @@ class Control:
             LogDamaged: It cannot be read. If the run waits for humans, it has failed: it could not go on.
         """
         try:
-            return await self._store.events(record.owner.run_id)
+            return await self._store.events(record.identity.run_id)
         except LogDamaged as damage:
-            await self._give_up(record.owner.run_id, damage)
+            await self._give_up(record.identity.run_id, damage)
             raise
 
     async def _give_up(self, run_id: str, damage: LogDamaged) -> None:
@@ -334,7 +334,7 @@ class Control:
         self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
 
     def _changed(self, log: RunLog) -> None:
-        self._cluster.hint(RunChanged(log.record.owner.run_id))
+        self._cluster.hint(RunChanged(log.record.identity.run_id))
         if not log.record.is_open:
             self._settled(log)
 
@@ -342,11 +342,11 @@ class Control:
         """Raises:
         LogConflict: The run has gone on since its record was read.
         """
-        events = await self._store.events(record.owner.run_id)
+        events = await self._store.events(record.identity.run_id)
         # Behind the events: what is newer than these is refused by their position.
-        current = await self._store.record(record.owner.run_id)
+        current = await self._store.record(record.identity.run_id)
         if current is None or current.status != "paused" or not events or not isinstance(events[-1], RunPaused):
-            raise LogConflict(f"Run {record.owner.run_id} is not paused any more.")
+            raise LogConflict(f"Run {record.identity.run_id} is not paused any more.")
         return self._executor.log_of(current, events)
 
     def _log(self, run_id: str) -> RunLog | None:

@@ -39,7 +39,7 @@ async def end_damaged(store: RunStore, record: RunRecord, damage: LogDamaged, no
         LogConflict: Another process has ended it, or gone on with it.
         StoreUnavailable: The database could not be written.
     """
-    log.error("run %s ends as failed: %s", record.owner.run_id, damage)
+    log.error("run %s ends as failed: %s", record.identity.run_id, damage)
     error = f"The run could not go on: its log is damaged: {damage.what}. Retry the run: it begins again at its inputs."
     await append_end(store, record, "failed", error, now)
 
@@ -65,7 +65,7 @@ async def append_end(
     )
     after = msgspec.structs.replace(record, wake_at=None)
     after.apply(end)
-    run_id = record.owner.run_id
+    run_id = record.identity.run_id
     answer = Answer(status="error", error=f"Run failed: {error}") if status == "failed" else Answer()
     # What its answer was is not to be read; of a run that answers no message nothing comes of it.
     of_turn = (TurnChanged(answer=answer),)

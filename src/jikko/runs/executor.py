@@ -94,7 +94,9 @@ class Executor:
     def run_of(self, app_id: str, run_or_task_id: str) -> str | None:
         """The id of a run of this process, by its task id or by its own, both in lower case."""
         held = self._live.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
-        return held.log.record.owner.run_id if held is not None and held.log.record.owner.app_id == app_id else None
+        return (
+            held.log.record.identity.run_id if held is not None and held.log.record.identity.app_id == app_id else None
+        )
 
     @property
     def is_closing(self) -> bool:
@@ -116,7 +118,7 @@ class Executor:
             TooManyRequests: The queue of the app is full, or the process is about to end.
         """
         self.require_open()
-        self.admission.require_room(live.record.owner.app_id)
+        self.admission.require_room(live.record.identity.app_id)
         self.line_up(live, workflow, events)
         await live.committed()
 
@@ -133,7 +135,7 @@ class Executor:
     async def _begin(self, live: RunLog, waiting: QueuedRun, workflow: Workflow) -> None:
         """It is a run's turn, and it has its slot."""
         if not await waiting.is_accepted():
-            self.admission.leave(live.record.owner.app_id)
+            self.admission.leave(live.record.identity.app_id)
             return
         state = RunState(workflow.graph)
         state.replay(live.events)
@@ -146,7 +148,7 @@ class Executor:
             TooManyRequests: The process is about to end.
         """
         self.require_open()
-        self.admission.take_back(live.record.owner.app_id)
+        self.admission.take_back(live.record.identity.app_id)
         self.launch(live, workflow, state, first, *answers)
 
     def launch(self, live: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
@@ -155,12 +157,12 @@ class Executor:
         runner = Runner(
             state,
             live,
-            info=live.record.owner,
+            info=live.record.identity,
             services=self._services,
             limits=self._limits,
             clock=self._clock,
             share=self._share,
-            guard=None if turn is None or self._guard is None else self._guard(live.record.owner.app_id, workflow),
+            guard=None if turn is None or self._guard is None else self._guard(live.record.identity.app_id, workflow),
         )
         live.on_lost = runner.lost
         self._hold(live, runner)
@@ -182,7 +184,7 @@ class Executor:
         for (live, _), done in zip(held, written, strict=True):
             if not done.done() or done.exception() is not None:
                 done.cancel()
-                log.error("the end of the log of run %s could not be written", live.record.owner.run_id)
+                log.error("the end of the log of run %s could not be written", live.record.identity.run_id)
             lost = StoreUnavailable("The server is shutting down, and the run could not be written.")
             live.abandon(RunLeft() if live.is_accepted else lost)
         if self._tasks:
@@ -191,10 +193,10 @@ class Executor:
 
     def _hold(self, live: RunLog, runner: Runner | QueuedRun) -> None:
         live.record.holder = self._holder
-        owner = live.record.owner
-        self._live[owner.run_id] = HeldRun(live, runner)
-        self._run_of_task[owner.task_id] = owner.run_id
-        self.on_moved(owner.run_id)
+        identity = live.record.identity
+        self._live[identity.run_id] = HeldRun(live, runner)
+        self._run_of_task[identity.task_id] = identity.run_id
+        self.on_moved(identity.run_id)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -206,15 +208,15 @@ class Executor:
             if not runner.has_ended:  # parked before this task had its first turn
                 await runner.run([first], answers)
         except Exception as error:
-            log.exception("run %s: the engine failed", live.record.owner.run_id)
+            log.exception("run %s: the engine failed", live.record.identity.run_id)
             runner.lost()
             live.append([given_up(live.record, f"Internal error: {type(error).__name__}", self._clock())])
-        self.admission.leave(live.record.owner.app_id)
+        self.admission.leave(live.record.identity.app_id)
         await self._settle(live, runner)
 
     async def _settle(self, live: RunLog, runner: Runner | QueuedRun) -> None:
         """Wait until the end of a run is durable, then forget it."""
-        run_id = live.record.owner.run_id
+        run_id = live.record.identity.run_id
         try:
             await live.committed()
             self.on_settled(live)
@@ -226,5 +228,5 @@ class Executor:
             # A paused run may have been resumed meanwhile.
             if self._live.get(run_id) == (live, runner):
                 del self._live[run_id]
-                self._run_of_task.pop(live.record.owner.task_id, None)
+                self._run_of_task.pop(live.record.identity.task_id, None)
                 self.on_moved(run_id)

@@ -83,6 +83,14 @@ class Forms:
             return []
         return [form for form in await self._forms(record) if form.closed is None]
 
+    async def all_forms(self, record: RunRecord) -> list[Form]:
+        """The forms of a run, open or closed, in the order in which they were requested.
+
+        Raises:
+            LogDamaged: The log of the run cannot be read.
+        """
+        return await self._forms(record)
+
     async def submit_form(self, form: Form, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
         """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too.
 
@@ -130,7 +138,7 @@ class Forms:
                 try:
                     count += await self._close_expired(last, now)
                 except JikkoError as error:
-                    log.error("forms of run %s cannot be closed: %s", last.owner.run_id, error)
+                    log.error("forms of run %s cannot be closed: %s", last.identity.run_id, error)
         return count
 
     async def _close_expired(self, record: RunRecord, now: float) -> int:
@@ -143,7 +151,7 @@ class Forms:
         return count
 
     async def _close(self, form: Form, closed: FormClosed) -> None:
-        if not await self._runs.control.submit(form.record.owner.run_id, closed):
+        if not await self._runs.control.submit(form.record.identity.run_id, closed):
             raise TooLate(
                 f"This form has already been submitted by another user, form_id={form.requested.form_id}",
                 code="human_input_form_submitted",
@@ -167,8 +175,8 @@ class Forms:
         missing = [name for name in names if inputs.get(name) is None]
         if missing:
             raise InvalidFormData(f"Missing required inputs: {', '.join(missing)}")
-        owner = form.record.owner
-        asker: Any = {"app_id": owner.app_id, "end_user_id": owner.end_user_id, "base_url": base_url}
+        identity = form.record.identity
+        asker: Any = {"app_id": identity.app_id, "end_user_id": identity.end_user_id, "base_url": base_url}
         return {
             name: await self._value(definition, name, inputs[name], asker)
             for name, definition in zip(names, definitions, strict=True)

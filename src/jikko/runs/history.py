@@ -65,7 +65,7 @@ class History:
         Raises:
             LogDamaged: It cannot be read.
         """
-        return await self._store.events(record.owner.run_id, after=after)
+        return await self._store.events(record.identity.run_id, after=after)
 
     async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
         """The node executions of a run, in order of start.

@@ -52,13 +52,13 @@ class IdempotentStarts:
         claim = None if options is None else options.claim
         if claim is None:
             return Start(await begin())
-        owner = await self._store.claimed(app.id, claim.key, now=claim.at)
-        if owner is None:
+        claimed = await self._store.claimed(app.id, claim.key, now=claim.at)
+        if claimed is None:
             try:
                 return Start(await begin())
             except KeyTaken as taken:
-                owner = taken.run_id, taken.fingerprint
-        run_id, fingerprint = owner
+                claimed = taken.run_id, taken.fingerprint
+        run_id, fingerprint = claimed
         if fingerprint != claim.fingerprint:
             raise Conflict(f"Idempotency-Key {claim.key!r} was used for another request; use a new key for this one.")
         record = await self._runs.records.record(app.id, run_id)

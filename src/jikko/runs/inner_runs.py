@@ -94,7 +94,7 @@ class InnerRuns:
         return runs.control.reader(await runs.records.record(app.id, run_id))
 
     async def _outcome(self, app: App, call: InnerCall, started: Started) -> InnerOutcome:
-        run_id = started.record.owner.run_id
+        run_id = started.record.identity.run_id
         try:
             end = await started.ended()
         except asyncio.CancelledError:

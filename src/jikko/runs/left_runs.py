@@ -19,7 +19,7 @@ async def stop_left(runs: Runs, store: RunStore, record: RunRecord, user: str, n
     """
     if not record.is_open:
         return False
-    if await runs.control.stop(record.owner.app_id, record.owner.run_id, user):
+    if await runs.control.stop(record.identity.app_id, record.identity.run_id, user):
         return True
     await append_end(store, record, "stopped", f"Workflow run was stopped by user {user}.", now)
     return True

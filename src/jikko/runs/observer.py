@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 
 logger = logging.getLogger(__name__)
 
@@ -18,20 +18,31 @@ class RunObserver:
     nothing. What it raises is logged, and has no other effect.
     """
 
-    def started(self, run: RunOwner, event: RunStarted) -> None:
+    def started(self, run: RunIdentity, event: RunStarted) -> None:
         """A run was accepted; it may have to queue."""
 
-    def node_ended(self, run: RunOwner, event: NodeFinished) -> None:
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         """An execution of a node has ended."""
 
-    def ended(self, run: RunOwner, event: RunFinished) -> None:
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
         """A run has ended, however it did."""
 
-    def appended(self, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         """Events are durable, from a position of the log on: those above, and all others. Called before these."""
 
 
-def observe(observer: RunObserver, run: RunOwner, at: int, events: Sequence[Event]) -> None:
+class RunObservers(RunObserver):
+    """Several observers as one. What one of them raises concerns no other."""
+
+    def __init__(self, *observers: RunObserver) -> None:
+        self._observers = observers
+
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
+        for observer in self._observers:
+            observe(observer, run, at, events)
+
+
+def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
     """Show events that are durable now."""
     try:
         observer.appended(run, at, events)

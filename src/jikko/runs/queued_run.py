@@ -27,7 +27,7 @@ class QueuedRun:
 
     def queue_up(self) -> None:
         """Wait for a slot from now on."""
-        self._place = self._admission.wait(self._live.record.owner.app_id, self.on_turn)
+        self._place = self._admission.wait(self._live.record.identity.app_id, self.on_turn)
 
     async def is_accepted(self) -> bool:
         """Wait until the log is durable. Returns whether the run is to begin."""

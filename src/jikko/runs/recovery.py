@@ -109,7 +109,7 @@ class Recovery:
                 # This process ends; the next one takes over what is left.
                 raise
             except Exception:
-                logger.exception("run %s cannot be taken over", record.owner.run_id)
+                logger.exception("run %s cannot be taken over", record.identity.run_id)
             taken.count += 1
         for begin in line_up:
             begin()
@@ -117,25 +117,25 @@ class Recovery:
 
     async def workflow_of(self, log: RunLog) -> Workflow | None:
         """The workflow of a run that is to go on. ``None``: there is none any more, and the log has its end."""
-        owner = log.record.owner
+        identity = log.record.identity
         try:
-            app = await self._apps.app(owner.app_id)
+            app = await self._apps.app(identity.app_id)
             if app is None:
                 raise NotFound("The app of the run was deleted.")
-            return await self._workflows.get(app, owner.workflow_id)
+            return await self._workflows.get(app, identity.workflow_id)
         except (NotFound, InvalidDocument) as error:
             log.append([given_up(log.record, f"The run could not go on: {error}", self._clock())])
             return None
 
     def _known(self, record: RunRecord) -> RunLog | None:
         """The log of a run that this process takes over already, since the same command came twice."""
-        held = self._executor.find(record.owner.run_id)
+        held = self._executor.find(record.identity.run_id)
         if held is None or held.runner.has_ended:
             return None
         if held.log.record.epoch >= record.epoch:
             return held.log
         # It was taken over by the one that is gone now, and this process has not noticed yet.
-        held.log.abandon(LogConflict(f"Run {record.owner.run_id} was taken over."))
+        held.log.abandon(LogConflict(f"Run {record.identity.run_id} was taken over."))
         held.runner.lost()
         return None
 
@@ -143,20 +143,20 @@ class Recovery:
         try:
             await end_damaged(self._store, record, damage, self._clock())
         except Exception:
-            logger.exception("run %s cannot be ended", record.owner.run_id)
+            logger.exception("run %s cannot be ended", record.identity.run_id)
 
     async def _take_over(self, seen: RunRecord, line_up: list[Callable[[], None]]) -> RunLog | None:
         """``None``: the run has moved since its record was seen."""
-        events = await self._store.events(seen.owner.run_id)
+        events = await self._store.events(seen.identity.run_id)
         # Behind the events: had another taken it over before they were read, the fence would take this one's for later.
-        record = await self._store.record(seen.owner.run_id)
+        record = await self._store.record(seen.identity.run_id)
         if record is None or (record.status, record.holder, record.epoch) != (seen.status, seen.holder, seen.epoch):
             return None
         log = self._executor.log_of(record, events)
         workflow = await self.workflow_of(log)
         if workflow is None:
             return log
-        state = replayed(workflow, events, record.owner.run_id)
+        state = replayed(workflow, events, record.identity.run_id)
         event = recovered(state, record.epoch + 1, self._clock(), events[-1].at)
         if has_begun(events):
             self._executor.go_on(log, workflow, state, event)
@@ -176,4 +176,4 @@ def is_among(record: RunRecord, orphans: OrphanedRuns, name: str) -> bool:
             return False
     elif server_of(record.holder) == server_of(name):
         return False
-    return crc32(record.owner.run_id.encode()) % orphans.of == orphans.share
+    return crc32(record.identity.run_id.encode()) % orphans.of == orphans.share

@@ -20,7 +20,7 @@ from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RunOwner, RunRecord, beginning
+from jikko.record import RunIdentity, RunRecord, beginning
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
@@ -82,7 +82,7 @@ class Retries:
         record = await self._runs.records.record(app.id, run_id)
         if record.is_open:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
-        other = record.owner
+        other = record.identity
         workflow = before = await self._workflows.get(app, other.workflow_id)
         if current:
             workflow = await self._workflows.get(app)
@@ -102,7 +102,7 @@ class Retries:
             inputs = await _carried(workflow, inputs)
         if record.status == "succeeded" and not from_nodes and not is_damaged:
             raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
-        owner = RunOwner(
+        identity = RunIdentity(
             run_id=new_id(),
             task_id=new_id(),
             app_id=other.app_id,
@@ -113,7 +113,7 @@ class Retries:
             retry_of=other.run_id,
         )
         now = self._clock()
-        system = {**began.system, "workflow_run_id": owner.run_id}
+        system = {**began.system, "workflow_run_id": identity.run_id}
         if "timestamp" in system:
             system["timestamp"] = int(now)
         if "workflow_id" in system:
@@ -128,12 +128,12 @@ class Retries:
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
         # The message that the run answered is answered by this one now, which sees what that one saw.
         opening = () if began.turn is None else (TurnRepeated(message_id=began.turn.message_id),)
-        return await self._runs.accept(owner, workflow, events, options, opening)
+        return await self._runs.accept(identity, workflow, events, options, opening)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """The log of a run; or, if it cannot be read, its beginning, which follows from the record. And whether so."""
         try:
-            return await self._store.events(record.owner.run_id), False
+            return await self._store.events(record.identity.run_id), False
         except LogDamaged as damage:
             if from_node is None:
                 return [beginning(record)], True
@@ -144,9 +144,9 @@ class Retries:
 
     async def lineage(self, record: RunRecord) -> Lineage:
         """What a run has to do with others."""
-        run_id = record.owner.run_id
+        run_id = record.identity.run_id
         retries = await self._store.retries(run_id)
-        if record.owner.retry_of is None:
+        if record.identity.retry_of is None:
             return Lineage(retry_of=None, from_nodes=[], taken_over=[], retries=retries)
         taken_over: list[str] = []
         try:
@@ -160,7 +160,7 @@ class Retries:
                 )
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
-        return Lineage(retry_of=record.owner.retry_of, from_nodes=[], taken_over=[], retries=retries)
+        return Lineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
 
 
 async def _carried(workflow: Workflow, inputs: Mapping[str, Json]) -> dict[str, Json]:

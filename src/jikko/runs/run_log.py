@@ -266,7 +266,7 @@ class RunLog:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
         come together, and all who have got one go on to write."""
         if self._share is not None and len(self._events) - self._committed > _MANY:
-            self._share.later(self.record.owner.app_id, self._write_now)
+            self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()
 
@@ -290,13 +290,13 @@ class RunLog:
         count, packed = self._store.pack(events)
         del events[count:]
         self._given = self._record_behind(at, events)
-        run_id = self._given.owner.run_id
+        run_id = self._given.identity.run_id
         return Append(run_id, at, events, self._given, self._projections(at, events), new_mark(), packed)
 
     def _projections(self, at: int, events: Sequence[Event]) -> Sequence[Projection]:
         """What is written with the events at a position."""
         promised = self._options.projections if at == 0 and self._options is not None else ()
-        is_retry = self.record.owner.retry_of is not None
+        is_retry = self.record.identity.retry_of is not None
         return [*promised, *self._turn.written(self._events, at, events, is_retry=is_retry)]
 
     def _record_behind(self, at: int, events: Sequence[Event]) -> RunRecord:
@@ -320,7 +320,7 @@ class RunLog:
         if error is None:
             at, self._committed, self._unanswered = self._committed, self._sent, None
             if self._observer is not None:
-                observe(self._observer, self.record.owner, at, self._events[at : self._committed])
+                observe(self._observer, self.record.identity, at, self._events[at : self._committed])
             self._refused = False
             self._write()
             self._show()
@@ -330,7 +330,7 @@ class RunLog:
             # come since follows behind it. The run goes on, and no result is shown meanwhile.
             # Logged once: the program's log may be on the disk that is full.
             level = logging.DEBUG if self._refused else logging.ERROR
-            log.log(level, "run %s cannot be written, trying again: %s", self.record.owner.run_id, error)
+            log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
             self._refused = True
             self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
         elif isinstance(error, LogConflict):
@@ -343,7 +343,7 @@ class RunLog:
 
     def _cut(self, error: BaseException) -> None:
         """Let the run fail, since something that happened in it cannot be kept."""
-        log.error("run %s cannot be written", self.record.owner.run_id, exc_info=error)
+        log.error("run %s cannot be written", self.record.identity.run_id, exc_info=error)
         self._show()
         cut_before, self._cut_short = self._cut_short, self._cut_short or unwritable(error)
         if cut_before is not None:

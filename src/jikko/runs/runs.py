@@ -21,7 +21,7 @@ from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.text_guard import TextGuard
-from jikko.record import RunOwner, RunRecord
+from jikko.record import RunIdentity, RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
@@ -122,7 +122,7 @@ class Runs:
         )
         attached = await files.top_level(request.files, workflow.document.features, **asker) if request.files else []
         run_id = new_id()
-        owner = RunOwner(
+        identity = RunIdentity(
             run_id=run_id,
             task_id=new_id(),
             app_id=app.id,
@@ -141,7 +141,7 @@ class Runs:
             "workflow_run_id": run_id,
         }
         started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
-        return await self.begin(owner, workflow, started, options=request.options)
+        return await self.begin(identity, workflow, started, options=request.options)
 
     def require_open(self) -> None:
         """Raises:
@@ -151,7 +151,7 @@ class Runs:
 
     async def begin(
         self,
-        owner: RunOwner,
+        identity: RunIdentity,
         workflow: Workflow,
         started: RunStarted,
         *,
@@ -166,11 +166,11 @@ class Runs:
         Raises:
             KeyTaken, TooManyRequests: See ``start``.
         """
-        live = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
+        live = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
         if started.depth:
-            self._executor.admission.take_back(owner.app_id)
+            self._executor.admission.take_back(identity.app_id)
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
-        elif options is None and self._executor.admission.take(owner.app_id):
+        elif options is None and self._executor.admission.take(identity.app_id):
             self._executor.launch(live, workflow, RunState(workflow.graph), started)
         else:
             await self._executor.accept(live, workflow, opening_of(workflow.graph, started))
@@ -183,14 +183,14 @@ class Runs:
 
     async def accept(
         self,
-        owner: RunOwner,
+        identity: RunIdentity,
         workflow: Workflow,
         events: list[Event],
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
     ) -> RunLog:
         """Accept a run whose log begins with these events. See ``Executor.accept``."""
-        log = self._executor.log_of(RunRecord(owner=owner), options=options, opening=opening)
+        log = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
         await self._executor.accept(log, workflow, events)
         return log
 

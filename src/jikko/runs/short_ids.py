@@ -45,11 +45,11 @@ async def run_of(store: RunStore, given: str) -> RunRecord:
     near = await store.scan(after=first, limit=_MAX_LISTED_IDS + 1)
     if (record := await store.record(first)) is not None:
         near = [record, *near]
-    found = [record for record in near if record.owner.run_id.replace("-", "").startswith(digits)]
+    found = [record for record in near if record.identity.run_id.replace("-", "").startswith(digits)]
     if not found:
         raise NotFound(f"There is no run whose id begins with {given!r}; `jikko runs list` shows those that there are.")
     if len(found) > 1:
-        ids = [record.owner.run_id for record in found]
+        ids = [record.identity.run_id for record in found]
         raise AmbiguousId(given, ids[:_MAX_LISTED_IDS], more=len(ids) > _MAX_LISTED_IDS)
     return found[0]
 

@@ -94,6 +94,32 @@ def api_of(assembly: Any) -> Any:
     )
 
 
+def console_of(assembly: Any) -> list[Any]:
+    """The operations of the console, of an assembly; none if it is off."""
+    if assembly.console is None:
+        return []
+    from jikko.http.console.table import console_operations
+
+    return console_operations(assembly.console)
+
+
+async def console_lines(assembly: Any, base: str) -> list[str]:
+    """What is printed of the console when the server is ready: on a terminal, a link that opens it once."""
+    if assembly.console is None or not sys.stdout.isatty():
+        return []
+    ticket = await assembly.console.access.ticket("operator")
+    return [f"Console: {link(assembly.settings, base, ticket)} (opens it once, for 5 minutes)"]
+
+
+def link(settings: Any, base: str, ticket: str) -> str:
+    """The address that signs a browser in. What stands behind ``#`` is sent to no server.
+
+    Args:
+        base: The address that the server listens at, for one that has no other.
+    """
+    return f"{(settings.public_url or base + settings.root_path).rstrip('/')}/console/enter#ticket={ticket}"
+
+
 async def serve_assembly(
     assembly: Any,
     listening: socket,
@@ -123,7 +149,7 @@ async def serve_assembly(
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
     await serve(
-        create_app(api_of(assembly)),
+        create_app(api_of(assembly), console=console_of(assembly)),
         listening,
         ready=ready,
         stopping=stopping,

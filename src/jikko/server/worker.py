@@ -18,7 +18,7 @@ from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
 from jikko.server.member import ServerMember
 from jikko.server.publication import publish, to_try
-from jikko.server.serving import base_of, prepare_process, say_recovered, serve_assembly
+from jikko.server.serving import base_of, console_lines, prepare_process, say_recovered, serve_assembly
 from jikko.settings import settings_from_json
 
 
@@ -33,7 +33,9 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     async with assemble(settings, owned=True, cluster=cluster, workers=begin.workers) as assembly:
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
-        channel.send(Assembled(lines=to_try(base, issued)))
+        # Of those that start together, one publishes, and one prints a link.
+        links = [] if begin.files is None else await console_lines(assembly, base)
+        channel.send(Assembled(lines=[*to_try(base, issued), *links]))
 
         async def ready() -> None:
             channel.send(Serving())

@@ -90,6 +90,20 @@ def _file(name: str, path: Path, read: Callable[[], Mapping[str, Any]], entries:
     return Finding(name, True, detail + (f"; not set: {', '.join(unset)}" if unset else ""), bool(unset))
 
 
+async def files(settings: Any) -> Finding:
+    """Where the contents of files are, and whether they can be kept there."""
+    from jikko.assemble.stores import contents_of_files
+    from jikko.errors import JikkoError
+
+    if not settings.files_url:
+        return Finding("files", True, "in the data folder")
+    try:
+        await contents_of_files(settings).check()
+    except JikkoError as error:
+        return Finding("files", False, str(error))
+    return Finding("files", True, f"in {settings.files_url}")
+
+
 def plugins(settings: Any) -> Finding:
     """How many plugins there are, and whether they can be locked here."""
     from jikko.assemble.plugins import plugins_at_hand

@@ -61,7 +61,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             # Without what has lines of its own.
-            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=())
+            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url="")
             async with assemble(usable) as assembly:
                 apps = len(await assembly.apps.all())
                 yield Finding("database", True, f"{settings.database}, {apps} {'app' if apps == 1 else 'apps'}")
@@ -77,6 +77,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     yield configured.providers(settings)
     yield configured.tools(settings)
     yield configured.plugins(settings)
+    yield await configured.files(settings)
     for finding in configured.trial(settings):
         yield finding
     yield configured.retention(settings)

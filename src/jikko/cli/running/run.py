@@ -125,7 +125,7 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
             # Moderation or an annotation has answered.
             _say(live.answer.text)
             return 0
-        run_id = live.record.owner.run_id
+        run_id = live.record.identity.run_id
         watch = Watch(assembly, live.record, Progress(as_json=wanted.as_json, stopped_by=lambda: ending.by))
         running = asyncio.current_task()
         assert running is not None

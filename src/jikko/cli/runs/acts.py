@@ -45,9 +45,9 @@ async def _follow(run_id: str, settings: Any, as_json: bool) -> int:
             except asyncio.CancelledError:
                 if not ending.wanted:
                     raise
-                click.echo(f"the run goes on; jikko runs follow {record.owner.run_id}", err=True)
+                click.echo(f"the run goes on; jikko runs follow {record.identity.run_id}", err=True)
                 return ending.code
-        record = await assembly.runs.records.any_record(record.owner.run_id)
+        record = await assembly.runs.records.any_record(record.identity.run_id)
     return of_run(record.status, record.error)
 
 
@@ -123,8 +123,8 @@ async def _retry(
     url, key, user = server
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
-            app = await where.apps.find(run.owner.app_id)
-            live = await where.retries.retry(app, run.owner.run_id, from_node=from_node, current=current)
+            app = await where.apps.find(run.identity.app_id)
+            live = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
             return await executed_here(where, live.record, as_json)
         body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
         if from_node:
@@ -149,18 +149,20 @@ async def executed_here(assembly: Any, record: Any, as_json: bool) -> int:
     from jikko.cli.running.progress import Progress
 
     ending = Ending()
-    owner = record.owner
+    identity = record.identity
     stopping: list[asyncio.Future[bool]] = []
 
     def stop_it() -> None:
-        stopping.append(asyncio.ensure_future(assembly.runs.control.stop(owner.app_id, owner.run_id, owner.user)))
+        stopping.append(
+            asyncio.ensure_future(assembly.runs.control.stop(identity.app_id, identity.run_id, identity.user))
+        )
 
     watch = Watch(assembly, record, Progress(as_json=as_json, stopped_by=lambda: ending.by))
     with ending.asked(stop_it):
         await watch.to_end_or_pause()
     await assembly.runs.close(0)
-    record = await assembly.runs.records.any_record(owner.run_id)
+    record = await assembly.runs.records.any_record(identity.run_id)
     if not as_json:
-        click.echo(f"{owner.run_id}  {record.status}")
+        click.echo(f"{identity.run_id}  {record.status}")
     code = of_run(record.status, record.error)
     return ending.code if ending.wanted and code is not ExitCode.OK else code

@@ -11,11 +11,11 @@ _DAY = 86_400.0
 def entry(record: Any) -> dict[str, Any]:
     """A run as JSON."""
     return {
-        "workflow_run_id": record.owner.run_id,
-        "task_id": record.owner.task_id,
-        "app_id": record.owner.app_id,
-        "workflow_id": record.owner.workflow_id,
-        "user": record.owner.user,
+        "workflow_run_id": record.identity.run_id,
+        "task_id": record.identity.task_id,
+        "app_id": record.identity.app_id,
+        "workflow_id": record.identity.workflow_id,
+        "user": record.identity.user,
         "status": record.status,
         "inputs": json.loads(record.inputs),
         "outputs": json.loads(record.outputs),

@@ -40,8 +40,8 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
         found = [entry.requested for entry in await assembly.forms.open_forms(record)]
     for request in found:
         if as_json:
-            owner = record.owner
-            click.echo(entry_of(owner.run_id, request.form_id, request.node_id, request.title, request.form))
+            identity = record.identity
+            click.echo(entry_of(identity.run_id, request.form_id, request.node_id, request.title, request.form))
             continue
         left = took(max(0.0, request.expires_at - time.time()))
         click.echo(shown(f"{request.title or request.node_id}  (form {request.form_id}, open for {left})"))
@@ -51,7 +51,7 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
             click.echo(shown(f"  -i {variable.name}=…  {described(variable)}"))
         for action in request.form["actions"]:
             click.echo(shown(f"  --action {action['id']}  {action['title']}"))
-        for line in how_to_go_on(record.owner.run_id, request.form):
+        for line in how_to_go_on(record.identity.run_id, request.form):
             click.echo(shown(line))
     if not found and not as_json and sys.stdout.isatty():
         click.echo(f"the run waits for no form ({record.status})")
@@ -126,9 +126,9 @@ async def _filled(
     chosen = action_of(form.requested.form, action)
     variables = form_variables(form.requested.form)
     pairs, document = given
-    values = accept(given_inputs(variables, pairs, document, read), to=f"jikko runs submit {record.owner.run_id}")
-    owner = record.owner
-    return form, chosen, await uploaded(values, variables, assembly.files, app_id=owner.app_id, user=owner.user)
+    values = accept(given_inputs(variables, pairs, document, read), to=f"jikko runs submit {record.identity.run_id}")
+    identity = record.identity
+    return form, chosen, await uploaded(values, variables, assembly.files, app_id=identity.app_id, user=identity.user)
 
 
 def _meant(found: Sequence[Any], which: str | None, record: Any) -> Any:

@@ -89,7 +89,7 @@ def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
     from jikko.runs.short_ids import short_ids
 
     on_terminal = sys.stdout.isatty()
-    ids = [record.owner.run_id for _, record, _ in rows]
+    ids = [record.identity.run_id for _, record, _ in rows]
     short = short_ids(ids) if on_terminal else {run_id: run_id for run_id in ids}
     lines = [("RUN", "STATUS", "STARTED", "TOOK", "STEPS", "APP")]
     for app_name, record, at in rows:
@@ -97,7 +97,7 @@ def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
         current = "" if at is None or not at.current else f", at {', '.join(at.current)}"
         lines.append(
             (
-                short[record.owner.run_id],
+                short[record.identity.run_id],
                 status_of(record, at),
                 ago(record.created_at, now),
                 took(elapsed),
@@ -151,7 +151,7 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     elapsed, steps, tokens = record.elapsed, record.total_steps, record.total_tokens
     if record.is_open:
         elapsed, steps, tokens = at.elapsed, at.steps, at.tokens
-    click.echo(f"run      {record.owner.run_id}\nstatus   {status_of(record, at)}")
+    click.echo(f"run      {record.identity.run_id}\nstatus   {status_of(record, at)}")
     click.echo(f"started  {ago(record.created_at)}")
     click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
     if record.error:

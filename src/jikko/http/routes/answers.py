@@ -25,7 +25,7 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return streamed(request, run, headers)
-    owner = run.record.owner
+    identity = run.record.identity
     location = location_of(request, run)
     if mode == "async":
         await run.committed(1)
@@ -34,7 +34,7 @@ async def answer(request: Request, start: Start, mode: Mode) -> Answer:
         end = await run.ended()
     except RunLeft as parked:
         # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
-        error = Error(parked.code, str(parked), parked.status, owner.task_id, owner.run_id)
+        error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
         return refusal(error, {**headers, "Location": location})
     if isinstance(end, RunFinished):
         return Response(bodies.blocking_body(run.record, end.outputs), headers=headers)
@@ -50,14 +50,14 @@ def streamed(request: Request, run: Started, headers: dict[str, str]) -> Answer:
 
 def location_of(request: Request, run: Started) -> str:
     """Where a run is read."""
-    return f"{request.root_path}/v1/workflows/run/{run.record.owner.run_id}"
+    return f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
 
 
 async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
     yield PING
-    api, owner = request.api, run.record.owner
+    api, identity = request.api, run.record.identity
     messages = Messages(run.record)
-    narration = await api.speech.narration(await authenticated(request), owner.workflow_id)
+    narration = await api.speech.narration(await authenticated(request), identity.workflow_id)
     try:
         async for batch in run.follow(idle=api.ping_seconds):
             if piece := messages.frames(event for _, event in batch):
@@ -74,7 +74,7 @@ async def _messages(request: Request, run: Started) -> AsyncIterator[bytes]:
                 yield messages.spoken(audio)
             yield messages.spoken(b"")
     except JikkoError as error:
-        yield dify_events.error_frame(owner, error)
+        yield dify_events.error_frame(identity, error)
     finally:
         if narration is not None:
             narration.close()

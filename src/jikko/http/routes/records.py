@@ -129,7 +129,7 @@ async def attach(request: Request) -> Answer:
     api, app = request.api, await authenticated(request)
     user = user_of(request.query)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    if record.owner.user != user:
+    if record.identity.user != user:
         raise NotFound("Workflow run not found.")
     snapshot = request.query.get("include_state_snapshot", "").lower() == "true"
     stay = request.query.get("continue_on_pause", "").lower() == "true"
@@ -162,7 +162,7 @@ async def _log_frames(api: Api, record: RunRecord, after: int) -> AsyncIterator[
     except (RunLeft, LogUnwritable):
         pass  # the client comes again with the last id that it saw
     except JikkoError as error:
-        yield dify_events.error_frame(record.owner, error)
+        yield dify_events.error_frame(record.identity, error)
 
 
 def _damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> Answer:
@@ -180,11 +180,11 @@ async def _attached(
     try:
         log = await (api.runs.control.events(record) if snapshot else api.runs.control.shown(record))
     except JikkoError as error:
-        yield dify_events.error_frame(record.owner, error)
+        yield dify_events.error_frame(record.identity, error)
         return
     # The run may have gone on since its record was read: the snapshot and the stream behind it part at one position of
     # the log.
-    record = folded(record.owner, log)
+    record = folded(record.identity, log)
     if not record.is_open:
         yield _end(record, fresh)
         return
@@ -205,17 +205,17 @@ async def _attached(
             if isinstance(last, RunPaused) and not stay:
                 return
     except JikkoError as error:
-        yield dify_events.error_frame(record.owner, error)
+        yield dify_events.error_frame(record.identity, error)
         return
     if not isinstance(last, RunFinished):
         # The run went to another process, whose log is shorter than what was shown here before it was durable.
         with contextlib.suppress(NotFound):
-            yield _end(await api.runs.records.any_record(record.owner.run_id), fresh)
+            yield _end(await api.runs.records.any_record(record.identity.run_id), fresh)
 
 
 def _end(record: RunRecord, fresh: Callable[[Json], Json]) -> bytes:
     """The end of a run that had ended when the client came."""
-    run_id = record.owner.run_id
+    run_id = record.identity.run_id
     data = dify_events.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
     # The one answer in which Dify names the run where it otherwise names the task.
     return dify_events.frame(Message("workflow_finished", run_id, run_id, data))

@@ -68,7 +68,7 @@ async def retry_run(request: Request) -> Answer:
     user_of(body)
     asked = checked(body, RetryRequest)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    run_id = record.owner.run_id
+    run_id = record.identity.run_id
     options = start_options_of(request, f"retry {run_id}", body)
     retry = partial(
         api.retries.retry,
@@ -86,5 +86,5 @@ async def lineage(request: Request) -> Answer:
     api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.retries.lineage(record)
-    retries = [Relative(entry.owner.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
-    return json_response(Lineage(record.owner.run_id, found.retry_of, found.from_nodes, found.taken_over, retries))
+    retries = [Relative(entry.identity.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
+    return json_response(Lineage(record.identity.run_id, found.retry_of, found.from_nodes, found.taken_over, retries))

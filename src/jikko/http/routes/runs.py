@@ -100,7 +100,7 @@ async def stop_run(request: Request) -> Response:
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    stopped = await api.runs.control.stop(app.id, record.owner.run_id, user)
+    stopped = await api.runs.control.stop(app.id, record.identity.run_id, user)
     return json_response(RunStopped(stopped))
 
 

@@ -31,8 +31,16 @@ class Blob(msgspec.Struct, frozen=True):
 class BlobStore(Protocol):
     """Content by its SHA-256. What an implementation must do is in ``tests/contract/test_blob_store.py``.
 
-    The same content is kept once. A disk today, object storage tomorrow: nothing here needs a file system.
+    The same content is kept once. Nothing here needs a file system.
     """
+
+    async def check(self) -> None:
+        """Find out whether content can be kept here, as far as that can be seen without keeping any.
+
+        Raises:
+            StoreUnavailable: It cannot. The message says why, to who runs the server.
+        """
+        ...
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         """Keep content. It is complete and durable when this returns, and not to be seen before.

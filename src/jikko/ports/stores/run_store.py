@@ -190,6 +190,17 @@ class RunStore(Protocol):
         """
         ...
 
+    async def remove(self, run_id: str) -> bool:
+        """Remove a run that has ended, with its log and its call-back. Durable when it returns.
+
+        Args:
+            run_id: In any case.
+
+        Returns:
+            Whether there was one that has ended.
+        """
+        ...
+
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         """The ids of the open and paused runs of an end user."""
         ...

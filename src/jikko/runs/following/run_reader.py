@@ -27,7 +27,7 @@ class RunReader:
         give_up: Called with the run's id when its log cannot be read.
         """
         self.record = record
-        self._run_id = record.owner.run_id
+        self._run_id = record.identity.run_id
         self._store = store
         self._find_log = find_log
         self._tails = tails

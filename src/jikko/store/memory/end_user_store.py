@@ -31,8 +31,8 @@ class MemoryEndUserStore:
             file.created_at for file in await self._files.listed(app_id, limit=_ALL) if file.end_user_id == wanted[1]
         ]
         for record in await self._runs.scan(app_id=app_id, limit=_ALL):
-            if record.owner.end_user_id == wanted[1]:
-                user = user or record.owner.user
+            if record.identity.end_user_id == wanted[1]:
+                user = user or record.identity.user
                 moments.append(record.created_at)
         if user is None or not moments:
             return None

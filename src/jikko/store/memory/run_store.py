@@ -61,20 +61,20 @@ class MemoryRunStore:
             raise LogConflict(f"The log of run {batch.run_id} is closed: the run has {known.status}.")
         if known is not None and known.epoch > batch.record.epoch:
             raise LogConflict(f"Run {batch.run_id} was taken over: epoch {known.epoch}, not {batch.record.epoch}.")
-        owner = batch.record.owner
+        identity = batch.record.identity
         for projection in batch.projections:
             if isinstance(projection, KeyClaim) and (
-                taken := self._owner_of_key(owner.app_id, projection.key, projection.at)
+                taken := self._run_of_key(identity.app_id, projection.key, projection.at)
             ):
                 raise KeyTaken(*taken)
         for projection in batch.projections:
             match projection:
                 case KeyClaim(key=key):
-                    self._keys[owner.app_id, key] = batch.run_id, projection
+                    self._keys[identity.app_id, key] = batch.run_id, projection
                 case CallbackRequest(url=url):
                     created_at = batch.record.created_at
                     self.callbacks[batch.run_id] = Callback(
-                        run_id=batch.run_id, app_id=owner.app_id, url=url, created_at=created_at
+                        run_id=batch.run_id, app_id=identity.app_id, url=url, created_at=created_at
                     )
                 case _:
                     self._conversations.project(batch.run_id, projection)
@@ -86,9 +86,9 @@ class MemoryRunStore:
         return len(events), b""
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
-        return self._owner_of_key(app_id, key, now)
+        return self._run_of_key(app_id, key, now)
 
-    def _owner_of_key(self, app_id: str, key: str, now: float) -> tuple[str, bytes] | None:
+    def _run_of_key(self, app_id: str, key: str, now: float) -> tuple[str, bytes] | None:
         run_id, claim = self._keys.get((app_id, key), ("", None))
         if claim is None or run_id not in self._records or now >= claim.at + claim.lifetime:
             return None
@@ -96,14 +96,14 @@ class MemoryRunStore:
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         found = self._records.get(run_id.lower())
-        if found is None or (app_id is not None and found.owner.app_id != app_id):
+        if found is None or (app_id is not None and found.identity.app_id != app_id):
             return None
         return msgspec.structs.replace(found)
 
     async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
         found = self._records.get(run_id.lower())
         app = await self._apps.app_of_key(key)
-        return found.detail() if found is not None and app is not None and app.id == found.owner.app_id else None
+        return found.detail() if found is not None and app is not None and app.id == found.identity.app_id else None
 
     async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
         return self._logs.get(run_id.lower(), [])[max(after + 1, 0) :]
@@ -128,7 +128,7 @@ class MemoryRunStore:
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         keys = {run_id: key for key, run_id in enumerate(self._records)}
-        behind = (0.0, -1) if after is None else (after.wake_at or 0.0, keys.get(after.owner.run_id, -1))
+        behind = (0.0, -1) if after is None else (after.wake_at or 0.0, keys.get(after.identity.run_id, -1))
         found = sorted(
             (record.wake_at, keys[run_id])
             for run_id, record in self._records.items()
@@ -139,12 +139,12 @@ class MemoryRunStore:
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         for record in self._records.values():
-            if record.is_open and record.owner.task_id == task_id.lower() and record.owner.app_id == app_id:
+            if record.is_open and record.identity.task_id == task_id.lower() and record.identity.app_id == app_id:
                 return msgspec.structs.replace(record)
         return None
 
     async def retries(self, run_id: str) -> list[RunRecord]:
-        found = [record for record in self._records.values() if record.owner.retry_of == run_id.lower()]
+        found = [record for record in self._records.values() if record.identity.retry_of == run_id.lower()]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
 
     async def list_runs(self, query: LogQuery) -> LogPage:
@@ -161,7 +161,7 @@ class MemoryRunStore:
         found = [
             record
             for run_id, record in sorted(self._records.items())
-            if run_id > after and app_id in (None, record.owner.app_id)
+            if run_id > after and app_id in (None, record.identity.app_id)
         ]
         return [msgspec.structs.replace(record) for record in found[:limit]]
 
@@ -180,9 +180,17 @@ class MemoryRunStore:
             run_id
             for run_id, record in self._records.items()
             if not record.is_open and record.finished_at is not None and record.finished_at < before
-            if app_id in (None, record.owner.app_id)
+            if app_id in (None, record.identity.app_id)
             if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
         ]
+
+    async def remove(self, run_id: str) -> bool:
+        run_id = run_id.lower()
+        if run_id not in self._records or self._records[run_id].is_open:
+            return False
+        del self._records[run_id], self._logs[run_id], self._marks[run_id]
+        self.callbacks.pop(run_id, None)
+        return True
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return [run_id for run_id in self._of_user(app_id, end_user_id) if self._records[run_id].is_open]
@@ -197,8 +205,8 @@ class MemoryRunStore:
 
     def _of_user(self, app_id: str, end_user_id: str) -> list[str]:
         wanted = (app_id, end_user_id.lower())
-        owners = ((run_id, record.owner) for run_id, record in self._records.items())
-        return [run_id for run_id, owner in owners if (owner.app_id, owner.end_user_id) == wanted]
+        identities = ((run_id, record.identity) for run_id, record in self._records.items())
+        return [run_id for run_id, identity in identities if (identity.app_id, identity.end_user_id) == wanted]
 
     async def index(self, *, limit: int) -> int:
         return 0
@@ -209,11 +217,11 @@ class MemoryRunStore:
 
 def _matches(record: RunRecord, query: LogQuery) -> bool:
     return (
-        record.owner.app_id == query.app_id
+        record.identity.app_id == query.app_id
         and (query.status is None or record.status == query.status)
         and (query.created_before is None or record.created_at <= query.created_before)
         and (query.created_after is None or record.created_at >= query.created_after)
-        and (query.user is None or record.owner.user == query.user)
+        and (query.user is None or record.identity.user == query.user)
         and (not query.keyword or _has_keyword(record, query.keyword))
     )
 
@@ -221,10 +229,10 @@ def _matches(record: RunRecord, query: LogQuery) -> bool:
 def _has_keyword(record: RunRecord, keyword: str) -> bool:
     # bytes.lower() changes ASCII letters only, as the contract wants it.
     wanted = keyword[:30].encode("utf-8", "replace").lower()
-    texts = (record.inputs.encode("utf-8", "replace"), record.outputs, record.owner.user.encode("utf-8", "replace"))
+    texts = (record.inputs.encode("utf-8", "replace"), record.outputs, record.identity.user.encode("utf-8", "replace"))
     if any(wanted in text.lower() for text in texts):
         return True
     try:
-        return str(uuid.UUID(keyword)) == record.owner.run_id
+        return str(uuid.UUID(keyword)) == record.identity.run_id
     except ValueError:
         return False

@@ -152,8 +152,8 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
         end = await run.ended()
     except RunLeft as parked:
         # Not as other errors: the question was accepted, and a client that asks again has it answered twice.
-        owner = run.record.owner
-        return refusal(Error(parked.code, str(parked), parked.status, owner.task_id, owner.run_id), headers)
+        identity = run.record.identity
+        return refusal(Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id), headers)
     del headers["Location"]
     fold = await _fold(request.api, run)
     if not isinstance(end, RunFinished):
@@ -175,16 +175,18 @@ def _replied(message: Message, mode: Mode) -> Answer:
 
 
 async def _accepted(api: Api, run: Started) -> ChatAccepted:
-    owner, turn = run.record.owner, (await _fold(api, run)).turn
-    return ChatAccepted(owner.task_id, owner.run_id, turn.conversation_id, turn.message_id, int(run.record.created_at))
+    identity, turn = run.record.identity, (await _fold(api, run)).turn
+    return ChatAccepted(
+        identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, int(run.record.created_at)
+    )
 
 
 async def _fold(api: Api, run: Started) -> TurnFold:
     """The answer, of a run that has begun here or elsewhere."""
     if isinstance(run, RunLog) and run.turn is not None:
         return run.turn
-    owner = run.record.owner
-    fold = TurnFold.of(await api.runs.control.events(run.record), is_retry=owner.retry_of is not None)
+    identity = run.record.identity
+    fold = TurnFold.of(await api.runs.control.events(run.record), is_retry=identity.retry_of is not None)
     assert fold is not None
     return fold
 

@@ -64,6 +64,8 @@ class RunChange(NamedTuple):
     before: int | None
     """Its status; ``None``: there was no row."""
     after: int | None
+    price: str | None = None
+    """As in the row, if it has ended and cost something."""
 
 
 class Kind(Protocol):
@@ -94,10 +96,10 @@ class IdempotencyKeys:
     """``KeyClaim``."""
 
     def check(self, claim: KeyClaim, target: Target, connection: sqlite3.Connection) -> None:
-        owner = _owner_of_key(target.app_id, claim.key, claim.at, connection)
+        first = _run_of_key(target.app_id, claim.key, claim.at, connection)
         # By the run itself: it was written before, and the answer was lost.
-        if owner is not None and owner[0] != id_text(target.run_id):
-            raise KeyTaken(*owner)
+        if first is not None and first[0] != id_text(target.run_id):
+            raise KeyTaken(*first)
 
     def write(self, claim: KeyClaim, target: Target, connection: sqlite3.Connection) -> None:
         connection.execute(_FORGET, (claim.at,))
@@ -191,11 +193,11 @@ class Projections:
             standing.rolled_back()
 
 
-def owner_of_key(app_id: str, key: str, now: float, connection: sqlite3.Connection) -> tuple[str, bytes] | None:
+def run_of_key(app_id: str, key: str, now: float, connection: sqlite3.Connection) -> tuple[str, bytes] | None:
     """The run that a key belongs to, and the fingerprint of the request that started it."""
-    return _owner_of_key(stored_id(app_id), key, now, connection)
+    return _run_of_key(stored_id(app_id), key, now, connection)
 
 
-def _owner_of_key(app_id: StoredId, key: str, now: float, connection: sqlite3.Connection) -> tuple[str, bytes] | None:
+def _run_of_key(app_id: StoredId, key: str, now: float, connection: sqlite3.Connection) -> tuple[str, bytes] | None:
     row = connection.execute(_FIND_KEY, (app_id, storable(key), now)).fetchone()
     return None if row is None else (id_text(row[0]), row[1])

@@ -3,10 +3,13 @@
 import sqlite3
 from typing import Any, Final, TypeAlias
 
-from jikko.events import RunStatus
-from jikko.record import RunOwner, RunRecord
+import msgspec
+
+from jikko.events import Exceptions, FailedNode, RunStatus
+from jikko.record import RunIdentity, RunRecord
 from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.interned import Interned
+from jikko.values import encode_json
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -16,9 +19,24 @@ STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES
 
 COLUMNS: Final = (
     "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
-    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner"
+    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner, price, "
+    "failed_node, exceptions"
 )
 """What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
+
+
+_FAILED_NODE: Final = msgspec.json.Decoder(FailedNode)
+_EXCEPTIONS: Final = msgspec.json.Decoder(Exceptions)
+
+
+def verdict(record: RunRecord) -> tuple[str | None, str | None, str | None]:
+    """The columns ``price, failed_node, exceptions``. Most runs have nothing to tell there."""
+    failed, exceptions = record.failed_node, record.exceptions
+    return (
+        f"{record.price} {record.currency}" if record.price else None,
+        None if failed is None else encode_json(failed).decode(),
+        None if exceptions is None else encode_json(exceptions).decode(),
+    )
 
 
 def names() -> Interned:
@@ -39,21 +57,21 @@ def end_users() -> Interned:
     )
 
 
-class OwnerColumns:
-    """Turns owners into the numbers that rows hold. For the writer's thread."""
+class IdentityColumns:
+    """Turns identities into the numbers that rows hold. For the writer's thread."""
 
     def __init__(self) -> None:
         self._names = names()
         self._end_users = end_users()
 
-    def of(self, connection: sqlite3.Connection, owner: RunOwner) -> tuple[int, int, int, int]:
+    def of(self, connection: sqlite3.Connection, identity: RunIdentity) -> tuple[int, int, int, int]:
         """The columns ``app, workflow, version, end_user``."""
-        app = self._names.key(connection, (storable(owner.app_id),))
+        app = self._names.key(connection, (storable(identity.app_id),))
         return (
             app,
-            self._names.key(connection, (storable(owner.workflow_id),)),
-            self._names.key(connection, (storable(owner.version),)),
-            self._end_users.key(connection, (app, storable(owner.user), stored_id(owner.end_user_id))),
+            self._names.key(connection, (storable(identity.workflow_id),)),
+            self._names.key(connection, (storable(identity.version),)),
+            self._end_users.key(connection, (app, storable(identity.user), stored_id(identity.end_user_id))),
         )
 
     def forget(self) -> None:
@@ -74,7 +92,8 @@ class RunRows:
         names = self._names.values
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])
-        owner = RunOwner(
+        price, _, currency = (row[20] or "").partition(" ")
+        identity = RunIdentity(
             run_id=id_text(row[0]),
             task_id=id_text(row[1]),
             app_id=names(connection, row[2])[0],
@@ -85,7 +104,7 @@ class RunRows:
             retry_of=None if retry_of is None else id_text(retry_of),
         )
         return RunRecord(
-            owner=owner,
+            identity=identity,
             status=STATUSES[row[7]],
             inputs=row[8],
             outputs=row[9],
@@ -99,4 +118,8 @@ class RunRows:
             epoch=row[17],
             wake_at=row[18],
             holder=row[19] or "",
+            price=price,
+            currency=currency,
+            failed_node=None if row[21] is None else _FAILED_NODE.decode(row[21]),
+            exceptions=None if row[22] is None else _EXCEPTIONS.decode(row[22]),
         )

@@ -25,13 +25,13 @@ from jikko.store.sqlite.runs.event_codec import (
     encode_events,
     pack_events,
 )
-from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, owner_of_key
+from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
-from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows
+from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows, verdict
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
-from jikko.store.sqlite.runs.totals import Totals
+from jikko.store.sqlite.runs.totals import Costs, Totals
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
@@ -88,7 +88,7 @@ class SqliteRunStore:
         self._index = KeywordIndex(usable=self._indexed)
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
-        projections = Projections((Totals(), DueCallbacks(), self._index))
+        projections = Projections((Totals(), Costs(), DueCallbacks(), self._index))
         self._writes = RunWrites(projections)
         self._archiver = Archiver(database, self._writes)
         self._retention = Retention(projections)
@@ -96,14 +96,14 @@ class SqliteRunStore:
         database.join(projections)
 
     def append(self, batch: Append) -> "asyncio.Future[None]":
-        record, owner = batch.record, batch.record.owner
+        record, identity = batch.record, batch.record.identity
         write = LogWrite(
             run_id=stored_id(batch.run_id),
             at=batch.at,
             events=batch.packed or encode_events(batch.events),
-            owner=owner,
-            task_id=stored_id(owner.task_id),
-            retry_of=None if owner.retry_of is None else stored_id(owner.retry_of),
+            identity=identity,
+            task_id=stored_id(identity.task_id),
+            retry_of=None if identity.retry_of is None else stored_id(identity.retry_of),
             created_at=record.created_at,
             inputs=storable(record.inputs),
             projections=tuple(batch.projections),
@@ -119,6 +119,7 @@ class SqliteRunStore:
                 record.exceptions_count,
                 record.finished_at,
                 record.wake_at,
+                *verdict(record),
                 record.holder or None,
                 float(batch.mark) or None,
             ),
@@ -140,11 +141,11 @@ class SqliteRunStore:
         return pack_events(events)
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
-        return self._database.quick(partial(owner_of_key, app_id, key, now))
+        return self._database.quick(partial(run_of_key, app_id, key, now))
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         record = self._database.quick(partial(self._one, _RECORD, (stored_id(run_id.lower()),)))
-        return None if record is None or app_id not in (None, record.owner.app_id) else record
+        return None if record is None or app_id not in (None, record.identity.app_id) else record
 
     async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
         return self._database.quick(partial(_detail, run_id.lower(), key))
@@ -174,7 +175,7 @@ class SqliteRunStore:
         return at
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
-        wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.owner.run_id))
+        wake_at, run_id = (0.0, None) if after is None else (after.wake_at, stored_id(after.identity.run_id))
         values = {"now": now, "wake_at": wake_at, "run_id": run_id, "limit": limit}
         return await self._database.read(
             lambda connection: [self._rows.record(connection, row) for row in connection.execute(_DUE, values)]
@@ -219,6 +220,10 @@ class SqliteRunStore:
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         pruned: int = await self._database.submit(partial(self._retention.prune, before, limit, app_id))
         return pruned
+
+    async def remove(self, run_id: str) -> bool:
+        removed: bool = await self._database.submit(partial(self._retention.remove, run_id.lower()))
+        return removed
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return await self._database.read(partial(open_of_user, app_id, end_user_id))

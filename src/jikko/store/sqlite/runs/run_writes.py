@@ -8,25 +8,26 @@ import msgspec
 
 from jikko.errors import JikkoError, LogConflict
 from jikko.ports.stores.projections import Projection
-from jikko.record import RunOwner
+from jikko.record import RunIdentity
 from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
 from jikko.store.sqlite.runs.event_codec import compress, join
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
-from jikko.store.sqlite.runs.run_rows import STATUSES, OwnerColumns
+from jikko.store.sqlite.runs.run_rows import STATUSES, IdentityColumns
 
 _INSERT: Final = """
 INSERT INTO runs (
   run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
   status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
-  wake_at, lease_owner, lease_until
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  wake_at, price, failed_node, exceptions, lease_owner, lease_until
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO NOTHING
 """
 # The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
 _ADVANCE: Final = """
 UPDATE runs SET
   status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
-  exceptions_count = ?, finished_at = ?, wake_at = ?, lease_owner = ?, lease_until = ?
+  exceptions_count = ?, finished_at = ?, wake_at = ?, price = ?, failed_node = ?, exceptions = ?, lease_owner = ?,
+  lease_until = ?
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
 _FIND: Final = "SELECT key, app, status, log_end, epoch, created_at, lease_until FROM runs WHERE run_id = ?"
@@ -36,12 +37,30 @@ _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
 ChangingColumns: TypeAlias = tuple[
-    int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None, float | None
+    int,
+    int,
+    int,
+    bytes,
+    str | None,
+    float,
+    int,
+    int,
+    int,
+    float | None,
+    float | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    float | None,
 ]
 """The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
-exceptions_count, finished_at, wake_at, lease_owner, lease_until``. The last is the mark of the append: no lease runs
-out, and the column was there."""
+exceptions_count, finished_at, wake_at, price, failed_node, exceptions, lease_owner, lease_until``. The last is the mark
+of the append: no lease runs out, and the column was there."""
 
+
+_PRICE: Final = 11
+"""Among the changing columns."""
 
 LONG: Final = 1 << 20
 """Bytes of a log that are compressed in the transaction that closes it. A longer one is brought compressed."""
@@ -58,7 +77,7 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     at: int
     events: bytes
     """A JSON array."""
-    owner: RunOwner
+    identity: RunIdentity
     task_id: StoredId
     retry_of: StoredId | None
     created_at: float
@@ -78,7 +97,7 @@ class RunWrites:
     """Performs appends within transactions of the writer, on its thread."""
 
     def __init__(self, projections: Projections) -> None:
-        self._owners = OwnerColumns()
+        self._identities = IdentityColumns()
         self._projections = projections
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
@@ -86,7 +105,7 @@ class RunWrites:
 
     def rolled_back(self) -> None:
         """See ``Participant``."""
-        self._owners.forget()
+        self._identities.forget()
 
     def append(self, write: LogWrite, connection: sqlite3.Connection) -> None:
         """Add to a log, bring its record up to date, and write what goes with it, unless that was done and its answer
@@ -101,19 +120,19 @@ class RunWrites:
         if not write.projections:
             step(write, connection)
             return
-        target = Target(write.run_id, stored_id(write.owner.app_id), write.created_at, write.columns[0] < 2)
+        target = Target(write.run_id, stored_id(write.identity.app_id), write.created_at, write.columns[0] < 2)
         self._projections.check(write.projections, target, connection)
         if step(write, connection):
             self._projections.write(write.projections, target, connection)
 
     def _create(self, write: LogWrite, connection: sqlite3.Connection) -> bool:
         """Returns whether it was still to be done; so does ``_advance``."""
-        owner = self._owners.of(connection, write.owner)
+        identity = self._identities.of(connection, write.identity)
         values = (
             write.run_id,
             write.task_id,
             write.retry_of,
-            *owner,
+            *identity,
             write.created_at,
             write.inputs,
             *write.columns,
@@ -128,7 +147,8 @@ class RunWrites:
         else:
             connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
-            RunChange(cast(int, key), owner[0], write.run_id, write.created_at, None, status), connection
+            RunChange(cast(int, key), identity[0], write.run_id, write.created_at, None, status, write.columns[_PRICE]),
+            connection,
         )
         return True
 
@@ -151,7 +171,8 @@ class RunWrites:
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
         if status != before:
-            self._projections.changed(RunChange(key, app, write.run_id, created_at, before, status), connection)
+            change = RunChange(key, app, write.run_id, created_at, before, status, write.columns[_PRICE])
+            self._projections.changed(change, connection)
         return True
 
     def _require_own(self, write: LogWrite, found: Sequence[Any]) -> None:

@@ -1,0 +1,39 @@
+"""Picks what the console works with."""
+
+from jikko.assemble.stores import Stores
+from jikko.console.access import Access
+from jikko.console.log_pages import LogPages
+from jikko.console.run_feed import RunFeed
+from jikko.console.runs import RunList
+from jikko.console.service import Console
+from jikko.ports.clock import Clock
+from jikko.runs.forms import Forms
+from jikko.runs.observer import RunObserver, RunObservers
+from jikko.settings import Settings
+
+
+def make_console(settings: Settings, stores: Stores, clock: Clock, feed: RunFeed, forms: Forms) -> Console | None:
+    """The console of a data folder; ``None``: nothing is kept, so that there is none.
+
+    Raises:
+        InvalidSettings: The token of the settings cannot be used.
+    """
+    if stores.console is None:
+        return None
+    return Console(
+        access=Access(stores.console.access, clock, settings.console_token),
+        public_url=settings.public_url,
+        host=settings.host,
+        runs=RunList(stores.console.pages, stores.apps, forms),
+        logs=LogPages(stores.runs),
+        feed=feed,
+        app_store=stores.apps,
+        run_store=stores.runs,
+        callback_store=stores.callbacks,
+    )
+
+
+def watched_by(observer: RunObserver | None, feed: RunFeed | None) -> RunObserver | None:
+    """Who sees what happens in runs."""
+    found = [each for each in (observer, feed) if each is not None]
+    return RunObservers(*found) if len(found) > 1 else next(iter(found), None)

@@ -1,0 +1,177 @@
+"""Content in a bucket of object storage that speaks S3, in objects named by its hash.
+
+The digest is known at the end only, so content is gathered first, in memory and beyond ``_SPOOL`` in a temporary file,
+and then put whole: nothing half-written is ever to be seen. It is put again even if it is there: the object's time says
+since when it is wanted, see ``delete``. Parts of an upload that broke off are for a lifecycle rule of the bucket.
+"""
+
+import asyncio
+import hashlib
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.extras import how_to_install
+from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_SPOOL: Final = 8 << 20
+"""Bytes that are gathered in memory; more go into a temporary file, and to the bucket in parts."""
+_PIECE: Final = 256 << 10
+"""Bytes that are read at a time, at least."""
+_PAGE: Final = 1000
+"""Names that S3 lists at a time."""
+_TRIES: Final = 3
+_SECONDS: Final = 10
+"""Seconds that one request may take, and its tries together."""
+_OPTIONS: Final = frozenset({"endpoint", "region"})
+_FORM: Final = "s3://BUCKET[/FOLDER][?endpoint=https://HOST&region=NAME]"
+
+
+class BucketBlobs:
+    """A ``BlobStore`` in a bucket: ``<folder>/files/ab/cd/abcd…``. Any number of machines may share it."""
+
+    def __init__(self, url: str) -> None:
+        """Opens no connection.
+
+        Args:
+            url: ``s3://BUCKET/FOLDER?endpoint=…&region=…``; all but the bucket may be left out. Who signs the requests
+                is found as S3 clients find it: ``AWS_ACCESS_KEY_ID`` and its like, a web identity, the machine's role.
+
+        Raises:
+            InvalidSettings: That is no such url, or the library is missing.
+        """
+        self._store = _opened(url)
+        self._folder = "files"
+
+    async def check(self) -> None:
+        import obstore
+
+        try:
+            with _trouble("used"):
+                await obstore.put_async(self._store, f"{self._folder}/.jikko", b"")
+            await self.digests(limit=1)
+        except StoreUnavailable as error:
+            reason = str(error.__cause__).partition("\n")[0]
+            raise StoreUnavailable(f"The bucket of files_url cannot be used: {reason}") from None
+
+    async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
+        import obstore
+
+        hasher, size = hashlib.sha256(), 0
+        with tempfile.SpooledTemporaryFile(_SPOOL) as spool:
+            async for chunk in chunks:
+                size += len(chunk)
+                if max_size is not None and size > max_size:
+                    raise FileTooLarge(max_size)
+                await asyncio.to_thread(_append, spool, hasher, chunk)
+            digest, is_long = hasher.hexdigest(), size > _SPOOL
+            spool.seek(0)
+            content = spool if is_long else spool.read()
+            with _trouble("written"):
+                await obstore.put_async(self._store, self._path(digest), content, use_multipart=is_long)
+        return Blob(digest, size)
+
+    async def get(self, digest: str) -> bytes:
+        import obstore
+
+        with _trouble("read"):
+            found = await obstore.get_async(self._store, self._path(digest))
+            return bytes(await found.bytes_async())
+
+    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+        import obstore
+
+        with _trouble("read"):
+            found = await obstore.get_async(self._store, self._path(digest))
+            async for piece in found.stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
+
+    async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        import obstore
+
+        digests: list[str] = []
+        pages = obstore.list(
+            self._store,
+            f"{self._folder}/",
+            offset=self._path(after) if after else None,
+            chunk_size=min(limit + 1, _PAGE),
+        )
+        with _trouble("listed"):
+            async for page in pages:
+                names = (entry["path"].rpartition("/")[2] for entry in page)
+                # Some servers begin with the offset itself.
+                digests += [name for name in names if name > after and _DIGEST.fullmatch(name)]
+                if len(digests) >= limit:
+                    break
+        return sorted(digests)[:limit]
+
+    async def delete(self, digests: Sequence[str], *, before: float) -> None:
+        import obstore
+
+        for digest in digests:
+            path = self._path(digest)
+            try:
+                with _trouble("removed"):
+                    entry = await obstore.head_async(self._store, path)
+                    if entry["last_modified"].timestamp() < before:
+                        await obstore.delete_async(self._store, path)
+            except FileMissing:
+                continue
+
+    def _path(self, digest: str) -> str:
+        return f"{self._folder}/{digest[:2]}/{digest[2:4]}/{digest}"
+
+
+def _opened(url: str) -> "ObjectStore":
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme != "s3" or not parts.netloc or not options.keys() <= _OPTIONS:
+        raise InvalidSettings(f"files_url is {url!r}; expected {_FORM}.")
+    try:
+        from obstore.store import S3Store
+    except ModuleNotFoundError:
+        raise InvalidSettings(f"A bucket for files needs another library: {how_to_install('cluster')}") from None
+    return S3Store(
+        parts.netloc,
+        prefix=parts.path.strip("/") or None,
+        endpoint=options.get("endpoint"),
+        region=options.get("region"),
+        # Without https is what the operator wrote: the address is theirs.
+        client_options={"timeout": f"{_SECONDS}s", "allow_http": True},
+        retry_config={"max_retries": _TRIES - 1, "retry_timeout": timedelta(seconds=_SECONDS)},
+    )
+
+
+def _append(spool: IO[bytes], hasher: "hashlib._Hash", chunk: bytes) -> None:
+    hasher.update(chunk)
+    spool.write(chunk)
+
+
+@contextmanager
+def _trouble(what: str) -> Iterator[None]:
+    """Turn errors of the library into those of the port.
+
+    Raises:
+        FileMissing: There is no such object.
+        StoreUnavailable: Anything else.
+    """
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        if "NoSuchBucket" in str(error):
+            raise StoreUnavailable(f"A stored file cannot be {what}: there is no such bucket.") from error
+        raise FileMissing("The content of the file is gone.") from None
+    except (BaseError, OSError) as error:
+        # The text of the library has addresses and names; the message goes to clients.
+        raise StoreUnavailable(f"A stored file cannot be {what}: the bucket answers {type(error).__name__}.") from error
