@@ -121,8 +121,8 @@ export type RunDetail = Run & {
   lineage: { retry_of?: string | null; from_node_ids: string[]; retries: string[] }
   callback?: Callback | null
 }
-export type RunPage = { data: Run[]; next?: string | null; counts: Counts }
-export type Tick = { counts: Counts; new: number; changed: Run[] }
+export type RunPage = { data: Run[]; next?: string | null; counts: Counts; capped?: boolean }
+export type Tick = { counts: Counts; capped?: boolean; new: number; changed: Run[] }
 export type Histogram = { from: number; step: number; data: { at: number; by_status: Counts }[] }
 export type Callback = {
   run_id: string

@@ -45,7 +45,12 @@ test('times are written in the unit that fits', () => {
 test('numbers, shares, money and sizes', () => {
   expect(count(1_204_118)).toBe('1,204,118')
   expect([percent(1), percent(0.989), percent(0)]).toEqual(['100%', '98.9%', '0%'])
-  expect([money('0.0010'), money('4.18'), money(0.00002)]).toEqual(['$0.0010', '$4.18', '$0.00002'])
+  expect([money('0.0010'), money('4.18'), money(0.00002), money('0.5 EUR')]).toEqual([
+    '$0.0010',
+    '$4.18',
+    '$0.00002',
+    '€0.5000',
+  ])
   expect([bytes(900), bytes(4100), bytes(2_100_000_000)]).toEqual(['900 B', '4.1 kB', '2.1 GB'])
 })
 

@@ -103,8 +103,10 @@ export function ago(at: number, now = Date.now() / 1000): string {
   return t('ago.days', { n: Math.floor(seconds / 86400) })
 }
 
-export function money(amount: number | string | undefined | null, currency = 'USD'): string {
-  const value = Number(amount ?? 0)
+/** An amount of money: a number with its currency, or both in one text, as in `0.0010 USD`. */
+export function money(amount: number | string | undefined | null, unit = 'USD'): string {
+  const [digitsOf, currency = unit] = String(amount ?? 0).split(' ')
+  const value = Number(digitsOf)
   const digits = value === 0 ? 2 : value < 0.001 ? 5 : value < 1 ? 4 : 2
   return numbers({
     style: 'currency',

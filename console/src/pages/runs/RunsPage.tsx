@@ -14,15 +14,11 @@ import { RunRow } from './RunRow.tsx'
 import { useRuns } from './useRuns.ts'
 import '../../../styles/runs.css'
 
-/** Counts above this are not counted out. */
-const MANY = 10_000
-const counted = (n: number): string => (n >= MANY ? `${count(MANY)}+` : count(n))
-
 export function RunsPage() {
   useTitle(t('page.runs'))
   const filter = useFilter()
   const [read, change] = useAddress()
-  const { query, runs, counts, live, showNew } = useRuns(filter)
+  const { query, runs, counts, capped, live, showNew } = useRuns(filter)
   const panel = useRef<HTMLDivElement>(null)
   const search = useRef<HTMLInputElement>(null)
   const now = useNow(runs.some(run => run.status === 'running'))
@@ -65,7 +61,7 @@ export function RunsPage() {
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: keys of the list act wherever in it the focus is */}
       <div className="panel" ref={panel} onKeyDown={keys}>
-        <Filters counts={counts} search={search} />
+        <Filters counts={counts} capped={capped} search={search} />
         <div className="only-large">
           <Histogram
             filter={filter}
@@ -145,7 +141,7 @@ export function RunsPage() {
           <span>
             {t('runs.of', {
               n: count(runs.length),
-              all: counted(read('status') ? shownCount(counts, read('status')) : total),
+              all: `${count(read('status') ? shownCount(counts, read('status')) : total)}${capped ? '+' : ''}`,
             })}
           </span>
           {query.hasNextPage && (
@@ -177,9 +173,11 @@ function AppName() {
 
 function Filters({
   counts,
+  capped,
   search,
 }: {
   counts: Partial<Record<string, number>>
+  capped: boolean
   search: React.RefObject<HTMLInputElement | null>
 }) {
   const [read, change] = useAddress()
@@ -198,7 +196,10 @@ function Filters({
       <div className="seg" role="group" aria-label={t('runs.status')}>
         <button type="button" aria-pressed={chosen === ''} onClick={() => change({ status: undefined }, true)}>
           {t('runs.all')}
-          <span className="faint num">{counted(total)}</span>
+          <span className="faint num">
+            {count(total)}
+            {capped && '+'}
+          </span>
         </button>
         {STATUSES.map(one => (
           <button
@@ -211,7 +212,7 @@ function Filters({
               <Icon name={one.look} small />
             </span>
             {t(`runs.is.${one.id}` as Word)}
-            <span className="faint num">{counted(shownCount(counts, one.id))}</span>
+            <span className="faint num">{count(shownCount(counts, one.id))}</span>
           </button>
         ))}
       </div>

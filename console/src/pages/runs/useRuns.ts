@@ -12,7 +12,13 @@ export const LIMIT = 50
 export function useRuns(filter: Filter) {
   const cache = useQueryClient()
   const key = JSON.stringify(filter)
-  const [live, setLive] = useState<{ counts?: Counts; fresh: number; connected: boolean; lostAt?: number }>({
+  const [live, setLive] = useState<{
+    counts?: Counts
+    capped?: boolean
+    fresh: number
+    connected: boolean
+    lostAt?: number
+  }>({
     fresh: 0,
     connected: false,
   })
@@ -28,19 +34,22 @@ export function useRuns(filter: Filter) {
   const first = useCallback(async () => {
     const page = await get<RunPage>('runs', { ...(JSON.parse(key) as Filter), limit: LIMIT })
     cache.setQueryData<Pages>(['runs', key], { pages: [page], pageParams: [undefined] })
-    setLive(now => ({ ...now, fresh: 0, counts: page.counts }))
+    setLive(now => ({ ...now, fresh: 0, counts: page.counts, capped: page.capped ?? false }))
   }, [cache, key])
+  const loaded = query.data !== undefined
+  const newest = query.data?.pages[0]?.data[0]?.id ?? ''
   useEffect(() => {
+    if (!loaded) return
     const over = new AbortController()
     let before = false
     setLive({ fresh: 0, connected: false })
     const hear = (tick: Tick) => {
-      setLive(now => ({ ...now, counts: tick.counts, fresh: tick.new }))
+      setLive(now => ({ ...now, counts: tick.counts, capped: tick.capped ?? false, fresh: tick.new }))
       cache.setQueryData<Pages>(['runs', key], old => old && changed(old, tick.changed))
     }
     listen(
       'runs/stream',
-      query_(JSON.parse(key) as Filter),
+      { ...query_(JSON.parse(key) as Filter), ...(newest ? { newest } : {}) },
       {
         message: (name, data) => name === 'tick' && hear(data as Tick),
         connected: is => {
@@ -55,11 +64,24 @@ export function useRuns(filter: Filter) {
       over.signal,
     ).catch(() => undefined)
     return () => over.abort()
-  }, [cache, key, first])
+  }, [cache, key, first, loaded, newest])
   const pages = query.data?.pages ?? []
+  const { fetchNextPage, hasNextPage, isFetchingNextPage } = query
+  const isEmpty = loaded && pages.every(page => page.data.length === 0)
+  useEffect(() => {
+    // The server looks at so many runs at a time: an unselective filter may find none among them, and more behind.
+    if (isEmpty && hasNextPage && !isFetchingNextPage) void fetchNextPage()
+  }, [isEmpty, hasNextPage, isFetchingNextPage, fetchNextPage])
   const seen = new Set<string>()
   const runs = pages.flatMap(page => page.data).filter(run => !seen.has(run.id) && seen.add(run.id))
-  return { query, runs, counts: live.counts ?? pages[0]?.counts ?? {}, live, showNew: first }
+  return {
+    query,
+    runs,
+    counts: live.counts ?? pages[0]?.counts ?? {},
+    capped: live.capped ?? pages[0]?.capped ?? false,
+    live,
+    showNew: first,
+  }
 }
 
 const query_ = (filter: Filter): Record<string, string> =>
