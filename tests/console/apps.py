@@ -32,7 +32,7 @@ def main():
     return {{
         'markup': {HOSTILE!r},
         'turned': 'safe\\u202egpj.exe',
-        'nothing': 'a\\x00b',
+        'nothing': 'a\\x00\\x07b',
         'long': 'x' * 200_000 + end,
     }}
 """

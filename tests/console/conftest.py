@@ -110,7 +110,7 @@ def site_in(folder: Path, echo: EchoServer) -> Site:
         command.json("console", "tokens", "new", role, *(["--viewer"] if role == "viewer" else []))[0]["token"]
         for role in ("operator", "viewer")
     )
-    return Site(Server(command.home), command, echo, operator, viewer, keys)
+    return Site(Server(command.home, settings={"JIKKO_MAX_STRINGS": "200"}), command, echo, operator, viewer, keys)
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,7 @@ def test_hostile_outputs_are_text(site: Site, visit: Visit) -> None:
     panel = page.get_by_role("tabpanel", name="Output")
     expect(panel).to_contain_text(HOSTILE, timeout=WAIT)
     expect(panel).to_contain_text("safe⟨U+202E⟩gpj.exe")
-    expect(panel).to_contain_text("a␀b")
+    expect(panel).to_contain_text("a␇b")
     expect(panel).not_to_contain_text("THE END")
     panel.get_by_role("button", name="Show all", exact=True).click()
     expect(panel).to_contain_text("THE END", timeout=WAIT)
