@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
+from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
@@ -174,6 +175,9 @@ async def assemble(
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         feed = RunFeed(cluster.hint) if settings.console and not in_memory else None
+        uses = None if feed is None else KeyUses(stores.apps.note_uses, clock)
+        if uses is not None:
+            stack.push_async_callback(uses.close)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
         moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
@@ -208,11 +212,12 @@ async def assemble(
             guard=hooks.guard,
         )
         starts = IdempotentStarts(runs, stores.runs)
+        callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
         yield Assembly(
             settings=settings,
             cluster=cluster,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate, uses=uses),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
@@ -231,7 +236,7 @@ async def assemble(
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
-            callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),
+            callbacks=callbacks,
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
@@ -248,6 +253,8 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
-            console=None if feed is None else make_console(settings, stores, clock, feed, forms),
+            console=None
+            if feed is None
+            else make_console(settings, stores, clock, feed, forms, callbacks, cluster, environment),
             clock=clock,
         )

@@ -11,8 +11,8 @@ from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.access import Visitor
 from jikko.console.service import Console
 from jikko.errors import Forbidden, Unauthorized
-from jikko.http.console.cookies import cookie_of
-from jikko.http.console.origins import require_host, require_own_page
+from jikko.http.console.entry.cookies import cookie_of
+from jikko.http.console.entry.origins import require_host, require_own_page
 from jikko.http.operation import Handler
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response

@@ -8,7 +8,7 @@ from jikko.concurrency.rate_limit import RequestRate
 from jikko.console.access import Visitor
 from jikko.console.service import Console
 from jikko.errors import InvalidParam, TooManyRequests
-from jikko.http.console.cookies import cookie_of, set_cookie
+from jikko.http.console.entry.cookies import cookie_of, set_cookie
 from jikko.http.console.gate import Call, log
 from jikko.http.console.moments import Moment
 from jikko.http.fields import checked, must
