@@ -31,7 +31,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
   }
   const label = (
     <>
-      {variable.label || variable.variable}
+      {variable.label || variable.name}
       {!variable.required && <span className="hint">{t('form.optional')}</span>}
       {type === 'file-list' && variable.max_length ? (
         <span className="hint">{t('form.at_most', { n: count(variable.max_length) })}</span>
@@ -55,7 +55,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
       ) : type === 'checkbox' ? (
         <label className="row check">
           <input type="checkbox" id={id} checked={value === true} onChange={event => set(event.target.checked)} />
-          {variable.label || variable.variable}
+          {variable.label || variable.name}
         </label>
       ) : type === 'number' ? (
         <input
@@ -66,7 +66,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           onChange={event => set(event.target.value === '' ? undefined : Number(event.target.value))}
         />
       ) : files ? (
-        <Files app={app} variable={variable} value={value} set={set} label={variable.label || variable.variable} />
+        <Files app={app} variable={variable} value={value} set={set} label={variable.label || variable.name} />
       ) : type === 'paragraph' || type === 'json_object' || type === 'json' ? (
         <textarea
           {...about}
@@ -212,12 +212,12 @@ export function sendable(variables: readonly Variable[], values: Input): Record<
   const file = ({ name: _name, size: _size, ...sent }: FileInput) => sent
   const out: Record<string, unknown> = {}
   for (const variable of variables) {
-    const value = values[variable.variable]
+    const value = values[variable.name]
     if (value === undefined) continue
-    if (variable.type === 'file') out[variable.variable] = file(value as FileInput)
-    else if (variable.type === 'file-list') out[variable.variable] = (value as FileInput[]).map(file)
-    else if (variable.type === 'json_object' && typeof value === 'string') out[variable.variable] = JSON.parse(value)
-    else out[variable.variable] = value
+    if (variable.type === 'file') out[variable.name] = file(value as FileInput)
+    else if (variable.type === 'file-list') out[variable.name] = (value as FileInput[]).map(file)
+    else if (variable.type === 'json_object' && typeof value === 'string') out[variable.name] = JSON.parse(value)
+    else out[variable.name] = value
   }
   return out
 }
@@ -225,5 +225,5 @@ export function sendable(variables: readonly Variable[], values: Input): Record<
 /** The field that an error of the server names, or the first; `''` if it names none. */
 export const fieldOf = (message: string, variables: readonly Variable[]): string =>
   [...variables]
-    .sort((a, b) => b.variable.length - a.variable.length)
-    .find(one => new RegExp(`(^|[^\\w])${one.variable.replace(/\W/g, '\\$&')}([^\\w]|$)`).test(message))?.variable ?? ''
+    .sort((a, b) => b.name.length - a.name.length)
+    .find(one => new RegExp(`(^|[^\\w])${one.name.replace(/\W/g, '\\$&')}([^\\w]|$)`).test(message))?.name ?? ''

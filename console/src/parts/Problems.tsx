@@ -3,7 +3,7 @@ import { t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 import { visible } from './Json.tsx'
 
-const LOOK = { error: 'failed', warning: 'partial', note: 'queued' } as const
+const LOOK = { error: 'failed', will_fail: 'failed', may_fail: 'partial', warning: 'partial' } as const
 
 /** What `jikko check` finds. A problem of a node jumps to it. */
 export function Problems({

@@ -23,7 +23,7 @@ class Grown implements Source {
     this.pages++
     return {
       data: human.slice(after + 1, Math.min(this.length, after + 1 + this.size)),
-      end: this.length - 1,
+      end: this.length,
       closed: this.length === human.length,
     }
   }

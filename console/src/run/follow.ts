@@ -3,6 +3,7 @@ import type { RunEvent } from './events.ts'
 import type { RunState } from './fold.ts'
 import { RunLog } from './log.ts'
 
+/** `end`: how many events the log has so far; `closed`: that it gets no more. */
 export type LogPage = { readonly data: readonly RunEvent[]; readonly end: number; readonly closed: boolean }
 export type Phase = 'loading' | 'live' | 'reconnecting' | 'ended' | 'held' | 'failed'
 export type Source = {
@@ -113,9 +114,9 @@ export class Follower {
       const before = this.log.head
       const page = await this.source.page(before, this.over.signal)
       this.log.add(page.data)
-      this.tell({ end: page.end })
+      this.tell({ end: page.end - 1 })
       if (this.log.events.at(-1)?.event === 'run_finished') return { closed: true, held: false }
-      if (this.log.head >= page.end || this.log.head === before) return { closed: page.closed, held: false }
+      if (this.log.head + 1 >= page.end || this.log.head === before) return { closed: page.closed, held: false }
       if (this.log.events.length >= limit) return { closed: false, held: true }
     }
   }

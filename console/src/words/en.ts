@@ -435,4 +435,6 @@ export const en = {
   'workflows.day': '24 hours',
   'run.tokens': 'tokens',
   'run.started': 'started',
+  'level.will_fail': 'Every run fails',
+  'level.may_fail': 'A run may fail',
 } as const

@@ -435,4 +435,6 @@ export const ja: Record<keyof typeof en, string> = {
   'workflows.day': '24 時間',
   'run.tokens': 'トークン',
   'run.started': '開始',
+  'level.will_fail': '必ず失敗',
+  'level.may_fail': '失敗の可能性',
 }

@@ -14,7 +14,7 @@ import { useFollower } from '../run/useRunView.ts'
 
 type Props = { app: AppDetail; conversation: string; run: string; setRun: (run: string) => void }
 type Going = { run_id: string; query: string }
-const FILES: Variable = { variable: 'files', label: '', type: 'file-list', required: false }
+const FILES: Variable = { name: 'files', label: '', type: 'file-list', required: false }
 
 export function Talk({ app, conversation, run, setRun }: Props) {
   const may = useMay()
@@ -152,11 +152,11 @@ function Opening({ app, inputs, setInputs }: { app: AppDetail; inputs: Input; se
       {typeof opening === 'string' && opening ? <Markdown text={opening} /> : <p className="dim">{t('chat.begin')}</p>}
       {app.form.map(variable => (
         <Field
-          key={variable.variable}
+          key={variable.name}
           app={app.id}
           variable={variable}
-          value={inputs[variable.variable]}
-          set={value => setInputs({ ...inputs, [variable.variable]: value })}
+          value={inputs[variable.name]}
+          set={value => setInputs({ ...inputs, [variable.name]: value })}
         />
       ))}
     </div>

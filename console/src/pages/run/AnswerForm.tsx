@@ -28,7 +28,7 @@ type Asked = {
 /** The fields of a form as those of a start. */
 const variablesOf = (inputs: readonly FormInput[]): Variable[] =>
   inputs.map(input => ({
-    variable: input.output_variable_name,
+    name: input.output_variable_name,
     label: input.output_variable_name,
     type: input.type,
     required: false,
@@ -59,9 +59,7 @@ export function AnswerForm({
     setWrong('')
     try {
       // Each field has a value in an answer: an empty text, if nothing was said.
-      const empty = Object.fromEntries(
-        variables.filter(one => !one.type.startsWith('file')).map(one => [one.variable, '']),
-      )
+      const empty = Object.fromEntries(variables.filter(one => !one.type.startsWith('file')).map(one => [one.name, '']))
       await post(`runs/${view.runId}/forms/${formId(view, form.executionId)}`, {
         inputs: { ...empty, ...sendable(variables, values) },
         action,
@@ -94,12 +92,12 @@ export function AnswerForm({
         >
           {variables.map(variable => (
             <Field
-              key={variable.variable}
+              key={variable.name}
               app={run?.app.id ?? ''}
               variable={variable}
-              value={values[variable.variable]}
-              set={value => setValues({ ...values, [variable.variable]: value })}
-              wrong={at === variable.variable ? wrong : undefined}
+              value={values[variable.name]}
+              set={value => setValues({ ...values, [variable.name]: value })}
+              wrong={at === variable.name ? wrong : undefined}
             />
           ))}
           {wrong && !at && (

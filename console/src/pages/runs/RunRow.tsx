@@ -37,13 +37,7 @@ export function exceptionWords(run: Pick<Run, 'exceptions'>): string {
 }
 
 export const took = (run: Run, now: number): string =>
-  duration(
-    run.finished_at || run.status === 'paused'
-      ? run.elapsed
-      : run.status === 'queued'
-        ? undefined
-        : Math.max(run.elapsed, now - run.created_at),
-  )
+  duration(run.finished_at || run.status === 'paused' ? run.elapsed : Math.max(run.elapsed, now - run.created_at))
 
 export function RunRow({
   run,

@@ -23,7 +23,7 @@ export const SPANS: Readonly<Record<string, number | undefined>> = {
 }
 
 export const STATUSES: readonly { id: string; status: string; look: string }[] = [
-  { id: 'running', status: 'running,queued', look: 'running' },
+  { id: 'running', status: 'running', look: 'running' },
   { id: 'paused', status: 'paused', look: 'paused' },
   { id: 'failed', status: 'failed', look: 'failed' },
   { id: 'partial', status: 'partial-succeeded', look: 'partial' },

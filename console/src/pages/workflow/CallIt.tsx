@@ -15,7 +15,7 @@ export function CallIt({ app }: { app: AppDetail }) {
   const chat = app.mode !== 'workflow'
   const url = `${(who.server.public_url || location.origin).replace(/\/$/, '')}/v1/${chat ? 'chat-messages' : 'workflows/run'}`
   const inputs = Object.fromEntries(
-    app.form.map(one => [one.variable, one.type === 'number' ? 1 : one.type === 'checkbox' ? true : '…']),
+    app.form.map(one => [one.name, one.type === 'number' ? 1 : one.type === 'checkbox' ? true : '…']),
   )
   const body = { inputs, ...(chat ? { query: '…' } : {}), user: 'me', response_mode: 'blocking' }
   const json = JSON.stringify(body)

@@ -12,9 +12,9 @@ const defaults = (app: AppDetail): Input =>
     app.form.flatMap(one =>
       one.default === undefined || one.default === null || one.default === ''
         ? one.type === 'checkbox'
-          ? [[one.variable, false]]
+          ? [[one.name, false]]
           : []
-        : [[one.variable, one.default]],
+        : [[one.name, one.default]],
     ),
   )
 
@@ -56,7 +56,7 @@ export function RunForm({ app }: { app: AppDetail }) {
       const last = page.data[0]
       if (!last) return setWrong(t('form.no_last'))
       const run = await get<RunDetail>(`runs/${last.id}`)
-      const known = new Set(app.form.filter(one => !one.type.startsWith('file')).map(one => one.variable))
+      const known = new Set(app.form.filter(one => !one.type.startsWith('file')).map(one => one.name))
       setValues({ ...values, ...Object.fromEntries(Object.entries(run.inputs).filter(([name]) => known.has(name))) })
     } catch (error) {
       setWrong(errorText(error))
@@ -82,12 +82,12 @@ export function RunForm({ app }: { app: AppDetail }) {
       >
         {app.form.map(variable => (
           <Field
-            key={variable.variable}
+            key={variable.name}
             app={app.id}
             variable={variable}
-            value={values[variable.variable]}
-            set={value => setValues(now => ({ ...now, [variable.variable]: value }))}
-            wrong={at === variable.variable ? wrong : undefined}
+            value={values[variable.name]}
+            set={value => setValues(now => ({ ...now, [variable.name]: value }))}
+            wrong={at === variable.name ? wrong : undefined}
           />
         ))}
         {app.form.length === 0 && <p className="dim">{t('form.no_fields')}</p>}

@@ -22,7 +22,7 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
     setError(null)
     try {
       const form = new FormData()
-      for (const file of list) form.append('file', file)
+      for (const file of list) form.append('files', file)
       const answer = await call<{ data: Imported[] }>('POST', 'apps', { form, query: { dry_run: dry } })
       setFound(answer.data)
       setDone(!dry)
@@ -61,9 +61,9 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
         {(found ?? []).map(one => (
           <section key={one.file} className="panel">
             <header>
-              <h3 className="cut grow">{one.app?.name ?? one.file}</h3>
-              {done && one.app && (
-                <Link className="btn small" href={`/w/${one.app.id}`} onClick={close}>
+              <h3 className="cut grow">{one.name ?? one.file}</h3>
+              {done && one.app_id && (
+                <Link className="btn small" href={`/w/${one.app_id}`} onClick={close}>
                   {t('workflows.open')}
                 </Link>
               )}
