@@ -11,7 +11,7 @@ from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
-from jikko.assemble.console import make_console, watched_by
+from jikko.assemble.console import console_watch, make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -21,7 +21,6 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
-from jikko.console.run_feed import RunFeed
 from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
@@ -174,8 +173,8 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
-        feed = RunFeed(cluster.hint) if settings.console and not in_memory else None
-        uses = None if feed is None else KeyUses(stores.apps.note_uses, clock)
+        watch = console_watch(cluster, clock) if settings.console and not in_memory else None
+        uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
         if uses is not None:
             stack.push_async_callback(uses.close)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
@@ -186,6 +185,13 @@ async def assemble(
             guard=moderation.guard,
             first_turn=titles.first_turn,
             title=titles.title,
+        )
+        admission = Admission(
+            AdmissionLimits(
+                at_once=settings.max_runs,
+                at_once_per_app=settings.max_runs_per_app,
+                queued_per_app=settings.max_queued_runs,
+            )
         )
         runs = Runs(
             store=stores.runs,
@@ -198,22 +204,30 @@ async def assemble(
                 max_seconds=settings.max_seconds,
                 max_parallel_nodes=settings.max_parallel_nodes,
             ),
-            admission=Admission(
-                AdmissionLimits(
-                    at_once=settings.max_runs,
-                    at_once_per_app=settings.max_runs_per_app,
-                    queued_per_app=settings.max_queued_runs,
-                )
-            ),
+            admission=admission,
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=watched_by(observer, feed),
+            observer=watched_by(observer, watch),
             guard=hooks.guard,
         )
         starts = IdempotentStarts(runs, stores.runs)
         callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
+        console = None
+        if watch is not None:
+            console = make_console(
+                settings,
+                stores,
+                clock,
+                watch,
+                forms=forms,
+                callbacks=callbacks,
+                cluster=cluster,
+                environment=environment,
+                admission=admission,
+                tools=tools,
+            )
         yield Assembly(
             settings=settings,
             cluster=cluster,
@@ -253,8 +267,6 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
-            console=None
-            if feed is None
-            else make_console(settings, stores, clock, feed, forms, callbacks, cluster, environment),
+            console=console,
             clock=clock,
         )

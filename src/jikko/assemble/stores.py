@@ -18,6 +18,7 @@ from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.chat_pages import ChatPages
 from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
@@ -39,6 +40,7 @@ from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
 from jikko.store.sqlite.console.access_store import SqliteConsoleStore
+from jikko.store.sqlite.console.chat_pages import SqliteChatPages
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
@@ -54,6 +56,7 @@ class ConsoleStores(NamedTuple):
 
     access: ConsoleStore
     pages: RunPages
+    chats: ChatPages
 
 
 class Stores(NamedTuple):
@@ -98,7 +101,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
-        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database)),
+        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database), SqliteChatPages(database)),
         SqliteFileIndex(database),
         contents_of_files(settings),
         load_or_create_key(settings.signing_key),

@@ -40,7 +40,7 @@ def plain_event(event: Event, *, reveals: bool = True) -> dict[str, Any]:
     """An event as JSON has it, whole."""
     plain: dict[str, Any] = msgspec.to_builtins(event)
     if not reveals and isinstance(event, FormRequested):
-        hidden = {"form_token": None, "approval_channels": []}
+        hidden: dict[str, Json] = {"form_token": None, "approval_channels": []}
         plain["form"] = {**plain["form"], **{name: hidden[name] for name in hidden if name in plain["form"]}}
     return plain
 

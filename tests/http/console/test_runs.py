@@ -132,8 +132,8 @@ async def test_counts_leave_the_chosen_status_out(scene: Scene, operator: httpx.
     echo, asks = await scene.publish(ECHO), await scene.publish(ASKS)
     await ran(operator, echo, "anna", q="1")
     paused = await ran(operator, asks, "anna", q="2")
-    for query in ({"status": "paused"}, {"status": "paused", "user": "anna"}, {"status": "paused", "after": 1}):
-        page = decoded(await operator.get(f"{API}/runs", params=query))
+    for query in ("status=paused", "status=paused&user=anna", "status=paused&after=1"):
+        page = decoded(await operator.get(f"{API}/runs?{query}"))
         assert page["counts"] == {"paused": 1, "succeeded": 1}
         assert [each["id"] for each in page["data"]] == [paused["id"]]
     [waits] = paused["waits_for"]

@@ -49,7 +49,7 @@ async def _tick(call: Call, wanted: RunFilter, known: Place | None, moved: Seque
     counts = await runs.pages.counts(wanted)
     changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
     tick = RunTick(
-        dict(counts.by_status),
+        {**counts.by_status},
         counts.capped,
         await runs.pages.newer(wanted, known),
         [run_body(run, now) for run in changed],

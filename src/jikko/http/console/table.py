@@ -13,7 +13,9 @@ from jikko.http.console.entry.session import (
 from jikko.http.console.files import Page, redirect_to
 from jikko.http.console.gate import Gate
 from jikko.http.console.tables.apps import APPS
+from jikko.http.console.tables.chat import CHAT
 from jikko.http.console.tables.entry import Entry
+from jikko.http.console.tables.knowledge import KNOWLEDGE
 from jikko.http.console.tables.runs import RUNS
 from jikko.http.console.tables.system import SYSTEM
 from jikko.http.operation import Operation
@@ -62,7 +64,7 @@ def console_operations(console: Console, page: Page | None = None) -> list[Opera
             tag="Console",
             open=True,
         ),
-        *(_operation(gate, entry) for entry in (*SYSTEM, *APPS, *RUNS)),
+        *(_operation(gate, entry) for entry in (*SYSTEM, *APPS, *RUNS, *CHAT, *KNOWLEDGE)),
     ]
 
     async def openapi_json(request: Request, console: Console) -> Answer:
