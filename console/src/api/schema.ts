@@ -32,6 +32,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/api/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What goes on
+         * @description ``GET overview``: what goes on, and what the last 24 hours brought.
+         */
+        get: operations["overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The whole server
+         * @description ``GET system``: what it has, what it carries, and what is to be mended. Kept for five seconds.
+         */
+        get: operations["system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/system/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try the sandbox or the database
+         * @description ``POST system/check``: try the sandbox, or whether the database can be written.
+         */
+        post: operations["check_system"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/providers/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a provider
+         * @description ``POST providers/{name}/test``: ask a provider which models it has. Its name may be ``a~b`` for ``a/b``.
+         */
+        post: operations["test_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Providers of tools
+         * @description ``GET tools``: the providers of tools. Servers of MCP are not asked for theirs.
+         */
+        get: operations["list_tools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/plugins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Plugins
+         * @description ``GET plugins``: the plugins that are installed.
+         */
+        get: operations["list_plugins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/api/tokens": {
         parameters: {
             query?: never;
@@ -577,6 +697,188 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/api/apps/{app_id}/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Conversations of an app
+         * @description ``GET apps/{app_id}/conversations``: of all end users or of one, the last updated first.
+         */
+        get: operations["list_conversations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/apps/{app_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a chat app
+         * @description ``POST apps/{app_id}/messages``: ask, in a new conversation or one that there is. The answer is followed on the
+         *         stream of its run.
+         */
+        post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/conversations/{conversation_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages of a conversation
+         * @description ``GET conversations/{conversation_id}/messages``: newest first; ``cursor`` is the id of the last one seen.
+         */
+        get: operations["list_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/conversations/{conversation_id}/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Variables of a conversation
+         * @description ``GET conversations/{conversation_id}/variables``: as they are; or with ``after_message``, as they were before
+         *         and after that message.
+         */
+        get: operations["list_variables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/conversations/{conversation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a conversation
+         * @description ``DELETE conversations/{conversation_id}``: remove a conversation with its messages and variables.
+         */
+        delete: operations["delete_conversation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All datasets
+         * @description ``GET datasets``: all datasets.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/datasets/{dataset_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Documents of a dataset
+         * @description ``GET datasets/{dataset_id}/documents``: the newest first, with how far each is indexed.
+         */
+        get: operations["list_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/datasets/{dataset_id}/documents/{document_id}/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Segments of a document
+         * @description ``GET datasets/{dataset_id}/documents/{document_id}/segments``: by position.
+         */
+        get: operations["list_segments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/api/datasets/{dataset_id}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search a dataset
+         * @description ``POST datasets/{dataset_id}/search``: what fits best, as the dataset is set up to be searched.
+         */
+        post: operations["search_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -764,6 +1066,64 @@ export interface components {
             warnings: number;
         };
         /**
+         * ChatVariables
+         * @description The variables of a conversation, at one message or now.
+         */
+        ChatVariables: {
+            data: components["schemas"]["ChatVariable"][];
+        };
+        /**
+         * ChatVariable
+         * @description A variable of a conversation.
+         */
+        ChatVariable: {
+            name: string;
+            before: unknown;
+            after: unknown;
+            changed_by: string;
+        };
+        /**
+         * Checked
+         * @description What came of it.
+         */
+        Checked: {
+            ok: boolean;
+            checks: components["schemas"]["CheckInfo"][];
+        };
+        /**
+         * CheckInfo
+         * @description One thing that was tried.
+         */
+        CheckInfo: {
+            name: string;
+            /** @enum {unknown} */
+            status: "failed" | "ok" | "warning";
+            detail: string;
+        };
+        /**
+         * Conversations
+         * @description Conversations, the last updated first.
+         */
+        Conversations: {
+            data: components["schemas"]["Conversation"][];
+            next: string | null;
+        };
+        /**
+         * Conversation
+         * @description A conversation.
+         */
+        Conversation: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            user: string;
+            /** @description Seconds since the Unix epoch, with fractions. */
+            created_at: number;
+            /** @description Seconds since the Unix epoch, with fractions. */
+            updated_at: number;
+            messages: number;
+        };
+        /**
          * CurrentSession
          * @description Who has signed in, and where.
          */
@@ -911,6 +1271,106 @@ export interface components {
             data: components["schemas"]["Key"][];
         };
         /**
+         * KnowledgeDocuments
+         * @description Documents, the newest first.
+         */
+        KnowledgeDocuments: {
+            data: components["schemas"]["KnowledgeDocument"][];
+            total: number;
+        };
+        /**
+         * KnowledgeDocument
+         * @description A document of a dataset.
+         */
+        KnowledgeDocument: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            status: string;
+            error: string | null;
+            enabled: boolean;
+            archived: boolean;
+            words: number;
+            tokens: number | null;
+            segments: number;
+            segments_done: number;
+            hits: number;
+            /** @description Seconds since the Unix epoch, with fractions. */
+            created_at: number;
+            completed_at: number | null;
+        };
+        /**
+         * KnowledgeHits
+         * @description What was found, best first.
+         */
+        KnowledgeHits: {
+            data: components["schemas"]["KnowledgeHit"][];
+        };
+        /**
+         * KnowledgeHit
+         * @description A text that was found.
+         */
+        KnowledgeHit: {
+            score: number;
+            content: string;
+            answer: string | null;
+            document_id: string | null;
+            document_name: string;
+            segment_id: string | null;
+            position: number | null;
+            metadata: unknown;
+        };
+        /**
+         * KnowledgeSegments
+         * @description Segments, by position.
+         */
+        KnowledgeSegments: {
+            data: components["schemas"]["KnowledgeSegment"][];
+            total: number;
+        };
+        /**
+         * KnowledgeSegment
+         * @description A piece of a document.
+         */
+        KnowledgeSegment: {
+            /** Format: uuid */
+            id: string;
+            position: number;
+            content: string;
+            answer: string | null;
+            words: number;
+            tokens: number;
+            keywords: string[];
+            enabled: boolean;
+            status: string;
+            hits: number;
+        };
+        /**
+         * KnowledgeSets
+         * @description All datasets.
+         */
+        KnowledgeSets: {
+            data: components["schemas"]["KnowledgeSet"][];
+        };
+        /**
+         * KnowledgeSet
+         * @description A dataset.
+         */
+        KnowledgeSet: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            description: string;
+            provider: string;
+            technique: string | null;
+            embedding_model: string | null;
+            documents: number;
+            available: number;
+            words: number;
+            /** @description Seconds since the Unix epoch, with fractions. */
+            updated_at: number;
+        };
+        /**
          * LogPage
          * @description Some events of a log.
          */
@@ -920,6 +1380,33 @@ export interface components {
             end: number;
             /** @description Whether it gets no more. */
             closed: boolean;
+        };
+        /**
+         * Messages
+         * @description Messages, newest first.
+         */
+        Messages: {
+            data: components["schemas"]["Message"][];
+            next: string | null;
+        };
+        /**
+         * Message
+         * @description A question and its answer.
+         */
+        Message: {
+            /** Format: uuid */
+            id: string;
+            query: string;
+            answer: string;
+            files: unknown[];
+            answer_files: unknown[];
+            run_id: string | null;
+            /** @description That of its run; succeeded, if no run answered it. */
+            status: string;
+            error: string | null;
+            /** @description Seconds since the Unix epoch, with fractions. */
+            created_at: number;
+            tokens: number;
         };
         /**
          * OpenForms
@@ -958,6 +1445,71 @@ export interface components {
             id: string;
             name: string;
             icon: components["schemas"]["Icon"] | null;
+        };
+        /**
+         * Overview
+         * @description What goes on.
+         */
+        Overview: {
+            running: number;
+            /** @description Of the process that answers; they count as running, too. */
+            queued: number;
+            paused: number;
+            day: components["schemas"]["OverviewDay"];
+        };
+        /**
+         * OverviewDay
+         * @description The runs of the last 24 hours, counted by whole hours.
+         */
+        OverviewDay: {
+            runs: number;
+            by_status: {
+                [key: string]: number;
+            };
+            /** @description Decimal numbers by currency. */
+            cost: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * PluginEntries
+         * @description The plugins that are installed.
+         */
+        PluginEntries: {
+            data: components["schemas"]["PluginEntry"][];
+        };
+        /**
+         * PluginEntry
+         * @description A plugin that is installed.
+         */
+        PluginEntry: {
+            id: string;
+            version: string;
+            trust: string;
+            permissions: string[];
+            has: string[];
+        };
+        /**
+         * ProviderTried
+         * @description Whether a provider answers.
+         */
+        ProviderTried: {
+            ok: boolean;
+            ms: number;
+            error: string | null;
+            models: string[];
+        };
+        /**
+         * QuestionAccepted
+         * @description A question that is answered.
+         */
+        QuestionAccepted: {
+            /** Format: uuid */
+            message_id: string;
+            /** Format: uuid */
+            conversation_id: string;
+            /** @description null: the answer is there, and took no run. */
+            run_id: string | null;
         };
         /**
          * RunAccepted
@@ -1120,6 +1672,103 @@ export interface components {
             expires_at: number;
         };
         /**
+         * SystemInfo
+         * @description The whole server.
+         */
+        SystemInfo: {
+            /** @description Seconds since the Unix epoch, with fractions. */
+            at: number;
+            server: components["schemas"]["ServerInfo"];
+            store: components["schemas"]["StoreInfo"];
+            load: components["schemas"]["LoadInfo"][];
+            settings: components["schemas"]["SettingInfo"][];
+            providers: components["schemas"]["ProviderInfo"][];
+            sandbox: components["schemas"]["SandboxInfo"];
+            callbacks: components["schemas"]["CallbackCounts"];
+            to_mend: components["schemas"]["MendInfo"][];
+        };
+        /**
+         * StoreInfo
+         * @description Where things are kept.
+         */
+        StoreInfo: {
+            path: string;
+            bytes: number;
+            /** @description Bytes that the disk has left. */
+            free: number;
+        };
+        /**
+         * LoadInfo
+         * @description How much is in use.
+         */
+        LoadInfo: {
+            name: string;
+            used: number;
+            limit: number | null;
+        };
+        /**
+         * SettingInfo
+         * @description A setting.
+         */
+        SettingInfo: {
+            name: string;
+            value: string;
+            /** @enum {unknown} */
+            from: "default" | "environment" | "file" | "option";
+        };
+        /**
+         * ProviderInfo
+         * @description A provider of models.
+         */
+        ProviderInfo: {
+            name: string;
+            type: string;
+            host: string;
+            /** @enum {unknown} */
+            state: "failing" | "incomplete" | "ok" | "unused";
+            error: string | null;
+            hour: components["schemas"]["HourInfo"];
+            apps: string[];
+        };
+        /**
+         * HourInfo
+         * @description The last hour of a provider, as this process saw it.
+         */
+        HourInfo: {
+            requests: number;
+            failed: number;
+            p50: number | null;
+        };
+        /**
+         * SandboxInfo
+         * @description The sandbox of code nodes.
+         */
+        SandboxInfo: {
+            /** @enum {unknown} */
+            state: "failed" | "ok" | "unavailable" | "unchecked";
+            checks: components["schemas"]["CheckInfo"][];
+        };
+        /**
+         * CallbackCounts
+         * @description Call-backs that were not delivered.
+         */
+        CallbackCounts: {
+            pending: number;
+            failed: number;
+        };
+        /**
+         * MendInfo
+         * @description Something that is wrong, and what to do.
+         */
+        MendInfo: {
+            /** @enum {unknown} */
+            level: "error" | "warning";
+            about: string;
+            text: string;
+            mend: string | null;
+            apps: string[];
+        };
+        /**
          * Token
          * @description A token of the console.
          */
@@ -1142,6 +1791,24 @@ export interface components {
          */
         Tokens: {
             data: components["schemas"]["Token"][];
+        };
+        /**
+         * ToolEntries
+         * @description The providers of tools.
+         */
+        ToolEntries: {
+            data: components["schemas"]["ToolEntry"][];
+        };
+        /**
+         * ToolEntry
+         * @description A provider of tools.
+         */
+        ToolEntry: {
+            type: string;
+            name: string;
+            /** @description null: only its server knows, which was not asked. */
+            tools: string[] | null;
+            error: string | null;
         };
         /**
          * UndeliveredCallback
@@ -1252,6 +1919,13 @@ export interface components {
             files: string[];
         };
         /**
+         * KnowledgeQuestion
+         * @description What is looked for.
+         */
+        KnowledgeQuestion: {
+            query: string;
+        };
+        /**
          * NewToken
          * @description A token to be made.
          */
@@ -1262,6 +1936,21 @@ export interface components {
              * @enum {unknown}
              */
             role: "operator" | "viewer";
+        };
+        /**
+         * Question
+         * @description A question to a chat app.
+         */
+        Question: {
+            query: string;
+            /** @default {} */
+            inputs: Record<string, never>;
+            /** @default null */
+            conversation_id: string | null;
+            /** @default null */
+            files: Record<string, never>[] | null;
+            /** @default null */
+            user: string | null;
         };
         /**
          * RunRetry
@@ -1298,6 +1987,14 @@ export interface components {
         SignIn: {
             token?: string;
             ticket?: string;
+        };
+        /**
+         * SystemCheck
+         * @description What is to be tried.
+         */
+        SystemCheck: {
+            /** @enum {unknown} */
+            what: "sandbox" | "store";
         };
         /**
          * UploadForm
@@ -2066,6 +2763,366 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemInfo"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    check_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SystemCheck"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not of the type that is read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    test_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderTried"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_tools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolEntries"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_plugins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginEntries"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
             };
             /** @description Not allowed. */
             403: {
@@ -4332,6 +5389,718 @@ export interface operations {
             };
             /** @description A limit is reached, or the server is shutting down. Nothing was accepted: try again later. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_conversations: {
+        parameters: {
+            query?: {
+                /** @description The user of the requests, exactly. */
+                user?: string;
+                /** @description As `next` of the page before told it. */
+                cursor?: string;
+                /** @description Default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                app_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversations"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body start one run, however often they are sent within 24 hours; an answer about a run that an earlier request started has the header Idempotency-Replayed. Another body with the key: 409. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                app_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionAccepted"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The request contradicts an earlier one. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not of the type that is read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A limit is reached, or the server is shutting down. Nothing was accepted: try again later. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description As `next` of the page before told it. */
+                cursor?: string;
+                /** @description Default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Messages"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_variables: {
+        parameters: {
+            query?: {
+                /** @description The id of a message. */
+                after_message?: string;
+            };
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatVariables"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing more will come. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeSets"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_documents: {
+        parameters: {
+            query?: {
+                /** @description A part of the name, or of the text. */
+                keyword?: string;
+                /** @description Default 1. */
+                page?: number;
+                /** @description Default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeDocuments"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_segments: {
+        parameters: {
+            query?: {
+                /** @description A part of the name, or of the text. */
+                keyword?: string;
+                /** @description Default 1. */
+                page?: number;
+                /** @description Default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset_id: string;
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeSegments"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that was started has ended: it goes on when the server is back, and is read at Location. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    search_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KnowledgeQuestion"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeHits"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No API key, or an unknown one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such thing in the app of the key. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not of the type that is read here. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The host of the request is none that the console answers to. */
+            421: {
                 headers: {
                     [name: string]: unknown;
                 };

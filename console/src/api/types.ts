@@ -34,54 +34,15 @@ type Told = Schemas['LogPage']['data'][number]['event']
 /** The fold knows every event that the server tells, and no other: else this does not compile. */
 export const foldKnowsAll: Same<RunEvent['event'], Told> = true
 
-export type Overview = {
-  running: number
-  queued: number
-  paused: number
-  day: { runs: number; by_status: Counts; cost: Record<string, string> }
-}
-export type Conversation = {
-  id: string
-  name: string
-  user: string
-  messages: number
-  status?: string
-  created_at: number
-  updated_at: number
-}
-export type Message = {
-  id: string
-  query: string
-  answer: string
-  files: { id?: string; name?: string; url?: string; type?: string }[]
-  run_id?: string | null
-  status: Run['status']
-  created_at: number
-  tokens: number
-}
-
-export type Mend = {
-  level: 'error' | 'warning' | 'note'
-  about: string
-  text: string
-  mend?: string | null
-  apps: string[]
-}
-export type System = {
-  server: Record<string, unknown>
-  store: Record<string, unknown>
-  load: { name: string; used: number; limit?: number | null }[]
-  settings: { name: string; value: string; from: string }[]
-  providers: {
-    name: string
-    type: string
-    host: string
-    state: string
-    error?: string | null
-    hour: { requests: number; failed: number; p50?: number | null }
-    apps: string[] | number
-  }[]
-  sandbox: { state: string; checks: { name: string; ok: boolean; text?: string }[] }
-  callbacks: { pending: number; failed: number }
-  to_mend: Mend[]
-}
+export type Overview = Schemas['Overview']
+export type Conversation = Schemas['Conversation']
+export type Message = Schemas['Message']
+export type ChatVariable = Schemas['ChatVariable']
+export type Mend = Schemas['MendInfo']
+export type System = Schemas['SystemInfo']
+export type Tool = Schemas['ToolEntry']
+export type Plugin = Schemas['PluginEntry']
+export type Dataset = Schemas['KnowledgeSet']
+export type Document = Schemas['KnowledgeDocument']
+export type Segment = Schemas['KnowledgeSegment']
+export type Hit = Schemas['KnowledgeHit']

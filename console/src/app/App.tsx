@@ -14,6 +14,7 @@ const WorkflowsPage = lazy(() => import('../pages/workflows/WorkflowsPage.tsx'))
 const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx'))
 const RunPage = lazy(() => import('../pages/run/RunPage.tsx'))
 const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx'))
+const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx'))
 const ChatPage = lazy(() => import('../pages/chat/ChatPage.tsx'))
 
 export function App() {
@@ -66,6 +67,7 @@ function SignedIn() {
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={id} />}</Route>
             <Route path="/system" component={SystemPage} />
+            <Route path="/knowledge/:dataset?">{({ dataset }) => <KnowledgePage dataset={dataset ?? ''} />}</Route>
             {session.data.features.chat && (
               <Route path="/chat/:app?/:conversation?">
                 {({ app, conversation }) => <ChatPage app={app ?? ''} conversation={conversation ?? ''} />}

@@ -22,6 +22,7 @@ const PAGES: readonly [string, Word, string][] = [
   ['/runs?status=paused', 'runs.that_wait', 'paused'],
   ['/runs?status=failed', 'runs.that_failed', 'failed'],
   ['/chat', 'page.chat', 'chat'],
+  ['/knowledge', 'page.knowledge', 'book'],
   ['/system', 'page.system', 'system'],
 ]
 

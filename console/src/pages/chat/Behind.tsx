@@ -2,14 +2,13 @@ import { useQuery } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
 import { Link } from 'wouter'
 import { get } from '../../api/client.ts'
+import type { ChatVariable } from '../../api/types.ts'
 import { Kind, Mark, Status } from '../../parts/Icon.tsx'
 import { Json } from '../../parts/Json.tsx'
 import { Boundary, Empty } from '../../parts/Panel.tsx'
 import { axis, elapsedOf, shown, tookOf } from '../../run/selectors.ts'
 import { duration, t, tn } from '../../words/words.ts'
 import { useFollower } from '../run/useRunView.ts'
-
-type Variables = { data: { name: string; value: unknown; before?: unknown }[] }
 
 /** The run behind an answer: its steps, what it was told, and the variables of the conversation. */
 export function Behind({ run, conversation }: { run: string; conversation: string }) {
@@ -81,7 +80,7 @@ function Steps({ run: id }: { run: string }) {
 function Conversation({ conversation, run }: { conversation: string; run: string }) {
   const { data } = useQuery({
     queryKey: ['variables', conversation, run],
-    queryFn: () => get<Variables>(`conversations/${conversation}/variables`),
+    queryFn: () => get<{ data: ChatVariable[] }>(`conversations/${conversation}/variables`),
   })
   if (!data || data.data.length === 0) return null
   return (
@@ -89,7 +88,12 @@ function Conversation({ conversation, run }: { conversation: string; run: string
       <h2>{t('chat.variables')}</h2>
       {data.data.map(one => (
         <div key={one.name}>
-          <Json value={{ [one.name]: one.value }} />
+          <Json value={{ [one.name]: one.after }} />
+          {JSON.stringify(one.before) !== JSON.stringify(one.after) && (
+            <div className="faint small">
+              {t('chat.was')} <Json value={one.before} />
+            </div>
+          )}
         </div>
       ))}
     </div>

@@ -7,7 +7,7 @@ import type { App, Conversation } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Confirm, Dialog } from '../../parts/Dialog.tsx'
-import { Icon, Mark } from '../../parts/Icon.tsx'
+import { Icon } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
 import { Boundary, Empty, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { day, recent, t, tn } from '../../words/words.ts'
@@ -179,7 +179,6 @@ function List({ apps, id, conversation, to }: ListProps) {
                   <span className={`cut grow ${one.id === conversation ? 'strong' : ''}`}>
                     {one.name || t('chat.untitled')}
                   </span>
-                  {one.status && one.status !== 'succeeded' && one.status !== 'normal' && <Mark status={one.status} />}
                 </span>
                 <span className="faint small">{`${tn('chat.messages', one.messages)} · ${recent(one.updated_at)} · ${one.user}`}</span>
               </Link>

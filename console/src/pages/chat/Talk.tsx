@@ -29,7 +29,8 @@ export function Talk({ app, conversation, run, setRun }: Props) {
   const [going, setGoing] = useState<Going | null>(null)
   const [wrong, setWrong] = useState('')
   const [inputs, setInputs] = useState<Input>({})
-  const messages = query.data ?? []
+  // The server tells the newest first.
+  const messages = (query.data ?? []).toReversed()
   const { box, behind, down } = useBottom()
   const lastRun = messages.at(-1)?.run_id ?? ''
   useEffect(() => {
@@ -40,14 +41,17 @@ export function Talk({ app, conversation, run, setRun }: Props) {
     try {
       const sent = sendable([FILES, ...app.form], { ...inputs, files: files.length > 0 ? files : undefined })
       const { files: sentFiles, ...sentInputs } = sent
-      const made = await post<{ conversation_id: string; run_id: string }>(`apps/${app.id}/messages`, {
+      const made = await post<{ conversation_id: string; run_id: string | null }>(`apps/${app.id}/messages`, {
         query: text,
         inputs: sentInputs,
         ...(conversation ? { conversation_id: conversation } : {}),
         ...(sentFiles ? { files: sentFiles } : {}),
       })
-      setGoing({ run_id: made.run_id, query: text })
-      setRun(made.run_id)
+      // A question that an annotation answers has no run.
+      if (made.run_id) {
+        setGoing({ run_id: made.run_id, query: text })
+        setRun(made.run_id)
+      } else await ended()
       down()
       if (!conversation) {
         await cache.invalidateQueries({ queryKey: ['conversations', app.id] })
@@ -163,6 +167,12 @@ function Opening({ app, inputs, setInputs }: { app: AppDetail; inputs: Input; se
   )
 }
 
+/** The name of a file of a message, as its record has it. */
+function fileName(file: unknown): string {
+  const { filename, name, type } = (file ?? {}) as Record<string, unknown>
+  return String(filename ?? name ?? type ?? '')
+}
+
 const Question = ({ text, files }: { text: string; files: Message['files'] }) => (
   <div className="q">
     <p dir="auto">
@@ -170,7 +180,7 @@ const Question = ({ text, files }: { text: string; files: Message['files'] }) =>
       {files.map((file, index) => (
         <span key={index} className="tag">
           <Icon name="file" small />
-          {file.name ?? file.type ?? ''}
+          {fileName(file)}
         </span>
       ))}
     </p>
@@ -183,6 +193,7 @@ function Said({ message, on, pick }: { message: Message; on: boolean; pick: () =
       <div className="text" dir="auto">
         <Markdown text={message.answer} />
       </div>
+      {message.error && <p className="bad">{message.error}</p>}
       <div className="meta">
         <Status status={message.status} />
         {message.tokens > 0 && <span className="num">{tn('tokens', message.tokens)}</span>}

@@ -8,9 +8,10 @@ import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
-import { ago, count, duration, t, tn, type Word } from '../../words/words.ts'
+import { ago, count, duration, t, tn } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
 import { Facts } from './Facts.tsx'
+import { Tools } from './Tools.tsx'
 import { Who } from './Who.tsx'
 import '../../../styles/system.css'
 
@@ -45,6 +46,7 @@ export default function SystemPage() {
               <ToMend list={data.to_mend} />
               <Providers data={data} />
               <Sandbox data={data} may={may} />
+              <Tools />
               <Callbacks counts={data.callbacks} />
               {may && <Who />}
             </div>
@@ -61,7 +63,7 @@ export default function SystemPage() {
   )
 }
 
-const LEVEL = { error: 'failed', warning: 'partial', note: 'queued' } as const
+const LEVEL = { error: 'failed', warning: 'partial' } as const
 
 function ToMend({ list }: { list: readonly Mend[] }) {
   const apps = useApps()
@@ -71,8 +73,8 @@ function ToMend({ list }: { list: readonly Mend[] }) {
       {list.length === 0 && <Empty>{t('system.well')}</Empty>}
       {list.map((one, index) => (
         <div key={index} className="mend">
-          <span className={`st st-${LEVEL[one.level] ?? 'partial'}`} title={t(`level.${one.level}`)}>
-            <Icon name={LEVEL[one.level] ?? 'partial'} />
+          <span className={`st st-${LEVEL[one.level]}`} title={t(`level.${one.level}`)}>
+            <Icon name={LEVEL[one.level]} />
             <span className="sr">{t(`level.${one.level}`)}</span>
           </span>
           <div>
@@ -103,18 +105,7 @@ function ToMend({ list }: { list: readonly Mend[] }) {
   )
 }
 
-const PROVIDER: Readonly<Record<string, string>> = {
-  ok: 'succeeded',
-  answers: 'succeeded',
-  slowed: 'partial',
-  failing: 'failed',
-  failed: 'failed',
-  error: 'failed',
-  no_key: 'failed',
-  unknown: 'queued',
-  not_asked: 'queued',
-  idle: 'queued',
-}
+const PROVIDER = { ok: 'succeeded', failing: 'failed', incomplete: 'failed', unused: 'queued' } as const
 
 function Providers({ data }: { data: System }) {
   const may = useMay()
@@ -158,13 +149,13 @@ function Providers({ data }: { data: System }) {
             </thead>
             <tbody>
               {data.providers.map(one => {
-                const apps = typeof one.apps === 'number' ? one.apps : one.apps.length
+                const apps = one.apps.length
                 const note = told[one.name] ?? one.error
                 return (
                   <tr key={one.name} title={note ?? ''}>
                     <td className="strong">{one.name}</td>
                     <td>
-                      <Status status={PROVIDER[one.state] ?? 'queued'} word={told[one.name] ?? stateWord(one.state)} />
+                      <Status status={PROVIDER[one.state]} word={told[one.name] ?? t(`provider.${one.state}`)} />
                     </td>
                     <td className="mono dim hide">{one.host}</td>
                     <td className="num right dim hide">
@@ -197,15 +188,14 @@ function Providers({ data }: { data: System }) {
   )
 }
 
-const STATES = new Set(['ok', 'slowed', 'failing', 'no_key', 'unknown'])
-const stateWord = (state: string): string =>
-  STATES.has(state) ? t(`provider.${state}` as Word) : state.replaceAll('_', ' ')
+const SANDBOX = { ok: 'succeeded', failed: 'failed', unavailable: 'failed', unchecked: 'queued' } as const
+const CHECK = { ok: 'succeeded', warning: 'partial', failed: 'failed' } as const
 
 function Sandbox({ data, may }: { data: System; may: boolean }) {
   const cache = useQueryClient()
   const [busy, setBusy] = useState(false)
   const { sandbox } = data
-  const good = sandbox.checks.filter(check => check.ok).length
+  const good = sandbox.checks.filter(check => check.status === 'ok').length
   const check = async () => {
     setBusy(true)
     await post('system/check', { what: 'sandbox' }).catch(() => undefined)
@@ -221,14 +211,8 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
         <>
           <span className="more" />
           <Status
-            status={well ? 'succeeded' : sandbox.checks.length === 0 ? 'queued' : 'failed'}
-            word={
-              well
-                ? tn('system.hold', good)
-                : sandbox.checks.length === 0
-                  ? stateWord(sandbox.state)
-                  : t('of', { n: count(good), all: count(sandbox.checks.length) })
-            }
+            status={SANDBOX[sandbox.state]}
+            word={well ? tn('system.hold', good) : t(`sandbox.${sandbox.state}`)}
           />
           {may && (
             <button type="button" className="btn small" disabled={busy} onClick={() => void check()}>
@@ -241,10 +225,10 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
       <ul className="checks">
         {sandbox.checks.map(one => (
           <li key={one.name}>
-            <span className={`st st-${one.ok ? 'succeeded' : 'failed'}`}>
-              <Icon name={one.ok ? 'succeeded' : 'failed'} small />
+            <span className={`st st-${CHECK[one.status]}`}>
+              <Icon name={CHECK[one.status]} small />
             </span>
-            <span className="dim">{[one.name, one.text].filter(Boolean).join(': ')}</span>
+            <span className="dim">{[one.name, one.detail].filter(Boolean).join(': ')}</span>
           </li>
         ))}
       </ul>
@@ -258,7 +242,7 @@ function Load({ data }: { data: System }) {
       <div className="stack meters">
         {data.load.map(one => (
           <div key={one.name} className={`meter ${one.limit && one.used / one.limit > 0.6 ? 'near' : ''}`}>
-            <span>{loadWord(one.name)}</span>
+            <span>{one.name}</span>
             <span className="num dim">
               {one.limit ? t('of', { n: count(one.used), all: count(one.limit) }) : count(one.used)}
             </span>
@@ -274,8 +258,6 @@ function Load({ data }: { data: System }) {
   )
 }
 
-const loadWord = (name: string): string => name.replaceAll('_', ' ')
-
 function Settings({ data }: { data: System }) {
   if (data.settings.length === 0) return null
   return (
@@ -286,12 +268,14 @@ function Settings({ data }: { data: System }) {
           {t('system.settings')}
         </summary>
         <dl className="kv in">
-          {data.settings.map(one => (
-            <div key={one.name} className="pair" title={one.from}>
-              <dt className="mono">{one.name}</dt>
-              <dd>{one.value}</dd>
-            </div>
-          ))}
+          {[...data.settings]
+            .sort((a, b) => Number(a.from === 'default') - Number(b.from === 'default'))
+            .map(one => (
+              <div key={one.name} className="pair" title={one.from}>
+                <dt className={`mono ${one.from === 'default' ? 'faint' : 'strong'}`}>{one.name}</dt>
+                <dd>{one.value || '–'}</dd>
+              </div>
+            ))}
         </dl>
       </details>
     </section>
