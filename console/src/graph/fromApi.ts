@@ -7,7 +7,7 @@ export type StepNodeOf = Node<StepData, 'step' | 'note' | 'dot'>
 
 const DOTS = ['iteration-start', 'loop-start']
 const BOXES = ['iteration', 'loop']
-export const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
+const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
 
 export function flowNodes(graph: AppDetail['graph']): StepNodeOf[] {
   return graph.nodes.map(node => {

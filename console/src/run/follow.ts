@@ -31,7 +31,7 @@ export type Follow = {
 }
 
 /** So many events are read unasked. */
-export const ENOUGH = 300_000
+const ENOUGH = 300_000
 
 export class Follower {
   readonly log = new RunLog()

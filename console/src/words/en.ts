@@ -416,7 +416,7 @@ export const en = {
   'workflows.last_run': 'Last run',
   'workflows.never': 'never',
   'workflows.nodes': 'Nodes',
-  'workflows.none': 'No workflow yet. Import a file of the Dify DSL, or run jikko apps publish.',
+  'workflows.none': 'No workflow yet. Import a file of the Dify DSL, or run jikko apps import.',
   'workflows.none_here': 'No workflow has this in its name.',
   'workflows.open': 'Open',
   'workflows.succeed': 'Succeed',

@@ -234,7 +234,7 @@ const CopyError = ({ text }: { text: string }) => (
 )
 
 /** A text as text: what a model was told, or said. */
-export const Said = ({ name, text, busy = false }: { name: string; text: string; busy?: boolean }) => (
+const Said = ({ name, text, busy = false }: { name: string; text: string; busy?: boolean }) => (
   <div className="msg">
     <header>
       {name}

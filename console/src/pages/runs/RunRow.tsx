@@ -5,7 +5,7 @@ import { visible } from '../../parts/Json.tsx'
 import { count, duration, moment, recent, t, tn } from '../../words/words.ts'
 
 /** What happened in a run, in one line: why it failed, who is waited for, what went wrong on the way, or its output. */
-export function Happened({ run }: { run: Run }) {
+function Happened({ run }: { run: Run }) {
   if (run.error) return <>{`${run.error.title ? `${run.error.title}: ` : ''}${visible(run.error.message)}`}</>
   if (run.waits_for.length > 0) return <span className="dim">{run.waits_for.map(form => form.title).join(', ')}</span>
   const wrong = exceptionWords(run)
@@ -25,7 +25,7 @@ export function Happened({ run }: { run: Run }) {
   return <span className="faint">{visible(run.preview ?? '')}</span>
 }
 
-export function exceptionWords(run: Pick<Run, 'exceptions'>): string {
+function exceptionWords(run: Pick<Run, 'exceptions'>): string {
   const { tries, handled, rounds } = run.exceptions
   return [
     rounds > 0 ? tn('wrong.rounds', rounds) : '',
@@ -36,7 +36,7 @@ export function exceptionWords(run: Pick<Run, 'exceptions'>): string {
     .join(', ')
 }
 
-export const took = (run: Run, now: number): string =>
+const took = (run: Run, now: number): string =>
   duration(run.finished_at || run.status === 'paused' ? run.elapsed : Math.max(run.elapsed, now - run.created_at))
 
 export function RunRow({

@@ -7,7 +7,7 @@ import type { Counts, Run, RunPage, Tick } from '../../api/types.ts'
 import type { Filter } from './filter.ts'
 
 type Pages = InfiniteData<RunPage, string | undefined>
-export const LIMIT = 50
+const LIMIT = 50
 
 export function useRuns(filter: Filter) {
   const cache = useQueryClient()

@@ -41,7 +41,9 @@ export function CallIt({ app }: { app: AppDetail }) {
           panelClass="in"
           beside={<Copy text={code[chosen] ?? ''} label={t('copy')} />}
         >
-          <pre className="code">{code[chosen]}</pre>
+          <pre className="code" tabIndex={0}>
+            {code[chosen]}
+          </pre>
         </Tabs>
       </Boundary>
     </section>

@@ -99,7 +99,7 @@ function Facts() {
 }
 
 /** Which share of the runs that ended did so well; undefined while none has. */
-export function succeeded(counts: Counts): number | undefined {
+function succeeded(counts: Counts): number | undefined {
   const good = (counts.succeeded ?? 0) + (counts['partial-succeeded'] ?? 0)
   const all = good + (counts.failed ?? 0) + (counts.stopped ?? 0)
   return all === 0 ? undefined : good / all
