@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from scripts.build_console import build, is_current, sources
 
 from tests.acceptance.client import Client
@@ -48,6 +48,7 @@ def browser(built: Path) -> Iterator[Browser]:
     """Chromium, as Debian has it."""
     if shutil.which("chromium") is None:
         subprocess.run([ROOT / "scripts" / "install_test_tools.sh"], check=True, timeout=600)
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),

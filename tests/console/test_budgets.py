@@ -9,9 +9,7 @@ from playwright.sync_api import Request, expect
 from scripts.build_console import output
 
 from tests.console.conftest import Site, Visit
-from tests.effort import PATIENCE
 
-WAIT = PATIENCE * 1000
 ALL_SCRIPTS, SHELL_WITH_RUNS, STYLES, IN_WHEEL = 250_000, 130_000, 20_000, 1_000_000
 """Bytes, gzipped; the wheel's are as its files lie there."""
 
@@ -39,7 +37,7 @@ def test_the_page_of_runs_loads_little_and_nothing_from_elsewhere(
 
     page.on("request", note)
     page.goto(f"{site.url}/runs")
-    expect(page.get_by_role("heading", name="Runs")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     names = {url.rpartition("/")[2] for url in asked if url.endswith(".js")} & set(assets)
     assert names
     assert sum(assets[name] for name in names) <= SHELL_WITH_RUNS
@@ -56,7 +54,7 @@ def test_a_jump_along_a_log_draws_within_a_frame_or_a_few(site: Site, visit: Vis
     run = site.run("rounds", q="jump")
     page = visit(f"/runs/{run}")
     slider = page.get_by_role("slider", name="Position in the log")
-    expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("ended", exact=True)).to_be_visible()
     head = int(slider.get_attribute("max") or 0)
     before = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
     took = page.evaluate(

@@ -9,9 +9,6 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Server
 from tests.console.conftest import Visit, site_in
 from tests.console.test_run_page import steps
-from tests.effort import PATIENCE
-
-WAIT = PATIENCE * 1000
 
 
 def test_a_killed_server_is_told_and_the_run_goes_on_where_it_was(
@@ -23,15 +20,15 @@ def test_a_killed_server_is_told_and_the_run_goes_on_where_it_was(
         run = site.start("waits", name="killed")
         echo.release("/hold/killed/1")
         page = visit(f"/runs/{run}", at=site)
-        expect(steps(page, "second")).to_contain_text("Running", timeout=WAIT)
+        expect(steps(page, "second")).to_contain_text("Running")
         site.server.kill()
-        expect(page.get_by_text("not connected since")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("not connected since")).to_be_visible()
         expect(steps(page, "first")).to_contain_text("Succeeded")
 
         site.server = Server(site.command.home, port=port)
-        expect(page.get_by_text("not connected since")).to_have_count(0, timeout=WAIT)
+        expect(page.get_by_text("not connected since")).to_have_count(0)
         echo.release("/hold/killed/2")
-        expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("ended", exact=True)).to_be_visible()
         expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
         steps(page, "second").click()
         page.get_by_role("tab", name="Tries").click()

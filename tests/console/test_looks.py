@@ -9,9 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console.apps import FAILS
 from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit
-from tests.effort import PATIENCE
 
-WAIT = PATIENCE * 1000
 PICTURES = ROOT / "build" / "console-pictures"
 AXE_RUN = """async () => (await axe.run(document, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
@@ -92,11 +90,11 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
 
 def settle(page: Page) -> None:
     """Wait until the page shows what it loads, but for what never ends."""
-    expect(page.locator("main")).to_be_visible(timeout=WAIT)
-    expect(page.locator(".skeleton")).to_have_count(0, timeout=WAIT)
+    expect(page.locator("main")).to_be_visible()
+    expect(page.locator(".skeleton")).to_have_count(0)
     if "/runs/" in page.url:
-        expect(page.get_by_role("treeitem").first).to_be_visible(timeout=WAIT)
-        expect(page.locator(".graph .node").first).to_be_visible(timeout=WAIT)
+        expect(page.get_by_role("treeitem").first).to_be_visible()
+        expect(page.locator(".graph .node").first).to_be_visible()
 
 
 def test_dialogs_break_no_rule_of_accessibility(site: Site, visit: Visit, axe: str) -> None:
@@ -105,7 +103,7 @@ def test_dialogs_break_no_rule_of_accessibility(site: Site, visit: Visit, axe: s
     page.evaluate(axe)
     for keys, picture in (("Control+k", "jump"), ("?", "keys")):
         page.keyboard.press(keys)
-        expect(page.get_by_role("dialog")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_role("dialog")).to_be_visible()
         page.screenshot(path=PICTURES / f"{picture}-1440-light.png")
         assert page.evaluate(AXE_RUN) == []
         page.keyboard.press("Escape")
