@@ -1,6 +1,7 @@
 """The overview, the system page, tools and plugins."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -44,7 +45,11 @@ async def test_costs_are_added_up(tmp_path: Path) -> None:
 async def test_the_system_names_what_is_to_be_mended_and_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "providers.yml"
     file.write_text(PROVIDERS, encoding="utf-8")
-    secrets = {"console_token": "t" * 40, "keys": "Echo = app-" + "k" * 30, "http_proxy": "http://u:hidden@proxy:1"}
+    secrets: dict[str, Any] = {
+        "console_token": "t" * 40,
+        "keys": "Echo = app-" + "k" * 30,
+        "http_proxy": "http://u:hidden@proxy:1",
+    }
     layer = EnvLayer("JIKKO_ENV_", {"KEY": "hunter22"})
     async with (
         console_on(tmp_path / "home", providers=file, env=(layer,), **secrets) as scene,

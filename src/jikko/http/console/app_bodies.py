@@ -1,5 +1,6 @@
 """Apps as the console shows them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -51,7 +52,7 @@ class Day(Struct):
     """The runs of the last 24 hours."""
 
     runs: int
-    by_status: dict[str, int]
+    by_status: Mapping[RunStatus, int]
     p50: Annotated[float | None, Meta(description="Seconds that the newest 200 took; null: none ended.")]
     p95: float | None
 

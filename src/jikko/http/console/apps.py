@@ -160,7 +160,7 @@ async def _fields(call: Call, app: App, day: AppDay | None) -> dict[str, Any]:
         raise NotFound(f"There is no app {app.id!r}.")
     took = sorted(day.elapsed) if day is not None else []
     last = day.last if day is not None else ()
-    counts = dict(day.by_status) if day is not None else {}
+    counts = day.by_status if day is not None else {}
     return {
         "id": app.id,
         "name": app.name,
@@ -170,7 +170,7 @@ async def _fields(call: Call, app: App, day: AppDay | None) -> dict[str, Any]:
         "version": version_body(current),
         "versions": len(versions),
         "last_runs": [bodies.LastRun(run.identity.run_id, run.status, run.elapsed) for run in last],
-        "day": bodies.Day(sum(counts.values()), {**counts}, _part(took, 0.5), _part(took, 0.95)),
+        "day": bodies.Day(sum(counts.values()), counts, _part(took, 0.5), _part(took, 0.95)),
         "last_at": last[0].created_at if last else None,
     }
 

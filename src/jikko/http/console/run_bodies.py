@@ -1,6 +1,7 @@
 """Runs as the console shows them."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -86,7 +87,7 @@ class RunList(Struct):
 
     data: list[Run]
     next: str | None
-    counts: Annotated[dict[str, int], Meta(description="By status, without the filter's own statuses.")]
+    counts: Annotated[Mapping[RunStatus, int], Meta(description="By status, without the filter's own statuses.")]
     capped: Annotated[bool, Meta(description="Whether there are more: the newest 10,000 were counted.")]
 
 
@@ -94,7 +95,7 @@ class HistogramBar(Struct):
     """Runs of one span of time."""
 
     at: Moment
-    by_status: dict[str, int]
+    by_status: Mapping[RunStatus, int]
 
 
 class Histogram(Struct, rename={"first": "from"}):

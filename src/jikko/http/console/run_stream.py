@@ -1,12 +1,13 @@
 """``GET runs/stream``: what becomes of the list of runs while it is looked at."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from jikko.dify.events import encode
 from jikko.errors import JikkoError
+from jikko.events import RunStatus
 from jikko.http.console.gate import Call
 from jikko.http.console.queries import filter_of
 from jikko.http.console.run_bodies import Run, run_body
@@ -19,7 +20,7 @@ from jikko.ports.stores.run_pages import Place, RunFilter
 class RunTick(Struct):
     """What has changed in a list of runs."""
 
-    counts: dict[str, int]
+    counts: Mapping[RunStatus, int]
     capped: bool
     new: Annotated[int, Meta(description="Runs newer than those that the client has; 10,001 stands for more.")]
     changed: Annotated[list[Run], Meta(description="Runs that have moved, 50 at most, new ones among them.")]
@@ -49,7 +50,7 @@ async def _tick(call: Call, wanted: RunFilter, known: Place | None, moved: Seque
     counts = await runs.pages.counts(wanted)
     changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
     tick = RunTick(
-        {**counts.by_status},
+        counts.by_status,
         counts.capped,
         await runs.pages.newer(wanted, known),
         [run_body(run, now) for run in changed],

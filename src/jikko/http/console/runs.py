@@ -65,7 +65,7 @@ async def list_runs(call: Call) -> Answer:
     listed = await call.console.runs.page(filter_of(query), behind=place_in(query), limit=limit_in(query))
     now = call.request.api.now()
     runs = [run_body(run, now) for run in listed.runs]
-    return json_response(RunList(runs, cursor_of(listed.next), {**listed.counts.by_status}, listed.counts.capped))
+    return json_response(RunList(runs, cursor_of(listed.next), listed.counts.by_status, listed.counts.capped))
 
 
 async def histogram(call: Call) -> Answer:
@@ -84,7 +84,7 @@ async def histogram(call: Call) -> Answer:
         first = first // step * step
     count = max(1, math.ceil((last - first) / step))
     found = await pages.histogram(wanted, first=first, step=step, buckets=count)
-    return json_response(Histogram(first, step, [HistogramBar(bar.at, {**bar.by_status}) for bar in found]))
+    return json_response(Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found]))
 
 
 async def read_run(call: Call) -> Answer:

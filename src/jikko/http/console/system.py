@@ -1,12 +1,14 @@
 """The whole server at a glance, what is wrong with it, its tools and plugins."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from jikko.console.system import CheckLine
 from jikko.errors import NotFound
+from jikko.events import RunStatus
 from jikko.http.console.entry.session import ServerInfo
 from jikko.http.console.gate import Call
 from jikko.http.console.moments import Moment
@@ -22,7 +24,7 @@ class OverviewDay(Struct):
     """The runs of the last 24 hours, counted by whole hours."""
 
     runs: int
-    by_status: dict[str, int]
+    by_status: Mapping[RunStatus, int]
     cost: Annotated[dict[str, str], Meta(description="Decimal numbers by currency.")]
 
 
@@ -184,7 +186,7 @@ async def overview(call: Call) -> Answer:
     open_runs = await pages.open_counts()
     counts, costs = await pages.since(now - _DAY)
     day = OverviewDay(
-        sum(counts.values()), {**counts}, {currency: f"{cost:.4f}" for currency, cost in sorted(costs.items())}
+        sum(counts.values()), counts, {currency: f"{cost:.4f}" for currency, cost in sorted(costs.items())}
     )
     return json_response(Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day))
 

@@ -10,6 +10,14 @@ from jikko.store.sqlite.runs.run_rows import STATUS_NUMBERS
 
 FEW: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""
+_WITH_STATUS: Final = (
+    "runs_listed",
+    "runs_of_user",
+    "runs_of_version",
+    "runs_going_on",
+    "runs_ended_badly",
+    "runs_unsuccessful",
+)
 _LONG_SECONDS: Final = 1.0
 """As in the words of ``runs_that_took_long``."""
 APPS: Final = "SELECT DISTINCT app FROM run_totals"
@@ -53,11 +61,13 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How runs that pass a filter are found: all in any of the drivers that were created in time and pass the rest."""
+    """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
 
     drivers: tuple[Driver, ...]
-    times: Condition
+    within: Condition
+    """What the indices tell of a run besides: when it was created, and its status."""
     rest: Condition
+    """What only its row tells."""
 
 
 def behind(place: Place | None) -> Condition:
@@ -72,15 +82,15 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
         with_statuses: Whether the statuses of the filter count. Its keyword does not in any case.
     """
     statuses = tuple(STATUS_NUMBERS[status] for status in wanted.statuses) if with_statuses else ()
-    times, rest = Condition(), Condition()
+    within, rest = Condition(), Condition()
     app = _key(connection, wanted.app_id)
     workflow = _key(connection, None if wanted.workflow_id is None else wanted.workflow_id.lower())
     if (wanted.app_id is not None and app is None) or (wanted.workflow_id is not None and workflow is None):
         return None
     if wanted.after is not None:
-        times &= Condition("created_at >= ?", (wanted.after,))
+        within &= Condition("created_at >= ?", (wanted.after,))
     if wanted.before is not None:
-        times &= Condition("created_at <= ?", (wanted.before,))
+        within &= Condition("created_at <= ?", (wanted.before,))
     drivers = _drivers(connection, wanted, app, workflow, statuses)
     by_app = all(driver.index in ("runs_listed", "runs_unsuccessful", "runs_of_user") for driver in drivers)
     if app is not None and not by_app:
@@ -88,10 +98,14 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
     if workflow is not None and all(driver.index != "runs_of_version" for driver in drivers):
         rest &= Condition("workflow = ?", (workflow,))
     if statuses:
-        rest &= Condition(f"status IN ({', '.join(map(str, statuses))})")
+        chosen = Condition(f"status IN ({', '.join(map(str, statuses))})")
+        if all(driver.index in _WITH_STATUS for driver in drivers):
+            within &= chosen
+        else:
+            rest &= chosen
     if wanted.min_elapsed is not None:
         rest &= Condition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
-    return Plan(tuple(drivers), times, rest) if drivers else None
+    return Plan(tuple(drivers), within, rest) if drivers else None
 
 
 def _drivers(

@@ -50,19 +50,21 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     if all(other is None for other in others):
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
-    counts, capped = _Counts(), False
+    counts, left = _Counts(), _MOST + 1
     for driver in plan.drivers if plan is not None else ():
         assert plan is not None
-        within = driver.within & plan.times
+        within = driver.within & plan.within
         # Without other conditions the index alone has all that is needed.
         columns = "status" if plan.rest.text == "TRUE" else "app, workflow, end_user, status, elapsed"
         order = _NEWEST_FIRST if driver.index else ""
-        looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {_MOST + 1}"
-        sql = f"SELECT status, count(*) FROM ({looked_at}) WHERE {plan.rest.text} GROUP BY status"
-        counts.update(dict(connection.execute(sql, (*within.values, *plan.rest.values)).fetchall()))
-        seen = f"SELECT count(*) FROM (SELECT 1 FROM {driver.table} WHERE {within.text} LIMIT {_MOST + 1})"
-        capped = capped or connection.execute(seen, within.values).fetchone()[0] > _MOST
-    return RunCounts(_named(counts), capped)
+        looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
+        sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
+        for status, passes, runs in connection.execute(sql, (*plan.rest.values, *within.values)):
+            counts[status] += runs if passes else 0
+            left -= runs
+        if left <= 0:
+            break
+    return RunCounts(_named(counts), capped=left <= 0)
 
 
 def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
@@ -103,7 +105,7 @@ def histogram_of(
                 found[int((hour * HOUR - first) // step)][status] += runs
     elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
         for driver in plan.drivers:
-            within = driver.within & Condition("created_at >= ? AND created_at <= ?", (first, last)) & plan.times
+            within = driver.within & Condition("created_at >= ? AND created_at <= ?", (first, last)) & plan.within
             where = within & plan.rest
             inner = (
                 f"SELECT created_at, status FROM {driver.table} WHERE {where.text} {_NEWEST_FIRST} LIMIT {2 * _MOST}"

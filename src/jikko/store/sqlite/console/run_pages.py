@@ -18,8 +18,8 @@ from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total
 
-_LOOKED_AT: Final = 20_000
-"""Runs of a driver that one page looks at."""
+_LOOKED_AT: Final = 5_000
+"""Runs whose rows one page looks at."""
 _MOST_NEWER: Final = 10_001
 _PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
 _NEWEST: Final = "SELECT created_at, key FROM runs INDEXED BY runs_newest ORDER BY created_at DESC, key DESC LIMIT 1"
@@ -73,7 +73,7 @@ class SqliteRunPages:
         plan = plan_of(connection, wanted)
         if plan is None:
             return RunPage()
-        where = plan.times & plan.rest & behind(place)
+        where = plan.within & plan.rest & behind(place)
         if wanted.user is not None or wanted.conversation_id is not None:
             # These are few, and the index by app knows nothing of them.
             within = [driver.within for driver in plan.drivers]
@@ -140,7 +140,7 @@ class SqliteRunPages:
         marks = ", ".join("?" * len(run_ids))
         within = " OR ".join(f"({driver.within.text})" for driver in plan.drivers)
         values = [value for driver in plan.drivers for value in driver.within.values]
-        rest = plan.times & plan.rest
+        rest = plan.within & plan.rest
         rows = connection.execute(
             f"SELECT {COLUMNS} FROM runs WHERE run_id IN ({marks}) AND ({within}) AND {rest.text} {_NEWEST_FIRST}",
             [*(stored_id(run_id.lower()) for run_id in run_ids), *values, *rest.values],
@@ -183,17 +183,18 @@ def _found(
     Args:
         ends: Gets where the look ended, if it did before there were enough.
     """
-    within = driver.within & plan.times & behind(place)
+    within = driver.within & plan.within & behind(place)
     if plan.rest.text == "TRUE" or not driver.index:
         within &= plan.rest
         sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT ?"
         return connection.execute(sql, (*within.values, most)).fetchall()
     source = f"FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST}"
-    looked_at = f"SELECT created_at, key, app, workflow, end_user, status, elapsed {source} LIMIT {_LOOKED_AT}"
+    most_looked_at = max(_LOOKED_AT // len(plan.drivers), most)
+    looked_at = f"SELECT created_at, key, app, workflow, end_user, status, elapsed {source} LIMIT {most_looked_at}"
     sql = f"SELECT created_at, key FROM ({looked_at}) WHERE {plan.rest.text} LIMIT ?"
     found = connection.execute(sql, (*within.values, *plan.rest.values, most)).fetchall()
     if len(found) < most:
-        end = f"SELECT created_at, key {source} LIMIT 1 OFFSET {_LOOKED_AT - 1}"
+        end = f"SELECT created_at, key {source} LIMIT 1 OFFSET {most_looked_at - 1}"
         ends += connection.execute(end, within.values).fetchall()
     return found
 
@@ -207,7 +208,7 @@ def _newer(wanted: RunFilter, than: Place | None, connection: sqlite3.Connection
         newer = Condition("(created_at, key) > (?, ?)", (than.created_at, than.key))
     count = 0
     for driver in plan.drivers:
-        where = driver.within & newer & plan.times & plan.rest
+        where = driver.within & newer & plan.within & plan.rest
         inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {_MOST_NEWER}"
         count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
     return min(count, _MOST_NEWER)
