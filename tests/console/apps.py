@@ -15,6 +15,7 @@ from tests.acceptance.workflows import (
     template,
 )
 
+ICONS = {"Fails": "🚨", "Rounds": "🔁", "Asks": "💶", "Talks": "🍓", "Waits": "⏳", "Greets": "👋", "Hostile": "🦠"}
 ROUNDS = 100
 FAILS = 41
 """The round that fails, from 0."""
@@ -55,6 +56,11 @@ def placed(text: str) -> str:
             small = entry["data"]["type"].endswith("-start")
             entry |= {"position": {"x": inner, "y": 70}, "width": 44 if small else 244, "height": 48 if small else 90}
             inner += entry["width"] + 40
+    content["app"] |= {
+        "icon_type": "emoji",
+        "icon": ICONS.get(content["app"]["name"], "🌱"),
+        "icon_background": "#FFEAD5",
+    }
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 

@@ -90,10 +90,10 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
   }, [fit, centre, onFit])
   const first = useRef(true)
   useEffect(() => {
-    if (!picked || !first.current) return
+    if (!first.current || !graph.nodes.some(node => node.id === picked)) return
     first.current = false
     if ((box.current?.clientWidth ?? 0) < 500 && !moved.current) centre(picked)
-  }, [picked, centre])
+  }, [picked, graph, centre])
   useEffect(() => {
     if (follow?.on && follow.node) centre(follow.node)
   }, [follow?.on, follow?.node, centre])

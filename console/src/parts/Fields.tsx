@@ -83,7 +83,7 @@ export function Field({ app, variable, value, set, wrong }: FieldProps) {
           onChange={event => set(event.target.value || undefined)}
         />
       )}
-      {variable.max_length && (type === 'paragraph' || type === 'text-input') ? (
+      {variable.max_length && variable.max_length <= 100_000 && (type === 'paragraph' || type === 'text-input') ? (
         <span className="hint num">
           {t('form.length', { n: count([...String(value ?? '')].length), all: count(variable.max_length) })}
         </span>

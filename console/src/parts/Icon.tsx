@@ -52,7 +52,7 @@ export function AppIcon({ icon, size = '' }: { icon: Look; size?: '' | 'big' | '
   const text = icon?.value && !icon.value.includes('/') && icon.value.length <= 8 ? icon.value : ''
   const colour = /^#[0-9a-f]{3,8}$/i.test(icon?.background ?? '') ? icon?.background : undefined
   return (
-    <span className={`emoji ${size}`} style={{ background: colour ?? 'var(--sunken)' }} aria-hidden="true">
+    <span className={`emoji ${size}`} style={{ background: (text && colour) || 'var(--sunken)' }} aria-hidden="true">
       {text || <Icon name="flows" small />}
     </span>
   )

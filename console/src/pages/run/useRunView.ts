@@ -77,17 +77,17 @@ export function useRunView(id: string) {
   useEffect(() => {
     if (begun.current || (follow.phase === 'loading' && follow.head < follow.end) || follow.head < 0) return
     begun.current = true
-    const form = latest.forms[0]
+    const form = atEnd ? latest.forms[0] : undefined
+    const last = run.executions.filter(one => one.rounds.length === 0).at(-1)
     const first = name
       ? named(latest, name)
       : form
         ? named(latest, form.executionId)
-        : (cause(latest) ??
-          (isOver(latest) ? latest.executions.filter(one => one.rounds.length === 0).at(-1) : undefined))
+        : ((atEnd ? cause(latest) : undefined) ?? last)
     if (!first) return
     reveal(first, round)
     if (!name) pick(first.id)
-  }, [follow, latest, name, round, pick, reveal])
+  }, [follow, latest, run, atEnd, name, round, pick, reveal])
 
   return { runId: id, follower, follow, latest, run, position, atEnd, moment, open, toggle, reveal, pick, picked, go }
 }
