@@ -4,6 +4,10 @@ set -euo pipefail
 
 packages=(
     caddy
+    chromium
+    fonts-dejavu-core
+    fonts-noto-cjk
+    fonts-noto-color-emoji
     nginx-light
     postgresql
     prometheus
