@@ -74,7 +74,7 @@ class Settings:
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
     tools: Path | None = None
-    """A YAML file: how to reach tools that workflows name (APIs, MCP servers, apps); which apps are MCP servers."""
+    """A YAML file: the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
     tool_seconds: float = 600.0
     """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
     tool_max_text: int = 10 << 20
@@ -86,7 +86,7 @@ class Settings:
     plugins_confine: str = "require"
     """Whether plugins are locked: `require`, or `off`, which lets them do all that the server may."""
     plugins_keys: Path | None = None
-    """A PEM file of public keys (RSA), such as the marketplace's: only plugins that one has signed are installed."""
+    """A PEM file of public keys (RSA), such as the marketplace's: what none of them has signed is not installed."""
     plugins_market: str = ""
     """The address that `jikko plugins install author/name` downloads from. Empty: it does not."""
     plugin_seconds: float = 600.0
