@@ -120,6 +120,8 @@ def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
     path = folder / "jikko.db"
     path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
     contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
+    # What these records call the owner of a run is its identity by now.
+    contents = contents.replace(b'"owner":', b'"identity":')
     return path, msgspec.json.decode(contents, type=Contents)
 
 
