@@ -79,7 +79,7 @@ class Site:
         headers = {"Authorization": f"Bearer {self.operator}"}
         return httpx.request(method, f"{self.url}/api/{path}", headers=headers, timeout=PATIENCE, **more)  # type: ignore[arg-type]
 
-    def start(self, app: str, **inputs: object) -> str:
+    def start(self, app: str, **inputs: Any) -> str:
         """Start a run. Returns its id."""
         with closing(Client(self.server.url, self.keys[app])) as client:
             return str(client.run("async", **inputs)["workflow_run_id"])

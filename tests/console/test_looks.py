@@ -82,7 +82,7 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
             page.set_viewport_size({"width": width, "height": size["height"]})
             if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                 wrong.append(f"{wide} pixels wide at {width}")
-        page.set_viewport_size(size)
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
         if wrong:
             found[name] = wrong
     assert found == {}

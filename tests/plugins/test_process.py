@@ -273,7 +273,7 @@ async def test_plugins_that_flood_work_for_one_slice_of_the_loop_at_a_time() -> 
     async with running(share=share) as one, running(share=share) as other:
         watching = asyncio.create_task(watch())
         request = {"type": "tool", "action": "invoke_tool", "tool": "many", "tool_parameters": {"count": 20_000}}
-        await asyncio.gather(*(each.call(request, seconds=PATIENCE, tell=tell) for each in (one, other)))
+        await asyncio.gather(*(each.call(request, seconds=PATIENCE, emit=tell) for each in (one, other)))
         watching.cancel()
     assert heard == 40_000
     assert most < 25

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest
-from jikko.providers.connections import Connections, told
+from jikko.providers.connections import Connections, explained
 
 
 @runtime_checkable
@@ -37,4 +37,4 @@ class ProviderModerators:
             try:
                 return await backend.flags(config.model_name(request.model), request.text)
             except ModelFailure as failure:
-                raise told(failure, config) from None
+                raise explained(failure, config) from None

@@ -181,7 +181,7 @@ class Executor:
     @property
     def under_way(self) -> int:
         """How many runs go on here, or wait for their turn."""
-        return sum(not runner.has_ended for _, runner in self._live.values())
+        return sum(not runner.has_ended for _, runner in self._held.values())
 
     async def close(self, grace: float) -> int:
         """See ``Runs.close``."""

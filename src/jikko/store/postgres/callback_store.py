@@ -36,6 +36,7 @@ UPDATE callbacks SET
   attempts = $2, first_at = $3, next_at = $4, finished_at = $5, error = $6
 WHERE run_id = $7
 """
+_PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
 _FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = $1"
 _UNDELIVERED: Final = f"""
 SELECT {_COLUMNS} FROM callbacks
@@ -61,6 +62,10 @@ class PostgresCallbackStore:
     async def next_due(self, after: float) -> float | None:
         at: float | None = await self._database.value(_NEXT_DUE, after)
         return at
+
+    async def pending(self) -> tuple[int, float | None]:
+        row = await self._database.row(_PENDING)
+        return (0, None) if row is None else (row[0], row[1])
 
     async def save(self, callback: Callback) -> None:
         await self._database.execute(

@@ -9,6 +9,7 @@ from jikko.store.postgres.database import Postgres
 _ADD: Final = """
 INSERT INTO end_users (app_id, end_user_id, session) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 """
+_HAS: Final = "SELECT 1 FROM end_users WHERE app_id = $1 AND end_user_id = $2"
 _REMOVE: Final = "DELETE FROM end_users WHERE app_id = $1 AND end_user_id = $2"
 _TABLES: Final = ("end_users", "runs", "open_runs", "conversations")
 _KNOWN: Final = "SELECT coalesce({})".format(
@@ -33,6 +34,9 @@ class PostgresEndUserStore:
 
     async def remove(self, app_id: str, end_user_id: str) -> None:
         await self._database.execute(_REMOVE, id_column(app_id), id_column(end_user_id.lower()))
+
+    async def has(self, app_id: str, end_user_id: str) -> bool:
+        return await self._database.value(_HAS, id_column(app_id), id_column(end_user_id.lower())) is not None
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         wanted = (id_column(app_id), id_column(end_user_id.lower()))

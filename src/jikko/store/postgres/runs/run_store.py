@@ -52,6 +52,7 @@ _LOG_END: Final = f"SELECT log_end FROM {ALL_RUNS} WHERE run_id = $1"
 _OPEN: Final = f"SELECT {COLUMNS} FROM open_runs WHERE status = 0"
 _OLDEST_FIRST: Final = "ORDER BY created_at, key"
 _HOLDERS: Final = "SELECT DISTINCT holder FROM open_runs WHERE status = 0 AND holder > ''"
+_PAUSED: Final = "SELECT count(*) FROM open_runs WHERE status = 1"
 _NEXT_WAKE: Final = "SELECT min(wake_at) FROM open_runs WHERE status = 1 AND wake_at > $1"
 _DUE: Final = f"""
 SELECT {COLUMNS} FROM open_runs WHERE status = 1 AND wake_at <= $1
@@ -128,6 +129,10 @@ class PostgresRunStore:
         if holder is None:
             return await self._records(f"{_OPEN} {_OLDEST_FIRST}")
         return await self._records(f"{_OPEN} AND holder = $1 {_OLDEST_FIRST}", text(holder))
+
+    async def paused(self) -> int:
+        count: int = await self._database.value(_PAUSED)
+        return count
 
     async def holders(self) -> set[str]:
         return {row[0] for row in await self._database.fetch(_HOLDERS)}
