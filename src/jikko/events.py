@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
 
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
@@ -334,25 +335,6 @@ class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=T
     """The other run."""
     from_nodes: list[str]
     """Nodes that run again, with all that is behind them."""
-
-
-class FailedNode(msgspec.Struct, frozen=True, array_like=True):
-    """The node that a run failed at."""
-
-    node_id: str
-    """Of a container whose round failed, the node within it."""
-    title: str
-
-
-class Exceptions(msgspec.Struct, frozen=True, array_like=True):
-    """What went wrong in a run and was borne, at all levels."""
-
-    tries: int
-    """Attempts that failed and were followed by another."""
-    handled: int
-    """Nodes that failed and had an error strategy."""
-    rounds: int
-    """Rounds that failed."""
 
 
 class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jikko.ports.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome
+from jikko.ports.app_calls.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolMessage, ToolName, ToolNotFound, Tools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.workflow_tools import WorkflowTools

@@ -23,9 +23,9 @@ from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.readiness import Readiness
+from jikko.ports.app_calls.served_apps import ServedApp, ServedApps
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
 from jikko.ports.models import Models
-from jikko.ports.served_apps import ServedApp, ServedApps
 from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from jikko.http.app import create_app
-from jikko.ports.served_apps import ServedApp
+from jikko.ports.app_calls.served_apps import ServedApp
 from tests.acceptance.workflows import end, node, start
 from tests.http.scene import Served, api_of
 from tests.runs.world import World

@@ -52,12 +52,12 @@ from jikko.maintenance.scheduled_backups import ScheduledBackups
 from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.app_calls.served_apps import ServedApps
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
 from jikko.ports.measures import RunMeasures
-from jikko.ports.served_apps import ServedApps
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jikko.dsl.start_variables import StartVariable
-from jikko.ports.served_apps import ServedApp
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
 

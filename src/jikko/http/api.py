@@ -16,8 +16,8 @@ from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.knowledge.service import Knowledge
 from jikko.maintenance.readiness import Readiness
+from jikko.ports.app_calls.served_apps import ServedApps
 from jikko.ports.clock import Clock
-from jikko.ports.served_apps import ServedApps
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from jikko.events import Exceptions, FailedNode
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.record import RunRecord
 from jikko.values import encode_json
 

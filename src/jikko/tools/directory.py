@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from jikko.errors import InvalidSettings
-from jikko.ports.served_apps import ServedApp
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import ToolName, ToolNotFound
 from jikko.tools.config import Auth, Provider, ToolsFile, line_to_add

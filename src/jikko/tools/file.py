@@ -11,7 +11,7 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
-from jikko.ports.served_apps import ServedApp
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.tools.config import (
     NO_AUTH,
     TYPES,

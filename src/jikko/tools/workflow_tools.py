@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from jikko.events import Usage
-from jikko.ports.inner_workflows import MAX_DEPTH, InnerApp, InnerCall, InnerInput, InnerRefused, InnerWorkflows
+from jikko.ports.app_calls.inner_workflows import (
+    MAX_DEPTH,
+    InnerApp,
+    InnerCall,
+    InnerInput,
+    InnerRefused,
+    InnerWorkflows,
+)
 from jikko.ports.tools import (
     Emit,
     FileMessage,

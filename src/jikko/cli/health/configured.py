@@ -21,7 +21,8 @@ def settings(environment: Mapping[str, str], home: Path | None, command: click.C
     """
     from jikko.cli.unknown_variables import unknown
     from jikko.errors import InvalidSettings
-    from jikko.settings import FILE_NAME, Settings, read_settings
+    from jikko.setting_sources import read_settings
+    from jikko.settings import FILE_NAME, Settings
 
     found: list[Finding] = []
     try:

@@ -18,7 +18,7 @@ from jikko.http.fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Answer, Response, json_response
 from jikko.http.routes.conversations.turns import fold_of
-from jikko.ports.served_apps import ServedApp
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.runs.runs import StartRequest
