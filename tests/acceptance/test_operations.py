@@ -113,7 +113,7 @@ def test_an_undelivered_callback_is_listed_and_can_be_resent_also_after_a_crash(
     run = client.request(
         "POST", "/v1/workflows/run", json={**client.body("async", {"q": "hi"}), "callback_url": receiver.url}
     ).json()["workflow_run_id"]
-    wait_for(lambda: bool(jikko.json("callbacks", "list")) and jikko.json("callbacks", "list")[0]["attempts"] == 1)
+    wait_for(lambda: bool(jikko.json("callbacks", "list")) and jikko.json("callbacks", "list")[0]["attempts"] >= 1)
     (entry,) = jikko.json("callbacks", "list")
     assert (entry["workflow_run_id"], entry["state"], entry["url"]) == (run, "pending", receiver.url)
     server.kill()
@@ -138,7 +138,7 @@ def test_an_address_that_may_not_be_reached_gets_nothing(jikko: Command, tmp_pat
         client.request(
             "POST", "/v1/workflows/run", json={**client.body("async", {"q": "hi"}), "callback_url": receiver.url}
         )
-        wait_for(lambda: bool(jikko.json("callbacks", "list")) and jikko.json("callbacks", "list")[0]["attempts"] == 1)
+        wait_for(lambda: bool(jikko.json("callbacks", "list")) and jikko.json("callbacks", "list")[0]["attempts"] >= 1)
         assert "JIKKO_HTTP_ALLOW" in str(jikko.json("callbacks", "list")[0]["error"])
     finally:
         client.close()
