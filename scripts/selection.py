@@ -22,6 +22,8 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "outbound": ("tests/outbound",),
 }
 """What is changed, below ``src/jikko``, and how the paths of its tests begin."""
+ELSEWHERE: Final = ("tests/compat/",)
+"""Tests that ask a server in another process, so that it is not seen what they run: asked last, of every change."""
 QUICK: Final = "not slow and not services and not serial"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
 """Those that look at the text of the source, or at the clock."""
@@ -83,7 +85,8 @@ class Selection:
             by_file.items(),
             key=lambda item: (Path(item[0]).name != name, not item[0].startswith(near), self._took(item[1])),
         )
-        return [test for _, tests in ranked for test in tests]
+        elsewhere = (test for test in self._seconds if test.startswith(ELSEWHERE) and test not in found)
+        return [*(test for _, tests in ranked for test in tests), *elsewhere]
 
     def first(self, mutant: Mutant) -> list[str]:
         """The first of ``tests_of``."""

@@ -169,6 +169,13 @@ def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:
     assert set(selection.tests_of(Mutant(PATH, 1, "", ""))) == {test for test in TESTS if "/outbound/" in test}
 
 
+def test_tests_that_ask_another_process_are_asked_last_of_every_change() -> None:
+    recorded = "tests/compat/test_recordings.py::test_a_case"
+    selection = Selection(Report({recorded: 1.0, **TESTS}, [], {PATH: {20: [1]}}), {recorded, *TESTS})
+
+    assert selection.tests_of(Mutant(PATH, 20, "", "")) == [next(iter(TESTS)), recorded]
+
+
 def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
     usable = {"tests/outbound/test_quick.py::test_near"}
     selection = Selection(Report(dict(TESTS), [], {PATH: {1: [*range(len(TESTS))]}}), usable)

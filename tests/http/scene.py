@@ -139,10 +139,17 @@ def body(mode: str = "blocking", **inputs: Any) -> dict[str, Any]:
 class Listener:
     """A client that reads what comes until it hangs up."""
 
-    def __init__(self, application: Any, key: str, method: str, path: str, content: bytes = b"") -> None:
+    def __init__(
+        self, application: Any, key: str, method: str, path: str, content: bytes = b"", *, has_more: bool = False
+    ) -> None:
+        """Args:
+        content: The body, or its beginning.
+        has_more: Whether the rest never comes.
+        """
         path, _, query = path.partition("?")
         self.received = b""
         self._content = content
+        self._has_more = has_more
         self._left = asyncio.Event()
         headers = {"host": "x", "authorization": f"Bearer {key}", "accept": "text/event-stream"}
         scope = {
@@ -166,7 +173,7 @@ class Listener:
     async def _receive(self) -> dict[str, Any]:
         if self._content:
             content, self._content = self._content, b""
-            return {"type": "http.request", "body": content, "more_body": False}
+            return {"type": "http.request", "body": content, "more_body": self._has_more}
         await self._left.wait()
         return {"type": "http.disconnect"}
 

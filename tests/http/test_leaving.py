@@ -29,3 +29,15 @@ async def test_nothing_is_kept_of_a_client_that_left_and_its_run_goes_on(world: 
 
     world.script.let_go("b")
     assert (await world.ended(run)).status == "succeeded"
+
+
+async def test_a_request_of_which_the_end_never_came_starts_nothing(world: World, app: App) -> None:
+    """Also if what came could be read."""
+    api = api_of(world, world.process())
+    application, key = create_app(api), await api.apps.issue_key(app.id)
+    client = Listener(application, key, "POST", RUN, json.dumps(body()).encode(), has_more=True)
+
+    await client.leave()
+
+    assert json.loads(client.received)["code"] == "bad_request"
+    assert not await world.store.scan()
