@@ -120,7 +120,16 @@ def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
     path = folder / "jikko.db"
     path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
     contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
-    return path, msgspec.json.decode(contents, type=Contents)
+    return path, msgspec.json.decode(_as_it_is_named_now(contents), type=Contents)
+
+
+def _as_it_is_named_now(contents: bytes) -> bytes:
+    """The identity of a run was called its owner when the files were written, which are never written again."""
+    known = msgspec.json.decode(contents)
+    for run in known["runs"].values():
+        if "owner" in run["record"]:
+            run["record"]["identity"] = run["record"].pop("owner")
+    return msgspec.json.encode(known)
 
 
 def drafts(version: int) -> dict[str, Draft]:
