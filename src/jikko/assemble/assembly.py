@@ -107,6 +107,7 @@ async def assemble(
     *,
     in_memory: bool = False,
     owned: bool = False,
+    console: bool = False,
     environment: Mapping[str, str] = os.environ,
     cluster: Cluster | None = None,
     workers: int = 1,
@@ -120,6 +121,7 @@ async def assemble(
         in_memory: Keep nothing on disk: for one run of the command line.
         owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
             use it too, but brings an older database up to date only while no server has it.
+        console: Whether the console is wanted, if the settings have it.
         environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
@@ -176,7 +178,7 @@ async def assemble(
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         watch = None
-        if settings.console and not in_memory:
+        if console and settings.console and not in_memory:
             # Who has no console does not wait for what it imports.
             from jikko.assemble.console import console_watch, make_console, watched_by
 
@@ -222,9 +224,9 @@ async def assemble(
         starts = IdempotentStarts(runs, stores.runs)
         callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
-        console = None
+        built = None
         if watch is not None:
-            console = make_console(
+            built = make_console(
                 settings,
                 stores,
                 clock,
@@ -275,6 +277,6 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
-            console=console,
+            console=built,
             clock=clock,
         )

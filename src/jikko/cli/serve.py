@@ -118,7 +118,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
     base = base_of(settings, listening)
     hold.say(address=base)
     reloading = Reloading(files if reload else ())
-    async with assemble(settings, owned=True) as assembly:
+    async with assemble(settings, owned=True, console=True) as assembly:
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None

@@ -30,7 +30,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         return
     settings = settings_from_json(begin.settings)
     cluster = WorkerCluster(begin.name, channel, messages)
-    async with assemble(settings, owned=True, cluster=cluster, workers=begin.workers) as assembly:
+    async with assemble(settings, owned=True, console=True, cluster=cluster, workers=begin.workers) as assembly:
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
         # Of those that start together, one publishes, and one prints a link.

@@ -232,7 +232,7 @@ async def test_off_there_is_no_such_address(tmp_path: Path) -> None:
     from jikko.assemble import assemble
     from jikko.settings import Settings
 
-    async with assemble(Settings(home=tmp_path, console=False), clock=Clock()) as assembly:
+    async with assemble(Settings(home=tmp_path, console=False), clock=Clock(), console=True) as assembly:
         application = create_app(api_of(assembly), console=console_of(assembly))
         transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
