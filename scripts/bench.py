@@ -32,6 +32,7 @@ BENCHMARKS = (
     "workers",
     "growth",
     "stored_runs",
+    "console_runs",
     "knowledge",
     "knowledge_api",
 )

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
@@ -13,7 +14,6 @@ from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.backup import scheduled_backups
 from jikko.assemble.configuration import Configuration
-from jikko.assemble.console import console_watch, make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.measures import Measures, measures_of
@@ -25,7 +25,6 @@ from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_fi
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
-from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -71,6 +70,9 @@ from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
 from jikko.tools.service import ToolService
 
+if TYPE_CHECKING:
+    from jikko.console.service import Console
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembly:
@@ -110,7 +112,7 @@ class Assembly:
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures
-    console: Console | None
+    console: "Console | None"
     """``None``: there is none."""
     clock: Clock
 
@@ -121,6 +123,7 @@ async def assemble(
     *,
     in_memory: bool = False,
     owned: bool = False,
+    console: bool = False,
     environment: Mapping[str, str] = os.environ,
     cluster: Cluster | None = None,
     workers: int = 1,
@@ -134,6 +137,7 @@ async def assemble(
         in_memory: Keep nothing on disk: for one run of the command line.
         owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
             use it too, but brings an older database up to date only while no server has it.
+        console: Whether the console is wanted, if the settings have it.
         environment: What ``${NAME}`` in the files of providers and tools stands for.
         cluster: The other processes that execute runs of the data folder; by default there are none.
         workers: How many there are on this machine, this one included.
@@ -186,7 +190,13 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
-        watch = console_watch(cluster, clock) if settings.console and stores.console is not None else None
+        watch = None
+        if console and settings.console and stores.console is not None:
+            # Who has no console does not wait for what it imports.
+            from jikko.assemble.console import console_watch, make_console, watched_by
+
+            watch = console_watch(cluster, clock)
+            observer = watched_by(observer, watch)
         uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
         if uses is not None:
             stack.push_async_callback(uses.close)
@@ -225,7 +235,7 @@ async def assemble(
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=watched_by(observer, watch),
+            observer=observer,
             guard=hooks.guard,
             measures=run_measures,
         )
@@ -233,9 +243,9 @@ async def assemble(
         tally = Tally(stores.runs, stores.callbacks, cluster, clock)
         starts = IdempotentStarts(runs, stores.runs)
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
-        console = None
+        built = None
         if watch is not None:
-            console = make_console(
+            built = make_console(
                 settings,
                 stores,
                 clock,
@@ -301,6 +311,6 @@ async def assemble(
             readiness=Readiness(
                 stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
             ),
-            console=console,
+            console=built,
             clock=clock,
         )

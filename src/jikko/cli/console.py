@@ -34,7 +34,7 @@ async def _link(settings: Any, role: Any, opens: bool, as_json: bool) -> None:
 
     owner = owner_of(settings.home)
     base = owner.address if owner is not None and owner.address else f"http://{settings.host}:{settings.port}"
-    async with assemble(settings) as assembly:
+    async with assemble(settings, console=True) as assembly:
         ticket = await _console_of(assembly).access.ticket(role)
     address = link(settings, base, ticket)
     click.echo(json.dumps({"url": address, "role": role}) if as_json else address)
@@ -73,7 +73,7 @@ async def _new(settings: Any, name: str, role: Any, file: Path | None, as_json: 
     from jikko.apps.key_files import write_key
     from jikko.assemble import assemble
 
-    async with assemble(settings) as assembly:
+    async with assemble(settings, console=True) as assembly:
         access = _console_of(assembly).access
         entry, token = await access.new_token(name, role)
         if file is not None:
@@ -102,7 +102,7 @@ def list_(home: Path | None, as_json: bool) -> None:
 async def _list(settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
 
-    async with assemble(settings) as assembly:
+    async with assemble(settings, console=True) as assembly:
         for entry in await _console_of(assembly).access.tokens():
             if as_json:
                 told = {"id": entry.id, "name": entry.name, "role": entry.role, "hint": entry.hint}
@@ -116,16 +116,19 @@ async def _list(settings: Any, as_json: bool) -> None:
 @tokens.command(short_help="Revoke a token.")
 @click.argument("token_id")
 @home_option
-def revoke(token_id: str, home: Path | None) -> None:
+@json_option
+def revoke(token_id: str, home: Path | None, as_json: bool) -> None:
     """Remove a token by its id. Browsers that signed in with it are out at once."""
-    run_async(_revoke(settings_of(home=home), token_id))
+    run_async(_revoke(settings_of(home=home), token_id, as_json))
 
 
-async def _revoke(settings: Any, token_id: str) -> None:
+async def _revoke(settings: Any, token_id: str, as_json: bool) -> None:
     from jikko.assemble import assemble
 
-    async with assemble(settings) as assembly:
+    async with assemble(settings, console=True) as assembly:
         await _console_of(assembly).access.revoke(token_id)
+    if as_json:
+        click.echo(json.dumps({"id": token_id, "revoked": True}))
 
 
 def _console_of(assembly: Any) -> Any:

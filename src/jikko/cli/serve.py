@@ -132,7 +132,7 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
         return [*observers.snapshot(assembly), *of_server(1, began)]
 
     async with (
-        assemble(settings, owned=True, observer=observers.runs) as assembly,
+        assemble(settings, owned=True, console=True, observer=observers.runs) as assembly,
         metrics_of(settings, gather),
         observers.at_work(assembly),
     ):

@@ -1,4 +1,4 @@
-"""What went wrong in a run, counted as it happens."""
+"""What went wrong in a run so far, for its record."""
 
 from dataclasses import dataclass, field
 

@@ -34,7 +34,9 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     settings = settings_from_json(begin.settings)
     cluster = WorkerCluster(begin.name, channel, messages)
     observers = Observers(settings, os.environ)
-    assembling = assemble(settings, owned=True, cluster=cluster, workers=begin.workers, observer=observers.runs)
+    assembling = assemble(
+        settings, owned=True, console=True, cluster=cluster, workers=begin.workers, observer=observers.runs
+    )
     async with assembling as assembly, observers.at_work(assembly):
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])

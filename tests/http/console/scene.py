@@ -106,7 +106,7 @@ async def console_on(
 ) -> AsyncIterator[Scene]:
     """A process that serves the console of a data folder."""
     clock = clock or Clock()
-    async with assemble(Settings(home=folder, **settings), clock=clock) as assembly:
+    async with assemble(Settings(home=folder, **settings), clock=clock, console=True) as assembly:
         yield Scene(assembly, clock, page=page)
 
 
