@@ -19,7 +19,7 @@ def types_of(description: bytes) -> str:
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "openapi.json", Path(folder) / "schema.ts"
         given.write_bytes(description)
-        command = ["node", "node_modules/openapi-typescript/bin/cli.js", given, "-o", made]
+        command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(given), "-o", str(made)]
         subprocess.run(command, cwd=sources(), check=True, capture_output=True)
         return made.read_text(encoding="utf-8")
 
