@@ -31,6 +31,7 @@ BENCHMARKS = (
     "workers",
     "growth",
     "stored_runs",
+    "console_runs",
     "knowledge",
 )
 """Files of ``benchmarks/`` that answer a question, in the order in which they run."""

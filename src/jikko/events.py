@@ -335,22 +335,18 @@ class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=T
 
 
 class FailedNode(msgspec.Struct, frozen=True, array_like=True):
-    """The node that a run failed at."""
+    """The node that a run failed at; of a container whose round failed, the node within it."""
 
     node_id: str
-    """Of a container whose round failed, the node within it."""
     title: str
 
 
 class Exceptions(msgspec.Struct, frozen=True, array_like=True):
-    """What went wrong in a run and was borne, at all levels."""
+    """What went wrong and was borne: tries and rounds that failed, and nodes that had an error strategy."""
 
     tries: int
-    """Attempts that failed and were followed by another."""
     handled: int
-    """Nodes that failed and had an error strategy."""
     rounds: int
-    """Rounds that failed."""
 
 
 class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
@@ -370,7 +366,6 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     failed_node: FailedNode | None = None
     """``None``: it did not fail, or at no node: it took too long, say."""
     exceptions: Exceptions | None = None
-    """``None``: nothing went wrong."""
 
 
 Event: TypeAlias = (

@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
-from jikko.assemble.console import console_watch, make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
 from jikko.assemble.models import default_models, providers_of
@@ -21,7 +21,6 @@ from jikko.assemble.stores import in_memory_stores, stores_on_disk
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
-from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
@@ -61,6 +60,9 @@ from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
 from jikko.tools.service import ToolService
 
+if TYPE_CHECKING:
+    from jikko.console.service import Console
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembly:
@@ -94,7 +96,7 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
-    console: Console | None
+    console: "Console | None"
     """``None``: there is none."""
     clock: Clock
 
@@ -173,7 +175,13 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
-        watch = console_watch(cluster, clock) if settings.console and not in_memory else None
+        watch = None
+        if settings.console and not in_memory:
+            # Who has no console does not wait for what it imports.
+            from jikko.assemble.console import console_watch, make_console, watched_by
+
+            watch = console_watch(cluster, clock)
+            observer = watched_by(observer, watch)
         uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
         if uses is not None:
             stack.push_async_callback(uses.close)
@@ -208,7 +216,7 @@ async def assemble(
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=watched_by(observer, watch),
+            observer=observer,
             guard=hooks.guard,
         )
         starts = IdempotentStarts(runs, stores.runs)

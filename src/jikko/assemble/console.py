@@ -41,10 +41,9 @@ def console_watch(cluster: Cluster, clock: Clock) -> ConsoleWatch:
     return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock))
 
 
-def watched_by(observer: RunObserver | None, watch: ConsoleWatch | None) -> RunObserver | None:
+def watched_by(observer: RunObserver | None, watch: ConsoleWatch) -> RunObserver:
     """Who sees what happens in runs."""
-    found = [each for each in (observer, *(watch or ())) if each is not None]
-    return RunObservers(*found) if len(found) > 1 else next(iter(found), None)
+    return RunObservers(*([] if observer is None else [observer]), *watch)
 
 
 def make_console(

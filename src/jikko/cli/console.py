@@ -116,16 +116,19 @@ async def _list(settings: Any, as_json: bool) -> None:
 @tokens.command(short_help="Revoke a token.")
 @click.argument("token_id")
 @home_option
-def revoke(token_id: str, home: Path | None) -> None:
+@json_option
+def revoke(token_id: str, home: Path | None, as_json: bool) -> None:
     """Remove a token by its id. Browsers that signed in with it are out at once."""
-    run_async(_revoke(settings_of(home=home), token_id))
+    run_async(_revoke(settings_of(home=home), token_id, as_json))
 
 
-async def _revoke(settings: Any, token_id: str) -> None:
+async def _revoke(settings: Any, token_id: str, as_json: bool) -> None:
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
         await _console_of(assembly).access.revoke(token_id)
+    if as_json:
+        click.echo(json.dumps({"id": token_id, "revoked": True}))
 
 
 def _console_of(assembly: Any) -> Any:

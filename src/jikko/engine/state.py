@@ -6,17 +6,16 @@ is all that a run needs to go on. Does no I/O, reads no clock and starts no task
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
 from jikko.engine.text_release import Chunk, TextRelease
+from jikko.engine.troubles import Troubles
 from jikko.events import (
     ContainerStarted,
     Event,
-    Exceptions,
-    FailedNode,
     FormClosed,
     FormRequested,
     NodeAttempted,
@@ -49,36 +48,6 @@ class AgentTotals:
     model_calls: int = 0
     tool_calls: int = 0
     usage: Usage | None = None
-
-
-@dataclass(slots=True)
-class Troubles:
-    """What went wrong so far."""
-
-    tries: int = 0
-    handled: int = 0
-    rounds: int = 0
-    failed: FailedNode | None = None
-    """Where the run fails."""
-    within: dict[str, FailedNode] = field(default_factory=dict)
-    """The first node that failed within each container at the top level, by execution."""
-
-    def ended(self, event: NodeFinished) -> None:
-        """A node has not succeeded."""
-        if event.status == "exception":
-            self.handled += 1
-            return
-        node = FailedNode(event.node_id, event.title)
-        if event.rounds:
-            self.within.setdefault(event.rounds[0].execution_id, node)
-        elif self.failed is None:
-            self.failed = self.within.get(event.execution_id, node)
-
-    @property
-    def counts(self) -> Exceptions | None:
-        """How often; ``None`` for never."""
-        found = Exceptions(self.tries, self.handled, self.rounds)
-        return found if any((self.tries, self.handled, self.rounds)) else None
 
 
 FrameKey = tuple[str, int]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from jikko.console.picture import picture_of
 from tests.acceptance.workflows import app, end, node, start, with_environment
-from tests.http.console.scene import API, Scene, decoded
+from tests.http.console.scene import API, Scene, console_on, decoded
 from tests.http.console.test_runs import ECHO, ran
 
 pytestmark = pytest.mark.anyio
@@ -203,3 +204,15 @@ async def test_a_removed_app_is_gone_and_its_runs_stay(scene: Scene, operator: h
         assert (await operator.get(f"{API}/{path}")).status_code == 404
     [kept] = decoded(await operator.get(f"{API}/runs"))["data"]
     assert (kept["id"], kept["app"]["name"], kept["app"]["icon"], kept["version"]) == (run["id"], "Echo", None, 0)
+
+
+async def test_when_a_key_was_used_last_is_told(tmp_path: Path) -> None:
+    async with console_on(tmp_path) as scene:
+        echo = await scene.publish(ECHO)
+        key = await scene.assembly.apps.issue_key(echo.id)
+        async with scene.client(Authorization=f"Bearer {key}") as client:
+            assert (await client.get("/v1/info")).status_code == 200
+        used_at = scene.clock.now
+    async with console_on(tmp_path) as scene, await scene.script() as client:
+        [listed] = decoded(await client.get(f"{API}/apps/{echo.id}/keys"))["data"]
+        assert listed["used_at"] == used_at

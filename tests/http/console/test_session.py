@@ -1,6 +1,8 @@
 """Who may enter the console."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -238,3 +240,12 @@ async def test_off_there_is_no_such_address(tmp_path: Path) -> None:
                 assert (await client.get(path)).status_code == 404
                 assert (await client.post(path)).status_code == 404
             assert (await client.get("/", headers={"Accept": "text/html"})).status_code == 200
+
+
+def test_a_server_without_a_console_imports_nothing_of_it() -> None:
+    program = (
+        "import jikko.assemble, jikko.http.app, jikko.server.serving, sys; "
+        "print([name for name in sys.modules if name.startswith(('jikko.console', 'jikko.forecast'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -2,11 +2,15 @@
 
 import random
 import sqlite3
+import statistics
+import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from jikko.events import RunStatus
 from jikko.ids import new_id
+from jikko.ports.stores.run_pages import RunFilter, RunPages
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.identifiers import stored_id
 from jikko.store.sqlite.runs.run_rows import STATUS_NUMBERS
@@ -14,6 +18,24 @@ from jikko.store.sqlite.runs.totals import HOUR
 
 BEGIN = 1_790_000_000.0
 APPS, VERSIONS, USERS = 20, 3, 500
+FILTERS = {
+    "none": RunFilter(),
+    "app": RunFilter(app_id="0"),
+    "failed": RunFilter(statuses=("failed",)),
+    "succeeded": RunFilter(statuses=("succeeded",)),
+    "of an app, failed": RunFilter(app_id="0", statuses=("failed", "partial-succeeded")),
+    "running": RunFilter(statuses=("running", "paused")),
+    "user": RunFilter(user="user-3"),
+    "nobody": RunFilter(user="user-none"),
+    "version": RunFilter(workflow_id="0"),
+    "after": RunFilter(after=BEGIN + 1_500_000.5),
+    "between": RunFilter(after=BEGIN + 500_000.5, before=BEGIN + 900_000.5),
+    "slow": RunFilter(min_elapsed=0.7),
+    "very slow": RunFilter(min_elapsed=400.0),
+    "none so slow": RunFilter(min_elapsed=1e9),
+    "slow, failed, of a user": RunFilter(min_elapsed=2.0, statuses=("failed",), user="user-3"),
+}
+"""Filters of all kinds; ``0`` stands for the first app, and its first version."""
 _RUN = """
 INSERT INTO runs (run_id, task_id, app, workflow, version, end_user, status, epoch, log_end, total_tokens, total_steps,
   exceptions_count, created_at, finished_at, elapsed, outputs, inputs)
@@ -88,3 +110,22 @@ def _row(
         b'{"answer": "' + b"a" * 200 + b'"}',
         '{"q": "' + "x" * 300 + '"}',
     )
+
+
+async def milliseconds(pages: RunPages, app_id: str, workflow_id: str) -> dict[str, float]:
+    """What page 1 with its counts takes with each of ``FILTERS``: processor time, the median of some tries."""
+    told = {}
+    for name, wanted in FILTERS.items():
+        query = replace(
+            wanted,
+            app_id=wanted.app_id and app_id,
+            workflow_id=wanted.workflow_id and workflow_id,
+        )
+        took = []
+        for _ in range(7):
+            began = time.process_time()
+            await pages.page(query, limit=50)
+            await pages.counts(query)
+            took.append((time.process_time() - began) * 1000)
+        told[name] = statistics.median(took)
+    return told

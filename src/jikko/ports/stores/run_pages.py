@@ -55,7 +55,7 @@ class RunCounts:
 
     by_status: Mapping[RunStatus, int] = field(default_factory=dict)
     capped: bool = False
-    """Whether there are more: only the newest 10,000 were counted."""
+    """Whether there are more: only among the newest 10,000 was counted, or 5,000 if rows had to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from jikko.store.sqlite.runs.totals import HOUR
 
 _MOST: Final = 10_000
 """Runs that are counted one by one."""
+_MOST_LOOKED_UP: Final = 5_000
+"""And runs whose rows have to be looked up for it."""
 _SAMPLED: Final = 200
 """Of the newest runs of an app, whose durations are told."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
@@ -50,12 +52,13 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     if all(other is None for other in others):
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
-    counts, left = _Counts(), _MOST + 1
+    is_covered = plan is None or plan.rest.text == "TRUE"
+    counts, left = _Counts(), (_MOST if is_covered else _MOST_LOOKED_UP) + 1
     for driver in plan.drivers if plan is not None else ():
         assert plan is not None
         within = driver.within & plan.within
         # Without other conditions the index alone has all that is needed.
-        columns = "status" if plan.rest.text == "TRUE" else "app, workflow, end_user, status, elapsed"
+        columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
         order = _NEWEST_FIRST if driver.index else ""
         looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
         sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
