@@ -4,7 +4,13 @@ set -euo pipefail
 
 packages=(
     caddy
+    chromium
+    fonts-dejavu-core
+    fonts-noto-cjk
+    fonts-noto-color-emoji
     nginx-light
+    postgresql
+    prometheus
     systemd
 )
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
 
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
@@ -83,6 +84,8 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     """Of a run that answers a message."""
     depth: int = 0
     """How many workflows called as tools the run is within: 0 for one that a client started."""
+    trace: str = ""
+    """The ``traceparent`` (W3C) that came with its request, or that of the run that called it. Empty: none did."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
@@ -345,6 +348,13 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     total_tokens: int = 0
     total_steps: int = 0
     exceptions_count: int = 0
+    price: str = ""
+    """What its models cost, as a decimal number; empty for nothing. So is ``currency``."""
+    currency: str = ""
+    failed_node: FailedNode | None = None
+    """``None``: it did not fail, or at no node: it took too long, say."""
+    exceptions: Exceptions | None = None
+    """``None``: nothing went wrong."""
 
 
 Event: TypeAlias = (

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -75,6 +76,11 @@ class RunRecord(msgspec.Struct, kw_only=True):
     exceptions_count: int = 0
     created_at: float = 0.0
     finished_at: float | None = None
+    price: str = ""
+    """As ``RunFinished`` tells it; so ``currency``, ``failed_node`` and ``exceptions``."""
+    currency: str = ""
+    failed_node: FailedNode | None = None
+    exceptions: Exceptions | None = None
     wake_at: float | None = None
     """When a paused run goes on by itself: its first form runs out of time then."""
     epoch: int = 1
@@ -130,6 +136,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.elapsed = event.elapsed
                 self.total_tokens, self.total_steps = event.total_tokens, event.total_steps
                 self.exceptions_count = event.exceptions_count
+                self.price, self.currency = event.price, event.currency
+                self.failed_node, self.exceptions = event.failed_node, event.exceptions
                 self.finished_at = event.at
                 self.holder = ""
             case _:
@@ -176,6 +184,10 @@ def ending(record: RunRecord) -> RunFinished | None:
         total_tokens=record.total_tokens,
         total_steps=record.total_steps,
         exceptions_count=record.exceptions_count,
+        price=record.price,
+        currency=record.currency,
+        failed_node=record.failed_node,
+        exceptions=record.exceptions,
     )
 
 

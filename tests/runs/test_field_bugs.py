@@ -55,8 +55,8 @@ from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
+from jikko.store.event_codec import decode_events
 from jikko.store.memory import MemoryFileIndex, MemoryRunStore
-from jikko.store.sqlite.runs.event_codec import decode_events
 from tests.acceptance.workflows import end, iteration, node, start
 from tests.runs.workflows import dsl, form
 from tests.runs.workflows import end as dsl_end

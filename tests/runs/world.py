@@ -186,8 +186,8 @@ class Process:
     """One server process."""
 
     def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None, hooks: Hooks) -> None:
-        services: Any = NodePorts.__new__(NodePorts)
-        object.__setattr__(services, "limits", ValueLimits())
+        ports: Any = NodePorts.__new__(NodePorts)
+        object.__setattr__(ports, "limits", ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
         self.cluster = Alone()
@@ -196,7 +196,7 @@ class Process:
             store=world.store,
             apps=world.app_store,
             workflows=self.workflows,
-            services=services,
+            ports=ports,
             file_inputs=files,
             limits=RunLimits(),
             admission=self.admission,
@@ -245,11 +245,11 @@ class Process:
 
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
-        lives = self.runs._executor._live
+        lives = self.runs._executor._held
         while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
-        for live, runner in list(self.runs._executor._live.values()):
+        for live, runner in list(self.runs._executor._held.values()):
             live.abandon(JikkoError("the process died"))
             if isinstance(runner, Runner):
                 runner.lost()

@@ -17,6 +17,7 @@ import msgspec
 
 from jikko.events import Event, FormRequested
 from jikko.ids import new_id
+from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.end_user_store import EndUser
@@ -34,6 +35,7 @@ from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
@@ -96,6 +98,8 @@ class Contents(msgspec.Struct, kw_only=True):
     """Apps that were removed. Since version 8, as values for environment variables of ``app``."""
     conversations: list[Talk] = []
     """Since version 9."""
+    annotations: list[Annotation] = []
+    """Newest first. Since version 10."""
 
 
 class Stores:
@@ -108,6 +112,7 @@ class Stores:
         self.files = SqliteFileIndex(database)
         self.callbacks = SqliteCallbackStore(database)
         self.conversations = SqliteConversationStore(database)
+        self.annotations = SqliteAnnotationStore(database)
 
 
 def versions() -> list[int]:
@@ -120,16 +125,9 @@ def unpack(version: int, folder: Path) -> tuple[Path, Contents]:
     path = folder / "jikko.db"
     path.write_bytes(gzip.decompress((FOLDER / f"version-{version:04d}.db.gz").read_bytes()))
     contents = gzip.decompress((FOLDER / f"version-{version:04d}.json.gz").read_bytes())
-    return path, msgspec.json.decode(_as_it_is_named_now(contents), type=Contents)
-
-
-def _as_it_is_named_now(contents: bytes) -> bytes:
-    """The identity of a run was called its owner when the files were written, which are never written again."""
-    known = msgspec.json.decode(contents)
-    for run in known["runs"].values():
-        if "owner" in run["record"]:
-            run["record"]["identity"] = run["record"].pop("owner")
-    return msgspec.json.encode(known)
+    # What the identity of a run was called when most of these were written.
+    contents = contents.replace(b'"record":{"owner":', b'"record":{"identity":')
+    return path, msgspec.json.decode(contents, type=Contents)
 
 
 def drafts(version: int) -> dict[str, Draft]:
@@ -226,6 +224,8 @@ async def write(path: Path, version: int) -> Contents:
         await set_values_and_remove_an_app(stores, contents)
     if version >= 9:
         await talk(stores, contents)
+    if version >= 10:
+        await annotate(stores, contents)
     if version >= 3:
         contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
     while version >= 4 and await stores.runs.index(limit=8) >= 8:
@@ -275,6 +275,15 @@ async def talk(stores: Stores, contents: Contents) -> None:
         assert opened is not None
         known = await stores.conversations.messages(new.id) or []
         contents.conversations.append(Talk(opened.conversation, known[::-1], list(opened.variables)))
+
+
+async def annotate(stores: Stores, contents: Contents) -> None:
+    """Two annotations, one of which has answered."""
+    for at, question in enumerate(("営業時間は？ 🕘", "Где вы?")):
+        known = Annotation(id=new_id(), app_id=APP, question=question, answer=f"答え {at}", created_at=BEGIN + at)
+        await stores.annotations.add(known)
+    await stores.annotations.hit(APP, known.id)
+    contents.annotations, _ = await stores.annotations.page(APP)
 
 
 async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:

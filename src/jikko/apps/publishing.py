@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from jikko.apps.environment import declared, typed
+from jikko.apps.key_uses import KeyUses
 from jikko.apps.keys import digest, hint_of, new_key
 from jikko.apps.versions import check
 from jikko.concurrency.rate_limit import Rate
@@ -40,11 +41,16 @@ class Apps:
         clock: Clock = time.time,
         *,
         rate: Rate | None = None,
+        uses: KeyUses | None = None,
     ) -> None:
+        """Args:
+        uses: Notes when keys are used; ``None``: that is of no interest.
+        """
         self._store = store
         self._rate = rate if rate is not None and rate.is_limited else None
         self._classes = node_classes
         self._clock = clock
+        self._uses = uses
 
     @property
     def counts_requests(self) -> bool:
@@ -149,9 +155,13 @@ class Apps:
 
     async def issue_key(self, app_id: str) -> str:
         """Make an API key. It is returned here and never again; only its digest is kept."""
-        key = new_key()
-        await self.add_key(app_id, key)
+        _, key = await self.new_key(app_id)
         return key
+
+    async def new_key(self, app_id: str) -> tuple[ApiKey, str]:
+        """Make an API key, as ``issue_key`` does; with its entry."""
+        key = new_key()
+        return await self.add_key(app_id, key), key
 
     async def add_key(self, app_id: str, key: str) -> ApiKey:
         """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
@@ -208,9 +218,22 @@ class Apps:
         app = await self._store.app_of_key(key)
         if app is None:
             raise Unauthorized("Access token is invalid")
+        await self.count_request(key)
+        return app
+
+    async def count_request(self, key: bytes) -> None:
+        """Count a request that was made with a key, or with what stands for one.
+
+        Args:
+            key: Its digest.
+
+        Raises:
+            TooManyRequests: It was used too often in the last minute.
+        """
         if self._rate is not None:
             await self._rate.take(key)
-        return app
+        if self._uses is not None:
+            self._uses.note(key)
 
     async def find(self, name_or_id: str) -> App:
         """An app by its id or its exact name.

@@ -7,24 +7,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from jikko.apps.end_users import EndUsers
+from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble.backup import scheduled_backups
 from jikko.assemble.configuration import Configuration
+from jikko.assemble.console import console_watch, make_console, watched_by
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
+from jikko.assemble.measures import Measures, measures_of
 from jikko.assemble.models import default_models, providers_of
+from jikko.assemble.moderation import make_moderator
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
-from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
+from jikko.console.service import Console
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
@@ -40,14 +46,18 @@ from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
 from jikko.maintenance.scheduled_backups import ScheduledBackups
+from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.app_calls.served_apps import ServedApps
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
+from jikko.ports.measures import RunMeasures
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -97,6 +107,11 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    served_apps: ServedApps
+    readiness: Readiness
+    measures: Measures
+    console: Console | None
+    """``None``: there is none."""
     clock: Clock
 
 
@@ -134,10 +149,7 @@ async def assemble(
     cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
-        stack.push_async_callback(stores.runs.close)
-        if owned:
-            await stores.blobs.check()
+        stores = in_memory_stores() if in_memory else await open_stores(settings, stack, owned, shared=workers > 1)
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -174,40 +186,67 @@ async def assemble(
         )
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
+        watch = console_watch(cluster, clock) if settings.console and stores.console is not None else None
+        uses = None if watch is None else KeyUses(stores.apps.note_uses, clock)
+        if uses is not None:
+            stack.push_async_callback(uses.close)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
-        moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
+        moderation = Moderation(
+            ModerationExtension(providers.extensions, ports.http),
+            ModerationModel(make_moderator(ports.models), defaults),
+        )
         hooks = Hooks(
             policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
             guard=moderation.guard,
             first_turn=titles.first_turn,
             title=titles.title,
         )
+        admission = Admission(
+            AdmissionLimits(
+                at_once=settings.max_runs,
+                at_once_per_app=settings.max_runs_per_app,
+                queued_per_app=settings.max_queued_runs,
+            )
+        )
+        run_measures = RunMeasures()
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
             workflows=workflows,
-            services=ports,
+            ports=ports,
             file_inputs=file_inputs,
             limits=RunLimits(
                 max_steps=settings.max_steps,
                 max_seconds=settings.max_seconds,
                 max_parallel_nodes=settings.max_parallel_nodes,
             ),
-            admission=Admission(
-                AdmissionLimits(
-                    at_once=settings.max_runs,
-                    at_once_per_app=settings.max_runs_per_app,
-                    queued_per_app=settings.max_queued_runs,
-                )
-            ),
+            admission=admission,
             clock=clock,
             cluster=cluster,
             look_seconds=look_seconds,
-            observer=observer,
+            observer=watched_by(observer, watch),
             guard=hooks.guard,
+            measures=run_measures,
         )
+        callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
+        tally = Tally(stores.runs, stores.callbacks, cluster, clock)
         starts = IdempotentStarts(runs, stores.runs)
+        forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
+        console = None
+        if watch is not None:
+            console = make_console(
+                settings,
+                stores,
+                clock,
+                watch,
+                forms=forms,
+                callbacks=callbacks,
+                cluster=cluster,
+                environment=environment,
+                admission=admission,
+                tools=tools,
+            )
         yield Assembly(
             settings=settings,
             configuration=Configuration(
@@ -220,7 +259,7 @@ async def assemble(
                 environment=environment,
             ),
             cluster=cluster,
-            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate),
+            apps=Apps(stores.apps, BY_TYPE, clock, rate=rate, uses=uses),
             workflows=workflows,
             runs=runs,
             store=stores.runs,
@@ -240,12 +279,12 @@ async def assemble(
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
-            callbacks=Callbacks(stores.callbacks, stores.runs, ports.http, clock),
+            callbacks=callbacks,
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
             files=FileService(files, file_limits),
             knowledge=knowledge,
-            forms=Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
+            forms=forms,
             file_limits=file_limits,
             annotations=Annotations(
                 stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))
@@ -257,5 +296,11 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
+            served_apps=directory,
+            measures=measures_of(run_measures, admission, stores.record.measures, ports, callbacks, tally),
+            readiness=Readiness(
+                stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
+            ),
+            console=console,
             clock=clock,
         )

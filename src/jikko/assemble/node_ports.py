@@ -18,9 +18,9 @@ from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.agents import AgentLimits
+from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
 from jikko.ports.history import EarlierTurns
-from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
@@ -125,6 +125,7 @@ def http_client(settings: Settings) -> AiohttpClient:
         ssl_verify=settings.http_verify,
         max_connections=max(1, settings.http_connections),
         app_share=settings.app_share,
+        trace_hosts=settings.trace_propagate,
     )
 
 

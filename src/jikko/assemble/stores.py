@@ -1,5 +1,6 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -18,9 +19,13 @@ from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.chat_pages import ChatPages
+from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
+from jikko.ports.stores.record import Record
+from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
 from jikko.store.memory import (
@@ -30,12 +35,16 @@ from jikko.store.memory import (
     MemoryConversationStore,
     MemoryEndUserStore,
     MemoryFileIndex,
+    MemoryRecord,
     MemoryRunStore,
 )
 from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
 from jikko.store.sqlite.app_store import SqliteAppStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.connection import OLDEST_SQLITE
+from jikko.store.sqlite.console.access_store import SqliteConsoleStore
+from jikko.store.sqlite.console.chat_pages import SqliteChatPages
+from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
@@ -43,6 +52,14 @@ from jikko.store.sqlite.file_index import SqliteFileIndex
 from jikko.store.sqlite.runs.run_store import SqliteRunStore
 from jikko.store.sqlite.stored_environments import stored_environments
 from jikko.values import Json
+
+
+class ConsoleStores(NamedTuple):
+    """What the console alone keeps and reads."""
+
+    access: ConsoleStore
+    pages: RunPages
+    chats: ChatPages
 
 
 class Stores(NamedTuple):
@@ -54,9 +71,35 @@ class Stores(NamedTuple):
     annotations: AnnotationStore
     callbacks: CallbackStore
     end_users: EndUserStore
+    console: ConsoleStores | None
+    """``None``: there is no console. In memory there is none, since nothing is served from there."""
     file_index: FileIndex
     blobs: BlobStore
     signing_keys: SigningKeys
+    record: Record
+
+
+async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
+    """The stores that the settings name.
+
+    Args:
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to the database too.
+
+    Raises:
+        InvalidSettings: The data folder or another setting cannot be used.
+        StoreUnavailable: The database cannot be opened, or a server cannot keep files.
+    """
+    if settings.database_url:
+        from jikko.assemble.postgres import stores_in_postgres
+
+        stores = await stores_in_postgres(settings, stack, owned)
+    else:
+        stores = stores_on_disk(settings, stack, owned, shared=shared)
+    stack.push_async_callback(stores.runs.close)
+    if owned:
+        await stores.blobs.check()
+    return stores
 
 
 def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
@@ -86,9 +129,11 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         SqliteAnnotationStore(database),
         SqliteCallbackStore(database),
         SqliteEndUserStore(database),
+        ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database), SqliteChatPages(database)),
         SqliteFileIndex(database),
         contents_of_files(settings),
         KeyFiles(settings.signing_key).load_or_create(),
+        database,
     )
 
 
@@ -113,20 +158,35 @@ def in_memory_stores() -> Stores:
         MemoryAnnotationStore(),
         MemoryCallbackStore(runs),
         MemoryEndUserStore(runs, files),
+        None,
         files,
         MemoryBlobs(),
         SigningKeys(secrets.token_bytes(32)),
+        MemoryRecord(),
     )
 
 
+def trouble_with_files(settings: Settings) -> str:
+    """What keeps files from being stored in a data folder, in words; ``""`` if nothing does, or they are elsewhere."""
+    if settings.files_url:
+        return ""
+    # The folder is made with the first file.
+    folder = settings.files if settings.files.exists() else settings.home
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "the folder of files cannot be written"
+
+
 def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
-    """What ``jikko apps env`` has set in the data folder, by app and variable. The folder need not be there.
+    """What ``jikko apps env`` has set, by app and variable. The data folder need not be there.
 
     Reads, and nothing else: the database of an earlier version stays one, and a server does not notice.
 
     Raises:
         StoreUnavailable: The database cannot be read.
     """
+    if settings.database_url:
+        from jikko.assemble import postgres
+
+        return postgres.stored_environments(settings)
     return stored_environments(settings.database)
 
 

@@ -9,9 +9,11 @@ from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.chat.chat import chat
 from jikko.cli.checking.check import check
 from jikko.cli.checking.show import show
+from jikko.cli.console import console
 from jikko.cli.failure import Commands
 from jikko.cli.health.doctor import doctor
 from jikko.cli.knowledge.group import knowledge
+from jikko.cli.migrate import migrate
 from jikko.cli.operating.backup import backup
 from jikko.cli.operating.keys import keys
 from jikko.cli.operating.reload import reload
@@ -39,8 +41,8 @@ def cli(context: click.Context) -> None:
 
 apps.add_command(webhook_secret)
 for command in (
-    *(serve, run, chat, check, show, apps, runs, users, knowledge, callbacks),
-    *(backup, restore, reload, keys, providers, tools, plugins, packages, doctor),
+    *(serve, console, run, chat, check, show, apps, runs, users, knowledge, callbacks),
+    *(backup, restore, migrate, reload, keys, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)
 

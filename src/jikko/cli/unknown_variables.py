@@ -24,7 +24,8 @@ def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]
     from dataclasses import fields
 
     from jikko.dsl.fields import did_you_mean
-    from jikko.settings import PREFIX, Settings, is_value
+    from jikko.setting_sources import is_value
+    from jikko.settings import PREFIX, Settings
 
     known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"}
     known |= set(_variables(command))

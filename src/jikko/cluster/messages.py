@@ -47,6 +47,10 @@ class Lead(msgspec.Struct, frozen=True, tag=True):
     """Run the background jobs from now on."""
 
 
+class Measure(msgspec.Struct, frozen=True, tag=True):
+    """Say what was counted so far. Answered by ``Measured``."""
+
+
 # From a worker -------------------------------------------------------------------------------------------------------
 
 
@@ -75,6 +79,13 @@ class Offer(msgspec.Struct, frozen=True, tag=True):
 
 class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     """The worker's event loop goes round."""
+
+
+class Measured(msgspec.Struct, frozen=True, tag=True):
+    """What the worker counted since its start."""
+
+    samples: list[tuple[str, tuple[str, ...], list[float]]]
+    """Name, labels, values."""
 
 
 # Between workers -----------------------------------------------------------------------------------------------------
@@ -122,11 +133,13 @@ Message: TypeAlias = (
     | Members
     | TakeOver
     | Lead
+    | Measure
     | Assembled
     | Serving
     | TookOver
     | Offer
     | Heartbeat
+    | Measured
     | Request
     | Response
     | Broadcast

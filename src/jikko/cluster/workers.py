@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from itertools import count
 from typing import Any
 
@@ -13,6 +13,8 @@ from jikko.cluster.messages import (
     CountRequest,
     Heartbeat,
     Lead,
+    Measure,
+    Measured,
     Members,
     Message,
     Offer,
@@ -53,6 +55,8 @@ class WorkerCluster:
         self.name = name
         self.is_over = asyncio.Event()
         """Set once the supervisor is gone."""
+        self.count_up: Callable[[], list[tuple[str, tuple[str, ...], list[float]]]] = list
+        """Gives what this process has counted; see ``Measured``."""
         self._channel = channel
         self._messages = messages
         self._patience = patience
@@ -122,6 +126,8 @@ class WorkerCluster:
                 self._give_up(lambda name: name != SUPERVISOR and name not in self._members)
             case TakeOver(orphans=orphans):
                 _start(self._take_over(orphans, member), self._working)
+            case Measure():
+                self._channel.send(Measured(self.count_up()))
             case Lead():
                 _start(member.lead(), self._working)
             case _:
@@ -178,10 +184,10 @@ class WorkerCluster:
                 except JikkoError as error:
                     logger.error("runs of another process cannot be read, trying again: %s", error)
                     await asyncio.sleep(_TRY_AGAIN_SECONDS)
-            _start(self._tell_once_durable(entry, taken), self._working)
+            _start(self._report_once_durable(entry, taken), self._working)
         self._has_begun.set()
 
-    async def _tell_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
+    async def _report_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
         # Not before: if this process died, no member would look for runs that still name their dead holder.
         await taken.durable()
         self._channel.send(TookOver([orphans]))

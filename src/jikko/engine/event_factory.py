@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from decimal import Decimal
 from typing import Any, Literal
 
 from jikko.engine.state import RunState
@@ -155,7 +156,8 @@ def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
     if isinstance(error, TextTooLong):
         return NodeFailure(f"Node {node.title or node.id}: {error}", kind="TextTooLongError")
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("node %s (%s) failed unexpectedly: %s\n%s", node.id, node.type, type(error).__name__, frames)
+    fields = {"node": node.id, "node_type": node.type}
+    log.error("a node failed unexpectedly: %s\n%s", type(error).__name__, frames, extra={"fields": fields})
     return NodeFailure(str(error) or type(error).__name__, kind="WorkflowNodeError")
 
 
@@ -171,15 +173,21 @@ def ended(
     at: float,
 ) -> RunFinished:
     """The end of a run."""
+    usage, troubles = state.usage, state.troubles
+    is_priced = usage is not None and bool(Decimal(usage.total_price))
     return RunFinished(
         at=at,
         status=status,
         outputs=dict(state.outputs),
         error=error,
         elapsed=state.active_seconds(at),
-        total_tokens=state.usage.total_tokens if state.usage else 0,
+        total_tokens=usage.total_tokens if usage else 0,
         total_steps=state.total_steps,
         exceptions_count=state.exceptions,
+        price=usage.total_price if usage is not None and is_priced else "",
+        currency=usage.currency if usage is not None and is_priced else "",
+        failed_node=troubles.failed if status == "failed" else None,
+        exceptions=troubles.counts,
     )
 
 

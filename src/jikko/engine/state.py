@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
 from jikko.engine.text_release import Chunk, TextRelease
+from jikko.engine.troubles import Troubles
 from jikko.events import (
     ContainerStarted,
     Event,
@@ -122,6 +123,7 @@ class RunState:
         """Node executions that have started."""
         self.total_steps = 0
         self.exceptions = 0
+        self.troubles = Troubles()
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
         self.turn: Turn | None = None
@@ -166,7 +168,7 @@ class RunState:
                 return self._node_finished(event)
             case TextChunk():
                 self.text.append(event.text)
-                self.release.told(event.selector, event.text)
+                self.release.streamed_before(event.selector, event.text)
             case TextReplaced():
                 self.text = [event.text]
                 if event.reason:
@@ -174,6 +176,7 @@ class RunState:
             case StepRecorded():
                 self._step_recorded(event)
             case NodeAttempted():
+                self.troubles.tries += 1
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
@@ -185,6 +188,7 @@ class RunState:
             case RoundStarted():
                 self._round_started(event)
             case RoundFinished():
+                self.troubles.rounds += event.error is not None
                 self._round_finished(event)
             case ContainerStarted():
                 self.containers[event.execution_id].started = event
@@ -271,6 +275,8 @@ class RunState:
         top = frame is self.top
         if top:
             self.exceptions += event.status != "succeeded"
+        if event.status != "succeeded":
+            self.troubles.ended(event)
         if event.usage is not None:
             if top:
                 self.usage = added(self.usage, event.usage)

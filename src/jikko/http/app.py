@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
+from jikko.http.console.entry.headers import console_headers, is_console
 from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
 from jikko.http.observer import ObservedRequest, RequestObserver
@@ -19,21 +20,33 @@ from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash
 from jikko.ids import is_uuid
+from jikko.log_context import LogContext, log_context
 
 log = logging.getLogger(__name__)
 
 
-def create_app(api: Api, observers: Iterable[RequestObserver] = ()) -> ASGIApp:
-    """The application that serves an assembled API."""
-    return _Application(api, [*OPERATIONS, *description_operations(api.version)], observers)
+def create_app(api: Api, observers: Iterable[RequestObserver] = (), console: Iterable[Operation] = ()) -> ASGIApp:
+    """The application that serves an assembled API.
+
+    Args:
+        console: The operations of the console, if there is one. They win over those of the API.
+    """
+    return _Application(api, [*OPERATIONS, *description_operations(api.version)], observers, tuple(console))
 
 
 class _Application:
     """The one way of every request: it is matched, shown to the observers, let in, handled and answered."""
 
-    def __init__(self, api: Api, operations: Iterable[Operation], observers: Iterable[RequestObserver]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        operations: Iterable[Operation],
+        observers: Iterable[RequestObserver],
+        console: Sequence[Operation],
+    ) -> None:
         self._api = api
-        self._router = Router(operations)
+        self._router = Router([*operations, *console])
+        self._has_console = bool(console)
         self._observers = tuple(observers)
         self._ids = request_ids()
 
@@ -50,6 +63,7 @@ class _Application:
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
         request = Request(self._api, scope, receive, values, self._ids)
+        log_context.set(LogContext(str(request.id, "ascii"), traceparent=request.traceparent))
         observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             # No call of a method of its own: every request would pay for one coroutine more.
@@ -69,7 +83,10 @@ class _Application:
                 answer = server_ended()
             except Exception:
                 answer = _fault(request)
-            answer.headers += added_headers(request)
+            if self._has_console and is_console(path):
+                answer.headers += console_headers(request, answer.headers)
+            else:
+                answer.headers += added_headers(request)
             await answer(receive, send if observed is None else observed.send)
         except asyncio.CancelledError:
             # The server ends, and has waited long enough for a client that does not read.

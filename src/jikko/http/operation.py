@@ -37,7 +37,9 @@ class Operation:
     """Parts of the path without which, if they are no UUIDs, there is no such address, with any key: a page. (Dify)"""
     open: bool = False
     """Whether it needs no API key."""
-    key: Literal["app", "dataset"] = "app"
-    """What its API key opens. The handlers of operations for datasets look at the key themselves."""
+    key: Literal["app", "dataset", "console"] = "app"
+    """What its API key opens. The handlers of operations that are not for apps look at it themselves."""
+    hot: bool = False
+    """Whether it is asked so often that a line of the log for each time would hide the others."""
     described: bool = True
     """Whether the description of the API has it: not if it is another's older name."""

@@ -14,7 +14,8 @@ class Router:
 
     A path is looked up in a dictionary: as a whole if no part of it varies, and without its last part if only that one
     does. Those that vary elsewhere are the alternatives of one regular expression a method, each in a group of its own,
-    so that the group that matched tells which it was. A slash more or less makes another address, as at Dify.
+    so that the group that matched tells which it was. A slash more or less makes another address, as at Dify. A part in
+    ``{*…}`` takes all that is left, slashes too.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
@@ -66,11 +67,15 @@ class _Table:
         """By the number of the group around each: the operation, and the names and numbers of the groups in it."""
         patterns, group = [], 1
         for operation in operations:
-            literal, *parts = re.split(r"{(\w+)}", operation.path)
-            if len(parts) == 2 and not parts[1] and literal.endswith("/"):
+            literal, *parts = re.split(r"{(\*?\w+)}", operation.path)
+            if len(parts) == 2 and not parts[1] and literal.endswith("/") and not parts[0].startswith("*"):
                 self.endings[literal[:-1]] = operation, parts[0]
             elif parts:
-                patterns.append(f"({re.escape(literal)}{''.join(f'([^/]+){re.escape(text)}' for text in parts[1::2])})")
+                after = "".join(
+                    f"({'.*' if name.startswith('*') else '[^/]+'}){re.escape(text)}"
+                    for name, text in zip(parts[::2], parts[1::2], strict=True)
+                )
+                patterns.append(f"({re.escape(literal)}{after})")
                 self.varied[group] = operation, [(name, group + place) for place, name in enumerate(parts[::2], 1)]
                 group += len(parts[::2]) + 1
         self.match = re.compile("|".join(patterns)).fullmatch if patterns else _no_match

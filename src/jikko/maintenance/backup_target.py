@@ -7,7 +7,7 @@ from typing import Final
 
 from jikko.maintenance.backup_manifest import MARK, Manifest, read_manifest, write_manifest
 
-_UNTOLD: Final = {"serve.lock"}
+_IGNORED_NAMES: Final = {"serve.lock"}
 """What may be in an empty folder."""
 
 
@@ -27,7 +27,7 @@ def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> 
         OSError: It cannot be read.
     """
     try:
-        names = sorted(set(os.listdir(folder)) - _UNTOLD)
+        names = sorted(set(os.listdir(folder)) - _IGNORED_NAMES)
     except FileNotFoundError:
         return
     if not names:

@@ -50,6 +50,13 @@ class RunChanged(msgspec.Struct, frozen=True, tag=True):
     run_id: str
 
 
+class RunsMoved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Runs were started, ended, paused or went on: those who look at lists of them look again."""
+
+    run_ids: tuple[str, ...]
+    """Some of them, the latest."""
+
+
 Job: TypeAlias = Literal["forms", "callbacks", "keywords", "knowledge", "annotations"]
 """The background jobs that take a hint of what is due."""
 
@@ -62,7 +69,7 @@ class JobDue(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """When, in seconds since the Unix epoch."""
 
 
-Hint: TypeAlias = RunChanged | JobDue
+Hint: TypeAlias = RunChanged | RunsMoved | JobDue
 
 # What must move ------------------------------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ class Connections:
             task.add_done_callback(self._closing.discard)
 
 
-def told(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
+def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
     """A failure of a backend as its caller may read it: without the secrets of the entry."""
     return ModelFailure(
         masked(str(failure), config.secrets),

@@ -83,6 +83,14 @@ class Forms:
             return []
         return [form for form in await self._forms(record) if form.closed is None]
 
+    async def all_forms(self, record: RunRecord) -> list[Form]:
+        """The forms of a run, open or closed, in the order in which they were requested.
+
+        Raises:
+            LogDamaged: The log of the run cannot be read.
+        """
+        return await self._forms(record)
+
     async def submit_form(self, form: Form, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
         """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too.
 

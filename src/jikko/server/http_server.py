@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import uvicorn
 from starlette.types import ASGIApp
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.server.ending_signals import ending_signals
 from jikko.server.http_protocol import HeadLimits, HttpProtocol
 from jikko.server.outbox import Outbox
@@ -69,7 +70,6 @@ async def serve(
     stopping: Callable[[bool, Drain], Awaitable[None]],
     stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
-    log_level: str = "info",
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once.
 
@@ -85,12 +85,12 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             application,
-            log_level=log_level if log_level != "info" else "warning",
+            log_config=None,  # what it warns of goes where all lines go
             access_log=False,
             server_header=False,
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
-            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )
     )

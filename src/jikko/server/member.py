@@ -7,7 +7,7 @@ from functools import partial
 
 from jikko.assemble import Assembly
 from jikko.dify.bodies import detail_body
-from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged
+from jikko.ports.cluster import Command, Hint, JobDue, OrphanedRuns, RunChanged, RunsMoved
 from jikko.record import RunDetail, RunRecord
 from jikko.runs.recovery import TakenOver
 
@@ -34,6 +34,9 @@ class ServerMember:
         match hint:
             case RunChanged(run_id):
                 self._assembly.runs.control.run_changed(run_id)
+            case RunsMoved() as moved:
+                if self._assembly.console is not None:
+                    self._assembly.console.feed.moved(moved)
             case JobDue(job="forms", at=at):
                 self._assembly.forms.alarm.set(at)
             case JobDue(job="callbacks", at=at):
@@ -68,6 +71,8 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
+            if assembly.settings.metrics_port:
+                jobs.create_task(_again_and_again(assembly.measures.tally.watch))
             if (scheduled := assembly.scheduled_backups) is not None:
                 jobs.create_task(_again_and_again(scheduled.watch))
             if days or conversation_days:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from jikko.errors import InvalidSettings
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import ToolName, ToolNotFound
 from jikko.tools.config import Auth, Provider, ToolsFile, line_to_add
@@ -70,6 +71,16 @@ class ToolsDirectory:
             for entry in self.file.providers.values()
             if isinstance(entry, kind)
         ]
+
+    async def served(self, code: str) -> ServedApp | None:
+        """See ``ServedApps.served``."""
+        await self.refresh()
+        found = self.file.servers.get(code)
+        return found if found is not None and found.active else None
+
+    def all_served(self) -> list[ServedApp]:
+        """See ``ServedApps.all_served``."""
+        return list(self.file.servers.values())
 
     def icon(self, name: ToolName) -> Json | None:
         """The icon of a provider; ``None`` if it is not known."""

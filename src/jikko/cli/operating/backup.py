@@ -27,6 +27,11 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     from jikko.maintenance.backup_target import NotABackup
 
     settings = settings_of(home=home)
+    if settings.database_url:
+        raise click.ClickException(
+            f"The record is in {settings.where_the_record_is}: back it up with what is there for that (pg_dump, or the "
+            "service that runs it), and then copy the data folder, which has datasets, keys and files."
+        )
     if not settings.database.exists():
         raise click.ClickException(f"There is no database {settings.database}.")
     if folder.exists() and folder.samefile(settings.home):

@@ -22,6 +22,7 @@ from jikko.http.welcome import welcome_operations
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),
     *("conversation_id", "variable_id", "message_id", "annotation_id", "job_id"),
+    *("run_id", "app_id", "form_id", "token_id", "key_id"),
     *DATASET_IDS,
 }
 """Parts of paths. The id of a task may be any text, as at Dify."""
@@ -38,6 +39,7 @@ _WHAT = {
     412: "It is too late for this.",
     413: "The body is too large.",
     415: "The body is not of the type that is read here.",
+    421: "The host of the request is none that the console answers to.",
     429: "A limit is reached, or the server is shutting down. Nothing was accepted: try again later.",
     503: "The database cannot be written at the moment; or, with workflow_run_id, the server stops before the run that "
     "was started has ended: it goes on when the server is back, and is read at Location.",
@@ -50,38 +52,53 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
     Args:
         root_path: The path below which clients reach the server.
     """
+    return described(
+        OPERATIONS,
+        title="Jikko",
+        version=version,
+        description="Dify's workflow Service API, and what Jikko adds to it. Every error is an object with code, "
+        "message and status. Every answer has X-Request-Id: the request's own, or a new one. Of any request: 414, 431 "
+        "and 408 for a URL or headers that are too long or too slow, 405 with the header Allow, 505 for other versions "
+        "of HTTP than 1.1 and 1.0.",
+        root_path=root_path,
+        schemes={
+            "ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"},
+            "DatasetKey": {"type": "http", "scheme": "bearer", "bearerFormat": "dataset-…"},
+        },
+    )
+
+
+def described(
+    operations: Iterable[Operation],
+    *,
+    title: str,
+    version: str,
+    description: str,
+    root_path: str,
+    schemes: dict[str, Schema],
+) -> dict[str, Any]:
+    """The description of some operations, as OpenAPI 3.1.
+
+    Args:
+        root_path: The path below which clients reach the server.
+        schemes: Ways to say who one is; the first is what operations take that say nothing of it.
+    """
+    told = [operation for operation in operations if operation.described]
     paths: dict[str, dict[str, Any]] = {}
-    for operation in filter(_is_described, OPERATIONS):
+    for operation in told:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Jikko",
-            "version": version,
-            "description": "Dify's workflow Service API, and what Jikko adds to it. Every error is an object with "
-            "code, message and status. Every answer has X-Request-Id: the request's own, or a new one. Of any request: "
-            "414, 431 and 408 for a URL or headers that are too long or too slow, 405 with the header Allow, 505 for "
-            "other versions of HTTP than 1.1 and 1.0.",
-        },
+        "info": {"title": title, "version": version, "description": description},
         "servers": [{"url": root_path or "/"}],
         "paths": paths,
-        "components": {
-            "schemas": _schemas(),
-            "securitySchemes": {
-                "ApiKey": {"type": "http", "scheme": "bearer", "bearerFormat": "app-…"},
-                "DatasetKey": {"type": "http", "scheme": "bearer", "bearerFormat": "dataset-…"},
-            },
-        },
-        "security": [{"ApiKey": []}],
+        "components": {"schemas": _schemas(told), "securitySchemes": schemes},
+        "security": [{next(iter(schemes)): []}],
     }
 
 
-def _is_described(operation: Operation) -> bool:
-    return operation.described
-
-
 def _operation(operation: Operation) -> dict[str, Any]:
-    described: dict[str, Any] = {
+    told: dict[str, Any] = {
         "summary": operation.summary,
         "description": (operation.handler.__doc__ or "").strip(),
         "tags": [operation.tag],
@@ -107,17 +124,19 @@ def _operation(operation: Operation) -> dict[str, Any]:
         for name, schema, description in operation.headers
     ]
     if parameters:
-        described["parameters"] = parameters
+        told["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {
+        told["requestBody"] = {
             "required": True,
             "content": {operation.body_media_type: {"schema": _ref(operation.body)}},
         }
     if operation.open:
-        described["security"] = []
+        told["security"] = []
     elif operation.key == "dataset":
-        described["security"] = [{"DatasetKey": []}]
-    return described
+        told["security"] = [{"DatasetKey": []}]
+    elif operation.key == "console":
+        told["security"] = [{"ConsoleSession": []}, {"ConsoleToken": []}]
+    return told
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
@@ -133,7 +152,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
             continue
         responses[str(status)] = {"description": "Done." if status < 300 else "", "content": content}
     # Every request with a key counts for the key's limit.
-    for status in sorted({*operation.errors, *(() if operation.open else (429,))}):
+    for status in sorted({*operation.errors, *(() if operation.open or operation.key == "console" else (429,))}):
         content = {"application/json": {"schema": _ref(Error)}}
         if status == 404 and operation.ids:
             content["text/html"] = {}
@@ -141,10 +160,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
     return responses
 
 
-def _schemas() -> dict[str, Schema]:
+def _schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     """The bodies that clients send and get, and the events of a log, by name."""
-    sent = {operation.body for operation in OPERATIONS if operation.body is not None}
-    got = {answer for operation in OPERATIONS for answer in operation.answers.values() if not isinstance(answer, str)}
+    operations = list(operations)
+    sent = {operation.body for operation in operations if operation.body is not None}
+    got = {answer for operation in operations for answer in operation.answers.values() if not isinstance(answer, str)}
     schemas = _components({*got, Error})
     for schema in schemas.values():
         # What has a default is there all the same: only what is unset is left out, and that has none.

@@ -51,6 +51,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
     """First characters of the key, to tell keys apart: ``app-AbC…``."""
     created_at: float
+    used_at: float | None = None
+    """To a minute or two; ``None``: never since this is noted."""
 
 
 class DeletedApp(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +132,10 @@ class AppStore(Protocol):
         ...
 
     async def delete_key(self, app_id: str, key_id: str) -> bool: ...
+
+    async def note_uses(self, used: Mapping[bytes, float]) -> None:
+        """Keep when keys were used last, by their digests. Those that are gone are passed over."""
+        ...
 
     async def app_of_key(self, digest: bytes) -> App | None:
         """The app that a key opens. On the path of every request: must not wait for anything but the disk."""

@@ -131,6 +131,10 @@ class RunStore(Protocol):
         """
         ...
 
+    async def paused(self) -> int:
+        """How many runs are paused."""
+        ...
+
     async def holders(self) -> set[str]:
         """Which holders the records of runs with status ``running`` name. Empty ones are left out."""
         ...
@@ -187,6 +191,17 @@ class RunStore(Protocol):
 
         Returns:
             How many were removed. Fewer than ``limit``: there are no more.
+        """
+        ...
+
+    async def remove(self, run_id: str) -> bool:
+        """Remove a run that has ended, with its log and its call-back. Durable when it returns.
+
+        Args:
+            run_id: In any case.
+
+        Returns:
+            Whether there was one that has ended.
         """
         ...
 

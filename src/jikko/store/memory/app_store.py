@@ -98,6 +98,11 @@ class MemoryAppStore:
                 return True
         return False
 
+    async def note_uses(self, used: Mapping[bytes, float]) -> None:
+        for digest, at in used.items():
+            if digest in self._keys:
+                self._keys[digest] = msgspec.structs.replace(self._keys[digest], used_at=at)
+
     async def app_of_key(self, digest: bytes) -> App | None:
         key = self._keys.get(digest)
         return None if key is None else self._apps.get(key.app_id)

@@ -119,6 +119,9 @@ class MemoryRunStore:
         ]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
 
+    async def paused(self) -> int:
+        return sum(record.status == "paused" for record in self._records.values())
+
     async def holders(self) -> set[str]:
         return {record.holder for record in self._records.values() if record.status == "running" and record.holder}
 
@@ -183,6 +186,14 @@ class MemoryRunStore:
             if app_id in (None, record.identity.app_id)
             if run_id not in self.callbacks or self.callbacks[run_id].state != "pending"
         ]
+
+    async def remove(self, run_id: str) -> bool:
+        run_id = run_id.lower()
+        if run_id not in self._records or self._records[run_id].is_open:
+            return False
+        del self._records[run_id], self._logs[run_id], self._marks[run_id]
+        self.callbacks.pop(run_id, None)
+        return True
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         return [run_id for run_id in self._of_user(app_id, end_user_id) if self._records[run_id].is_open]

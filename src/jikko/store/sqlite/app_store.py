@@ -10,9 +10,9 @@ import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.store.identifiers import storable
 from jikko.store.sqlite.annotations.jobs import forget_app
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import storable
 from jikko.values import Json
 
 _APP_COLUMNS: Final = (
@@ -61,8 +61,9 @@ _ADD_KEY: Final = """
 INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 _KEYS: Final = """
-SELECT key_id, app_id, digest, hint, created_at FROM api_keys WHERE app_id = ? ORDER BY created_at, rowid
+SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = ? ORDER BY created_at, rowid
 """
+_NOTE_USE: Final = "UPDATE api_keys SET used_at = ? WHERE digest = ?"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = ? AND key_id = ?"
 
 
@@ -134,7 +135,14 @@ class SqliteAppStore:
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         rows = await self._database.read(lambda connection: connection.execute(_KEYS, (app_id,)).fetchall())
-        return [ApiKey(id=row[0], app_id=row[1], digest=row[2], hint=row[3], created_at=row[4]) for row in rows]
+        return [
+            ApiKey(id=row[0], app_id=row[1], digest=row[2], hint=row[3], created_at=row[4], used_at=row[5])
+            for row in rows
+        ]
+
+    async def note_uses(self, used: Mapping[bytes, float]) -> None:
+        values = [(at, digest) for digest, at in used.items()]
+        await self._database.submit(lambda connection: connection.executemany(_NOTE_USE, values).rowcount)
 
     async def delete_key(self, app_id: str, key_id: str) -> bool:
         deleted: int = await self._database.submit(

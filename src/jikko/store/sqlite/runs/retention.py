@@ -3,8 +3,8 @@
 import sqlite3
 from typing import Final
 
-from jikko.store.sqlite.callback_states import PENDING
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.callback_states import PENDING
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.runs.projections import Projections, RunChange
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
@@ -21,6 +21,7 @@ _OPEN_OF_USER: Final = "SELECT run_id FROM runs INDEXED BY runs_of_user WHERE en
 _OF_USER: Final = """
 SELECT key, status, created_at, run_id, app FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status > 1 LIMIT ?
 """
+_ENDED: Final = "SELECT key, status, created_at, run_id, app FROM runs WHERE run_id = ? AND status > 1"
 _USERS: Final = """
 SELECT end_users.key FROM end_users JOIN names ON names.key = app WHERE end_user_id = ? AND text = ?
 """
@@ -73,6 +74,16 @@ class Retention:
         if removed:
             _give_back(connection)
         return removed
+
+    def remove(self, run_id: str, connection: sqlite3.Connection) -> bool:
+        """See ``RunStore.remove``."""
+        ended = connection.execute(_ENDED, (stored_id(run_id),)).fetchone()
+        if ended is None:
+            return False
+        key, status, created_at, stored, app = ended
+        self._remove(RunChange(key, app, stored, created_at, status, None), connection)
+        _give_back(connection)
+        return True
 
     def _remove(self, change: RunChange, connection: sqlite3.Connection) -> None:
         connection.execute(_REMOVE_LOG, (change.key,))

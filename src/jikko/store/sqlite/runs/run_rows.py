@@ -3,20 +3,18 @@
 import sqlite3
 from typing import Any, Final, TypeAlias
 
-from jikko.events import RunStatus
 from jikko.record import RunIdentity, RunRecord
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.interned import Interned
+from jikko.store.verdicts import verdict_of
 
 Row: TypeAlias = tuple[Any, ...]
 
-STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "failed", "stopped", "partial-succeeded")
-"""What the numbers in ``runs.status`` mean."""
-STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
-
 COLUMNS: Final = (
     "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
-    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner"
+    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner, price, "
+    "failed_node, exceptions"
 )
 """What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
 
@@ -74,6 +72,7 @@ class RunRows:
         names = self._names.values
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])
+        ended = verdict_of(*row[20:23])
         identity = RunIdentity(
             run_id=id_text(row[0]),
             task_id=id_text(row[1]),
@@ -99,4 +98,8 @@ class RunRows:
             epoch=row[17],
             wake_at=row[18],
             holder=row[19] or "",
+            price=ended.price,
+            currency=ended.currency,
+            failed_node=ended.failed_node,
+            exceptions=ended.exceptions,
         )

@@ -9,24 +9,26 @@ import msgspec
 from jikko.errors import JikkoError, LogConflict
 from jikko.ports.stores.projections import Projection
 from jikko.record import RunIdentity
-from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
-from jikko.store.sqlite.runs.event_codec import compress, join
+from jikko.store.event_codec import compress, join
+from jikko.store.identifiers import StoredId, id_text, stored_id
+from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
-from jikko.store.sqlite.runs.run_rows import STATUSES, IdentityColumns
+from jikko.store.sqlite.runs.run_rows import IdentityColumns
 
 _INSERT: Final = """
 INSERT INTO runs (
   run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
   status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
-  wake_at, lease_owner, lease_until
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  wake_at, price, failed_node, exceptions, lease_owner, lease_until
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id) DO NOTHING
 """
 # The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
 _ADVANCE: Final = """
 UPDATE runs SET
   status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
-  exceptions_count = ?, finished_at = ?, wake_at = ?, lease_owner = ?, lease_until = ?
+  exceptions_count = ?, finished_at = ?, wake_at = ?, price = ?, failed_node = ?, exceptions = ?, lease_owner = ?,
+  lease_until = ?
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
 _FIND: Final = "SELECT key, app, status, log_end, epoch, created_at, lease_until FROM runs WHERE run_id = ?"
@@ -36,12 +38,30 @@ _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
 
 ChangingColumns: TypeAlias = tuple[
-    int, int, int, bytes, str | None, float, int, int, int, float | None, float | None, str | None, float | None
+    int,
+    int,
+    int,
+    bytes,
+    str | None,
+    float,
+    int,
+    int,
+    int,
+    float | None,
+    float | None,
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    float | None,
 ]
 """The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
-exceptions_count, finished_at, wake_at, lease_owner, lease_until``. The last is the mark of the append: no lease runs
-out, and the column was there."""
+exceptions_count, finished_at, wake_at, price, failed_node, exceptions, lease_owner, lease_until``. The last is the mark
+of the append: no lease runs out, and the column was there."""
 
+
+_PRICE: Final = 11
+"""Among the changing columns."""
 
 LONG: Final = 1 << 20
 """Bytes of a log that are compressed in the transaction that closes it. A longer one is brought compressed."""
@@ -128,7 +148,8 @@ class RunWrites:
         else:
             connection.execute(_ARCHIVE, (key, write.archive or compress(write.events)))
         self._projections.changed(
-            RunChange(cast(int, key), identity[0], write.run_id, write.created_at, None, status), connection
+            RunChange(cast(int, key), identity[0], write.run_id, write.created_at, None, status, write.columns[_PRICE]),
+            connection,
         )
         return True
 
@@ -151,7 +172,8 @@ class RunWrites:
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
         if status != before:
-            self._projections.changed(RunChange(key, app, write.run_id, created_at, before, status), connection)
+            change = RunChange(key, app, write.run_id, created_at, before, status, write.columns[_PRICE])
+            self._projections.changed(change, connection)
         return True
 
     def _require_own(self, write: LogWrite, found: Sequence[Any]) -> None:

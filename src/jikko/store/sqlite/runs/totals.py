@@ -18,6 +18,12 @@ ON CONFLICT (app, hour, status) DO UPDATE SET runs = runs + excluded.runs
 """
 
 
+_ADD_COST: Final = """
+INSERT INTO run_costs (app, hour, currency, cost) VALUES (?, ?, ?, ?)
+ON CONFLICT (app, hour, currency) DO UPDATE SET cost = cost + excluded.cost
+"""
+
+
 class Totals:
     """A ``StandingProjection``: collects the changes of one transaction, and writes them as few rows at its end."""
 
@@ -46,6 +52,23 @@ class Totals:
     def rolled_back(self) -> None:
         """Forget what was noted."""
         self._changes.clear()
+
+
+class Costs:
+    """A ``StandingProjection``: adds up what runs cost. What was spent stays spent when a run is removed."""
+
+    def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
+        """See ``StandingProjection``."""
+        if change.price is None or change.after is None or change.after < 2:
+            return
+        cost, _, currency = change.price.partition(" ")
+        connection.execute(_ADD_COST, (change.app, int(change.created_at // HOUR), currency, float(cost)))
+
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        pass
+
+    def rolled_back(self) -> None:
+        pass
 
 
 def total(

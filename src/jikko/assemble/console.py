@@ -1,0 +1,133 @@
+"""Picks what the console works with."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from jikko.apps.environment import Outside
+from jikko.assemble.console_facts import facts_of
+from jikko.assemble.installation import installation_of
+from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.stores import Stores
+from jikko.console.access import Access
+from jikko.console.log_pages import LogPages
+from jikko.console.model_uses import ModelUses
+from jikko.console.outlooks import Outlooks
+from jikko.console.run_feed import RunFeed
+from jikko.console.runs import RunList
+from jikko.console.service import Console, InstalledPlugin
+from jikko.console.system import Load, System
+from jikko.maintenance.callbacks import Callbacks
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.clock import Clock
+from jikko.ports.cluster import Cluster, JobDue
+from jikko.runs.admission import Admission
+from jikko.runs.forms import Forms
+from jikko.runs.observer import RunObserver, RunObservers
+from jikko.settings import Settings
+from jikko.tools.service import ToolService
+
+
+class ConsoleWatch(NamedTuple):
+    """What the console sees of runs."""
+
+    feed: RunFeed
+    uses: ModelUses
+
+
+def console_watch(cluster: Cluster, clock: Clock) -> ConsoleWatch:
+    """What the console of one process sees of runs."""
+    return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock))
+
+
+def watched_by(observer: RunObserver | None, watch: ConsoleWatch | None) -> RunObserver | None:
+    """Who sees what happens in runs."""
+    found = [each for each in (observer, *(watch or ())) if each is not None]
+    return RunObservers(*found) if len(found) > 1 else next(iter(found), None)
+
+
+def make_console(
+    settings: Settings,
+    stores: Stores,
+    clock: Clock,
+    watch: ConsoleWatch,
+    *,
+    forms: Forms,
+    callbacks: Callbacks,
+    cluster: Cluster,
+    environment: Mapping[str, str],
+    admission: Admission,
+    tools: ToolService,
+) -> Console | None:
+    """The console of a data folder; ``None``: nothing is kept, so that there is none.
+
+    Raises:
+        InvalidSettings: The token of the settings cannot be used.
+    """
+    if stores.console is None:
+        return None
+    outlooks = Outlooks(
+        partial(installation_of, settings, environment),
+        lambda name, values: Outside(settings.env, {name: values}),
+        BY_TYPE,
+        clock,
+    )
+
+    def load() -> Sequence[Load]:
+        return [
+            Load("runs at once", admission.running, settings.max_runs or None),
+            Load("runs that wait", admission.queued(), None),
+        ]
+
+    facts = facts_of(settings, environment, load)
+    return Console(
+        access=Access(stores.console.access, clock, settings.console_token),
+        public_url=settings.public_url,
+        host=settings.host,
+        runs=RunList(stores.console.pages, stores.apps, forms),
+        logs=LogPages(stores.runs),
+        feed=watch.feed,
+        app_store=stores.apps,
+        run_store=stores.runs,
+        callback_store=stores.callbacks,
+        callbacks=callbacks,
+        callbacks_are_due=lambda: cluster.hint(JobDue(job="callbacks", at=clock())),
+        outlooks=outlooks,
+        home=settings.home,
+        chats=stores.console.chats,
+        system=System(facts, stores.apps, outlooks, stores.callbacks, watch.uses, clock),
+        queued=admission.queued,
+        offered_models=partial(_offered, settings, environment),
+        tools=tools,
+        plugins=partial(asyncio.to_thread, _plugins, settings),
+    )
+
+
+async def _offered(settings: Settings, environment: Mapping[str, str], provider: str) -> Sequence[str]:
+    """Raises:
+    ModelFailure: It does not answer.
+    """
+    models = make_models(providers_of(settings, environment))
+    try:
+        return await models.offered(provider)
+    finally:
+        await models.close()
+
+
+def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
+    if not settings.plugin_folder.exists():
+        return []
+    # Few have plugins, and what reads them takes time to import.
+    from jikko.plugins.install.installed import Installed
+
+    return [
+        InstalledPlugin(
+            entry.plugin.id,
+            entry.plugin.version,
+            entry.plugin.trust,
+            list(entry.plugin.permissions),
+            [f"{provider.name}/{action.name}" for provider in entry.plugin.providers for action in provider.actions],
+        )
+        for entry in Installed(settings.plugin_folder).entries()
+    ]

@@ -1,0 +1,105 @@
+"""Reads what the console tells of the system: settings, providers, the disk."""
+
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from jikko.assemble.models import providers_of
+from jikko.assemble.sandboxes import try_sandbox
+from jikko.console.system import CheckLine, Facts, Load, ProviderFacts, SettingValue, StoreFacts, ToMend
+from jikko.errors import InvalidSettings
+from jikko.forecast.model_objections import missing_library
+from jikko.masking import MASK
+from jikko.sandbox.unavailable import why_unsupported
+from jikko.settings import FILE_NAME, PREFIX, Settings
+
+_SECRETS: Final = frozenset({"console_token", "keys", "env", "mocks"})
+_ADDRESSES: Final = frozenset({"http_proxy", "public_url", "plugins_market", "files"})
+"""Addresses, which may hold a password."""
+
+
+def facts_of(settings: Settings, environment: Mapping[str, str], load: Callable[[], Sequence[Load]]) -> Facts:
+    """What reports of this installation are made of.
+
+    Args:
+        environment: What ``${NAME}`` in the providers file stands for.
+        load: What is in use in this process.
+    """
+
+    async def tried() -> Sequence[CheckLine]:
+        return [CheckLine(line.name, line.status, line.detail) for line in await try_sandbox(settings)]
+
+    return Facts(
+        store=lambda: _store(settings),
+        load=load,
+        settings=lambda: list(_settings(settings, environment)),
+        providers=lambda: _providers(settings, environment),
+        no_sandbox=why_unsupported,
+        try_sandbox=tried,
+        trial=lambda: list(_trial(settings)),
+    )
+
+
+def _store(settings: Settings) -> StoreFacts:
+    size = sum(
+        file.stat().st_size
+        for ending in ("", "-wal", "-shm")
+        if (file := Path(f"{settings.database}{ending}")).exists()
+    )
+    return StoreFacts(str(settings.database), size, shutil.disk_usage(settings.home).free)
+
+
+def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[SettingValue]:
+    try:
+        in_file: Mapping[str, Any] = tomllib.loads((settings.home / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        in_file = {}
+    usual = Settings(home=settings.home)
+    for entry in fields(Settings):
+        value = getattr(settings, entry.name)
+        source: Literal["default", "environment", "file", "option"] = "default"
+        if environment.get(f"{PREFIX}{entry.name.upper()}"):
+            source = "environment"
+        elif entry.name in in_file:
+            source = "file"
+        elif value != getattr(usual, entry.name) or entry.name == "home":
+            source = "option"
+        yield SettingValue(entry.name, _shown(entry.name, value), source)
+
+
+def _shown(name: str, value: Any) -> str:
+    if not value and not isinstance(value, (bool, int, float)):
+        return ""
+    if name in _SECRETS or (name in _ADDRESSES and "@" in str(value)):
+        return MASK
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _providers(settings: Settings, environment: Mapping[str, str]) -> Sequence[ProviderFacts]:
+    try:
+        found = providers_of(settings, environment)
+    except InvalidSettings as error:
+        return [ProviderFacts("providers", "", "", str(error), "mend the file that JIKKO_PROVIDERS names")]
+    facts = []
+    for config in found.entries.values():
+        lacks, mend = "", ""
+        if config.unset:
+            lacks = f"the environment variable {config.unset[0]} is not set"
+            mend = f"set {config.unset[0]} and start the server again"
+        elif package := missing_library(config.type):
+            lacks, mend = f"{package} is not installed", f"pip install {package}"
+        facts.append(ProviderFacts(config.id, config.type, urlsplit(config.base_url).netloc, lacks, mend))
+    return facts
+
+
+def _trial(settings: Settings) -> Iterator[ToMend]:
+    if settings.fake_models:
+        yield ToMend("warning", "models", "Models are faked: every answer is made up", "unset JIKKO_FAKE_MODELS")
+    if settings.mocks.strip():
+        yield ToMend(
+            "warning", "nodes", "Nodes are mocked: those that JIKKO_MOCKS names do not run", "unset JIKKO_MOCKS"
+        )

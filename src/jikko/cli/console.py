@@ -1,0 +1,138 @@
+"""``jikko console``: a link that opens the console, and the tokens that do."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.options import home_option, json_option, run_async, settings_of
+
+
+@click.group(short_help="Print a link that opens the console.", invoke_without_command=True)
+@click.option("--viewer", is_flag=True, help="A link that lets look, and change nothing.")
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
+@home_option
+@json_option
+@click.pass_context
+def console(context: click.Context, viewer: bool, opens: bool, home: Path | None, as_json: bool) -> None:
+    """Print a link that opens the console in a browser: once, and within 5 minutes.
+
+    The server may run or not; it has to when the link is opened. Tokens, which open the console for good, are made
+    with `jikko console tokens`.
+    """
+    if context.invoked_subcommand is None:
+        run_async(_link(settings_of(home=home), "viewer" if viewer else "operator", opens, as_json))
+
+
+async def _link(settings: Any, role: Any, opens: bool, as_json: bool) -> None:
+    from jikko.assemble import assemble
+    from jikko.cluster.data_folder_lock import owner_of
+    from jikko.server.serving import link
+
+    owner = owner_of(settings.home)
+    base = owner.address if owner is not None and owner.address else f"http://{settings.host}:{settings.port}"
+    async with assemble(settings) as assembly:
+        ticket = await _console_of(assembly).access.ticket(role)
+    address = link(settings, base, ticket)
+    click.echo(json.dumps({"url": address, "role": role}) if as_json else address)
+    if owner is None:
+        click.echo("No server has this data folder: start `jikko serve`, then open the link.", err=True)
+    if opens:
+        import webbrowser
+
+        if not webbrowser.open(address):
+            click.echo("No browser could be opened here.", err=True)
+
+
+@console.group(short_help="Make, list or revoke tokens of the console.")
+def tokens() -> None:
+    """Tokens that open the console, or its API to scripts (Authorization: Bearer jko_…), until they are revoked."""
+
+
+@tokens.command("new", short_help="Make a token.")
+@click.argument("name")
+@click.option("--viewer", is_flag=True, help="It may look, and change nothing.")
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it into FILE, which only its owner can read, and show nothing of it.",
+)
+@home_option
+@json_option
+def new(name: str, viewer: bool, file: Path | None, home: Path | None, as_json: bool) -> None:
+    """Make a token called NAME, which the log of the server has for what is done with it. It is shown only now."""
+    run_async(_new(settings_of(home=home), name, "viewer" if viewer else "operator", file, as_json))
+
+
+async def _new(settings: Any, name: str, role: Any, file: Path | None, as_json: bool) -> None:
+    from jikko.apps.key_files import write_key
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        access = _console_of(assembly).access
+        entry, token = await access.new_token(name, role)
+        if file is not None:
+            try:
+                write_key(file, token)
+            except OSError as error:
+                await access.revoke(entry.id)
+                raise click.ClickException(f"{file} cannot be written: {error.strerror}. No token was made.") from None
+    if as_json:
+        shown = {"id": entry.id, "name": name, "role": role, "token": None if file else token}
+        click.echo(json.dumps(shown | ({"file": str(file)} if file else {}), ensure_ascii=False))
+    elif file is not None:
+        click.echo(f"in {file}")
+    else:
+        click.echo(f"{token}  (shown only now)" if sys.stdout.isatty() else token)
+
+
+@tokens.command("list", short_help="List tokens.")
+@home_option
+@json_option
+def list_(home: Path | None, as_json: bool) -> None:
+    """List all tokens, oldest first."""
+    run_async(_list(settings_of(home=home), as_json))
+
+
+async def _list(settings: Any, as_json: bool) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        for entry in await _console_of(assembly).access.tokens():
+            if as_json:
+                told = {"id": entry.id, "name": entry.name, "role": entry.role, "hint": entry.hint}
+                times = {"created_at": entry.created_at, "used_at": entry.used_at}
+                click.echo(json.dumps(told | times, ensure_ascii=False))
+            else:
+                used = "never used" if entry.used_at is None else f"used {_time(entry.used_at)}"
+                click.echo(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}")
+
+
+@tokens.command(short_help="Revoke a token.")
+@click.argument("token_id")
+@home_option
+def revoke(token_id: str, home: Path | None) -> None:
+    """Remove a token by its id. Browsers that signed in with it are out at once."""
+    run_async(_revoke(settings_of(home=home), token_id))
+
+
+async def _revoke(settings: Any, token_id: str) -> None:
+    from jikko.assemble import assemble
+
+    async with assemble(settings) as assembly:
+        await _console_of(assembly).access.revoke(token_id)
+
+
+def _console_of(assembly: Any) -> Any:
+    if assembly.console is None:
+        raise click.ClickException("The console is off (JIKKO_CONSOLE).")
+    return assembly.console
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

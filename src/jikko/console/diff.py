@@ -1,0 +1,132 @@
+"""What is different in two versions of a workflow."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from jikko.dsl.document import Document, EdgeEntry, NodeEntry, Variable
+from jikko.values import Json
+
+Change: TypeAlias = Literal["added", "removed", "changed"]
+
+_PLACE: Final = frozenset({"selected", "width", "height"})
+"""Entries of a node's data that say how it is drawn."""
+_SECRET: Final = "secret"
+_MASK: Final = "***"
+_MOST: Final = 500
+"""Fields of one node."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A value that is another one."""
+
+    path: str
+    """Its place (JSON Pointer)."""
+    before: Json
+    """``None`` also if there was none."""
+    after: Json
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChange:
+    """A node that is new, gone, or another one."""
+
+    id: str
+    title: str
+    type: str
+    change: Change
+    fields: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeChange:
+    """An edge that is new or gone."""
+
+    source: str
+    handle: str
+    target: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All that is different. Where nodes stand does not count."""
+
+    nodes: tuple[NodeChange, ...]
+    edges: tuple[EdgeChange, ...]
+    features: tuple[FieldChange, ...]
+    """Of features, variables, and what the app is called."""
+
+
+def difference(old: Document, new: Document) -> Difference:
+    """What changed from one version to another."""
+    before, after = ({node.id: node for node in document.nodes} for document in (old, new))
+    nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
+    found = [
+        *(change for change in nodes if change is not None),
+        *(_whole(node, "added") for node_id, node in after.items() if node_id not in before),
+        *(_whole(node, "removed") for node_id, node in before.items() if node_id not in after),
+    ]
+    return Difference(tuple(found), tuple(_edges(old.edges, new.edges)), tuple(_fields("", _rest(old), _rest(new))))
+
+
+def _changed(old: NodeEntry, new: NodeEntry) -> NodeChange | None:
+    before, after = ({name: value for name, value in node.data.items() if name not in _PLACE} for node in (old, new))
+    fields = tuple(_fields("", before, after))
+    if old.container != new.container:
+        fields += (FieldChange("/container", old.container, new.container),)
+    return NodeChange(new.id, _title(new), new.type, "changed", fields[:_MOST]) if fields else None
+
+
+def _whole(node: NodeEntry, change: Change) -> NodeChange:
+    return NodeChange(node.id, _title(node), node.type, change)
+
+
+def _title(node: NodeEntry) -> str:
+    return str(node.data.get("title") or node.id)
+
+
+def _edges(old: tuple[EdgeEntry, ...], new: tuple[EdgeEntry, ...]) -> Iterator[EdgeChange]:
+    before, after = ({(edge.source, edge.handle, edge.target): None for edge in edges} for edges in (old, new))
+    yield from (EdgeChange(*edge, "added") for edge in after if edge not in before)
+    yield from (EdgeChange(*edge, "removed") for edge in before if edge not in after)
+
+
+def _rest(document: Document) -> dict[str, Json]:
+    return {
+        "app": {"name": document.name, "description": document.description, "icon": document.icon},
+        "features": dict(document.features),
+        "environment_variables": _variables(document.environment),
+        "conversation_variables": _variables(document.conversation),
+    }
+
+
+def _variables(variables: tuple[Variable, ...]) -> dict[str, Json]:
+    return {
+        variable.name: {
+            "type": variable.value_type,
+            "value": (_MASK if variable.value else "") if variable.value_type == _SECRET else variable.value,
+            "description": variable.description,
+        }
+        for variable in variables
+    }
+
+
+def _fields(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from _fields(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))
+    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from _fields(f"{path}/{index}", one, other)
+    elif not _same(old, new):
+        yield FieldChange(path, old, new)
+
+
+def _same(old: Any, new: Any) -> bool:
+    return type(old) is type(new) and bool(old == new)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,92 @@
+"""Pages of logs. That of a run that has ended is kept for some seconds: its pages are asked for one after another."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.console.cutting import encoded
+from jikko.events import Event
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunRecord
+
+_KEPT_SECONDS: Final = 10.0
+_MOST_KEPT: Final = 300_000
+"""Events of the log that is kept."""
+_FEW: Final = 50
+"""Events that are made into JSON on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Some events of a log, as JSON objects."""
+
+    events: Sequence[bytes]
+    end: int
+    """How many events the log has."""
+    closed: bool
+    """Whether it gets no more."""
+
+
+class LogPages:
+    """Reads logs page by page."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._kept: tuple[str, Sequence[Event]] | None = None
+        self._dropping: asyncio.TimerHandle | None = None
+
+    async def page(self, record: RunRecord, *, after: int, limit: int, reveals: bool) -> LogPage:
+        """The events behind a position.
+
+        Args:
+            reveals: See ``encoded``.
+
+        Raises:
+            LogDamaged: They cannot be read.
+        """
+        run_id, closed = record.identity.run_id, not record.is_open
+        if closed:
+            log = await self._closed_log(run_id)
+            end, events = len(log), log[after + 1 : after + 1 + limit]
+        else:
+            found = await self._store.events(run_id, after=after)
+            end, events = max(after + 1, 0) + len(found), found[:limit]
+            if not found:
+                end = await self._store.log_end(run_id)
+
+        def encode(numbered: Sequence[tuple[int, Event]]) -> list[bytes]:
+            return [encoded(position, event, reveals=reveals) for position, event in giving_way(numbered)]
+
+        numbered = list(enumerate(events, max(after + 1, 0)))
+        if len(numbered) <= _FEW:
+            return LogPage([encoded(at, event, reveals=reveals) for at, event in numbered], end, closed)
+        return LogPage(await off_the_loop(encode, numbered, lane="records"), end, closed)
+
+    async def event(self, record: RunRecord, position: int) -> Event | None:
+        """The event at a position; ``None`` if the log has none.
+
+        Raises:
+            LogDamaged: It cannot be read.
+        """
+        if not record.is_open:
+            log = await self._closed_log(record.identity.run_id)
+            return log[position] if position < len(log) else None
+        found = await self._store.events(record.identity.run_id, after=position - 1)
+        return found[0] if found else None
+
+    async def _closed_log(self, run_id: str) -> Sequence[Event]:
+        if self._kept is not None and self._kept[0] == run_id:
+            log = self._kept[1]
+        else:
+            log = await self._store.events(run_id)
+        if len(log) <= _MOST_KEPT:
+            self._kept = run_id, log
+            if self._dropping is not None:
+                self._dropping.cancel()
+            self._dropping = asyncio.get_running_loop().call_later(_KEPT_SECONDS, self._drop)
+        return log
+
+    def _drop(self) -> None:
+        self._kept = self._dropping = None

@@ -1,0 +1,68 @@
+"""How providers of models did in the last hour, as the nodes of this process saw it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, NamedTuple
+
+from jikko.dsl.repair import model_provider
+from jikko.events import NodeFinished
+from jikko.record import RunIdentity
+from jikko.runs.observer import RunObserver
+
+_CALLERS: Final = frozenset({"llm", "parameter-extractor", "question-classifier"})
+_HOUR: Final = 3600.0
+_MOST: Final = 5_000
+"""Requests of a provider that are remembered."""
+
+
+class _Use(NamedTuple):
+    at: float
+    failed: bool
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHour:
+    """The last hour of a provider."""
+
+    requests: int = 0
+    failed: int = 0
+    p50: float | None = None
+    """Seconds."""
+    error: str | None = None
+    """Of the last node that failed."""
+
+
+class ModelUses(RunObserver):
+    """Notes each node that has called a model."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._uses: dict[str, deque[_Use]] = {}
+        self._errors: dict[str, str] = {}
+
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
+        """See ``RunObserver``."""
+        if event.node_type not in _CALLERS:
+            return
+        # Of one that failed the inputs tell it.
+        named = event.process_data.get("model_provider") or event.inputs.get("model_provider")
+        if not isinstance(named, str) or not named:
+            return
+        provider = model_provider(named)
+        failed = event.status != "succeeded"
+        if failed and event.error:
+            self._errors[provider] = event.error
+        self._uses.setdefault(provider, deque(maxlen=_MOST)).append(_Use(event.at, failed, event.elapsed))
+
+    def hour(self, provider: str) -> ProviderHour:
+        """What became of the calls of a provider, by its long name."""
+        begin = self._clock() - _HOUR
+        uses = [use for use in self._uses.get(provider, ()) if use.at >= begin]
+        if not uses:
+            return ProviderHour()
+        failed = sum(use.failed for use in uses)
+        error = self._errors.get(provider) if failed else None
+        return ProviderHour(len(uses), failed, median(use.elapsed for use in uses), error)

@@ -1,0 +1,123 @@
+"""What will happen to workflows of apps here, as ``jikko check`` finds it. Kept for a while, since it takes time."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.apps.environment import Outside
+from jikko.apps.model_needs import Need, needs_of
+from jikko.apps.versions import Checked, check
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.forecast.finding import Finding
+from jikko.forecast.forecast import Forecast, forecast
+from jikko.forecast.installation import Installation
+from jikko.ports.clock import Clock
+from jikko.ports.stores.app_store import App, WorkflowVersion
+
+_KEPT_SECONDS: Final = 60.0
+_MOST: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNeed:
+    """A model that a workflow calls."""
+
+    need: Need
+    nodes: tuple[str, ...]
+    """Their titles."""
+    ok: bool
+    """Whether it can be reached, as far as the settings tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of one version."""
+
+    nodes: int
+    findings: tuple[Finding, ...]
+    models: tuple[ModelNeed, ...]
+
+    @property
+    def errors(self) -> int:
+        """Findings of which runs fail, or imports."""
+        return sum(finding.level in ("error", "will_fail") for finding in self.findings)
+
+
+class Outlooks:
+    """Says of versions what ``jikko check`` says."""
+
+    def __init__(
+        self,
+        installation: Callable[[], Installation],
+        outside: Callable[[str, Mapping[str, Any]], Outside],
+        node_classes: Mapping[str, Any],
+        clock: Clock,
+    ) -> None:
+        """Args:
+        installation: Reads what is installed now. Blocks.
+        outside: Of the name of an app and what was set for it: the values for environment variables.
+        """
+        self._read_installation = installation
+        self._outside = outside
+        self._classes = node_classes
+        self._clock = clock
+        self._installation: tuple[float, Installation] | None = None
+        self._known: OrderedDict[tuple[str, str], tuple[float, Outlook]] = OrderedDict()
+        """By version and the values that were set for its app."""
+
+    async def of(self, app: App, version: WorkflowVersion) -> Outlook:
+        """What is known of a version of an app."""
+        key, now = (version.id, app.environment), self._clock()
+        known = self._known.get(key)
+        if known is None or now - known[0] > _KEPT_SECONDS:
+            name = f"{app.name}, version {version.number}"
+            values = json.loads(app.environment) if app.environment else {}
+            _, found = await self.judged(version.source, name, app.name, values)
+            known = self._known[key] = now, found
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+        return known[1]
+
+    def known(self, app: App, workflow_id: str) -> Outlook | None:
+        """What was found of a version lately, if it was looked at."""
+        found = self._known.get((workflow_id, app.environment))
+        return None if found is None or self._clock() - found[0] > _KEPT_SECONDS else found[1]
+
+    async def judged(
+        self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
+    ) -> tuple[Checked, Outlook]:
+        """A file, read and judged.
+
+        Args:
+            source: What it is called in messages.
+            values: What was set for environment variables of its app.
+        """
+        return await off_the_loop(self._judge, (text, source, app_name, values), lane="records")
+
+    def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[Checked, Outlook]:
+        text, source, app_name, values = asked
+        now = self._clock()
+        if self._installation is None or now - self._installation[0] > _KEPT_SECONDS:
+            self._installation = now, self._read_installation()
+        here = self._installation[1]
+        checked = check(text, source=source, node_classes=self._classes)
+        found = forecast(checked, here, self._outside(app_name, values))
+        nodes = checked.document.nodes if checked.document is not None else ()
+        return checked, Outlook(len(nodes), found.findings, _models(checked, found))
+
+
+def _models(checked: Checked, found: Forecast) -> tuple[ModelNeed, ...]:
+    document = checked.document
+    if document is None:
+        return ()
+    nodes: dict[tuple[str, str], list[str]] = {}
+    for need in needs_of((node.id, node.data) for node in document.nodes):
+        nodes.setdefault((need.provider, need.model), []).append(need.node)
+    wrong = {finding.title for finding in found.findings if finding.cause == "model"}
+    everywhere = any(finding.cause == "model" and not finding.node for finding in found.findings)
+    return tuple(
+        ModelNeed(Need(provider, model, ""), tuple(titles), not everywhere and not wrong.intersection(titles))
+        for (provider, model), titles in nodes.items()
+    )

@@ -1,0 +1,227 @@
+"""A workflow as its author laid it out: nodes at their places, notes, edges."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from jikko.dsl.load import decoded
+from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
+from jikko.values import Json
+
+_WIDTH, _HEIGHT = 244.0, 54.0
+"""Of a node whose file does not say."""
+_COLUMN, _ROW = 304.0, 120.0
+_MOST_NOTE: Final = 4000
+"""Characters of a note."""
+_MOST_DEPTH: Final = 64
+_LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNode:
+    """One node. Places are absolute."""
+
+    id: str
+    type: str
+    """``note`` for a note."""
+    title: str
+    note: str | None
+    """The text of a note."""
+    x: float
+    y: float
+    width: float
+    height: float
+    parent: str | None
+    """The container that it stands in."""
+    detail: str
+    """What there is to say in a word or two: the model, the language, how many inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureEdge:
+    """One edge."""
+
+    id: str
+    source: str
+    handle: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A graph to be drawn."""
+
+    nodes: tuple[PictureNode, ...]
+    edges: tuple[PictureEdge, ...]
+
+
+def picture_of(text: bytes) -> Picture:
+    """The graph of a DSL file, whatever else is wrong with it: what cannot be drawn is left out."""
+    try:
+        root = parse(decoded(text), LoadLimits())
+    except YamlProblem:
+        return Picture((), ())
+    graph = _mapping(_mapping(_mapping(root).get("workflow")).get("graph"))
+    raw = [node for node in _list(graph.get("nodes")) if isinstance(node, dict) and isinstance(node.get("id"), str)]
+    by_id = {node["id"]: node for node in raw}
+    edges = tuple(_edges(graph.get("edges"), by_id))
+    places = {node_id: _place(by_id, node_id) for node_id in by_id}
+    nodes = [_node(node, places[node["id"]] or (math.nan, math.nan), by_id) for node in by_id.values()]
+    return Picture(tuple(_laid_out(nodes, edges)), edges)
+
+
+def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[str, Any]) -> PictureNode:
+    data = _mapping(node.get("data"))
+    is_note = node.get("type") == "custom-note"
+    kind = "note" if is_note else str(data.get("type") or "")
+    parent = node.get("parentId")
+    return PictureNode(
+        id=node["id"],
+        type=kind,
+        title=str(data.get("title") or ("" if is_note else node["id"])),
+        note=_note_text(data.get("text")) if is_note else None,
+        x=place[0],
+        y=place[1],
+        width=_number(node.get("width"), data.get("width")) or _WIDTH,
+        height=_number(node.get("height"), data.get("height")) or _HEIGHT,
+        parent=parent if isinstance(parent, str) and parent in known else None,
+        detail=_detail(kind, data),
+    )
+
+
+def _place(nodes: Mapping[str, Any], node_id: str) -> tuple[float, float] | None:
+    """Where a node stands: its own absolute place, or that within its container added to the container's."""
+    x = y = 0.0
+    current: str | None = node_id
+    for _ in range(_MOST_DEPTH):
+        if current is None or current not in nodes:
+            return x, y
+        node = nodes[current]
+        for name, is_absolute in (("positionAbsolute", True), ("position", False)):
+            place = _mapping(node.get(name))
+            left, top = _number(place.get("x")), _number(place.get("y"))
+            if left is not None and top is not None:
+                x, y = x + left, y + top
+                if is_absolute:
+                    return x, y
+                break
+        else:
+            return None
+        parent = node.get("parentId")
+        current = parent if isinstance(parent, str) else None
+    return None
+
+
+def _laid_out(nodes: list[PictureNode], edges: tuple[PictureEdge, ...]) -> Iterator[PictureNode]:
+    """The nodes; those without a place in columns by their depth, below all others."""
+    lost = [node for node in nodes if math.isnan(node.x)]
+    if not lost:
+        yield from nodes
+        return
+    depths = _depths([node.id for node in nodes], edges)
+    placed = [node for node in nodes if not math.isnan(node.x)]
+    left = min((node.x for node in placed), default=0.0)
+    top = max((node.y + node.height for node in placed), default=-_ROW) + _ROW
+    rows: dict[int, int] = {}
+    for node in nodes:
+        if not math.isnan(node.x):
+            yield node
+            continue
+        depth = depths[node.id]
+        row = rows[depth] = rows.get(depth, -1) + 1
+        yield replace(node, x=left + depth * _COLUMN, y=top + row * _ROW)
+
+
+def _depths(ids: list[str], edges: tuple[PictureEdge, ...]) -> dict[str, int]:
+    """How many edges lead to each node at most; those on a circle count as where they are first reached."""
+    incoming = dict.fromkeys(ids, 0)
+    after: dict[str, list[str]] = {}
+    for edge in edges:
+        incoming[edge.target] += 1
+        after.setdefault(edge.source, []).append(edge.target)
+    depths = dict.fromkeys(ids, 0)
+    ready = [node_id for node_id in ids if incoming[node_id] == 0]
+    for node_id in ready:
+        for target in after.get(node_id, ()):
+            depths[target] = max(depths[target], depths[node_id] + 1)
+            incoming[target] -= 1
+            if incoming[target] == 0:
+                ready.append(target)
+    return depths
+
+
+def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[PictureEdge]:
+    for number, edge in enumerate(_list(raw)):
+        if not isinstance(edge, dict) or edge.get("source") not in nodes or edge.get("target") not in nodes:
+            continue
+        handle = edge.get("sourceHandle")
+        yield PictureEdge(
+            str(edge.get("id") or number),
+            edge["source"],
+            handle if isinstance(handle, str) else "source",
+            edge["target"],
+        )
+
+
+def _detail(kind: str, data: Mapping[str, Any]) -> str:
+    model = _mapping(data.get("model"))
+    if isinstance(model.get("name"), str):
+        return str(model["name"])
+    if kind == "start":
+        count = len(_list(data.get("variables")))
+        return f"{count} input" + ("" if count == 1 else "s")
+    if kind == "code":
+        language = str(data.get("code_language") or "")
+        return _LANGUAGES.get(language, language)
+    if kind == "tool":
+        return str(data.get("tool_label") or data.get("tool_name") or "")
+    if kind == "agent":
+        return str(data.get("agent_strategy_label") or data.get("agent_strategy_name") or "")
+    if kind == "human-input":
+        timeout = data.get("timeout")
+        return f"{timeout} {data.get('timeout_unit') or ''}".strip() if timeout else ""
+    if kind == "iteration" and data.get("is_parallel"):
+        return f"{data.get('parallel_nums') or 10} side by side"
+    if kind == "loop" and data.get("loop_count"):
+        return f"{data['loop_count']} rounds at most"
+    return str(data.get("desc") or "")[:100]
+
+
+def _note_text(raw: Json) -> str:
+    """The words of a note, which its editor keeps as a tree in JSON."""
+    if not isinstance(raw, str):
+        return ""
+    try:
+        tree = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw[:_MOST_NOTE]
+    if not isinstance(tree, dict):
+        return raw[:_MOST_NOTE]
+    lines: list[str] = []
+    for block in _list(_mapping(tree.get("root")).get("children")):
+        words: list[str] = []
+        pending: list[Json] = [block]
+        while pending and len(words) < _MOST_NOTE:
+            part = _mapping(pending.pop())
+            if isinstance(part.get("text"), str):
+                words.append(part["text"])
+            pending += reversed(_list(part.get("children")))
+        lines.append("".join(words))
+    return "\n".join(lines).strip()[:_MOST_NOTE]
+
+
+def _number(*values: Json) -> float | None:
+    for value in values:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9:
+            return float(value)
+    return None
+
+
+def _mapping(value: Json) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,99 @@
+"""Tells those who look at lists of runs that runs have moved, whichever process moved them: a few times a second."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from jikko.events import Event, RunFinished, RunPaused, RunResumed, RunStarted
+from jikko.ports.cluster import RunsMoved
+from jikko.record import RunIdentity
+from jikko.runs.observer import RunObserver
+
+TICK_SECONDS: Final = 0.25
+"""Between two messages to one who looks."""
+MOST: Final = 50
+"""Runs that are named in one message."""
+
+
+class RunFeed(RunObserver):
+    """Collects what has moved in this process, and tells all processes; and those who look here what any has told."""
+
+    def __init__(self, tell: Callable[[RunsMoved], None]) -> None:
+        """Args:
+        tell: Tells all processes, this one among them.
+        """
+        self._tell = tell
+        self._moved: dict[str, None] = {}
+        self._telling: asyncio.TimerHandle | None = None
+        self._looking: set[_Look] = set()
+
+    def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
+        """See ``RunObserver``."""
+        # All that a list shows of a run changes with the first or the last event of what is written together.
+        if (
+            at == 0
+            or isinstance(events[-1], (RunFinished, RunPaused))
+            or isinstance(events[0], (RunStarted, RunResumed))
+        ):
+            self.note(run.run_id)
+
+    def note(self, run_id: str) -> None:
+        """A run has moved in this process."""
+        moved = self._moved
+        if len(moved) >= MOST and run_id not in moved:
+            del moved[next(iter(moved))]
+        moved[run_id] = None
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tell_all)
+
+    def moved(self, hint: RunsMoved) -> None:
+        """Some process has told what moved there."""
+        for look in self._looking:
+            look.note(hint.run_ids)
+
+    def _tell_all(self) -> None:
+        run_ids, self._telling = tuple(self._moved), None
+        self._moved.clear()
+        self._tell(RunsMoved(run_ids=run_ids))
+
+    async def follow(self, idle: float) -> AsyncIterator[Sequence[str]]:
+        """The ids of runs that have moved, at most four times a second; nothing, if for so long none has.
+
+        Args:
+            idle: Seconds.
+        """
+        look = _Look()
+        self._looking.add(look)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(idle):
+                        await look.woken.wait()
+                except TimeoutError:
+                    yield ()
+                    continue
+                yield look.take()
+                # What moves meanwhile comes together.
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            self._looking.discard(look)
+
+
+class _Look:
+    """One who looks."""
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+        self._moved: dict[str, None] = {}
+
+    def note(self, run_ids: Sequence[str]) -> None:
+        self._moved.update(dict.fromkeys(run_ids))
+        while len(self._moved) > MOST:
+            del self._moved[next(iter(self._moved))]
+        self.woken.set()
+
+    def take(self) -> Sequence[str]:
+        self.woken.clear()
+        taken = tuple(self._moved)
+        self._moved.clear()
+        return taken

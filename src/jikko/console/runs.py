@@ -1,0 +1,128 @@
+"""Runs of all apps, with what the list of them shows beside their records."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jikko.errors import JikkoError
+from jikko.ports.stores.app_store import App, AppStore
+from jikko.ports.stores.run_pages import Place, RunCounts, RunFilter, RunPages
+from jikko.record import RunRecord
+from jikko.runs.forms import Form, Forms
+
+_KEPT: Final = 5_000
+"""Numbers of versions, and forms of paused runs, that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A form that a run waits for."""
+
+    form_id: str
+    title: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run as the list shows it."""
+
+    record: RunRecord
+    app: App | None
+    """``None``: it was removed."""
+    app_name: str
+    version: int
+    """Its number within the app; 0 if the version is gone."""
+    conversation_id: str | None
+    waits_for: Sequence[Waiting]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of runs."""
+
+    runs: list[ListedRun]
+    next: Place | None
+    counts: RunCounts
+
+
+class RunList:
+    """Lists runs of all apps."""
+
+    def __init__(self, pages: RunPages, apps: AppStore, forms: Forms) -> None:
+        self.pages = pages
+        self._apps = apps
+        self._forms = forms
+        self._numbers: OrderedDict[str, int] = OrderedDict()
+        """Of versions, by id: they never change."""
+        self._waiting: OrderedDict[tuple[str, float, float | None], Sequence[Waiting]] = OrderedDict()
+        """By run and the pause that it is in."""
+
+    async def page(self, wanted: RunFilter, *, behind: Place | None, limit: int) -> Listed:
+        """One page, newest first, with the counts of the filter."""
+        page, counts = await asyncio.gather(
+            self.pages.page(wanted, behind=behind, limit=limit), self.pages.counts(wanted)
+        )
+        return Listed(await self.shown(page.records), page.next, counts)
+
+    async def shown(self, records: Sequence[RunRecord]) -> list[ListedRun]:
+        """Runs with what is shown beside their records."""
+        if not records:
+            return []
+        apps = {app.id: app for app in await self._apps.apps()}
+        removed: Mapping[str, str] = {}
+        if any(record.identity.app_id not in apps for record in records):
+            removed = {app.id: app.name for app in await self._apps.deleted_apps()}
+        chats = [
+            record.identity.run_id
+            for record in records
+            if record.identity.app_id not in apps or apps[record.identity.app_id].mode == "advanced-chat"
+        ]
+        conversations = await self.pages.conversations(chats) if chats else {}
+        found = []
+        for record in records:
+            owner = record.identity
+            app = apps.get(owner.app_id)
+            name = app.name if app is not None else removed.get(owner.app_id, "")
+            number = 0 if app is None else await self.number(app.id, owner.workflow_id)
+            waits = await self._waits_for(record)
+            found.append(ListedRun(record, app, name, number, conversations.get(owner.run_id), waits))
+        return found
+
+    async def number(self, app_id: str, workflow_id: str) -> int:
+        """The number of a version; 0 if it is gone."""
+        if workflow_id not in self._numbers:
+            for version in await self._apps.versions(app_id):
+                self._numbers[version.id] = version.number
+            while len(self._numbers) > _KEPT:
+                self._numbers.popitem(last=False)
+        return self._numbers.get(workflow_id, 0)
+
+    async def open_forms(self) -> list[tuple[ListedRun, Form]]:
+        """The forms that wait, of all apps, those of the newest runs first; of 200 runs at most."""
+        page = await self.pages.page(RunFilter(statuses=("paused",)), limit=200)
+        found: list[tuple[ListedRun, Form]] = []
+        for run in await self.shown(page.records):
+            try:
+                found += [(run, form) for form in await self._forms.open_forms(run.record)]
+            except JikkoError:
+                continue  # its log is damaged, which its own page tells
+        return found
+
+    async def _waits_for(self, record: RunRecord) -> Sequence[Waiting]:
+        if record.status != "paused":
+            return ()
+        key = record.identity.run_id, record.elapsed, record.wake_at
+        known = self._waiting.get(key)
+        if known is None:
+            try:
+                forms = await self._forms.open_forms(record)
+            except JikkoError:
+                return ()  # likewise
+            known = [Waiting(form.requested.form_id, form.requested.title, form.requested.expires_at) for form in forms]
+            self._waiting[key] = known
+            if len(self._waiting) > _KEPT:
+                self._waiting.popitem(last=False)
+        return known

@@ -1,0 +1,72 @@
+"""What the console works with, besides what the API has."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from jikko.console.access import Access
+from jikko.console.log_pages import LogPages
+from jikko.console.outlooks import Outlooks
+from jikko.console.run_feed import RunFeed
+from jikko.console.runs import RunList
+from jikko.console.system import System
+from jikko.maintenance.callbacks import Callbacks
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.chat_pages import ChatPages
+from jikko.ports.stores.run_store import RunStore
+from jikko.ports.tools import Tool, ToolName
+
+
+class InstalledPlugin(NamedTuple):
+    """A plugin that is installed."""
+
+    id: str
+    version: str
+    trust: str
+    permissions: list[str]
+    has: list[str]
+
+
+class ToolProviders(Protocol):
+    """Tells which tools there are."""
+
+    def providers(self) -> list[ToolName]:
+        """The providers that are known by name: a name of each without that of a tool."""
+        ...
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """All tools of a provider. Raises ``ToolNotFound``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The services of the console."""
+
+    access: Access
+    public_url: str
+    """The address under which clients reach the server; empty if it is not known."""
+    host: str
+    """The one that the server listens on."""
+    runs: RunList
+    logs: LogPages
+    feed: RunFeed
+    app_store: AppStore
+    run_store: RunStore
+    callback_store: CallbackStore
+    callbacks: Callbacks
+    callbacks_are_due: Callable[[], None]
+    """Tells the leader."""
+    outlooks: Outlooks
+    home: Path
+    """The data folder."""
+    chats: ChatPages
+    system: System
+    queued: Callable[[], int]
+    """How many runs of this process wait for their turn."""
+    offered_models: Callable[[str], Awaitable[Sequence[str]]]
+    """Asks a provider which models it has. Raises ``ModelFailure``."""
+    tools: ToolProviders
+    plugins: Callable[[], Awaitable[Sequence[InstalledPlugin]]]

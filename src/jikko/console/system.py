@@ -1,0 +1,219 @@
+"""How the server is: what it has, what it carries, and what is to be mended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from jikko.console.model_uses import ModelUses, ProviderHour
+from jikko.console.outlooks import Outlooks
+from jikko.ports.clock import Clock
+from jikko.ports.stores.app_store import AppStore
+from jikko.ports.stores.callback_store import CallbackStore
+
+Level: TypeAlias = Literal["error", "warning"]
+
+_KEPT_SECONDS: Final = 5.0
+_MOST_CALLBACKS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ToMend:
+    """Something that is wrong."""
+
+    level: Level
+    about: str
+    text: str
+    mend: str = ""
+    """What to do."""
+    apps: tuple[str, ...] = ()
+    """The names of those that it hits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is in use of what there is at most."""
+
+    name: str
+    used: float
+    limit: float | None
+    """``None`` for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """A setting; secrets are masked."""
+
+    name: str
+    value: str
+    source: Literal["default", "environment", "file", "option"]
+    """Where it comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """A provider, as the settings have it."""
+
+    name: str
+    type: str
+    host: str
+    lacks: str = ""
+    """What it lacks to be called; ``""`` for nothing."""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One thing that was tried."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxState:
+    """What is known of the sandbox."""
+
+    state: Literal["unchecked", "ok", "failed", "unavailable"]
+    checks: tuple[CheckLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """Where things are kept."""
+
+    path: str
+    bytes: int
+    free: int
+    """Bytes of the disk that are left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All of it, at one moment."""
+
+    at: float
+    store: StoreFacts
+    load: tuple[Load, ...]
+    settings: tuple[SettingValue, ...]
+    providers: tuple[tuple[ProviderFacts, ProviderHour, tuple[str, ...]], ...]
+    """With its last hour, and the names of the apps that call it."""
+    sandbox: SandboxState
+    callbacks_pending: int
+    callbacks_failed: int
+    to_mend: tuple[ToMend, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Reads what a report is made of."""
+
+    store: Callable[[], StoreFacts]
+    load: Callable[[], Sequence[Load]]
+    settings: Callable[[], Sequence[SettingValue]]
+    providers: Callable[[], Sequence[ProviderFacts]]
+    no_sandbox: Callable[[], str | None]
+    """Why this machine cannot have one."""
+    try_sandbox: Callable[[], Awaitable[Sequence[CheckLine]]]
+    trial: Callable[[], Sequence[ToMend]] = field(default=tuple)
+    """What is set to try workflows, and is not for others to use."""
+
+
+class System:
+    """Makes reports, and keeps each for some seconds."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        apps: AppStore,
+        outlooks: Outlooks,
+        callbacks: CallbackStore,
+        uses: ModelUses,
+        clock: Clock,
+    ) -> None:
+        self._facts = facts
+        self._apps = apps
+        self._outlooks = outlooks
+        self._callbacks = callbacks
+        self._uses = uses
+        self._clock = clock
+        self._report: Report | None = None
+        self._checks: tuple[CheckLine, ...] = ()
+        self._making = asyncio.Lock()
+
+    async def report(self) -> Report:
+        """How the server is, as of the last five seconds."""
+        async with self._making:
+            if self._report is None or not 0 <= self._clock() - self._report.at < _KEPT_SECONDS:
+                self._report = await self._made()
+            return self._report
+
+    async def check_sandbox(self) -> Sequence[CheckLine]:
+        """Try each property of the sandbox. Takes a second or two."""
+        self._checks = tuple(await self._facts.try_sandbox())
+        self._report = None
+        return self._checks
+
+    async def _made(self) -> Report:
+        facts = self._facts
+        store, settings = await asyncio.to_thread(facts.store), await asyncio.to_thread(facts.settings)
+        known = await asyncio.to_thread(facts.providers)
+        mend: list[ToMend] = list(facts.trial())
+        by_provider: dict[str, list[str]] = {}
+        for app in await self._apps.apps():
+            version = await self._apps.version(app.id, app.workflow_id)
+            if version is None:
+                continue
+            outlook = await self._outlooks.of(app, version)
+            for use in outlook.models:
+                by_provider.setdefault(use.need.provider, []).append(app.name)
+            for finding in outlook.findings:
+                if finding.level in ("error", "will_fail"):
+                    mend.append(ToMend("error", "workflow", finding.sentence(), finding.hint, (app.name,)))
+                    break
+        providers = []
+        for entry in known:
+            hour, users = self._uses.hour(entry.name), tuple(dict.fromkeys(by_provider.get(entry.name, ())))
+            providers.append((entry, hour, users))
+            if entry.lacks:
+                mend.append(ToMend("error", "provider", f"{entry.name}: {entry.lacks}", entry.mend, users))
+            elif hour.failed and hour.failed == hour.requests:
+                text = f"{entry.name}: all of {hour.requests} requests of the last hour failed: {hour.error}"
+                mend.append(ToMend("error", "provider", text, "", users))
+        pending, failed = await self._undelivered()
+        if failed:
+            text = f"{failed} call-back{'s were' if failed > 1 else ' was'} given up"
+            mend.append(ToMend("warning", "callbacks", text, "jikko callbacks resend --all"))
+        if store.free < 1_000_000_000:
+            text = f"The disk of the data folder has {store.free / 1e6:.0f} MB left"
+            level: Level = "error" if store.free < 50_000_000 else "warning"
+            mend.append(ToMend(level, "disk", text, "jikko runs prune --older-than 30d"))
+        sandbox = self._sandbox()
+        mend += [ToMend("error", "sandbox", check.detail) for check in sandbox.checks if check.status == "failed"]
+        mend.sort(key=lambda entry: entry.level)
+        return Report(
+            at=self._clock(),
+            store=store,
+            load=tuple(facts.load()),
+            settings=tuple(settings),
+            providers=tuple(providers),
+            sandbox=sandbox,
+            callbacks_pending=pending,
+            callbacks_failed=failed,
+            to_mend=tuple(mend),
+        )
+
+    def _sandbox(self) -> SandboxState:
+        if reason := self._facts.no_sandbox():
+            return SandboxState("unavailable", (CheckLine("platform", "failed", reason),))
+        if not self._checks:
+            return SandboxState("unchecked", ())
+        failed = any(check.status == "failed" for check in self._checks)
+        return SandboxState("failed" if failed else "ok", self._checks)
+
+    async def _undelivered(self) -> tuple[int, int]:
+        """How many are still tried, and how many were given up; of a thousand at most."""
+        found = await self._callbacks.undelivered(limit=_MOST_CALLBACKS)
+        failed = sum(entry.state == "failed" for entry in found)
+        return len(found) - failed, failed

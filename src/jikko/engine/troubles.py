@@ -1,0 +1,36 @@
+"""What went wrong in a run, counted as it happens."""
+
+from dataclasses import dataclass, field
+
+from jikko.event_parts import Exceptions, FailedNode
+from jikko.events import NodeFinished
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What went wrong so far."""
+
+    tries: int = 0
+    handled: int = 0
+    rounds: int = 0
+    failed: FailedNode | None = None
+    """Where the run fails."""
+    within: dict[str, FailedNode] = field(default_factory=dict)
+    """The first node that failed within each container at the top level, by execution."""
+
+    def ended(self, event: NodeFinished) -> None:
+        """A node has not succeeded."""
+        if event.status == "exception":
+            self.handled += 1
+            return
+        node = FailedNode(event.node_id, event.title)
+        if event.rounds:
+            self.within.setdefault(event.rounds[0].execution_id, node)
+        elif self.failed is None:
+            self.failed = self.within.get(event.execution_id, node)
+
+    @property
+    def counts(self) -> Exceptions | None:
+        """How often; ``None`` for never."""
+        found = Exceptions(self.tries, self.handled, self.rounds)
+        return found if any((self.tries, self.handled, self.rounds)) else None

@@ -1,0 +1,212 @@
+"""Apps as the console shows them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.console.outlooks import Outlook
+from jikko.console.picture import Picture
+from jikko.dsl.start_variables import StartVariable
+from jikko.events import RunStatus
+from jikko.forecast.finding import Finding, Level
+from jikko.http.console.moments import Moment
+from jikko.http.console.run_bodies import Icon
+from jikko.values import Json, Uuid
+
+
+class Problem(Struct):
+    """What `jikko check` finds."""
+
+    level: Level
+    path: str
+    problem: str
+    hint: str
+    node_id: str | UnsetType = UNSET
+
+
+class ProblemCounts(Struct):
+    """How much `jikko check` finds."""
+
+    errors: Annotated[int, Meta(description="Of which every run fails.")]
+    warnings: int
+
+
+class Version(Struct):
+    """A version of an app."""
+
+    workflow_id: Uuid
+    number: int
+    published_at: Moment
+
+
+class LastRun(Struct):
+    """A run, at a glance."""
+
+    id: Uuid
+    status: RunStatus
+    elapsed: float
+
+
+class Day(Struct):
+    """The runs of the last 24 hours."""
+
+    runs: int
+    by_status: Mapping[RunStatus, int]
+    p50: Annotated[float | None, Meta(description="Seconds that the newest 200 took; null: none ended.")]
+    p95: float | None
+
+
+class AppFields(Struct, kw_only=True):
+    """What both forms of an app have."""
+
+    id: Uuid
+    name: str
+    mode: Literal["workflow", "advanced-chat"]
+    description: str
+    icon: Icon
+    nodes: int
+    version: Version
+    versions: int
+    last_runs: Annotated[list[LastRun], Meta(description="Newest first.")]
+    day: Day
+    last_at: Moment | None
+
+
+class App(AppFields, kw_only=True):
+    """An app, in the list."""
+
+    problems: ProblemCounts
+
+
+class Apps(Struct):
+    """All apps, by name."""
+
+    data: list[App]
+
+
+class GraphNode(Struct):
+    """A node of the graph, at its place."""
+
+    id: str
+    type: str
+    title: str
+    x: float
+    y: float
+    width: float
+    height: float
+    detail: str
+    note: str | UnsetType = UNSET
+    parent: str | UnsetType = UNSET
+
+
+class GraphEdge(Struct):
+    """An edge of the graph."""
+
+    id: str
+    source: str
+    handle: str
+    target: str
+
+
+class Graph(Struct):
+    """A graph to be drawn."""
+
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+
+class FormVariable(Struct):
+    """An input that the start node asks for."""
+
+    name: str
+    label: str
+    type: str
+    required: bool
+    hide: bool
+    default: Json
+    description: str
+    max_length: Annotated[int, Meta(description="Characters, or files; 0: no limit.")]
+    options: list[str]
+    allowed_file_types: list[str]
+    allowed_file_extensions: list[str]
+    allowed_file_upload_methods: list[str]
+    json_schema: dict[str, Json] | None
+
+
+class ModelUse(Struct):
+    """A model that the workflow calls."""
+
+    provider: str
+    model: str
+    nodes: list[str]
+    ok: bool
+
+
+class AppFull(AppFields, kw_only=True):
+    """An app, or one version of it, with what its page needs."""
+
+    problems: list[Problem]
+    graph: Graph
+    form: list[FormVariable]
+    features: dict[str, Json]
+    models: list[ModelUse]
+
+
+def problem_of(finding: Finding) -> Problem:
+    """A finding."""
+    return Problem(finding.level, finding.where, finding.what, finding.hint, finding.node or UNSET)
+
+
+def counts_of(outlook: Outlook) -> ProblemCounts:
+    """How many findings there are."""
+    return ProblemCounts(outlook.errors, len(outlook.findings) - outlook.errors)
+
+
+def graph_of(picture: Picture) -> Graph:
+    """A graph."""
+    return Graph(
+        [
+            GraphNode(
+                node.id,
+                node.type,
+                node.title,
+                node.x,
+                node.y,
+                node.width,
+                node.height,
+                node.detail,
+                UNSET if node.note is None else node.note,
+                node.parent or UNSET,
+            )
+            for node in picture.nodes
+        ],
+        [GraphEdge(edge.id, edge.source, edge.handle, edge.target) for edge in picture.edges],
+    )
+
+
+def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:
+    """The inputs of a workflow."""
+    return [
+        FormVariable(
+            name=variable.name,
+            label=variable.label,
+            type=variable.type,
+            required=variable.required,
+            hide=variable.hide,
+            default=variable.default,
+            description=variable.description,
+            max_length=variable.max_length,
+            options=list(variable.options),
+            allowed_file_types=list(variable.allowed_file_types),
+            allowed_file_extensions=list(variable.allowed_file_extensions),
+            allowed_file_upload_methods=list(variable.allowed_file_upload_methods),
+            json_schema=None if variable.json_schema is None else dict(variable.json_schema),
+        )
+        for variable in variables
+    ]
+
+
+def models_of(outlook: Outlook) -> list[ModelUse]:
+    """The models of a workflow."""
+    return [ModelUse(use.need.provider, use.need.model, list(use.nodes), use.ok) for use in outlook.models]

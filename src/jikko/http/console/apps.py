@@ -1,0 +1,180 @@
+"""Apps: the list, one of them, importing and removing."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.console.outlooks import Outlook
+from jikko.console.picture import picture_of
+from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
+from jikko.forecast.finding import Finding
+from jikko.http.console import app_bodies as bodies
+from jikko.http.console.gate import Call
+from jikko.http.console.run_bodies import icon_of
+from jikko.http.console.runs import app_of
+from jikko.http.forms import read_form
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.ports.stores.app_store import App, WorkflowVersion
+from jikko.ports.stores.run_pages import AppDay
+from jikko.values import Uuid
+
+_DAY: Final = 86_400.0
+_LAST_RUNS: Final = 20
+_MOST_BYTES: Final = 10 << 20
+"""Of one file, as when it is read."""
+
+
+class ImportedFile(Struct):
+    """What became of one file."""
+
+    file: str
+    problems: list[bodies.Problem]
+    app_id: Annotated[Uuid | UnsetType, Meta(description="Only if it was imported.")] = UNSET
+    name: str | UnsetType = UNSET
+    version: bodies.Version | UnsetType = UNSET
+
+
+class Imported(Struct):
+    """What became of some files."""
+
+    data: list[ImportedFile]
+
+
+class ImportForm(Struct):
+    """Files of workflows."""
+
+    files: Annotated[
+        list[Any], Meta(extra_json_schema={"items": {"type": "string", "format": "binary"}, "minItems": 1})
+    ]
+
+
+async def list_apps(call: Call) -> Answer:
+    """``GET apps``: all apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
+    console, now = call.console, call.request.api.now()
+    apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
+    days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
+    found = []
+    for app in apps:
+        outlook = await _outlook(call, app)
+        fields = await _fields(call, app, days.get(app.id))
+        counts = bodies.ProblemCounts(0, 0) if outlook is None else bodies.counts_of(outlook)
+        found.append(bodies.App(**fields, nodes=0 if outlook is None else outlook.nodes, problems=counts))
+    return json_response(bodies.Apps(found))
+
+
+async def read_app(call: Call) -> Answer:
+    """``GET apps/{app_id}``: an app with its graph, the form of its inputs, and all that `jikko check` finds."""
+    console, app = call.console, await app_of(call)
+    version = await version_of(call, app, call.request.query.get("version") or "")
+    outlook = await console.outlooks.of(app, version)
+    days = await console.runs.pages.app_days([app.id], since=call.request.api.now() - _DAY, last=_LAST_RUNS)
+    fields = await _fields(call, app, days.get(app.id))
+    fields["version"] = version_body(version)
+    try:
+        workflow = await call.request.api.workflows.get(app, version.id)
+    except InvalidDocument:
+        # Of a version that this one of Jikko cannot read, the problems are told.
+        form, features = [], {}
+    else:
+        form, features = bodies.form_of(workflow.inputs), dict(workflow.document.features)
+    return json_response(
+        bodies.AppFull(
+            **fields,
+            nodes=outlook.nodes,
+            problems=[bodies.problem_of(finding) for finding in outlook.findings],
+            graph=bodies.graph_of(await asyncio.to_thread(picture_of, version.source)),
+            form=form,
+            features=features,
+            models=bodies.models_of(outlook),
+        )
+    )
+
+
+async def import_apps(call: Call) -> Answer:
+    """``POST apps``: import files, each as a new app or a new version of the app of its name. With ``dry_run=true``
+    nothing is imported, and only problems are told."""
+    is_trial = call.request.query.get("dry_run", "").lower() in ("1", "true")
+    too_large = PayloadTooLarge("The files are too large.")
+    async with read_form(call.request, 10 * _MOST_BYTES, too_large) as form:
+        if form is None or not form.files:
+            raise BadRequest("Send files of workflows, as multipart/form-data.")
+        files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]
+    return json_response(Imported([await _imported(call, name, text, is_trial) for name, text in files]))
+
+
+async def delete_app(call: Call) -> Answer:
+    """``DELETE apps/{app_id}``: remove an app with its versions and keys. Its runs stay."""
+    app = await app_of(call)
+    await call.request.api.apps.delete(app)
+    call.note("deleted app", f"{app.name!r} ({app.id})")
+    return no_content()
+
+
+async def version_of(call: Call, app: App, which: str) -> WorkflowVersion:
+    """A version of an app, by its id or number; ``""`` for the current one.
+
+    Raises:
+        NotFound: There is none.
+    """
+    return await call.request.api.apps.version(app, which.lower())
+
+
+def version_body(version: WorkflowVersion) -> bodies.Version:
+    """A version."""
+    return bodies.Version(version.id, version.number, version.created_at)
+
+
+async def _imported(call: Call, name: str, text: bytes, is_trial: bool) -> ImportedFile:
+    source = PurePath(name).stem or "workflow"
+    checked, outlook = await call.console.outlooks.judged(text, name, source, {})
+    problems = [bodies.problem_of(finding) for finding in outlook.findings]
+    shown = source if checked.document is None else checked.document.name or source
+    refused = any(finding.level == "error" for finding in outlook.findings)
+    if is_trial or refused:
+        return ImportedFile(name, problems, name=shown)
+    try:
+        published = await call.request.api.apps.publish(text, source=source)
+    except (Conflict, InvalidParam, InvalidDocument) as error:
+        problem = bodies.problem_of(Finding("error", "document", "", str(error)))
+        return ImportedFile(name, [problem, *problems], name=shown)
+    call.note("published", f"{published.app.name!r}, version {published.version.number}")
+    return ImportedFile(name, problems, published.app.id, published.app.name, version_body(published.version))
+
+
+async def _outlook(call: Call, app: App) -> Outlook | None:
+    known = call.console.outlooks.known(app, app.workflow_id)
+    if known is not None:
+        return known
+    version = await call.console.app_store.version(app.id, app.workflow_id)
+    return None if version is None else await call.console.outlooks.of(app, version)
+
+
+async def _fields(call: Call, app: App, day: AppDay | None) -> dict[str, Any]:
+    versions = await call.console.app_store.versions(app.id)
+    current = next((version for version in versions if version.id == app.workflow_id), None)
+    if current is None:
+        raise NotFound(f"There is no app {app.id!r}.")
+    took = sorted(day.elapsed) if day is not None else []
+    last = day.last if day is not None else ()
+    counts = day.by_status if day is not None else {}
+    return {
+        "id": app.id,
+        "name": app.name,
+        "mode": app.mode,
+        "description": app.description,
+        "icon": icon_of(app),
+        "version": version_body(current),
+        "versions": len(versions),
+        "last_runs": [bodies.LastRun(run.identity.run_id, run.status, run.elapsed) for run in last],
+        "day": bodies.Day(sum(counts.values()), counts, _part(took, 0.5), _part(took, 0.95)),
+        "last_at": last[0].created_at if last else None,
+    }
+
+
+def _part(took: Sequence[float], part: float) -> float | None:
+    """The value below which a part of the sorted values lies."""
+    return took[min(len(took) - 1, math.ceil(len(took) * part) - 1)] if took else None

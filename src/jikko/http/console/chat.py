@@ -1,0 +1,210 @@
+"""Conversations of chat apps: reading, asking, removing. Answers are followed as the runs that give them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from jikko.console.chats import variables_at
+from jikko.conversations.turns import TurnRequest
+from jikko.errors import Conflict, InvalidParam, NotFound
+from jikko.http.console.gate import Call
+from jikko.http.console.moments import Moment
+from jikko.http.console.queries import cursor_of, id_in, limit_in, place_in
+from jikko.http.console.runs import app_of
+from jikko.http.fields import checked, must, user_named
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.start_options import start_options_of
+from jikko.ids import is_uuid
+from jikko.ports.stores import messages as kept
+from jikko.ports.stores.run_pages import Place
+from jikko.values import Json, Uuid
+
+
+class Conversation(Struct):
+    """A conversation."""
+
+    id: Uuid
+    name: str
+    user: str
+    created_at: Moment
+    updated_at: Moment
+    messages: int
+
+
+class Conversations(Struct):
+    """Conversations, the last updated first."""
+
+    data: list[Conversation]
+    next: str | None
+
+
+class Message(Struct):
+    """A question and its answer."""
+
+    id: Uuid
+    query: str
+    answer: str
+    files: list[Json]
+    answer_files: list[Json]
+    run_id: Uuid | None
+    status: Annotated[str, Meta(description="That of its run; succeeded, if no run answered it.")]
+    error: str | None
+    created_at: Moment
+    tokens: int
+
+
+class Messages(Struct):
+    """Messages, newest first."""
+
+    data: list[Message]
+    next: str | None
+
+
+class ChatVariable(Struct):
+    """A variable of a conversation."""
+
+    name: str
+    before: Json
+    after: Json
+    changed_by: str
+
+
+class ChatVariables(Struct):
+    """The variables of a conversation, at one message or now."""
+
+    data: list[ChatVariable]
+
+
+class Question(Struct):
+    """A question to a chat app."""
+
+    query: Annotated[str, Meta(extra=must("must be a text"))]
+    inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
+    conversation_id: Annotated[str | None, Meta(extra=must("must be an id"))] = None
+    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    user: Annotated[str | None, Meta(extra=must("must be a text"))] = None
+
+
+class QuestionAccepted(Struct):
+    """A question that is answered."""
+
+    message_id: Uuid
+    conversation_id: Uuid
+    run_id: Annotated[Uuid | None, Meta(description="null: the answer is there, and took no run.")]
+
+
+async def list_conversations(call: Call) -> Answer:
+    """``GET apps/{app_id}/conversations``: of all end users or of one, the last updated first."""
+    query, app = call.request.query, await app_of(call)
+    place = place_in(query)
+    behind = None if place is None else (place.created_at, place.key)
+    page = await call.console.chats.conversations(
+        app.id, user=query.get("user") or None, behind=behind, limit=limit_in(query)
+    )
+    found = [
+        Conversation(entry.id, entry.name, entry.user, entry.created_at, entry.updated_at, entry.turns)
+        for entry in page.conversations
+    ]
+    return json_response(Conversations(found, cursor_of(None if page.next is None else Place(*page.next))))
+
+
+async def list_messages(call: Call) -> Answer:
+    """``GET conversations/{conversation_id}/messages``: newest first; ``cursor`` is the id of the last one seen."""
+    query, conversation = call.request.query, await _conversation(call)
+    limit, before = limit_in(query), query.get("cursor") or None
+    if before is not None and not is_uuid(before):
+        raise InvalidParam("cursor: is none that this server has told.")
+    found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
+    if found is None:
+        raise InvalidParam("cursor: the conversation has no such message.")
+    shown = [await _message(call, entry) for entry in found[:limit]]
+    return json_response(Messages(shown, shown[-1].id if len(found) > limit else None))
+
+
+async def list_variables(call: Call) -> Answer:
+    """``GET conversations/{conversation_id}/variables``: as they are; or with ``after_message``, as they were before
+    and after that message."""
+    api, conversation = call.request.api, await _conversation(call)
+    message_id = call.request.query.get("after_message") or None
+    if message_id is None:
+        known = await api.conversations.variables(conversation.id)
+        return json_response(ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known]))
+    message = None
+    if is_uuid(message_id):
+        message = await api.conversations.message(conversation.app_id, conversation.end_user_id, message_id)
+    if message is None or message.conversation_id != conversation.id:
+        raise NotFound("The conversation has no such message.")
+    log = [] if message.run_id is None else await call.console.run_store.events(message.run_id)
+    return json_response(
+        ChatVariables([ChatVariable(one.name, one.before, one.after, one.changed_by) for one in variables_at(log)])
+    )
+
+
+async def ask(call: Call) -> Answer:
+    """``POST apps/{app_id}/messages``: ask, in a new conversation or one that there is. The answer is followed on the
+    stream of its run."""
+    request, api, app = call.request, call.request.api, await app_of(call)
+    body = await request.json()
+    asked = checked(body, Question)
+    if app.mode != "advanced-chat":
+        raise InvalidParam("The app is no chat: it is started by POST apps/{app_id}/runs.")
+    user, conversation_id = user_named(asked.user), (asked.conversation_id or "").lower()
+    if conversation_id:
+        known = await call.console.chats.conversation(conversation_id) if is_uuid(conversation_id) else None
+        if known is None or known.app_id != app.id:
+            raise NotFound(f"The app has no conversation {conversation_id[:100]!r}.")
+        if user and user != known.user:
+            raise Conflict("The conversation is another user's.")
+        user = known.user
+    turn = TurnRequest(
+        query=asked.query,
+        inputs=asked.inputs,
+        user=user or f"console:{call.visitor.name}",
+        conversation_id=conversation_id,
+        files=list(asked.files) if asked.files else None,
+        base_url=request.base_url,
+        options=start_options_of(request, "console chat", {**body, "callback_url": None}),
+    )
+    begun = await api.turns.begin(app, turn)
+    if isinstance(begun, kept.Message):
+        return json_response(QuestionAccepted(begun.id, begun.conversation_id, None), 202)
+    await begun.run.committed(1)
+    run_id = begun.run.record.identity.run_id
+    message = await api.conversations.message_of_run(run_id)
+    if message is None:
+        raise NotFound("The conversation was removed meanwhile.")
+    call.note("asked: run", run_id)
+    return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
+
+
+async def delete_conversation(call: Call) -> Answer:
+    """``DELETE conversations/{conversation_id}``: remove a conversation with its messages and variables."""
+    found = await _conversation(call)
+    await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
+    call.note("deleted conversation", found.id)
+    return no_content()
+
+
+async def _conversation(call: Call) -> kept.Conversation:
+    found = await call.console.chats.conversation(id_in(call, "conversation_id", "conversation"))
+    if found is None:
+        raise NotFound("There is no such conversation.")
+    return found
+
+
+async def _message(call: Call, entry: kept.Message) -> Message:
+    api, base_url = call.request.api, call.request.base_url
+    record = None if entry.run_id is None else await call.console.run_store.record(entry.run_id)
+    status = "failed" if entry.answer.status == "error" else "succeeded"
+    return Message(
+        entry.id,
+        entry.query,
+        api.fresh_text(entry.answer.text, base_url),
+        list(api.fresh(entry.files, base_url)),
+        list(api.fresh(entry.answer.files, base_url)),
+        entry.run_id,
+        status if record is None else record.status,
+        entry.answer.error,
+        entry.created_at,
+        0 if record is None else record.total_tokens,
+    )

@@ -1,0 +1,33 @@
+"""The headers of everything below ``/console``."""
+
+from typing import Final
+
+from jikko.http.requests import Request
+from jikko.http.responses import Headers
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
+_HEADERS: Final = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+
+
+def is_console(path: str) -> bool:
+    """Whether a path belongs to the console."""
+    return path.startswith("/console") and path[8:9] in ("", "/")
+
+
+def console_headers(request: Request, own: Headers) -> Headers:
+    """What is added to every answer of the console. No page of another origin may read any.
+
+    Args:
+        own: The answer's. It may not be kept unless it says itself that it may.
+    """
+    added = [(b"x-request-id", request.id), *_HEADERS]
+    return added if any(name == b"cache-control" for name, _ in own) else [*added, _NOT_KEPT]

@@ -1,0 +1,134 @@
+"""Signing in and out."""
+
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.concurrency.rate_limit import RequestRate
+from jikko.console.access import Visitor
+from jikko.console.service import Console
+from jikko.errors import InvalidParam, TooManyRequests
+from jikko.http.console.entry.cookies import cookie_of, set_cookie
+from jikko.http.console.gate import Call, log
+from jikko.http.console.moments import Moment
+from jikko.http.fields import checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.ports.stores.console_store import Role
+
+_PER_MINUTE: Final = 10
+"""Times that one address may try to sign in."""
+_MOST_ADDRESSES: Final = 10_000
+"""Addresses whose tries are remembered; with more of them, all begin anew."""
+
+_Text = Annotated[str | UnsetType, Meta(extra=must("must be a text"))]
+
+
+class SignIn(Struct):
+    """What opens the console: one of the two."""
+
+    token: _Text = UNSET
+    ticket: _Text = UNSET
+
+
+class Session(Struct):
+    """Who has signed in."""
+
+    role: Role
+    name: str
+    expires_at: Annotated[Moment, Meta(description="0: a script's token, which does not end by itself.")]
+
+
+class ServerInfo(Struct):
+    """What this server is."""
+
+    version: str
+    now: Moment
+    public_url: str
+
+
+class Features(Struct):
+    """What this server has."""
+
+    chat: bool
+
+
+class CurrentSession(Session):
+    """Who has signed in, and where."""
+
+    server: ServerInfo
+    features: Features
+
+
+class SignInRate:
+    """How often an address may try to sign in."""
+
+    def __init__(self) -> None:
+        self._rate = RequestRate(_PER_MINUTE)
+        self._addresses: set[bytes] = set()
+
+    def take(self, address: str) -> None:
+        """Raises:
+        TooManyRequests: It has tried too often in the last minute.
+        """
+        key = address.encode("utf-8", "replace")
+        if len(self._addresses) >= _MOST_ADDRESSES and key not in self._addresses:
+            self._rate = RequestRate(_PER_MINUTE)
+            self._addresses.clear()
+        self._addresses.add(key)
+        if wait := self._rate.count(key):
+            raise TooManyRequests(
+                f"Too many tries to sign in. Try again in {wait} s: there may be {_PER_MINUTE} a minute.",
+                retry_after=wait,
+            )
+
+
+class SigningIn:
+    """``POST session``: signs in by a token, or by the ticket of a link."""
+
+    def __init__(self, rate: SignInRate) -> None:
+        self._rate = rate
+
+    async def sign_in(self, request: Request, console: Console) -> Answer:
+        """``POST session``: begin a session, by a token or by the ticket of a link, which is used up."""
+        client = request.scope.get("client")
+        self._rate.take(client[0] if client else "")
+        asked = checked(await request.json(), SignIn)
+        if isinstance(asked.token, str) == isinstance(asked.ticket, str):
+            raise InvalidParam("Either token or ticket must be given.")
+        if isinstance(asked.ticket, str):
+            cookie, visitor = await console.access.enter_by_ticket(asked.ticket)
+        else:
+            assert isinstance(asked.token, str)
+            cookie, visitor = await console.access.enter_by_token(asked.token.strip())
+        log.info("sign-in by %s (%s)", visitor.name, visitor.role)
+        answer = json_response(_session(visitor))
+        answer.headers.append(set_cookie(request, cookie))
+        return answer
+
+
+async def read_session(call: Call) -> Answer:
+    """``GET session``: who has signed in, and what this server is."""
+    api, visitor = call.request.api, call.visitor
+    return json_response(
+        CurrentSession(
+            visitor.role,
+            visitor.name,
+            visitor.expires_at,
+            ServerInfo(api.version, api.now(), call.console.public_url),
+            Features(chat=True),
+        )
+    )
+
+
+async def sign_out(request: Request, console: Console) -> Answer:
+    """``DELETE session``: end a session."""
+    if cookie := cookie_of(request):
+        await console.access.leave(cookie)
+    answer = no_content()
+    answer.headers.append(set_cookie(request, ""))
+    return answer
+
+
+def _session(visitor: Visitor) -> Session:
+    return Session(visitor.role, visitor.name, visitor.expires_at)

@@ -1,0 +1,62 @@
+"""Tokens of the console."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.http.console.gate import Call
+from jikko.http.console.moments import Moment
+from jikko.http.fields import checked, must
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.ports.stores.console_store import ConsoleToken, Role
+from jikko.values import Uuid
+
+
+class NewToken(Struct):
+    """A token to be made."""
+
+    name: Annotated[str, Meta(extra=must("must be a text of 1 to 100 characters"))]
+    role: Annotated[Role, Meta(extra=must("must be 'operator' or 'viewer'"))] = "operator"
+
+
+class Token(Struct):
+    """A token of the console."""
+
+    id: Uuid
+    name: str
+    role: Role
+    hint: str
+    created_at: Moment
+    used_at: Moment | None
+    token: Annotated[str | UnsetType, Meta(description="The token itself: once, when it is made.")] = UNSET
+
+
+class Tokens(Struct):
+    """All tokens."""
+
+    data: list[Token]
+
+
+async def list_tokens(call: Call) -> Answer:
+    """``GET tokens``: all tokens, oldest first."""
+    return json_response(Tokens([_told(entry) for entry in await call.console.access.tokens()]))
+
+
+async def make_token(call: Call) -> Answer:
+    """``POST tokens``: make a token, which is shown once."""
+    asked = checked(await call.request.json(), NewToken)
+    entry, token = await call.console.access.new_token(asked.name, asked.role)
+    call.note("made token", f"{entry.name} ({entry.role})")
+    return json_response(_told(entry, token), 201)
+
+
+async def revoke_token(call: Call) -> Answer:
+    """``DELETE tokens/{token_id}``: remove a token, and end its sessions."""
+    token_id = call.request.path_params["token_id"]
+    await call.console.access.revoke(token_id)
+    call.note("revoked token", token_id.lower())
+    return no_content()
+
+
+def _told(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
+    return Token(entry.id, entry.name, entry.role, entry.hint, entry.created_at, entry.used_at, token)

@@ -1,0 +1,122 @@
+"""The way of every request of the console: the host, who it is from, whether that may be, and the answer's form."""
+
+import gzip
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Final, TypeAlias
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.console.access import Visitor
+from jikko.console.service import Console
+from jikko.errors import Forbidden, Unauthorized
+from jikko.http.console.entry.cookies import cookie_of
+from jikko.http.console.entry.origins import require_host, require_own_page
+from jikko.http.operation import Handler
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response
+
+log = logging.getLogger("jikko.console")
+
+_WORTH_IT: Final = 1000
+"""Bytes of a body that is compressed."""
+_LARGE: Final = 256_000
+"""Bytes of a body that is compressed in a thread."""
+_READING: Final = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was let in."""
+
+    request: Request
+    visitor: Visitor
+    console: Console
+
+    def note(self, did: str, what: str) -> None:
+        """Keep in the server's log who did something."""
+        log.info("%s %s by %s (%s)", did, what, self.visitor.name, self.visitor.role)
+
+
+ConsoleHandler: TypeAlias = Callable[[Call], Awaitable[Answer]]
+OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[Answer]]
+
+
+class Gate:
+    """Makes handlers of operations of handlers of the console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def for_visitors(self, handler: ConsoleHandler, *, operators: bool) -> Handler:
+        """A handler that only sees requests of those who have signed in.
+
+        Args:
+            operators: Whether viewers are refused.
+        """
+
+        @wraps(handler)
+        async def handle(request: Request) -> Answer:
+            console = self._console
+            require_host(request, console.public_url, console.host)
+            visitor = await self._visitor(request)
+            if operators and not visitor.is_operator:
+                raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
+            return await compressed(request, await handler(Call(request, visitor, console)))
+
+        return handle
+
+    def for_all(self, handler: OpenHandler, *, changes: bool = False) -> Handler:
+        """A handler that sees all requests that come over a host of ours.
+
+        Args:
+            changes: Whether only the console's own page may send them.
+        """
+
+        @wraps(handler)
+        async def handle(request: Request) -> Answer:
+            console = self._console
+            require_host(request, console.public_url, console.host)
+            if changes:
+                require_own_page(request, console.public_url)
+            return await handler(request, console)
+
+        return handle
+
+    async def _visitor(self, request: Request) -> Visitor:
+        """Raises:
+        Unauthorized: There is no token and no session.
+        Forbidden: A page of another site sent it, with the cookie of a browser.
+        """
+        authorization = request.header(b"authorization")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not token.strip():
+                raise Unauthorized("The header Authorization is no `Bearer jko_…`.")
+            return await self._console.access.by_token(token.strip())
+        if request.scope["method"] not in _READING:
+            require_own_page(request, self._console.public_url)
+        cookie = cookie_of(request)
+        visitor = await self._console.access.by_cookie(cookie) if cookie else None
+        if visitor is None:
+            raise Unauthorized("You have not signed in, or the session is over. `jikko console` prints a link.")
+        return visitor
+
+
+async def compressed(request: Request, answer: Answer) -> Answer:
+    """An answer in fewer bytes, if it is whole and the client takes it."""
+    if not isinstance(answer, Response) or len(answer.body) <= _WORTH_IT or answer.status != 200:
+        return answer
+    answer.headers.append((b"vary", b"accept-encoding"))
+    if "gzip" not in (request.header(b"accept-encoding") or ""):
+        return answer
+    body = answer.body
+    answer.body = _gzipped(body) if len(body) < _LARGE else await off_the_loop(_gzipped, body, lane="records")
+    answer.headers[0] = (b"content-length", b"%d" % len(answer.body))
+    answer.headers.append((b"content-encoding", b"gzip"))
+    return answer
+
+
+def _gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, 1, mtime=0)

@@ -1,0 +1,129 @@
+"""API keys of apps, and call-backs with the secrets that they are signed with."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.apps.key_files import forget_key
+from jikko.errors import InvalidParam
+from jikko.http.console.gate import Call
+from jikko.http.console.moments import Moment
+from jikko.http.console.queries import id_in, limit_in
+from jikko.http.console.runs import app_of
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.ports.stores.app_store import ApiKey
+from jikko.ports.stores.callback_store import Callback
+from jikko.values import Uuid
+
+_STATES: Final = ("pending", "failed")
+
+
+class Key(Struct):
+    """An API key of an app."""
+
+    id: Uuid
+    hint: str
+    created_at: Moment
+    used_at: Annotated[Moment | UnsetType, Meta(description="To the minute; left out: never since it is noted.")] = (
+        UNSET
+    )
+    key: Annotated[str | UnsetType, Meta(description="The key itself: once, when it is made.")] = UNSET
+
+
+class Keys(Struct):
+    """The keys of an app, oldest first."""
+
+    data: list[Key]
+
+
+class WebhookSecret(Struct):
+    """What call-backs are signed with from now on."""
+
+    secret: str
+
+
+class UndeliveredCallback(Struct):
+    """A call-back that is still tried, or was given up."""
+
+    run_id: Uuid
+    app_id: Uuid
+    url: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    error: str | None
+    created_at: Moment
+    next_at: Moment | None
+
+
+class UndeliveredCallbacks(Struct):
+    """Call-backs that were not delivered, oldest first."""
+
+    data: list[UndeliveredCallback]
+
+
+async def list_keys(call: Call) -> Answer:
+    """``GET apps/{app_id}/keys``: the keys of an app, oldest first."""
+    app = await app_of(call)
+    return json_response(Keys([_key(entry) for entry in await call.request.api.apps.keys(app)]))
+
+
+async def make_key(call: Call) -> Answer:
+    """``POST apps/{app_id}/keys``: make a key, which is shown once."""
+    app, apps = await app_of(call), call.request.api.apps
+    entry, key = await apps.new_key(app.id)
+    call.note("made key", f"{entry.id} of {app.name!r}")
+    made = _key(entry)
+    made.key = key
+    return json_response(made, 201)
+
+
+async def revoke_key(call: Call) -> Answer:
+    """``DELETE apps/{app_id}/keys/{key_id}``: remove a key, which opens nothing from now on."""
+    app, key_id = await app_of(call), id_in(call, "key_id", "key")
+    await call.request.api.apps.revoke_key(app, key_id)
+    forget_key(call.console.home, key_id)
+    call.note("revoked key", f"{key_id} of {app.name!r}")
+    return no_content()
+
+
+async def new_webhook_secret(call: Call) -> Answer:
+    """``POST apps/{app_id}/webhook-secret``: replace what call-backs of the app are signed with; shown once."""
+    app = await app_of(call)
+    secret = await call.console.callbacks.new_secret(app.id)
+    call.note("replaced webhook secret of", repr(app.name))
+    return json_response(WebhookSecret(secret))
+
+
+async def list_callbacks(call: Call) -> Answer:
+    """``GET callbacks``: call-backs of runs that have ended which were not delivered, oldest first."""
+    query = call.request.query
+    state, limit = query.get("state") or None, limit_in(query)
+    if state is not None and state not in _STATES:
+        raise InvalidParam(f"state: {state[:40]!r} is none of {', '.join(_STATES)}.")
+    found: list[UndeliveredCallback] = []
+    async for entry in call.console.callbacks.undelivered((query.get("app") or "").lower() or None):
+        if state in (None, entry.state):
+            found.append(_callback(entry))
+            if len(found) == limit:
+                break
+    return json_response(UndeliveredCallbacks(found))
+
+
+async def resend_callback(call: Call) -> Answer:
+    """``POST callbacks/{run_id}/resend``: have a call-back delivered again, whatever became of it."""
+    run_id = id_in(call, "run_id", "run")
+    again = await call.console.callbacks.resend(run_id)
+    call.console.callbacks_are_due()
+    call.note("resent call-back of run", run_id)
+    return json_response(_callback(again))
+
+
+def _key(entry: ApiKey) -> Key:
+    return Key(entry.id, entry.hint, entry.created_at, UNSET if entry.used_at is None else entry.used_at)
+
+
+def _callback(entry: Callback) -> UndeliveredCallback:
+    next_at = entry.next_at if entry.state == "pending" else None
+    return UndeliveredCallback(
+        entry.run_id, entry.app_id, entry.url, entry.state, entry.attempts, entry.error, entry.created_at, next_at
+    )

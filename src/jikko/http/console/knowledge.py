@@ -1,0 +1,231 @@
+"""Datasets, documents and segments, to be read; and a search that shows scores."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from jikko.errors import InvalidParam
+from jikko.http.console.gate import Call
+from jikko.http.console.moments import Moment
+from jikko.http.console.queries import id_in, limit_in, whole_in
+from jikko.http.fields import checked, must
+from jikko.http.responses import Answer, json_response
+from jikko.knowledge.retrieval.conditions import conditions_of
+from jikko.knowledge.retrieval.model import retrieval_model_of
+from jikko.ports.knowledge import SearchFailure
+from jikko.values import Json, Uuid
+
+_MOST_PAGES = 1_000_000
+
+
+class KnowledgeSet(Struct):
+    """A dataset."""
+
+    id: Uuid
+    name: str
+    description: str
+    provider: str
+    technique: str | None
+    embedding_model: str | None
+    documents: int
+    available: int
+    words: int
+    updated_at: Moment
+
+
+class KnowledgeSets(Struct):
+    """All datasets."""
+
+    data: list[KnowledgeSet]
+
+
+class KnowledgeDocument(Struct):
+    """A document of a dataset."""
+
+    id: Uuid
+    name: str
+    status: str
+    error: str | None
+    enabled: bool
+    archived: bool
+    words: int
+    tokens: int | None
+    segments: int
+    segments_done: int
+    hits: int
+    created_at: Moment
+    completed_at: Moment | None
+
+
+class KnowledgeDocuments(Struct):
+    """Documents, the newest first."""
+
+    data: list[KnowledgeDocument]
+    total: int
+
+
+class KnowledgeSegment(Struct):
+    """A piece of a document."""
+
+    id: Uuid
+    position: int
+    content: str
+    answer: str | None
+    words: int
+    tokens: int
+    keywords: list[str]
+    enabled: bool
+    status: str
+    hits: int
+
+
+class KnowledgeSegments(Struct):
+    """Segments, by position."""
+
+    data: list[KnowledgeSegment]
+    total: int
+
+
+class KnowledgeQuestion(Struct):
+    """What is looked for."""
+
+    query: Annotated[str, Meta(max_length=250, extra=must("must be a text of at most 250 characters"))]
+
+
+class KnowledgeHit(Struct):
+    """A text that was found."""
+
+    score: float
+    content: str
+    answer: str | None
+    document_id: Uuid | None
+    document_name: str
+    segment_id: Uuid | None
+    position: int | None
+    metadata: Json
+
+
+class KnowledgeHits(Struct):
+    """What was found, best first."""
+
+    data: list[KnowledgeHit]
+
+
+async def list_datasets(call: Call) -> Answer:
+    """``GET datasets``: all datasets."""
+    found = []
+    for view in await call.request.api.knowledge.datasets.all_views():
+        one, counts = view.dataset, view.counts
+        found.append(
+            KnowledgeSet(
+                one.id,
+                one.name,
+                one.description,
+                one.provider,
+                one.technique,
+                one.embedding_model,
+                counts.documents,
+                counts.available,
+                counts.words,
+                one.updated_at,
+            )
+        )
+    return json_response(KnowledgeSets(found))
+
+
+async def list_documents(call: Call) -> Answer:
+    """``GET datasets/{dataset_id}/documents``: the newest first, with how far each is indexed."""
+    query, documents = call.request.query, call.request.api.knowledge.documents
+    _, found, total = await documents.page(
+        id_in(call, "dataset_id", "dataset"),
+        keyword=query.get("keyword", ""),
+        status="",
+        page=whole_in(query, "page", 1, 1, _MOST_PAGES),
+        limit=limit_in(query),
+    )
+    counts = await documents.counts(found)
+    shown = []
+    for one in found:
+        segments = counts.get(one.id)
+        shown.append(
+            KnowledgeDocument(
+                one.id,
+                one.name,
+                one.status,
+                one.error,
+                one.enabled,
+                one.archived,
+                one.words,
+                one.tokens,
+                0 if segments is None else segments.total,
+                0 if segments is None else segments.completed,
+                0 if segments is None else segments.hits,
+                one.created_at,
+                one.completed_at,
+            )
+        )
+    return json_response(KnowledgeDocuments(shown, total))
+
+
+async def list_segments(call: Call) -> Answer:
+    """``GET datasets/{dataset_id}/documents/{document_id}/segments``: by position."""
+    query = call.request.query
+    _, found, total = await call.request.api.knowledge.segments.page(
+        id_in(call, "dataset_id", "dataset"),
+        id_in(call, "document_id", "document"),
+        keyword=query.get("keyword", ""),
+        statuses=(),
+        number=whole_in(query, "page", 1, 1, _MOST_PAGES),
+        limit=limit_in(query),
+    )
+    return json_response(
+        KnowledgeSegments(
+            [
+                KnowledgeSegment(
+                    one.id,
+                    one.position,
+                    one.content,
+                    one.answer,
+                    one.words,
+                    one.tokens,
+                    one.keywords or [],
+                    one.enabled,
+                    one.status,
+                    one.hits,
+                )
+                for one in found
+            ],
+            total,
+        )
+    )
+
+
+async def search_dataset(call: Call) -> Answer:
+    """``POST datasets/{dataset_id}/search``: what fits best, as the dataset is set up to be searched."""
+    knowledge = call.request.api.knowledge
+    asked = checked(await call.request.json(), KnowledgeQuestion)
+    if not asked.query.strip():
+        raise InvalidParam("query: is required")
+    dataset = await knowledge.datasets.get(id_in(call, "dataset_id", "dataset"))
+    model = retrieval_model_of(dataset.retrieval_model)
+    try:
+        hits = await knowledge.retrieval.retrieve(dataset, asked.query, model, conditions_of(model.conditions))
+    except SearchFailure as failure:
+        raise InvalidParam(str(failure)) from None
+    return json_response(
+        KnowledgeHits(
+            [
+                KnowledgeHit(
+                    hit.score,
+                    hit.content,
+                    hit.answer,
+                    hit.document_id,
+                    hit.document_name,
+                    hit.segment_id,
+                    hit.position,
+                    hit.metadata,
+                )
+                for hit in hits
+            ]
+        )
+    )

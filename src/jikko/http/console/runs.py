@@ -1,0 +1,217 @@
+"""Runs: lists of them, and what can be done to one."""
+
+import json
+import math
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct
+
+from jikko.console.runs import ListedRun
+from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
+from jikko.http.console.gate import Call
+from jikko.http.console.queries import cursor_of, filter_of, id_in, limit_in, number_in, place_in, whole_in
+from jikko.http.console.run_bodies import (
+    Histogram,
+    HistogramBar,
+    RunCallback,
+    RunFull,
+    RunLineage,
+    RunList,
+    run_body,
+    run_fields,
+)
+from jikko.http.fields import checked, must, user_named
+from jikko.http.forms import read_form
+from jikko.http.responses import Answer, json_response, no_content
+from jikko.http.routes.runs import RunStopped
+from jikko.http.start_options import REPEATED, start_options_of
+from jikko.ports.stores.app_store import App
+from jikko.record import RunRecord
+from jikko.runs.idempotency import Start
+from jikko.runs.runs import StartRequest
+from jikko.values import Json, Uuid
+
+_HOUR: Final = 3600.0
+_MOST_BUCKETS: Final = 400
+
+_Inputs = Annotated[dict[str, Json], Meta(extra=must("must be an object"))]
+_OptionalText = Annotated[str | None, Meta(extra=must("must be a text"))]
+
+
+class RunStart(Struct):
+    """What a run is started with."""
+
+    inputs: _Inputs
+    user: Annotated[_OptionalText, Meta(description="By default `console:` and the name of the token.")] = None
+    workflow_id: Annotated[_OptionalText, Meta(description="A version; by default the current one.")] = None
+
+
+class RunRetry(Struct):
+    """From where a run is repeated."""
+
+    from_node_id: Annotated[_OptionalText, Meta(description="By default the nodes that failed.")] = None
+
+
+class RunAccepted(Struct):
+    """A run that was accepted."""
+
+    run_id: Uuid
+
+
+async def list_runs(call: Call) -> Answer:
+    """``GET runs``: runs of all apps, newest first, and how many there are in each status."""
+    query = call.request.query
+    listed = await call.console.runs.page(filter_of(query), behind=place_in(query), limit=limit_in(query))
+    now = call.request.api.now()
+    runs = [run_body(run, now) for run in listed.runs]
+    return json_response(RunList(runs, cursor_of(listed.next), listed.counts.by_status, listed.counts.capped))
+
+
+async def histogram(call: Call) -> Answer:
+    """``GET runs/histogram``: how many runs were created when. Whole hours where the time is long enough for it."""
+    query, pages = call.request.query, call.console.runs.pages
+    wanted, buckets = filter_of(query), whole_in(query, "buckets", 48, 1, _MOST_BUCKETS)
+    now = call.request.api.now()
+    last = now if wanted.before is None else min(wanted.before, now)
+    first = number_in(query, "after")
+    if first is None:
+        first = (await pages.earliest()) or last - _HOUR
+    first = min(first, last)
+    step = max((last - first) / buckets, 1.0)
+    if step > _HOUR / 2:
+        step = math.ceil(step / _HOUR) * _HOUR
+        first = first // step * step
+    count = max(1, math.ceil((last - first) / step))
+    found = await pages.histogram(wanted, first=first, step=step, buckets=count)
+    return json_response(Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found]))
+
+
+async def read_run(call: Call) -> Answer:
+    """``GET runs/{run_id}``: a run with its inputs and outputs."""
+    api, record = call.request.api, await record_of(call)
+    run = await listed(call, record)
+    lineage = await api.retries.lineage(record)
+    log_end = await call.console.run_store.log_end(record.identity.run_id)
+    callback = await call.console.callback_store.find(record.identity.run_id)
+    inputs = api.fresh(json.loads(record.inputs), call.request.base_url)
+    outputs = None if record.is_open else api.fresh(json.loads(record.outputs), call.request.base_url)
+    return json_response(
+        RunFull(
+            **run_fields(run, api.now()),
+            inputs=inputs,
+            outputs=outputs,
+            log_end=log_end,
+            workflow_id=record.identity.workflow_id,
+            task_id=record.identity.task_id,
+            lineage=RunLineage(
+                lineage.retry_of, lineage.from_nodes, [entry.identity.run_id for entry in lineage.retries]
+            ),
+            callback=UNSET
+            if callback is None
+            else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
+        )
+    )
+
+
+async def start_run(call: Call) -> Answer:
+    """``POST apps/{app_id}/runs``: start a run. It goes on whatever becomes of the client."""
+    request, api, app = call.request, call.request.api, await app_of(call)
+    body = await request.json()
+    asked = checked(body, RunStart)
+    if app.mode != "workflow":
+        raise InvalidParam("The app is a chat: it is asked by POST apps/{app_id}/messages.")
+    user = user_named(asked.user) or f"console:{call.visitor.name}"
+    start = StartRequest(
+        inputs=asked.inputs,
+        user=user,
+        workflow_id=asked.workflow_id,
+        base_url=request.base_url,
+        options=start_options_of(request, "console run", {**body, "callback_url": None}),
+    )
+    started = await api.starts.start(app, start.options, partial(api.runs.start, app, start))
+    return await _accepted(call, "started run", started)
+
+
+async def stop_run(call: Call) -> Answer:
+    """``POST runs/{run_id}/stop``: stop a run. Tells whether it was still going on."""
+    record = await record_of(call)
+    owner = record.identity
+    stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
+    call.note("stopped run", owner.run_id)
+    return json_response(RunStopped(stopped))
+
+
+async def retry_run(call: Call) -> Answer:
+    """``POST runs/{run_id}/retry``: start a run that takes over what finished nodes of this one did."""
+    request, api, record = call.request, call.request.api, await record_of(call)
+    body = await request.json()
+    asked = checked(body, RunRetry)
+    app = await _app(call, record.identity.app_id)
+    run_id = record.identity.run_id
+    options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
+    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, options=options)
+    return await _accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
+
+
+async def delete_run(call: Call) -> Answer:
+    """``DELETE runs/{run_id}``: remove a run that has ended, with its log."""
+    record = await record_of(call)
+    if not await call.console.run_store.remove(record.identity.run_id):
+        raise Conflict("The run has not ended; stop it before it is removed.")
+    call.note("deleted run", record.identity.run_id)
+    return no_content()
+
+
+async def upload_file(call: Call) -> Answer:
+    """``POST apps/{app_id}/files``: a form with ``file`` and ``user``; answered as ``/v1/files/upload`` is."""
+    api, app = call.request.api, await app_of(call)
+    too_large = PayloadTooLarge("The file is too large.", code="file_too_large")
+    async with read_form(call.request, api.file_limits.largest, too_large) as form:
+        if form is None:
+            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+        owner = await api.end_users.known(app.id, form.user or f"console:{call.visitor.name}")
+        stored = await api.files.upload(form.files, app_id=app.id, end_user_id=owner)
+    return json_response(api.files.described(stored, base_url=call.request.base_url), 201)
+
+
+async def record_of(call: Call) -> RunRecord:
+    """The record of the run that the path names.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    return await call.request.api.runs.records.any_record(id_in(call, "run_id", "run"))
+
+
+async def app_of(call: Call) -> App:
+    """The app that the path names.
+
+    Raises:
+        NotFound: There is no such app.
+    """
+    return await _app(call, id_in(call, "app_id", "app"))
+
+
+async def listed(call: Call, record: RunRecord) -> ListedRun:
+    """A run with what is shown beside its record."""
+    [run] = await call.console.runs.shown([record])
+    return run
+
+
+async def _app(call: Call, app_id: str) -> App:
+    app = await call.console.app_store.app(app_id)
+    if app is None:
+        raise NotFound(f"There is no app {app_id!r}.")
+    return app
+
+
+async def _accepted(call: Call, did: str, started: Start) -> Answer:
+    run = started.run
+    await run.committed(1)
+    run_id = run.record.identity.run_id
+    call.note(did, run_id)
+    answer = json_response(RunAccepted(run_id), 202)
+    if started.repeated:
+        answer.headers.append((REPEATED.lower().encode(), b"true"))
+    return answer

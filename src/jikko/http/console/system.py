@@ -1,0 +1,274 @@
+"""The whole server at a glance, what is wrong with it, its tools and plugins."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from jikko.console.system import CheckLine
+from jikko.errors import NotFound
+from jikko.events import RunStatus
+from jikko.http.console.entry.session import ServerInfo
+from jikko.http.console.gate import Call
+from jikko.http.console.moments import Moment
+from jikko.http.fields import checked, must
+from jikko.http.responses import Answer, json_response
+from jikko.ports.models import ModelFailure
+from jikko.ports.tools import ToolNotFound
+
+_DAY = 86_400.0
+
+
+class OverviewDay(Struct):
+    """The runs of the last 24 hours, counted by whole hours."""
+
+    runs: int
+    by_status: Mapping[RunStatus, int]
+    cost: Annotated[dict[str, str], Meta(description="Decimal numbers by currency.")]
+
+
+class Overview(Struct):
+    """What goes on."""
+
+    running: int
+    queued: Annotated[int, Meta(description="Of the process that answers; they count as running, too.")]
+    paused: int
+    day: OverviewDay
+
+
+class StoreInfo(Struct):
+    """Where things are kept."""
+
+    path: str
+    bytes: int
+    free: Annotated[int, Meta(description="Bytes that the disk has left.")]
+
+
+class LoadInfo(Struct):
+    """How much is in use."""
+
+    name: str
+    used: float
+    limit: float | None
+
+
+class SettingInfo(Struct, rename={"source": "from"}):
+    """A setting."""
+
+    name: str
+    value: str
+    source: Literal["default", "environment", "file", "option"]
+
+
+class HourInfo(Struct):
+    """The last hour of a provider, as this process saw it."""
+
+    requests: int
+    failed: int
+    p50: float | None
+
+
+class ProviderInfo(Struct):
+    """A provider of models."""
+
+    name: str
+    type: str
+    host: str
+    state: Literal["ok", "failing", "incomplete", "unused"]
+    error: str | None
+    hour: HourInfo
+    apps: list[str]
+
+
+class CheckInfo(Struct):
+    """One thing that was tried."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+class SandboxInfo(Struct):
+    """The sandbox of code nodes."""
+
+    state: Literal["unchecked", "ok", "failed", "unavailable"]
+    checks: list[CheckInfo]
+
+
+class CallbackCounts(Struct):
+    """Call-backs that were not delivered."""
+
+    pending: int
+    failed: int
+
+
+class MendInfo(Struct):
+    """Something that is wrong, and what to do."""
+
+    level: Literal["error", "warning"]
+    about: str
+    text: str
+    mend: str | None
+    apps: list[str]
+
+
+class SystemInfo(Struct):
+    """The whole server."""
+
+    at: Moment
+    server: ServerInfo
+    store: StoreInfo
+    load: list[LoadInfo]
+    settings: list[SettingInfo]
+    providers: list[ProviderInfo]
+    sandbox: SandboxInfo
+    callbacks: CallbackCounts
+    to_mend: list[MendInfo]
+
+
+class SystemCheck(Struct):
+    """What is to be tried."""
+
+    what: Annotated[Literal["sandbox", "store"], Meta(extra=must("must be 'sandbox' or 'store'"))]
+
+
+class Checked(Struct):
+    """What came of it."""
+
+    ok: bool
+    checks: list[CheckInfo]
+
+
+class ProviderTried(Struct):
+    """Whether a provider answers."""
+
+    ok: bool
+    ms: float
+    error: str | None
+    models: list[str]
+
+
+class ToolEntry(Struct):
+    """A provider of tools."""
+
+    type: str
+    name: str
+    tools: Annotated[list[str] | None, Meta(description="null: only its server knows, which was not asked.")]
+    error: str | None
+
+
+class ToolEntries(Struct):
+    """The providers of tools."""
+
+    data: list[ToolEntry]
+
+
+class PluginEntry(Struct):
+    """A plugin that is installed."""
+
+    id: str
+    version: str
+    trust: str
+    permissions: list[str]
+    has: list[str]
+
+
+class PluginEntries(Struct):
+    """The plugins that are installed."""
+
+    data: list[PluginEntry]
+
+
+async def overview(call: Call) -> Answer:
+    """``GET overview``: what goes on, and what the last 24 hours brought."""
+    pages, now = call.console.runs.pages, call.request.api.now()
+    open_runs = await pages.open_counts()
+    counts, costs = await pages.since(now - _DAY)
+    day = OverviewDay(
+        sum(counts.values()), counts, {currency: f"{cost:.4f}" for currency, cost in sorted(costs.items())}
+    )
+    return json_response(Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day))
+
+
+async def system(call: Call) -> Answer:
+    """``GET system``: what it has, what it carries, and what is to be mended. Kept for five seconds."""
+    report, api = await call.console.system.report(), call.request.api
+    providers = []
+    for facts, hour, apps in report.providers:
+        error = facts.lacks or hour.error
+        state: Literal["ok", "failing", "incomplete", "unused"] = "ok" if hour.requests else "unused"
+        if facts.lacks:
+            state = "incomplete"
+        elif hour.failed and hour.failed * 2 >= hour.requests:
+            state = "failing"
+        told = HourInfo(hour.requests, hour.failed, hour.p50)
+        providers.append(ProviderInfo(facts.name, facts.type, facts.host, state, error or None, told, list(apps)))
+    return json_response(
+        SystemInfo(
+            report.at,
+            ServerInfo(api.version, api.now(), call.console.public_url),
+            StoreInfo(report.store.path, report.store.bytes, report.store.free),
+            [LoadInfo(load.name, load.used, load.limit) for load in report.load],
+            [SettingInfo(one.name, one.value, one.source) for one in report.settings],
+            providers,
+            SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
+            CallbackCounts(report.callbacks_pending, report.callbacks_failed),
+            [
+                MendInfo(entry.level, entry.about, entry.text, entry.mend or None, list(entry.apps))
+                for entry in report.to_mend
+            ],
+        )
+    )
+
+
+async def check_system(call: Call) -> Answer:
+    """``POST system/check``: try the sandbox, or whether the database can be written."""
+    asked = checked(await call.request.json(), SystemCheck)
+    call.note("checked", asked.what)
+    if asked.what == "sandbox":
+        checks = await call.console.system.check_sandbox()
+    else:
+        await call.console.app_store.note_uses({})
+        checks = [CheckLine("write", "ok", "a transaction was committed")]
+    return json_response(Checked(all(check.status != "failed" for check in checks), [_check(one) for one in checks]))
+
+
+async def test_provider(call: Call) -> Answer:
+    """``POST providers/{name}/test``: ask a provider which models it has. Its name may be ``a~b`` for ``a/b``."""
+    name = call.request.path_params["name"].replace("~", "/")
+    if name not in {facts.name for facts, _, _ in (await call.console.system.report()).providers}:
+        raise NotFound(f"There is no provider {name[:100]!r} in the providers file.")
+    began = time.perf_counter()
+    try:
+        models, error = list(await call.console.offered_models(name)), None
+    except ModelFailure as failure:
+        models, error = [], str(failure)
+    call.note("tested provider", name)
+    return json_response(ProviderTried(error is None, (time.perf_counter() - began) * 1000, error, models[:200]))
+
+
+async def list_tools(call: Call) -> Answer:
+    """``GET tools``: the providers of tools. Servers of MCP are not asked for theirs."""
+    found = []
+    service = call.console.tools
+    for provider in service.providers():
+        tools: list[str] | None = None
+        error = None
+        if provider.provider_type != "mcp":
+            try:
+                tools = [tool.name.tool for tool in await service.offered(provider)]
+            except ToolNotFound as failure:
+                error = str(failure)
+        found.append(ToolEntry(provider.provider_type, provider.provider_name or provider.provider, tools, error))
+    return json_response(ToolEntries(found))
+
+
+async def list_plugins(call: Call) -> Answer:
+    """``GET plugins``: the plugins that are installed."""
+    plugins = [PluginEntry(*entry) for entry in await call.console.plugins()]
+    return json_response(PluginEntries(plugins))
+
+
+def _check(line: CheckLine) -> CheckInfo:
+    return CheckInfo(line.name, line.status, line.detail)

@@ -1,0 +1,127 @@
+"""Versions of an app: which there are, what is different in them, which is current."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from jikko.apps.versions import check
+from jikko.console.diff import FieldChange, difference
+from jikko.dsl.document import Document
+from jikko.errors import InvalidDocument, InvalidParam
+from jikko.http.console.app_bodies import Version
+from jikko.http.console.apps import version_body, version_of
+from jikko.http.console.gate import Call
+from jikko.http.console.runs import app_of
+from jikko.http.responses import Answer, Response, json_response
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.stores.app_store import App
+from jikko.values import Json
+
+
+class ListedVersion(Version):
+    """A version in the list."""
+
+    current: bool
+
+
+class Versions(Struct):
+    """The versions of an app, newest first."""
+
+    data: list[ListedVersion]
+
+
+class ChangedField(Struct):
+    """A value that is another one."""
+
+    path: str
+    before: Json
+    after: Json
+
+
+class ChangedNode(Struct):
+    """A node that is new, gone, or another one."""
+
+    id: str
+    title: str
+    type: str
+    change: Literal["added", "removed", "changed"]
+    fields: list[ChangedField]
+
+
+class ChangedEdge(Struct):
+    """An edge that is new or gone."""
+
+    source: str
+    handle: str
+    target: str
+    change: Literal["added", "removed", "changed"]
+
+
+class VersionDiff(Struct):
+    """What is different in two versions."""
+
+    nodes: list[ChangedNode]
+    edges: list[ChangedEdge]
+    features: list[ChangedField]
+
+
+async def list_versions(call: Call) -> Answer:
+    """``GET apps/{app_id}/versions``: all versions, newest first."""
+    app = await app_of(call)
+    versions = await call.console.app_store.versions(app.id)
+    return json_response(
+        Versions(
+            [
+                ListedVersion(version.id, version.number, version.created_at, version.id == app.workflow_id)
+                for version in versions
+            ]
+        )
+    )
+
+
+async def read_source(call: Call) -> Answer:
+    """``GET apps/{app_id}/versions/{workflow_id}/source``: the file, as it was imported."""
+    version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
+    headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
+    return Response(version.source, headers=headers, media_type=b"application/yaml")
+
+
+async def publish_version(call: Call) -> Answer:
+    """``POST apps/{app_id}/versions/{workflow_id}/publish``: make a version the current one, which new runs take."""
+    app = await app_of(call)
+    version = await version_of(call, app, call.request.path_params["workflow_id"])
+    await call.request.api.apps.use(app, version)
+    call.note("published", f"{app.name!r}, version {version.number}")
+    return json_response(version_body(version))
+
+
+async def compare_versions(call: Call) -> Answer:
+    """``GET apps/{app_id}/diff``: what is different in two versions, by their ids or numbers. Moved nodes are no
+    change; secrets are masked."""
+    query, app = call.request.query, await app_of(call)
+    if not query.get("from"):
+        raise InvalidParam("from: is required: the id or number of a version.")
+    old, new = [await _document(call, app, query.get(name) or "") for name in ("from", "to")]
+    found = difference(old, new)
+    return json_response(
+        VersionDiff(
+            [
+                ChangedNode(node.id, node.title, node.type, node.change, [_field(field) for field in node.fields])
+                for node in found.nodes
+            ],
+            [ChangedEdge(edge.source, edge.handle, edge.target, edge.change) for edge in found.edges],
+            [_field(field) for field in found.features],
+        )
+    )
+
+
+async def _document(call: Call, app: App, which: str) -> Document:
+    version = await version_of(call, app, which)
+    checked = check(version.source, source=f"{app.name}, version {version.number}", node_classes=BY_TYPE)
+    if checked.document is None:
+        raise InvalidDocument(checked.source, [problem for problem in checked.problems if problem.fatal])
+    return checked.document
+
+
+def _field(change: FieldChange) -> ChangedField:
+    return ChangedField(change.path, change.before, change.after)

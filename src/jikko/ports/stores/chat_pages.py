@@ -1,0 +1,34 @@
+"""Conversations of all end users, for the console."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jikko.ports.stores.messages import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """Some conversations, the last updated first."""
+
+    conversations: Sequence[Conversation]
+    next: tuple[float, int] | None = None
+    """Behind which more come: when, and a number that tells those of one moment apart."""
+
+
+class ChatPages(Protocol):
+    """Reads conversations, whoever has them."""
+
+    async def conversations(
+        self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int
+    ) -> ConversationPage:
+        """Conversations of an app, the last updated first.
+
+        Args:
+            user: Only those of end users of that name.
+        """
+        ...
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        """A conversation of whatever app and end user. ``conversation_id`` in any case."""
+        ...

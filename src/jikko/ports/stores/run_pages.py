@@ -1,0 +1,133 @@
+"""Lists of runs of all apps, and figures of them, for the console."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jikko.events import RunStatus
+from jikko.record import RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs. What is not given keeps none out."""
+
+    app_id: str | None = None
+    statuses: tuple[RunStatus, ...] = ()
+    user: str | None = None
+    """The exact ``user`` of the request."""
+    keyword: str | None = None
+    """As of ``LogQuery``."""
+    after: float | None = None
+    """Created then or later, in seconds since the Unix epoch."""
+    before: float | None = None
+    """Created then or earlier."""
+    min_elapsed: float | None = None
+    """Seconds that it took at least. A run that goes on has taken none yet."""
+    workflow_id: str | None = None
+    """The version."""
+    conversation_id: str | None = None
+    """Answers a message of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a run in the list of all, which is newest first."""
+
+    created_at: float
+    key: int
+    """Of two of one moment, the higher is newer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some runs, newest first."""
+
+    records: Sequence[RunRecord] = ()
+    next: Place | None = None
+    """Behind which more may come; ``None``: there are no more. A page may be short, or empty, and yet not the last: of
+    a filter that few runs pass, only so many runs are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """How many runs there are in each status, the filter's own statuses left out of it."""
+
+    by_status: Mapping[RunStatus, int] = field(default_factory=dict)
+    capped: bool = False
+    """Whether there are more: only the newest 10,000 were counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Runs that were created within a span of time."""
+
+    at: float
+    by_status: Mapping[RunStatus, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AppDay:
+    """The newest runs of an app, and those since a moment."""
+
+    last: Sequence[RunRecord]
+    """Newest first."""
+    by_status: Mapping[RunStatus, int]
+    elapsed: Sequence[float]
+    """Seconds that those of the newest took that have ended, in no order."""
+
+
+class RunPages(Protocol):
+    """Reads lists of runs, in a time that does not depend on how many there are, unless a keyword is asked for."""
+
+    async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
+        """One page, newest first."""
+        ...
+
+    async def counts(self, wanted: RunFilter) -> RunCounts: ...
+
+    async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
+        """How many runs were created in each of some spans of time.
+
+        Args:
+            first: Where the first begins, in seconds since the Unix epoch.
+            step: Seconds.
+        """
+        ...
+
+    async def newest(self) -> Place | None:
+        """The place of the newest run."""
+        ...
+
+    async def place(self, run_id: str) -> Place | None:
+        """The place of a run; ``None`` if there is no such run."""
+        ...
+
+    async def newer(self, wanted: RunFilter, than: Place | None) -> int:
+        """How many runs are newer than a place, 10,001 at most."""
+        ...
+
+    async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
+        """Those of some runs that pass a filter."""
+        ...
+
+    async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """The conversations to which some runs belong, by run; those that answer no message are left out."""
+        ...
+
+    async def open_counts(self) -> Mapping[RunStatus, int]:
+        """How many runs go on, and how many are paused."""
+        ...
+
+    async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+        """How many runs were created since a moment, by status, and what they cost, by currency. The moment counts
+        to the hour."""
+        ...
+
+    async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
+        """Of some apps: their newest runs, and how many they had since a moment, which counts to the hour."""
+        ...
+
+    async def earliest(self) -> float | None:
+        """When the oldest run was created."""
+        ...

@@ -1,0 +1,159 @@
+"""By which index a list of runs is gone through."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jikko.ports.stores.run_pages import Place, RunFilter
+from jikko.store.identifiers import storable, stored_id
+from jikko.store.run_statuses import STATUS_NUMBERS
+
+FEW: Final = 5_000
+"""Runs that took long, as many of which are looked up one by one."""
+_WITH_STATUS: Final = (
+    "runs_listed",
+    "runs_of_user",
+    "runs_of_version",
+    "runs_going_on",
+    "runs_ended_badly",
+    "runs_unsuccessful",
+)
+_LONG_SECONDS: Final = 1.0
+"""As in the words of ``runs_that_took_long``."""
+APPS: Final = "SELECT DISTINCT app FROM run_totals"
+_NAME: Final = "SELECT key FROM names WHERE text = ?"
+_USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
+_LONG: Final = """
+SELECT key FROM runs INDEXED BY runs_that_took_long WHERE elapsed >= ? AND elapsed >= 1.0 LIMIT ?
+"""
+_OF_CONVERSATION: Final = """
+SELECT runs.key FROM messages JOIN conversations ON conversations.key = conversation JOIN runs USING (run_id)
+WHERE conversation_id = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition in SQL, with its values."""
+
+    text: str = "TRUE"
+    values: tuple[Any, ...] = ()
+
+    def __and__(self, other: "Condition") -> "Condition":
+        if self.text == "TRUE" or other.text == "TRUE":
+            return other if self.text == "TRUE" else self
+        return Condition(f"{self.text} AND {other.text}", (*self.values, *other.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Part of an index, in which runs stand by their age."""
+
+    index: str
+    """``""``: runs are looked up by their keys."""
+    within: Condition = Condition()
+
+    @property
+    def table(self) -> str:
+        """It, as SQL reads from it."""
+        return f"runs INDEXED BY {self.index}" if self.index else "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
+
+    drivers: tuple[Driver, ...]
+    within: Condition
+    """What the indices tell of a run besides: when it was created, and its status."""
+    rest: Condition
+    """What only its row tells."""
+
+
+def behind(place: Place | None) -> Condition:
+    """What is older than a place."""
+    return Condition() if place is None else Condition("(created_at, key) < (?, ?)", (place.created_at, place.key))
+
+
+def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> Plan | None:
+    """The way to the runs that pass a filter; ``None``: there are none.
+
+    Args:
+        with_statuses: Whether the statuses of the filter count. Its keyword does not in any case.
+    """
+    statuses = tuple(STATUS_NUMBERS[status] for status in wanted.statuses) if with_statuses else ()
+    within, rest = Condition(), Condition()
+    app = _key(connection, wanted.app_id)
+    workflow = _key(connection, None if wanted.workflow_id is None else wanted.workflow_id.lower())
+    if (wanted.app_id is not None and app is None) or (wanted.workflow_id is not None and workflow is None):
+        return None
+    if wanted.after is not None:
+        within &= Condition("created_at >= ?", (wanted.after,))
+    if wanted.before is not None:
+        within &= Condition("created_at <= ?", (wanted.before,))
+    drivers = _drivers(connection, wanted, app, workflow, statuses)
+    by_app = all(driver.index in ("runs_listed", "runs_unsuccessful", "runs_of_user") for driver in drivers)
+    if app is not None and not by_app:
+        rest &= Condition("app = ?", (app,))
+    if workflow is not None and all(driver.index != "runs_of_version" for driver in drivers):
+        rest &= Condition("workflow = ?", (workflow,))
+    if statuses:
+        chosen = Condition(f"status IN ({', '.join(map(str, statuses))})")
+        if all(driver.index in _WITH_STATUS for driver in drivers):
+            within &= chosen
+        else:
+            rest &= chosen
+    if wanted.min_elapsed is not None:
+        rest &= Condition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
+    return Plan(tuple(drivers), within, rest) if drivers else None
+
+
+def _drivers(
+    connection: sqlite3.Connection, wanted: RunFilter, app: int | None, workflow: int | None, statuses: tuple[int, ...]
+) -> list[Driver]:
+    if wanted.conversation_id is not None:
+        rows = connection.execute(_OF_CONVERSATION, (stored_id(wanted.conversation_id.lower()),))
+        keys = [key for (key,) in rows]
+        users = None if wanted.user is None else users_of(connection, wanted.user, app)
+        who = "" if users is None else f" AND end_user IN ({_listed(users)})"
+        return [Driver("", Condition(f"key IN ({_listed(keys)}){who}"))] if keys else []
+    if wanted.user is not None:
+        return [
+            Driver("runs_of_user", Condition("end_user = ?", (key,))) for key in users_of(connection, wanted.user, app)
+        ]
+    if statuses and max(statuses) < 2:
+        # In the words of the index, which SQLite takes only if it sees that it covers all rows wanted. So below.
+        where = "status < 2 AND status = ?"
+        return [Driver("runs_going_on", Condition(where, (status,))) for status in statuses]
+    if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
+        keys = [key for (key,) in connection.execute(_LONG, (wanted.min_elapsed, FEW + 1))]
+        if len(keys) <= FEW:
+            return [Driver("", Condition(f"key IN ({_listed(keys)})"))] if keys else []
+    if workflow is not None:
+        return [Driver("runs_of_version", Condition("workflow = ?", (workflow,)))]
+    if statuses and min(statuses) > 2:
+        if app is None:
+            where = "status > 2 AND status = ?"
+            return [Driver("runs_ended_badly", Condition(where, (status,))) for status in statuses]
+        where = "app = ? AND status > 2 AND status = ?"
+        return [Driver("runs_unsuccessful", Condition(where, (app, status))) for status in statuses]
+    if app is not None:
+        return [Driver("runs_listed", Condition("app = ?", (app,)))]
+    return [Driver("runs_newest")]
+
+
+def users_of(connection: sqlite3.Connection, user: str, app: int | None) -> list[int]:
+    """The numbers of the end users of that name, of one app or of all."""
+    apps = [app] if app is not None else [key for (key,) in connection.execute(APPS)]
+    return [key for each in apps for (key,) in connection.execute(_USERS, (each, storable(user)))]
+
+
+def _key(connection: sqlite3.Connection, text: str | None) -> int | None:
+    if text is None:
+        return None
+    row = connection.execute(_NAME, (storable(text),)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _listed(keys: list[int]) -> str:
+    return ", ".join(map(str, keys))

@@ -1,0 +1,162 @@
+"""Figures of runs: how many there are, when, in which status, and what they took."""
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from jikko.events import RunStatus
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
+from jikko.store.identifiers import storable
+from jikko.store.run_statuses import STATUSES
+from jikko.store.sqlite.console.drivers import APPS, Condition, plan_of
+from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
+from jikko.store.sqlite.runs.totals import HOUR
+
+_MOST: Final = 10_000
+"""Runs that are counted one by one."""
+_SAMPLED: Final = 200
+"""Of the newest runs of an app, whose durations are told."""
+_APP: Final = "SELECT key FROM names WHERE text = ?"
+_TOTALS: Final = "SELECT status, sum(runs) FROM run_totals WHERE app = ? GROUP BY status"
+_HOURS: Final = """
+SELECT hour, status, runs FROM run_hours WHERE app = ? AND hour >= ? AND hour < ? AND runs > 0
+"""
+_EDGE: Final = """
+SELECT status, count(*) FROM (
+  SELECT status FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at >= ? AND created_at <= ? LIMIT ?)
+GROUP BY status
+"""
+_COSTS: Final = "SELECT currency, sum(cost) FROM run_costs WHERE app = ? AND hour >= ? GROUP BY currency"
+_OPEN: Final = "SELECT status, sum(runs) FROM run_totals WHERE status < 2 GROUP BY status"
+_LAST: Final = f"""
+SELECT {COLUMNS} FROM runs INDEXED BY runs_listed WHERE app = ? ORDER BY created_at DESC, key DESC LIMIT ?
+"""
+_TOOK: Final = """
+SELECT elapsed FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at >= ? AND status > 1
+ORDER BY created_at DESC LIMIT ?
+"""
+_NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
+_NEVER: Final = 1e12
+"""Seconds since the Unix epoch: a moment that no run was created at."""
+
+_Counts = Counter[int]
+"""Of runs, by the number of their status."""
+
+
+def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
+    """See ``RunPages.counts``."""
+    others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
+    if all(other is None for other in others):
+        return _of_times(wanted, connection)
+    plan = plan_of(connection, wanted, with_statuses=False)
+    counts, left = _Counts(), _MOST + 1
+    for driver in plan.drivers if plan is not None else ():
+        assert plan is not None
+        within = driver.within & plan.within
+        # Without other conditions the index alone has all that is needed.
+        columns = "status" if plan.rest.text == "TRUE" else "app, workflow, end_user, status, elapsed"
+        order = _NEWEST_FIRST if driver.index else ""
+        looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
+        sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
+        for status, passes, runs in connection.execute(sql, (*plan.rest.values, *within.values)):
+            counts[status] += runs if passes else 0
+            left -= runs
+        if left <= 0:
+            break
+    return RunCounts(_named(counts), capped=left <= 0)
+
+
+def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
+    """From the tables of totals; what is left at either end of whole hours from the index."""
+    counts, capped = _Counts(), False
+    after = -math.inf if wanted.after is None else wanted.after
+    before = math.inf if wanted.before is None else wanted.before
+    for app in _apps(connection, wanted.app_id):
+        if after == -math.inf and before == math.inf:
+            counts.update(dict(connection.execute(_TOTALS, (app,)).fetchall()))
+            continue
+        first = 0 if after == -math.inf else math.ceil(after / HOUR)
+        end = int(_NEVER // HOUR) if before == math.inf else int(before // HOUR)
+        edges = [(after, before)]
+        if first < end:
+            for _, status, runs in connection.execute(_HOURS, (app, first, end)):
+                counts[status] += runs
+            edges = [] if after == -math.inf else [(after, math.nextafter(first * HOUR, 0))]
+            edges += [] if before == math.inf else [(end * HOUR, before)]
+        for begin, last in edges:
+            values = (app, max(begin, 0.0), min(last, _NEVER), _MOST + 1)
+            rows = dict(connection.execute(_EDGE, values).fetchall())
+            counts.update(rows)
+            capped = capped or sum(rows.values()) > _MOST
+    return RunCounts(_named(counts), capped)
+
+
+def histogram_of(
+    wanted: RunFilter, first: float, step: float, buckets: int, connection: sqlite3.Connection
+) -> list[Bucket]:
+    """See ``RunPages.histogram``. Of whole hours without another filter from the table of hours."""
+    found = [_Counts() for _ in range(buckets)]
+    others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
+    last = first + step * buckets
+    if step % HOUR == 0 and first % HOUR == 0 and all(other is None for other in others):
+        for app in _apps(connection, wanted.app_id):
+            for hour, status, runs in connection.execute(_HOURS, (app, int(first // HOUR), int(last // HOUR))):
+                found[int((hour * HOUR - first) // step)][status] += runs
+    elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
+        for driver in plan.drivers:
+            within = driver.within & Condition("created_at >= ? AND created_at <= ?", (first, last)) & plan.within
+            where = within & plan.rest
+            inner = (
+                f"SELECT created_at, status FROM {driver.table} WHERE {where.text} {_NEWEST_FIRST} LIMIT {2 * _MOST}"
+            )
+            values = (first, step, *where.values)
+            sql = (
+                f"SELECT CAST((created_at - ?) / ? AS INTEGER) AS bucket, status, count(*) FROM ({inner}) GROUP BY 1, 2"
+            )
+            for bucket, status, runs in connection.execute(sql, values):
+                found[min(max(bucket, 0), buckets - 1)][status] += runs
+    return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
+
+
+def open_counts(connection: sqlite3.Connection) -> Mapping[RunStatus, int]:
+    """See ``RunPages.open_counts``."""
+    return _named(_Counts(dict(connection.execute(_OPEN).fetchall())))
+
+
+def since(at: float, connection: sqlite3.Connection) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+    """See ``RunPages.since``."""
+    hour = int(at // HOUR)
+    counts: _Counts = _Counts()
+    costs: Counter[str] = Counter()
+    for app in _apps(connection, None):
+        for _, status, runs in connection.execute(_HOURS, (app, hour, int(_NEVER // HOUR))):
+            counts[status] += runs
+        costs.update(dict(connection.execute(_COSTS, (app, hour)).fetchall()))
+    return _named(counts), dict(costs)
+
+
+def app_days(
+    rows: RunRows, app_ids: Sequence[str], at: float, last: int, connection: sqlite3.Connection
+) -> dict[str, AppDay]:
+    """See ``RunPages.app_days``."""
+    found: dict[str, AppDay] = {}
+    for app_id in app_ids:
+        for app in _apps(connection, app_id):
+            records = [rows.record(connection, row) for row in connection.execute(_LAST, (app, last)).fetchall()]
+            counts: _Counts = _Counts()
+            for _, status, runs in connection.execute(_HOURS, (app, int(at // HOUR), int(_NEVER // HOUR))):
+                counts[status] += runs
+            took = [elapsed for (elapsed,) in connection.execute(_TOOK, (app, at, _SAMPLED))]
+            found[app_id] = AppDay(records, _named(counts), took)
+    return found
+
+
+def _apps(connection: sqlite3.Connection, app_id: str | None) -> list[int]:
+    rows = connection.execute(APPS) if app_id is None else connection.execute(_APP, (storable(app_id),))
+    return [int(app) for (app,) in rows.fetchall()]
+
+
+def _named(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
+    return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}

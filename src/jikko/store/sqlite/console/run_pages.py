@@ -1,0 +1,221 @@
+"""Lists of runs of all apps, in SQLite."""
+
+import heapq
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+from jikko.events import RunStatus
+from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
+from jikko.record import RunRecord
+from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.sqlite.console.drivers import Condition, Driver, Plan, behind, plan_of
+from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.keywords.match import KeywordMatch
+from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
+from jikko.store.sqlite.runs.totals import total
+
+_LOOKED_AT: Final = 5_000
+"""Runs whose rows one page looks at."""
+_MOST_NEWER: Final = 10_001
+_PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
+_NEWEST: Final = "SELECT created_at, key FROM runs INDEXED BY runs_newest ORDER BY created_at DESC, key DESC LIMIT 1"
+_EARLIEST: Final = "SELECT created_at FROM runs INDEXED BY runs_newest ORDER BY created_at LIMIT 1"
+_NAMED_APPS: Final = (
+    "SELECT DISTINCT app FROM run_totals WHERE ?1 IS NULL OR app = (SELECT key FROM names WHERE text = ?1)"
+)
+
+_CONVERSATIONS: Final = """
+SELECT run_id, conversation_id FROM messages JOIN conversations ON conversations.key = conversation
+"""
+_NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
+_OF_VERSION: Final = "workflow = (SELECT key FROM names WHERE text = ?)"
+
+_Found = tuple[float, int]
+"""``created_at`` and ``key`` of a run."""
+
+
+class SqliteRunPages:
+    """``RunPages`` in a SQLite file."""
+
+    def __init__(self, database: Database, *, scan_up_to: int = 10_000) -> None:
+        """Args:
+        scan_up_to: See ``SqliteRunStore``.
+        """
+        self._database = database
+        self._rows = RunRows()
+        self._scan_up_to = scan_up_to
+
+    async def page(self, wanted: RunFilter, *, behind: Place | None = None, limit: int = 50) -> RunPage:
+        if wanted.keyword:
+            return await self._database.search(partial(self._searched, wanted, behind, limit))
+        return await self._database.read(partial(self._page, wanted, behind, limit))
+
+    def _page(self, wanted: RunFilter, place: Place | None, limit: int, connection: sqlite3.Connection) -> RunPage:
+        plan = plan_of(connection, wanted)
+        if plan is None:
+            return RunPage()
+        ends: list[_Found] = []
+        parts = [_found(connection, plan, driver, place, limit + 1, ends) for driver in plan.drivers]
+        # What a driver was not looked through for comes behind all that was found before its end.
+        merged = heapq.merge(*parts, reverse=True)
+        reached = max(ends, default=None)
+        keys = [found for found in islice(merged, limit + 1) if reached is None or found >= reached]
+        more = len(keys) > limit
+        keys = keys[:limit]
+        at = keys[-1] if more else reached
+        return RunPage(self._records(connection, [key for _, key in keys]), None if at is None else Place(*at))
+
+    def _searched(self, wanted: RunFilter, place: Place | None, limit: int, connection: sqlite3.Connection) -> RunPage:
+        plan = plan_of(connection, wanted)
+        if plan is None:
+            return RunPage()
+        where = plan.within & plan.rest & behind(place)
+        if wanted.user is not None or wanted.conversation_id is not None:
+            # These are few, and the index by app knows nothing of them.
+            within = [driver.within for driver in plan.drivers]
+            values = tuple(value for condition in within for value in condition.values)
+            where &= Condition(f"({' OR '.join(condition.text for condition in within)})", values)
+        if wanted.workflow_id is not None:
+            where &= Condition(_OF_VERSION, (storable(wanted.workflow_id.lower()),))
+        named, values_by_name = _named(where)
+        found: list[_Found] = []
+        for (app,) in connection.execute(_NAMED_APPS, (wanted.app_id,)).fetchall():
+            match = KeywordMatch(app, wanted.keyword or "")
+            _, keys = match.page(
+                connection,
+                "runs INDEXED BY runs_listed",
+                f"app = :app AND {named}",
+                values_by_name,
+                among=total(connection, app, status=None, after=wanted.after, before=wanted.before),
+                skip=0,
+                limit=limit + 1,
+                scan_up_to=self._scan_up_to,
+            )
+            found += [
+                (row[0], key)
+                for key in keys
+                if (row := connection.execute("SELECT created_at FROM runs WHERE key = ?", (key,)).fetchone())
+            ]
+        found.sort(reverse=True)
+        at = found[limit - 1] if len(found) > limit else None
+        return RunPage(self._records(connection, [key for _, key in found[:limit]]), None if at is None else Place(*at))
+
+    def _records(self, connection: sqlite3.Connection, keys: Sequence[int]) -> list[RunRecord]:
+        wanted = ", ".join(map(str, keys))
+        rows = connection.execute(
+            f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) ORDER BY created_at DESC, key DESC"
+        ).fetchall()
+        return [self._rows.record(connection, row) for row in rows]
+
+    async def counts(self, wanted: RunFilter) -> RunCounts:
+        return await self._database.read(partial(counts_of, wanted))
+
+    async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
+        return await self._database.read(partial(histogram_of, wanted, first, step, buckets))
+
+    async def newest(self) -> Place | None:
+        row = self._database.quick(lambda connection: connection.execute(_NEWEST).fetchone())
+        return None if row is None else Place(*row)
+
+    async def place(self, run_id: str) -> Place | None:
+        row = self._database.quick(
+            lambda connection: connection.execute(_PLACE, (stored_id(run_id.lower()),)).fetchone()
+        )
+        return None if row is None else Place(*row)
+
+    async def newer(self, wanted: RunFilter, than: Place | None) -> int:
+        return await self._database.read(partial(_newer, wanted, than))
+
+    async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
+        return await self._database.read(partial(self._those, wanted, run_ids))
+
+    def _those(self, wanted: RunFilter, run_ids: Sequence[str], connection: sqlite3.Connection) -> list[RunRecord]:
+        plan = plan_of(connection, wanted)
+        if plan is None:
+            return []
+        marks = ", ".join("?" * len(run_ids))
+        within = " OR ".join(f"({driver.within.text})" for driver in plan.drivers)
+        values = [value for driver in plan.drivers for value in driver.within.values]
+        rest = plan.within & plan.rest
+        rows = connection.execute(
+            f"SELECT {COLUMNS} FROM runs WHERE run_id IN ({marks}) AND ({within}) AND {rest.text} {_NEWEST_FIRST}",
+            [*(stored_id(run_id.lower()) for run_id in run_ids), *values, *rest.values],
+        ).fetchall()
+        return [self._rows.record(connection, row) for row in rows]
+
+    async def open_counts(self) -> Mapping[RunStatus, int]:
+        return await self._database.read(open_counts)
+
+    async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+        return await self._database.read(partial(since, at))
+
+    async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
+        return await self._database.read(partial(app_days, self._rows, app_ids, since, last))
+
+    async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
+        marks = ", ".join("?" * len(run_ids))
+        rows = await self._database.read(
+            lambda connection: connection.execute(
+                f"{_CONVERSATIONS} WHERE run_id IN ({marks})", [stored_id(run_id) for run_id in run_ids]
+            ).fetchall()
+        )
+        return {id_text(run_id): id_text(conversation_id) for run_id, conversation_id in rows}
+
+    async def earliest(self) -> float | None:
+        row = self._database.quick(lambda connection: connection.execute(_EARLIEST).fetchone())
+        return None if row is None else float(row[0])
+
+
+def _found(
+    connection: sqlite3.Connection,
+    plan: Plan,
+    driver: Driver,
+    place: Place | None,
+    most: int,
+    ends: list[_Found],
+) -> list[_Found]:
+    """The newest runs of a driver that pass, newest first.
+
+    Args:
+        ends: Gets where the look ended, if it did before there were enough.
+    """
+    within = driver.within & plan.within & behind(place)
+    if plan.rest.text == "TRUE" or not driver.index:
+        within &= plan.rest
+        sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT ?"
+        return connection.execute(sql, (*within.values, most)).fetchall()
+    source = f"FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST}"
+    most_looked_at = max(_LOOKED_AT // len(plan.drivers), most)
+    looked_at = f"SELECT created_at, key, app, workflow, end_user, status, elapsed {source} LIMIT {most_looked_at}"
+    sql = f"SELECT created_at, key FROM ({looked_at}) WHERE {plan.rest.text} LIMIT ?"
+    found = connection.execute(sql, (*within.values, *plan.rest.values, most)).fetchall()
+    if len(found) < most:
+        end = f"SELECT created_at, key {source} LIMIT 1 OFFSET {most_looked_at - 1}"
+        ends += connection.execute(end, within.values).fetchall()
+    return found
+
+
+def _newer(wanted: RunFilter, than: Place | None, connection: sqlite3.Connection) -> int:
+    plan = plan_of(connection, wanted)
+    if plan is None:
+        return 0
+    newer = Condition()
+    if than is not None:
+        newer = Condition("(created_at, key) > (?, ?)", (than.created_at, than.key))
+    count = 0
+    for driver in plan.drivers:
+        where = driver.within & newer & plan.within & plan.rest
+        inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {_MOST_NEWER}"
+        count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
+    return min(count, _MOST_NEWER)
+
+
+def _named(condition: Condition) -> tuple[str, dict[str, Any]]:
+    """A condition with its values by name, as a search by keyword takes it."""
+    parts = condition.text.split("?")
+    named = "".join(f"{part}:v{number}" for number, part in enumerate(parts[:-1])) + parts[-1]
+    return named, {f"v{number}": value for number, value in enumerate(condition.values)}

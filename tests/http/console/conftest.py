@@ -1,0 +1,30 @@
+"""What most of these tests begin with."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.http.console.scene import Scene, console_on
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    """A process that serves a console."""
+    async with console_on(tmp_path / "home") as scene:
+        yield scene
+
+
+@pytest.fixture
+async def operator(scene: Scene) -> AsyncIterator[httpx.AsyncClient]:
+    """A script that may do all."""
+    async with await scene.script() as client:
+        yield client
+
+
+@pytest.fixture
+async def viewer(scene: Scene) -> AsyncIterator[httpx.AsyncClient]:
+    """A script that may look."""
+    async with await scene.script("viewer", "onlooker") as client:
+        yield client

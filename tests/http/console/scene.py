@@ -1,0 +1,116 @@
+"""The console in process: the ASGI application on a data folder of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from jsonschema import Draft202012Validator
+
+from jikko.assemble import Assembly, assemble
+from jikko.http.app import create_app
+from jikko.http.console.files import Page
+from jikko.http.console.table import console_description, console_operations
+from jikko.http.operation import Operation
+from jikko.http.router import Router
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.console_store import Role
+from jikko.server.serving import api_of
+from jikko.settings import Settings
+
+API = "/console/api"
+OWN_PAGE = {"X-Jikko-Console": "1", "Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:8000"}
+
+
+@dataclass
+class Clock:
+    """A time of day that tests set."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Scene:
+    """One process that serves a console."""
+
+    assembly: Assembly
+    clock: Clock
+    operations: list[Operation] = field(default_factory=list)
+    page: Page | None = None
+
+    def __post_init__(self) -> None:
+        assert self.assembly.console is not None
+        self.operations = console_operations(self.assembly.console, self.page)
+        self._api = [operation for operation in self.operations if operation.path.startswith(API)]
+        self._description = console_description("0", self._api)
+        self._router = Router(self._api)
+        self.application: Any = create_app(api_of(self.assembly), console=self.operations)
+
+    @property
+    def access(self) -> Any:
+        """Who may enter."""
+        assert self.assembly.console is not None
+        return self.assembly.console.access
+
+    def client(self, base_url: str = "http://localhost:8000", **headers: str) -> httpx.AsyncClient:
+        """A client without a session. All its answers are held against the description."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.application),
+            base_url=base_url,
+            headers=headers,
+            timeout=20,
+            event_hooks={"response": [self._is_described]},
+        )
+
+    async def script(self, role: Role = "operator", name: str = "script") -> httpx.AsyncClient:
+        """A client with a token."""
+        _, token = await self.access.new_token(name, role)
+        return self.client(Authorization=f"Bearer {token}")
+
+    async def browser(self, role: Role = "operator") -> httpx.AsyncClient:
+        """A client that has signed in by a link."""
+        client = self.client(**OWN_PAGE)
+        async with self.client(**OWN_PAGE) as first:
+            answer = await first.post(f"{API}/session", json={"ticket": await self.access.ticket(role)})
+            assert answer.status_code == 200, answer.text
+            client.cookies.update(dict(first.cookies))
+        return client
+
+    async def publish(self, text: str, name: str = "app") -> App:
+        """Publish a file."""
+        return (await self.assembly.apps.publish(text.encode(), source=name)).app
+
+    async def _is_described(self, response: httpx.Response) -> None:
+        operation, _ = self._router.find(response.request.method, response.request.url.path)
+        if operation is None or response.status_code == 304:
+            return
+        told = self._description["paths"][operation.path][operation.method.lower()]["responses"]
+        assert str(response.status_code) in told, (operation.method, operation.path, response.status_code)
+        content = told[str(response.status_code)].get("content", {}).get("application/json", {})
+        if "schema" in content and response.headers["content-type"].startswith("application/json"):
+            await response.aread()
+            schema = {**content["schema"], "components": self._description["components"]}
+            error = next(Draft202012Validator(schema).iter_errors(response.json()), None)
+            assert error is None, f"{operation.method} {operation.path}: {error.message} at {list(error.path)}"
+
+
+@asynccontextmanager
+async def console_on(
+    folder: Path, clock: Clock | None = None, page: Page | None = None, **settings: Any
+) -> AsyncIterator[Scene]:
+    """A process that serves the console of a data folder."""
+    clock = clock or Clock()
+    async with assemble(Settings(home=folder, **settings), clock=clock) as assembly:
+        yield Scene(assembly, clock, page=page)
+
+
+def decoded(answer: httpx.Response, status: int = 200) -> Any:
+    """The body of an answer that must have a status."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    return msgspec.json.decode(answer.content) if answer.content else None

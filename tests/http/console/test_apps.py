@@ -1,0 +1,205 @@
+"""Apps: the list, one with its graph, versions and what is different in them, importing, keys, call-backs."""
+
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from jikko.console.picture import picture_of
+from tests.acceptance.workflows import app, end, node, start, with_environment
+from tests.http.console.scene import API, Scene, decoded
+from tests.http.console.test_runs import ECHO, ran
+
+pytestmark = pytest.mark.anyio
+
+ASKS_A_MODEL = app(
+    "Judge",
+    [
+        start("q"),
+        node(
+            "judge",
+            "llm",
+            model={"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}},
+            prompt_template=[{"role": "user", "text": "{{#start.q#}}"}],
+        ),
+        end(text="judge.text"),
+    ],
+    "start>judge>end",
+)
+BROKEN = app("Broken", [start("q"), node("x", "no-such-type"), end(q="start.q")], "start>x>end")
+
+
+def placed(text: str, **places: tuple[float, float]) -> str:
+    """A file whose nodes stand somewhere."""
+    content = json.loads(text)
+    for entry in content["workflow"]["graph"]["nodes"]:
+        if entry["id"] in places:
+            x, y = places[entry["id"]]
+            entry["position"] = {"x": x, "y": y}
+    return json.dumps(content)
+
+
+async def test_the_list_tells_how_apps_do(scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient) -> None:
+    echo, judge = await scene.publish(ECHO), await scene.publish(ASKS_A_MODEL)
+    run = await ran(operator, echo, q="1")
+    first, second = decoded(await viewer.get(f"{API}/apps"))["data"]
+    assert (first["name"], first["nodes"], first["versions"]) == ("Echo", 2, 1)
+    assert first["last_runs"] == [{"id": run["id"], "status": "succeeded", "elapsed": run["elapsed"]}]
+    assert first["day"] == {
+        "runs": 1,
+        "by_status": {"succeeded": 1},
+        "p50": run["elapsed"],
+        "p95": run["elapsed"],
+    }
+    assert first["last_at"] == run["created_at"]
+    assert first["problems"] == {"errors": 0, "warnings": 0}
+    assert (second["id"], second["problems"]["errors"]) == (judge.id, 1)
+    assert (second["day"]["p50"], second["last_at"], second["last_runs"]) == (None, None, [])
+
+
+async def test_one_app_has_its_graph_and_what_will_go_wrong(scene: Scene, viewer: httpx.AsyncClient) -> None:
+    judge = await scene.publish(placed(ASKS_A_MODEL, start=(30, 300), judge=(334.5, 300)))
+    found = decoded(await viewer.get(f"{API}/apps/{judge.id}"))
+    nodes = {entry["id"]: entry for entry in found["graph"]["nodes"]}
+    assert (nodes["start"]["x"], nodes["judge"]["x"], nodes["judge"]["detail"]) == (30, 334.5, "gpt-4o")
+    # One without a place stands below, in the column of its depth.
+    assert (nodes["end"]["x"], nodes["end"]["y"] > 354) == (30 + 2 * 304, True)
+    assert found["graph"]["edges"][0] == {
+        "id": "start>judge",
+        "source": "start",
+        "handle": "source",
+        "target": "judge",
+    }
+    [variable] = found["form"]
+    assert (variable["name"], variable["type"], variable["required"]) == ("q", "paragraph", False)
+    [problem] = [problem for problem in found["problems"] if problem["level"] == "will_fail"]
+    assert problem["node_id"] == "judge"
+    assert problem["path"].startswith("workflow.graph.nodes[1]")
+    [model] = found["models"]
+    assert (model["model"], model["nodes"], model["ok"]) == ("gpt-4o", ["judge"], False)
+
+
+def test_containers_and_notes_are_where_their_author_put_them() -> None:
+    content = json.loads(ECHO)
+    words = {"root": {"children": [{"children": [{"text": "Mind "}, {"text": "the <gap>"}]}, {"text": "twice"}]}}
+    content["workflow"]["graph"]["nodes"] += [
+        {
+            "id": "n",
+            "type": "custom-note",
+            "data": {"text": json.dumps(words)},
+            "position": {"x": 5, "y": 6},
+            "width": 100,
+            "height": 50,
+        },
+        {**node("box", "iteration"), "position": {"x": 100, "y": 200}},
+        {**node("in", "iteration-start"), "position": {"x": 24, "y": 78}, "parentId": "box"},
+    ]
+    nodes = {entry.id: entry for entry in picture_of(json.dumps(content).encode()).nodes}
+    assert (nodes["n"].type, nodes["n"].note, nodes["n"].width) == ("note", "Mind the <gap>\ntwice", 100)
+    assert (nodes["in"].x, nodes["in"].y, nodes["in"].parent) == (124, 278, "box")
+    assert picture_of(b"\0") == picture_of(b"[") == picture_of(b"a: 1")
+
+
+async def test_files_are_looked_at_first_and_then_imported(scene: Scene, operator: httpx.AsyncClient) -> None:
+    files = [("files", (f"{name}.yml", text.encode())) for name, text in (("echo", ECHO), ("b", BROKEN), ("c", "[}"))]
+    trial = decoded(await operator.post(f"{API}/apps", params={"dry_run": "true"}, files=files))["data"]
+    assert [entry.get("app_id") for entry in trial] == [None, None, None]
+    assert [len([p for p in entry["problems"] if p["level"] == "error"]) for entry in trial] == [0, 1, 1]
+    assert decoded(await operator.get(f"{API}/apps"))["data"] == []
+    done = decoded(await operator.post(f"{API}/apps", files=files))["data"]
+    assert done[0]["version"]["number"] == 1
+    assert ["app_id" in entry for entry in done] == [True, False, False]
+    again = decoded(await operator.post(f"{API}/apps", files=files[:1]))["data"]
+    assert (again[0]["app_id"], again[0]["version"]["number"]) == (done[0]["app_id"], 2)
+    chat = app("Echo", [start("q"), node("a", "answer", answer="hi")], "start>a", mode="advanced-chat")
+    [refused] = decoded(await operator.post(f"{API}/apps", files=[("files", ("e.yml", chat.encode()))]))["data"]
+    assert "is of mode workflow" in refused["problems"][0]["problem"]
+    assert (await operator.post(f"{API}/apps", json={})).status_code == 400
+
+
+async def test_versions_are_compared_and_made_current(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    secret = {"KEY": ("secret", "hunter22"), "LIMIT": ("number", 1)}
+    old = placed(with_environment(ECHO, **secret), start=(1, 1))
+    content = json.loads(placed(with_environment(ECHO, KEY=("secret", "hunter23"), LIMIT=("number", 2)), start=(9, 9)))
+    graph = content["workflow"]["graph"]
+    graph["nodes"][1]["data"]["title"] = "The end"
+    graph["nodes"].append(node("new", "template-transform", template="x", variables=[]))
+    graph["edges"].append({"source": "start", "target": "new", "sourceHandle": "source"})
+    first = await scene.publish(old)
+    await scene.publish(json.dumps(content))
+    path = f"{API}/apps/{first.id}"
+    versions = decoded(await viewer.get(f"{path}/versions"))["data"]
+    assert [(entry["number"], entry["current"]) for entry in versions] == [(2, True), (1, False)]
+    diff = decoded(await viewer.get(f"{path}/diff", params={"from": "1"}))
+    assert {(entry["id"], entry["change"]) for entry in diff["nodes"]} == {("end", "changed"), ("new", "added")}
+    [end_node] = [entry for entry in diff["nodes"] if entry["id"] == "end"]
+    assert end_node["fields"] == [{"path": "/title", "before": "end", "after": "The end"}]
+    assert [(edge["target"], edge["change"]) for edge in diff["edges"]] == [("new", "added")]
+    assert diff["features"] == [{"path": "/environment_variables/LIMIT/value", "before": 1, "after": 2}]
+    back = decoded(await viewer.get(f"{path}/diff", params={"from": "2", "to": versions[1]["workflow_id"]}))
+    assert ("new", "removed") in {(entry["id"], entry["change"]) for entry in back["nodes"]}
+    same = decoded(await viewer.get(f"{path}/diff", params={"from": "2", "to": "2"}))
+    assert same == {"nodes": [], "edges": [], "features": []}
+    source = f"{path}/versions/{versions[1]['workflow_id']}/source"
+    assert (await viewer.get(source)).status_code == 403
+    assert (await operator.get(source)).text == old
+    assert decoded(await operator.post(source.replace("source", "publish")))["number"] == 1
+    assert decoded(await viewer.get(path))["version"]["number"] == 1
+    assert decoded(await viewer.get(path, params={"version": "2"}))["version"]["number"] == 2
+    for wrong in ("diff", "diff?from=7", "versions/7/source", "?version=x"):
+        assert (await operator.get(f"{path}/{wrong}" if wrong[0] != "?" else path + wrong)).status_code in (400, 404)
+
+
+async def test_keys_are_shown_once(scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient) -> None:
+    echo = await scene.publish(ECHO)
+    path = f"{API}/apps/{echo.id}/keys"
+    made = decoded(await operator.post(path), 201)
+    [listed] = decoded(await operator.get(path))["data"]
+    assert made["key"].startswith("app-")
+    assert (listed["id"], listed["hint"], "key" in listed, "used_at" in listed) == (
+        made["id"],
+        made["hint"],
+        False,
+        False,
+    )
+    async with scene.client(Authorization=f"Bearer {made['key']}") as app_client:
+        assert (await app_client.get("/v1/info")).json()["name"] == "Echo"
+        assert (await app_client.get(f"{API}/apps")).status_code == 401
+    assert (await viewer.get(path)).status_code == 403
+    assert (await operator.delete(f"{path}/{made['id']}")).status_code == 204
+    assert (await operator.delete(f"{path}/{made['id']}")).status_code == 404
+
+
+async def test_webhook_secrets_and_callbacks(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "jikko.console")
+    echo = await scene.publish(ECHO)
+    secret = decoded(await operator.post(f"{API}/apps/{echo.id}/webhook-secret"))["secret"]
+    assert secret.startswith("whsec_")
+    assert secret not in caplog.text
+    key = await scene.assembly.apps.issue_key(echo.id)
+    body: dict[str, Any] = {"inputs": {"q": "1"}, "user": "a", "callback_url": "http://127.0.0.1:1/x"}
+    async with scene.client(Authorization=f"Bearer {key}") as app_client:
+        run_id = (await app_client.post("/v1/workflows/run", json=body)).json()["workflow_run_id"]
+    [waiting] = decoded(await viewer.get(f"{API}/callbacks", params={"app": echo.id, "state": "pending"}))["data"]
+    assert (waiting["run_id"], waiting["url"], waiting["attempts"]) == (run_id, "http://127.0.0.1:1/x", 0)
+    assert decoded(await viewer.get(f"{API}/callbacks?state=failed"))["data"] == []
+    assert decoded(await operator.post(f"{API}/callbacks/{run_id}/resend"))["state"] == "pending"
+    assert (await operator.post(f"{API}/callbacks/{echo.id}/resend")).status_code == 404
+    assert (await viewer.get(f"{API}/callbacks?state=odd")).status_code == 400
+    assert decoded(await viewer.get(f"{API}/runs/{run_id}"))["callback"]["state"] == "pending"
+
+
+async def test_a_removed_app_is_gone_and_its_runs_stay(scene: Scene, operator: httpx.AsyncClient) -> None:
+    echo = await scene.publish(ECHO)
+    run = await ran(operator, echo, q="1")
+    assert (await operator.delete(f"{API}/apps/{echo.id}")).status_code == 204
+    for path in (f"apps/{echo.id}", f"apps/{echo.id}/versions", f"apps/{echo.id}/diff?from=1", "apps/x"):
+        assert (await operator.get(f"{API}/{path}")).status_code == 404
+    [kept] = decoded(await operator.get(f"{API}/runs"))["data"]
+    assert (kept["id"], kept["app"]["name"], kept["app"]["icon"], kept["version"]) == (run["id"], "Echo", None, 0)

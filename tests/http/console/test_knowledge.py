@@ -1,0 +1,53 @@
+"""Datasets, as the console shows them."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from jikko.knowledge.datasets import DatasetWishes
+from tests.effort import PATIENCE
+from tests.http.console.scene import API, Scene, decoded
+
+pytestmark = pytest.mark.anyio
+
+DATASET_KEY = {"indexing_technique": "economy", "process_rule": {"mode": "automatic"}}
+
+
+async def test_datasets_documents_segments_and_what_is_found(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    assert decoded(await viewer.get(f"{API}/datasets"))["data"] == []
+    knowledge = scene.assembly.knowledge
+    dataset = await knowledge.datasets.create(DatasetWishes(name="Rules", technique="economy"))
+    key, _ = await knowledge.keys.create()
+    leading = asyncio.ensure_future(knowledge.indexing.lead())
+    try:
+        async with scene.client(Authorization=f"Bearer {key}") as client:
+            body = {"name": "refunds.txt", "text": "Refunds take ten days.", **DATASET_KEY}
+            made = await client.post(f"/v1/datasets/{dataset.id}/document/create-by-text", json=body)
+            assert made.status_code == 200, made.text
+        path = f"{API}/datasets/{dataset.id}"
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                [document] = decoded(await viewer.get(f"{path}/documents"))["data"]
+                if document["status"] == "completed":
+                    break
+                await asyncio.sleep(0.01)
+    finally:
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+    assert (document["name"], document["segments"], document["segments_done"]) == ("refunds.txt", 1, 1)
+    [shown] = decoded(await viewer.get(f"{API}/datasets"))["data"]
+    assert (shown["name"], shown["documents"], shown["available"]) == ("Rules", 1, 1)
+    segments = decoded(await viewer.get(f"{path}/documents/{document['id']}/segments"))
+    assert [entry["content"] for entry in segments["data"]] == ["Refunds take ten days."]
+    [hit] = decoded(await operator.post(f"{path}/search", json={"query": "How many days do refunds take?"}))["data"]
+    assert (hit["content"], hit["document_name"]) == ("Refunds take ten days.", "refunds.txt")
+    assert (await operator.post(f"{path}/search", json={"query": " "})).status_code == 400
+    for missing in (
+        f"datasets/{document['id']}/documents",
+        "datasets/x/documents",
+        f"datasets/{dataset.id}/documents/x/segments",
+    ):
+        assert (await viewer.get(f"{API}/{missing}")).status_code == 404

@@ -1,0 +1,240 @@
+"""Who may enter the console."""
+
+import logging
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.http.app import create_app
+from jikko.server.serving import api_of, console_of
+from tests.http.console.scene import API, OWN_PAGE, Clock, Scene, console_on, decoded
+
+pytestmark = pytest.mark.anyio
+
+HOURS = 3600.0
+
+
+async def test_a_link_opens_it_once(scene: Scene) -> None:
+    ticket = await scene.access.ticket("operator")
+    async with scene.client(**OWN_PAGE) as client, scene.client(**OWN_PAGE) as other:
+        signed_in = decoded(await client.post(f"{API}/session", json={"ticket": ticket}))
+        again = await other.post(f"{API}/session", json={"ticket": ticket})
+
+        assert signed_in == {"role": "operator", "name": "link", "expires_at": scene.clock.now + 12 * HOURS}
+        assert again.status_code == 401
+        assert decoded(await client.get(f"{API}/session"))["server"]["now"] == scene.clock.now
+
+
+async def test_a_link_is_no_good_after_five_minutes(scene: Scene) -> None:
+    ticket = await scene.access.ticket("operator")
+    scene.clock.now += 301
+    async with scene.client(**OWN_PAGE) as client:
+        assert (await client.post(f"{API}/session", json={"ticket": ticket})).status_code == 401
+
+
+async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(scene: Scene) -> None:
+    ticket = await scene.access.ticket("viewer")
+    async with scene.client(**OWN_PAGE) as client:
+        cookie = (await client.post(f"{API}/session", json={"ticket": ticket})).headers["set-cookie"]
+    assert "HttpOnly; SameSite=Strict" in cookie
+    assert "; Path=/console;" in cookie
+    assert "Secure" not in cookie
+
+
+async def test_over_https_the_cookie_stays_there(tmp_path: Path) -> None:
+    url = "https://jikko.example/below"
+    async with console_on(tmp_path, public_url=url) as scene:
+        ticket = await scene.access.ticket("viewer")
+        headers = OWN_PAGE | {"Origin": "https://jikko.example"}
+        async with scene.client("http://jikko.example", **headers) as client:
+            answer = await client.post(f"{API}/session", json={"ticket": ticket})
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Secure-jikko_console=")
+    assert "; Path=/below/console;" in cookie
+    assert cookie.endswith("; Secure")
+
+
+async def test_a_token_begins_a_session_that_ends_with_it(scene: Scene) -> None:
+    entry, token = await scene.access.new_token("Anna", "viewer")
+    async with scene.client(**OWN_PAGE) as client:
+        assert decoded(await client.post(f"{API}/session", json={"token": token}))["name"] == "Anna"
+        assert decoded(await client.get(f"{API}/session"))["role"] == "viewer"
+        await scene.access.revoke(entry.id)
+        assert (await client.get(f"{API}/session")).status_code == 401
+
+
+async def test_the_token_of_the_settings_opens_it_until_it_is_another(tmp_path: Path) -> None:
+    first, second = "a" * 40, "b" * 40
+    async with console_on(tmp_path, console_token=first) as scene, scene.client(**OWN_PAGE) as client:
+        assert decoded(await client.post(f"{API}/session", json={"token": first}))["name"] == "JIKKO_CONSOLE_TOKEN"
+        cookies = dict(client.cookies)
+    for token, status in ((first, 200), (second, 401)):
+        async with console_on(tmp_path, console_token=token) as scene, scene.client() as client:
+            client.cookies.update(cookies)
+            assert (await client.get(f"{API}/session")).status_code == status
+
+
+async def test_a_short_token_in_the_settings_keeps_the_server_from_starting(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be guessed"):
+        async with console_on(tmp_path, console_token="secret"):
+            pass
+
+
+async def test_api_keys_of_apps_open_nothing(scene: Scene) -> None:
+    async with scene.client(**OWN_PAGE) as client:
+        refused = await client.post(f"{API}/session", json={"token": "app-" + "x" * 32})
+        assert refused.status_code == 401
+        assert (await client.get(f"{API}/session", headers={"Authorization": "Bearer app-x"})).status_code == 401
+
+
+async def test_a_session_is_over_when_it_is_idle_or_old(scene: Scene) -> None:
+    async with await scene.browser() as client:
+        for _ in range(16):
+            scene.clock.now += 10 * HOURS
+            assert (await client.get(f"{API}/session")).status_code == 200
+        scene.clock.now += 10 * HOURS
+        assert (await client.get(f"{API}/session")).status_code == 401
+    async with await scene.browser() as client:
+        scene.clock.now += 12 * HOURS + 61
+        assert (await client.get(f"{API}/session")).status_code == 401
+
+
+async def test_a_session_holds_with_another_worker(scene: Scene, tmp_path: Path) -> None:
+    async with (
+        await scene.browser() as client,
+        console_on(tmp_path / "home", scene.clock) as other,
+        other.client() as elsewhere,
+    ):
+        elsewhere.cookies.update(dict(client.cookies))
+        assert (await elsewhere.get(f"{API}/session")).status_code == 200
+        assert (await client.delete(f"{API}/session")).status_code == 204
+        assert (await elsewhere.get(f"{API}/session")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Jikko-Console": ""},
+        {"X-Jikko-Console": "2"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://localhost:8001"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://[malformed"},
+    ],
+)
+async def test_pages_of_other_sites_change_nothing(scene: Scene, headers: dict[str, str]) -> None:
+    ticket = await scene.access.ticket("operator")
+    async with await scene.browser() as client:
+        for call in (
+            client.post(f"{API}/session", json={"ticket": ticket}, headers=headers),
+            client.delete(f"{API}/session", headers=headers),
+            client.post(f"{API}/tokens", json={"name": "mine"}, headers=headers),
+        ):
+            answer = await call
+            assert (answer.status_code, answer.json()["code"]) == (403, "wrong_origin")
+        assert await scene.access.tokens() == []
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:x", "[::1", "10.0.0.1", ""])
+@pytest.mark.parametrize("path", ["/console/", "/console/api/session", "/console/openapi.json", "/console"])
+async def test_names_that_were_made_to_lead_here_are_refused(scene: Scene, host: str, path: str) -> None:
+    async with await scene.browser() as client:
+        answer = await client.get(path, headers={"Host": host})
+    assert (answer.status_code, answer.json()["code"]) == (421, "wrong_host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "jikko.example:8443"])
+async def test_hosts_of_the_server_are_answered(tmp_path: Path, host: str) -> None:
+    async with console_on(tmp_path, public_url="https://jikko.example:8443/x") as scene, scene.client() as client:
+        assert (await client.get(f"{API}/session", headers={"Host": host})).status_code == 401
+
+
+async def test_who_guesses_has_to_wait(scene: Scene) -> None:
+    async with scene.client(**OWN_PAGE) as client:
+        tries = [await client.post(f"{API}/session", json={"token": "guess"}) for _ in range(11)]
+    assert [answer.status_code for answer in tries] == [401] * 10 + [429]
+    assert int(tries[-1].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"token": 1}', b'{"token": "a", "ticket": "b"}', b"{}"])
+async def test_a_body_that_is_none_is_refused(scene: Scene, body: bytes) -> None:
+    async with scene.client(**OWN_PAGE) as client:
+        answer = await client.post(f"{API}/session", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+
+
+async def test_scripts_need_neither_cookie_nor_header(scene: Scene, operator: httpx.AsyncClient) -> None:
+    made = decoded(await operator.post(f"{API}/tokens", json={"name": "CI", "role": "viewer"}), 201)
+    assert made["token"].startswith("jko_")
+    assert decoded(await operator.get(f"{API}/session"))["expires_at"] == 0
+    [own, listed] = decoded(await operator.get(f"{API}/tokens"))["data"]
+    assert own["used_at"] == scene.clock.now
+    assert (listed["name"], listed["hint"], "token" in listed) == ("CI", made["token"][:8] + "…", False)
+    assert (await operator.delete(f"{API}/tokens/{made['id']}")).status_code == 204
+    assert (await operator.delete(f"{API}/tokens/{made['id']}")).status_code == 404
+    assert (await operator.delete(f"{API}/tokens/x")).status_code == 404
+
+
+async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
+    scene: Scene, viewer: httpx.AsyncClient
+) -> None:
+    for_operators = 0
+    async with scene.client(**OWN_PAGE) as client:
+        for operation in scene.operations:
+            if operation.key != "console":
+                continue
+            path = operation.path.replace("{", "").replace("}", "")
+            anyone = await client.request(operation.method, path, content=b"nonsense")
+            assert anyone.status_code == 401, operation.path
+            if operation.method != "GET":
+                answer = await viewer.request(operation.method, path, content=b"nonsense")
+                assert answer.json()["code"] == "operators_only", operation.path
+                for_operators += 1
+    assert for_operators > 1
+    assert (await viewer.get(f"{API}/tokens")).status_code == 403
+
+
+async def test_what_is_done_is_logged_with_the_name_and_without_secrets(
+    scene: Scene, operator: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "jikko.console")
+    made = decoded(await operator.post(f"{API}/tokens", json={"name": "CI"}), 201)
+    await operator.delete(f"{API}/tokens/{made['id']}")
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "made token CI (operator) by script (operator)",
+        f"revoked token {made['id']} by script (operator)",
+    ]
+
+
+async def test_nothing_of_it_may_be_read_by_other_sites_or_kept(scene: Scene) -> None:
+    async with await scene.browser() as client:
+        answer = await client.get(f"{API}/session")
+        refused = await client.get(f"{API}/nothing")
+        preflight = await client.options(f"{API}/session", headers={"Access-Control-Request-Method": "POST"})
+    for each in (answer, refused, preflight):
+        assert not [name for name in each.headers if name.startswith("access-control")]
+        assert each.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+        assert each.headers["x-content-type-options"] == "nosniff"
+        assert each.headers["referrer-policy"] == "same-origin"
+        assert each.headers["cross-origin-opener-policy"] == "same-origin"
+        assert each.headers["cache-control"] == "no-store"
+    assert refused.json()["code"] == "not_found"
+
+
+async def test_off_there_is_no_such_address(tmp_path: Path) -> None:
+    from jikko.assemble import assemble
+    from jikko.settings import Settings
+
+    async with assemble(Settings(home=tmp_path, console=False), clock=Clock()) as assembly:
+        application = create_app(api_of(assembly), console=console_of(assembly))
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+            for path in ("/console", "/console/", "/console/api/session", "/console/openapi.json"):
+                assert (await client.get(path)).status_code == 404
+                assert (await client.post(path)).status_code == 404
+            assert (await client.get("/", headers={"Accept": "text/html"})).status_code == 200

@@ -1,0 +1,90 @@
+"""A database with very many runs, written straight into its tables."""
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from jikko.events import RunStatus
+from jikko.ids import new_id
+from jikko.store.identifiers import stored_id
+from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.sqlite import Database
+from jikko.store.sqlite.runs.totals import HOUR
+
+BEGIN = 1_790_000_000.0
+APPS, VERSIONS, USERS = 20, 3, 500
+_RUN = """
+INSERT INTO runs (run_id, task_id, app, workflow, version, end_user, status, epoch, log_end, total_tokens, total_steps,
+  exceptions_count, created_at, finished_at, elapsed, outputs, inputs)
+VALUES (?, ?, ?, ?, 1, ?, ?, 1, 7, 0, 2, 0, ?, ?, ?, ?, ?)
+"""
+_STATUSES: list[RunStatus] = [*["succeeded"] * 94, *["failed"] * 4, "stopped", "partial-succeeded"]  # type: ignore[list-item]
+
+
+def write_runs(path: Path, count: int, seconds_between: float = 2.0) -> tuple[list[str], list[str]]:
+    """Write runs of several apps. Returns the ids of the apps and, of the first, its versions."""
+    Database.open(path).close()
+    drawn = random.Random(1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
+        apps = [new_id() for _ in range(APPS)]
+        versions = [[new_id() for _ in range(VERSIONS)] for _ in apps]
+
+        def named(text: str) -> int:
+            key = connection.execute("INSERT INTO names (text) VALUES (?)", (text,)).lastrowid
+            assert key is not None
+            return key
+
+        app_keys = [named(app) for app in apps]
+        version_keys = [[named(version) for version in each] for each in versions]
+        users = [
+            [
+                connection.execute(
+                    "INSERT INTO end_users (app, session, end_user_id) VALUES (?, ?, ?)",
+                    (app, f"user-{user}", stored_id(new_id())),
+                ).lastrowid
+                for user in range(USERS // APPS)
+            ]
+            for app in app_keys
+        ]
+        rows = (_row(number, drawn, app_keys, version_keys, users, seconds_between) for number in range(count))
+        connection.executemany(_RUN, rows)
+        connection.execute(
+            "INSERT INTO run_totals (app, status, runs) SELECT app, status, count(*) FROM runs GROUP BY app, status"
+        )
+        connection.execute(
+            "INSERT INTO run_hours (app, hour, status, runs) "
+            f"SELECT app, CAST(created_at / {HOUR} AS INTEGER), status, count(*) FROM runs GROUP BY 1, 2, 3"
+        )
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return apps, versions[0]
+
+
+def _row(
+    number: int,
+    drawn: random.Random,
+    apps: list[int],
+    versions: list[list[int]],
+    users: list[list[int | None]],
+    seconds_between: float,
+) -> tuple[object, ...]:
+    app = drawn.randrange(APPS)
+    at = BEGIN + number * seconds_between
+    elapsed = drawn.lognormvariate(0.0, 2.0)
+    run_id = at.hex().encode().rjust(16, b"0")[-8:] + drawn.randbytes(8)
+    return (
+        run_id,
+        run_id[::-1],
+        apps[app],
+        drawn.choice(versions[app]),
+        drawn.choice(users[app]),
+        STATUS_NUMBERS[drawn.choice(_STATUSES)],
+        at,
+        at + elapsed,
+        elapsed,
+        b'{"answer": "' + b"a" * 200 + b'"}',
+        '{"q": "' + "x" * 300 + '"}',
+    )
