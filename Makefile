@@ -22,21 +22,35 @@ define pytest
 	exit $$code
 endef
 
-.PHONY: help run test test-all test-other test-brief check lint format bench mutants wheel clean
+.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief check lint format bench
+.PHONY: mutants wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: $(VENV)/.runtime ## Start a server, run an example over HTTP and show it; keeps serving on a terminal
+run: $(VENV)/.runtime console-if-newer ## Start a server, run an example over HTTP and show it; keeps serving on a terminal
 	@$(BIN)/python scripts/demo.py
+
+console: $(BIN)/python ## Build the page of the console into the package
+	@$(BIN)/python scripts/build_console.py
+
+console-dev: console ## Serve the page on port 5173 as it is being written; its API is that of a server on 8000
+	@cd console && npm run dev
+
+# The server starts without its page, too: what keeps it from being built is said, and no reason to stop.
+console-if-newer: $(BIN)/python
+	@$(BIN)/python scripts/build_console.py --if-newer
 
 test: $(VENV)/.development ## Run every test that needs no root, no browser, no server and no package registry
 	$(call pytest,not services)
 
-test-all: $(VENV)/.development ## Run every test; then, if there is a second tested Python, what depends on it
+test-all: $(VENV)/.development test-tools console-if-newer ## Run every test; then, if there is a second tested Python, what depends on it
 	$(call pytest,)
 	@$(MAKE) --no-print-directory test-other
+
+test-tools: # Programs of Debian that tests of `test-all` run
+	@scripts/install_test_tools.sh
 
 test-other: $(VENV)/.development
 	@here=$$($(BIN)/python -c '$(VERSION)'); \
@@ -71,13 +85,13 @@ bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.
 	@$(BIN)/python scripts/bench.py
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
-	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))
 
 wheel: $(VENV)/.development ## Build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean: ## Remove what the other commands made; not the data in .jikko
-	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist console/node_modules src/jikko/http/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # A virtual environment whose Python is gone is made anew.

@@ -33,7 +33,7 @@ async def main(application: Any) -> None:
     async def ready() -> None:
         print(f"listens on {listening.getsockname()[1]} ({os.getpid()})", flush=True)
 
-    async def stopping(_: bool) -> None: ...
+    async def stopping(_: bool, drain: object) -> None: ...
 
     await serve(application, listening, ready=ready, stopping=stopping)
 

@@ -39,10 +39,10 @@ class Nowhere:
 
 
 async def run_once(graph: CompiledGraph, inputs: dict[str, Any] | None = None) -> None:
-    services: Any = NodePorts.__new__(NodePorts)
-    object.__setattr__(services, "limits", ValueLimits())
+    ports: Any = NodePorts.__new__(NodePorts)
+    object.__setattr__(ports, "limits", ValueLimits())
     journal = Nowhere()
-    runner = Runner(RunState(graph), journal, info=IDENTITY, services=services, limits=RunLimits())
+    runner = Runner(RunState(graph), journal, info=IDENTITY, ports=ports, limits=RunLimits())
     await runner.run([RunStarted(at=time.time(), inputs=inputs or {"q": "hello"}, system={})])
     assert journal.end is not None
     assert journal.end.status == "succeeded", journal.end

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import uvloop
 
@@ -131,6 +132,22 @@ async def dribble(place: Place, inputs: Mapping[str, Any]) -> None:
     await asyncio.gather(*(one() for _ in range(200)))
 
 
+async def tiny_chunks(place: Place, inputs: Mapping[str, Any]) -> None:
+    """Bodies without end in chunks of one byte, as fast as they are taken, on 4 connections."""
+
+    async def one() -> None:
+        while True:
+            _, writer = await asyncio.open_connection("127.0.0.1", place.server.port)
+            head = f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {place.key}\r\n"
+            writer.write(f"{head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b"1\r\n \r\n" * 10_000)
+                    await writer.drain()
+
+    await asyncio.gather(*(one() for _ in range(4)))
+
+
 async def read_nothing(place: Place, inputs: Mapping[str, Any]) -> None:
     """20 clients that start runs with many events, and never read their streams."""
     body = json.dumps({"inputs": dict(inputs), "user": "u", "response_mode": "streaming"}).encode()
@@ -139,6 +156,26 @@ async def read_nothing(place: Place, inputs: Mapping[str, Any]) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(request("POST", "/v1/workflows/run", place.key, body))
     await asyncio.Event().wait()
+
+
+async def stop_in_vain(place: Place, inputs: Mapping[str, Any]) -> None:
+    """Stops of runs that are not there, while 20,000 runs go on or wait."""
+    start = json.dumps({"inputs": dict(inputs), "user": "u", "response_mode": "async"}).encode()
+    begin = request("POST", "/v1/workflows/run", place.key, start)
+    stop = request("POST", f"/v1/workflows/run/{uuid4()}/stop", place.key, b'{"user": "u"}')
+    await begun(place.server.port, begin, 20_000)
+    await put(place.server.port, stop, clients=4, seconds=10 * BESIDE_SECONDS)
+
+
+async def begun(port: int, begin: bytes, count: int) -> None:
+    """Send a request so often, on one connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(count):
+        writer.write(begin)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+    writer.close()
 
 
 async def read_documents(place: Place, inputs: Mapping[str, Any]) -> None:
@@ -176,6 +213,7 @@ ENDLESS = {
     "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 100),
     "chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5", b";a=b" * 1000),
+    "tiny": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 10_000),
     "v1/chat/completions": (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
         b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n' * 1000,
@@ -203,6 +241,7 @@ READS = document(
     STRAIGHT,
 )
 LARGE = code("first", "def main():\n    return {'r': {'a': [[]] * 190000}}", r="object")
+ENDLESS_PROGRAM = heavy(code("first", "def main():\n    while True: pass", r="object"), edges=STRAIGHT)
 WORKS: dict[str, Work] = {
     "a text that is expanded 2,000 times": Work(
         heavy(
@@ -225,16 +264,20 @@ WORKS: dict[str, Work] = {
             edges=STRAIGHT,
         )
     ),
-    "programs without end": Work(
-        heavy(code("first", "def main():\n    while True: pass", r="object"), edges=STRAIGHT), clients=60
+    "programs without end": Work(ENDLESS_PROGRAM, clients=60),
+    "places for programs that are held": Work(ENDLESS_PROGRAM, clients=60, small="program"),
+    "stops of runs that are not there": Work(
+        heavy(http("{{#start.url#}}"), edges=STRAIGHT, inputs=["url"]), upstream="silent", drive=stop_in_vain
     ),
     "interim answers without end": Work(REQUESTS, upstream="continue"),
     "members that hold nothing": Work(REQUESTS, upstream="gzip"),
     "extensions without end": Work(REQUESTS, upstream="chunk"),
+    "answers in chunks of one byte": Work(REQUESTS, upstream="tiny", clients=4),
     "places for requests that are held": Work(REQUESTS, upstream="silent", clients=600, small="fetch"),
     "models that stream without end": Work(heavy(ASKS, edges=STRAIGHT), clients=20),
     "documents of 10 MB": Work(READS, drive=read_documents),
     "bodies that dribble": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=dribble),
+    "bodies in chunks of one byte": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=tiny_chunks),
     "clients that do not read": Work(
         rounds("loop", template("first", "x"), **{**LOOP, "loop_count": 20_000}), drive=read_nothing
     ),
@@ -316,6 +359,12 @@ def fetch() -> dict[str, Any]:
     return document("fetch", nodes, STRAIGHT)
 
 
+def program() -> dict[str, Any]:
+    """A small app that runs a program."""
+    nodes = [node("start", "start", variables=[]), code("first", "def main():\n    return {'r': 'x'}", r="string")]
+    return document("program", [*nodes, node("end", "end", outputs=[])], STRAIGHT)
+
+
 async def main(only: str) -> None:
     command = [sys.executable, __file__, "--upstream"]
     with process(command, r"port (\d+)", dict(os.environ)) as (_, port), tempfile.TemporaryDirectory() as folder:
@@ -324,7 +373,9 @@ async def main(only: str) -> None:
         providers.write_text(json.dumps({"providers": {"openai": entry}}))
         for name, work in WORKS.items():
             if only in name:
-                with jikko(start_end(), fetch(), work.app, JIKKO_PROVIDERS=str(providers), **work.settings) as server:
+                with jikko(
+                    start_end(), fetch(), program(), work.app, JIKKO_PROVIDERS=str(providers), **work.settings
+                ) as server:
                     await beside(name, work, Place(server, port))
 
 

@@ -148,7 +148,7 @@ async def child(kind: str, what: str, home: str) -> None:
         async def ready() -> None:
             listening(listens.getsockname()[1])
 
-        async def stopping(_: bool) -> None: ...
+        async def stopping(_: bool, drain: object) -> None: ...
 
         if kind == "jikko":
             await serve(application, listens, ready=ready, stopping=stopping)

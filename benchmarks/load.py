@@ -40,8 +40,9 @@ class App:
 
 
 def settings(home: Path, **more: str) -> dict[str, str]:
-    """The environment of a Jikko with that data folder."""
-    return {**os.environ, "JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", **more}
+    """The environment of a Jikko with that data folder. Its log has no line for each run: it goes to the terminal."""
+    own = {"JIKKO_HOME": str(home), "JIKKO_HTTP_ALLOW": "127.0.0.0/8", "JIKKO_LOG_RUNS": "false"}
+    return {**os.environ, **own, **more}
 
 
 def imported(home: Path, *documents: dict[str, Any]) -> dict[str, App]:
@@ -78,7 +79,9 @@ def jikko(*documents: dict[str, Any], **more: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def process(command: list[str], ready: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
     """A process that says on a line on which port it listens. Yields process id and port."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+    # A line for each run is no use on a terminal.
+    log = subprocess.DEVNULL if environment.get("JIKKO_LOG_RUNS") == "true" else None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as child:
         assert child.stdout is not None
         found = None
         for line in child.stdout:

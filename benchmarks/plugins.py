@@ -42,9 +42,9 @@ async def started() -> PluginProcess:
     )
 
 
-async def called(process: PluginProcess, tool: str, tell: Any = lambda message: None, **given: Any) -> None:
+async def called(process: PluginProcess, tool: str, emit: Any = lambda message: None, **given: Any) -> None:
     request = {"type": "tool", "action": "invoke_tool", "tool": tool, "tool_parameters": given}
-    await process.call(request, seconds=120.0, tell=tell)
+    await process.call(request, seconds=120.0, emit=emit)
 
 
 async def empty_calls(process: PluginProcess) -> None:
@@ -75,13 +75,13 @@ async def flood(process: PluginProcess) -> None:
 
     heard = 0
 
-    def tell(message: Stream) -> None:
+    def emit(message: Stream) -> None:
         nonlocal heard
         heard += 1
 
     watching = asyncio.create_task(watch())
     began = time.perf_counter()
-    await called(process, "many", tell, count=60_000)
+    await called(process, "many", emit, count=60_000)
     seconds = time.perf_counter() - began
     watching.cancel()
     figure("messages of a flood", heard / seconds, "/s", 5000)

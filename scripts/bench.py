@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "build" / "benchmarks.json"
 BENCHMARKS = (
     "http_runs",
+    "observing",
     "engine",
     "iteration",
     "store",
@@ -33,6 +34,7 @@ BENCHMARKS = (
     "stored_runs",
     "console_runs",
     "knowledge",
+    "knowledge_api",
 )
 """Files of ``benchmarks/`` that answer a question, in the order in which they run."""
 COLUMNS = ("benchmark", "name", "value", "unit", "baseline", "ratio", "aim")

@@ -6,29 +6,31 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+from scripts.covering import Report
 from scripts.mutation import Mutant
 
 ROOT: Final = Path(__file__).parents[1]
 _COMPILE: Final = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "src")
-_MAX_BROKEN_TESTS: Final = 5
+_ALL_SECONDS: Final = 7200.0
+"""What all tests together may take. More than they ever need."""
 
 Outcome: TypeAlias = Literal["noticed", "hung", "survived"]
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Suite that are run together."""
+    """Tests that are run together."""
 
     options: tuple[str, ...]
     """Of pytest."""
-    seconds: float = 7200
+    seconds: float = _ALL_SECONDS
     """What they may take. Several times as much as without a change, which may make them wait."""
 
 
@@ -41,7 +43,7 @@ class Copy:
         Args:
             folder: Made here.
         """
-        self._folder = folder
+        self.folder = folder
         self._failed = folder / "cache" / "v" / "cache" / "lastfailed"
         listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -56,30 +58,34 @@ class Copy:
     @contextmanager
     def changed(self, mutants: Iterable[Mutant]) -> Iterator[None]:
         """Have changes in the copy, each of another file."""
-        before = {self._folder / mutant.path: (self._folder / mutant.path).read_text("utf-8") for mutant in mutants}
+        before = {self.folder / mutant.path: (self.folder / mutant.path).read_text("utf-8") for mutant in mutants}
         for mutant in mutants:
-            (self._folder / mutant.path).write_text(mutant.text, "utf-8")
+            (self.folder / mutant.path).write_text(mutant.text, "utf-8")
         try:
             yield
         finally:
             for file, text in before.items():
                 file.write_text(text, "utf-8")
 
-    def measured(self, options: Sequence[str]) -> Suite:
-        """Run tests without a change. A few that fail, as some do on a busy machine, are left out, and named.
+    def covering(self, options: Sequence[str], files: Iterable[str]) -> Report:
+        """Run tests without a change, and see which lines of files each runs.
 
         Raises:
-            SystemExit: More than a few fail, or pytest does not start: nothing could be learnt from them.
+            SystemExit: pytest does not start: nothing could be learnt.
         """
-        began = time.monotonic()
-        failing = self.failing(Suite(tuple(options)))
-        took = time.monotonic() - began
-        if failing is None or len(failing) > _MAX_BROKEN_TESTS:
-            raise SystemExit("Without any change, these fail already:\n" + "\n".join(failing or ["pytest itself"]))
-        for test in failing:
-            print(f"left out, since it fails without any change: {test}", flush=True)
-        left_out = [part for test in failing for part in ("--deselect", test)]
-        return Suite((*options, *left_out), 30 + 4 * took)
+        report, named = self.folder / "report.json", self.folder / "files.txt"
+        named.write_text("\n".join(files), "utf-8")
+        report.unlink(missing_ok=True)
+        watching = ("-p", "scripts.covering", "--lines-of", str(named), "--report", str(report))
+        if self._run((*watching, *options), _ALL_SECONDS) not in (0, 1) or not report.exists():
+            raise SystemExit("Without any change, the tests cannot be run.")
+        return msgspec.json.decode(report.read_bytes(), type=Report)
+
+    def collected(self, options: Sequence[str]) -> set[str]:
+        """The names of tests, as pytest finds them now: a few are others each time."""
+        command = [sys.executable, "-m", "pytest", "--collect-only", "--no-header", *options]
+        found = subprocess.run(command, cwd=self.folder, env=self._environment(), capture_output=True, text=True)
+        return {line for line in found.stdout.split("\n") if "::" in line}
 
     def outcome(self, mutant: Mutant, tests: Suite) -> Outcome:
         """What tests say to a change, up to the first that fails."""
@@ -90,26 +96,20 @@ class Copy:
     def failing(self, tests: Suite) -> list[str] | None:
         """The tests that fail with the code as it is; ``None`` if that cannot be told, as they hang or do not start."""
         self._failed.unlink(missing_ok=True)
-        code = self._run(("-o", f"cache_dir={self._folder / 'cache'}", *tests.options), tests.seconds)
+        code = self._run(("-o", f"cache_dir={self.folder / 'cache'}", *tests.options), tests.seconds)
         if code not in (0, 1):
             return None
         return list(json.loads(self._failed.read_text("utf-8"))) if self._failed.exists() else []
 
     def _run(self, options: Sequence[str], seconds: float) -> int | None:
         """The exit code of pytest; ``None`` if it took too long."""
-        scratch = self._folder / "tmp"
+        scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self._folder / "src"),
-            "TMPDIR": str(scratch),
-            "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
-        }
         command = [sys.executable, "-m", "pytest", "--tb=no", "--no-header", *options]
         nothing = subprocess.DEVNULL
         with subprocess.Popen(
-            command, cwd=self._folder, env=environment, stdin=nothing, stdout=nothing, stderr=nothing
+            command, cwd=self.folder, env=self._environment(), stdin=nothing, stdout=nothing, stderr=nothing
         ) as process:
             try:
                 return process.wait(seconds)
@@ -118,9 +118,18 @@ class Copy:
             finally:
                 self.end_all()
 
+    def _environment(self) -> dict[str, str]:
+        scratch = self.folder / "tmp"
+        return {
+            **os.environ,
+            "PYTHONPATH": str(self.folder / "src"),
+            "TMPDIR": str(scratch),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis"),
+        }
+
     def end_all(self) -> None:
         """End the tests under way, and whatever tests started and left running."""
-        mark = f"PYTHONPATH={self._folder}/".encode()
+        mark = f"PYTHONPATH={self.folder}/".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (entry / "environ").read_bytes():

@@ -1,11 +1,13 @@
 """Changes the code a little, many times, and reports which changes no test notices.
 
-Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH]
+Usage: python -m scripts.mutants [--sample N] [--seed N] [--only PATH] [--tests PATH,PATH]
 
-Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. First the tests
-run that are nearest to the changed file. What survives those is tried with all fast tests: several changes together,
-and then each by itself with the tests that failed. Exit code 1: fewer than 80 % were noticed. Some changes alter
-nothing that can be seen, so that 100 % cannot be had; read what survives.
+Each change is made in a copy of the working tree, never in the tree itself, on every processor at once. All fast tests
+run once without a change, to see which of them run which lines, and how long they take. Then each change is tried with
+those that run its line: first with some of the nearest, and what survives those with all of them, several changes
+together, and then each by itself with the tests that failed. A change that makes tests wait for ever is noticed, too.
+Exit code 1: fewer than 80 % were noticed. Some changes alter nothing that can be seen, so that 100 % cannot be had;
+read what survives.
 """
 
 import argparse
@@ -22,30 +24,18 @@ from queue import SimpleQueue
 from typing import Final, NoReturn, Self, TypeVar
 
 from scripts.copies import ROOT, Copy, Outcome, Suite
+from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
+from scripts.selection import NEAREST, QUICK, Selection, shares, test_files
+from scripts.watching import SOURCE, Watched, watched
 
 T = TypeVar("T")
 K = TypeVar("K")
 
-SOURCE: Final = "src/jikko"
-NEAREST: Final[dict[str, tuple[str, ...]]] = {
-    "engine": ("tests/engine",),
-    "runs": ("tests/runs", "tests/conversations"),
-    "conversations": ("tests/conversations",),
-    "cluster": ("tests/cluster", "tests/server"),
-    "dify": ("tests/http",),
-    "server": ("tests/server", "tests/acceptance/test_http_*.py"),
-    "store": ("tests/contract", "tests/store"),
-    "http": ("tests/http", "tests/acceptance/test_http_*.py"),
-    "outbound": ("tests/outbound",),
-}
-"""What is changed, below ``src/jikko``, and where its tests are. A file of tests named after the module comes first."""
-QUICK: Final = ("-m", "not slow")
-ALL: Final = (*QUICK, "tests", "--ignore=tests/test_house.py", "--ignore=tests/test_performance_guard.py")
-"""All but those that look at the text of the source, or at the clock."""
 TOGETHER: Final = 8
 """Changes that are tried together at most."""
 MIN_NOTICED_SHARE: Final = 0.8
+MAX_BROKEN_TESTS: Final = 10
 
 
 class Copies:
@@ -58,6 +48,11 @@ class Copies:
         self._free: SimpleQueue[Copy] = SimpleQueue()
         for copy in self._all:
             self._free.put(copy)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._all)
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +78,16 @@ class Copies:
             self._free.put(copy)
 
 
+def all_files() -> list[str]:
+    """Every file that is changed, from the root."""
+    found = [file for folder in NEAREST for file in sorted((ROOT / SOURCE / folder).rglob("*.py"))]
+    return [file.relative_to(ROOT).as_posix() for file in found]
+
+
 def all_places(only: str) -> list[Place]:
     """Every place that can be changed, in files whose path from the root begins with ``only``."""
-    files = [file for folder in NEAREST for file in sorted((ROOT / SOURCE / folder).rglob("*.py"))]
-    paths = [file.relative_to(ROOT).as_posix() for file in files]
-    return [
-        place for path in paths if path.startswith(only) for place in places(path, (ROOT / path).read_text("utf-8"))
-    ]
+    paths = (path for path in all_files() if path.startswith(only))
+    return [place for path in paths for place in places(path, (ROOT / path).read_text("utf-8"))]
 
 
 def sampled(found: list[Place], count: int, seed: int) -> list[Mutant]:
@@ -103,24 +101,6 @@ def sampled(found: list[Place], count: int, seed: int) -> list[Mutant]:
     return chosen
 
 
-def folder_of(mutant: Mutant) -> str:
-    """The row of ``NEAREST`` that a change belongs to."""
-    return mutant.path.removeprefix(f"{SOURCE}/").partition("/")[0]
-
-
-def nearest(folder: str) -> list[str]:
-    """The options with which pytest runs the tests of a folder."""
-    found = [path for pattern in NEAREST[folder] for path in sorted(ROOT.glob(pattern))]
-    return [*QUICK, *(path.relative_to(ROOT).as_posix() for path in found)]
-
-
-def named_after(mutant: Mutant) -> list[str]:
-    """Files of the nearest tests that are named after the changed module."""
-    name = f"test_{Path(mutant.path).stem}.py"
-    found = [ROOT / place / name for place in NEAREST[folder_of(mutant)]]
-    return [path.relative_to(ROOT).as_posix() for path in found if path.is_file()]
-
-
 def groups(mutants: Iterable[Mutant]) -> list[tuple[Mutant, ...]]:
     """Changes that can be made together: each of another file."""
     made: list[dict[str, Mutant]] = []
@@ -132,42 +112,76 @@ def groups(mutants: Iterable[Mutant]) -> list[tuple[Mutant, ...]]:
     return [tuple(group.values()) for group in made]
 
 
-def tried_together(copy: Copy, group: tuple[Mutant, ...], everything: Suite) -> list[tuple[Mutant, Outcome]]:
-    """What all tests say to each of several changes."""
+def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
+    """Run files of tests once, without a change, to see which of them each change concerns. A few that fail, as some
+    do on a busy machine, are left out, and named.
+
+    Raises:
+        SystemExit: More than a few fail: nothing could be learnt from them.
+    """
+    parts = shares([file for file in tests if file not in known.tests], copies.count)
+
+    def watch(copy: Copy, number: int) -> Report:
+        return copy.covering(("-m", QUICK, *parts[number]), all_files())
+
+    for number, report in copies.each(range(len(parts)), watch):
+        known.add(parts[number], report)
+        known.keep()
+    failed = known.report.failed
+    if len(failed) > MAX_BROKEN_TESTS:
+        raise SystemExit("Without any change, these fail already:\n" + "\n".join(failed))
+    for test in failed:
+        print(f"left out, since it fails without any change: {test}", flush=True)
+    [(_, found)] = copies.each([tests], lambda copy, files: copy.collected(("-m", QUICK, *files)))
+    return Selection(known.report, found - {*failed})
+
+
+def tried_together(copy: Copy, group: tuple[Mutant, ...], tests: Suite) -> list[tuple[Mutant, Outcome]]:
+    """What tests say to each of several changes."""
     with copy.changed(group):
-        failing = copy.failing(everything)
+        failing = copy.failing(tests)
     if failing == []:
         return [(mutant, "survived") for mutant in group]
     # Where they hang together, it cannot be told which tests would fail.
-    tests = everything if failing is None else Suite(tuple(failing), everything.seconds)
-    return [(mutant, copy.outcome(mutant, tests)) for mutant in group]
+    asked = tests if failing is None else Suite(tuple(failing), tests.seconds)
+    return [(mutant, copy.outcome(mutant, asked)) for mutant in group]
 
 
-def survivors(copies: Copies, mutants: list[Mutant]) -> list[Mutant]:
-    """Those that no test notices. Tells of each change as it is tried."""
-    folders = sorted({folder_of(mutant) for mutant in mutants})
-    by_folder = dict(copies.each(folders, lambda copy, folder: copy.measured(nearest(folder))))
+def survivors(copies: Copies, mutants: list[Mutant], tests: list[str]) -> list[Mutant]:
+    """Those that no test in some files notices. Prints what becomes of each change, as it is tried.
 
-    def ask_nearest(copy: Copy, mutant: Mutant) -> Outcome:
-        tests = by_folder[folder_of(mutant)]
-        return copy.outcome(mutant, Suite((*named_after(mutant), *tests.options), tests.seconds))
+    What was noticed before is not tried again, so that a run that was interrupted goes on.
+    """
+    known = watched(tests)
+    chosen = selection(copies, tests, known)
+    before = [mutant for mutant in mutants if known.has_noticed(mutant)]
+    print(f"{len(before)} of these were noticed before.", flush=True)
 
-    left: list[Mutant] = []
-    for mutant, outcome in copies.each(mutants, ask_nearest):
-        left += _told(mutant, outcome, "nearest tests")
-    if not left:
+    def became(mutant: Mutant, outcome: Outcome, by: str) -> list[Mutant]:
+        print(f"{by:11} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
+        if outcome == "survived":
+            return [mutant]
+        known.note(mutant)
+        known.keep()
         return []
-    [(_, everything)] = copies.each([ALL], Copy.measured)
+
+    def ask_first(copy: Copy, mutant: Mutant) -> Outcome:
+        tests = chosen.first(mutant)
+        return copy.outcome(mutant, chosen.suite(tests)) if tests else "survived"
+
     last: list[Mutant] = []
-    for _, outcomes in copies.each(groups(left), lambda copy, group: tried_together(copy, group, everything)):
+    left: list[Mutant] = []
+    for mutant, outcome in copies.each([each for each in mutants if each not in before], ask_first):
+        more = len(chosen.tests_of(mutant)) > len(chosen.first(mutant))
+        (left if more else last).extend(became(mutant, outcome, "first tests"))
+
+    def ask_all(copy: Copy, group: tuple[Mutant, ...]) -> list[tuple[Mutant, Outcome]]:
+        return tried_together(copy, group, chosen.suite(test for mutant in group for test in chosen.tests_of(mutant)))
+
+    for _, outcomes in copies.each(groups(left), ask_all):
         for mutant, outcome in outcomes:
-            last += _told(mutant, outcome, "all tests")
+            last += became(mutant, outcome, "all tests")
     return last
-
-
-def _told(mutant: Mutant, outcome: Outcome, by: str) -> list[Mutant]:
-    print(f"{by:13} {outcome:8} {mutant.path}:{mutant.line}", flush=True)
-    return [mutant] if outcome == "survived" else []
 
 
 def main() -> int:
@@ -176,6 +190,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=100, help="how many changes are tried (100)")
     parser.add_argument("--seed", type=int, help="which ones; by default others each time")
     parser.add_argument("--only", default="", help=f"change only files whose path begins so, such as {SOURCE}/http")
+    parser.add_argument("--tests", default="tests", help="ask only files of tests whose path begins so; several by ,")
     arguments = parser.parse_args()
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
     signal.signal(signal.SIGTERM, _interrupt)
@@ -189,7 +204,7 @@ def main() -> int:
         # Some tests become another user, who has to get at the copy.
         os.chmod(name, 0o755)
         with Copies(Path(name)) as copies:
-            left = survivors(copies, mutants)
+            left = survivors(copies, mutants, test_files(tuple(arguments.tests.split(","))))
     for mutant in sorted(left, key=lambda mutant: (mutant.path, mutant.line)):
         print(f"\nNot noticed: {mutant.path}:{mutant.line}\n{mutant.diff}")
     noticed, minutes = len(mutants) - len(left), (time.monotonic() - began) / 60

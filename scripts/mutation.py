@@ -67,6 +67,22 @@ def places(path: str, text: str) -> list[Place]:
     return visitor.found
 
 
+def around(text: str, line: int) -> range:
+    """The lines of the innermost statement that a line belongs to; of one with a body, the lines before that."""
+    inner = range(line, line + 1)
+    for node in ast.walk(ast.parse(text)):  # from the outside to the inside
+        if isinstance(node, ast.stmt | ast.match_case | ast.ExceptHandler):
+            pattern = node.pattern if isinstance(node, ast.match_case) else node
+            body = getattr(node, "body", None) or getattr(node, "cases", None)
+            first, last = pattern.lineno, pattern.end_lineno or pattern.lineno
+            if body:
+                head = body[0].pattern if isinstance(body[0], ast.match_case) else body[0]
+                last = max(first, head.lineno - 1)
+            if first <= line <= last:
+                inner = range(first, last + 1)
+    return inner
+
+
 def _shorter_call(node: cst.Call) -> Iterator[cst.CSTNode]:
     """A keyword argument, or the last of all, left out. Without an earlier one most calls fail at once."""
     for number, argument in enumerate(node.args):

@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from scripts import watching
 from scripts.copies import ROOT, Copy, Suite
-from scripts.mutants import NEAREST, SOURCE, all_places, groups, nearest, sampled
-from scripts.mutation import Mutant, places
+from scripts.covering import Report
+from scripts.mutants import all_places, groups, sampled
+from scripts.mutation import Mutant, around, places
+from scripts.selection import NEAREST, Selection, shares
+from scripts.selection import test_files as files_of_tests
+from scripts.watching import SOURCE, Watched, watched
 
 CODE = '''
 """Says what it is."""
@@ -94,8 +99,126 @@ def test_a_seed_chooses_the_same_changes_again() -> None:
 @pytest.mark.parametrize("folder", NEAREST)
 def test_each_folder_that_is_changed_is_there_with_its_tests(folder: str) -> None:
     assert (ROOT / SOURCE / folder).is_dir()
-    assert len(nearest(folder)) > len(NEAREST[folder])
-    assert all(any(ROOT.glob(pattern)) for pattern in NEAREST[folder])
+    assert all(files_of_tests((beginning,)) for beginning in NEAREST[folder])
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        pytest.param(2, [2, 3, 4], id="a statement of several lines"),
+        pytest.param(3, [2, 3, 4], id="its middle"),
+        pytest.param(6, [6, 7], id="the head of a function"),
+        pytest.param(8, [8], id="an if without what it holds"),
+        pytest.param(9, [9], id="what it holds"),
+        pytest.param(12, [12], id="a case"),
+        pytest.param(13, [13], id="what the case does"),
+    ],
+)
+def test_a_line_belongs_to_a_statement(line: int, lines: list[int]) -> None:
+    text = """
+LIMITS = (
+    1,
+)
+
+def find(name,
+         limit=3):
+    if limit:
+        return name
+    else:
+        match name:
+            case "a" if limit:
+                return 2
+"""
+    assert [*around(text, line)] == lines
+
+
+PATH = f"{SOURCE}/outbound/redirects.py"
+"""A file of the project in which something runs, and something is made while it is imported."""
+TESTS = {
+    "tests/apps/test_a.py::test_far": 0.1,
+    "tests/outbound/test_slow.py::test_near": 19.0,
+    "tests/outbound/test_slow.py::test_nearer": 2.0,
+    "tests/outbound/test_quick.py::test_near": 1.0,
+    "tests/apps/test_redirects.py::test_named_alike": 5.0,
+    "tests/outbound/test_other.py::test_elsewhere": 0.1,
+}
+
+
+@pytest.mark.parametrize("line", [20, 1])
+def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first(line: int) -> None:
+    """So are those that run something of the file, if the line runs while it is imported."""
+    running = [number for number, test in enumerate(TESTS) if "elsewhere" not in test]
+    selection = Selection(Report(dict(TESTS), [], {PATH: {20: running}}), TESTS)
+    mutant = Mutant(PATH, line, "", "")
+
+    asked = selection.tests_of(mutant)
+
+    assert asked == [
+        "tests/apps/test_redirects.py::test_named_alike",
+        "tests/outbound/test_quick.py::test_near",
+        "tests/outbound/test_slow.py::test_near",
+        "tests/outbound/test_slow.py::test_nearer",
+        "tests/apps/test_a.py::test_far",
+    ]
+    assert selection.first(mutant) == asked[:3]
+
+
+def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:
+    selection = Selection(Report(dict(TESTS), [], {}), TESTS)
+
+    assert set(selection.tests_of(Mutant(PATH, 1, "", ""))) == {test for test in TESTS if "/outbound/" in test}
+
+
+def test_tests_that_fail_or_have_other_names_each_time_are_not_asked() -> None:
+    usable = {"tests/outbound/test_quick.py::test_near"}
+    selection = Selection(Report(dict(TESTS), [], {PATH: {1: [*range(len(TESTS))]}}), usable)
+
+    assert selection.tests_of(Mutant(PATH, 1, "", "")) == [*usable]
+
+
+def test_tests_have_time_in_proportion_to_what_they_took() -> None:
+    selection = Selection(Report(dict(TESTS), [], {}), TESTS)
+
+    short, long = (selection.suite([test]) for test in ("tests/apps/test_a.py::test_far", *[*TESTS][1:2]))
+
+    assert short.seconds < long.seconds < 60 + 10 * TESTS[long.options[0]]
+
+
+def test_files_of_tests_are_shared_out_whole_and_once() -> None:
+    files = [f"tests/{folder}/test_{number}.py" for folder in "ab" for number in range(5)]
+
+    parts = shares(files, 3)
+
+    assert sorted(file for part in parts for file in part) == files
+    assert all({file.split("/")[1] for file in part} == {"a", "b"} for part in parts)
+    assert shares(files[:1], 3) == [files[:1]]
+
+
+def test_what_tests_run_is_kept_until_they_or_the_code_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "ROOT", tmp_path)
+    monkeypatch.setattr(watching, "KEPT", tmp_path / "build" / "mutants.json")
+    (tmp_path / SOURCE).mkdir(parents=True)
+    (tmp_path / "tests").mkdir()
+    files = ["tests/test_one.py", "tests/test_two.py"]
+    for file in (*files, f"{SOURCE}/code.py"):
+        (tmp_path / file).write_text("pass\n")
+    known = watched(files)
+    assert known == Watched(known.source)
+    for file in files:
+        known.add([file], Report({f"{file}::test_it": 1.0}, [f"{file}::test_it"], {"code.py": {1: [0]}}))
+    known.note(Mutant(PATH, 1, "changed", ""))
+    known.keep()
+
+    assert watched(files) == known
+    assert [known.has_noticed(Mutant(PATH, 1, text, "")) for text in ("changed", "otherwise")] == [True, False]
+    assert known.report.tests() == {"code.py": {1: [f"{file}::test_it" for file in files]}}
+    (tmp_path / files[0]).write_text("assert True\n")
+    one = watched(files)
+    assert [*one.tests] == files[1:]
+    assert not one.noticed  # perhaps that test alone would notice it
+    assert [*one.report.seconds] == one.report.failed == one.report.tests()["code.py"][1] == [f"{files[1]}::test_it"]
+    (tmp_path / SOURCE / "code.py").write_text("pass  # otherwise\n")
+    assert watched(files) == Watched(watched(files).source)
 
 
 def test_changes_of_one_file_are_not_made_together() -> None:
@@ -107,13 +230,17 @@ def test_changes_of_one_file_are_not_made_together() -> None:
     assert all(len({mutant.path for mutant in group}) == len(group) <= 8 for group in made)
 
 
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    return Copy(tmp_path_factory.mktemp("copies") / "copy")
+
+
 @pytest.mark.slow
-def test_a_change_is_made_in_the_copy_and_undone_there(tmp_path: Path) -> None:
+def test_a_change_is_made_in_the_copy_and_undone_there(copy: Copy) -> None:
     path = f"{SOURCE}/concurrency/fair_queue.py"
     text = (ROOT / path).read_text("utf-8")
-    copy = Copy(tmp_path / "copy")
-    tests = copy.measured(["tests/concurrency/test_fair_queue.py"])
-    told = {
+    tests = Suite(("tests/concurrency/test_fair_queue.py",), 300)
+    became = {
         name: copy.outcome(Mutant(path, 1, changed, ""), tests if name != "hung" else Suite(tests.options, 0.5))
         for name, changed in {
             "noticed": f"{text}\nFairQueue = None\n",
@@ -122,23 +249,30 @@ def test_a_change_is_made_in_the_copy_and_undone_there(tmp_path: Path) -> None:
         }.items()
     }
 
-    assert told == {name: name for name in told}
+    assert became == {name: name for name in became}
     assert copy.failing(tests) == []
     assert (ROOT / path).read_text("utf-8") == text
 
 
 @pytest.mark.slow
-def test_tests_that_fail_without_any_change_are_left_out_if_they_are_few(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    copy = Copy(tmp_path / "copy")
-    few, many = (tmp_path / "copy" / "tests" / f"test_{name}.py" for name in ("few", "many"))
-    few.write_text("def test_good():\n    pass\n\ndef test_bad():\n    raise ValueError\n")
-    many.write_text("".join(f"def test_{number}():\n    raise ValueError\n" for number in range(9)))
+def test_it_is_seen_which_test_runs_which_line(copy: Copy) -> None:
+    code, tests = (copy.folder / name for name in ("src/jikko/code.py", "tests/test_code.py"))
+    code.write_text("LIMIT = 3\n\ndef find(name):\n    if name:\n        return LIMIT\n    return 0\n")
+    tests.write_text(
+        "from jikko.code import find\n\n"
+        "def test_good():\n    assert find('a') == 3\n\n"
+        "def test_bad():\n    assert find('')\n"
+    )
 
-    suite = copy.measured([f"tests/{few.name}"])
+    report = copy.covering(["tests/test_code.py"], ["src/jikko/code.py"])
 
-    assert copy.failing(suite) == []
-    assert "left out, since it fails without any change: tests/test_few.py::test_bad" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="these fail already"):
-        copy.measured([f"tests/{many.name}"])
+    good, bad = "tests/test_code.py::test_good", "tests/test_code.py::test_bad"
+    assert report.tests() == {"src/jikko/code.py": {4: [good, bad], 5: [good], 6: [bad]}}
+    assert report.failed == [bad]
+    assert report.seconds.keys() == copy.collected(["tests/test_code.py"]) == {good, bad}
+
+
+@pytest.mark.slow
+def test_tests_that_cannot_be_run_are_an_error(copy: Copy) -> None:
+    with pytest.raises(SystemExit, match="cannot be run"):
+        copy.covering(["tests/test_that_is_not_there.py"], [])

@@ -8,7 +8,8 @@ import pytest
 from jikko.documents.processes import DocumentLimits
 from jikko.errors import InvalidSettings
 from jikko.sandbox.limits import SandboxLimits
-from jikko.settings import Settings, for_worker, read_settings
+from jikko.setting_sources import read_settings
+from jikko.settings import Settings, for_worker
 
 
 @pytest.fixture

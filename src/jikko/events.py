@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
 
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
@@ -83,6 +84,8 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     """Of a run that answers a message."""
     depth: int = 0
     """How many workflows called as tools the run is within: 0 for one that a client started."""
+    trace: str = ""
+    """The ``traceparent`` (W3C) that came with its request, or that of the run that called it. Empty: none did."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):
@@ -334,21 +337,6 @@ class RunRetried(msgspec.Struct, tag_field="event", tag="run_retried", kw_only=T
     """Nodes that run again, with all that is behind them."""
 
 
-class FailedNode(msgspec.Struct, frozen=True, array_like=True):
-    """The node that a run failed at; of a container whose round failed, the node within it."""
-
-    node_id: str
-    title: str
-
-
-class Exceptions(msgspec.Struct, frozen=True, array_like=True):
-    """What went wrong and was borne: tries and rounds that failed, and nodes that had an error strategy."""
-
-    tries: int
-    handled: int
-    rounds: int
-
-
 class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True):
     """The run ended, for good. The last event of its log."""
 
@@ -366,6 +354,7 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     failed_node: FailedNode | None = None
     """``None``: it did not fail, or at no node: it took too long, say."""
     exceptions: Exceptions | None = None
+    """``None``: nothing went wrong."""
 
 
 Event: TypeAlias = (

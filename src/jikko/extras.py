@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
-Extra: TypeAlias = Literal["anthropic", "cluster", "documents", "knowledge", "local", "mcp", "plugins", "wordllama"]
+Extra: TypeAlias = Literal[
+    "anthropic", "cluster", "documents", "knowledge", "local", "mcp", "otel", "plugins", "wordllama"
+]
 """The optional dependencies in ``pyproject.toml``."""
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
-    "cluster": "files in a bucket",
+    "cluster": "the record in PostgreSQL, and files in a bucket",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
-    "knowledge": "searching datasets by vectors, and Chinese and Japanese words",
+    "knowledge": "searching datasets by vectors, Chinese and Japanese words, and encrypted ids of datasets",
     "local": "models that run in this process, of type llama_cpp",
     "mcp": "tools of MCP servers",
+    "otel": "sending traces by OpenTelemetry",
     "plugins": "installing Dify's plugins",
     "wordllama": "a small model in this process that makes vectors, of type wordllama",
 }

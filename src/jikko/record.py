@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import (
     ContainerStarted,
     Event,
-    Exceptions,
-    FailedNode,
     FormRequested,
     NodeAttempted,
     NodeEvent,

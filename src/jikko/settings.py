@@ -1,14 +1,12 @@
 """What can be set from outside, in one place. Read once, by the command line, and handed on."""
 
 import math
-import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
-from jikko.apps.environment import FILE, OPTION, VARIABLE, EnvLayer, folded, layer
-from jikko.dsl.fields import did_you_mean
+from jikko.apps.environment import EnvLayer
 from jikko.errors import InvalidSettings
 
 PREFIX = "JIKKO_"
@@ -20,12 +18,20 @@ _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
-_CONFINE = ("require", "off")
-_LOG_LEVELS = ("debug", "info", "warning", "error")
-_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_CHOICES = {
+    "plugins_confine": ("require", "off"),
+    "log_level": ("debug", "info", "warning", "error"),
+    "log_format": ("text", "json"),
+    "log_requests": ("all", "most", "refused", "none"),
+}
 
 
-def _home() -> Path:
+def default_home() -> Path:
+    """The data folder of a user who sets none.
+
+    Raises:
+        InvalidSettings: This user has no home.
+    """
     try:
         return Path.home() / ".jikko"
     except RuntimeError:
@@ -42,8 +48,11 @@ class Settings:
     The environment wins over the settings file, which wins over the defaults.
     """
 
-    home: Path = field(default_factory=_home)
+    home: Path = field(default_factory=default_home)
     """The data folder: database, uploaded files, keys."""
+    database_url: str = ""
+    """The PostgreSQL database that has the record: `postgresql://USER@HOST/DATABASE`. Empty: a SQLite file in the data
+    folder has it."""
     files_url: str = ""
     """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
     bucket optional. Empty: they are in the data folder."""
@@ -66,7 +75,7 @@ class Settings:
     providers: Path | None = None
     """A YAML file that says how to reach the providers of language models."""
     tools: Path | None = None
-    """A YAML file that says how to reach the tools that workflows name: APIs, MCP servers, apps of this server."""
+    """A YAML file: the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
     tool_seconds: float = 600.0
     """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
     tool_max_text: int = 10 << 20
@@ -78,7 +87,7 @@ class Settings:
     plugins_confine: str = "require"
     """Whether plugins are locked: `require`, or `off`, which lets them do all that the server may."""
     plugins_keys: Path | None = None
-    """A PEM file of public keys (RSA), such as the marketplace's, whose signatures of plugins are believed."""
+    """A PEM file of public keys (RSA), such as the marketplace's: what none of them has signed is not installed."""
     plugins_market: str = ""
     """The address that `jikko plugins install author/name` downloads from. Empty: it does not."""
     plugin_seconds: float = 600.0
@@ -138,8 +147,13 @@ class Settings:
     retention_days: float = 0.0
     """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
     conversation_days: float = 0.0
-    """Days after which conversations without a new message are removed by the server, with messages and variables.
-    0: never."""
+    """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
+    backup_folder: Path | None = None
+    """The folder in which the server makes backups by itself, each in a folder of its own. Empty: it makes none."""
+    backup_hours: float = 24.0
+    """Hours from one of these backups to the next. 0: the server makes none."""
+    backup_keep: int = 7
+    """How many of these backups are kept; older ones are removed. 0: all are kept."""
     app_share: float = 0.75
     """Of what may be done at once (programs, documents, HTTP and model requests), the part that one app may have."""
     max_runs: int = 10_000
@@ -192,6 +206,20 @@ class Settings:
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
+    log_format: str = "text"
+    """How the lines of the log are written: `text`, or `json`, an object a line."""
+    log_runs: bool = True
+    """Whether the log has a line for each run that ends; one for each that fails it has always."""
+    log_requests: str = "most"
+    """Which requests have a line in the log: `all`, `most` (not the most frequent ones), `refused`, or `none`."""
+    metrics_port: int = 0
+    """The port that `GET /metrics` (Prometheus) is answered on, without a key, on the address of `host`. 0: none."""
+    metrics_by_app: bool = False
+    """Whether runs and tokens are counted by app, too."""
+    trace_ratio: float = 1.0
+    """The part of all runs that are traced, where OpenTelemetry is set up; runs that failed are in any case."""
+    trace_propagate: tuple[str, ...] = ()
+    """Hosts (separated by commas) whose HTTP requests of workflows have a `traceparent`."""
     knowledge_memory: int = 512 << 20
     """Bytes of memory for the vectors of datasets that were searched lately."""
     knowledge_workers: int = 2
@@ -209,23 +237,37 @@ class Settings:
         for name, value in asdict(self).items():
             if isinstance(value, (int, float)) and not 0 <= value < math.inf:
                 yield f"{name} is {value}; expected a number from 0 up."
-        if self.app_share > 1:
-            yield f"app_share is {self.app_share}; expected a part, from 0 up to 1."
-        if self.port > _LAST_PORT:
-            yield f"port is {self.port}; the last one is {_LAST_PORT}."
+        for name in ("app_share", "trace_ratio"):
+            if (part := getattr(self, name)) > 1:
+                yield f"{name} is {part}; expected a part, from 0 up to 1."
+        for name in ("port", "metrics_port"):
+            if (number := getattr(self, name)) > _LAST_PORT:
+                yield f"{name} is {number}; the last one is {_LAST_PORT}."
         if self.max_head < _LEAST_HEAD:
             yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
-        if self.plugins_confine not in _CONFINE:
-            yield f"plugins_confine is {self.plugins_confine!r}; expected {' or '.join(_CONFINE)}."
-        if self.log_level.lower() not in _LOG_LEVELS:
-            yield f"log_level is {self.log_level!r}; expected {', '.join(_LOG_LEVELS)}."
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)).lower() not in choices:
+                yield f"{name} is {value!r}; expected {', '.join(choices[:-1])} or {choices[-1]}."
 
     @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.home / "jikko.db"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether there is a record, as far as can be seen without asking a server."""
+        return bool(self.database_url) or self.database.exists()
+
+    @property
+    def where_the_record_is(self) -> str:
+        """The address of the database, without user and password, or the path of its file."""
+        if not self.database_url:
+            return str(self.database)
+        parts = urlsplit(self.database_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def knowledge_database(self) -> Path:
@@ -271,130 +313,3 @@ def for_worker(settings: Settings, workers: int) -> Settings:
         knowledge_memory=share(settings.knowledge_memory),
         plugin_processes=share(settings.plugin_processes),
     )
-
-
-def settings_to_json(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON, for another process."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
-
-
-def settings_from_json(values: Mapping[str, Any]) -> Settings:
-    """What ``settings_to_json`` made JSON of."""
-    named = ("home", "providers", "tools", "packages", "plugins", "plugins_keys")
-    paths = {name: Path(values[name]) for name in named if values[name] is not None}
-    env = tuple(EnvLayer(**layer) for layer in values["env"])
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return Settings(**{**values, **paths, **lists, "env": env})
-
-
-def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
-    """The settings.
-
-    Args:
-        environment: Such as ``os.environ``.
-        given: Settings from the command line, by field; ``None`` counts as not given. ``env`` by name.
-
-    Raises:
-        InvalidSettings: A value is of the wrong type or out of its range, or the settings file cannot be read or has
-            unknown names. All of it is told, each in a line.
-    """
-    wrong: list[str] = []
-    values: dict[str, Any] = {}
-    known = {entry.name: entry for entry in fields(Settings)}
-    home = given.get("home") or environment.get(f"{PREFIX}HOME")
-    file = Path(home or _home()) / FILE_NAME
-    in_file = _file(file)
-    env = [
-        layer(OPTION, given.pop("env", None) or {}),
-        layer(VARIABLE, _values_in(environment)),
-        layer(FILE, _env_table(in_file.pop("env", {}), file)),
-    ]
-    values["env"] = tuple(each for each in env if each.values)
-    del known["env"]
-    for name, value in in_file.items():
-        if name not in known:
-            hint = did_you_mean(name, [*known, "env"])
-            wrong.append(f"{file}: there is no setting {name!r}{f' ({hint})' if hint else ''}.")
-            continue
-        _take(values, wrong, name, value, known[name].type, str(file))
-    for name, entry in known.items():
-        text = environment.get(PREFIX + name.upper())
-        if text is not None and text != "":
-            _take(values, wrong, name, text, entry.type, f"environment variable {PREFIX}{name.upper()}")
-    values |= {name: value for name, value in given.items() if value is not None}
-    try:
-        settings = Settings(**values)
-    except InvalidSettings as error:
-        wrong.append(str(error))
-    if wrong:
-        raise InvalidSettings("\n".join(wrong))
-    return settings
-
-
-def _take(values: dict[str, Any], wrong: list[str], name: str, value: Any, kind: Any, where: str) -> None:
-    """Convert a value into ``values``, or say in ``wrong`` that it is none."""
-    try:
-        values[name] = _convert(name, value, kind, where)
-    except InvalidSettings as error:
-        wrong.append(str(error))
-
-
-def _file(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{file} cannot be read: {error}") from None
-
-
-def _values_in(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name.removeprefix(VARIABLE): value for name, value in environment.items() if is_value(name)}
-
-
-def is_value(variable: str) -> bool:
-    """Whether an environment variable of the process is a value for one of a workflow."""
-    return variable.startswith(VARIABLE) and bool(folded(variable.removeprefix(VARIABLE)))
-
-
-def _env_table(table: Any, file: Path) -> dict[str, str]:
-    if not isinstance(table, dict) or not all(
-        isinstance(value, (str, int, float)) and not isinstance(value, bool) for value in table.values()
-    ):
-        raise InvalidSettings(f"{file}: env is a table of texts and numbers, by the name of an environment variable.")
-    return {name: str(value) for name, value in table.items()}
-
-
-def unknown_variables(environment: Iterable[str], others: Collection[str]) -> Iterator[str]:
-    """The names of environment variables that look like settings and are none, each with a hint.
-
-    Args:
-        environment: Names, such as ``os.environ`` has.
-        others: Names that are known besides the settings.
-    """
-    known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"} | set(others)
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in known and not is_value(name):
-            hint = did_you_mean(name, sorted(known))
-            yield f"{name}{f' ({hint})' if hint else ''}"
-
-
-def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
-    """A value of the settings file or of the environment, as the type of its field wants it."""
-    text = str(value).strip()
-    try:
-        if kind in (Path, Path | None):
-            return Path(text).expanduser()
-        if kind == tuple[str, ...]:
-            parts = value if isinstance(value, list) else text.split(",")
-            return tuple(part for entry in parts if (part := str(entry).strip()))
-        if kind is bool:
-            return _WORDS[text.lower()]
-        if kind in (int, float):
-            number = kind(text)
-            if not 0 <= number < math.inf:
-                raise ValueError
-            return number
-        return text
-    except (ValueError, KeyError, RuntimeError):  # the last: no user has the home folder that a path names
-        raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

@@ -19,6 +19,8 @@ class EchoServer:
         self._lock = threading.Condition()
         self._calls: dict[str, list[float]] = defaultdict(list)
         self._released: set[str] = set()
+        self.headers: dict[str, dict[str, str]] = {}
+        """Those of the last call of each path, by their names in lower case."""
         self._closing = False
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -75,6 +77,7 @@ def _handler(echo: EchoServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            echo.headers[self.path] = {name.lower(): value for name, value in self.headers.items()}
             echo.answer(self.path)
             body = self.path.encode()
             self.send_response(200)

@@ -75,6 +75,10 @@ def test_a_backup_that_cannot_be_made_says_why(jikko: Command, tmp_path: Path) -
     assert (itself.code, "is the data folder itself" in itself.err) == (1, True)
     (tmp_path / "file").write_text("")
     assert jikko("backup", tmp_path / "file").code == 2
+    within = jikko("backup", tmp_path / "file" / "copy")
+    assert within.code == 1
+    assert f"{tmp_path / 'file' / 'copy'} cannot be written: Not a directory" in within.err
+    assert "Errno" not in within.err
     assert not (tmp_path / "copy").exists()
 
 

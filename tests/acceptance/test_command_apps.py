@@ -162,6 +162,14 @@ def test_list_and_show_tell_what_was_imported(jikko: Command, file: Path) -> Non
     assert imported["workflow_id"] in jikko("apps", "show", imported["app_id"]).out
 
 
+def test_the_name_of_an_app_does_not_steer_the_terminal(jikko: Command, file: Path) -> None:
+    imported = jikko("apps", "import", file, "--name", "a\x07b\nc")
+
+    assert imported.out.startswith("a b c: version 1 published from")
+    assert "a b c" in jikko("apps", "list").out
+    assert jikko.json("apps", "list")[0]["name"] == "a\x07b\nc"
+
+
 def test_a_deleted_app_is_gone(jikko: Command, file: Path) -> None:
     jikko.json("apps", "import", file)
     assert jikko("apps", "delete", "Greeter", "--yes").code == 0

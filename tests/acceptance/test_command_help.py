@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from jikko.cli.main import cli
 from tests.acceptance.processes import Command, Server
 
+GROUPS = ("apps", "runs", "users", "providers", "tools", "plugins", "packages", "knowledge", "keys")
 COMMANDS = tuple(cli.commands)
 
 
@@ -48,24 +49,8 @@ def test_every_command_but_serve_prints_json() -> None:
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
-    told = {
-        f"{group} {name}"
-        for group in (
-            "apps",
-            "runs",
-            "users",
-            "providers",
-            "tools",
-            "plugins",
-            "packages",
-            "knowledge",
-            "callbacks",
-            "console",
-        )
-        for name in _listed(rows, group)
-    }
-    groups = ("apps", "runs", "users", "providers", "tools", "plugins", "packages", "knowledge")
-    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in groups}
+    told = {f"{group} {name}" for group in (*GROUPS, "callbacks", "console") for name in _listed(rows, group)}
+    told |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in GROUPS}
     # Of groups in groups the name is enough.
     assert {" ".join(name.split()[:2]) for name, _ in commands_of(cli)} == told - {"callbacks", "console"}
 

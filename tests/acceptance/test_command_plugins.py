@@ -1,5 +1,7 @@
 """``jikko plugins``: what it says, and with which exit code."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,30 @@ def test_installing_says_whether_it_is_signed_and_what_it_may(tmp_path: Path, ji
     signed = jikko("plugins", "install", package, "--json", UV_OFFLINE="1", JIKKO_PLUGINS_KEYS=str(keys))
     assert signed.lines[0]["trust"] == "signed"
     assert signed.lines[0]["identifier"].startswith("tester/stand_in:0.0.2@")
+
+
+def test_where_keys_are_believed_what_none_of_them_signed_is_refused(tmp_path: Path, jikko: Command) -> None:
+    keys = tmp_path / "keys.pem"
+    keys.write_text(SIGNER.pem)
+    settings = {"UV_OFFLINE": "1", "JIKKO_PLUGINS_KEYS": str(keys)}
+    package, signed = tmp_path / "x.difypkg", SIGNER.signed(files())
+    for content, said in ((packed(files()), "it is not signed"), (_changed(signed), "it was changed since")):
+        package.write_bytes(content)
+        refused = jikko("plugins", "install", package, **settings)
+        assert (refused.code, said in refused.out, "--unsigned installs it anyway" in refused.out) == (1, True, True)
+        assert jikko.json("plugins", "list") == []
+    assert jikko("plugins", "install", package, "--unsigned", **settings).code == 0
+
+    package.write_bytes(SIGNER.signed(files(version="0.0.2")))
+    said = jikko("plugins", "install", package, UV_OFFLINE="1").out
+    assert "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)" in said
+
+
+def _changed(signed: bytes) -> bytes:
+    """A signed package with another file in it."""
+    with zipfile.ZipFile(io.BytesIO(signed)) as archive:
+        comment = archive.comment
+    return packed({**files(), "more.py": b"pass\n"}, comment)
 
 
 def test_what_cannot_be_installed_is_said_and_the_others_are(tmp_path: Path, jikko: Command) -> None:

@@ -126,7 +126,7 @@ def test_stop_and_retry_need_neither_address_nor_key_beside_a_server(
     retried = jikko("runs", "retry", run_id, "--from", "said", "--wait", "--json")
 
     assert (stopped.code, stopped.out) == (0, "stopped\n")
-    assert (again.code, "the run had ended already" in again.err) == (9, True)
+    assert (again.code, "the run had ended already (stopped)" in again.err) == (9, True)
     assert retried.code == 0, retried
     assert retried.lines[0]["data"]["status"] == "succeeded"
     # The key that the command acted with is gone.
@@ -170,6 +170,8 @@ def test_a_run_is_repeated_by_the_current_version_without_a_server(
     new = jikko("runs", "retry", failed["workflow_run_id"], "--current")
 
     assert (old.code, new.code) == (1, 0)
+    assert "--current repeats it by the app's current version" in old.err
+    assert "--current" not in new.err
     newest = jikko.json("runs", "list")[0]
     assert (newest["status"], newest["outputs"]) == ("succeeded", {"x": "修理"})
 
@@ -217,8 +219,16 @@ def test_a_server_whose_terminal_is_closed_stops_in_good_order(
     server.send(signal.SIGHUP)
 
     assert server.wait() == 0
-    assert "Stopping" in server.output
+    assert "Stopping: 1 run has 0.1 s to finish; Ctrl-C again parks it at once." in server.output
     assert "1 run was parked" in server.output
+
+
+def test_a_server_without_runs_promises_them_no_time(server: Server) -> None:
+    server.send(signal.SIGTERM)
+
+    assert server.wait() == 0
+    assert "Stopping." in server.output
+    assert "to finish" not in server.output
 
 
 def test_pruning_can_be_tried_and_asks_on_a_terminal(jikko: Command, tmp_path: Path) -> None:

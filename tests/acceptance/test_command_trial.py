@@ -108,6 +108,40 @@ def test_a_file_that_is_not_there_is_a_wrong_input(jikko: Command, tmp_path: Pat
     assert "input 'F' cannot be read from /nowhere.csv: No such file or directory" in outcome.err
 
 
+def test_a_file_that_the_input_does_not_take_is_told_with_what_it_takes(jikko: Command, tmp_path: Path) -> None:
+    (tmp_path / "flow.zip").write_bytes(b"PK")
+    variables = [
+        typed("paper", "file", allowed_file_types=["document", "image"]),
+        typed("log", "file", allowed_file_types=["custom"], allowed_file_extensions=[".log"]),
+        typed("link", "file", allowed_file_types=["custom"], allowed_file_upload_methods=["remote_url"]),
+    ]
+    file = written(tmp_path, with_inputs(*variables, x="start.paper"))
+    zip = tmp_path / "flow.zip"
+
+    outcome = jikko("run", file, "-i", f"paper=@{zip}", "-i", f"log=@{zip}", "-i", f"link=@{zip}")
+
+    assert (outcome.code, outcome.has_traceback) == (3, False)
+    assert f"input 'paper' cannot be {zip}: expected a file of type document or image" in outcome.err
+    assert f"input 'log' cannot be {zip}: expected a file that ends in .log" in outcome.err
+    assert f"input 'link' cannot be {zip}: expected an http address" in outcome.err
+
+
+def test_what_is_no_json_is_told_by_its_place(jikko: Command, tmp_path: Path) -> None:
+    file = written(tmp_path, ECHO)
+    (tmp_path / "inputs.json").write_text('{"q":\n x}')
+
+    outcomes = [
+        jikko("run", file, "--inputs", "{q: 1}"),
+        jikko("run", file, "--inputs", tmp_path / "inputs.json"),
+        jikko("run", file, "--mock", "End={"),
+    ]
+
+    assert [outcome.code for outcome in outcomes] == [2, 2, 2]
+    for outcome, place in zip(outcomes, ("line 1, column 2", "line 2, column 2", "line 1, column 2"), strict=True):
+        assert f"is no JSON ({place})" in outcome.err
+        assert "Expecting" not in outcome.err
+
+
 def test_the_workflow_and_the_inputs_come_from_standard_input(jikko: Command, tmp_path: Path) -> None:
     def piped(text: str, *arguments: str | Path) -> Any:
         command = [str(JIKKO), "run", *map(str, arguments)]

@@ -1,34 +1,17 @@
-"""Every operation of a workflow app, against Dify's own description of its Service API.
+"""Every operation of a workflow app, against Dify's own description of its Service API."""
 
-``dify_service_api.json`` has what the description says of answers: schemas of bodies, codes of errors. Two things in
-it were changed: ``nullable`` is spelled as JSON Schema has it, and ``oneOf`` became ``anyOf``, for the alternatives of
-the description exclude nothing.
-"""
-
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
 
 from tests.acceptance.client import Client
 from tests.acceptance.conftest import Scene
+from tests.acceptance.described import DESCRIPTION, check
+from tests.acceptance.test_service_api_of_chats import CASES as CHAT_CASES
 
-DESCRIPTION: dict[str, dict[str, Any]] = json.loads(
-    Path(__file__).with_name("dify_service_api.json").read_text(encoding="utf-8")
-)
 NOTHING = "00000000-0000-4000-8000-000000000000"
-
-NULL_AT_DIFY = {"GET /site": {"chat_color_theme", "description", "copyright", "privacy_policy"}}
-"""Fields that a real Dify 1.15 has as null, though its description does not say so."""
-LEFT_OUT_BY_DIFY = {
-    name: {"created_by", "exceptions_count", "files"}
-    for name in ("POST /workflows/run", "POST /workflows/{workflow_id}/run")
-}
-"""Fields of ``data`` that a real Dify 1.15 does not send, though its description has them."""
 
 Case = Callable[[Client], httpx.Response]
 CASES: dict[tuple[str, int], Case] = {}
@@ -231,27 +214,12 @@ def _(client: Client) -> httpx.Response:
 
 
 def test_every_operation_of_the_description_is_asked() -> None:
-    assert {operation for operation, _ in CASES} == set(DESCRIPTION)
+    assert {operation for operation, _ in {**CASES, **CHAT_CASES}} == set(DESCRIPTION)
 
 
 @pytest.mark.parametrize(("operation", "status"), CASES, ids=lambda value: str(value))
 def test_an_answer_is_as_described(operation: str, status: int, scene: Scene) -> None:
-    described = DESCRIPTION[operation][str(status)]
-
-    answer = CASES[operation, status](scene.client("asks" if "form" in operation else "echo"))
-
-    assert answer.status_code == status, answer.text
-    if status >= 400:
-        body = answer.json()
-        assert set(body) == {"code", "message", "status"}
-        assert body["status"] == status
-        assert body["code"] in described["codes"]
-        return
-    media_type = answer.headers["content-type"].partition(";")[0]
-    if media_type != "application/json":
-        assert media_type in described["media_types"]
-        return
-    assert problems(operation, described["schema"], answer.json()) == []
+    check(operation, status, CASES[operation, status](scene.client("asks" if "form" in operation else "echo")))
 
 
 @pytest.mark.parametrize("path", ["/v1/workflows/run", "/v1/workflows/{workflow_id}/run"])
@@ -262,16 +230,3 @@ def test_a_streamed_answer_is_of_the_described_type(path: str, scene: Scene) -> 
     answer = started(client, path, mode="streaming", q="x")
 
     assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
-
-
-def problems(operation: str, schema: dict[str, Any], body: Any) -> list[str]:
-    """What in an answer contradicts the description, or is missing from it."""
-    found = [
-        f"{error.json_path}: {error.message}"
-        for error in Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(body)
-        if not (error.instance is None and set(error.path) <= NULL_AT_DIFY.get(operation, set()))
-    ]
-    found += [f"$.{name} is missing" for name in schema.get("properties", {}) if name not in body]
-    data = schema.get("properties", {}).get("data", {}).get("properties", {})
-    left_out = LEFT_OUT_BY_DIFY.get(operation, set())
-    return found + [f"$.data.{name} is missing" for name in data if name not in body["data"] and name not in left_out]

@@ -21,7 +21,9 @@ SHOWN = [
 
 @pytest.mark.parametrize("text", FILES, ids=lambda text: text.splitlines()[1].strip())
 def test_a_file_that_is_shown_can_be_read(text: str) -> None:
-    assert parse_tools_file(text, {}).providers.keys() == yaml.safe_load(text)["tools"].keys()
+    file, shown = parse_tools_file(text, {}), yaml.safe_load(text)
+    assert file.providers.keys() == shown.get("tools", {}).keys()
+    assert file.servers.keys() == shown.get("mcp_servers", {}).keys()
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jikko.cli.running.form_questions import say_form
 from jikko.cli.running.progress import Progress
 from jikko.cli.terminal import color_wanted, cut, padded, tail, width
 from jikko.events import ContainerStarted, NodeFinished, NodeStarted, RoundFinished, RunFinished, TextChunk
@@ -52,6 +53,30 @@ def test_text_that_comes_never_makes_the_line_wider_than_the_terminal(
     assert "\r" not in drawn
     progress.show(TextChunk(at=0.0, text=text, selector=("each", "text")))
     assert "\x1b[31m" not in capsys.readouterr().err
+
+
+def test_titles_and_errors_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil: dict[str, Any] = {**EACH, "node_type": "code", "title": "a\x1b[2Jb\x07"}
+    progress = Progress(as_json=False)
+    progress.show(NodeStarted(at=0.0, **evil))
+    progress.show(
+        NodeFinished(at=1.0, started_at=0.0, elapsed=1.0, status="failed", error="no\x9b31m\nsecond line", **evil)
+    )
+
+    printed = capsys.readouterr().err
+    assert not any(character in printed for character in "\x1b\x07\x9b")
+    assert "a [2Jb" in printed
+    assert "\nsecond line\n" in printed
+
+
+def test_a_form_is_shown_without_what_steers_a_terminal_and_with_the_names_of_its_inputs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say_form({"form_content": "Dear \x1b]0;x\x07you,\n{{#$output.note#}} ({{#other#}})"}, "Ask\x1b[31m")
+
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[1:] == ["  Dear  ]0;x you,", "  [note] ({{#other#}})"]
+    assert "\x1b[31m" not in printed[0]
 
 
 def test_elsewhere_there_are_plain_lines_only(capsys: pytest.CaptureFixture[str]) -> None:

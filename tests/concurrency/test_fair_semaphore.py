@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jikko.concurrency.fair_semaphore import FairSemaphore, most_for_one_app
+from jikko.concurrency.fair_semaphore import FairSemaphore, max_for_one_app
 
 pytestmark = pytest.mark.anyio
 
@@ -166,4 +166,4 @@ async def test_a_place_that_becomes_free_goes_to_the_app_with_the_fewest() -> No
 def test_the_share_of_an_app_is_never_nothing_and_only_all_if_that_is_said(
     number: int, share: float, most: int
 ) -> None:
-    assert most_for_one_app(number, share) == most
+    assert max_for_one_app(number, share) == most

@@ -11,8 +11,10 @@ from jikko.ids import new_id
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, AnnotationStore, ReplyJob, ReplySetting, Unindexed
 from jikko.store.memory import MemoryAnnotationStore
+from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP
 
@@ -22,10 +24,13 @@ SETTING = ReplySetting(threshold=0.9, provider="langgenius/openai/openai", model
 OTHER_SETTING = ReplySetting(threshold=0.5, provider="langgenius/ollama/ollama", model="large")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnnotationStore]:
     if request.param == "memory":
         yield MemoryAnnotationStore()
+    elif request.param == "postgres":
+        async with new_database(request) as postgres:
+            yield PostgresAnnotationStore(postgres)
     else:
         database = Database.open(tmp_path / "jikko.db")
         yield SqliteAnnotationStore(database)

@@ -10,8 +10,11 @@ from jikko.ports.stores.callback_store import Callback, CallbackStore
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
+from jikko.store.postgres.callback_store import PostgresCallbackStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
@@ -20,9 +23,15 @@ pytestmark = pytest.mark.anyio
 URL = "https://example.com/hook?ä=1"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[RunStore, CallbackStore]]:
     runs: RunStore
+    if request.param == "postgres":
+        async with new_database(request) as postgres:
+            runs = PostgresRunStore(postgres)
+            yield runs, PostgresCallbackStore(postgres)
+            await runs.close()
+        return
     if request.param == "memory":
         runs = memory = MemoryRunStore()
         callbacks: CallbackStore = MemoryCallbackStore(memory)
@@ -56,6 +65,23 @@ async def test_a_callback_is_made_with_its_run_and_is_due_once_the_run_has_ended
 
     assert await callbacks.next_due(-1.0) == 0.0
     assert await callbacks.due(5000.0) == [Callback(run_id=run.id, app_id=APP, url=URL, created_at=1000.0)]
+
+
+async def test_those_that_wait_are_counted_and_the_first_attempt_is_told(
+    stores: tuple[RunStore, CallbackStore],
+) -> None:
+    runs, callbacks = stores
+    assert await callbacks.pending() == (0, None)
+    await accepted(runs)
+    waiting = [await accepted(runs, ended=True) for _ in range(3)]
+    assert await callbacks.pending() == (3, None)
+    for at, run in zip((2000.0, 1500.0, 1000.0), waiting, strict=True):
+        found = await callbacks.find(run.id)
+        assert found is not None
+        state = "delivered" if at == 1000.0 else "pending"
+        await callbacks.save(msgspec.structs.replace(found, attempts=1, first_at=at, state=state))
+
+    assert await callbacks.pending() == (2, 1500.0)
 
 
 async def test_a_run_that_ends_as_soon_as_it_begins_has_its_callback_due(

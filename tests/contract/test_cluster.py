@@ -71,6 +71,9 @@ class Recorder:
     def on_hint(self, hint: Hint) -> None:
         self.hints.append(hint)
 
+    async def read_again(self) -> None:
+        """There are no files."""
+
     async def take_over(self, orphans: OrphanedRuns) -> Durable:
         self.taken.append(orphans)
         return self.durable

@@ -10,8 +10,10 @@ from jikko.events import FormClosed, FormRequested
 from jikko.ports.stores.conversation_store import ConversationQuery, ConversationStore, Order
 from jikko.ports.stores.messages import AnnotationReply, Answer, Metadata, TurnForm
 from jikko.store.memory import MemoryConversationStore
+from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, feedback, message, variable
 from .runs import APP, OTHER_APP
@@ -27,10 +29,13 @@ CLOSED = FormClosed(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ConversationStore]:
     if request.param == "memory":
         yield MemoryConversationStore()
+    elif request.param == "postgres":
+        async with new_database(request) as postgres:
+            yield PostgresConversationStore(postgres)
     else:
         database = Database.open(tmp_path / "jikko.db")
         yield SqliteConversationStore(database)

@@ -1,6 +1,7 @@
 """What copies the database of a data folder."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def database(tmp_path: Path) -> Path:
 
 def test_a_copy_is_known_as_the_original_is(copies: DatabaseCopies, database: Path, tmp_path: Path) -> None:
     target = tmp_path / "写し📦.db"
-    copies.copy(database, target)
+    copies.copy({database: target})
 
     known = copies.folder_id(database)
     assert known
@@ -40,10 +41,64 @@ def test_a_database_is_copied_while_it_is_used(copies: DatabaseCopies, database:
         writer.execute("INSERT INTO notes VALUES ('written')")
         writer.commit()
         writer.execute("INSERT INTO notes VALUES ('not committed')")
-        copies.copy(database, target)
+        copies.copy({database: target})
 
     with closing(sqlite3.connect(target)) as copy:
         assert copy.execute("SELECT text FROM notes").fetchall() == [("written",)]
+
+
+def test_databases_are_copied_as_they_are_at_one_moment(copies: DatabaseCopies, tmp_path: Path) -> None:
+    """One writes to the first, then to the second, and so on: at no moment are they further apart than by one."""
+    originals = [tmp_path / name for name in ("a.db", "b.db")]
+    targets = {original: tmp_path / f"{original.name}.copy" for original in originals}
+    stop = threading.Event()
+    for original in originals:
+        with closing(sqlite3.connect(original)) as made:
+            made.execute("PRAGMA journal_mode = WAL")
+            made.execute("CREATE TABLE counted (number INTEGER)")
+            made.execute("INSERT INTO counted VALUES (0)")
+            made.commit()
+
+    def write() -> None:
+        with closing(sqlite3.connect(originals[0])) as first, closing(sqlite3.connect(originals[1])) as second:
+            for connection in (first, second):
+                connection.execute("PRAGMA synchronous = OFF")
+            while not stop.is_set():
+                for connection in (first, second):
+                    connection.execute("UPDATE counted SET number = number + 1")
+                    connection.commit()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = []
+    try:
+        for _ in range(20):
+            copies.copy(targets)
+            found.append([number(copy) for copy in targets.values()])
+    finally:
+        stop.set()
+        writer.join()
+
+    assert {first - second for first, second in found} <= {0, 1}, found
+    assert len({first for first, _ in found}) > 1, "nothing was written meanwhile"
+
+
+def number(copy: Path) -> int:
+    with closing(sqlite3.connect(copy)) as connection:
+        return int(connection.execute("SELECT number FROM counted").fetchone()[0])
+
+
+def test_no_copy_is_put_in_place_unless_all_are_whole(copies: DatabaseCopies, database: Path, tmp_path: Path) -> None:
+    damaged, targets = tmp_path / "damaged.db", [tmp_path / "one.copy", tmp_path / "two.copy"]
+    damaged.write_bytes(b"no database at all" * 1000)
+    for target in targets:
+        target.write_bytes(b"the last copy")
+
+    with pytest.raises(StoreUnavailable, match=r"damaged\.db"):
+        copies.copy(dict(zip((database, damaged), targets, strict=True)))
+
+    assert [target.read_bytes() for target in targets] == [b"the last copy"] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged.db", "jikko.db", "one.copy", "two.copy"]
 
 
 def test_a_damaged_database_is_told_and_leaves_the_last_copy(
@@ -54,7 +109,7 @@ def test_a_damaged_database_is_told_and_leaves_the_last_copy(
     database.write_bytes(b"no database at all" * 1000)
 
     with pytest.raises(StoreUnavailable, match=r"jikko\.db"):
-        copies.copy(database, target)
+        copies.copy({database: target})
 
     assert target.read_bytes() == b"the last copy"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.db", "jikko.db"]
@@ -64,7 +119,7 @@ def test_a_target_that_cannot_be_written_is_an_error_of_the_system(
     copies: DatabaseCopies, database: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(OSError, match="missing"):
-        copies.copy(database, tmp_path / "missing" / "copy.db")
+        copies.copy({database: tmp_path / "missing" / "copy.db"})
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", None])

@@ -12,9 +12,13 @@ from jikko.ports.stores.end_user_store import EndUser, EndUserStore
 from jikko.ports.stores.file_index import FileIndex, StoredFile
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryEndUserStore, MemoryFileIndex, MemoryRunStore
+from jikko.store.postgres.end_user_store import PostgresEndUserStore
+from jikko.store.postgres.file_index import PostgresFileIndex
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.end_user_store import SqliteEndUserStore
 from jikko.store.sqlite.file_index import SqliteFileIndex
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft
 
@@ -30,12 +34,17 @@ class Stores:
     files: FileIndex
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as stack:
         if request.param == "memory":
             runs, files = MemoryRunStore(), MemoryFileIndex()
             yield Stores(MemoryEndUserStore(runs, files), runs, files)
+        elif request.param == "postgres":
+            postgres = await stack.enter_async_context(new_database(request))
+            kept = PostgresRunStore(postgres)
+            stack.push_async_callback(kept.close)
+            yield Stores(PostgresEndUserStore(postgres), kept, PostgresFileIndex(postgres))
         else:
             database = Database.open(tmp_path / "jikko.db")
             store = SqliteRunStore(database)
@@ -153,3 +162,14 @@ async def test_a_name_stays_while_a_run_is_there(stores: Stores) -> None:
     await stores.end_users.remove(APP, "id of anna")
 
     assert await stores.end_users.find(APP, "id of anna") is not None
+
+
+async def test_whether_a_name_is_kept_can_be_asked_before_there_is_a_run(stores: Stores) -> None:
+    assert not await stores.end_users.has(APP, ANNA)
+
+    await stores.end_users.add(APP, ANNA, "anna")
+
+    assert await stores.end_users.has(APP, ANNA.upper())
+    assert not await stores.end_users.has(OTHER_APP, ANNA)
+    await stores.end_users.remove(APP, ANNA)
+    assert not await stores.end_users.has(APP, ANNA)

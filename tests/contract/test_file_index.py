@@ -10,8 +10,10 @@ from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.ports.stores.file_index import FileIndex, Kept, StoredFile
 from jikko.store.memory import MemoryFileIndex
+from jikko.store.postgres.file_index import PostgresFileIndex
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.file_index import SqliteFileIndex
+from tests.store.postgres_server import POSTGRES, new_database
 
 pytestmark = pytest.mark.anyio
 
@@ -21,10 +23,14 @@ USER = "0195e7a0-0000-7000-8000-0000000000b1"
 OTHER_USER = "0195e7a0-0000-7000-8000-0000000000b2"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FileIndex]:
     if request.param == "memory":
         yield MemoryFileIndex()
+        return
+    if request.param == "postgres":
+        async with new_database(request) as postgres:
+            yield PostgresFileIndex(postgres)
         return
     database = Database.open(tmp_path / "jikko.db")
     yield SqliteFileIndex(database)

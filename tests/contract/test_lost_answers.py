@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from itertools import chain, cycle, repeat
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,28 @@ from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 from jikko.store.memory import MemoryRunStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, Draft, finished, node, paused, started
 from tests.runs.forgetful_store import ForgetfulStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 pytestmark = pytest.mark.anyio
 
 CLAIM = KeyClaim(key="鍵🔑", fingerprint=b"\x01", at=1000.0)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     """A store."""
     store: Any = MemoryRunStore()
     if request.param == "sqlite":
         store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    yield store
-    await store.close()
+    async with AsyncExitStack() as stack:
+        if request.param == "postgres":
+            store = PostgresRunStore(await stack.enter_async_context(new_database(request)))
+        yield store
+        await store.close()
 
 
 def marked(append: Append, options: StartOptions | None = None) -> Append:

@@ -1,5 +1,6 @@
 """What every ``PluginStorage`` does."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,23 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.plugin_storage import PluginStorage, StorageFull
 from jikko.store.memory.plugin_storage import MemoryPluginStorage
+from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+from tests.store.postgres_server import POSTGRES, new_database
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> PluginStorage:
-    return MemoryPluginStorage() if request.param == "memory" else SqlitePluginStorage(tmp_path / "a" / "storage.db")
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PluginStorage]:
+    match request.param:
+        case "memory":
+            yield MemoryPluginStorage()
+        case "sqlite":
+            yield SqlitePluginStorage(tmp_path / "a" / "storage.db")
+        case _:
+            async with new_database(request) as postgres:
+                yield PostgresPluginStorage(postgres)
 
 
 async def test_a_value_is_its_apps_and_its_plugins(storage: PluginStorage) -> None:

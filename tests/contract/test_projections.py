@@ -23,9 +23,13 @@ from jikko.ports.stores.projections import (
 )
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.memory import MemoryCallbackStore, MemoryConversationStore, MemoryRunStore
+from jikko.store.postgres.callback_store import PostgresCallbackStore
+from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.callback_store import SqliteCallbackStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message, variable
 from .runs import APP, Draft, finished, node, started
@@ -114,13 +118,18 @@ KINDS: dict[type[Projection], Kind] = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "memory":
         conversations = MemoryConversationStore()
         memory = MemoryRunStore(conversations=conversations)
         yield memory, MemoryCallbackStore(memory), conversations
         await memory.close()
+    elif request.param == "postgres":
+        async with new_database(request) as postgres:
+            kept = PostgresRunStore(postgres)
+            yield kept, PostgresCallbackStore(postgres), PostgresConversationStore(postgres)
+            await kept.close()
     else:
         database = Database.open(tmp_path / "jikko.db")
         store = SqliteRunStore(database)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,10 @@ from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.memory import MemoryAppStore, MemoryRunStore
+from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
+from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, node, paused, started
 
@@ -28,13 +32,17 @@ class Stores(NamedTuple):
     runs: RunStore
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     memory = MemoryAppStore()
     stores = Stores(memory, MemoryRunStore(memory))
     if request.param == "sqlite":
         database = Database.open(tmp_path / "jikko.db")
         stores = Stores(SqliteAppStore(database), SqliteRunStore(database))
+    stack = AsyncExitStack()
+    if request.param == "postgres":
+        postgres = await stack.enter_async_context(new_database(request))
+        stores = Stores(PostgresAppStore(postgres), PostgresRunStore(postgres))
     for app_id, key in ((APP, KEY), (OTHER_APP, OTHER_KEY)):
         version = WorkflowVersion(id=new_id(), app_id="", version="1", number=0, source=b"app: {}", created_at=1.0)
         app = App(id=app_id, name=app_id, mode="workflow", created_at=1.0, workflow_id="")
@@ -42,6 +50,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await stores.apps.add_key(ApiKey(id=key.hex()[:36], app_id=app_id, digest=key, hint="app-…", created_at=1.0))
     yield stores
     await stores.runs.close()
+    await stack.aclose()
 
 
 async def test_it_is_that_of_the_record_in_every_state(stores: Stores) -> None:

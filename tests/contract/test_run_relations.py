@@ -10,21 +10,17 @@ from jikko.errors import KeyTaken
 from jikko.events import RunStatus
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
-from jikko.store.memory import MemoryRunStore
-from jikko.store.sqlite import Database, SqliteRunStore
 
+from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=RUN_STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    store: RunStore = MemoryRunStore()
-    if request.param == "sqlite":
-        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    yield store
-    await store.close()
+    async with opened(request, tmp_path) as store:
+        yield store
 
 
 def _claimed(run: Draft, key: str, fingerprint: bytes = b"one", at: float = 1000.0) -> Append:
@@ -136,3 +132,13 @@ async def _listed(store: RunStore, status: RunStatus) -> list[str]:
     page = await store.list_runs(LogQuery(app_id=APP, status=status))
     assert page.total == len(page.records)
     return [record.identity.run_id for record in page.records]
+
+
+async def test_runs_that_are_paused_are_counted(store: RunStore) -> None:
+    drafts = [Draft() for _ in range(4)]
+    await store.append(drafts[0].step(started()))
+    for draft in drafts[1:]:
+        await store.append(draft.step(started(), paused()))
+    await store.append(drafts[3].step(finished()))
+
+    assert await store.paused() == 2

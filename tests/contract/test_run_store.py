@@ -11,22 +11,18 @@ import pytest
 from jikko.errors import LogConflict
 from jikko.events import RunRecovered, RunResumed
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
-from jikko.store.memory import MemoryRunStore
-from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.values import encode_json
 
+from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, node, paused, started
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=RUN_STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    store: RunStore = MemoryRunStore()
-    if request.param == "sqlite":
-        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    yield store
-    await store.close()
+    async with opened(request, tmp_path) as store:
+        yield store
 
 
 # --- Appending ---
@@ -423,6 +419,8 @@ async def test_a_list_is_filtered_by_the_exact_user(store: RunStore) -> None:
         pytest.param(
             "how do i reset my password 100" + "% and then something else", True, id="only 30 characters count"
         ),
+        pytest.param("how do i reset my password 100x", True, id="the one behind them does not"),
+        pytest.param("how do i reset my password 10x%", False, id="the last of them does"),
     ],
 )
 async def test_a_list_is_filtered_by_a_keyword(store: RunStore, keyword: str, found: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jikko.ports.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome
+from jikko.ports.app_calls.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolMessage, ToolName, ToolNotFound, Tools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.workflow_tools import WorkflowTools
@@ -96,12 +96,12 @@ async def test_what_takes_the_messages_can_end_the_call(kind: Kind) -> None:
     class Enough(Exception):
         """Nothing more is wanted."""
 
-    def tell(message: ToolMessage) -> None:
+    def emit(message: ToolMessage) -> None:
         raise Enough
 
     tool = await found(kind)
     with pytest.raises(Enough):
-        await kind.tools.call(ToolCall(tool=tool, parameters=kind.values), tell)
+        await kind.tools.call(ToolCall(tool=tool, parameters=kind.values), emit)
 
 
 async def test_calls_overlap(kind: Kind) -> None:

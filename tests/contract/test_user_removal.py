@@ -8,21 +8,17 @@ import pytest
 
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim
 from jikko.ports.stores.run_store import LogQuery, RunStore
-from jikko.store.memory import MemoryRunStore
-from jikko.store.sqlite import Database, SqliteRunStore
 
+from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, started
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=RUN_STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    store: RunStore = MemoryRunStore()
-    if request.param == "sqlite":
-        store = SqliteRunStore(Database.open(tmp_path / "jikko.db"))
-    yield store
-    await store.close()
+    async with opened(request, tmp_path) as store:
+        yield store
 
 
 async def listed(store: RunStore) -> set[str]:

@@ -9,9 +9,11 @@ import pytest
 
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
+from jikko.providers.fake_moderator import FakeModerator
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import Chat, chat_app, chat_with, said
 from tests.runs.world import Process, World, until
@@ -76,7 +78,7 @@ async def world() -> AsyncIterator[World]:
 
 def process_of(world: World, server: Server | None = None, known: str = "guard-1") -> Process:
     extensions: Mapping[str, Extension] = {known: Extension("http://guard.test/hook", "key-1")}
-    moderation = Moderation(ModerationExtension(extensions, server or Server({})))
+    moderation = Moderation(ModerationExtension(extensions, server or Server({})), ModerationModel(FakeModerator(), {}))
     return world.process(hooks=Hooks(policies=(moderation,), guard=moderation.guard))
 
 
@@ -138,12 +140,12 @@ async def test_nothing_is_forbidden_where_nothing_is_set(world: World, features:
 
 async def test_what_this_version_cannot_do_is_refused_and_not_passed_over(world: World) -> None:
     features = keywords()
-    features["sensitive_word_avoidance"]["type"] = "openai_moderation"
+    features["sensitive_word_avoidance"]["type"] = "by_hand"
     async with talking(world, features) as chat:
         answer = await chat.ask("good")
 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param")
-    assert "openai_moderation" in answer.json()["message"]
+    assert "by_hand" in answer.json()["message"]
 
 
 # Answers by keywords

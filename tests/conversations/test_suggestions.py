@@ -29,7 +29,7 @@ class Suggesting(FakeModels):
         self.answer = answer
         self.asked: list[ModelRequest] = []
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         self.asked.append(request)
         if isinstance(self.answer, ModelFailure):
             raise self.answer

@@ -31,7 +31,7 @@ class Naming(FakeModels):
         self.asked: list[ModelRequest] = []
         self.held: asyncio.Event | None = None
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         self.asked.append(request)
         if self.held is not None:
             await self.held.wait()

@@ -244,6 +244,28 @@ async def test_a_stopped_answer_keeps_what_was_said(world: World) -> None:
         assert (message["answer"], message["status"], message["error"]) == ("始め。", "normal", None)
 
 
+@pytest.mark.parametrize("mode", ["blocking", "streaming"])
+async def test_an_earlier_version_answers_if_it_is_asked(world: World, mode: str) -> None:
+    """What it refuses while it streams is told as a run of that version."""
+    needed = start("word", required=True)
+    first = await chat_app(world, [needed, node("reply", "answer", answer="first")], "start>reply")
+    await chat_app(world, [start(), node("reply", "answer", answer="second")], "start>reply")
+    async with chat_with(world, first) as chat:
+
+        async def texts(**more: Any) -> str:
+            answer = await chat.ask("hi", response_mode=mode, **more)
+            return answer.text
+
+        assert '"answer":"second"' in await texts()
+        assert '"answer":"first"' in await texts(workflow_id=first.workflow_id, inputs={"word": "a"})
+        refused = await texts(workflow_id=first.workflow_id)
+        unknown = await chat.ask("hi", response_mode=mode, workflow_id=UNKNOWN)
+
+    assert "word is required" in refused
+    assert (f'"workflow_id":"{first.workflow_id}"' in refused) == (mode == "streaming")
+    assert unknown.status_code == 404
+
+
 async def test_the_same_key_asks_once(chat: Chat) -> None:
     body = chat.body("a")
     headers = {"Idempotency-Key": "k"}

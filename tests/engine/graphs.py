@@ -243,13 +243,13 @@ def runner(
     guard: TextGuard | None = None,
 ) -> Runner:
     """A runner on nothing but memory."""
-    services: Any = NodePorts.__new__(NodePorts)
-    object.__setattr__(services, "limits", ValueLimits())
+    ports: Any = NodePorts.__new__(NodePorts)
+    object.__setattr__(ports, "limits", ValueLimits())
     return Runner(
         state,
         log,
         info=Info(),
-        services=services,
+        ports=ports,
         limits=limits or RunLimits(),
         clock=lambda: 1.0,
         share=share,

@@ -151,6 +151,7 @@ async def test_a_retry_that_succeeds_makes_the_run_partially_successful() -> Non
 
     attempts = [event for event in log.events if isinstance(event, NodeAttempted)]
     assert [event.attempt for event in attempts] == [1, 2]
+    assert {(event.error, event.error_type) for event in attempts} == {("shaky broke", "TestError")}
     assert len({event.execution_id for event in attempts}) == 1
     assert (log.end.status, log.end.exceptions_count, log.end.total_steps) == ("partial-succeeded", 2, 5)
 

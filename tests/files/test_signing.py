@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.files.signing import UrlSigner, load_or_create_key
+from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.stores.file_index import StoredFile
 
 FILE = StoredFile(
@@ -23,7 +24,7 @@ FILE = StoredFile(
     digest="ab" * 32,
     created_at=0.0,
 )
-SIGNER = UrlSigner(key=b"k" * 32, base_url="https://flows.example/", clock=lambda: 1_750_000_000.9)
+SIGNER = UrlSigner(keys=SigningKeys(b"k" * 32), base_url="https://flows.example/", clock=lambda: 1_750_000_000.9)
 
 
 def query_of(url: str) -> dict[str, str]:
@@ -75,7 +76,7 @@ def test_a_url_opens_only_its_own_file_and_only_here() -> None:
     query = query_of(SIGNER.url(FILE))
 
     assert not SIGNER.accepts("0195e7a0-0000-7000-8000-0000000000f2", **query)
-    assert not replace(SIGNER, key=b"o" * 32).accepts(FILE.id, **query)
+    assert not replace(SIGNER, keys=SigningKeys(b"o" * 32)).accepts(FILE.id, **query)
 
 
 def test_an_expired_url_can_be_renewed_and_a_made_up_one_cannot() -> None:
@@ -94,10 +95,10 @@ def test_an_expired_url_can_be_renewed_and_a_made_up_one_cannot() -> None:
 def test_the_key_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
     path = tmp_path / "data" / "files.key"
 
-    key = load_or_create_key(path)
+    key = KeyFiles(path).load_or_create().newest
 
     assert len(key) == 32
-    assert load_or_create_key(path) == key
+    assert KeyFiles(path).load_or_create().newest == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["files.key"]
 
@@ -110,7 +111,7 @@ def test_a_new_key_is_all_on_the_disk_before_it_is_used(tmp_path: Path, monkeypa
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
-    key = load_or_create_key(path)
+    key = KeyFiles(path).load_or_create().newest
 
     assert synced == [(len(key), False)]
 
@@ -119,4 +120,32 @@ def test_a_file_that_holds_no_key_is_refused_and_what_to_do_is_said(tmp_path: Pa
     (tmp_path / "files.key").write_bytes(b"short")
 
     with pytest.raises(InvalidSettings, match="Remove it"):
-        load_or_create_key(tmp_path / "files.key")
+        KeyFiles(tmp_path / "files.key").load_or_create()
+
+
+def test_links_of_older_keys_are_accepted_and_only_the_newest_signs() -> None:
+    before, after = (replace(SIGNER, keys=keys) for keys in (SigningKeys(b"a"), SigningKeys(b"b", b"a")))
+
+    old, new = before.url(FILE), after.url(FILE)
+
+    assert after.accepts(FILE.id, **query_of(old))
+    assert after.renewed(old, FILE.id) is not None
+    assert not before.accepts(FILE.id, **query_of(new))
+
+
+def test_a_key_is_accepted_before_it_signs_and_the_former_ones_behind_it(tmp_path: Path) -> None:
+    files = KeyFiles(tmp_path / "files.key")
+    first = files.load_or_create().newest
+    seen = [first]
+    for _ in range(3):
+        new = files.add()
+        accepted = files.load_or_create()
+        assert (accepted.newest, new.read_bytes() in accepted.older) == (seen[-1], True)
+        files.make_newest(new)
+        seen.append(files.load_or_create().newest)
+
+    keys = files.load_or_create()
+    assert len(set(seen)) == 4
+    assert (keys.newest, sorted(keys.older)) == (seen[-1], sorted(seen[:-1]))
+    assert files.remove_older() == 3
+    assert (files.load_or_create().newest, files.load_or_create().older) == (seen[-1], ())

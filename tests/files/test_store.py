@@ -7,6 +7,7 @@ import pytest
 
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
 from jikko.ports.stores.file_index import StoredFile
@@ -33,7 +34,7 @@ def time() -> Time:
 
 @pytest.fixture
 def signer(time: Time) -> UrlSigner:
-    return UrlSigner(key=b"k" * 32, base_url="http://jikko.example", clock=time)
+    return UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko.example", clock=time)
 
 
 @pytest.fixture

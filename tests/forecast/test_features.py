@@ -43,7 +43,10 @@ WHERE = "workflow.features.sensitive_word_avoidance"
         (moderated("api", inputs=False, outputs=False), "providers: {}", []),
         (moderated("api"), GUARD, []),
         (moderated("api"), GUARD.replace("g-1", '"*"'), []),
-        (moderated("openai_moderation"), OPENAI, [("will_fail", WHERE)]),
+        (moderated("openai_moderation"), OPENAI, []),
+        (moderated("openai_moderation"), "providers: {}", [("will_fail", WHERE)]),
+        (moderated("openai_moderation", inputs=False), "providers: {}", [("warning", WHERE)]),
+        (moderated("by_hand"), OPENAI, [("will_fail", WHERE)]),
     ],
 )
 def test_moderation_that_nobody_can_do_is_told(

@@ -10,6 +10,7 @@ import httpx
 from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
+from jikko.concurrency.loop_lag import LoopLag
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
@@ -21,6 +22,8 @@ from jikko.http.reference.openapi import openapi
 from jikko.http.router import Router
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
+from jikko.maintenance.readiness import Readiness
+from jikko.ports.app_calls.served_apps import ServedApp, ServedApps
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
 from jikko.ports.models import Models
 from jikko.ports.speech import Speech
@@ -28,7 +31,7 @@ from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech.fake import FakeSpeech
 from jikko.runs.forms import Forms
-from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRunStore
+from jikko.store.memory import MemoryAnnotationStore, MemoryEndUserStore, MemoryRecord, MemoryRunStore
 from tests.knowledge.scene import no_datasets
 from tests.runs.world import PATIENCE, Process, World
 
@@ -36,6 +39,19 @@ RUN = "/v1/workflows/run"
 DESCRIPTION = openapi("0")
 ROUTER = Router(OPERATIONS)
 FAKES: DefaultModels = {purpose: ModelName("fake", "fake") for purpose in PURPOSES}
+
+
+class Served:
+    """The served apps of a tools file."""
+
+    def __init__(self, *apps: ServedApp) -> None:
+        self.apps = {app.code: app for app in apps}
+
+    async def served(self, code: str) -> ServedApp | None:
+        return self.apps.get(code)
+
+    def all_served(self) -> list[ServedApp]:
+        return list(self.apps.values())
 
 
 @asynccontextmanager
@@ -82,6 +98,7 @@ def api_of(
     speech: Speech | None = None,
     models: Models | None = None,
     defaults: DefaultModels | None = None,
+    served_apps: ServedApps | None = None,
 ) -> Api:
     """What a process serves."""
     file_limits = file_limits or FileLimits()
@@ -105,6 +122,10 @@ def api_of(
         speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
         suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
         annotations=Annotations(MemoryAnnotationStore(), lambda: world.now, lambda: None),
+        served_apps=served_apps or Served(),
+        readiness=Readiness(MemoryRecord(), lambda: process.runs.is_closing),
+        lag=LoopLag(),
+        node="test/0",
         public_url="",
         now=lambda: world.now,
     )

@@ -34,13 +34,13 @@ class Speaking(FakeSpeech):
             raise self.failure
         return await super().transcribe(recording)
 
-    async def speak(self, script: Script, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         self.scripts.append(script)
         for _ in range(self.after):
-            tell(SILENCE)
+            emit(SILENCE)
         if self.failure is not None:
             raise self.failure
-        await super().speak(script, tell)
+        await super().speak(script, emit)
 
 
 @asynccontextmanager

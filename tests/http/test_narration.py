@@ -28,11 +28,11 @@ class Speaking(FakeSpeech):
         self.scripts: list[Script] = []
         self.failure = failure
 
-    async def speak(self, script: Script, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         self.scripts.append(script)
         if self.failure is not None:
             raise self.failure
-        await super().speak(script, tell)
+        await super().speak(script, emit)
 
 
 async def streamed(world: World, features: dict[str, Any], speech: Speaking) -> list[dict[str, Any]]:

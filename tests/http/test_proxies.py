@@ -127,7 +127,10 @@ async def test_below_a_path_everything_is_found_whether_the_proxy_cuts_the_path_
         page = await client.get(f"{prefix}/docs")
         description = (await client.get(f"{prefix}/openapi.json")).json()
         uploaded = await link(client, prefix)
+        told = (await client.get(f"{prefix}/v1")).json()
+        found = [(await client.get(told[name])).status_code for name in ("api", "docs", "openapi", "health")]
 
+    assert (told["docs"], found) == ("/jikko/docs", [200] * 4)
     location = started.headers["location"]
     assert location == f"/jikko{RUN}/{started.json()['workflow_run_id']}"
     assert uploaded == "http://inside/jikko"

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.store.memory import MemoryFileIndex
 
-SIGNER = UrlSigner(key=b"k" * 32, base_url="http://jikko.example")
+SIGNER = UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko.example")
 
 
 def empty_store(signer: UrlSigner = SIGNER) -> Files:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.knowledge.datasets import Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
+from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.cutting_stage import Cutter
 from jikko.knowledge.indexing.indexing import Indexing
 from jikko.knowledge.keys import DatasetKeys
@@ -122,15 +124,17 @@ def knowledge_on(
     datasets = Datasets(stores, embedder, defaults, clock, lambda: None)
     documents = Documents(stores, datasets, clock, lambda: None)
     retrieval = Retrieval(stores, DatasetSearch(ByLength(), ExternalKnowledge(http)), embedder)
+    metadata, tags = Metadata(stores, datasets, clock), Tags(stores, datasets, clock)
     return Knowledge(
         stores=stores,
         keys=DatasetKeys(stores, clock),
         datasets=datasets,
         documents=documents,
         segments=Segments(stores, documents, embedder, clock),
-        metadata=Metadata(stores, datasets, clock),
-        tags=Tags(stores, datasets, clock),
-        files=DocumentFiles(documents, UrlSigner(key=b"k" * 32, base_url="http://jikko", clock=clock)),
+        metadata=metadata,
+        tags=tags,
+        imports=Imports(stores, datasets, metadata, tags, clock, lambda: None),
+        files=DocumentFiles(documents, UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko", clock=clock)),
         external=ExternalApis(stores, clock),
         retrieval=retrieval,
         indexing=Indexing(

@@ -333,3 +333,50 @@ async def test_a_document_that_breaks_its_rule_is_in_error(tmp_path: Path) -> No
     assert document.status == "error"
     assert document.error is not None
     assert "between 50 and 4000" in document.error
+
+
+async def test_of_one_model_one_batch_at_a_time_is_in_hand(tmp_path: Path) -> None:
+    embedder = DirectedEmbedder(batch=1)
+    at_once = most = 0
+
+    async def note() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+
+    embedder.before = note
+    async with knowledge_at(tmp_path / "k.db", embedder) as knowledge:
+        dataset = await dataset_of(knowledge)
+        documents = [await added(knowledge, dataset, f"one {n}\ntwo {n}", name=f"{n}.txt") for n in range(3)]
+        await knowledge.indexing.catch_up()
+        statuses = {(await again(knowledge, each)).status for each in documents}
+
+    assert (statuses, embedder.requests, most) == ({"completed"}, 6, 1)
+
+
+async def test_a_model_that_does_not_answer_holds_up_no_other(tmp_path: Path) -> None:
+    embedder = DirectedEmbedder()
+    async with knowledge_at(tmp_path / "k.db", embedder) as knowledge:
+        slow = await dataset_of(knowledge, "slow", embedding_provider="words", embedding_model="w-1")
+        quick = await dataset_of(knowledge, "quick", embedding_provider="words", embedding_model="w-2")
+        waiting = await added(knowledge, slow, "owls")
+        asked, silent = asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            embedder.before = None
+            asked.set()
+            await silent.wait()
+
+        embedder.before = wait
+        async with asyncio.timeout(PATIENCE):
+            working = asyncio.create_task(knowledge.indexing.catch_up())
+            await asked.wait()
+            other = await added(knowledge, quick, "bees")
+            await knowledge.indexing.catch_up()
+            assert (await again(knowledge, other)).status == "completed"
+            assert (await again(knowledge, waiting)).status == "indexing"
+            silent.set()
+            await working
+        assert (await again(knowledge, waiting)).status == "completed"

@@ -12,6 +12,7 @@ import pytest
 from jikko.events import Event, NodeFinished, RunResumed
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.maintenance.retention import Pruned, Retention
 from jikko.ports.stores.file_index import FileIndex, StoredFile
@@ -36,7 +37,7 @@ class Scene:
         self.store, self.index = store, index
         self.blobs = MemoryBlobs()
         self.now = NOW
-        signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
+        signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: self.now)
         self.files = Files(index, self.blobs, signer, clock=lambda: self.now)
         self.conversations = MemoryConversationStore()
         self.retention = Retention(store, self.files, lambda: self.now, conversations=self.conversations, batch=3)

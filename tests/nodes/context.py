@@ -134,7 +134,7 @@ class FakeContext:
         given = {"http": http, "files": files, "limits": limits or ValueLimits()}
         absent = {entry.name: _Absent() for entry in dataclasses.fields(NodePorts)}
         build: Callable[..., NodePorts] = NodePorts
-        self.services: NodePorts = build(**absent | {name: it for name, it in given.items() if it is not None})
+        self.ports: NodePorts = build(**absent | {name: it for name, it in given.items() if it is not None})
 
     @property
     def variables(self) -> Variables:

@@ -36,19 +36,19 @@ class ScriptedModels:
     async def context_size(self, provider: str, model: str) -> int | None:
         return self.context
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         self.requests.append(request)
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         if isinstance(answer, ModelFailure):
             raise answer
         if isinstance(answer, Completion):
-            if tell is not None and answer.text:
-                tell(Chunk(answer.text, answer.reasoning))
+            if emit is not None and answer.text:
+                emit(Chunk(answer.text, answer.reasoning))
             return answer
         chunks = [Chunk(piece, "") if isinstance(piece, str) else piece for piece in answer]
         for chunk in chunks:
-            if tell is not None:
-                tell(chunk)
+            if emit is not None:
+                emit(chunk)
         return Completion(
             text="".join(chunk.text for chunk in chunks),
             reasoning="".join(chunk.reasoning for chunk in chunks),
@@ -80,7 +80,7 @@ class ModelContext(FakeContext):
     ) -> None:
         super().__init__(values, files=files)
         replaced: Any = {"models": models, "sandbox": Rendering()}
-        self.services = dataclasses.replace(self.services, **replaced)
+        self.ports = dataclasses.replace(self.ports, **replaced)
         self.thought: list[tuple[str, bool]] = []
 
     @property

@@ -22,16 +22,16 @@ class ScriptedStrategies:
         declared = tuple(StrategyParameter(declared=ToolParameter(name=each, type="any")) for each in names)
         return Strategy(name=name, parameters=declared)
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         self.calls.append(call)
-        tell(
+        emit(
             LogMessage(
                 id="1", label="ROUND 1", data={"given": dict(call.values)}, metadata={"of": str(call.values)[:0]}
             )
         )
         if call.values.get("fail"):
             raise ToolFailure(f"it does not like {call.values['query']}")
-        tell(TextMessage(str(call.values["query"])))
+        emit(TextMessage(str(call.values["query"])))
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -32,7 +32,7 @@ async def outputs(result: dict[str, Json], limits: ValueLimits | None = None, **
     assert data.problems == []
     ctx = FakeContext(limits=limits)
     replaced: Any = {"sandbox": Returns(result)}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     return dict((await node.run(ctx)).outputs)
 
 

@@ -56,7 +56,7 @@ async def run(
     files = FilesOfOneUser()
     ctx = FakeContext(files=files, limits=limits)
     replaced: Any = {"sandbox": sandbox}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     return (await node.run(ctx)).outputs, files.made
 
 

@@ -61,7 +61,7 @@ async def run(
 ) -> Result:
     ctx = FakeContext(ENV, http=http, secrets=secrets, limits=limits)
     replaced: Any = {"sandbox": sandbox}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     return await node.run(ctx)
 
 

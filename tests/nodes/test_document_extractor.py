@@ -40,7 +40,7 @@ READER = DocumentExtractor(selector=("start", "f"))
 def a_context(value: Any, http: ScriptedHttp | None = None, reader: LoudReader | None = None) -> FakeContext:
     files = FilesOfOneUser({"a.txt": b"alpha", "日本.md": b"beta", "broken.pdf": b"broken"})
     context = FakeContext({"start": {"f": value}}, http=http, files=files)
-    context.services = replace(context.services, documents=reader or LoudReader())
+    context.ports = replace(context.ports, documents=reader or LoudReader())
     return context
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from jikko.dsl.fields import Fields
 from jikko.events import Turn
 from jikko.lang.tokens import estimated
-from jikko.nodes.model.memory import Memory, Said, prompt_messages
+from jikko.nodes.model.memory import Memory, MemoryText, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision
 from jikko.ports.models import Media, ModelFailure
@@ -41,7 +41,7 @@ async def recalling(*turns: Message, context: int | None = 100_000, running: Mes
         await store.add_turn(running, None if turns else conversation("c"))
     ctx = ModelContext(ScriptedModels([ModelFailure("", kind="InvokeBadRequestError")], context=context))
     history: Any = {"history": store}
-    ctx.services = dataclasses.replace(ctx.services, **history)
+    ctx.ports = dataclasses.replace(ctx.ports, **history)
     ctx.turn = Turn("c", "m9")
     return ctx
 
@@ -172,7 +172,7 @@ async def test_files_of_earlier_turns_are_shown_where_vision_is_on() -> None:
 async def test_a_file_that_is_gone_is_left_out() -> None:
     ctx = await recalling(said(1, files=[GONE]), running=NOW)
     files: Any = {"files": FilesOfOneUser()}
-    ctx.services = dataclasses.replace(ctx.services, **files)
+    ctx.ports = dataclasses.replace(ctx.ports, **files)
     found = await memory().recall(ctx, config(), with_files=True)
 
     [user, _] = await prompt_messages(ctx, found, Vision(enabled=True, selector=(), detail="low"))
@@ -181,4 +181,4 @@ async def test_a_file_that_is_gone_is_left_out() -> None:
 
 def test_lines_have_the_prefixes_of_the_node() -> None:
     found = memory(role_prefix={"user": "客", "assistant": "店"})
-    assert found.as_text([Said("user", "a"), Said("assistant", "b\nc")]) == "客: a\n店: b\nc"
+    assert found.as_text([MemoryText("user", "a"), MemoryText("assistant", "b\nc")]) == "客: a\n店: b\nc"

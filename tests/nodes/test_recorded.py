@@ -83,7 +83,7 @@ class Surroundings(FakeContext):
             "strategies": self.strategies,
             "agent_limits": AgentLimits(),
         }
-        self.services = dataclasses.replace(self.services, **replaced)
+        self.ports = dataclasses.replace(self.ports, **replaced)
         self.has_rounds = False
         self.begun: tuple[Mapping[str, Json], Mapping[str, Json] | None] | None = None
 

@@ -37,7 +37,7 @@ TEXT = ToolParameter(name="text")
 
 def context(tools: ScriptedTools, values: Any = None, **about: Any) -> FakeContext:
     ctx = FakeContext({"start": values or {}}, **{"files": FilesOfOneUser(), **about})
-    ctx.services = dataclasses.replace(ctx.services, tools=tools)
+    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
     return ctx
 
 
@@ -258,7 +258,7 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
 ) -> None:
     tools = ScriptedTools(failure=ToolFailure(f"no such page: /{quoted(key)}?", reported=False))
     ctx = FakeContext({"env": {"KEY": key}}, secrets=frozenset({"KEY"}))
-    ctx.services = dataclasses.replace(ctx.services, tools=tools)
+    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
     failure = await failed(tools, ctx, tool_parameters=given("mixed", "page {{#env.KEY#}}"))
 
     assert str(failure) == "what it says of the failure names a secret that the node gave it, and is not kept"
@@ -269,7 +269,7 @@ async def test_a_message_of_the_tool_that_names_a_secret_which_the_node_gave_it_
 async def test_another_message_of_it_is_kept_as_it_is() -> None:
     tools = ScriptedTools(failure=ToolFailure("no such page: /1", reported=False))
     ctx = FakeContext({"env": {"KEY": "page 2"}}, secrets=frozenset({"KEY"}))
-    ctx.services = dataclasses.replace(ctx.services, tools=tools)
+    ctx.ports = dataclasses.replace(ctx.ports, tools=tools)
 
     assert str(await failed(tools, ctx, tool_parameters=given("mixed", "{{#env.KEY#}}"))) == "no such page: /1"
 
@@ -321,4 +321,4 @@ def test_what_is_wrong_with_a_configuration_is_noted(data: dict[str, Json], path
 def test_the_start_shows_the_icon_of_the_provider(shown: Json, strategy: Json, kind: str, icon: Json) -> None:
     node = ToolNode.from_dsl(fields(say(error_strategy=strategy, provider_type=kind)))
 
-    assert node.icon(context(ScriptedTools(shown=shown)).services) == icon
+    assert node.icon(context(ScriptedTools(shown=shown)).ports) == icon

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from jikko.events import Usage
 from jikko.ports.tools import (
-    Tell,
+    Emit,
     TextMessage,
     Tool,
     ToolCall,
@@ -41,12 +41,12 @@ class ScriptedTools:
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         raise AssertionError("the tool is known")
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         self.calls.append(call)
         if self.failure is not None:
             raise self.failure
         for message in self.says if self.says is not None else [TextMessage(str(dict(call.parameters)))]:
-            tell(message)
+            emit(message)
         return self.usage
 
     async def close(self) -> None:

@@ -6,11 +6,13 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
+from jikko.concurrency.loop_share import SLICE, LoopShare
 from jikko.outbound import connector, decoding
 from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.anyio
 
 ONE_READ = 262_144
 """Bytes that a call of the system gives at most."""
+ONE_PIECE = 16_384
+"""Bytes behind which the clock is looked at."""
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FLOODS = {
     "extensions of a chunk": (CHUNKED + b"5", b";a=b" * 65_536),
@@ -97,6 +101,38 @@ async def test_in_one_turn_no_more_is_read_than_one_call_gives(flood: str, monke
     assert sum(turns.done.values()) > 1_000_000
     # What is read last in one turn may come with what is read first in the next, as far as a task sees them.
     assert max(turns.done.values()) <= 2 * ONE_READ
+
+
+async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns, looks, readings = Turns(), 4, 0.0
+    received = ResponseHandler.data_received
+
+    def counted(self: ResponseHandler, data: bytes) -> None:
+        turns.add(len(data))
+        received(self, data)
+
+    def clock() -> float:
+        nonlocal readings
+        readings += SLICE / looks
+        return readings
+
+    monkeypatch.setattr(ResponseHandler, "data_received", counted)
+    monkeypatch.setattr(connector, "LoopShare", lambda: LoopShare(clock))
+    async with client() as http:
+        going_by = asyncio.create_task(turns.go_by())
+        with ExitStack() as floods:
+            urls = [floods.enter_context(flooding(CHUNKED, b"1\r\na\r\n" * 43_690, 8)) for _ in range(4)]
+            ends = await asyncio.gather(
+                *(http.send(get(url, max_bytes=200_000)) for url in urls), return_exceptions=True
+            )
+        going_by.cancel()
+
+    assert all(isinstance(end, HttpFailure) for end in ends)
+    assert sum(turns.done.values()) > len(urls) * 400_000
+    # Each has a slice when it is first read, which two of them may be in one turn.
+    assert max(turns.done.values()) <= 2 * (looks + 1) * ONE_PIECE
 
 
 async def test_a_flood_that_was_read_in_parts_is_whole() -> None:

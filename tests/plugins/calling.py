@@ -9,6 +9,7 @@ from typing import Any
 from jikko.assemble.plugins import make_runtime
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.plugins.runtime import PluginRuntime
 from jikko.plugins.strategies import PluginStrategies
@@ -53,7 +54,7 @@ async def world(home: Path, *, models: Any = None, plugins: str = "", **settings
     if plugins:
         (home.parent / "plugins.yml").write_text(plugins)
         settings["plugins"] = home.parent / "plugins.yml"
-    signer = UrlSigner(key=b"k" * 32, base_url="http://jikko.test", validity=60.0)
+    signer = UrlSigner(keys=SigningKeys(b"k" * 32), base_url="http://jikko.test", validity=60.0)
     stored = Files(MemoryFileIndex(), MemoryBlobs(), signer)
     runtime = make_runtime(Settings(home=home, **settings), files=stored, environment={"KEY": "s3cret"})
     try:

@@ -62,7 +62,12 @@ def files(*, credentials: Mapping[str, Any] | None = None, **changes: Any) -> di
     }
     strategies = {
         "identity": {"name": "agent", "label": {"en_US": "Agent"}},
-        "strategies": ["strategies/ask.yaml"],
+        "strategies": ["strategies/ask.yaml", "strategies/each.yaml"],
+    }
+    each = {
+        "identity": {"name": "each", "label": {"en_US": "Each"}},
+        "description": {"en_US": "Asks one after the other."},
+        "parameters": [parameter("model", "model-selector", required=True), parameter("asked", "any")],
     }
     strategy = {
         "identity": {"name": "ask", "label": {"en_US": "Ask"}},
@@ -80,6 +85,7 @@ def files(*, credentials: Mapping[str, Any] | None = None, **changes: Any) -> di
         "provider/stand_in.yaml": provider,
         "provider/agent.yaml": strategies,
         "strategies/ask.yaml": strategy,
+        "strategies/each.yaml": each,
         **{f"tools/{name}.yaml": ECHO if name == "echo" else tool(name) for name in TOOLS},
     }
     written = {

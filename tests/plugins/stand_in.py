@@ -101,6 +101,9 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
                 chunk(session, id_, sequence, total, b"a" * size, end)
         case "ask":
             text(session, ask(session, given["type"], given.get("request", {})))
+        case "each":
+            for kind, request in given["asked"]:
+                text(session, f"{ask(session, kind, request)}\n")
         case "ask_many":
             threads = []
             found: list[str] = []

@@ -29,11 +29,11 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_model_is_asked_for_the_app_and_answers_in_pieces_with_whole_calls(home: Path) -> None:
     class Models(ScriptedModels):
-        async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
-            assert tell is not None
+        async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
+            assert emit is not None
             self.requests.append(request)
             for piece in ("It ", "is 晴れ"):
-                tell(Chunk(piece, ""))
+                emit(Chunk(piece, ""))
                 await asyncio.sleep(0)
             return Completion(text="It is 晴れ", tool_calls=(FunctionCall("1", "t", "{}"),), finish_reason="tool_calls")
 
@@ -176,7 +176,7 @@ async def test_a_call_that_is_cancelled_gives_up_what_it_asked_for(home: Path) -
     asked, given_up = asyncio.Event(), asyncio.Event()
 
     class Models(ScriptedModels):
-        async def complete(self, request: ModelRequest, tell: Any = None) -> Completion:
+        async def complete(self, request: ModelRequest, emit: Any = None) -> Completion:
             asked.set()
             try:
                 await asyncio.sleep(PATIENCE)

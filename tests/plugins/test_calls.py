@@ -138,13 +138,13 @@ class Host:
         self.requests: list[ModelRequest] = []
         self.called: list[tuple[ToolName, Mapping[str, Any]]] = []
 
-    async def complete(self, request: ModelRequest, tell: Any = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Any = None) -> Completion:
         self.requests.append(request)
         return Completion(text="an answer")
 
-    async def call_tool(self, name: ToolName, parameters: Mapping[str, Any], tell: Any) -> None:
+    async def call_tool(self, name: ToolName, parameters: Mapping[str, Any], emit: Any) -> None:
         self.called.append((name, parameters))
-        tell(JsonMessage({"a": 1}))
+        emit(JsonMessage({"a": 1}))
 
 
 async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) -> None:
@@ -181,7 +181,7 @@ async def test_a_strategy_asks_models_and_calls_tools_by_its_node(home: Path) ->
 
 async def test_a_strategy_that_is_not_there_is_named(home: Path) -> None:
     async with world(home) as here:
-        with pytest.raises(ToolNotFound, match="has no strategy 'none'; it has ask"):
+        with pytest.raises(ToolNotFound, match="has no strategy 'none'; it has ask, each"):
             here.strategies.find(StrategyName(provider="tester/stand_in/agent", strategy="none"))
 
 

@@ -136,7 +136,7 @@ async def test_a_head_that_comes_too_slowly_or_is_too_long_is_given_up() -> None
 
 
 async def test_connections_beyond_the_most_are_closed_and_others_go_on() -> None:
-    async with echo() as port, gate(["127.0.0.0/8"], most=5) as (made, secret):
+    async with echo() as port, gate(["127.0.0.0/8"], max_connections=5) as (made, secret):
         held = [await asyncio.open_connection("127.0.0.1", made.port) for _ in range(5)]
         await until(lambda: len(made._open) == 5)
         reader, writer = await asyncio.open_connection("127.0.0.1", made.port)

@@ -39,7 +39,7 @@ class Plugins:
     async def call(self, key: str, tool: str = "echo", *, seconds: float = PATIENCE, **given: Any) -> int:
         """Returns the process that took the call."""
         async with self.pool.process(key) as process:
-            await process.call({"tool": tool, "tool_parameters": given}, seconds=seconds, tell=lambda message: None)
+            await process.call({"tool": tool, "tool_parameters": given}, seconds=seconds, emit=lambda message: None)
             return process.pid
 
 
@@ -115,7 +115,7 @@ async def test_a_plugin_waits_for_room_while_all_others_are_busy(plugins: Plugin
 async def _waiting(plugins: Plugins, key: str) -> None:
     async with plugins.pool.process(key) as process:
         request = {"tool": "wait", "tool_parameters": {"seconds": 0.5}}
-        await process.call(request, seconds=PATIENCE, tell=lambda message: None)
+        await process.call(request, seconds=PATIENCE, emit=lambda message: None)
 
 
 async def test_an_idle_process_ends() -> None:
@@ -134,7 +134,7 @@ async def test_while_one_process_computes_a_second_takes_new_calls() -> None:
     try:
         async with plugins.pool.process("a") as process:
             request = {"tool": "stop_beating", "tool_parameters": {"seconds": 2}}
-            computing = asyncio.create_task(process.call(request, seconds=PATIENCE, tell=lambda message: None))
+            computing = asyncio.create_task(process.call(request, seconds=PATIENCE, emit=lambda message: None))
             await until(process.is_silent)
             assert await plugins.call("a") != process.pid
             await computing

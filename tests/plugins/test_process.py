@@ -1,6 +1,7 @@
 """What one process of a plugin may do to its host: nothing but fail its own calls."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jikko.concurrency.loop_share import SLICE, LoopShare
 from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.wire import PluginFailure
@@ -21,12 +23,13 @@ LINE = '{"event":"session","session_id":"SESSION","data":DATA}\n'
 
 
 @asynccontextmanager
-async def running(how: str = "", **limits: Any) -> AsyncIterator[PluginProcess]:
+async def running(how: str = "", *, share: LoopShare | None = None, **limits: Any) -> AsyncIterator[PluginProcess]:
     process = await PluginProcess.start(
         [sys.executable, "-I", "-S", str(STAND_IN), how],
         folder=STAND_IN.parent,
         environment={},
         limits=ProcessLimits(**limits),
+        share=share,
     )
     try:
         yield process
@@ -41,7 +44,7 @@ async def called(
     await process.call(
         {"type": "tool", "action": "invoke_tool", "tool": tool, "tool_parameters": given},
         seconds=seconds,
-        tell=lambda message: said.append(message.message),
+        emit=lambda message: said.append(message.message),
         backwards=backwards,
     )
     return said
@@ -145,7 +148,7 @@ async def test_what_the_listener_raises_ends_the_call_and_nothing_else() -> None
             raise RuntimeError("enough")
 
         with pytest.raises(RuntimeError, match="enough"):
-            await process.call({"tool": "echo", "tool_parameters": {}}, seconds=PATIENCE, tell=refuse)
+            await process.call({"tool": "echo", "tool_parameters": {}}, seconds=PATIENCE, emit=refuse)
         assert await still_answers(process)
 
 
@@ -183,7 +186,7 @@ async def test_a_plugin_that_computes_is_told_from_one_that_waits() -> None:
 async def _stopped(process: PluginProcess) -> list[Any]:
     said: list[Any] = []
     request = {"tool": "stop_beating", "tool_parameters": {"seconds": 1.5}}
-    await process.call(request, seconds=PATIENCE, tell=lambda message: said.append(message.message))
+    await process.call(request, seconds=PATIENCE, emit=lambda message: said.append(message.message))
     return said
 
 
@@ -248,6 +251,32 @@ async def test_a_call_that_says_too_much_ends_the_plugin() -> None:
         assert not process.is_alive
     async with running(call_bytes=100_000) as process:
         await failing(process, "echo", "PluginProtocol", "100000 bytes", words="x" * 200_000)
+
+
+async def test_plugins_that_flood_work_for_one_slice_of_the_loop_at_a_time() -> None:
+    readings = itertools.count()
+    # Each message takes a tenth of a slice: the clock counts how often it is read.
+    share = LoopShare(clock=lambda: next(readings) * SLICE / 10)
+    heard, most = 0, 0
+
+    def tell(message: Any) -> None:
+        nonlocal heard
+        heard += 1
+
+    async def watch() -> None:
+        nonlocal most
+        last = heard
+        while True:
+            await asyncio.sleep(0)
+            last, most = heard, max(most, heard - last)
+
+    async with running(share=share) as one, running(share=share) as other:
+        watching = asyncio.create_task(watch())
+        request = {"type": "tool", "action": "invoke_tool", "tool": "many", "tool_parameters": {"count": 20_000}}
+        await asyncio.gather(*(each.call(request, seconds=PATIENCE, emit=tell) for each in (one, other)))
+        watching.cancel()
+    assert heard == 40_000
+    assert most < 25
 
 
 # Files in pieces.

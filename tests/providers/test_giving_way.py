@@ -43,7 +43,7 @@ async def test_streams_that_never_wait_let_others_have_the_loop() -> None:
     told = most = before = 0
     going_by = True
 
-    def tell(chunk: Chunk) -> None:
+    def emit(chunk: Chunk) -> None:
         nonlocal told
         told += len(chunk.text)
 
@@ -60,7 +60,7 @@ async def test_streams_that_never_wait_let_others_have_the_loop() -> None:
         try:
             look()
             answers = await asyncio.gather(
-                *(models.complete(request(stream=True, app_id=f"app {index}"), tell) for index in range(STREAMS))
+                *(models.complete(request(stream=True, app_id=f"app {index}"), emit) for index in range(STREAMS))
             )
         finally:
             going_by = False

@@ -76,12 +76,12 @@ async def test_texts_that_come_together_are_told_together_when_there_is_much_to_
 
     pieces: list[str] = []
 
-    def tell(chunk: Chunk) -> None:
+    def emit(chunk: Chunk) -> None:
         pieces.append(chunk.text)
         came.set()
 
     async with served(answer) as (_, models):
-        completion = await models.complete(request(joined=joined), tell)
+        completion = await models.complete(request(joined=joined), emit)
 
     assert pieces == told
     assert completion.text == "abcd"

@@ -113,13 +113,13 @@ class Process:
         self.classes: dict[str, Any] = {**BY_TYPE, "code": self._node_class()}
         workflows = Workflows(case.app_store, self.classes)
         files: Any = FileInputs.__new__(FileInputs)
-        services: Any = NodePorts.__new__(NodePorts)
-        object.__setattr__(services, "limits", ValueLimits())
+        ports: Any = NodePorts.__new__(NodePorts)
+        object.__setattr__(ports, "limits", ValueLimits())
         self.runs = Runs(
             store=store,
             apps=case.app_store,
             workflows=workflows,
-            services=services,
+            ports=ports,
             file_inputs=files,
             limits=RunLimits(max_recoveries=1000),
             admission=self.admission,
@@ -147,6 +147,9 @@ class Process:
             case JobDue(job="forms", at=at):
                 self.forms.alarm.set(at)
 
+    async def read_again(self) -> None:
+        """There are no files."""
+
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self.runs.control.take_over(orphans)
 
@@ -162,7 +165,7 @@ class Process:
         if not self.is_dead:
             self.is_dead = True
             self.cluster.kill()
-            for log, runner in list(self.runs._executor._live.values()):
+            for log, runner in list(self.runs._executor._held.values()):
                 log.on_lost = None
                 getattr(runner, "lost", runner.park)()
             for task in self.runs._executor._tasks:

@@ -58,6 +58,13 @@ def test_the_time_of_a_pause_does_not_count() -> None:
     assert activity([*log, RunResumed(at=2000)], 2003).elapsed == 3 + 5
 
 
+def test_a_run_that_is_paused_is_at_no_node() -> None:
+    log: list[Event] = [begun(100), RunBegan(at=100), node(101, "h")]
+    paused = RunPaused(at=105, paused_nodes=["h"], elapsed=5.0)
+
+    assert [activity(events, 1000).current for events in (log, [*log, paused])] == [["H"], []]
+
+
 def test_nor_does_the_time_without_a_process() -> None:
     log: list[Event] = [begun(100), node(100, "a"), RunRecovered(at=900, epoch=2, elapsed=4.0)]
 

@@ -46,6 +46,7 @@ from jikko.events import (
 )
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Retention
@@ -54,8 +55,8 @@ from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
+from jikko.store.event_codec import decode_events
 from jikko.store.memory import MemoryFileIndex, MemoryRunStore
-from jikko.store.sqlite.runs.event_codec import decode_events
 from tests.acceptance.workflows import end, iteration, node, start
 from tests.runs.workflows import dsl, form
 from tests.runs.workflows import end as dsl_end
@@ -216,7 +217,7 @@ async def test_a_kill_never_lands_and_the_retries_go_on_for_ever(world: World) -
 
 def retention(world: World, batch: int) -> Retention:
     """Removes runs of a world. There are no files."""
-    signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: world.now)
+    signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: world.now)
     files = Files(MemoryFileIndex(), MemoryBlobs(), signer, clock=lambda: world.now)
     return Retention(world.store, files, lambda: world.now, batch=batch)
 

@@ -20,6 +20,7 @@ from jikko.errors import JikkoError
 from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import Context, NodeFailure, Result
@@ -129,7 +130,7 @@ class World:
         in_memory = MemoryConversationStore()
         self.conversations: ConversationStore = conversations or in_memory
         self.store: RunStore = store or MemoryRunStore(self.app_store, in_memory)
-        self.signer = UrlSigner(key=b"key", base_url="http://jikko", clock=lambda: self.now)
+        self.signer = UrlSigner(keys=SigningKeys(b"key"), base_url="http://jikko", clock=lambda: self.now)
         self.file_index = MemoryFileIndex()
         self.files = Files(self.file_index, MemoryBlobs(), self.signer, clock=lambda: self.now)
         self.script = Script()
@@ -185,8 +186,8 @@ class Process:
     """One server process."""
 
     def __init__(self, world: World, limits: AdmissionLimits, observer: RunObserver | None, hooks: Hooks) -> None:
-        services: Any = NodePorts.__new__(NodePorts)
-        object.__setattr__(services, "limits", ValueLimits())
+        ports: Any = NodePorts.__new__(NodePorts)
+        object.__setattr__(ports, "limits", ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
         self.cluster = Alone()
@@ -195,7 +196,7 @@ class Process:
             store=world.store,
             apps=world.app_store,
             workflows=self.workflows,
-            services=services,
+            ports=ports,
             file_inputs=files,
             limits=RunLimits(),
             admission=self.admission,
@@ -244,11 +245,11 @@ class Process:
 
     async def die(self) -> None:
         """End as by ``kill -9``: nothing is written any more, and nobody is told."""
-        lives = self.runs._executor._live
+        lives = self.runs._executor._held
         while unsettled := [live for live, _ in lives.values() if not live.is_settled]:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
-        for live, runner in list(self.runs._executor._live.values()):
+        for live, runner in list(self.runs._executor._held.values()):
             live.abandon(JikkoError("the process died"))
             if isinstance(runner, Runner):
                 runner.lost()

@@ -12,9 +12,12 @@ import httpx
 import pytest
 
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.cluster.workers import HEARTBEAT_SECONDS
+from jikko.server import supervisor as supervisors
 from jikko.server.listening import listen
-from jikko.server.supervisor import Supervisor
+from jikko.server.supervisor import HUNG_AFTER, Supervisor
 from jikko.settings import Settings
+from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +74,10 @@ async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_pat
         assert await running
 
 
+def test_it_is_given_fifteen_seconds_at_most() -> None:
+    assert (HUNG_AFTER + 1) * HEARTBEAT_SECONDS <= 15
+
+
 async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_path: Path) -> None:
     with sole_owner(tmp_path, doing="a test") as hold:
         sockets = listen("127.0.0.1", 0, 1)
@@ -86,6 +93,79 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
             assert (await client.get(url)).json()["process"] == process
         os.kill(os.getpid(), signal.SIGTERM)
         assert await running
+
+
+@pytest.mark.parametrize("by", ["the supervisor", "others"])
+async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "the supervisor":
+        monkeypatch.setattr(supervisors, "_TO_END", 0.2)
+    with sole_owner(tmp_path, doing="a test") as hold:
+        sockets = listen("127.0.0.1", 0, 1)
+        supervisor = Supervisor(Settings(home=tmp_path, shutdown_seconds=0), sockets, hold, [])
+        running = asyncio.get_running_loop().create_task(supervisor.run())
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+            url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
+            process = (await client.get(url)).json()["process"]
+        os.kill(process, signal.SIGSTOP)
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        if by == "others":
+            async with asyncio.timeout(PATIENCE):
+                while sockets[0].fileno() != -1:  # noqa: ASYNC110 - its doors are closed first
+                    await asyncio.sleep(0.01)
+            os.kill(process, signal.SIGKILL)
+
+        assert not await running
+        assert not is_there(process)
+
+
+async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_serves_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    may_start = [True]
+    start = asyncio.create_subprocess_exec
+
+    async def start_or_not(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        if not may_start:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        may_start.pop()
+        return await start(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_or_not)
+    monkeypatch.setattr(supervisors, "_TRY_AGAIN", 0.1)
+    with sole_owner(tmp_path, doing="a test") as hold:
+        sockets = listen("127.0.0.1", 0, 2)
+        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
+        supervisor = Supervisor(Settings(home=tmp_path), sockets, hold, [])
+        running = asyncio.get_running_loop().create_task(supervisor.run())
+
+        async def served_by() -> int | None:
+            """The process that answers a new connection; ``None`` if it waits."""
+            try:
+                async with httpx.AsyncClient(timeout=5) as client:
+                    process: int = (await client.get(url)).json()["process"]
+                    return process
+            except httpx.TransportError:
+                return None
+
+        async with asyncio.timeout(PATIENCE):
+            while len(found := {await served_by() for _ in range(30)}) > 1 or found == {None}:
+                pass
+            first = found.pop()
+            may_start += [True]
+            while {first, None} >= {await served_by() for _ in range(10)}:
+                pass
+            assert first is not None
+            may_start += [True]
+            os.kill(first, signal.SIGKILL)
+            while await served_by() in (first, None):
+                pass
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await running
+        assert f"Worker {first} was killed by signal 9; its runs go on in another one." in capsys.readouterr().err
 
 
 def is_there(process: int) -> bool:

@@ -11,9 +11,8 @@ import pytest
 
 from jikko.errors import LogConflict
 from jikko.events import Event
-from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.runs import archiving, event_codec
-from jikko.store.sqlite.runs.event_codec import (
+from jikko.store import event_codec
+from jikko.store.event_codec import (
     MAX_PACKED_BYTES,
     Compressor,
     DamagedLog,
@@ -23,6 +22,8 @@ from jikko.store.sqlite.runs.event_codec import (
     join,
     pack_events,
 )
+from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.runs import archiving
 from jikko.store.sqlite.runs.run_writes import LONG
 from jikko.values import Json
 from tests.contract.runs import Draft, finished, node, started

@@ -11,8 +11,8 @@ import pytest
 
 from jikko.errors import LogConflict, LogDamaged, StoreUnavailable
 from jikko.ports.stores.run_store import LogQuery
+from jikko.store.event_codec import compress
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.runs.event_codec import compress
 
 from .runs import APP, chain, steps, whole
 

@@ -16,9 +16,9 @@ from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.secret_marks import without_marks
 from jikko.settings import Settings
+from jikko.store.event_codec import decompress
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.migrate import migrations
-from jikko.store.sqlite.runs.event_codec import decompress
 from jikko.values import encode_json
 
 from .old_databases import FOLDER, Stores

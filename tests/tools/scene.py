@@ -30,7 +30,7 @@ from tests.outbound.clients import LOOPBACK
 
 
 @dataclass
-class Said:
+class MemoryText:
     """What a tool said."""
 
     messages: list[ToolMessage] = field(default_factory=list)
@@ -63,9 +63,9 @@ class Scene:
         name = ToolName(provider_type=kind, provider=provider, tool=tool)
         return self.tools.known(name, app_id=app_id) or await self.tools.find(name, app_id=app_id)
 
-    async def call(self, kind: str, provider: str, tool: str, *, app_id: str = "", **values: Json) -> Said:
+    async def call(self, kind: str, provider: str, tool: str, *, app_id: str = "", **values: Json) -> MemoryText:
         found = await self.find(kind, provider, tool, app_id=app_id)
-        said = Said()
+        said = MemoryText()
         call = ToolCall(tool=found, parameters=values, app_id=app_id, end_user_id="u", user="u", key="k")
         await self.tools.call(call, said.messages.append)
         return said

@@ -121,3 +121,19 @@ def test_a_broken_tools_file_ends_the_command_with_its_problems(tmp_path: Path) 
         code, _, output = called(tmp_path, *command, "--tools", str(broken))
         assert code != 0
         assert "line 1: tools.a.type: is 'x'" in output
+
+
+def test_apps_that_are_mcp_servers_are_listed_and_tried(tmp_path: Path) -> None:
+    path = tmp_path / "tools.yml"
+    path.write_text(json.dumps({"mcp_servers": {"wfServerCode0001": {"app": "Gone", "status": "inactive"}}}))
+
+    code, listed, _ = called(tmp_path, "list", "--tools", str(path), "--json")
+    assert code == 0
+    assert listed[-1] == {
+        "type": "mcp_server",
+        "app": "Gone",
+        "address": "/mcp/server/wfServerCode0001/mcp",
+        "active": False,
+    }
+    code, [tried], _ = called(tmp_path, "test", "--tools", str(path), "--json")
+    assert (code, tried["ok"], "no app 'Gone'" in tried["error"]) == (1, False, True)

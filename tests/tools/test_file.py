@@ -110,7 +110,7 @@ def test_all_problems_are_told_at_once_with_their_lines() -> None:
         9: "tools.five.app: is missing",
         12: "tools.six.auth.value: is missing",
         14: "tools.seven.type: is missing (expected api, workflow, mcp)",
-        16: "mcp_servers.code.app: is missing",
+        16: "mcp_servers.code: is no code: an address must be hard to guess (expected 16 to 128 letters",
     }.items():
         assert any(f"line {line}: {said}" in each for each in told), (line, told)
 

@@ -28,6 +28,10 @@ class EndUsers:
         await self._store.add(app_id, end_user_id, user)
         return end_user_id
 
+    async def is_known(self, app_id: str, user: str) -> bool:
+        """Whether an end user was ever told of, or started a run."""
+        return await self._store.has(app_id, end_user(app_id, user))
+
     async def find(self, app_id: str, end_user_id: str) -> EndUser:
         """An end user of the app.
 

@@ -218,11 +218,22 @@ class Apps:
         app = await self._store.app_of_key(key)
         if app is None:
             raise Unauthorized("Access token is invalid")
+        await self.count_request(key)
+        return app
+
+    async def count_request(self, key: bytes) -> None:
+        """Count a request that was made with a key, or with what stands for one.
+
+        Args:
+            key: Its digest.
+
+        Raises:
+            TooManyRequests: It was used too often in the last minute.
+        """
         if self._rate is not None:
             await self._rate.take(key)
         if self._uses is not None:
             self._uses.note(key)
-        return app
 
     async def find(self, name_or_id: str) -> App:
         """An app by its id or its exact name.

@@ -104,7 +104,7 @@ class AppSpeech:
         task = asyncio.get_running_loop().create_task(self._speech.speak(script, pieces.put_nowait))
         task.add_done_callback(lambda _: pieces.put_nowait(None))
 
-        async def told(first: bytes | None) -> AsyncIterator[bytes]:
+        async def audio(first: bytes | None) -> AsyncIterator[bytes]:
             piece = first
             while piece is not None:
                 yield piece
@@ -116,7 +116,7 @@ class AppSpeech:
             first = await pieces.get()
             if first is None:
                 _check(task)
-            yield told(first)
+            yield audio(first)
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError, ModelFailure):

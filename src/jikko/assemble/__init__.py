@@ -1,7 +1,8 @@
 """Builds the services from the settings: the only package that picks implementations."""
 
 from jikko.assemble.assembly import Assembly, assemble
-from jikko.assemble.backup import BackupTools, backup_tools
+from jikko.assemble.backup import make_backups, make_restores
+from jikko.assemble.configuration import key_files
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import make_models, providers_of
 from jikko.assemble.node_ports import mocks_of
@@ -11,12 +12,13 @@ from jikko.assemble.stores import sqlite_suffices, stored_values
 
 __all__ = [
     "Assembly",
-    "BackupTools",
     "PluginPackages",
     "assemble",
-    "backup_tools",
+    "key_files",
+    "make_backups",
     "make_embedder",
     "make_models",
+    "make_restores",
     "make_sandbox",
     "mocks_of",
     "plugin_packages",

@@ -12,12 +12,16 @@ from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.assemble.backup import scheduled_backups
+from jikko.assemble.configuration import Configuration
 from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.knowledge import knowledge_stores, make_knowledge
+from jikko.assemble.measures import Measures, measures_of
 from jikko.assemble.models import default_models, providers_of
+from jikko.assemble.moderation import make_moderator
 from jikko.assemble.node_ports import make_node_ports, mocks_of
 from jikko.assemble.speech import make_speech
-from jikko.assemble.stores import in_memory_stores, stores_on_disk
+from jikko.assemble.stores import in_memory_stores, open_stores, trouble_with_files
 from jikko.assemble.tools import make_directory
 from jikko.cluster.alone import Alone
 from jikko.concurrency.rate_limit import RequestRate, SharedRequestRate
@@ -25,6 +29,7 @@ from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
@@ -40,13 +45,18 @@ from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.readiness import Readiness
 from jikko.maintenance.retention import Retention
+from jikko.maintenance.scheduled_backups import ScheduledBackups
+from jikko.maintenance.tally import Tally
 from jikko.maintenance.user_removal import UserRemoval
 from jikko.nodes.registry import BY_TYPE
+from jikko.ports.app_calls.served_apps import ServedApps
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
+from jikko.ports.measures import RunMeasures
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.admission import Admission, AdmissionLimits
@@ -69,6 +79,7 @@ class Assembly:
     """The object graph of one process."""
 
     settings: Settings
+    configuration: Configuration
     cluster: Cluster
     apps: Apps
     workflows: Workflows
@@ -78,6 +89,8 @@ class Assembly:
     turns: Turns
     conversations: ConversationStore
     retention: Retention
+    scheduled_backups: ScheduledBackups | None
+    """If there are to be any."""
     user_removal: UserRemoval
     keyword_indexing: KeywordIndexing
     orphans: Orphans
@@ -96,6 +109,9 @@ class Assembly:
     app_speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
+    served_apps: ServedApps
+    readiness: Readiness
+    measures: Measures
     console: "Console | None"
     """``None``: there is none."""
     clock: Clock
@@ -137,10 +153,7 @@ async def assemble(
     cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = in_memory_stores() if in_memory else stores_on_disk(settings, stack, owned, shared=workers > 1)
-        stack.push_async_callback(stores.runs.close)
-        if owned:
-            await stores.blobs.check()
+        stores = in_memory_stores() if in_memory else await open_stores(settings, stack, owned, shared=workers > 1)
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -149,7 +162,7 @@ async def assemble(
             max_other=settings.upload_other,
         )
         signer = UrlSigner(
-            key=stores.signing_key,
+            keys=stores.signing_keys,
             base_url=settings.public_url or f"http://{settings.host}:{settings.port}{settings.root_path.rstrip('/')}",
             validity=settings.link_seconds,
             clock=clock,
@@ -158,7 +171,7 @@ async def assemble(
         datasets = knowledge_stores(settings, stack, owned, shared=workers > 1)
         workflows = Workflows(stores.apps, BY_TYPE, environment=settings.env, mocks=mocks_of(settings.mocks))
         inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
-        ports, tools = make_node_ports(
+        ports, tools, plugins = make_node_ports(
             settings,
             providers,
             directory,
@@ -178,7 +191,7 @@ async def assemble(
         file_inputs = FileInputs(files, ports.http)
         embedder, defaults = make_embedder(ports.models), default_models(settings, providers)
         watch = None
-        if console and settings.console and not in_memory:
+        if console and settings.console and stores.console is not None:
             # Who has no console does not wait for what it imports.
             from jikko.assemble.console import console_watch, make_console, watched_by
 
@@ -189,7 +202,10 @@ async def assemble(
             stack.push_async_callback(uses.close)
         titles = Titles(stores.conversations, ports.models, defaults, clock)
         stack.push_async_callback(titles.close)
-        moderation = Moderation(ModerationExtension(providers.extensions, ports.http))
+        moderation = Moderation(
+            ModerationExtension(providers.extensions, ports.http),
+            ModerationModel(make_moderator(ports.models), defaults),
+        )
         hooks = Hooks(
             policies=(moderation, AnnotationReplies(stores.annotations, embedder)),
             guard=moderation.guard,
@@ -203,11 +219,12 @@ async def assemble(
                 queued_per_app=settings.max_queued_runs,
             )
         )
+        run_measures = RunMeasures()
         runs = Runs(
             store=stores.runs,
             apps=stores.apps,
             workflows=workflows,
-            services=ports,
+            ports=ports,
             file_inputs=file_inputs,
             limits=RunLimits(
                 max_steps=settings.max_steps,
@@ -220,9 +237,11 @@ async def assemble(
             look_seconds=look_seconds,
             observer=observer,
             guard=hooks.guard,
+            measures=run_measures,
         )
-        starts = IdempotentStarts(runs, stores.runs)
         callbacks = Callbacks(stores.callbacks, stores.runs, ports.http, clock)
+        tally = Tally(stores.runs, stores.callbacks, cluster, clock)
+        starts = IdempotentStarts(runs, stores.runs)
         forms = Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock)
         built = None
         if watch is not None:
@@ -240,6 +259,15 @@ async def assemble(
             )
         yield Assembly(
             settings=settings,
+            configuration=Configuration(
+                settings,
+                providers=providers,
+                directory=directory,
+                plugins=plugins,
+                signing_keys=stores.signing_keys,
+                workers=workers,
+                environment=environment,
+            ),
             cluster=cluster,
             apps=Apps(stores.apps, BY_TYPE, clock, rate=rate, uses=uses),
             workflows=workflows,
@@ -257,6 +285,7 @@ async def assemble(
             ),
             conversations=stores.conversations,
             retention=Retention(stores.runs, files, clock, conversations=stores.conversations),
+            scheduled_backups=scheduled_backups(settings, clock),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
             orphans=Orphans(stores.runs, cluster),
@@ -277,6 +306,11 @@ async def assemble(
             app_speech=AppSpeech(workflows, make_speech(ports.models), defaults),
             default_models=defaults,
             tools=tools,
+            served_apps=directory,
+            measures=measures_of(run_measures, admission, stores.record.measures, ports, callbacks, tally),
+            readiness=Readiness(
+                stores.record, lambda: runs.is_closing, lambda: "" if in_memory else trouble_with_files(settings)
+            ),
             console=built,
             clock=clock,
         )

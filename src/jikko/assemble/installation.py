@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 
 from jikko.apps.environment import Outside
@@ -37,7 +37,7 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
     )
 
 
-def _datasets(settings: Settings) -> frozenset[str]:
+def _datasets(settings: Settings) -> Container[str]:
     try:
         return known_ids(settings.knowledge_database)
     except sqlite3.Error:

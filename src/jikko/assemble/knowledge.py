@@ -14,6 +14,7 @@ from jikko.knowledge.datasets import Datasets
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
+from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.cutting_stage import Cutter
 from jikko.knowledge.indexing.indexing import Indexing
 from jikko.knowledge.keys import DatasetKeys
@@ -95,15 +96,17 @@ def make_knowledge(
 
     datasets = Datasets(stores, embedder, defaults, clock, wake)
     own_documents = Documents(stores, datasets, clock, wake)
+    metadata, tags = Metadata(stores, datasets, clock), Tags(stores, datasets, clock)
     return Knowledge(
         stores=stores,
         keys=DatasetKeys(stores, clock, rate),
         datasets=datasets,
         documents=own_documents,
         segments=Segments(stores, own_documents, embedder, clock),
-        metadata=Metadata(stores, datasets, clock),
-        tags=Tags(stores, datasets, clock),
+        metadata=metadata,
+        tags=tags,
         files=DocumentFiles(own_documents, signer),
+        imports=Imports(stores, datasets, metadata, tags, clock, wake),
         external=ExternalApis(stores, clock),
         retrieval=retrieval,
         indexing=Indexing(

@@ -1,9 +1,9 @@
 """Picks what answers as a model."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
+from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
 from jikko.providers.file import read_providers
@@ -25,9 +25,28 @@ def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ
 
 def default_models(settings: Settings, providers: Providers) -> DefaultModels:
     """The models that are called where nothing names one. Of fake ones there are any."""
-    if settings.fake_models:
-        return {purpose: ModelName("fake", "fake") for purpose in PURPOSES} | dict(providers.defaults)
-    return providers.defaults
+    fake = {purpose: ModelName("fake", "fake") for purpose in PURPOSES} if settings.fake_models else {}
+    return _Defaults(providers, fake)
+
+
+class _Defaults(Mapping[ModelPurpose, ModelName]):
+    """As the providers file has them now: it may be read again."""
+
+    def __init__(self, providers: Providers, others: DefaultModels) -> None:
+        self._providers = providers
+        self._others = others
+
+    def _now(self) -> DefaultModels:
+        return {**self._others, **self._providers.defaults}
+
+    def __getitem__(self, purpose: ModelPurpose) -> ModelName:
+        return self._now()[purpose]
+
+    def __iter__(self) -> Iterator[ModelPurpose]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
 
 
 def make_models(providers: Providers, *, app_share: float = 1.0) -> ProviderModels:

@@ -18,9 +18,9 @@ from jikko.files.store import Files
 from jikko.outbound.client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.agents import AgentLimits
+from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
 from jikko.ports.history import EarlierTurns
-from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
 from jikko.providers.config import Providers
@@ -44,8 +44,8 @@ def make_node_ports(
     workers: int,
     clock: Clock,
     environment: Mapping[str, str] = os.environ,
-) -> tuple[NodePorts, ToolService]:
-    """Build the ports of nodes, and the tools among them by themselves.
+) -> tuple[NodePorts, ToolService, Plugins]:
+    """Build the ports of nodes, and by themselves the tools among them, and the plugins among these.
 
     Args:
         directory: What the tools file says.
@@ -114,7 +114,7 @@ def make_node_ports(
             max_tool_files=settings.tool_max_files,
         ),
     )
-    return ports, tools
+    return ports, tools, plugins
 
 
 def http_client(settings: Settings) -> AiohttpClient:
@@ -125,6 +125,7 @@ def http_client(settings: Settings) -> AiohttpClient:
         ssl_verify=settings.http_verify,
         max_connections=max(1, settings.http_connections),
         app_share=settings.app_share,
+        trace_hosts=settings.trace_propagate,
     )
 
 

@@ -12,7 +12,7 @@ from jikko.sandbox.packages.known import BUILT_IN
 from jikko.sandbox.packages.requirements import BadRequirement, parse, parse_file, without
 from jikko.settings import Settings
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class PackagesRefused(Exception):
@@ -32,12 +32,12 @@ def installed_packages(settings: Settings) -> Installed | None:
 
 
 async def install_packages(
-    settings: Settings, requirements: Iterable[str], files: Iterable[Path], tell: Tell
+    settings: Settings, requirements: Iterable[str], files: Iterable[Path], report: Report
 ) -> Installed | None:
     """Install packages beside those that are there, or these anew if none is named.
 
     Args:
-        tell: Called with what is done, a line each.
+        report: Called with what is done, a line each.
 
     Raises:
         InvalidSettings: A requirement is none, or a file of them cannot be read.
@@ -51,7 +51,7 @@ async def install_packages(
     except (BadRequirement, OSError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{error}") from None
     for name in sorted(BUILT_IN & more.keys()):
-        tell(f"{name} needs no installing: code nodes have it")
+        report(f"{name} needs no installing: code nodes have it")
         del more[name]
         if not more:
             return installed_packages(settings)
@@ -60,11 +60,11 @@ async def install_packages(
             keep_private(settings.home)
         except OSError as error:
             raise PackagesRefused(f"{settings.home} cannot be written: {error.strerror}") from None
-    installer = Installer(package_folder(settings), tell)
+    installer = Installer(package_folder(settings), report)
     return await _change(installer, lambda: {**installer.requested(), **more})
 
 
-async def remove_packages(settings: Settings, names: Iterable[str], tell: Tell) -> Installed | None:
+async def remove_packages(settings: Settings, names: Iterable[str], report: Report) -> Installed | None:
     """Remove packages that were installed by name, and what only they need.
 
     Raises:
@@ -72,7 +72,7 @@ async def remove_packages(settings: Settings, names: Iterable[str], tell: Tell) 
         Conflict: Another process changes the folder.
         PackagesRefused: What is left cannot be installed.
     """
-    installer, gone = Installer(package_folder(settings), tell), list(names)
+    installer, gone = Installer(package_folder(settings), report), list(names)
     try:
         without(installer.requested(), gone)
         return await _change(installer, lambda: without(installer.requested(), gone))

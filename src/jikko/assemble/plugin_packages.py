@@ -144,7 +144,7 @@ class PluginPackages:
                     "credentials": credentials,
                 }
                 await self.runtime.invoke(
-                    entry, request, caller=Caller(), host=None, tell=lambda said: None, answer=lambda said: None
+                    entry, request, caller=Caller(), host=None, emit=lambda message: None, answer=lambda message: None
                 )
         except ToolNotFound as lack:
             return str(lack)
@@ -153,12 +153,12 @@ class PluginPackages:
         return None
 
     async def called(
-        self, provider: str, tool: str, given: Mapping[str, Json], tell: Callable[[str], None]
+        self, provider: str, tool: str, given: Mapping[str, Json], emit: Callable[[str], None]
     ) -> str | None:
         """Call a tool.
 
         Args:
-            tell: Takes each message, as a line of JSON.
+            emit: Takes each message, as a line of JSON.
 
         Returns:
             Why it failed, with the plugin's own stack if it told one; ``None``: it did not.
@@ -175,7 +175,7 @@ class PluginPackages:
             else:
                 shown = asdict(message)
             kind = type(message).__name__.removesuffix("Message").lower()
-            tell(msgspec.json.encode({"type": kind, **shown}).decode())
+            emit(msgspec.json.encode({"type": kind, **shown}).decode())
 
         tools = PluginTools(self.runtime, models=self._models, tools=lambda: tools)
         try:
@@ -227,7 +227,7 @@ async def plugin_packages(
     from jikko.plugins.process.wire import PluginFailure
 
     stores = in_memory_stores()
-    signer = UrlSigner(key=stores.signing_key, base_url="http://127.0.0.1", validity=settings.link_seconds)
+    signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)
     runtime = make_runtime(settings, files=Files(stores.file_index, stores.blobs, signer), environment=environment)
 
     async def try_start(entry: Entry) -> None:

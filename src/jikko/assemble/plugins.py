@@ -11,8 +11,9 @@ from jikko.outbound.tunnel import Tunnels
 from jikko.ports.agents import AgentHost, Strategy, StrategyCall, StrategyName
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
+from jikko.ports.stores.plugin_storage import PluginStorage
 from jikko.ports.tools import (
-    Tell,
+    Emit,
     Tool,
     ToolCall,
     ToolFailure,
@@ -83,6 +84,22 @@ class Plugins:
             self._made = (runtime, tools, PluginStrategies(runtime))
         return self._made
 
+    def read_again(self) -> Callable[[], None]:
+        """Read the plugins file. Returns what has calls from now on see it.
+
+        Raises:
+            InvalidSettings: It cannot be used.
+        """
+        from jikko.plugins.file import read_plugins_file
+
+        config = read_plugins_file(self._settings.plugins, self._environment)
+
+        def use() -> None:
+            if self._made is not None:  # otherwise it is read when it is wanted first
+                self._made[0].config = config
+
+        return use
+
     def are_there(self) -> bool:
         """Whether any is installed."""
         return self._made is not None or (self._settings.plugin_folder / "installed.json").exists()
@@ -99,13 +116,13 @@ class Plugins:
         """See ``Tools.find``."""
         return await self._tools(name).find(name, app_id=app_id)
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         try:
             tools = self._tools(call.tool.name)
         except ToolNotFound as failure:
             raise ToolFailure(str(failure), reported=False) from None
-        return await tools.call(call, tell)
+        return await tools.call(call, emit)
 
     async def close(self) -> None:
         """See ``Tools.close``."""
@@ -135,9 +152,9 @@ class _Strategies:
             raise missing(f"the agent strategy {name.strategy}", name.provider, name.plugin)
         return self._plugins.made()[2].find(name)
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
-        await self._plugins.made()[2].invoke(call, host, tell)
+        await self._plugins.made()[2].invoke(call, host, emit)
 
     async def close(self) -> None:
         """See ``Strategies.close``."""
@@ -176,7 +193,6 @@ def make_runtime(
     from jikko.plugins.install.installed import Installed
     from jikko.plugins.process.pool import PoolLimits
     from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
-    from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 
     try:
         tunnels = Tunnels(allow=settings.http_allow, proxy=settings.http_proxy or None)
@@ -198,5 +214,16 @@ def make_runtime(
         limits,
         gate=Gate(tunnels),
         files=files,
-        storage=SqlitePluginStorage(settings.plugin_folder / "storage.db"),
+        storage=_storage(settings),
     )
+
+
+def _storage(settings: Settings) -> PluginStorage:
+    """What plugins keep, where the record is."""
+    if settings.database_url:
+        from jikko.assemble.postgres import plugin_storage
+
+        return plugin_storage(settings)
+    from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
+
+    return SqlitePluginStorage(settings.plugin_folder / "storage.db")

@@ -1,5 +1,6 @@
 """Picks where records and files are kept: the data folder, or memory alone."""
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -7,13 +8,13 @@ from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from typing import NamedTuple
 
-from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import InvalidSettings
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
-from jikko.files.signing import load_or_create_key
+from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
@@ -23,6 +24,7 @@ from jikko.ports.stores.console_store import ConsoleStore
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.ports.stores.end_user_store import EndUserStore
 from jikko.ports.stores.file_index import FileIndex
+from jikko.ports.stores.record import Record
 from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.settings import Settings
@@ -33,6 +35,7 @@ from jikko.store.memory import (
     MemoryConversationStore,
     MemoryEndUserStore,
     MemoryFileIndex,
+    MemoryRecord,
     MemoryRunStore,
 )
 from jikko.store.sqlite.annotations.annotation_store import SqliteAnnotationStore
@@ -69,10 +72,34 @@ class Stores(NamedTuple):
     callbacks: CallbackStore
     end_users: EndUserStore
     console: ConsoleStores | None
-    """``None``: none are kept in memory, since nothing is served from there."""
+    """``None``: there is no console. In memory there is none, since nothing is served from there."""
     file_index: FileIndex
     blobs: BlobStore
-    signing_key: bytes
+    signing_keys: SigningKeys
+    record: Record
+
+
+async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
+    """The stores that the settings name.
+
+    Args:
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to the database too.
+
+    Raises:
+        InvalidSettings: The data folder or another setting cannot be used.
+        StoreUnavailable: The database cannot be opened, or a server cannot keep files.
+    """
+    if settings.database_url:
+        from jikko.assemble.postgres import stores_in_postgres
+
+        stores = await stores_in_postgres(settings, stack, owned)
+    else:
+        stores = stores_on_disk(settings, stack, owned, shared=shared)
+    stack.push_async_callback(stores.runs.close)
+    if owned:
+        await stores.blobs.check()
+    return stores
 
 
 def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
@@ -87,6 +114,7 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         InvalidSettings: The folder cannot be used.
         StoreUnavailable: The database cannot be opened.
     """
+    require_whole(settings.home)
     try:
         keep_private(settings.home)
     except OSError as error:
@@ -104,7 +132,8 @@ def stores_on_disk(settings: Settings, stack: AsyncExitStack, owned: bool, *, sh
         ConsoleStores(SqliteConsoleStore(database), SqliteRunPages(database), SqliteChatPages(database)),
         SqliteFileIndex(database),
         contents_of_files(settings),
-        load_or_create_key(settings.signing_key),
+        KeyFiles(settings.signing_key).load_or_create(),
+        database,
     )
 
 
@@ -132,18 +161,32 @@ def in_memory_stores() -> Stores:
         None,
         files,
         MemoryBlobs(),
-        secrets.token_bytes(32),
+        SigningKeys(secrets.token_bytes(32)),
+        MemoryRecord(),
     )
 
 
+def trouble_with_files(settings: Settings) -> str:
+    """What keeps files from being stored in a data folder, in words; ``""`` if nothing does, or they are elsewhere."""
+    if settings.files_url:
+        return ""
+    # The folder is made with the first file.
+    folder = settings.files if settings.files.exists() else settings.home
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "the folder of files cannot be written"
+
+
 def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
-    """What ``jikko apps env`` has set in the data folder, by app and variable. The folder need not be there.
+    """What ``jikko apps env`` has set, by app and variable. The data folder need not be there.
 
     Reads, and nothing else: the database of an earlier version stays one, and a server does not notice.
 
     Raises:
         StoreUnavailable: The database cannot be read.
     """
+    if settings.database_url:
+        from jikko.assemble import postgres
+
+        return postgres.stored_environments(settings)
     return stored_environments(settings.database)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from jikko.assemble.plugins import Plugins
 from jikko.ports.agents import Strategies
+from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.clock import Clock
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient
-from jikko.ports.inner_workflows import InnerWorkflows
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import Tools
@@ -93,7 +93,13 @@ def make_tools(
     """All tools of this installation. Connects to nothing, and starts nothing, yet."""
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
-        "mcp": McpTools(directory, http, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
+        "mcp": McpTools(
+            directory,
+            http,
+            max_bytes=settings.http_max_file,
+            seconds=settings.tool_seconds,
+            streams=max(1, settings.http_connections // 4),
+        ),
         "workflow": WorkflowTools(directory, workflows),
         "plugin": plugins,
     }

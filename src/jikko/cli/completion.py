@@ -31,7 +31,7 @@ def _read(context: click.Context, names: Callable[[Path], list[Any]]) -> list[An
     import sqlite3
 
     from jikko.errors import JikkoError
-    from jikko.settings import read_settings
+    from jikko.setting_sources import read_settings
 
     try:
         return names(read_settings(os.environ, home=context.params.get("home")).database)

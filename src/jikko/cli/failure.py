@@ -43,7 +43,7 @@ class Commands(click.Group):
 
 
 def _show(error: click.ClickException, as_json: bool) -> None:
-    from jikko.cli.shown import shown
+    from jikko.cli.shown import harmless, shown
 
     code, hint = getattr(error, "code", ""), getattr(error, "hint", "")
     if as_json:
@@ -52,7 +52,7 @@ def _show(error: click.ClickException, as_json: bool) -> None:
         click.echo(json.dumps({"code": code, "message": message, "hint": hint}, ensure_ascii=False), err=True)
         return
     if isinstance(error, Failure):
-        click.echo(shown(f"Error: {error.format_message()}"), err=True)
+        click.echo(harmless(f"Error: {error.format_message()}"), err=True)
         if hint:
             click.echo(shown(hint), err=True)
         return

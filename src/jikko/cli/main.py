@@ -5,7 +5,6 @@ import os
 import click
 
 from jikko.cli.apps.apps import apps
-from jikko.cli.backup import backup
 from jikko.cli.callbacks import callbacks, webhook_secret
 from jikko.cli.chat.chat import chat
 from jikko.cli.checking.check import check
@@ -14,6 +13,11 @@ from jikko.cli.console import console
 from jikko.cli.failure import Commands
 from jikko.cli.health.doctor import doctor
 from jikko.cli.knowledge.group import knowledge
+from jikko.cli.migrate import migrate
+from jikko.cli.operating.backup import backup
+from jikko.cli.operating.keys import keys
+from jikko.cli.operating.reload import reload
+from jikko.cli.operating.restore import restore
 from jikko.cli.packages import packages
 from jikko.cli.plugins.group import plugins
 from jikko.cli.providers import providers
@@ -38,7 +42,7 @@ def cli(context: click.Context) -> None:
 apps.add_command(webhook_secret)
 for command in (
     *(serve, console, run, chat, check, show, apps, runs, users, knowledge, callbacks),
-    *(backup, providers, tools, plugins, packages, doctor),
+    *(backup, restore, migrate, reload, keys, providers, tools, plugins, packages, doctor),
 ):
     cli.add_command(command)
 

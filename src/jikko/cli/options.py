@@ -42,7 +42,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def settings_of(**given: Any) -> Any:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
     from jikko.errors import InvalidSettings
-    from jikko.settings import read_settings
+    from jikko.setting_sources import read_settings
 
     try:
         return read_settings(os.environ, **{name: value for name, value in given.items() if value is not None})

@@ -42,7 +42,7 @@ def install(requirements: tuple[str, ...], files: tuple[Path, ...], home: Path |
     from jikko.assemble.packages import install_packages
 
     settings = settings_of(home=home)
-    _show(_changed(install_packages(settings, requirements, files, _tell(as_json))), as_json)
+    _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
 
 
 @packages.command("list", short_help="Say what is installed.")
@@ -63,7 +63,7 @@ def remove(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
     """Remove libraries that were installed by name, and what only they need."""
     from jikko.assemble.packages import remove_packages
 
-    _show(_changed(remove_packages(settings_of(home=home), names, _tell(as_json))), as_json)
+    _show(_changed(remove_packages(settings_of(home=home), names, _reporter(as_json))), as_json)
 
 
 def _changed(work: Any) -> Any:
@@ -75,7 +75,7 @@ def _changed(work: Any) -> Any:
         raise Failure(str(error), code="packages_refused", hint="Nothing has changed.") from None
 
 
-def _tell(as_json: bool) -> Any:
+def _reporter(as_json: bool) -> Any:
     return lambda text: click.echo(text, err=True) if not as_json else None
 
 

@@ -71,7 +71,7 @@ def serve(
         click.echo("Models are faked: every answer is made up, and no provider is called.", err=True)
     if settings.mocks:
         click.echo("Nodes are mocked: those named by --mock or JIKKO_MOCKS do not run.", err=True)
-    prepare_process(settings.log_level)
+    prepare_process(settings.log_level, settings.log_format)
     workers = settings.workers or _cores()
     if reload and not files:
         raise click.UsageError("--reload watches FILES; none is named.")
@@ -94,13 +94,20 @@ def _cores() -> int:
 
 async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool) -> None:
     import asyncio
+    import os
+    import time
 
     from jikko.assemble import assemble
     from jikko.errors import InvalidSettings
+    from jikko.observing.metrics.usage import of_server
     from jikko.server.listening import listen
     from jikko.server.member import ServerMember
+    from jikko.server.metrics import metrics_of
+    from jikko.server.observers import Observers
     from jikko.server.publication import publish, to_try
+    from jikko.server.reading_again import ReadingAgain, refusals
     from jikko.server.reloading import Reloading
+    from jikko.server.service_manager import handed_over, tell_that_it_goes_round
     from jikko.server.serving import (
         base_of,
         console_lines,
@@ -110,20 +117,34 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
         serve_assembly,
     )
 
+    inherited = handed_over()
     try:
         # Before runs are taken over, which a run bears only so often.
-        [listening] = listen(settings.host, settings.port)
+        [listening] = [inherited] if inherited else listen(settings.host, settings.port)
     except OSError as error:
         raise InvalidSettings(str(error)) from None
     base = base_of(settings, listening)
     hold.say(address=base)
     reloading = Reloading(files if reload else ())
-    async with assemble(settings, owned=True, console=True) as assembly:
+    observers, began = Observers(settings, os.environ), time.time()
+
+    async def gather() -> Any:
+        return [*observers.snapshot(assembly), *of_server(1, began)]
+
+    async with (
+        assemble(settings, owned=True, console=True, observer=observers.runs) as assembly,
+        metrics_of(settings, gather),
+        observers.at_work(assembly),
+    ):
         issued = await publish(assembly, files)
         await assembly.cluster.join(ServerMember(assembly, say_recovered))
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
 
+        beating = asyncio.ensure_future(tell_that_it_goes_round())
+        reading = ReadingAgain(hold, refusals(assembly.configuration.read_again))
+
         def rest() -> None:
+            reading.close()
             assembly.cluster.leave()
             if watching is not None:
                 watching.cancel()
@@ -132,11 +153,19 @@ async def _serve(settings: Any, files: tuple[Path, ...], hold: Any, reload: bool
             say_ready(settings, base, [*to_try(base, issued), *await console_lines(assembly, base)])
 
         def at_end(at_once: bool) -> None:
-            say_stopping(settings, at_once)
+            say_stopping(settings, at_once, assembly.runs.under_way)
             rest()
 
         try:
-            await serve_assembly(assembly, listening, ready=ready, at_end=at_end)
+            await serve_assembly(
+                assembly,
+                listening,
+                ready=ready,
+                at_end=at_end,
+                observers=observers,
+                drains=inherited is not None,
+            )
         finally:
             rest()
+            beating.cancel()
             await assembly.cluster.close()

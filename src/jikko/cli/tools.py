@@ -53,6 +53,11 @@ async def _list(files: Sequence[Path], ask: bool, settings: Any, as_json: bool) 
                 takes = [{"name": one.name, "type": one.type, "required": one.required} for one in tool.parameters]
                 entry = {**_entry(provider), "tool": tool.name.tool, "description": tool.description, "takes": takes}
                 _say(entry, f"{_label(provider)}/{tool.name.tool}  {tool.description}".rstrip(), as_json)
+        for served in assembly.served_apps.all_served():
+            address = f"/mcp/server/{served.code}/mcp"
+            entry = {"type": "mcp_server", "app": served.app, "address": address, "active": served.active}
+            line = f"{served.app}  is an MCP server at {address}{'' if served.active else ', which is not active'}"
+            _say(entry, line, as_json)
         async for workflow, nodes in _workflows(files, assembly):
             if nodes is None:
                 missing += 1
@@ -118,7 +123,7 @@ def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
 @json_option
 def test(names: tuple[str, ...], tools: Path | None, home: Path | None, as_json: bool) -> None:
     """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
-    MCP server answers, its app is there. No tool is called.
+    MCP server answers, its app is there; and the apps that are MCP servers. No tool is called.
 
     The exit code is 0 if all is well.
     """
@@ -127,6 +132,7 @@ def test(names: tuple[str, ...], tools: Path | None, home: Path | None, as_json:
 
 async def _test(names: Sequence[str], settings: Any, as_json: bool) -> int:
     from jikko.assemble import assemble
+    from jikko.errors import NotFound
     from jikko.ports.tools import ToolNotFound
 
     failed = 0
@@ -143,7 +149,18 @@ async def _test(names: Sequence[str], settings: Any, as_json: bool) -> int:
                 line = f"FAILED  {_label(provider)}: {failure}"
                 failed += 1
             _say(entry, line, as_json)
-        if not chosen:
+        served = [] if names else assembly.served_apps.all_served()
+        for one in served:
+            entry = {"type": "mcp_server", "app": one.app, "ok": True, "error": None}
+            try:
+                await assembly.apps.find(one.app)
+                line = f"ok      {one.app}: an MCP server"
+            except NotFound as failure:
+                entry |= {"ok": False, "error": str(failure)}
+                line = f"FAILED  {one.app}: {failure}"
+                failed += 1
+            _say(entry, line, as_json)
+        if not chosen and not served:
             click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
     return 1 if failed else 0
 
@@ -191,7 +208,7 @@ async def _call(tool: str, given: dict[str, str], app: str | None, settings: Any
             if unknown:
                 raise Failure(f"{tool} has no parameter {', '.join(unknown)}", code="invalid_param")
             call = ToolCall(tool=found, parameters=values, app_id=app_id, user="jikko tools call", key="call")
-            await assembly.tools.call(call, lambda message: _tell(message, as_json))
+            await assembly.tools.call(call, lambda message: _echo_message(message, as_json))
         except (ToolNotFound, ToolFailure, NotConvertible) as failure:
             raise Failure(str(failure), code="tool_failed") from None
         finally:
@@ -210,7 +227,7 @@ def _chosen(name: str, providers: Sequence[Any]) -> Any:
     raise Failure(f"there is no provider {name!r}", code="not_found", hint=did_you_mean(name, known))
 
 
-def _tell(message: Any, as_json: bool) -> None:
+def _echo_message(message: Any, as_json: bool) -> None:
     """One message of a tool."""
     fields = {name: getattr(message, name) for name in message.__dataclass_fields__}
     if "content" in fields:
@@ -219,8 +236,8 @@ def _tell(message: Any, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"message": kind, **fields}, ensure_ascii=False, default=str))
         return
-    told = fields["text"] if kind == "text" else json.dumps(fields, ensure_ascii=False, default=str)
-    click.echo(told if kind == "text" else f"[{kind}] {told}")
+    text = fields["text"] if kind == "text" else json.dumps(fields, ensure_ascii=False, default=str)
+    click.echo(text if kind == "text" else f"[{kind}] {text}")
 
 
 def _entry(provider: Any) -> dict[str, Any]:

@@ -21,9 +21,20 @@ def unknown(environment: Mapping[str, str], command: click.Command) -> list[str]
     """The ``JIKKO_`` variables that nothing reads, each with a hint if something like it is read."""
     if not any(name.startswith("JIKKO_") for name in environment):
         return []  # help needs no settings then
-    from jikko.settings import unknown_variables
+    from dataclasses import fields
 
-    return list(unknown_variables(environment, set(_variables(command))))
+    from jikko.dsl.fields import did_you_mean
+    from jikko.setting_sources import is_value
+    from jikko.settings import PREFIX, Settings
+
+    known = {f"{PREFIX}{entry.name.upper()}" for entry in fields(Settings) if entry.name != "env"}
+    known |= set(_variables(command))
+    found = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and not is_value(name):
+            hint = did_you_mean(name, sorted(known))
+            found.append(f"{name}{f' ({hint})' if hint else ''}")
+    return found
 
 
 def _variables(command: click.Command) -> Iterator[str]:

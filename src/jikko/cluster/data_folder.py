@@ -4,10 +4,26 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from jikko.errors import InvalidSettings
 from jikko.private import make_folder, tighten, tighten_tree
 
-_FILES: Final = ("jikko.db*", "signing.key*", "serve.lock", "backup.json")
+_FILES: Final = ("jikko.db*", "knowledge.db*", "signing.key*", "serve.lock", "backup.json")
 """Besides those of uploads: the database with what SQLite, upgrades and workers put beside it, keys, and locks."""
+
+RESTORING: Final = "restore.json"
+"""Is in a folder while a backup is brought back to it, and stays if that is broken off."""
+
+
+def require_whole(home: Path) -> None:
+    """See that a folder is no half of a backup that was being brought back.
+
+    Raises:
+        InvalidSettings: It is.
+    """
+    if (home / RESTORING).exists():
+        raise InvalidSettings(
+            f"{home} has a part of a backup: `jikko restore` was broken off. Call it again, with the same backup."
+        )
 
 
 def keep_private(home: Path) -> None:

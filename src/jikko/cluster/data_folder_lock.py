@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -33,6 +33,10 @@ class Owner(msgspec.Struct, omit_defaults=True):
     """Process ids of those that hold the folder with it, and after it if it is killed."""
     grace: float = 0.0
     """Seconds that they then have to end."""
+    reads: int = -1
+    """How often it was told, by SIGUSR1, to read the files of its operator again, and has done so; -1: it cannot."""
+    refused: str = ""
+    """What is wrong with them, by the last time."""
 
     @property
     def has_ended(self) -> bool:
@@ -70,6 +74,17 @@ class Hold:
     ) -> None:
         """Set what a process reads that finds the folder held; see ``Owner``. What is not given stays as it was."""
         given = {"address": address, "workers": None if workers is None else list(workers), "grace": grace}
+        self._say(given)
+
+    def say_read(self, refused: str | None = None) -> None:
+        """Say that the files of the operator were read again, or that it can be done.
+
+        Args:
+            refused: What is wrong with them, empty if nothing is; ``None``: they were not read yet.
+        """
+        self._say({"reads": self._owner.reads + 1, "refused": refused or ""})
+
+    def _say(self, given: Mapping[str, object]) -> None:
         self._owner = msgspec.structs.replace(
             self._owner, **{name: value for name, value in given.items() if value is not None}
         )

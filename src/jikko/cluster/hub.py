@@ -1,6 +1,9 @@
 """The supervisor's end of the channels of its workers: hands on messages, and sends what membership decides."""
 
+import asyncio
 from collections.abc import Callable
+from itertools import count as numbers
+from typing import Final
 
 from jikko.cluster.channel import Channel
 from jikko.cluster.membership import Membership, Outbox
@@ -11,11 +14,15 @@ from jikko.cluster.messages import (
     CountRequest,
     Message,
     Offer,
+    ReadAgain,
     Request,
     Response,
     Serving,
     TookOver,
 )
+
+_PATIENCE_SECONDS: Final = 30.0
+"""After which a worker that does not answer counts as one that refuses."""
 
 
 class Hub:
@@ -29,6 +36,9 @@ class Hub:
         self._membership = Membership(workers)
         self._count = count
         self._channels: dict[str, Channel] = {}
+        self._numbers = numbers()
+        self._asked: dict[int, tuple[str, asyncio.Future[str]]] = {}
+        """What workers were asked and have not answered: whom, and what they refuse."""
 
     @property
     def serving(self) -> list[str]:
@@ -42,6 +52,9 @@ class Hub:
     def disconnect(self, name: str) -> None:
         """A worker has died."""
         del self._channels[name]
+        for asked, future in self._asked.values():
+            if asked == name and not future.done():
+                future.set_result("")  # the one in its place reads the files when it starts
         self._send(self._membership.died(name))
 
     def on_message(self, sender: str, message: Message) -> None:
@@ -60,12 +73,33 @@ class Hub:
             case Request(to=to, number=number):
                 no_holder = Response(to=sender, number=number, answer=None)
                 self._send([(to, message)] if to in self._membership else [(sender, no_holder)])
+            case Response(to=to, number=number, refused=refused) if to == SUPERVISOR:
+                _, future = self._asked.get(number, ("", None))
+                if future is not None and not future.done():
+                    future.set_result(refused)
             case Response(to=to):
                 self._send([(to, message)])
             case Broadcast():
                 self._send([(name, message) for name in self._membership.names])
             case _:
                 pass
+
+    async def read_again(self) -> str:
+        """Have all workers read the files of the operator again. Returns what they refuse; empty if nothing."""
+        loop = asyncio.get_running_loop()
+        asked = {next(self._numbers): (name, loop.create_future()) for name in self.serving}
+        self._asked |= asked
+        for number, (name, _) in asked.items():
+            self._send([(name, Request(to=name, sender=SUPERVISOR, number=number, command=ReadAgain()))])
+        try:
+            if asked:
+                await asyncio.wait([future for _, future in asked.values()], timeout=_PATIENCE_SECONDS)
+            late = any(not future.done() for _, future in asked.values())
+            answers = {future.result() for _, future in asked.values() if future.done()}
+            return "\n".join(sorted(answers - {""}) + ["A worker does not answer."] * late)
+        finally:
+            for number in asked:
+                del self._asked[number]
 
     def close(self) -> None:
         """The server is about to end: what workers leave behind is for the next one."""

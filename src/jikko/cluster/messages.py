@@ -27,6 +27,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """``Settings`` as JSON."""
     files: list[str] | None
     """DSL files to publish; ``None`` for a worker that publishes nothing, since another has."""
+    drains: bool = False
+    """Whether it leaves new connections to the next server when it stops; see ``serve_assembly``."""
 
 
 class Members(msgspec.Struct, frozen=True, tag=True):
@@ -43,6 +45,10 @@ class TakeOver(msgspec.Struct, frozen=True, tag=True):
 
 class Lead(msgspec.Struct, frozen=True, tag=True):
     """Run the background jobs from now on."""
+
+
+class Measure(msgspec.Struct, frozen=True, tag=True):
+    """Say what was counted so far. Answered by ``Measured``."""
 
 
 # From a worker -------------------------------------------------------------------------------------------------------
@@ -75,6 +81,13 @@ class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     """The worker's event loop goes round."""
 
 
+class Measured(msgspec.Struct, frozen=True, tag=True):
+    """What the worker counted since its start."""
+
+    samples: list[tuple[str, tuple[str, ...], list[float]]]
+    """Name, labels, values."""
+
+
 # Between workers -----------------------------------------------------------------------------------------------------
 
 
@@ -84,6 +97,10 @@ class CountRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     key: bytes
 
 
+class ReadAgain(msgspec.Struct, frozen=True, tag=True):
+    """Read the files of the operator again. From the supervisor."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something that another process is to do."""
 
@@ -91,7 +108,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sender: str
     number: int
     """Chosen by the sender, for the response."""
-    command: Command | CountRequest
+    command: Command | CountRequest | ReadAgain
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -101,6 +118,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     number: int
     answer: int | None
     """``None``: there is no worker of that name, or it does not have the run."""
+    refused: str = ""
+    """Why it was not done, if the sender is to know."""
 
 
 class Broadcast(msgspec.Struct, frozen=True, tag=True):
@@ -114,11 +133,13 @@ Message: TypeAlias = (
     | Members
     | TakeOver
     | Lead
+    | Measure
     | Assembled
     | Serving
     | TookOver
     | Offer
     | Heartbeat
+    | Measured
     | Request
     | Response
     | Broadcast

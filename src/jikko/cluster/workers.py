@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from itertools import count
 from typing import Any
 
@@ -13,15 +13,18 @@ from jikko.cluster.messages import (
     CountRequest,
     Heartbeat,
     Lead,
+    Measure,
+    Measured,
     Members,
     Message,
     Offer,
+    ReadAgain,
     Request,
     Response,
     TakeOver,
     TookOver,
 )
-from jikko.errors import JikkoError
+from jikko.errors import InvalidSettings, JikkoError
 from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ class WorkerCluster:
         self.name = name
         self.is_over = asyncio.Event()
         """Set once the supervisor is gone."""
+        self.count_up: Callable[[], list[tuple[str, tuple[str, ...], list[float]]]] = list
+        """Gives what this process has counted; see ``Measured``."""
         self._channel = channel
         self._messages = messages
         self._patience = patience
@@ -121,6 +126,8 @@ class WorkerCluster:
                 self._give_up(lambda name: name != SUPERVISOR and name not in self._members)
             case TakeOver(orphans=orphans):
                 _start(self._take_over(orphans, member), self._working)
+            case Measure():
+                self._channel.send(Measured(self.count_up()))
             case Lead():
                 _start(member.lead(), self._working)
             case _:
@@ -153,14 +160,20 @@ class WorkerCluster:
 
     async def _respond(self, request: Request, member: Member) -> None:
         answer: int | None = None
+        refused = ""
         try:
-            if not isinstance(request.command, CountRequest):
+            if isinstance(request.command, ReadAgain):
+                await member.read_again()
+                answer = 1
+            elif not isinstance(request.command, CountRequest):
                 answered = await member.handle_command(request.command)
                 # JSON tells truth values from numbers.
                 answer = None if answered is None else int(answered)
+        except InvalidSettings as error:
+            refused = str(error)
         except Exception:
             logger.exception("a request of %s failed", request.sender)
-        self._channel.send(Response(to=request.sender, number=request.number, answer=answer))
+        self._channel.send(Response(to=request.sender, number=request.number, answer=answer, refused=refused))
 
     async def _take_over(self, orphans: list[OrphanedRuns], member: Member) -> None:
         for entry in orphans:
@@ -171,10 +184,10 @@ class WorkerCluster:
                 except JikkoError as error:
                     logger.error("runs of another process cannot be read, trying again: %s", error)
                     await asyncio.sleep(_TRY_AGAIN_SECONDS)
-            _start(self._tell_once_durable(entry, taken), self._working)
+            _start(self._report_once_durable(entry, taken), self._working)
         self._has_begun.set()
 
-    async def _tell_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
+    async def _report_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
         # Not before: if this process died, no member would look for runs that still name their dead holder.
         await taken.durable()
         self._channel.send(TookOver([orphans]))

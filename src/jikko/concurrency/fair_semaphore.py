@@ -12,7 +12,7 @@ APP_SHARE: Final = 0.75
 """Of the places, the part that one app may have, by default."""
 
 
-def most_for_one_app(number: int, share: float) -> int:
+def max_for_one_app(number: int, share: float) -> int:
     """How many of all places one app may have: its share, at least one, and not all of them unless that is 1.
 
     What holds a place for long, such as a program in an endless loop, would else keep others waiting until it ends.
@@ -30,21 +30,25 @@ class FairSemaphore:
     def __init__(self, number: int, app_share: float = APP_SHARE) -> None:
         """Args:
         number: How many there are, at least 1.
-        app_share: See ``most_for_one_app``.
+        app_share: See ``max_for_one_app``.
         """
         self._free = number
-        self._most = most_for_one_app(number, app_share)
+        self._max_for_one_app = max_for_one_app(number, app_share)
         self._held: Counter[str] = Counter()
         """How many places each app has; none without any."""
         self._turns: FairQueue[_Turn] = FairQueue()
 
     def is_free_for(self, app_id: str) -> bool:
         """Whether the app can have a place without waiting."""
-        return self._free > 0 and self._held[app_id] < self._most
+        return self._free > 0 and self._held[app_id] < self._max_for_one_app
 
     def waiting(self, app_id: str) -> int:
         """How many of the app wait."""
         return self._turns.waiting(app_id)
+
+    def all_waiting(self) -> int:
+        """How many of all apps wait."""
+        return len(self._turns)
 
     @asynccontextmanager
     async def place(self, app_id: str) -> AsyncIterator[None]:
@@ -74,12 +78,12 @@ class FairSemaphore:
     def _take(self, app_id: str) -> None:
         self._free -= 1
         self._held[app_id] += 1
-        if self._held[app_id] >= self._most:
+        if self._held[app_id] >= self._max_for_one_app:
             self._turns.rest(app_id)
 
     def _leave(self, app_id: str) -> None:
         self._free += 1
-        if self._held[app_id] == self._most:
+        if self._held[app_id] == self._max_for_one_app:
             self._turns.resume(app_id)
         self._held[app_id] -= 1
         if not self._held[app_id]:

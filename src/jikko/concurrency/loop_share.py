@@ -15,7 +15,7 @@ SLICE: Final = 0.002
 class LoopShare:
     """Gives those who have more to do than fits into a slice one slice after the other. Belongs to one event loop.
 
-    Each time that the loop goes round one of them works, and apps take turns; so everything else waits for one slice at
+    Each time that the loop goes round one of them works, and keys take turns; so everything else waits for one slice at
     most, however many there are. Who is done within a slice has nothing to do with it.
     """
 
@@ -27,16 +27,16 @@ class LoopShare:
         self._turns: FairQueue[Callable[[], object]] = FairQueue()
         self._goes_round = False
 
-    def later(self, app_id: str, work: Callable[[], object]) -> None:
+    def later(self, key: str, work: Callable[[], object]) -> None:
         """Have a function called when it is its turn. Twice the same is called once."""
-        self._turns.add(app_id, work)
+        self._turns.add(key, work)
         if not self._goes_round:
             self._goes_round = True
             asyncio.get_running_loop().call_soon(self._next)
 
-    def cancel(self, app_id: str, work: Callable[[], object]) -> None:
+    def cancel(self, key: str, work: Callable[[], object]) -> None:
         """Forget a function that waits, if it does."""
-        self._turns.remove(app_id, work)
+        self._turns.remove(key, work)
 
     def _next(self) -> None:
         work = self._turns.next()
@@ -50,14 +50,14 @@ class LoopShare:
 class Slice:
     """The slices of one who works, one after the other."""
 
-    __slots__ = ("_app_id", "_ends", "_share")
+    __slots__ = ("_ends", "_key", "_share")
 
-    def __init__(self, share: LoopShare, app_id: str) -> None:
+    def __init__(self, share: LoopShare, key: str) -> None:
         """Args:
-        app_id: For whom it works.
+        key: For whom it works: an app, or a connection.
         """
         self._share = share
-        self._app_id = app_id
+        self._key = key
         self._ends = 0.0
 
     def begin(self) -> None:
@@ -71,7 +71,7 @@ class Slice:
 
     def later(self, work: Callable[[], object]) -> None:
         """See ``LoopShare.later``."""
-        self._share.later(self._app_id, work)
+        self._share.later(self._key, work)
 
     async def give_way(self) -> None:
         """If the slice is over, let others work, and begin the next."""
@@ -83,7 +83,7 @@ class Slice:
         try:
             await future
         finally:
-            self._share.cancel(self._app_id, wake)
+            self._share.cancel(self._key, wake)
         self.begin()
 
 

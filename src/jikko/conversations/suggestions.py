@@ -65,7 +65,7 @@ class Suggestions:
         request = ModelRequest(
             provider=self._model.provider,
             model=self._model.model,
-            messages=(Prompt("system", (_ASKED,)), Prompt("user", (_told([*reversed(before), message]),))),
+            messages=(Prompt("system", (_ASKED,)), Prompt("user", (_transcript([*reversed(before), message]),))),
             parameters={"max_tokens": 256, "temperature": 0},
             stream=False,
             app_id=app.id,
@@ -93,13 +93,13 @@ def questions_in(answer: str) -> list[str]:
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, list) and any(isinstance(question, str) for question in found):
-            said = (question.strip() for question in found if isinstance(question, str))
-            return [question for question in said if question][:_MAX_TURNS]
+            texts = (question.strip() for question in found if isinstance(question, str))
+            return [question for question in texts if question][:_MAX_TURNS]
         at = text.find("[", at + 1)
     return []
 
 
-def _told(messages: list[Message]) -> str:
+def _transcript(messages: list[Message]) -> str:
     lines = []
     for message in messages:
         lines.append(f"Human: {message.query}")

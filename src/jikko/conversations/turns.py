@@ -25,6 +25,7 @@ from jikko.ids import is_uuid, new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_rules import upload_settings
 from jikko.inputs.variables import prepare
+from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.conversation_store import ConversationStore, Opened
@@ -185,7 +186,8 @@ class Turns:
             cites=_is_on(workflow, "retriever_resource"),
             streamed=request.streamed,
         )
-        started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn)
+        trace = log_context.get().traceparent
+        started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn, trace=trace)
         run = await self._runs.begin(identity, workflow, started, options=request.options, opening=(began,))
         if began.new is not None and began.new.title_due:
             self._later(run.committed(1), app, began.new, message)
@@ -235,14 +237,14 @@ class Turns:
     def _later(self, durable: Any, app: App, conversation: Conversation, message: Message) -> None:
         """Tell of a first turn once it is durable."""
 
-        async def tell() -> None:
+        async def announce() -> None:
             try:
                 await durable
             except JikkoError:
                 return  # there is no such turn
             self._hooks.first_turn(app, conversation, message)
 
-        task = asyncio.get_running_loop().create_task(tell())
+        task = asyncio.get_running_loop().create_task(announce())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

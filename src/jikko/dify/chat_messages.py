@@ -181,8 +181,8 @@ class ChatAccepted(Struct):
     created_at: Seconds
 
 
-def told_metadata(metadata: Metadata) -> AnswerMetadata:
-    """Metadata as Dify tells them."""
+def answer_metadata(metadata: Metadata) -> AnswerMetadata:
+    """The metadata of an answer, as Dify has them."""
     reply = metadata.annotation_reply
     return AnswerMetadata(
         annotation_reply=None if reply is None else _annotation(reply),

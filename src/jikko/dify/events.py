@@ -104,8 +104,8 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
         case TextReplaced():
             return "text_replace", messages.TextReplaced(event.text)
         case NodeStarted():
-            untold = event.node_type in _CONTAINERS or event.icon is False
-            return None if untold else ("node_started", _node_started(event))
+            is_hidden = event.node_type in _CONTAINERS or event.icon is False
+            return None if is_hidden else ("node_started", _node_started(event))
         case NodeFinished():
             return _node_finished(event)
         case NodeAttempted():

@@ -41,8 +41,8 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
         turn.note(event)
     if record.status == "paused":
         messages[-1][1].outputs = _gathered(log)  # type: ignore[attr-defined]  # of the pause
-    told: list[msgspec.Struct] = [turn.told(name, data) for name, data in messages]
-    return [told[0], turn.replaced(), *told[1:]]
+    shown: list[msgspec.Struct] = [turn.run_message(name, data) for name, data in messages]
+    return [shown[0], turn.replaced(), *shown[1:]]
 
 
 def _gathered(log: list[Event]) -> dict[str, Json]:

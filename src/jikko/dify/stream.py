@@ -106,7 +106,7 @@ class Messages:
 
     def _frame_of(self, name: str, data: Struct) -> bytes:
         if self._turn is not None:
-            return dify_events.frame(self._turn.told(name, data))
+            return dify_events.frame(self._turn.run_message(name, data))
         return dify_events.frame(dify_events.message(self._identity, name, data))
 
     def _paused(self, event: RunPaused) -> RunRecord:

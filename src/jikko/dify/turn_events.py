@@ -16,7 +16,7 @@ from jikko.dify.chat_messages import (
     SpokenMessage,
     TextMessage,
     TextReplacedMessage,
-    told_metadata,
+    answer_metadata,
 )
 from jikko.dify.events import event_message, pause_reason
 from jikko.dify.run_fields import totals
@@ -56,14 +56,14 @@ class TurnEvents:
         self._place = Place(began.turn.conversation_id, began.turn.message_id, int(began.at), identity.task_id)
         self.fold = TurnFold(began, began.turn, is_retry=identity.retry_of is not None)
         self._files = 0
-        """How many files of the answer were told of."""
+        """How many files of the answer were shown."""
 
     def note(self, event: Event) -> None:
-        """Fold an event that is not told."""
+        """Fold an event that is not shown."""
         self.fold.apply(event)
         self._files = len(self.fold.files)
 
-    def told(self, name: str, data: Struct) -> ChatMessage:
+    def run_message(self, name: str, data: Struct) -> ChatMessage:
         """A message about the run."""
         return ChatMessage(name, *self._place, self._identity.run_id, data)
 
@@ -76,7 +76,7 @@ class TurnEvents:
         return SpokenMessage("tts_message" if audio else "tts_message_end", *self._place, audio)
 
     def of(self, record: RunRecord, event: Event) -> list[Struct]:
-        """Fold the next event, and tell it."""
+        """Fold the next event, and make the messages of it."""
         self.fold.apply(event)
         place = self._place
         match event:
@@ -92,15 +92,15 @@ class TurnEvents:
         message = event_message(record, event)
         if message is None:
             return []
-        told: list[Struct] = [self.told(message.event, message.data)]
+        messages: list[Struct] = [self.run_message(message.event, message.data)]
         if isinstance(event, NodeFinished):
-            told += self._new_files()
+            messages += self._new_files()
         elif isinstance(event, RunFinished) and event.status in _WHOLE:
-            told.insert(0, self._end())
-        return told
+            messages.insert(0, self._end())
+        return messages
 
     def _end(self) -> MessageEnd:
-        metadata = told_metadata(self.fold.metadata())
+        metadata = answer_metadata(self.fold.metadata())
         return MessageEnd(*self._place, self._place.message_id, metadata, self.fold.files)
 
     def _new_files(self) -> list[FileMessage]:
@@ -116,7 +116,7 @@ class TurnEvents:
 def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
     """The answer to a blocking question, whose run has ended well or was stopped."""
     message_id, at = fold.turn.message_id, int(record.created_at)
-    metadata = told_metadata(fold.metadata())
+    metadata = answer_metadata(fold.metadata())
     return ChatAnswer(
         record.identity.task_id,
         message_id,
@@ -138,7 +138,7 @@ def replied_body(message: Message, task_id: str) -> ChatAnswer:
         message.conversation_id,
         "advanced-chat",
         message.answer.text,
-        told_metadata(message.answer.metadata),
+        answer_metadata(message.answer.metadata),
         int(message.created_at),
     )
 
@@ -146,7 +146,7 @@ def replied_body(message: Message, task_id: str) -> ChatAnswer:
 def replied_messages(message: Message, task_id: str) -> list[Struct]:
     """The stream of a question that took no run."""
     place = Place(message.conversation_id, message.id, int(message.created_at), task_id)
-    metadata = told_metadata(message.answer.metadata)
+    metadata = answer_metadata(message.answer.metadata)
     return [
         TextMessage(*place, message.id, message.answer.text, ()),
         MessageEnd(*place, message.id, metadata, []),
@@ -156,7 +156,7 @@ def replied_messages(message: Message, task_id: str) -> list[Struct]:
 def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequested]) -> ChatPaused:
     """The answer to a blocking question whose run paused."""
     turn, at = fold.turn, int(record.created_at)
-    metadata = told_metadata(fold.metadata(is_whole=False))
+    metadata = answer_metadata(fold.metadata(is_whole=False))
     status, elapsed, tokens, steps, _ = totals(record)
     data = PausedTurn(
         turn.message_id,

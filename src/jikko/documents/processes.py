@@ -30,7 +30,7 @@ class DocumentLimits:
     max_processes: int = 2
     """Documents that are read at once; others wait, and apps take turns."""
     app_share: float = APP_SHARE
-    """Of these, the part that one app may have. See ``most_for_one_app``."""
+    """Of these, the part that one app may have. See ``max_for_one_app``."""
     max_seconds: float = 60.0
     """For one document."""
     max_memory: int = 1 << 30

@@ -40,7 +40,7 @@ class NodeContext:
 
     def spend(self, characters: int) -> None:
         if self._budget is None:
-            self._budget = TextBudget(self.services.limits.max_expanded)
+            self._budget = TextBudget(self.ports.limits.max_expanded)
         self._budget.spend(characters)
 
     @property
@@ -49,7 +49,7 @@ class NodeContext:
         if not secrets:
             return self
         if self._recorded is None:
-            budget = TextBudget(self.services.limits.max_expanded)
+            budget = TextBudget(self.ports.limits.max_expanded)
             self._recorded = MaskedVariables(self._frame.scope, secrets, budget)
         return self._recorded
 
@@ -58,8 +58,8 @@ class NodeContext:
         return self._loop.info
 
     @property
-    def services(self) -> NodePorts:
-        return self._loop.services
+    def ports(self) -> NodePorts:
+        return self._loop.ports
 
     @property
     def node_id(self) -> str:

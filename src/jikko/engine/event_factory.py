@@ -156,7 +156,8 @@ def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
     if isinstance(error, TextTooLong):
         return NodeFailure(f"Node {node.title or node.id}: {error}", kind="TextTooLongError")
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("node %s (%s) failed unexpectedly: %s\n%s", node.id, node.type, type(error).__name__, frames)
+    fields = {"node": node.id, "node_type": node.type}
+    log.error("a node failed unexpectedly: %s\n%s", type(error).__name__, frames, extra={"fields": fields})
     return NodeFailure(str(error) or type(error).__name__, kind="WorkflowNodeError")
 
 

@@ -39,7 +39,7 @@ class RunLoop(Protocol):
     events: EventBuffer
     """Takes what happens in the run."""
     info: RunInfo
-    services: NodePorts
+    ports: NodePorts
     slice: Slice
     """The part of the event loop's time that the run may take before it lets others go on."""
     bodies: dict[int, BodyRun]

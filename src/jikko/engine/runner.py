@@ -42,7 +42,7 @@ class Runner:
         journal: Journal,
         *,
         info: RunInfo,
-        services: NodePorts,
+        ports: NodePorts,
         limits: RunLimits,
         clock: Clock = time.time,
         share: LoopShare | None = None,
@@ -54,14 +54,14 @@ class Runner:
         self.state = state
         self.events = EventBuffer(state, journal, clock)
         self.info = info
-        self.services = services
+        self.ports = ports
         self._limits = limits
         self._clock = clock
         self._queue: deque[tuple[Frame, int, str | None, NodeStarted | None]] = deque()
         self.bodies: dict[int, BodyRun] = {id(state.top): BodyRun()}
         self._running = 0
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
-        state.release.room = services.limits.max_expanded
+        state.release.room = ports.limits.max_expanded
         self.slice = Slice(share or LoopShare(), info.app_id)
         self._guarded = None if guard is None else GuardedText(guard, state, self.events)
         self._done: asyncio.Future[None] | None = None
@@ -206,7 +206,7 @@ class Runner:
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
         else:
-            icon = node.node.icon(self.services) if node.has_icon else None  # type: ignore[attr-defined]
+            icon = node.node.icon(self.ports) if node.has_icon else None  # type: ignore[attr-defined]
             event = event_factory.started(node, self.state.index + 1, predecessor, frame.rounds, now, icon)
         self.events.emit(event)
         answer = self._answers.pop(event.execution_id, None)

@@ -168,7 +168,7 @@ class RunState:
                 return self._node_finished(event)
             case TextChunk():
                 self.text.append(event.text)
-                self.release.told(event.selector, event.text)
+                self.release.streamed_before(event.selector, event.text)
             case TextReplaced():
                 self.text = [event.text]
                 if event.reason:

@@ -60,7 +60,7 @@ class TextRelease:
         "_searches",
         "_shown",
         "_skipped",
-        "_told",
+        "_streamed_before",
         "_unread",
         "room",
     )
@@ -78,7 +78,7 @@ class TextRelease:
         self._unread = 0
         """Chunks of the current part that were shown."""
         self._buffers: dict[Selector, list[str]] = {}
-        self._told: dict[Selector, str] = {}
+        self._streamed_before: dict[Selector, str] = {}
         """What interrupted nodes have shown of their variables, and not said again yet."""
         self._closed: set[Selector] = set()
         self._ended: set[str] = set()
@@ -118,10 +118,10 @@ class TextRelease:
         wanted = ((node_id, "text"), (node_id, "reasoning_content"))
         return any(part in wanted for response in self._queue for part in response.parts)
 
-    def told(self, selector: Selector, text: str) -> None:
+    def streamed_before(self, selector: Selector, text: str) -> None:
         """The log has a piece of text, which is not to be shown again. For folding a log."""
         if selector in self._graph.sources and selector[0] not in self._ended:
-            self._told[selector] = self._told.get(selector, "") + text
+            self._streamed_before[selector] = self._streamed_before.get(selector, "") + text
 
     def restarted(self, node_id: str, *, behind: bool = False) -> None:
         """A node begins anew: what it says as before is not shown again, and takes the place of what it had said.
@@ -134,10 +134,14 @@ class TextRelease:
             if self._queue and self._current() == selector:
                 if not behind:
                     # With what the attempt before it had shown and this one has not come to.
-                    self._told[selector] = "".join(buffer[: self._unread]) + self._told.get(selector, "")
+                    self._streamed_before[selector] = "".join(buffer[: self._unread]) + self._streamed_before.get(
+                        selector, ""
+                    )
                 self._unread = 0
         if behind:
-            self._told = {selector: text for selector, text in self._told.items() if selector[0] != node_id}
+            self._streamed_before = {
+                selector: text for selector, text in self._streamed_before.items() if selector[0] != node_id
+            }
 
     def finished(self, node_id: str) -> list[Chunk]:
         """A node ended, and its outputs can be read.
@@ -149,8 +153,10 @@ class TextRelease:
                 self._closed.add(selector)
         self._ended.add(node_id)
         chunks = self._flush() if self._queue else []
-        if self._told:
-            self._told = {selector: text for selector, text in self._told.items() if selector[0] != node_id}
+        if self._streamed_before:
+            self._streamed_before = {
+                selector: text for selector, text in self._streamed_before.items() if selector[0] != node_id
+            }
         return chunks
 
     def edge_taken(self, source: int, target: int) -> list[Chunk]:
@@ -201,7 +207,7 @@ class TextRelease:
         """Show what is known of a variable. Returns whether that is all of it."""
         buffer = self._buffers.get(selector)
         if buffer is not None:
-            if selector in self._told:
+            if selector in self._streamed_before:
                 for text in buffer[self._unread :]:
                     self._show_again(selector, text, chunks)
             else:
@@ -227,22 +233,22 @@ class TextRelease:
 
     def _show_again(self, selector: Selector, text: str, chunks: list[Chunk]) -> None:
         """Show a piece of a variable, but for what was shown of it before its node began anew."""
-        told = self._told.get(selector, "")
-        if not told:
+        streamed_before = self._streamed_before.get(selector, "")
+        if not streamed_before:
             chunks.append(Chunk(text, selector))
-        elif told.startswith(text):
-            self._told[selector] = told[len(text) :]
-        elif text.startswith(told):
-            del self._told[selector]
-            chunks.append(Chunk(text[len(told) :], selector))
+        elif streamed_before.startswith(text):
+            self._streamed_before[selector] = streamed_before[len(text) :]
+        elif text.startswith(streamed_before):
+            del self._streamed_before[selector]
+            chunks.append(Chunk(text[len(streamed_before) :], selector))
         else:
             self._take_back(selector, text, chunks)
 
     def _take_back(self, selector: Selector, text: str, chunks: list[Chunk]) -> None:
         """Show a piece in the place of what was shown and is not said again."""
-        told = self._told.pop(selector, "")
-        if told:
-            chunks.append(Chunk(text, selector, len(told)))
+        streamed_before = self._streamed_before.pop(selector, "")
+        if streamed_before:
+            chunks.append(Chunk(text, selector, len(streamed_before)))
 
 
 class _Search:

@@ -1,8 +1,9 @@
-"""What went wrong in a run so far, for its record."""
+"""What went wrong in a run, counted as it happens."""
 
 from dataclasses import dataclass, field
 
-from jikko.events import Exceptions, FailedNode, NodeFinished
+from jikko.event_parts import Exceptions, FailedNode
+from jikko.events import NodeFinished
 
 
 @dataclass(slots=True)

@@ -1,11 +1,11 @@
 """Content on a disk, in folders named by its hash."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
@@ -142,34 +142,87 @@ class DiskBlobs:
             except OSError as error:
                 raise _unavailable("removed", error) from error
 
-    def copy_to(self, root: Path) -> int:
+    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
         """Copy what a folder of the same kind does not have yet. What is removed meanwhile is left out. Blocks.
 
+        Args:
+            earlier: A third such folder: what it has is linked, and so takes no place on the disk twice.
+
         Returns:
-            How many were copied.
+            How many were copied or linked. Each copy was read again.
 
         Raises:
-            OSError: One cannot be read or written.
+            OSError: One cannot be read or written, or reads otherwise than it was written.
         """
         other = DiskBlobs(root)
         count = 0
         for path in self._root.glob("??/??/*"):
-            if other._path(path.name).exists():
+            target = other._path(path.name)
+            if target.exists() or not _DIGEST.fullmatch(path.name):
                 continue
-            part = other._incoming / secrets.token_hex(16)
-            try:
-                with path.open("rb") as original, other._create(part) as copy:
-                    shutil.copyfileobj(original, copy, _PIECE)
-                    other._finish(copy, part, path.name)
-            except FileNotFoundError:
-                continue
-            finally:
-                part.unlink(missing_ok=True)
+            if earlier is None or not _linked(DiskBlobs(earlier)._path(path.name), target):
+                try:
+                    _copy(path, other, path.name)
+                except FileNotFoundError:
+                    continue
             count += 1
         return count
 
+    def count(self) -> int:
+        """How many contents there are. Blocks.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        return sum(1 for _ in self._digests(""))
+
+    def look_through(self) -> tuple[int, list[str]]:
+        """Read all content. Blocks.
+
+        Returns:
+            How many there are, and the digests that those which are damaged ought to have.
+
+        Raises:
+            OSError: One cannot be read.
+        """
+        count, damaged = 0, []
+        for digest in self._digests(""):
+            count += 1
+            if _digest_of(self._path(digest)) != digest:
+                damaged.append(digest)
+        return count, damaged
+
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:4] / digest
+
+
+def _copy(path: Path, other: DiskBlobs, digest: str) -> None:
+    part = other._incoming / secrets.token_hex(16)
+    hasher = hashlib.sha256()
+    try:
+        with path.open("rb") as original, other._create(part) as copy:
+            while piece := original.read(_PIECE):
+                _append(copy, hasher, piece)
+            other._finish(copy, part, digest)
+    finally:
+        part.unlink(missing_ok=True)
+    # Not compared with its name: what is damaged where it comes from is copied as it is.
+    if _digest_of(other._path(digest)) != hasher.hexdigest():
+        raise OSError(errno.EIO, "it does not read as it was written", str(other._path(digest)))
+
+
+def _linked(path: Path, target: Path) -> bool:
+    """Give a file a second name, if it is there and the file system can."""
+    make_folder(target.parent)
+    with suppress(OSError):
+        os.link(path, target)
+        return True
+    return False
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _names(folder: Path) -> list[str]:

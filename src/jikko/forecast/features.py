@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from jikko.dsl.document import Document
-from jikko.forecast.finding import Finding
+from jikko.forecast.finding import Finding, Level
 from jikko.forecast.installation import Installation
 from jikko.ports.default_models import ModelPurpose
 
@@ -39,18 +39,25 @@ def _of_moderation(feature: Mapping[str, Any], installation: Installation) -> It
     kind = feature.get("type") or "keywords"
     if not looks or kind == "keywords":
         return
+    refused = "inputs_config" in looks
+    so = ", so that every question is refused" if refused else ", so that answers are not moderated"
+    level: Level = "will_fail" if refused else "warning"
+    if kind == "openai_moderation":
+        if not installation.fake_models and "moderation" not in installation.providers.defaults:
+            what = f"no model is set up that moderates the app{so}"
+            hint = "name one in the providers file: defaults: {moderation: {provider: …, model: …}}"
+            yield Finding(level, "model", where, what, hint)
+        return
     if kind != "api":
         what = f"questions are refused, as they cannot be moderated by {kind!r}"
-        yield Finding("will_fail", "model", where, what, "choose 'keywords' or 'api'")
+        yield Finding("will_fail", "model", where, what, "choose 'keywords', 'api' or 'openai_moderation'")
         return
     id_ = str(config.get("api_based_extension_id") or "")
     extensions = installation.providers.extensions
     if id_ not in extensions and "*" not in extensions:
-        refused = "inputs_config" in looks
-        what = f"nothing says how to reach the extension {id_!r} that moderates the app"
-        what += ", so that every question is refused" if refused else ", so that answers are not moderated"
+        what = f"nothing says how to reach the extension {id_!r} that moderates the app{so}"
         hint = f'add it under \'extensions:\' in the providers file: "{id_}": {{url: "https://…", api_key: "…"}}'
-        yield Finding("will_fail" if refused else "warning", "address", where, what, hint)
+        yield Finding(level, "address", where, what, hint)
 
 
 def _on(features: Mapping[str, Any], name: str) -> Mapping[str, Any]:

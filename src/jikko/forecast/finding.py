@@ -72,7 +72,7 @@ class Finding:
             line: Of ``where`` in the file, counted from 1; 0 for none.
         """
         says = "may fail" if self.level == "may_fail" else "will fail"
-        told = self.what + (f"; {self.hint}" if self.hint else "")
+        what = self.what + (f"; {self.hint}" if self.hint else "")
         if not self.node:
-            return f"{says}: {told}"
-        return f'{says} at node "{self.title}"{f" (line {line})" if line else ""}: {told}'
+            return f"{says}: {what}"
+        return f'{says} at node "{self.title}"{f" (line {line})" if line else ""}: {what}'

@@ -1,6 +1,6 @@
 """What this installation has that workflows need."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,8 @@ class Installation:
     """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
     tools: Tools = field(default_factory=NoTools)
     """Tells which tools there are. None is called, and no server is asked."""
-    datasets: Collection[str] = frozenset()
-    """What workflow files can call the datasets that are here: ids, and texts that are mapped to one."""
+    datasets: Container[str] = frozenset()
+    """What workflow files can call the datasets that are here."""
     strategies: Strategies = field(default_factory=NoStrategies)
     """Tells which strategies of agents there are. None is invoked."""
 
@@ -57,7 +57,7 @@ def installation(
     fake_models: bool = False,
     mocks: Mapping[str, Mapping[str, Json]] | None = None,
     tools: Callable[[], Tools] = NoTools,
-    datasets: Collection[str] = frozenset(),
+    datasets: Container[str] = frozenset(),
     strategies: Callable[[], Strategies] = NoStrategies,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.

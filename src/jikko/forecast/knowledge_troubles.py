@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
+from jikko.ids import is_uuid
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 
 _SHOWN = 60
@@ -21,12 +22,15 @@ def troubles_of_retrieval(node: KnowledgeRetrieval, entry: NodeEntry, installati
     for place, dataset_id in enumerate(node.dataset_ids):
         if dataset_id.lower() in installation.datasets or dataset_id in installation.datasets:
             continue
+        hint = f"say which dataset of here it is: jikko knowledge map '{dataset_id}' DATASET"
+        if not is_uuid(dataset_id):
+            hint += "; or whose encrypted ids to understand: jikko knowledge map --workspace ID"
         short = dataset_id if len(dataset_id) <= _SHOWN else f"{dataset_id[:_SHOWN]}…"
         yield Trouble(
             "knowledge",
             f"{entry.where}.dataset_ids[{place}]",
             f"the dataset {short} is not here, so that the node finds nothing in it",
-            f"say which dataset of here it is: jikko knowledge map '{dataset_id}' DATASET",
+            hint,
             harmless=True,
         )
     yield from _of_models(node, entry, installation)

@@ -6,6 +6,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import Apps
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
+from jikko.concurrency.loop_lag import LoopLag
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.turns import Turns
@@ -14,6 +15,8 @@ from jikko.http.sse import PING_SECONDS
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.knowledge.service import Knowledge
+from jikko.maintenance.readiness import Readiness
+from jikko.ports.app_calls.served_apps import ServedApps
 from jikko.ports.clock import Clock
 from jikko.ports.stores.conversation_store import ConversationStore
 from jikko.runs.forms import Forms
@@ -45,6 +48,11 @@ class Api:
     annotations: Annotations
     suggestions: Suggestions
     speech: AppSpeech
+    served_apps: ServedApps
+    readiness: Readiness
+    lag: LoopLag
+    node: str
+    """What the process is called in the records of its runs."""
     public_url: str
     """The server's address as clients know it; empty: taken from each request."""
     now: Clock

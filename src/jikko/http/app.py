@@ -20,6 +20,7 @@ from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Answer
 from jikko.http.router import Router, has_encoded_slash
 from jikko.ids import is_uuid
+from jikko.log_context import LogContext, log_context
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class _Application:
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
         request = Request(self._api, scope, receive, values, self._ids)
+        log_context.set(LogContext(str(request.id, "ascii"), traceparent=request.traceparent))
         observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
         try:
             # No call of a method of its own: every request would pay for one coroutine more.

@@ -61,14 +61,14 @@ class ObservedRequest:
         self._status: int | None = None
         self._size = 0
         self._has_body = request.scope["method"] != "HEAD"
-        self._tell(lambda observer: observer.began(request, operation))
+        self._notify(lambda observer: observer.began(request, operation))
 
     async def send(self, message: Message) -> None:
         """ASGI's ``send``."""
         if message["type"] == "http.response.start":
             status, headers = message["status"], [*message["headers"]]
             self._status = status
-            self._tell(lambda observer: observer.responding(self._request, status, headers))
+            self._notify(lambda observer: observer.responding(self._request, status, headers))
             message = {**message, "headers": headers}
         elif self._has_body:
             self._size += len(message.get("body", b""))
@@ -77,11 +77,11 @@ class ObservedRequest:
     def end(self) -> None:
         """To be called once nothing more is sent."""
         seconds = time.perf_counter() - self._began
-        self._tell(lambda observer: observer.ended(self._request, self._status, self._size, seconds))
+        self._notify(lambda observer: observer.ended(self._request, self._status, self._size, seconds))
 
-    def _tell(self, tell: Callable[[RequestObserver], Any]) -> None:
+    def _notify(self, notify: Callable[[RequestObserver], Any]) -> None:
         for observer in self._observers:
             try:
-                tell(observer)
+                notify(observer)
             except Exception:
                 log.exception("an observer of requests failed")

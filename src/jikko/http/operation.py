@@ -39,5 +39,7 @@ class Operation:
     """Whether it needs no API key."""
     key: Literal["app", "dataset", "console"] = "app"
     """What its API key opens. The handlers of operations that are not for apps look at it themselves."""
+    hot: bool = False
+    """Whether it is asked so often that a line of the log for each time would hide the others."""
     described: bool = True
     """Whether the description of the API has it: not if it is another's older name."""

@@ -6,9 +6,10 @@ from jikko.dify.bodies import LogPage, NodeExecutions, RunAnswer, RunDetail
 from jikko.http.fields import UserRequest
 from jikko.http.operation import Operation, Schema
 from jikko.http.parameters import KEY, START_ERRORS, START_HEADERS, TRACE_QUERY
-from jikko.http.routes import files, forms, info, records, retries, runs
+from jikko.http.routes import files, forms, info, mcp_server, records, retries, runs
 from jikko.http.tables.chat_operations import CHAT_OPERATIONS
 from jikko.http.tables.conversation_operations import CONVERSATION_OPERATIONS
+from jikko.http.tables.health_operations import HEALTH_OPERATIONS
 from jikko.http.tables.knowledge_operations import KNOWLEDGE_OPERATIONS
 from jikko.inputs.uploads import File
 from jikko.record import NodeExecution
@@ -42,6 +43,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=TRACE_QUERY,
         headers=START_HEADERS,
         streams=True,
+        hot=True,
     ),
     Operation(
         "POST",
@@ -54,6 +56,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=TRACE_QUERY,
         headers=START_HEADERS,
         streams=True,
+        hot=True,
     ),
     Operation(
         "GET",
@@ -77,7 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ("created_by_account", _TEXT, "There are no accounts; any value is refused."),
         ),
     ),
-    Operation("GET", _RUN, runs.run_detail, "Read a run", {200: RunDetail}, (401, 404)),
+    Operation("GET", _RUN, runs.run_detail, "Read a run", {200: RunDetail}, (401, 404), hot=True),
     Operation(
         "GET",
         f"{_RUN}/node-executions",
@@ -85,6 +88,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Read every node of a run, in order of start",
         {200: NodeExecutions},
         (401, 404, 503),
+        hot=True,
     ),
     Operation(
         "GET",
@@ -102,6 +106,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: records.EventLog, 204: "text/event-stream"},
         (400, 401, 404, 503),
         streams=True,
+        hot=True,
     ),
     Operation(
         "POST",
@@ -152,6 +157,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ("include_state_snapshot", _TEXT, "true: begin with what happened so far."),
             ("continue_on_pause", _TEXT, "true: stay when the run pauses."),
         ),
+        hot=True,
     ),
     Operation(
         "POST",
@@ -185,6 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag="Files",
         query=_SIGNED,
         open=True,
+        hot=True,
     ),
     Operation(
         "GET",
@@ -243,6 +250,17 @@ OPERATIONS: tuple[Operation, ...] = (
     *CONVERSATION_OPERATIONS,
     *CHAT_OPERATIONS,
     *KNOWLEDGE_OPERATIONS,
+    Operation(
+        "POST",
+        "/mcp/server/{code}/mcp",
+        mcp_server.answer_mcp,
+        "Send a message to an app that is an MCP server (mcp_servers: of the tools file)",
+        {200: mcp_server.McpAnswer, 202: "application/json"},
+        (400, 404, 413, 415, 429, 503),
+        tag="MCP",
+        body=mcp_server.McpMessage,
+        open=True,
+    ),
     Operation("GET", "/v1/", info.index, "What this server is", {200: info.Index}, tag="Server", open=True),
-    Operation("GET", "/health", info.health, "Whether runs are accepted", {200: info.Health}, tag="Server", open=True),
+    *HEALTH_OPERATIONS,
 )

@@ -13,9 +13,10 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
-from jikko.errors import BadRequest, InvalidParam, PayloadTooLarge, UnsupportedMediaType
+from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.api import Api
 from jikko.ports.stores.app_store import App
+from jikko.trace_context import parsed
 from jikko.values import MAX_DEPTH, is_too_deep
 
 _UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
@@ -50,6 +51,12 @@ class Request:
         """The site whose page sent it, if one did."""
         self.id: bytes = request_id
         """Its name in answer and log: the one that it came with, if that is one."""
+
+    @property
+    def traceparent(self) -> str:
+        """Its place in a trace (W3C), as it came with it; empty if none did that can be read."""
+        given = self.header(b"traceparent") or ""
+        return given if given and parsed(given) is not None else ""
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case), if there is one."""
@@ -112,8 +119,11 @@ class Request:
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def json(self) -> dict[str, Any]:
+    async def json(self, *, lists_are: type[JikkoError] = BadRequest) -> dict[str, Any]:
         """The body as a JSON object.
+
+        Args:
+            lists_are: The error for JSON that is no object.
 
         Raises:
             UnsupportedMediaType: Its content type is not JSON.
@@ -139,7 +149,7 @@ class Request:
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             raise _too_deep()
         if not isinstance(value, dict):
-            raise BadRequest("The request body must be a JSON object.")
+            raise lists_are("The request body must be a JSON object.")
         return value
 
 

@@ -19,7 +19,7 @@ def welcome_operations() -> list[Operation]:
 
 async def welcome(request: Request) -> Answer:
     """What this is, and where to read on."""
-    version = request.api.version
+    version, root = request.api.version, request.root_path
     if "text/html" in (request.header(b"accept") or "").lower():
         # One address, two answers: no cache may give one client what was meant for another.
         return Response(_page(version).encode(), headers={"vary": "accept"}, media_type=b"text/html; charset=utf-8")
@@ -27,10 +27,10 @@ async def welcome(request: Request) -> Answer:
         "welcome": "Jikko",
         "api_version": "v1",
         "server_version": version,
-        "api": "/v1/",
-        "docs": "/docs",
-        "openapi": "/openapi.json",
-        "health": "/health",
+        "api": f"{root}/v1/",
+        "docs": f"{root}/docs",
+        "openapi": f"{root}/openapi.json",
+        "health": f"{root}/health",
     }
     answer = json_response(content)
     answer.headers.append((b"vary", b"accept"))

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from jikko.apps.end_users import end_user
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam, JikkoError
+from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.given import Upload
 from jikko.inputs.uploads import FileService
 from jikko.ports.files.file_types import detect_type
@@ -51,6 +52,8 @@ async def uploaded(
             kind = detect_type(stored.extension, stored.mime_type)
             listed = variable.allowed_file_types
             declared = "custom" if "custom" in listed and kind not in listed else kind
+            if not rules_of_input(variable).allow(declared, stored.extension, "local_file"):
+                problems.append(f"input {variable.name!r} cannot be {value.path}: {_expected(variable)}")
             return {"transfer_method": "local_file", "upload_file_id": stored.id, "type": declared}
         return None
 
@@ -63,6 +66,16 @@ async def uploaded(
     if problems:
         raise InvalidParam("\n  ".join(problems))
     return made
+
+
+def _expected(variable: StartVariable) -> str:
+    """Which files an input takes, in a few words."""
+    if variable.allowed_file_upload_methods and "local_file" not in variable.allowed_file_upload_methods:
+        return "expected an http address"
+    types = " or ".join(kind for kind in variable.allowed_file_types if kind != "custom")
+    ends = " or ".join(variable.allowed_file_extensions) if "custom" in variable.allowed_file_types else ""
+    ways = [*([f"of type {types}"] if types else []), *([f"that ends in {ends}"] if ends else [])]
+    return f"expected a file {', or '.join(ways)}"
 
 
 async def _stored(path: str, files: FileService, app_id: str, user: str) -> StoredFile:

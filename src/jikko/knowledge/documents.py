@@ -86,7 +86,7 @@ class Documents:
         rule_id, kept = last if last is not None else (new_id(), checked_rule(rule or AUTOMATIC, form))
         dataset = await self._datasets.index_with(dataset, wishes, form)
         now, batch = self._clock(), new_batch(self._clock())
-        file = _file(source, now)
+        file = file_of(source, now)
         called = checked_name(name or source.name)
 
         def make(old: Document | None, position: int) -> tuple[Document, Job]:
@@ -105,8 +105,8 @@ class Documents:
                 updated_at=now,
             )
             if old is not None:
-                document = _instead_of(old, document)
-            return _with_job(_with_built_in(dataset, document), now)
+                document = instead_of(old, document)
+            return with_job(_with_built_in(dataset, document), now)
 
         document = await stores.documents.put_document(dataset.id, called, make, source.content)
         self._wake()
@@ -139,11 +139,11 @@ class Documents:
                 batch=batch,
                 rule=kept,
                 rule_id=current.rule_id if rule is None else new_id(),
-                file=current.file if source is None else _file(source, now),
+                file=current.file if source is None else file_of(source, now),
                 created_from="web",
                 updated_at=now,
             )
-            return _with_job(document, now)
+            return with_job(document, now)
 
         content = None if source is None else source.content
         document = await stores.documents.update_document(dataset.id, old.id, change, content)
@@ -276,7 +276,8 @@ def fingerprint(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file(source: NewSource, now: float) -> SourceFile:
+def file_of(source: NewSource, now: float) -> SourceFile:
+    """What is kept of a source beside its content."""
     return SourceFile(
         id=new_id(),
         name=source.name,
@@ -287,7 +288,7 @@ def _file(source: NewSource, now: float) -> SourceFile:
     )
 
 
-def _instead_of(old: Document, new: Document) -> Document:
+def instead_of(old: Document, new: Document) -> Document:
     """A document in the place of one, of which the segments are shown until its own are there."""
     return replace(
         new,
@@ -302,7 +303,8 @@ def _instead_of(old: Document, new: Document) -> Document:
     )
 
 
-def _with_job(document: Document, now: float) -> tuple[Document, Job]:
+def with_job(document: Document, now: float) -> tuple[Document, Job]:
+    """A document that waits for its next version, and the job that makes it."""
     version = document.begun + 1
     waiting = replace(
         document,

@@ -21,7 +21,7 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Node, Segment
 from jikko.ports.stores.knowledge.stores import OpenKnowledge
 
-MOST_AT_ONCE = 2_000
+MAX_SEGMENTS_AT_ONCE = 2_000
 """Segments of one request."""
 
 
@@ -93,8 +93,8 @@ class Segments:
         place = await self._place(dataset_id, document_id)
         if not wishes:
             raise InvalidParam("Segments is required")
-        if len(wishes) > MOST_AT_ONCE:
-            raise InvalidParam(f"Segments: at most {MOST_AT_ONCE} in one request")
+        if len(wishes) > MAX_SEGMENTS_AT_ONCE:
+            raise InvalidParam(f"Segments: at most {MAX_SEGMENTS_AT_ONCE} in one request")
         for each in wishes:
             _check(place.document, each)
         if place.document.status != "completed":

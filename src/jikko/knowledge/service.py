@@ -7,6 +7,7 @@ from jikko.knowledge.datasets import Datasets
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
+from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.indexing import Indexing
 from jikko.knowledge.keys import DatasetKeys
 from jikko.knowledge.metadata import Metadata
@@ -29,6 +30,7 @@ class Knowledge:
     metadata: Metadata
     tags: Tags
     files: DocumentFiles
+    imports: Imports
     external: ExternalApis
     retrieval: Retrieval
     indexing: Indexing

@@ -1,17 +1,13 @@
 """The folder that a backup is written to: nothing that is not an earlier backup of the same data folder is replaced."""
 
-import json
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from jikko.private import opener
+from jikko.maintenance.backup_manifest import MARK, Manifest, read_manifest, write_manifest
 
-MARK: Final = "backup.json"
-"""Says in a backup which data folder it is of. A server that uses the folder removes it: it is no copy then."""
-_UNTOLD: Final = {"serve.lock"}
+_IGNORED_NAMES: Final = {"serve.lock"}
 """What may be in an empty folder."""
 
 
@@ -31,7 +27,7 @@ def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> 
         OSError: It cannot be read.
     """
     try:
-        names = sorted(set(os.listdir(folder)) - _UNTOLD)
+        names = sorted(set(os.listdir(folder)) - _IGNORED_NAMES)
     except FileNotFoundError:
         return
     if not names:
@@ -49,8 +45,7 @@ def mark(folder: Path, source_id: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with open(folder / MARK, "w", encoding="utf-8", opener=opener) as file:
-        json.dump({"backup_of": source_id}, file)
+    write_manifest(folder, Manifest(backup_of=source_id))
 
 
 def unmark(home: Path) -> None:
@@ -81,9 +76,8 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
 
 def _marked(folder: Path) -> str:
     """Which data folder a folder is a backup of; empty if it does not say."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        return str(json.loads((folder / MARK).read_bytes())["backup_of"])
-    return ""
+    found = read_manifest(folder)
+    return "" if found is None else found.backup_of
 
 
 def _some(names: list[str]) -> str:

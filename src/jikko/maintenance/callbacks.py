@@ -21,6 +21,7 @@ import msgspec
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.keyed_limiter import KeyedLimiter
 from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.measures import Counter
 from jikko.ports.clock import Clock
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.ports.stores.callback_store import Callback, CallbackStore
@@ -62,6 +63,8 @@ class Callbacks:
         self._clock = clock
         self._version = version
         self._limiter = limiter or KeyedLimiter()
+        self.failed = Counter(())
+        """Attempts that failed."""
         self.alarm = Alarm(clock, look_seconds=_LOOK_SECONDS)
         """To be set when a run with a call-back has ended."""
 
@@ -157,11 +160,15 @@ class Callbacks:
         if error is None:
             changes |= {"state": "delivered", "finished_at": self._clock()}
         else:
+            self.failed.add()
             next_at = now + _wait(now - first_at)
             changes["next_at"] = next_at
-            if next_at > first_at + _DAY:
+            given_up = next_at > first_at + _DAY
+            if given_up:
                 changes |= {"state": "failed", "finished_at": self._clock()}
-                log.warning("the call-back of run %s is given up after a day: %s", entry.run_id, error)
+            then = "it is given up after a day" if given_up else f"it is tried again in {next_at - now:.0f} s"
+            fields = {"run": entry.run_id, "app": entry.app_id, "attempt": entry.attempts + 1}
+            log.warning("a call-back was not delivered, and %s: %s", then, error, extra={"fields": fields})
         return msgspec.structs.replace(entry, **changes)
 
     async def _post(self, entry: Callback, body: bytes, timestamp: int) -> str | None:

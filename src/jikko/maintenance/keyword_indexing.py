@@ -17,7 +17,7 @@ _LOOK_EVERY = 1.0
 """Seconds between looks for what there is to prepare at least, while there is something."""
 _BUSY = 200
 """New runs between two looks from which on the server is left alone."""
-_MANY = 100_000
+_MAX_LEFT_WHILE_BUSY = 100_000
 """Runs not prepared from which on it is not left alone any more: searches go through all of them."""
 _PAUSE = 0.002
 """Seconds between batches at least, in which others may write."""
@@ -67,7 +67,7 @@ class KeywordIndexing:
         began = self._clock()
         left = await self._store.index(limit=0)
         busy = left - before > _BUSY * self._look_every
-        if busy and left < _MANY:
+        if busy and left < _MAX_LEFT_WHILE_BUSY:
             return left
         while True:
             # How long it takes tells how much others write: it has to wait for them.

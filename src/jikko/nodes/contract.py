@@ -174,7 +174,7 @@ class Context(Protocol):
         ...
 
     @property
-    def services(self) -> NodePorts: ...
+    def ports(self) -> NodePorts: ...
 
     @property
     def form(self) -> FormClosed | None:
@@ -351,7 +351,7 @@ class Container(Protocol):
 class Illustrated(Protocol):
     """A node whose start tells clients an icon."""
 
-    def icon(self, services: NodePorts) -> Json | None:
+    def icon(self, ports: NodePorts) -> Json | None:
         """See ``NodeStarted.icon``. Must not wait, nor raise."""
         ...
 

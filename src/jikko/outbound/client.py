@@ -3,9 +3,11 @@
 import asyncio
 import importlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
+from jikko.log_context import log_context
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop
 from jikko.outbound.urls import WireUrl
@@ -13,6 +15,8 @@ from jikko.ports.http import MAX_REDIRECTS, HttpFailure, HttpResponse, OutgoingR
 
 if TYPE_CHECKING:
     import aiohttp
+
+_TRACEPARENT: Final = "traceparent"
 
 
 class AiohttpClient:
@@ -32,6 +36,7 @@ class AiohttpClient:
         max_connections: int = 512,
         app_share: float = APP_SHARE,
         user_agent: str = "Jikko",
+        trace_hosts: Iterable[str] = (),
         resolve: Resolve | None = None,
     ) -> None:
         """Make a client; connects to nothing yet.
@@ -41,7 +46,8 @@ class AiohttpClient:
             proxy: URL of a proxy that all requests go through. The environment is not looked at.
             ssl_verify: Whether certificates are checked, for requests that do not say.
             max_connections: Requests under way at a time; more wait, and apps take turns.
-            app_share: Of these, the part that one app may have. See ``most_for_one_app``.
+            app_share: Of these, the part that one app may have. See ``max_for_one_app``.
+            trace_hosts: Hosts that are told the place of a request in its trace (``traceparent``).
             resolve: Finds the addresses of names; the system's name service by default.
 
         Raises:
@@ -52,6 +58,7 @@ class AiohttpClient:
         self._ssl_verify = ssl_verify
         self._user_agent = user_agent
         self._resolve = resolve
+        self._trace_hosts = frozenset(host.lower() for host in trace_hosts)
         self._places = FairSemaphore(max_connections, app_share)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -87,12 +94,21 @@ class AiohttpClient:
         chain = Chain()
         for _ in range(MAX_REDIRECTS + 1):
             self._check_spelled(hop.url)
-            response = await exchange(session, hop, conditions, chain)
+            response = await exchange(session, self._traced(hop), conditions, chain)
             following = next_hop(hop, response, request.secret_headers) if request.follow_redirects else None
             if following is None:
                 return response
             hop = following
         raise HttpFailure(f"More than {MAX_REDIRECTS} redirects.", kind="redirect")
+
+    def _traced(self, hop: Hop) -> Hop:
+        """With its place in a trace, if its host is one that is told, and the request does not say one itself."""
+        traceparent = log_context.get().traceparent
+        if not traceparent or hop.url.host not in self._trace_hosts:
+            return hop
+        if any(name.lower() == _TRACEPARENT for name, _ in hop.headers):
+            return hop
+        return replace(hop, headers=(*hop.headers, (_TRACEPARENT, traceparent)))
 
     def _check_spelled(self, url: WireUrl) -> None:
         """Refuse a host that is itself an address, before anything is done.

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
+from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.outbound.policy import Address, Network, as_address, refusal, refusal_text
 from jikko.ports.http import Resolve
 
@@ -23,9 +24,13 @@ LOOK_UP_SECONDS: Final = 30.0
 """Seconds for finding the addresses of a name."""
 _MAX_HEAD_BYTES: Final = 1 << 20
 """Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
-_HEAD_PIECE: Final = 2048
+_HEAD_PIECE_BYTES: Final = 2048
+_PIECE_BYTES: Final = 16_384
+"""Bytes of a body that are handed on at a time, and may be thousands of chunks."""
 _LARGE_READ_BYTES: Final = 65_536
 """Bytes behind which others have the loop before more is read."""
+_READ_AHEAD_BYTES: Final = 16_384
+"""Bytes of a body behind which aiohttp reads no more before it is read; of chunks it takes a sixteenth as many."""
 _MAX_INTERIM_ANSWERS: Final = 20
 """Interim answers that may wait to be read."""
 _MAX_LINE_BYTES: Final = 65_536
@@ -123,14 +128,25 @@ class Handler(ResponseHandler):
     """A connection on which every byte counts, also those that are no part of a body: interim answers, extensions of
     chunks, trailers. aiohttp itself takes any number of these.
 
-    In one turn of the event loop no more is read than one call of the system gives: a server that sends faster than it
-    is read would else have the loop for as many megabytes as uvloop reads at once.
+    In one turn of the event loop no more is read than one call of the system gives, and no more of it is handed on than
+    fits into a slice: a server that sends faster than it is read, or in tiny chunks, would else have the loop.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, share: LoopShare) -> None:
+        """Args:
+        share: Of the event loop, for all connections together.
+        """
         super().__init__(loop)
+        self._slice = Slice(share, str(id(self)))
+        self._rest, self._begin = b"", 0
+        """What came, and where in it begins what was not handed on."""
         self._rests = False
+        """Whether nothing more is read before it is our turn."""
         self.begin()
+
+    @property
+    def should_close(self) -> bool:
+        return bool(self._rest) or super().should_close
 
     def expect(self, count: int) -> None:
         """Let ``count`` bytes come from now on, of an answer whose head was read."""
@@ -141,30 +157,71 @@ class Handler(ResponseHandler):
         self._room, self._is_read, self._is_acknowledged = _MAX_HEAD_BYTES, False, False
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_acknowledged:
-            self._is_acknowledged = True
-            self._acknowledge()
+        if not data:
+            # aiohttp goes on with what it has.
+            super().data_received(data)
+        elif self._rest:
+            self._rest, self._begin = self._rest[self._begin :] + data, 0
+        else:
+            if not self._is_acknowledged:
+                self._is_acknowledged = True
+                self._acknowledge()
+            self._rest = data
+            self._slice.begin()
+            self._hand_on()
+            if self._rest or len(data) > _LARGE_READ_BYTES:
+                self._wait_for_turn()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        rest = self._rest[self._begin :]
+        self._forget_rest()
+        if rest:
+            super().data_received(rest)
+        super().connection_lost(exc)
+
+    def _hand_on(self) -> None:
+        """Hand on what waits, as long as the slice lasts and aiohttp wants more."""
         # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
         # parse these takes longer than other requests should wait.
-        step = (len(data) or 1) if self._is_read else _HEAD_PIECE
-        # Nothing at all lets aiohttp go on with what it has.
-        for start in range(0, len(data) or 1, step):
-            piece = data[start : start + step]
+        size = _PIECE_BYTES if self._is_read else _HEAD_PIECE_BYTES
+        while self._rest:
+            piece = self._rest[self._begin : self._begin + size]
+            self._begin += len(piece)
+            if self._begin >= len(self._rest):
+                self._forget_rest()
             self._room -= len(piece)
             if self._room < 0 or len(self._buffer) > _MAX_INTERIM_ANSWERS:
                 self._give_up()
                 return
             super().data_received(piece)
-        if len(data) > _LARGE_READ_BYTES and not self._rests and self.transport is not None:
+            if self._reading_paused or self._slice.is_over:
+                return
+
+    def _forget_rest(self) -> None:
+        self._rest, self._begin = b"", 0
+
+    def _wait_for_turn(self) -> None:
+        if not self._rests and self.transport is not None:
             self._rests = True
-            self.transport.pause_reading()
-            self._loop.call_soon(self._go_on)
+            self._pause_transport_reading()
+            self._slice.later(self._go_on)
 
     def _go_on(self) -> None:
         self._rests = False
-        # aiohttp may have paused it meanwhile, and goes on by itself.
-        if not self._reading_paused and self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
+        if self.transport is None or self.transport.is_closing() or self._reading_paused:
+            # aiohttp says when it wants more.
+            return
+        self._slice.begin()
+        self._hand_on()
+        if not self._reading_paused:
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        """Read on, unless there is something to hand on before. aiohttp calls this, too, whenever it wants more."""
+        if self._rest:
+            self._wait_for_turn()
+        elif not self._rests:
+            super()._resume_transport_reading()
 
     def _acknowledge(self) -> None:
         """Tell the server at once that the beginning of its answer has come.
@@ -179,6 +236,7 @@ class Handler(ResponseHandler):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _give_up(self) -> None:
+        self._forget_rest()
         error = TooMuchReceived()
         if self._payload is not None:
             self._payload.set_exception(error)
@@ -197,7 +255,7 @@ class Pool(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # Private; ``test_misbehaving_servers`` tells if aiohttp makes its connections otherwise.
-        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop))
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop, share=LoopShare()))
 
     async def _get(self, *args: Any, **options: Any) -> Any:
         """A kept connection.
@@ -253,6 +311,7 @@ def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
+        read_bufsize=_READ_AHEAD_BYTES,
         skip_auto_headers=("User-Agent", "Content-Type"),
         max_line_size=_MAX_LINE_BYTES,
         max_field_size=_MAX_LINE_BYTES,

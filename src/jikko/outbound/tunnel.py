@@ -94,8 +94,8 @@ class Tunnels:
             answer = await reader.readuntil(b"\r\n\r\n")
             status = answer[:_MAX_ANSWER_BYTES].split(b" ", 2)[1:2]
             if status != [b"200"]:
-                said = b" ".join(status).decode("latin-1")
-                raise HttpFailure(f"The proxy refuses {host}: {said}.", kind="connect")
+                code = b" ".join(status).decode("latin-1")
+                raise HttpFailure(f"The proxy refuses {host}: {code}.", kind="connect")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, UnicodeEncodeError):
             writer.close()
             raise HttpFailure(f"The proxy gives no answer for {host}.", kind="connect") from None

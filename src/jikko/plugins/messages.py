@@ -41,16 +41,16 @@ class _Log(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
-def message_of(said: Stream) -> ToolMessage | None:
+def message_of(sent: Stream) -> ToolMessage | None:
     """A message of a plugin; ``None`` if it says nothing to nodes.
 
     Raises:
         PluginFailure: It has the wrong shape.
     """
     try:
-        return _message(said.type, said.message, said.meta or {})
+        return _message(sent.type, sent.message, sent.meta or {})
     except msgspec.ValidationError as error:
-        raise PluginFailure("PluginProtocol", f"The plugin sends a wrong message {said.type[:40]!r}: {error}") from None
+        raise PluginFailure("PluginProtocol", f"The plugin sends a wrong message {sent.type[:40]!r}: {error}") from None
 
 
 def _message(kind: str, body: Any, meta: Mapping[str, Any]) -> ToolMessage | None:

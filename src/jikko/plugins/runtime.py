@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import Gate, Offered
@@ -55,6 +56,7 @@ class PluginRuntime:
         self._gate = gate
         self._files = files
         self._storage = storage
+        self._share = LoopShare()
         self._pool: Pool[Entry] = Pool(self.start, limits.pool)
 
     @property
@@ -144,6 +146,7 @@ class PluginRuntime:
             lock.command(command),
             folder=code,
             environment=plugin_environment(environment=environment, state=state, gate=gate),
+            share=self._share,
         )
 
     async def invoke(
@@ -153,7 +156,7 @@ class PluginRuntime:
         *,
         caller: Caller,
         host: AgentHost | None,
-        tell: Callable[[Stream], None],
+        emit: Callable[[Stream], None],
         answer: Callable[[Any], None] | None = None,
         seconds: float | None = None,
     ) -> None:
@@ -186,7 +189,7 @@ class PluginRuntime:
                 await process.call(
                     sent,
                     seconds=self._limits.seconds if seconds is None else seconds,
-                    tell=tell,
+                    emit=emit,
                     answer=answer,
                     backwards=calls,
                     context=context,

@@ -47,7 +47,7 @@ class PluginStrategies:
             plugin=entry.plugin.identifier,
         )
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
         try:
             entry, provider, action = self._found(call.strategy.name)
@@ -69,13 +69,13 @@ class PluginStrategies:
             app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
         )
 
-        def take(said: Stream) -> None:
-            message = message_of(said)
+        def take(sent: Stream) -> None:
+            message = message_of(sent)
             if message is not None:
-                tell(message)
+                emit(message)
 
         try:
-            await self._runtime.invoke(entry, request, caller=caller, host=host, tell=take)
+            await self._runtime.invoke(entry, request, caller=caller, host=host, emit=take)
         except PluginFailure as failure:
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
 

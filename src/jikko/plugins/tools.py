@@ -12,7 +12,7 @@ from jikko.plugins.package.declaration import Action, Parameter, Provider
 from jikko.plugins.process.wire import PluginFailure, Stream
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.models import Models
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
 from jikko.values import Json
 
 _MAX_DEPTH: Final = 10
@@ -52,7 +52,7 @@ class PluginTools:
         assert found is not None
         return found
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         name = call.tool.name
         try:
@@ -76,7 +76,7 @@ class PluginTools:
         )
         try:
             await self._runtime.invoke(
-                entry, request, caller=caller, host=self._host(call, usages), tell=_telling(tell)
+                entry, request, caller=caller, host=self._host(call, usages), emit=_emitting(emit)
             )
         except PluginFailure as failure:
             raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(usages)) from failure
@@ -98,19 +98,19 @@ class PluginTools:
         return entry, provider, action
 
     def _host(self, call: ToolCall, usages: list[Usage]) -> DirectHost:
-        async def complete(request: Any, tell: Any) -> Any:
-            completion = await self._models.complete(request, tell)
+        async def complete(request: Any, emit: Any) -> Any:
+            completion = await self._models.complete(request, emit)
             usages.append(completion.usage.as_usage())
             return completion
 
-        async def call_tool(name: ToolName, parameters: Mapping[str, Json], tell: Tell) -> None:
+        async def call_tool(name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
             if call.depth + 1 >= _MAX_DEPTH:
                 raise ToolFailure(
                     f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called"
                 )
             tools = self._tools()
             tool = await tools.find(name, app_id=call.app_id)
-            usage = await tools.call(replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1), tell)
+            usage = await tools.call(replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1), emit)
             if usage is not None:
                 usages.append(usage)
 
@@ -145,11 +145,11 @@ def _check(given: Mapping[str, Json], action: Action) -> None:
             raise ToolFailure(f"the value of the parameter {parameter.name} is none of {options}")
 
 
-def _telling(tell: Tell) -> Callable[[Stream], None]:
-    def take(said: Stream) -> None:
-        message = message_of(said)
+def _emitting(emit: Emit) -> Callable[[Stream], None]:
+    def take(sent: Stream) -> None:
+        message = message_of(sent)
         if message is not None:
-            tell(message)
+            emit(message)
 
     return take
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
 from jikko.ports.models import Abilities, Chunk, Completion, Message, Mode, ModelRequest
-from jikko.ports.tools import Tell, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
+from jikko.ports.tools import Emit, Tool, ToolFailure, ToolMessage, ToolName, ToolNotFound, ToolParameter
 from jikko.values import Json
 
 AGENT_PROVIDER: Final = "langgenius/agent/agent"
@@ -121,7 +121,7 @@ class LimitReached(Exception):
 class AgentHost(Protocol):
     """What a strategy may ask of its node."""
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """Ask a model; see ``Models.complete``. An answer that the log has from before a crash is not asked for again,
         and told as one piece.
 
@@ -131,7 +131,7 @@ class AgentHost(Protocol):
         """
         ...
 
-    async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], tell: Tell) -> None:
+    async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
         """Call a tool; see ``Tools.call``. Likewise.
 
         Raises:
@@ -153,7 +153,7 @@ class NoStrategies:
         """See ``Strategies.find``."""
         raise ToolNotFound(f"agent strategy {name} not found: there are no strategies here")
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
         raise ToolFailure("there are no agent strategies here", reported=False)
 
@@ -176,11 +176,11 @@ class Strategies(Protocol):
         """
         ...
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """Run a strategy to its end. Cancelling ends it at once, with what it asked for.
 
         Args:
-            tell: Called with each message as it comes, in order. What it raises ends the call.
+            emit: Called with each message as it comes, in order. What it raises ends the call.
 
         Raises:
             ToolFailure: It failed.

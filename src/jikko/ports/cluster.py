@@ -108,6 +108,14 @@ class Member(Protocol):
         """Take over runs. Those that this process has already stay as they are."""
         ...
 
+    async def read_again(self) -> None:
+        """Read the files of the operator again.
+
+        Raises:
+            InvalidSettings: One is wrong; all go on to hold as they were.
+        """
+        ...
+
     async def lead(self) -> None:
         """Do what one process does for all, until cancelled: the member does not lead any more."""
         ...

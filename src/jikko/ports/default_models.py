@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
-ModelPurpose: TypeAlias = Literal["llm", "embedding", "rerank", "speech_to_text", "text_to_speech"]
+ModelPurpose: TypeAlias = Literal["llm", "embedding", "rerank", "speech_to_text", "text_to_speech", "moderation"]
 PURPOSES: tuple[ModelPurpose, ...] = get_args(ModelPurpose)
 
 

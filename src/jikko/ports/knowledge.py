@@ -111,7 +111,10 @@ class KnowledgeSearch(Protocol):
         """Those of some datasets that are there and have something, in the order of the ids.
 
         Args:
-            ids: As workflow files have them: an id of here, or a text that is mapped to one.
+            ids: As workflow files have them: an id of here, a text that is mapped to one, or either encrypted.
+
+        Raises:
+            SearchFailure: Encrypted ids cannot be decrypted here.
         """
         ...
 

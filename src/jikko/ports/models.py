@@ -239,11 +239,11 @@ class Models(Protocol):
         """How many tokens prompt and answer of a model may have together; ``None`` if it is not known."""
         ...
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """Call a model and wait for its whole answer. Cancelling ends the request at the provider at once.
 
         Args:
-            tell: Called with each piece as it comes, if the request is a streaming one. A callback and not an
+            emit: Called with each piece as it comes, if the request is a streaming one. A callback and not an
                 iterator, so that a token costs no task switch and nothing is left behind that must be closed. What it
                 raises ends the call.
 

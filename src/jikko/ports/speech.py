@@ -47,11 +47,11 @@ class Speech(Protocol):
         """
         ...
 
-    async def speak(self, script: Script, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         """Have a text spoken. Returns when all of it was told. Cancelling as for ``transcribe``.
 
         Args:
-            tell: Called with each piece of the audio as it comes; together they are MP3 (``audio/mpeg``). What it
+            emit: Called with each piece of the audio as it comes; together they are MP3 (``audio/mpeg``). What it
                 raises ends the call. A text without anything to say has none.
 
         Raises:

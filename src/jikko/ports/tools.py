@@ -160,7 +160,7 @@ class LogMessage:
 ToolMessage: TypeAlias = (
     TextMessage | LinkMessage | JsonMessage | VariableMessage | BlobMessage | ImageMessage | FileMessage | LogMessage
 )
-Tell: TypeAlias = Callable[[ToolMessage], None]
+Emit: TypeAlias = Callable[[ToolMessage], None]
 
 
 class ToolNotFound(Exception):
@@ -228,12 +228,12 @@ class Tools(Protocol):
         """
         ...
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """Call a tool, and wait until it has said everything. Ends by itself: each kind has a deadline of its own.
         Cancelling ends the call at once, also at the other side as far as that can be.
 
         Args:
-            tell: Called with each message as it comes, in order. What it raises ends the call: so the node bounds how
+            emit: Called with each message as it comes, in order. What it raises ends the call: so the node bounds how
                 much a tool may say.
 
         Returns:
@@ -264,7 +264,7 @@ class NoTools:
         """See ``Tools.find``."""
         raise _nothing(name)
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         raise ToolFailure("there are no tools here", reported=False)
 

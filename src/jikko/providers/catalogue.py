@@ -45,6 +45,7 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
             ("llm", "gpt-4o-mini"),
             ("embedding", "text-embedding-3-small"),
             ("speech_to_text", "whisper-1"),
+            ("moderation", "omni-moderation-latest"),
             ("text_to_speech", "tts-1"),
         ),
     ),

@@ -119,6 +119,13 @@ class Providers:
         self._defaults = dict(defaults or {})
         self.extensions = dict(extensions or {})
 
+    def become(self, other: "Providers") -> None:
+        """Say what another file says: who has these providers has those from now on."""
+        self.entries, self.source, self._defaults = dict(other.entries), other.source, dict(other._defaults)
+        # Changed in place: it is handed on by itself.
+        self.extensions.clear()
+        self.extensions.update(other.extensions)
+
     @property
     def defaults(self) -> DefaultModels:
         """The models that are called where nothing names one: those of the file, else what is usual for the first

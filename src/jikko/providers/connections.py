@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from jikko.concurrency.fair_semaphore import APP_SHARE
@@ -14,6 +15,21 @@ from jikko.providers.prices import Prices
 
 MakeBackend = Callable[[ProviderConfig], Backend]
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
+
+
+@dataclass(slots=True, eq=False)
+class _Reached:
+    """How a provider is reached."""
+
+    config: ProviderConfig
+    limiter: Limiter
+    backend: Backend | None = None
+    """Made at the first call."""
+
+    async def close(self) -> None:
+        self.limiter.close()
+        if self.backend is not None:
+            await self.backend.close()
 
 
 class Connections:
@@ -29,8 +45,10 @@ class Connections:
         self._app_share = app_share
         self.providers = providers
         self._make = backends
-        self._backends: dict[str, Backend] = {}
-        self._limiters: dict[str, Limiter] = {}
+        self._reached: dict[str, _Reached] = {}
+        self._replaced: list[_Reached] = []
+        """By entries as they were before the file was read again; closed once nothing is under way."""
+        self._closing: set[asyncio.Future[None]] = set()
         self.prices = Prices()
 
     def config(self, provider: str, model: str) -> ProviderConfig:
@@ -73,30 +91,42 @@ class Connections:
         Raises:
             ModelFailure: Its library is not installed.
         """
-        backend = self._backends.get(config.id)
-        if backend is None:
-            backend = self._backends[config.id] = self._make[config.type](config)
-        return backend
+        reached = self._reached_by(config)
+        if reached.backend is None:
+            reached.backend = self._make[config.type](config)
+        return reached.backend
 
     def limiter(self, config: ProviderConfig) -> Limiter:
         """The gate to the provider of an entry."""
-        limiter = self._limiters.get(config.id)
-        if limiter is None:
-            limiter = self._limiters[config.id] = Limiter(
-                config.max_concurrent, config.requests_per_minute, app_share=self._app_share
-            )
-        return limiter
+        return self._reached_by(config).limiter
 
     async def close(self) -> None:
         """Close all connections and stop local models. May be called twice."""
         self.prices.close()
-        for limiter in self._limiters.values():
-            limiter.close()
-        backends, self._backends = list(self._backends.values()), {}
-        await asyncio.gather(*(backend.close() for backend in backends))
+        all_reached, self._reached, self._replaced = [*self._reached.values(), *self._replaced], {}, []
+        await asyncio.gather(*self._closing, *(reached.close() for reached in all_reached))
+
+    def _reached_by(self, config: ProviderConfig) -> "_Reached":
+        reached = self._reached.get(config.id)
+        if reached is None or reached.config != config:
+            if reached is not None:
+                # The file was read again. What is under way ends as it began.
+                self._replaced.append(reached)
+            limiter = Limiter(config.max_concurrent, config.requests_per_minute, app_share=self._app_share)
+            reached = self._reached[config.id] = _Reached(config, limiter)
+        if self._replaced:
+            self._close_idle()
+        return reached
+
+    def _close_idle(self) -> None:
+        for each in [each for each in self._replaced if not (each.limiter.active or each.limiter.waiting)]:
+            self._replaced.remove(each)
+            task = asyncio.ensure_future(each.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
-def told(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
+def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
     """A failure of a backend as its caller may read it: without the secrets of the entry."""
     return ModelFailure(
         masked(str(failure), config.secrets),

@@ -33,7 +33,7 @@ class FakeModels:
         """See ``Models.context_size``: that of a large model."""
         return 128_000
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.
 
         A model that may call tools does so once: the answer of a tool it answers with a text.
@@ -54,11 +54,11 @@ class FakeModels:
         else:
             text = _json_asked_for(request.messages) or _words(request)
         first: float | None = None
-        if tell is not None and request.stream:
+        if emit is not None and request.stream:
             for piece in _PIECE.findall(text):
                 if first is None:
                     first = time.perf_counter()
-                tell(Chunk(piece, ""))
+                emit(Chunk(piece, ""))
                 # A real answer comes in turns of the event loop as well.
                 await asyncio.sleep(0)
         now = time.perf_counter()

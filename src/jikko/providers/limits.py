@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from jikko.concurrency.fair_queue import FairQueue
-from jikko.concurrency.fair_semaphore import APP_SHARE, most_for_one_app
+from jikko.concurrency.fair_semaphore import APP_SHARE, max_for_one_app
 
 _MAX_HOLD: Final = 60.0
 """Seconds that a ``Retry-After`` is kept at most."""
@@ -36,14 +36,14 @@ class Limiter:
         max_concurrent: Requests under way at once; 0 for any number.
         per_period: Requests that begin within any ``period``; 0 for any number.
         period: Seconds.
-        app_share: Of ``max_concurrent``, the part that one app may have. See ``most_for_one_app``.
+        app_share: Of ``max_concurrent``, the part that one app may have. See ``max_for_one_app``.
         """
         self._max_concurrent = max_concurrent
         self._per_period = per_period
         self._period = period
         self._now = now
         self._active = 0
-        self._most = most_for_one_app(max_concurrent, app_share) if max_concurrent else sys.maxsize
+        self._max_for_one_app = max_for_one_app(max_concurrent, app_share) if max_concurrent else sys.maxsize
         self._active_of: Counter[str] = Counter()
         """Requests under way of each app."""
         self._begun: deque[float] = deque()
@@ -75,7 +75,7 @@ class Limiter:
         until = self._held.pop(key, None)
         if until is not None and (seconds := until - self._now()) > 0:
             await asyncio.sleep(seconds)
-        if self._active_of[app_id] < self._most and not self._apps and self._has_room():
+        if self._active_of[app_id] < self._max_for_one_app and not self._apps and self._has_room():
             self._begin(app_id)
         else:
             await self._queue(app_id, run_id)
@@ -128,7 +128,7 @@ class Limiter:
         while self._apps and self._has_room():
             # Of those with the fewest requests, in turn; none while all that wait have their share.
             app_id = min(self._apps, key=self._active_of.__getitem__)
-            if self._active_of[app_id] >= self._most:
+            if self._active_of[app_id] >= self._max_for_one_app:
                 return
             turns = self._apps.pop(app_id)
             future = turns.next()

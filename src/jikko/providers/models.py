@@ -8,9 +8,11 @@ from typing import Final
 from jikko.concurrency.fair_semaphore import APP_SHARE
 from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.lang.tokens import estimated
+from jikko.measures import Labels
+from jikko.ports.measures import ModelMeasures
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
 from jikko.providers.config import ProviderConfig, Providers, abilities
-from jikko.providers.connections import Connections, MakeBackend, told
+from jikko.providers.connections import Connections, MakeBackend, explained
 from jikko.providers.prices import amount
 from jikko.providers.progress import Progress
 
@@ -37,6 +39,7 @@ class ProviderModels:
         self.connections = Connections(providers, backends, app_share=app_share)
         """Other kinds of models are reached by the same."""
         self._share = share or LoopShare()
+        self.measures = ModelMeasures()
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
@@ -57,7 +60,7 @@ class ProviderModels:
         own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
         return own or await self.connections.prices.context_size(config, provider, model)
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``Models.complete``."""
         config = self.connections.ready(request.provider, request.model)
         backend = self.connections.backend(config)
@@ -72,7 +75,7 @@ class ProviderModels:
             if limiter.active < _BUSY_REQUESTS:
                 sent = replace(sent, joined=False)
             share = Slice(self._share, request.app_id)
-            progress = Progress(tell if request.stream else None, config.max_answer, share)
+            progress = Progress(emit if request.stream else None, config.max_answer, share)
             try:
                 await backend.complete(sent, progress)
             except ModelFailure as failure:
@@ -81,14 +84,17 @@ class ProviderModels:
                 if failure.retry_after is not None:
                     limiter.hold(request.key, failure.retry_after)
                 failure.usage = await self._usage(config, request, progress) if progress.has_begun else None
-                raise told(failure, config) from None
+                self.measures.requests.add(*_named(config, request.model), failure.kind)
+                raise explained(failure, config) from None
+        usage = await self._usage(config, request, progress)
+        self._count(_named(config, request.model), usage)
         return Completion(
             text=progress.text,
             reasoning=progress.reasoning,
             tool_calls=progress.tool_calls,
             media=tuple(progress.media),
             finish_reason=progress.finish_reason,
-            usage=await self._usage(config, request, progress),
+            usage=usage,
         )
 
     async def offered(self, provider: str) -> list[str]:
@@ -101,11 +107,18 @@ class ProviderModels:
         try:
             return await self.connections.backend(config).models()
         except ModelFailure as failure:
-            raise told(failure, config) from None
+            raise explained(failure, config) from None
 
     async def close(self) -> None:
         """See ``Models.close``."""
         await self.connections.close()
+
+    def _count(self, labels: Labels, usage: ModelUsage) -> None:
+        self.measures.requests.add(*labels, "ok")
+        self.measures.tokens.add(*labels, "input", count=usage.prompt_tokens)
+        self.measures.tokens.add(*labels, "output", count=usage.completion_tokens)
+        if usage.time_to_first_token is not None:
+            self.measures.first_token.observe(usage.time_to_first_token, *labels)
 
     async def _usage(self, config: ProviderConfig, request: ModelRequest, progress: Progress) -> ModelUsage:
         now = time.perf_counter()
@@ -130,3 +143,8 @@ class ProviderModels:
             time_to_first_token=None if first is None else round(first - progress.began, 3),
             time_to_generate=None if first is None else round(now - first, 3),
         )
+
+
+def _named(config: ProviderConfig, model: str) -> Labels:
+    """By what calls are told apart: only by names that the providers file has, since workflows may have any."""
+    return config.id, model if model in config.models else "other"

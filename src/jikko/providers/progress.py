@@ -31,14 +31,14 @@ class _Call:
 class Progress:
     """Collects the pieces of one answer and hands them on; keeps what was counted if the answer breaks off."""
 
-    def __init__(self, tell: Callable[[Chunk], None] | None, max_characters: int, share: Slice | None = None) -> None:
+    def __init__(self, emit: Callable[[Chunk], None] | None, max_characters: int, share: Slice | None = None) -> None:
         """Args:
-        tell: Called with each piece of text or reasoning.
+        emit: Called with each piece of text or reasoning.
         max_characters: What text, reasoning and arguments may have together. Pictures may have four times as many
             bytes together.
         share: Of the event loop, for an answer that comes faster than it is taken in.
         """
-        self._tell = tell
+        self._emit = emit
         self._share = share
         self._taken = 0
         """Events since others were last asked whether they want the loop."""
@@ -108,13 +108,13 @@ class Progress:
         if reasoning:
             self._reasoning.append(reasoning)
         self._take(len(text) + len(reasoning))
-        if self._tell is None:
+        if self._emit is None:
             return
         if self._together is not None and not reasoning:
             self._together.append(text)
         elif text or reasoning:
-            self._tell_together()
-            self._tell(Chunk(text, reasoning))
+            self._emit_together()
+            self._emit(Chunk(text, reasoning))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -123,12 +123,12 @@ class Progress:
         try:
             yield
         finally:
-            self._tell_together()
+            self._emit_together()
             self._together = None
 
-    def _tell_together(self) -> None:
-        if self._together and self._tell is not None:
-            self._tell(Chunk("".join(self._together), ""))
+    def _emit_together(self) -> None:
+        if self._together and self._emit is not None:
+            self._emit(Chunk("".join(self._together), ""))
             self._together.clear()
 
     def call(self, index: int, id: str, name: str, arguments: str) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.connections import Connections, told
+from jikko.providers.connections import Connections, explained
 
 
 @runtime_checkable
@@ -37,7 +37,7 @@ class ProviderRerankers:
             try:
                 return await backend.rerank(request)
             except ModelFailure as failure:
-                raise told(failure, config) from None
+                raise explained(failure, config) from None
 
     def _backend(self, config: ProviderConfig) -> Ranking:
         backend = self._connections.backend(config)

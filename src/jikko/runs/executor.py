@@ -10,9 +10,11 @@ from jikko.concurrency.loop_share import LoopShare
 from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
-from jikko.errors import JikkoError, RunLeft, StoreUnavailable, TooManyRequests
+from jikko.errors import JikkoError, LogConflict, RunLeft, StoreUnavailable, TooManyRequests
 from jikko.events import Event, FormClosed, RunBegan, RunStarted
+from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
+from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
@@ -24,6 +26,7 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
+from jikko.trace_context import traceparent_of
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ class Executor:
     def __init__(
         self,
         store: RunStore,
-        services: NodePorts,
+        ports: NodePorts,
         limits: RunLimits,
         admission: Admission,
         clock: Clock,
@@ -49,6 +52,7 @@ class Executor:
         holder: str = "",
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
+        measures: RunMeasures | None = None,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
@@ -56,15 +60,16 @@ class Executor:
         guard: Makes what looks at the text of one run of a workflow that answers a message.
         """
         self._guard = guard
+        self.measures = measures or RunMeasures()
         self.admission = admission
         self._holder = holder
         self._store = store
         self._observer = observer
-        self._services = services
+        self._ports = ports
         self._limits = limits
         self._clock = clock
         self._share = LoopShare()
-        self._live: dict[str, HeldRun] = {}
+        self._held: dict[str, HeldRun] = {}
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
         self.on_settled: Callable[[RunLog], None] = lambda log: None
@@ -89,11 +94,11 @@ class Executor:
 
     def find(self, run_id: str) -> HeldRun | None:
         """A run of this process."""
-        return self._live.get(run_id)
+        return self._held.get(run_id)
 
     def run_of(self, app_id: str, run_or_task_id: str) -> str | None:
         """The id of a run of this process, by its task id or by its own, both in lower case."""
-        held = self._live.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
+        held = self._held.get(self._run_of_task.get(run_or_task_id, run_or_task_id))
         return (
             held.log.record.identity.run_id if held is not None and held.log.record.identity.app_id == app_id else None
         )
@@ -110,7 +115,7 @@ class Executor:
         if self._closing:
             raise TooManyRequests("The server is shutting down; try again in a moment.")
 
-    async def accept(self, live: RunLog, workflow: Workflow, events: list[Event]) -> None:
+    async def accept(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
         """Accept a run whose log begins with these events: durable when this returns. It goes on when it is its turn.
 
         Raises:
@@ -118,55 +123,65 @@ class Executor:
             TooManyRequests: The queue of the app is full, or the process is about to end.
         """
         self.require_open()
-        self.admission.require_room(live.record.identity.app_id)
-        self.line_up(live, workflow, events)
-        await live.committed()
+        self.admission.require_room(run_log.record.identity.app_id)
+        self.line_up(run_log, workflow, events)
+        await run_log.committed()
 
-    def line_up(self, live: RunLog, workflow: Workflow, events: list[Event]) -> None:
+    def line_up(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
         """Write the next events of a run that waits for its turn."""
-        waiting = QueuedRun(live, self.admission, self._clock)
-        waiting.on_turn = lambda: self._task(self._begin(live, waiting, workflow))
-        waiting.on_ended = lambda: self._task(self._settle(live, waiting))
-        live.on_lost = waiting.lost
-        self._hold(live, waiting)
-        live.append(events)
+        waiting = QueuedRun(run_log, self.admission, self._clock)
+        waiting.on_turn = lambda: self._task(self._begin(run_log, waiting, workflow))
+        waiting.on_ended = lambda: self._task(self._settle(run_log, waiting))
+        run_log.on_lost = waiting.lost
+        self._hold(run_log, waiting)
+        run_log.append(events)
         waiting.queue_up()
 
-    async def _begin(self, live: RunLog, waiting: QueuedRun, workflow: Workflow) -> None:
+    async def _begin(self, run_log: RunLog, waiting: QueuedRun, workflow: Workflow) -> None:
         """It is a run's turn, and it has its slot."""
         if not await waiting.is_accepted():
-            self.admission.leave(live.record.identity.app_id)
+            self.admission.leave(run_log.record.identity.app_id)
             return
         state = RunState(workflow.graph)
-        state.replay(live.events)
-        self.launch(live, workflow, state, RunBegan(at=self._clock()))
+        state.replay(run_log.events)
+        self.launch(run_log, workflow, state, RunBegan(at=self._clock()))
 
-    def go_on(self, live: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
+    def go_on(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         """Let a run go on that had begun before: it does not wait for a slot.
 
         Raises:
             TooManyRequests: The process is about to end.
         """
         self.require_open()
-        self.admission.take_back(live.record.identity.app_id)
-        self.launch(live, workflow, state, first, *answers)
+        self.admission.take_back(run_log.record.identity.app_id)
+        self.launch(run_log, workflow, state, first, *answers)
 
-    def launch(self, live: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
+    def launch(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
+        if isinstance(first, (RunStarted, RunBegan)):
+            begun_after = max(0.0, first.at - run_log.record.created_at) if isinstance(first, RunBegan) else 0.0
+            self.measures.waits.observe(begun_after)
         turn = first.turn if isinstance(first, RunStarted) else state.turn
         runner = Runner(
             state,
-            live,
-            info=live.record.identity,
-            services=self._services,
+            run_log,
+            info=run_log.record.identity,
+            ports=self._ports,
             limits=self._limits,
             clock=self._clock,
             share=self._share,
-            guard=None if turn is None or self._guard is None else self._guard(live.record.identity.app_id, workflow),
+            guard=None
+            if turn is None or self._guard is None
+            else self._guard(run_log.record.identity.app_id, workflow),
         )
-        live.on_lost = runner.lost
-        self._hold(live, runner)
-        self._task(self._run(live, runner, first, answers))
+        run_log.on_lost = runner.lost
+        self._hold(run_log, runner)
+        self._task(self._run(run_log, runner, first, answers))
+
+    @property
+    def under_way(self) -> int:
+        """How many runs go on here, or wait for their turn."""
+        return sum(not runner.has_ended for _, runner in self._held.values())
 
     async def close(self, grace: float) -> int:
         """See ``Runs.close``."""
@@ -174,27 +189,27 @@ class Executor:
         self.admission.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
-        held = list(self._live.values())
+        held = list(self._held.values())
         going_on = [runner for _, runner in held if not runner.has_ended]
         for runner in going_on:
             runner.park()
-        written = [asyncio.ensure_future(live.committed()) for live, _ in held]
+        written = [asyncio.ensure_future(run_log.committed()) for run_log, _ in held]
         if written:
             await asyncio.wait(written, timeout=max(1.0, grace))
-        for (live, _), done in zip(held, written, strict=True):
+        for (run_log, _), done in zip(held, written, strict=True):
             if not done.done() or done.exception() is not None:
                 done.cancel()
-                log.error("the end of the log of run %s could not be written", live.record.identity.run_id)
+                log.error("the end of the log of run %s could not be written", run_log.record.identity.run_id)
             lost = StoreUnavailable("The server is shutting down, and the run could not be written.")
-            live.abandon(RunLeft() if live.is_accepted else lost)
+            run_log.abandon(RunLeft() if run_log.is_accepted else lost)
         if self._tasks:
             await asyncio.wait(self._tasks)
         return len(going_on)
 
-    def _hold(self, live: RunLog, runner: Runner | QueuedRun) -> None:
-        live.record.holder = self._holder
-        identity = live.record.identity
-        self._live[identity.run_id] = HeldRun(live, runner)
+    def _hold(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
+        run_log.record.holder = self._holder
+        identity = run_log.record.identity
+        self._held[identity.run_id] = HeldRun(run_log, runner)
         self._run_of_task[identity.task_id] = identity.run_id
         self.on_moved(identity.run_id)
 
@@ -203,30 +218,41 @@ class Executor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, live: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+    async def _run(self, run_log: RunLog, runner: Runner, first: Event, answers: Sequence[FormClosed]) -> None:
+        # A run has begun in the turn of another one, or of a request, that is none of its business.
+        log_context.set(_context(run_log, first))
         try:
             if not runner.has_ended:  # parked before this task had its first turn
                 await runner.run([first], answers)
         except Exception as error:
-            log.exception("run %s: the engine failed", live.record.identity.run_id)
+            log.exception("run %s: the engine failed", run_log.record.identity.run_id)
             runner.lost()
-            live.append([given_up(live.record, f"Internal error: {type(error).__name__}", self._clock())])
-        self.admission.leave(live.record.identity.app_id)
-        await self._settle(live, runner)
+            run_log.append([given_up(run_log.record, f"Internal error: {type(error).__name__}", self._clock())])
+        self.admission.leave(run_log.record.identity.app_id)
+        await self._settle(run_log, runner)
 
-    async def _settle(self, live: RunLog, runner: Runner | QueuedRun) -> None:
+    async def _settle(self, run_log: RunLog, runner: Runner | QueuedRun) -> None:
         """Wait until the end of a run is durable, then forget it."""
-        run_id = live.record.identity.run_id
+        run_id = run_log.record.identity.run_id
         try:
-            await live.committed()
-            self.on_settled(live)
+            await run_log.committed()
+            self.on_settled(run_log)
         except JikkoError as error:
+            if isinstance(error, LogConflict):
+                self.measures.lost.add()
             log.warning("run %s: %s", run_id, error)
         finally:
             # Run and runner know each other by it; both, and all their events, are freed here and not by the collector.
-            live.on_lost = None
+            run_log.on_lost = None
             # A paused run may have been resumed meanwhile.
-            if self._live.get(run_id) == (live, runner):
-                del self._live[run_id]
-                self._run_of_task.pop(live.record.identity.task_id, None)
+            if self._held.get(run_id) == (run_log, runner):
+                del self._held[run_id]
+                self._run_of_task.pop(run_log.record.identity.task_id, None)
                 self.on_moved(run_id)
+
+
+def _context(run_log: RunLog, first: Event) -> LogContext:
+    begun = run_log.events[0] if run_log.events else first
+    run_id = run_log.record.identity.run_id
+    traceparent = traceparent_of(begun.trace if isinstance(begun, RunStarted) else "", run_id)
+    return LogContext(run=run_id, app=run_log.record.identity.app_id, traceparent=traceparent)

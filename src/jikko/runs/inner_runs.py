@@ -13,8 +13,8 @@ from jikko.apps.versions import Workflow, Workflows
 from jikko.errors import JikkoError, KeyTaken, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.nodes.flow.human_input import HumanInput
+from jikko.ports.app_calls.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
 from jikko.ports.clock import Clock
-from jikko.ports.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import RunStore
@@ -79,15 +79,15 @@ class InnerRuns:
             depth=call.depth,
         )
         try:
-            live = await self._runs().start(app, request)
-            await live.committed()
+            run_log = await self._runs().start(app, request)
+            await run_log.committed()
         except KeyTaken as taken:
             return await self._found(app, taken.run_id), True
         except RunLeft:
             raise
         except JikkoError as error:
             raise InnerRefused(str(error)) from None
-        return live, False
+        return run_log, False
 
     async def _found(self, app: App, run_id: str) -> Started:
         runs = self._runs()

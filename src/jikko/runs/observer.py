@@ -37,6 +37,27 @@ class RunObservers(RunObserver):
     def __init__(self, *observers: RunObserver) -> None:
         self._observers = observers
 
+    def started(self, run: RunIdentity, event: RunStarted) -> None:
+        for observer in self._observers:
+            try:
+                observer.started(run, event)
+            except Exception:
+                _failed(run)
+
+    def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
+        for observer in self._observers:
+            try:
+                observer.node_ended(run, event)
+            except Exception:
+                _failed(run)
+
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
+        for observer in self._observers:
+            try:
+                observer.ended(run, event)
+            except Exception:
+                _failed(run)
+
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         for observer in self._observers:
             observe(observer, run, at, events)
@@ -57,4 +78,8 @@ def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[E
                 case _:
                     pass
     except Exception:
-        logger.exception("what happened in run %s could not be observed", run.run_id)
+        _failed(run)
+
+
+def _failed(run: RunIdentity) -> None:
+    logger.exception("what happened in run %s could not be observed", run.run_id)

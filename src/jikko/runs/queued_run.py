@@ -14,8 +14,8 @@ from jikko.runs.run_log import RunLog
 class QueuedRun:
     """Takes the place of the ``Runner`` of a run that has not begun."""
 
-    def __init__(self, live: RunLog, admission: Admission, clock: Clock) -> None:
-        self._live = live
+    def __init__(self, run_log: RunLog, admission: Admission, clock: Clock) -> None:
+        self._run_log = run_log
         self._admission = admission
         self._clock = clock
         self._place: Place | None = None
@@ -27,12 +27,12 @@ class QueuedRun:
 
     def queue_up(self) -> None:
         """Wait for a slot from now on."""
-        self._place = self._admission.wait(self._live.record.identity.app_id, self.on_turn)
+        self._place = self._admission.wait(self._run_log.record.identity.app_id, self.on_turn)
 
     async def is_accepted(self) -> bool:
         """Wait until the log is durable. Returns whether the run is to begin."""
         try:
-            await self._live.committed()
+            await self._run_log.committed()
         except JikkoError:
             return False
         return not self.has_ended
@@ -42,7 +42,7 @@ class QueuedRun:
         if self.has_ended:
             return False
         self.park()
-        self._live.append([RunFinished(at=self._clock(), status="stopped", error=error, elapsed=0.0)])
+        self._run_log.append([RunFinished(at=self._clock(), status="stopped", error=error, elapsed=0.0)])
         self.on_ended()
         return True
 

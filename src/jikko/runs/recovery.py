@@ -41,6 +41,7 @@ from zlib import crc32
 from jikko.apps.versions import Workflow, Workflows
 from jikko.engine.event_factory import recovered
 from jikko.errors import InvalidDocument, LogConflict, LogDamaged, NotFound, TooManyRequests
+from jikko.events import RunParked
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import OrphanedRuns, server_of
 from jikko.ports.stores.app_store import AppStore
@@ -158,6 +159,7 @@ class Recovery:
             return log
         state = replayed(workflow, events, record.identity.run_id)
         event = recovered(state, record.epoch + 1, self._clock(), events[-1].at)
+        self._executor.measures.takeovers.add("parked" if isinstance(events[-1], RunParked) else "gone")
         if has_begun(events):
             self._executor.go_on(log, workflow, state, event)
         else:

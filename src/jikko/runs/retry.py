@@ -15,6 +15,7 @@ from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.inputs.variables import prepare
+from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.app_store import App
@@ -118,7 +119,8 @@ class Retries:
             system["timestamp"] = int(now)
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn, depth=began.depth)
+        trace = log_context.get().traceparent
+        started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn, depth=began.depth, trace=trace)
         events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):

@@ -52,7 +52,7 @@ MAX_APPEND_EVENTS = 1000
 """Events of one write, some hundred kilobytes by rule, and no more than the store packs together. A run that has more
 to write lets others write between."""
 
-_MANY = 64
+_MAX_EVENTS_OUT_OF_TURN = 64
 """Events that take a fraction of a millisecond to be written."""
 
 Batch = list[tuple[int, Event]]
@@ -265,7 +265,7 @@ class RunLog:
     def _write(self) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
         come together, and all who have got one go on to write."""
-        if self._share is not None and len(self._events) - self._committed > _MANY:
+        if self._share is not None and len(self._events) - self._committed > _MAX_EVENTS_OUT_OF_TURN:
             self._share.later(self.record.identity.app_id, self._write_now)
         else:
             self._write_now()

@@ -14,8 +14,10 @@ from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.variables import prepare
+from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
+from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App, AppStore
 from jikko.ports.stores.projections import Projection
@@ -62,7 +64,7 @@ class Runs:
         store: RunStore,
         apps: AppStore,
         workflows: Workflows,
-        services: NodePorts,
+        ports: NodePorts,
         file_inputs: FileInputs,
         limits: RunLimits,
         admission: Admission | None = None,
@@ -71,6 +73,7 @@ class Runs:
         look_seconds: float = LOOK_SECONDS,
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
+        measures: RunMeasures | None = None,
     ) -> None:
         """Args:
         cluster: The other processes.
@@ -84,13 +87,14 @@ class Runs:
         self._clock = clock
         self._executor = Executor(
             store,
-            services,
+            ports,
             limits,
             admission or Admission(),
             clock,
             holder=cluster.name,
             observer=observer,
             guard=guard,
+            measures=measures,
         )
         self.control = Control(
             store=store,
@@ -140,7 +144,8 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth)
+        trace = log_context.get().traceparent
+        started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth, trace=trace)
         return await self.begin(identity, workflow, started, options=request.options)
 
     def require_open(self) -> None:
@@ -166,15 +171,15 @@ class Runs:
         Raises:
             KeyTaken, TooManyRequests: See ``start``.
         """
-        live = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
+        run_log = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
         if started.depth:
             self._executor.admission.take_back(identity.app_id)
-            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+            self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
         elif options is None and self._executor.admission.take(identity.app_id):
-            self._executor.launch(live, workflow, RunState(workflow.graph), started)
+            self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
         else:
-            await self._executor.accept(live, workflow, opening_of(workflow.graph, started))
-        return live
+            await self._executor.accept(run_log, workflow, opening_of(workflow.graph, started))
+        return run_log
 
     @property
     def is_closing(self) -> bool:
@@ -193,6 +198,11 @@ class Runs:
         log = self._executor.log_of(RunRecord(identity=identity), options=options, opening=opening)
         await self._executor.accept(log, workflow, events)
         return log
+
+    @property
+    def under_way(self) -> int:
+        """How many runs this process executes, those that wait for their turn included."""
+        return self._executor.under_way
 
     async def close(self, grace: float) -> int:
         """Let the runs under way finish, then park the others for the next start.

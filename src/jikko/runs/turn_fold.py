@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -54,6 +55,8 @@ class TurnFold:
         self._resources: list[dict[str, Json]] = []
         self._forms: dict[str, TurnForm] = {}
         self._end: RunFinished | RunPaused | None = None
+        self._told: tuple[int, dict[str, Json]] = (-1, {})
+        """The usage as it was told last, and after how many events: it is written, and sent to the client."""
 
     @classmethod
     def of(cls, log: Sequence[Event], *, is_retry: bool = False) -> "TurnFold | None":
@@ -145,7 +148,7 @@ class TurnFold:
             is_whole: Whether the run has ended, so that its usage is known.
         """
         return Metadata(
-            usage=self._told_usage() if is_whole else None,
+            usage=self._usage_of_models() if is_whole else None,
             retriever_resources=_numbered(self._resources) if self.turn.cites else [],
             reasoning=self._reasoning,
         )
@@ -172,8 +175,13 @@ class TurnFold:
         if event.node_type == "llm" and isinstance(reasoning, str) and reasoning:
             self._reasoning[event.node_id] = self._reasoning.get(event.node_id, "") + reasoning
 
-    def _told_usage(self) -> dict[str, Json]:
+    def _usage_of_models(self) -> dict[str, Json]:
         """All fields of Dify's usage. Times are those of the answer."""
+        if self._told[0] != self.count:
+            self._told = (self.count, self._usage_now())
+        return self._told[1]
+
+    def _usage_now(self) -> dict[str, Json]:
         usage = self._usage or Usage()
         unit = plain(PRICE_UNIT) if self._usage is not None else "0.0"
         first = self._first_text_at
@@ -228,6 +236,7 @@ def _is_kept(selector: tuple[str, ...]) -> bool:
     return len(selector) == 2 and selector[0] == "conversation"
 
 
+@lru_cache(maxsize=1000)
 def _price(price: str) -> str:
     return plain(Decimal(price))
 

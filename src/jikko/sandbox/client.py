@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.ports.measures import ProgramMeasures
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.sandbox.child import Child, Ended, Reply
 from jikko.sandbox.clients import MODULES
@@ -72,6 +73,7 @@ class ForkServerSandbox:
         self._starting = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
         self._places = FairSemaphore(self._limits.concurrent_runs, self._limits.app_share)
+        self.measures = ProgramMeasures(waiting=self._places.all_waiting)
         self._compiled = _CompiledTemplates()
         self._closed = False
 
@@ -133,12 +135,17 @@ class ForkServerSandbox:
         """What a program returned."""
         limit = self._limits.queued_runs
         if not self._places.is_free_for(app_id) and self._places.waiting(app_id) >= limit:
+            self.measures.refused.add()
             raise SandboxFailure(
                 f"The sandbox is busy: its queue limit of {limit} waiting runs of one app is reached",
                 kind=LIMIT_ERROR,
             )
         async with self._places.place(app_id):
-            reply = await self._attempt(job["kind"], json.dumps(job).encode(), key, send, again=True)
+            began = time.monotonic()
+            try:
+                reply = await self._attempt(job["kind"], json.dumps(job).encode(), key, send, again=True)
+            finally:
+                self.measures.seconds.observe(time.monotonic() - began)
         # Behind the place, and behind the time that the program had.
         read = partial(parse_reply, max_elements=self._limits.output_elements)
         try:

@@ -181,7 +181,7 @@ class ForkServer:
         for module in modules:
             if module not in self._imported and not self.gone:
                 self._imported.add(module)
-                self._tell(b"L" + module.encode())
+                self._send(b"L" + module.encode())
 
     @property
     def _while_loading(self) -> str:
@@ -248,7 +248,7 @@ class ForkServer:
     def _spawn(self, kind: str) -> None:
         if not self.gone:
             self._spawning.append(kind)
-            self._tell(b"S" + kind.encode())
+            self._send(b"S" + kind.encode())
 
     def _fill(self, kind: str) -> None:
         # After the reply and not before it, so that forking does not compete with the run.
@@ -257,9 +257,9 @@ class ForkServer:
 
     def _kill(self, child: Child) -> None:
         if not child.ended.done() and not self.gone:
-            self._tell(b"K" + PROCESS_ID.pack(child.process_id))
+            self._send(b"K" + PROCESS_ID.pack(child.process_id))
 
-    def _tell(self, message: bytes) -> None:
+    def _send(self, message: bytes) -> None:
         try:
             self._control.send(message)
         except BlockingIOError:

@@ -38,7 +38,7 @@ class SandboxLimits:
     """How many programs run at once, at least 1. More wait; apps take turns, and within one it is first come, first
     served."""
     app_share: float = APP_SHARE
-    """Of ``concurrent_runs``, the part that one app may have. See ``most_for_one_app``."""
+    """Of ``concurrent_runs``, the part that one app may have. See ``max_for_one_app``."""
     queued_runs: int = 20_000
     """How many programs of one app may wait, at least 0. One more is refused at once."""
     runs_per_server: int = 10_000

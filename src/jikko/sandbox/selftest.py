@@ -99,8 +99,8 @@ def _packages(loaded: Loadable, report: Mapping[str, Any]) -> SelfTestLine:
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         return SelfTestLine("packages", "warning", f"{len(versions)} packages; these cannot be imported: {reasons}")
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return SelfTestLine("packages", "ok", told or "none; `jikko packages install` installs libraries for code nodes")
+    found = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return SelfTestLine("packages", "ok", found or "none; `jikko packages install` installs libraries for code nodes")
 
 
 async def _ordinary_runs(limits: SandboxLimits, program: str) -> list[SelfTestLine]:

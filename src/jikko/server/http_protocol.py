@@ -3,16 +3,19 @@
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.dify.events import encode
 from jikko.http.cors import headers_of
 from jikko.http.errors import Error
 from jikko.http.requests import identified, request_ids
 from jikko.http.responses import Headers
+from jikko.server.intake import Intake
 from jikko.server.outbox import JoiningTransport, Outbox
 
 _MAX_HEADERS: Final = 256
@@ -46,11 +49,19 @@ class HttpProtocol(HttpToolsProtocol):
     The parser puts together what it gets of a header, however much that is, in time that grows with the square of it.
     So bytes are counted before it gets them. What is refused comes behind the answers to earlier requests of the
     connection, which is then closed. Trailers are read and dropped.
+
+    However fast a client sends, and in however many pieces, others have the event loop after a slice.
     """
 
-    def __init__(self, outbox: Outbox, limits: HeadLimits | None = None, **rest: Any) -> None:
+    def __init__(
+        self, outbox: Outbox, limits: HeadLimits | None = None, share: LoopShare | None = None, **rest: Any
+    ) -> None:
+        """Args:
+        share: Of the event loop, for all connections together.
+        """
         super().__init__(**rest)
         self._outbox = outbox
+        self._share = share or LoopShare()
         self._limits = limits or HeadLimits()
         self._unfinished = 0
         """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
@@ -69,13 +80,19 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._joining = JoiningTransport(transport, self._outbox)
         super().connection_made(self._joining)  # type: ignore[arg-type]
+        self._intake = Intake(cast("asyncio.Transport", transport), self._share, self._read)
+        self.flow = FlowControl(self._intake)  # type: ignore[arg-type]  # it pauses and resumes reading, no more
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._intake.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._intake.take(data)
+
+    def _read(self, data: bytes) -> None:
         if self._refusal is not None:
             return
         self._outbox.request_came()
@@ -150,6 +167,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._joining.flush()
         is_last = not self.pipeline
         super().on_response_complete()
+        if self.pipeline:
+            # Others come first: uvicorn would take in all that was sent, once the first is answered.
+            self.flow.pause_reading()
         if self._head_began:
             # Of the next request: it has the time of a head, not that of a connection at rest.
             self._unset_keepalive_if_required()
@@ -231,7 +251,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._timer = None
-        if self.flow.read_paused:
+        if self.flow.read_paused or self._intake.holds:
             # We are late: it may have come, and is not read before earlier requests are answered.
             self._wait_for_head()
         elif self._head_began or self._unfinished:

@@ -3,15 +3,24 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import Final, TypeAlias
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from jikko.concurrency.loop_share import LoopShare
 from jikko.server.ending_signals import ending_signals
 from jikko.server.http_protocol import HeadLimits, HttpProtocol
 from jikko.server.outbox import Outbox
+
+_LOOK_SECONDS: Final = 0.02
+"""Between looks whether connections are open."""
+
+Drain: TypeAlias = Callable[[float], Awaitable[float]]
+"""See ``_Server.drain``."""
 
 
 class _Server(uvicorn.Server):
@@ -25,6 +34,29 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def drain(self, seconds: float) -> float:
+        """Accept no more connections, and wait until those that are open have closed.
+
+        Each is told to be closed behind its next answer; those that have none to come are closed as always.
+
+        Args:
+            seconds: To wait at most.
+
+        Returns:
+            The seconds that it took.
+        """
+        for server in self.servers:
+            server.close()
+        closing = (b"connection", b"close")
+        # Once for the answers to requests that are under way, and once for those behind the next second.
+        self.server_state.default_headers.append(closing)
+        self.config.encoded_headers.append(closing)
+        began = time.monotonic()
+        # uvicorn tells of no end of a connection, and looks itself in this way.
+        while self.server_state.connections and time.monotonic() - began < seconds:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        return min(time.monotonic() - began, seconds)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.has_started.set()
@@ -35,10 +67,9 @@ async def serve(
     listening: socket.socket,
     *,
     ready: Callable[[], Awaitable[None]],
-    stopping: Callable[[bool], Awaitable[None]],
+    stopping: Callable[[bool, Drain], Awaitable[None]],
     stop_requested: asyncio.Event | None = None,
     heads: HeadLimits | None = None,
-    log_level: str = "info",
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, or until requested; a second signal ends at once.
 
@@ -46,19 +77,20 @@ async def serve(
         listening: See ``jikko.server.listening``.
         ready: Called once connections are accepted.
         stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
-            behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time.
+            behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time. What
+            it is given besides has connections come to their ends.
         stop_requested: Set to have it stop as at a first signal.
         heads: What the head of a request may be.
     """
     server = _Server(
         uvicorn.Config(
             application,
-            log_level=log_level if log_level != "info" else "warning",
+            log_config=None,  # what it warns of goes where all lines go
             access_log=False,
             server_header=False,
             proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
             lifespan="off",
-            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads),  # type: ignore[arg-type]
+            http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, LoopShare()),  # type: ignore[arg-type]
             timeout_graceful_shutdown=5,
         )
     )
@@ -79,8 +111,8 @@ async def serve(
         if await _comes_before(server.has_started.wait(), serving):
             await ready()
             await _comes_before(stop_requested.wait(), serving)
-            if not await _comes_before(stopping(False), loop.create_task(end_requested.wait())):
-                await stopping(True)
+            if not await _comes_before(stopping(False, server.drain), loop.create_task(end_requested.wait())):
+                await stopping(True, server.drain)
             server.should_exit = True
         await serving
     finally:

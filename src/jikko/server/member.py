@@ -53,6 +53,9 @@ class ServerMember:
         self._say_recovered(taken.count)
         return taken
 
+    async def read_again(self) -> None:
+        await self._assembly.configuration.read_again()
+
     async def lead(self) -> None:
         assembly = self._assembly
 
@@ -68,6 +71,10 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.titles.watch))
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             jobs.create_task(_again_and_again(assembly.knowledge.indexing.lead))
+            if assembly.settings.metrics_port:
+                jobs.create_task(_again_and_again(assembly.measures.tally.watch))
+            if (scheduled := assembly.scheduled_backups) is not None:
+                jobs.create_task(_again_and_again(scheduled.watch))
             if days or conversation_days:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 

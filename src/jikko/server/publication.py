@@ -156,8 +156,8 @@ async def _look_at_values(assembly: Any) -> None:
     for layer in layers:
         for name, hint in unused(layer, seen):
             click.echo(f"warning: {name}: no app has such an environment variable{hint}", err=True)
-    for told in unknown_mocks(graphs, mocks):
-        click.echo(f"warning: --mock, {PREFIX}MOCKS: {told}", err=True)
+    for warning in unknown_mocks(graphs, mocks):
+        click.echo(f"warning: --mock, {PREFIX}MOCKS: {warning}", err=True)
 
 
 def to_try(base: str, issued: Sequence[Issued]) -> list[str]:

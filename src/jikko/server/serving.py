@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from socket import socket
@@ -14,16 +13,18 @@ import click
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import JikkoError
 from jikko.maintenance.backup_target import unmark
+from jikko.observing.log_format import set_up_log
+from jikko.server.service_manager import notify
 
 _TO_END = 5.0
 """Seconds that workers whose server was killed have to end, beyond those that their runs have."""
+_LAG_SECONDS = 0.1
+"""Between measurements of how late the event loop is, if they are wanted."""
 
 
-def prepare_process(log_level: str) -> None:
+def prepare_process(log_level: str, log_format: str) -> None:
     """Set up what belongs to a process as a whole: its log, memory, files and event loop."""
-    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    # It tells every request to a model, at the level that is meant for what concerns the operator.
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLogger().level))
+    set_up_log(log_level, log_format)
     # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
     # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
     gc.set_threshold(50_000, 20, 50)
@@ -62,9 +63,14 @@ def holding(settings: Any) -> Iterator[Hold]:
         yield hold
 
 
-def api_of(assembly: Any) -> Any:
-    """What routes work with, of an assembly."""
+def api_of(assembly: Any, lag: Any = None) -> Any:
+    """What routes work with, of an assembly.
+
+    Args:
+        lag: The ``LoopLag`` of the process, if it is measured.
+    """
     from jikko import __version__
+    from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.api import Api
     from jikko.http.proxies import TrustedProxies, checked_root_path
 
@@ -87,6 +93,10 @@ def api_of(assembly: Any) -> Any:
         annotations=assembly.annotations,
         suggestions=assembly.suggestions,
         speech=assembly.app_speech,
+        served_apps=assembly.served_apps,
+        readiness=assembly.readiness,
+        lag=lag or LoopLag(),
+        node=assembly.cluster.name,
         public_url=settings.public_url,
         now=assembly.clock,
         root_path=checked_root_path(settings.root_path),
@@ -127,6 +137,8 @@ async def serve_assembly(
     ready: Callable[[], Awaitable[None]],
     at_end: Callable[[bool], object],
     stop_requested: asyncio.Event | None = None,
+    observers: Any = None,
+    drains: bool = False,
 ) -> None:
     """Serve the API until the process gets a signal to stop, then let runs finish or park them.
 
@@ -134,29 +146,46 @@ async def serve_assembly(
         ready: Called once connections are accepted.
         at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
         stop_requested: Set to stop it, besides signals.
+        observers: The ``Observers`` of the process; by default, nothing sees its requests.
+        drains: Whether new connections are left to the process that comes next, which has the same socket: then what
+            comes over those that are open is still done, for as long as runs may take to end.
     """
+    from jikko.concurrency.loop_lag import LoopLag
     from jikko.http.app import create_app
     from jikko.server.http_protocol import HeadLimits
-    from jikko.server.http_server import serve
+    from jikko.server.http_server import Drain, serve
 
     settings = assembly.settings
 
-    async def stopping(at_once: bool) -> None:
+    async def stopping(at_once: bool, drain: Drain) -> None:
         at_end(at_once)
-        parked = await assembly.runs.close(0 if at_once else settings.shutdown_seconds)
+        seconds = 0 if at_once else settings.shutdown_seconds
+        if drains and seconds:
+            seconds -= await drain(seconds)
+        parked = await assembly.runs.close(seconds)
         if parked:
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")
 
-    await serve(
-        create_app(api_of(assembly), console=console_of(assembly)),
-        listening,
-        ready=ready,
-        stopping=stopping,
-        stop_requested=stop_requested,
-        heads=HeadLimits(settings.max_head, settings.head_seconds),
-        log_level=settings.log_level,
-    )
+    metrics = None if observers is None else observers.metrics
+    lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
+    seen_by = () if observers is None else observers.requests
+    app = create_app(api_of(assembly, lag), seen_by, console=console_of(assembly))
+    await assembly.knowledge.retrieval.prepare()
+    # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
+    gc.freeze()
+    watching = asyncio.ensure_future(lag.watch())
+    try:
+        await serve(
+            app,
+            listening,
+            ready=ready,
+            stopping=stopping,
+            stop_requested=stop_requested,
+            heads=HeadLimits(settings.max_head, settings.head_seconds),
+        )
+    finally:
+        watching.cancel()
 
 
 def base_of(settings: Any, listening: socket) -> str:
@@ -164,10 +193,22 @@ def base_of(settings: Any, listening: socket) -> str:
     return f"http://{settings.host}:{listening.getsockname()[1]}"
 
 
-def say_stopping(settings: Any, at_once: bool) -> None:
-    """Print how long stopping takes."""
-    wait = f"Stopping: runs have {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks them at once."
-    click.echo("Stopping at once …" if at_once else wait)
+def say_stopping(settings: Any, at_once: bool, under_way: int | None = None) -> None:
+    """Print how long stopping takes.
+
+    Args:
+        under_way: How many runs there are; ``None`` if that is not known here.
+    """
+    if at_once:
+        click.echo("Stopping at once …")
+    elif under_way == 0:
+        click.echo("Stopping.")
+    else:
+        which, them = (
+            ("1 run has", "it") if under_way == 1 else (f"{under_way} runs have" if under_way else "runs have", "them")
+        )
+        click.echo(f"Stopping: {which} {settings.shutdown_seconds:g} s to finish; Ctrl-C again parks {them} at once.")
+    notify("STOPPING=1")
 
 
 def say_recovered(count: int) -> None:
@@ -184,3 +225,4 @@ def say_ready(settings: Any, base: str, lines: Sequence[str]) -> None:
     click.echo(f"Jikko {__version__} serves {base}/v1 (data in {settings.home})")
     for line in lines:
         click.echo(line)
+    notify("READY=1")

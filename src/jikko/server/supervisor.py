@@ -19,14 +19,21 @@ import click
 from jikko.cluster.channel import Channel
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
-from jikko.cluster.messages import Assembled, Begin, Message, Serving
+from jikko.cluster.messages import Assembled, Begin, Measured, Message, Serving
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.errors import InvalidSettings
+from jikko.observing.metrics.snapshot import Snapshot, merged
+from jikko.observing.metrics.usage import of_server
 from jikko.server.ending_signals import ending_signals
+from jikko.server.gathering import Gathering
 from jikko.server.listening import listen, reserve
+from jikko.server.metrics import metrics_of
+from jikko.server.reading_again import ReadingAgain
+from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
-from jikko.settings import Settings, settings_to_json
+from jikko.server.settings_json import settings_to_json
+from jikko.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +43,7 @@ _TOO_SOON = 5.0
 """Seconds: a worker that ends within them is not started again at once."""
 _TRY_AGAIN = 1.0
 """Seconds until it is then."""
-HUNG_AFTER = 20
+HUNG_AFTER = 12
 """Heartbeats that a worker may miss before it is killed."""
 
 
@@ -64,6 +71,7 @@ class Supervisor:
         files: Sequence[Path],
         *,
         hung_after: int = HUNG_AFTER,
+        drains: bool = False,
     ) -> None:
         """Args:
         sockets: One that listens for each worker; closed once the workers get the signal to stop.
@@ -73,6 +81,7 @@ class Supervisor:
         hung_after: Heartbeats that a worker may miss before it is killed, so that its runs go on elsewhere.
         """
         self._settings = settings
+        self._drains = drains
         self._sockets = list(sockets)
         self._hold = hold
         self._files = list(files)
@@ -80,6 +89,8 @@ class Supervisor:
         self._names = 0
         self._children: dict[str, _Child] = {}
         self._hung_after = hung_after
+        self._gathering = Gathering()
+        self._began = time.time()
         self._hub = Hub(len(sockets), RequestRate(settings.requests_per_minute).count)
         self._assembled = asyncio.Event()
         """Set once the first worker has brought the database up to date."""
@@ -94,10 +105,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal)
+        reading = ReadingAgain(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
+        beating = loop.create_task(tell_that_it_goes_round())
         await self._stop_requested.wait()
         watching.cancel()
+        reading.close()
         grace = self._settings.shutdown_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
@@ -105,9 +119,15 @@ class Supervisor:
             for child in self._children.values():
                 self._signal(child, signal.SIGKILL)
             await asyncio.wait(late)
+        beating.cancel()
         for task in attending:
             task.result()
         return not self._failed
+
+    async def gather(self) -> Snapshot:
+        """The numbers of all processes together."""
+        serving = {name: self._children[name].channel for name in self._hub.serving if name in self._children}
+        return merged([await self._gathering.gather(serving), of_server(len(serving), self._began)])
 
     def _on_signal(self) -> None:
         say_stopping(self._settings, self._stop_requested.is_set())
@@ -185,6 +205,7 @@ class Supervisor:
                     *(sys.executable, "-P", "-m", "jikko.server.worker"),
                     *(str(number) for number in handles),
                     self._settings.log_level,
+                    self._settings.log_format,
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(*handles, self._hold.fileno()),
                     # Control-C at the terminal is for this process alone, which tells the workers.
@@ -220,6 +241,7 @@ class Supervisor:
                 workers=len(self._sockets),
                 settings=settings_to_json(self._settings),
                 files=[str(file) for file in self._files] if publishes else None,
+                drains=self._drains,
             )
         )
         try:
@@ -232,6 +254,8 @@ class Supervisor:
             self._signal(child, signal.SIGKILL)
 
     def _on_message(self, child: _Child, message: Message) -> None:
+        if isinstance(message, Measured):
+            self._gathering.answered(child.name, message.samples)
         if isinstance(message, Assembled):
             self._lines += message.lines
             self._assembled.set()
@@ -251,6 +275,7 @@ class Supervisor:
 
     def _died(self, child: _Child, code: int) -> None:
         self._hub.disconnect(child.name)
+        self._gathering.died(child.name)
         if self._stop_requested.is_set():
             self._failed = self._failed or code not in (0, -signal.SIGTERM)
             return
@@ -261,17 +286,20 @@ class Supervisor:
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         then = "its runs go on in another one" if child.served else "another one is tried"
-        click.echo(f"Worker {child.process.pid} {how}; {then}.", err=True)
+        log.warning("worker %d %s; %s", child.process.pid, how, then)
 
 
 async def supervise(settings: Any, workers: int, files: Sequence[Path], hold: Hold) -> None:
     """Serve with a number of processes until a signal to stop."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
+    inherited = handed_over()
     try:
-        sockets = listen(settings.host, settings.port, workers)
+        sockets = [inherited] * workers if inherited else listen(settings.host, settings.port, workers)
     except OSError as error:
         raise InvalidSettings(str(error)) from None
     hold.say(address=base_of(settings, sockets[0]))
-    if not await Supervisor(settings, sockets, hold, files).run():
-        raise click.exceptions.Exit(1)
+    supervisor = Supervisor(settings, sockets, hold, files, drains=inherited is not None)
+    async with metrics_of(settings, supervisor.gather):
+        if not await supervisor.run():
+            raise click.exceptions.Exit(1)

@@ -1,12 +1,14 @@
-"""One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL``.
+"""One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL FORMAT``.
 
-The first two are numbers of open sockets, the last is how much to log. Started by the supervisor, which says over the
-channel what to do; without it, the worker parks its runs and ends.
+The first two are numbers of open sockets, the others are how much to log, and how. Started by the supervisor, which
+says over the channel what to do; without it, the worker parks its runs and ends.
 """
 
 import asyncio
+import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,9 +19,10 @@ from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
 from jikko.server.member import ServerMember
+from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
 from jikko.server.serving import base_of, console_lines, prepare_process, say_recovered, serve_assembly
-from jikko.settings import settings_from_json
+from jikko.server.settings_json import settings_from_json
 
 
 async def _work(end: socket.socket, listening: socket.socket) -> None:
@@ -30,9 +33,14 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         return
     settings = settings_from_json(begin.settings)
     cluster = WorkerCluster(begin.name, channel, messages)
-    async with assemble(settings, owned=True, console=True, cluster=cluster, workers=begin.workers) as assembly:
+    observers = Observers(settings, os.environ)
+    assembling = assemble(
+        settings, owned=True, console=True, cluster=cluster, workers=begin.workers, observer=observers.runs
+    )
+    async with assembling as assembly, observers.at_work(assembly):
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
+        cluster.count_up = partial(observers.snapshot, assembly)
         # Of those that start together, one publishes, and one prints a link.
         links = [] if begin.files is None else await console_lines(assembly, base)
         channel.send(Assembled(lines=[*to_try(base, issued), *links]))
@@ -44,7 +52,13 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
             await cluster.join(ServerMember(assembly, say_recovered))
             if not cluster.is_over.is_set():
                 await serve_assembly(
-                    assembly, listening, ready=ready, at_end=lambda _: cluster.leave(), stop_requested=cluster.is_over
+                    assembly,
+                    listening,
+                    ready=ready,
+                    at_end=lambda _: cluster.leave(),
+                    stop_requested=cluster.is_over,
+                    observers=observers,
+                    drains=begin.drains,
                 )
         finally:
             await cluster.close()
@@ -54,7 +68,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
 def main(arguments: list[str]) -> None:
     """The process."""
     end, listening = (socket.socket(fileno=int(number)) for number in arguments[:2])
-    prepare_process(arguments[2])
+    prepare_process(arguments[2], arguments[3])
     try:
         asyncio.run(_work(end, listening))
     except JikkoError as error:

@@ -75,9 +75,9 @@ def is_meant(name: StrategyName) -> bool:
 class FunctionCalling:
     """One invocation."""
 
-    def __init__(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    def __init__(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         self._host = host
-        self._tell = tell
+        self._emit = emit
         self._call = call
         self._model: AgentModel = call.models["model"]
         allowed = call.values.get("allowed_tools")
@@ -100,7 +100,7 @@ class FunctionCalling:
         for number in range(1, self._rounds + 1):
             if not await self._round(number):
                 break
-        self._tell(JsonMessage({"execution_metadata": _metadata(self._usages)}))
+        self._emit(JsonMessage({"execution_metadata": _metadata(self._usages)}))
 
     async def _round(self, number: int) -> bool:
         """One question to the model, with the calls that it makes. Returns whether it made any."""
@@ -120,12 +120,12 @@ class FunctionCalling:
             answers.append(answer)
             self._messages.append(Message("tool", (str(answer["tool_response"]),), tool_call_id=call.id))
         if calls:
-            self._tell(TextMessage("\n"))
+            self._emit(TextMessage("\n"))
         output: Json = {"llm_response": completion.text, "tool_responses": answers}
         self._finish(entry, {"output": output}, _times(began), completion.usage)
         if answers and self._rounds == 1:
             for answer in answers:
-                self._tell(TextMessage(str(answer["tool_response"])))
+                self._emit(TextMessage(str(answer["tool_response"])))
         return bool(calls)
 
     async def _asked(self, parent: str) -> Completion:
@@ -143,13 +143,13 @@ class FunctionCalling:
             run_id=self._call.run_id,
             key=self._call.key,
         )
-        told = 0
+        shown = 0
 
         def show(text: str) -> None:
-            nonlocal told
-            told += len(text)
+            nonlocal shown
+            shown += len(text)
             if text:
-                self._tell(TextMessage(text))
+                self._emit(TextMessage(text))
 
         try:
             completion = await self._host.complete(request, lambda chunk: show(chunk.text))
@@ -159,7 +159,7 @@ class FunctionCalling:
         except LimitReached as failure:
             self._fail(entry, str(failure), began)
             raise
-        show(completion.text[told:])
+        show(completion.text[shown:])
         self._usages.append(completion.usage)
         named = [{"name": call.name, "args": _arguments(call) or {}} for call in completion.tool_calls]
         data: dict[str, Json] = {
@@ -200,15 +200,15 @@ class FunctionCalling:
 
     async def _answered(self, tool: AgentTool, given: Mapping[str, Json]) -> str:
         """What the model is told of a tool's answer. Files go on to the user."""
-        said: list[ToolMessage] = []
+        messages: list[ToolMessage] = []
         try:
-            await self._host.call_tool(tool.tool.name, given, said.append)
+            await self._host.call_tool(tool.tool.name, given, messages.append)
         except (ToolFailure, ToolNotFound) as failure:
             return f"tool invoke error: {failure}"
         is_workflow = tool.tool.name.provider_type == "workflow"
-        return "".join(self._heard(message, is_workflow=is_workflow) for message in said)
+        return "".join(self._as_observation(message, is_workflow=is_workflow) for message in messages)
 
-    def _heard(self, message: ToolMessage, *, is_workflow: bool) -> str:
+    def _as_observation(self, message: ToolMessage, *, is_workflow: bool) -> str:
         match message:
             case TextMessage(text):
                 return text
@@ -218,13 +218,13 @@ class FunctionCalling:
                 # A workflow says the same as text.
                 return "" if is_workflow else f"tool response: {json.dumps(value, ensure_ascii=False)}."
             case ImageMessage():
-                self._tell(message)
+                self._emit(message)
                 return _SHOWN
             case FileMessage(file):
-                self._tell(message)
+                self._emit(message)
                 return _SHOWN if file.get("type") == "image" else "Generated file ... "
             case BlobMessage():
-                self._tell(message)
+                self._emit(message)
                 return "Generated file ... "
             case _:
                 return ""
@@ -243,21 +243,21 @@ class FunctionCalling:
             status="start",
             metadata=metadata,
         )
-        self._tell(entry)
+        self._emit(entry)
         return entry
 
     def _finish(
         self, entry: LogMessage, data: Mapping[str, Json], metadata: Mapping[str, Json], usage: ModelUsage | None = None
     ) -> None:
         spent = {} if usage is None else _spent(usage)
-        self._tell(
+        self._emit(
             LogMessage(
                 id=entry.id, label=entry.label, parent_id=entry.parent_id, data=data, metadata={**metadata, **spent}
             )
         )
 
     def _fail(self, entry: LogMessage, error: str, began: float) -> None:
-        self._tell(
+        self._emit(
             LogMessage(
                 id=entry.id,
                 label=entry.label,

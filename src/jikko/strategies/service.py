@@ -30,12 +30,12 @@ class StrategyService:
                 raise ToolNotFound(failure.what, own) from None
             raise
 
-    async def invoke(self, call: StrategyCall, host: AgentHost, tell: Callable[[ToolMessage], None]) -> None:
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """See ``Strategies.invoke``."""
         if call.strategy.plugin is None:
-            await FunctionCalling(call, host, tell).run()
+            await FunctionCalling(call, host, emit).run()
         else:
-            await self._plugins.invoke(call, host, tell)
+            await self._plugins.invoke(call, host, emit)
 
     async def close(self) -> None:
         """See ``Strategies.close``."""

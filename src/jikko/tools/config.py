@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.http import Pairs
 from jikko.ports.tools import ParameterForm, ToolName, ToolParameter
 from jikko.tools.openapi.document import Operation
@@ -11,8 +12,24 @@ from jikko.values import Json
 
 AuthType: TypeAlias = Literal["none", "api_key_header", "api_key_query"]
 Prefix: TypeAlias = Literal["custom", "bearer", "basic"]
+Transport: TypeAlias = Literal["http", "sse"]
+"""How an MCP server is spoken to over HTTP: by one request for each message, or in the older way."""
 DEFAULT_ICON: Final = {"content": "🔧", "background": "#FFEAD5"}
 TYPES: Final = ("api", "workflow", "mcp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthClient:
+    """A program that an authorization server gives tokens to."""
+
+    token_url: str
+    id: str
+    secret: str = field(repr=False)
+    scope: str = ""
+    params: Pairs = ()
+    """Further fields of the request for a token."""
+    in_body: bool = False
+    """Whether id and secret go in the body of that request, and not as HTTP Basic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +43,8 @@ class Auth:
     prefix: Prefix = "custom"
     extra: Pairs = field(default=(), repr=False)
     """Further headers."""
+    oauth: OAuthClient | None = None
+    """Of an MCP server that wants a token."""
 
     def headers(self) -> Pairs:
         """The headers that go along. ``basic`` encodes nothing: the value is encoded already."""
@@ -41,7 +60,8 @@ class Auth:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        return tuple(secret for secret in (self.value, *(value for _, value in self.extra)) if secret)
+        client = self.oauth.secret if self.oauth is not None else ""
+        return tuple(secret for secret in (self.value, client, *(value for _, value in self.extra)) if secret)
 
 
 NO_AUTH: Final = Auth()
@@ -106,6 +126,7 @@ class McpProvider(Provider):
     """An MCP server: one that is reached over HTTP, or a program that is started."""
 
     url: str = ""
+    transport: Transport = "http"
     command: tuple[str, ...] = ()
     """The program and its arguments."""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -116,18 +137,6 @@ class McpProvider(Provider):
     """Seconds of silence within an answer."""
     known_tools: Mapping[str, McpTool] | None = None
     """What the server last said of its tools; ``None``: it is asked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedApp:
-    """An app that is an MCP server itself."""
-
-    code: str
-    app: str
-    description: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    """What its start variables mean."""
-    active: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

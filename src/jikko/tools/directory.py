@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from jikko.errors import InvalidSettings
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.tools import ToolName, ToolNotFound
 from jikko.tools.config import Auth, Provider, ToolsFile, line_to_add
@@ -59,6 +60,10 @@ class ToolsDirectory:
                 log.error("%s What it said before goes on to hold.", error)
             self._state = state
 
+    def become(self, file: ToolsFile) -> None:
+        """Say what a file says that was read elsewhere."""
+        self.file, self._state = file, _state(self._file)
+
     def named(self, kind: type[Provider], provider_type: str) -> list[ToolName]:
         """The providers of one kind, in the order of the file."""
         return [
@@ -66,6 +71,16 @@ class ToolsDirectory:
             for entry in self.file.providers.values()
             if isinstance(entry, kind)
         ]
+
+    async def served(self, code: str) -> ServedApp | None:
+        """See ``ServedApps.served``."""
+        await self.refresh()
+        found = self.file.servers.get(code)
+        return found if found is not None and found.active else None
+
+    def all_served(self) -> list[ServedApp]:
+        """See ``ServedApps.all_served``."""
+        return list(self.file.servers.values())
 
     def icon(self, name: ToolName) -> Json | None:
         """The icon of a provider; ``None`` if it is not known."""

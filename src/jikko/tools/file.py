@@ -1,9 +1,9 @@
 """Reads the tools file. Every problem of it is told at once, with its line."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from jikko.config_file import read_config_file
 from jikko.dsl.expansion import expanded, names_in
@@ -11,18 +11,18 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidSettings, Problem
+from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.tools.config import (
     NO_AUTH,
     TYPES,
     ApiProvider,
     AppParameter,
-    Auth,
     McpProvider,
     Provider,
-    ServedApp,
     ToolsFile,
     WorkflowProvider,
 )
+from jikko.tools.credentials import api_auth, check_names, check_url, mcp_auth, own_auth
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.openapi.document import read_document
 
@@ -33,10 +33,11 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "workflow": (*_COMMON, "label", "description", "app", "parameters"),
     "mcp": (
         *_COMMON,
-        *("url", "headers", "timeout", "sse_read_timeout", "known_tools", "command", "args", "env"),
+        *("url", "transport", "headers", "oauth", "timeout", "sse_read_timeout", "known_tools"),
+        *("command", "args", "env"),
     ),
 }
-_AUTH_KEYS: Final = ("type", "header", "param", "value", "prefix")
+_CODE: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _MAX_SHOWN: Final = 100
 """Problems that a message lists."""
 
@@ -70,15 +71,15 @@ def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, sourc
     root = Fields("", raw if isinstance(raw, dict) else {}, problems)
     if raw is not None and not isinstance(raw, dict):
         root.problem("", "is no mapping", "expected tools: and mcp_servers:")
-    _unknown(root, ("tools", "mcp_servers"))
+    check_names(root, ("tools", "mcp_servers"))
     providers = _entries(root.mapping("tools"), environment)
     servers = {server.code: server for server in map(_served, _listed(root.mapping("mcp_servers")))}
     if problems:
-        raise InvalidSettings(_told(problems, Positions(written), source))
+        raise InvalidSettings(_described(problems, Positions(written), source))
     return ToolsFile(providers=providers, servers=servers, source=source)
 
 
-def _told(problems: list[Problem], positions: Positions, source: str) -> str:
+def _described(problems: list[Problem], positions: Positions, source: str) -> str:
     lines = []
     for problem in problems[:_MAX_SHOWN]:
         position = positions.at(problem.where)
@@ -104,12 +105,12 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provid
             if fields.raw.get("type") is None:
                 fields.problem("type", "is missing", f"expected {', '.join(TYPES)}")
             continue
-        _unknown(fields, _KEYS[kind])
+        check_names(fields, _KEYS[kind])
         common: dict[str, Any] = {
             "id": id_,
             "name": fields.text("name") or id_,
             "unset": tuple(dict.fromkeys(unset)),
-            "apps": {app: _own_auth(kind, own) for app, own in _listed(fields.mapping("apps"))},
+            "apps": {app: own_auth(kind, own) for app, own in _listed(fields.mapping("apps"))},
         }
         if fields.raw.get("icon") is not None:
             common["icon"] = fields.mapping("icon").raw
@@ -119,14 +120,14 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, Provid
             case "workflow":
                 found[id_] = _workflow(fields, common)
             case _:
-                found[id_] = _mcp(fields, common, check_url=not set(named) & set(unset))
+                found[id_] = _mcp(fields, common, has_url=not set(named) & set(unset))
     return found
 
 
 def _api(fields: Fields, common: dict[str, Any]) -> ApiProvider:
     schema = fields.text("schema", required=True)
     operations = read_document(schema, fields.at("schema"), fields.problems) if schema else {}
-    return ApiProvider(**common, auth=_auth(fields.mapping("auth"), _shared(fields, "auth")), operations=operations)
+    return ApiProvider(**common, auth=api_auth(fields.mapping("auth"), _shared(fields, "auth")), operations=operations)
 
 
 def _shared(fields: Fields, name: str) -> bool:
@@ -134,50 +135,10 @@ def _shared(fields: Fields, name: str) -> bool:
     return fields.raw.get(name) is not None or not fields.raw.get("apps")
 
 
-def _auth(fields: Fields, is_shared: bool = True) -> Auth | None:
-    if not is_shared:
-        return None
-    kind = fields.choice("type", ("none", "api_key_header", "api_key_query"), "none")
-    _unknown(fields, _AUTH_KEYS)
-    if kind == "none":
-        return NO_AUTH
-    value = fields.text("value")
-    if fields.raw.get("value") is None:
-        fields.problem("value", "is missing", 'the key, such as "${NAME}"')
-    if kind == "api_key_query":
-        return Auth(type="api_key_query", name=fields.text("param") or "key", value=value)
-    name = fields.text("header") or "Authorization"
-    if not name.isascii() or not value.isascii() or any(character in value for character in "\r\n\0"):
-        fields.problem("value", "holds characters that no header can have")
-    prefix = fields.choice("prefix", ("custom", "bearer", "basic"), "custom")
-    return Auth(type="api_key_header", name=name, value=value, prefix=cast(Any, prefix))
-
-
-def _own_auth(kind: str, fields: Fields) -> Auth:
-    if kind == "api":
-        _unknown(fields, ("auth",))
-        return _auth(fields.mapping("auth")) or NO_AUTH
-    if kind == "mcp":
-        _unknown(fields, ("headers",))
-        return _headers(fields.mapping("headers"))
-    _unknown(fields, ())
-    return NO_AUTH
-
-
-def _headers(fields: Fields) -> Auth:
-    pairs = []
-    for name in fields.raw:
-        value = fields.text(name)
-        if not str(name).isascii() or not value.isascii() or any(character in value for character in "\r\n\0"):
-            fields.problem(str(name), "holds characters that no header can have")
-        pairs.append((str(name), value))
-    return Auth(extra=tuple(pairs))
-
-
 def _workflow(fields: Fields, common: dict[str, Any]) -> WorkflowProvider:
     parameters = []
     for entry in fields.mappings("parameters"):
-        _unknown(entry, ("name", "form", "description"))
+        check_names(entry, ("name", "form", "description"))
         form = entry.choice("form", ("llm", "form"), "llm")
         name = entry.text("name", required=True)
         parameters.append(AppParameter(name=name, form=cast(Any, form), description=entry.text("description")))
@@ -191,35 +152,27 @@ def _workflow(fields: Fields, common: dict[str, Any]) -> WorkflowProvider:
     )
 
 
-def _mcp(fields: Fields, common: dict[str, Any], *, check_url: bool) -> McpProvider:
+def _mcp(fields: Fields, common: dict[str, Any], *, has_url: bool) -> McpProvider:
     url, command = fields.text("url"), fields.text("command")
-    if bool(url) == bool(command) and (check_url or command):
+    if bool(url) == bool(command) and (has_url or command):
         fields.problem("", "says neither url nor command" if not url else "says both url and command", "expected one")
-    elif url and check_url:
-        _check_url(fields, url)
+    elif url and has_url:
+        check_url(fields, url)
+    # As Dify tells them apart.
+    is_old = url.partition("?")[0].rstrip("/").endswith("/sse")
     env = fields.mapping("env")
     known = fields.raw.get("known_tools")
     return McpProvider(
         **common,
-        auth=_headers(fields.mapping("headers")) if _shared(fields, "headers") else None,
+        auth=mcp_auth(fields) if _shared(fields, "headers") or _shared(fields, "oauth") else None,
         url=url,
+        transport=cast(Any, fields.choice("transport", ("http", "sse"), "sse" if is_old else "http")),
         command=(command, *map(str, fields.items("args"))) if command else (),
         env={str(name): env.text(name) for name in env.raw},
         timeout=_seconds(fields, "timeout", 30.0),
         sse_read_timeout=_seconds(fields, "sse_read_timeout", 300.0),
         known_tools=None if known is None else read_tools(fields.mappings("known_tools")),
     )
-
-
-def _check_url(fields: Fields, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        # Reading the port checks it.
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        fields.problem("url", f"is {shown(url)}", "expected http://… or https://…")
 
 
 def _seconds(fields: Fields, name: str, default: float) -> float:
@@ -234,7 +187,10 @@ def _seconds(fields: Fields, name: str, default: float) -> float:
 
 def _served(entry: tuple[str, Fields]) -> ServedApp:
     code, fields = entry
-    _unknown(fields, ("app", "description", "parameters", "status"))
+    if _CODE.fullmatch(code) is None:
+        what = "is no code: an address must be hard to guess"
+        fields.problem("", what, "expected 16 to 128 letters, digits, - and _")
+    check_names(fields, ("app", "description", "parameters", "status"))
     parameters = fields.mapping("parameters")
     return ServedApp(
         code=code,
@@ -243,9 +199,3 @@ def _served(entry: tuple[str, Fields]) -> ServedApp:
         parameters={str(name): parameters.text(name) for name in parameters.raw},
         active=fields.choice("status", ("active", "inactive"), "active") == "active",
     )
-
-
-def _unknown(fields: Fields, known: tuple[str, ...]) -> None:
-    for name in fields.raw:
-        if name not in known:
-            fields.problem(str(name), "is not known", fields.meant(name, known))

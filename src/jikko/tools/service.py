@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol, runtime_checkable
 
 from jikko.events import Usage
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
 from jikko.values import Json
 
 _NEVER: Final = frozenset({"app", "dataset-retrieval"})
@@ -58,14 +58,14 @@ class ToolService:
         """See ``Tools.find``."""
         return await self._require(name).find(name, app_id=app_id)
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         kind = self._require(call.tool.name)
         try:
             if call.tool.name.provider_type in _LIMITED:
-                return await kind.call(call, tell)
+                return await kind.call(call, emit)
             async with asyncio.timeout(self._seconds) as deadline:
-                return await kind.call(call, tell)
+                return await kind.call(call, emit)
         except ToolNotFound as failure:  # it is gone since it was found
             raise ToolFailure(str(failure), reported=False) from None
         except TimeoutError:

@@ -9,11 +9,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from jikko.events import Usage
-from jikko.ports.inner_workflows import MAX_DEPTH, InnerApp, InnerCall, InnerInput, InnerRefused, InnerWorkflows
+from jikko.ports.app_calls.inner_workflows import (
+    MAX_DEPTH,
+    InnerApp,
+    InnerCall,
+    InnerInput,
+    InnerRefused,
+    InnerWorkflows,
+)
 from jikko.ports.tools import (
+    Emit,
     FileMessage,
     JsonMessage,
-    Tell,
     TextMessage,
     Tool,
     ToolCall,
@@ -76,7 +83,7 @@ class WorkflowTools:
         parameters = tuple(_parameter(name, how, inputs.get(name)) for name, how in names.items())
         return Tool(name=name, parameters=parameters, description=provider.description)
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         provider = self._directory.provider(call.tool.name, WorkflowProvider)
         if call.depth >= MAX_DEPTH:
@@ -105,7 +112,7 @@ class WorkflowTools:
         if outcome.error is not None:
             raise ToolFailure(outcome.error, usage=usage)
         for message in _messages(outcome.outputs):
-            tell(message)
+            emit(message)
         return usage
 
     async def close(self) -> None:
@@ -179,7 +186,7 @@ def _files_in(outputs: Mapping[str, Json]) -> list[Mapping[str, Json]]:
 
 def _usage(outputs: Mapping[str, Json], total_tokens: int) -> Usage | None:
     """What the inner run used; a quirk of Dify: an object ``usage`` among its outputs says it instead."""
-    told = _told_usage(outputs)
+    told = _usage_of(outputs)
     if told is not None:
         return Usage(
             total_tokens=_count(told, "total_tokens"),
@@ -191,7 +198,7 @@ def _usage(outputs: Mapping[str, Json], total_tokens: int) -> Usage | None:
     return Usage(total_tokens=total_tokens) if total_tokens else None
 
 
-def _told_usage(outputs: Mapping[str, Json]) -> Mapping[str, Any] | None:
+def _usage_of(outputs: Mapping[str, Json]) -> Mapping[str, Any] | None:
     for name, value in outputs.items():
         found = value if name == "usage" else value.get("usage") if isinstance(value, dict) else None
         if isinstance(found, dict) and "total_tokens" in found:

@@ -74,12 +74,13 @@ def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:
     server = [sys.executable, "-m", f"{__package__}.support.mcp_server", "--port", str(port)]
     here = {"PYTHONPATH": str(Path(__file__).parent.parent)}
     stack.enter_context(running(server, f"http://127.0.0.1:{port}/health", home / "mcp_server.log", here))
-    entries: dict[str, object] = {}
+    sections: dict[str, dict[str, object]] = {}
     for piece in suite.tool_files:
         text = piece.read_text(encoding="utf-8").replace("${MCP_URL}", f"http://127.0.0.1:{port}")
-        entries |= yaml.safe_load(localised(text, echo_url))["tools"]
+        for section, entries in yaml.safe_load(localised(text, echo_url)).items():
+            sections.setdefault(section, {}).update(entries)
     file = home / "tools.yaml"
-    file.write_text(yaml.safe_dump({"tools": entries}), encoding="utf-8")
+    file.write_text(yaml.safe_dump(sections), encoding="utf-8")
     return file
 
 

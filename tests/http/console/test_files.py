@@ -44,6 +44,24 @@ async def test_every_place_begins_with_the_same_page(client: httpx.AsyncClient, 
     assert answer.headers["cache-control"] == "no-cache"
 
 
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [
+        ("/console/", "./assets/a.js"),
+        ("/console/runs", "./assets/a.js"),
+        ("/console/runs/1", "../assets/a.js"),
+        ("/console/chat/1/2", "../../assets/a.js"),
+    ],
+)
+async def test_what_the_page_names_is_relative_to_its_place(tmp_path: Path, path: str, script: str) -> None:
+    """So it is right below any path that a proxy serves the console at."""
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "index.html").write_bytes(b'<script src="./assets/a.js"></script>')
+    async with console_on(tmp_path / "home", page=Page(tmp_path / "build")) as scene, scene.client() as client:
+        answer = await client.get(path)
+    assert answer.text == f'<script src="{script}"></script>'
+
+
 async def test_the_page_is_sent_again_only_if_it_is_another(client: httpx.AsyncClient) -> None:
     tag = (await client.get("/console/")).headers["etag"]
     again = await client.get("/console/runs", headers={"If-None-Match": f'"x", W/{tag}'})

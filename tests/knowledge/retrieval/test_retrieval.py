@@ -15,6 +15,7 @@ from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.knowledge import Conditions, MergedRanking, SearchFailure, SearchRequest
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset
+from tests.dsl.encrypting import WORKSPACE, encrypted
 from tests.knowledge.scene import DirectedEmbedder, dataset_of, indexed, knowledge_at, segments_of
 
 pytestmark = pytest.mark.anyio
@@ -189,6 +190,24 @@ async def test_ids_of_other_servers_mean_what_they_are_mapped_to(tmp_path: Path)
 
         await knowledge.datasets.delete(dataset.id)
         assert await knowledge.retrieval.usable([text]) == []
+
+
+async def test_encrypted_ids_mean_the_plain_ones_once_their_workspace_is_known(tmp_path: Path) -> None:
+    async with knowledge_at(tmp_path / "k.db") as knowledge:
+        dataset = await dataset_of(knowledge)
+        await indexed(knowledge, dataset, "cats hunt")
+        mapped = "0199a1b2-0000-7000-8000-0000000000b1"
+        await knowledge.datasets.map(mapped, dataset)
+        for plain in (dataset.id, mapped):
+            text = encrypted(plain, WORKSPACE)
+            assert await knowledge.retrieval.missing([text]) == [text]
+
+            await knowledge.datasets.understand(WORKSPACE.upper())
+            assert [each.id for each in await knowledge.retrieval.usable([text])] == [dataset.id]
+            assert await knowledge.retrieval.missing([text, encrypted(plain, plain)]) == [encrypted(plain, plain)]
+
+            assert await knowledge.datasets.forget_workspace(WORKSPACE)
+            assert await knowledge.retrieval.usable([text]) == []
 
 
 class Elsewhere:

@@ -58,10 +58,10 @@ class Says:
         ]
         return Strategy(name=name, parameters=tuple(declared), takes_history=True)
 
-    async def invoke(self, call: Any, host: Any, tell: Any) -> None:
+    async def invoke(self, call: Any, host: Any, emit: Any) -> None:
         self.calls.append(call)
         for message in self.messages:
-            tell(message)
+            emit(message)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -79,15 +79,15 @@ class History:
         return [message for message in self.said if before is None or message.id < before][:limit]
 
 
-def context(strategies: Any = None, **services: Any) -> Any:
+def context(strategies: Any = None, **ports: Any) -> Any:
     ctx = FakeContext({"n": {"text": 'say "日本"\n', "list": [1], "number": 3}}, files=FilesOfOneUser())
     given = {
         "strategies": strategies or Says(),
         "models": ScriptedModels([Completion(text="")]),
         "tools": ScriptedTools(),
     }
-    replaced: Any = {**given, "agent_limits": AgentLimits(), **services}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    replaced: Any = {**given, "agent_limits": AgentLimits(), **ports}
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     return ctx
 
 
@@ -253,7 +253,7 @@ async def test_a_file_of_a_tool_is_stored_at_once() -> None:
     [message] = said
     assert isinstance(message, FileMessage)
     assert message.file["filename"] == "a.png"
-    assert ctx.services.files.made[0]["content"] == b"png"
+    assert ctx.ports.files.made[0]["content"] == b"png"
 
 
 async def test_a_model_that_calls_no_functions_is_not_offered_any() -> None:
@@ -261,7 +261,7 @@ async def test_a_model_that_calls_no_functions_is_not_offered_any() -> None:
 
     models = ScriptedModels([Completion(text="plain")], able=Abilities(tools=False))
     ctx = context(StrategyService(Says()), models=models)
-    ctx.services.strategies._plugins.find = _missing
+    ctx.ports.strategies._plugins.find = _missing
     data = {"agent_strategy_provider_name": "langgenius/agent/agent", "agent_strategy_name": "function_calling"}
     entry = {"enabled": True, "type": "api", "provider_name": "id", "tool_name": "say"}
     parameters = {"query": {"type": "constant", "value": "x"}, "tools": {"type": "constant", "value": [entry]}}

@@ -37,7 +37,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.services]
 
 __all__ = ["sandbox", "secret_file"]  # fixtures
 
-LIBRARIES = ("numpy", "pandas", "sympy", "matplotlib", "jieba", "scikit-learn")
+# The last brings a font with Japanese characters, whatever fonts the machine has.
+LIBRARIES = ("numpy", "pandas", "sympy", "matplotlib", "jieba", "scikit-learn", "matplotlib-fontja")
 SAMPLES = Path(__file__).parents[2] / "forecast" / "samples"
 
 
@@ -132,6 +133,14 @@ PROGRAMS: dict[str, tuple[str, Json]] = {
         "b = io.BytesIO()\nplt.savefig(b, format='png')\nr = b.getvalue()[:4].hex()",
         "89504e47",
     ),
+    "matplotlib, characters that the font that is asked for lacks": (
+        "import io, warnings, matplotlib.pyplot as plt\n"
+        "plt.rcParams['font.family'], plt.rcParams['font.sans-serif'] = 'sans-serif', ['SimHei', 'DejaVu Sans']\n"
+        "with warnings.catch_warnings(record=True) as w:\n    warnings.simplefilter('always')\n"
+        "    f, a = plt.subplots()\n    a.set_title('日本の売上', weight='bold')\n    f.savefig(io.BytesIO())\n"
+        "r = [str(one.message) for one in w]",
+        [],
+    ),
     "matplotlib, other formats": (
         "import io, matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot as plt\nf, a = plt.subplots()\n"
         "a.plot([1, 2])\nr = []\nfor kind in ('svg', 'pdf', 'jpg'):\n    b = io.BytesIO()\n"
@@ -211,7 +220,7 @@ async def ran(name: str, node: str, sandbox: ForkServerSandbox, http: Any = None
     data = {**data, "variables": [{"variable": key, "value_selector": ["in", key]} for key in arguments]}
     ctx = FakeContext({"in": arguments}, http=http)
     replaced: Any = {"sandbox": sandbox}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     return dict((await Code.from_dsl(fields(data)).run(ctx)).outputs)
 
 
@@ -281,7 +290,7 @@ async def test_the_examples_of_the_page_run(example: Any, roomy: ForkServerSandb
     files = FilesOfOneUser()
     ctx = FakeContext({"in": {"values": [1, 4, 2]}}, files=files)
     replaced: Any = {"sandbox": roomy}
-    ctx.services = dataclasses.replace(ctx.services, **replaced)
+    ctx.ports = dataclasses.replace(ctx.ports, **replaced)
     variables: Json = [{"variable": "values", "value_selector": ["in", "values"]}]
 
     await Code.from_dsl(fields({**data, "variables": variables})).run(ctx)

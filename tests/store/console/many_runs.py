@@ -11,9 +11,9 @@ from pathlib import Path
 from jikko.events import RunStatus
 from jikko.ids import new_id
 from jikko.ports.stores.run_pages import RunFilter, RunPages
+from jikko.store.identifiers import stored_id
+from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.identifiers import stored_id
-from jikko.store.sqlite.runs.run_rows import STATUS_NUMBERS
 from jikko.store.sqlite.runs.totals import HOUR
 
 BEGIN = 1_790_000_000.0

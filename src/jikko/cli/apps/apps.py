@@ -12,6 +12,7 @@ from jikko.cli.apps.environment import env, env_of, env_options
 from jikko.cli.apps.keys import issue_key, keys
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import harmless, printable, show_entry
 from jikko.cli.whole_file import whole_file
 
 
@@ -93,7 +94,7 @@ async def _import(
                 continue
             for problem in published.warnings:
                 click.echo(f"{file}: warning: {problem}", err=True)
-            click.echo(f"{app.name}: version {published.version.number} published from {file}")
+            click.echo(f"{printable(app.name)}: version {published.version.number} published from {file}")
             click.echo(f"  app       {app.id}\n  workflow  {published.version.id}")
             if line:
                 click.echo(f"  key       {line}")
@@ -138,11 +139,8 @@ async def _list(settings: Any, as_json: bool) -> None:
         if not known and sys.stdout.isatty() and not as_json:
             click.echo("no apps yet; `jikko apps import FILE` makes one", err=True)
         for app in known:
-            if as_json:
-                entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
-                click.echo(json.dumps(entry, ensure_ascii=False))
-            else:
-                click.echo(f"{app.id}  {app.mode:13}  {app.name}")
+            entry = {"app_id": app.id, "name": app.name, "mode": app.mode, "workflow_id": app.workflow_id}
+            show_entry(entry, f"{app.id}  {app.mode:13}  {printable(app.name)}", as_json=as_json)
 
 
 @apps.command(short_help="Show an app's versions and keys.")
@@ -175,7 +173,7 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
         }
         click.echo(json.dumps(entry, ensure_ascii=False))
         return
-    click.echo(f"{app.name} ({app.mode})  {app.id}\n{app.description}".rstrip())
+    click.echo(harmless(f"{app.name} ({app.mode})  {app.id}\n{app.description}".rstrip()))
     for version in versions:
         mark = "*" if version.id == app.workflow_id else " "
         click.echo(f"  {mark} version {version.number}  {version.version}  {version.id}")
@@ -239,10 +237,8 @@ async def _use(name: str, which: str, settings: Any, as_json: bool) -> None:
         app = await assembly.apps.find(name)
         version = await assembly.apps.version(app, which)
         await assembly.apps.use(app, version)
-    if as_json:
-        click.echo(json.dumps({"app_id": app.id, "workflow_id": version.id, "version": version.number}))
-    else:
-        click.echo(f"{app.name}: version {version.number} is the current one.")
+    entry = {"app_id": app.id, "workflow_id": version.id, "version": version.number}
+    show_entry(entry, f"{app.name}: version {version.number} is the current one.", as_json=as_json)
 
 
 @apps.command(short_help="Remove an app, its versions and keys.")
@@ -259,7 +255,8 @@ def delete(app: str, yes: bool, home: Path | None, as_json: bool) -> None:
     settings = settings_of(home=home)
     found, counts = run_async(_contents(app, settings))
     what = f"{_count(counts['versions'], 'version')} and {_count(counts['keys'], 'key')}"
-    stay = f"Its {_count(counts['runs'], 'run')} stay: `jikko runs list --app {found.id}` lists them."
+    stay, them = ("stays", "it") if counts["runs"] == 1 else ("stay", "them")
+    stay = f"Its {_count(counts['runs'], 'run')} {stay}: `jikko runs list --app {found.id}` lists {them}."
     if not yes:
         runs = stay if counts["runs"] else "It has no runs."
         if not click.confirm(f"Remove app {found.name!r} with {what}? {runs}"):

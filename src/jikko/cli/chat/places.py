@@ -85,7 +85,7 @@ async def _in_folder(place: Place, stack: AsyncExitStack) -> ChatService:
     from jikko.cluster.data_folder_lock import owner_of, sole_owner
 
     settings = place.settings
-    if not settings.database.exists():
+    if not settings.has_database:
         message = f"There are no apps in {settings.home}: it has no database."
         raise Failure(message, exit_code=ExitCode.NOT_FOUND, code="not_found")
     owner = owner_of(settings.home)

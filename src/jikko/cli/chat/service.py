@@ -149,9 +149,9 @@ def _decoded(data: bytes) -> Any:
 
 
 def _refused(status: int, content: bytes) -> Failure:
-    told = _decoded(content)
-    if isinstance(told, dict) and "message" in told:
-        return Failure(str(told["message"]), exit_code=of_answer(status), code=str(told.get("code") or "failed"))
+    body = _decoded(content)
+    if isinstance(body, dict) and "message" in body:
+        return Failure(str(body["message"]), exit_code=of_answer(status), code=str(body.get("code") or "failed"))
     return Failure(f"The server answered {status}.", exit_code=of_answer(status), code="failed")
 
 

@@ -164,7 +164,7 @@ class Talk:
 
     def _end(self, turn: Turn, question: Question) -> None:
         if self._as_json:
-            told = {
+            entry = {
                 "query": question.text,
                 "answer": turn.text,
                 "status": turn.status or "succeeded",
@@ -173,7 +173,7 @@ class Talk:
                 "message_id": turn.message_id or None,
                 "metadata": turn.metadata,
             }
-            click.echo(shown(json.dumps(told, ensure_ascii=False)))
+            click.echo(shown(json.dumps(entry, ensure_ascii=False)))
             return
         self._write_end(turn)
         if turn.replaced:

@@ -91,8 +91,8 @@ def check(
     if output != "json" and sum(counts.values()) > 1:
         _say(_total(counts))
     # A file that was not compiled may have the nodes.
-    for told in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
-        click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {told}"), err=True)
+    for warning in () if counts.get("cannot_be_imported") else unknown_mocks(graphs, here.mocks):
+        click.echo(shown(f"warning: --mock, JIKKO_MOCKS: {warning}"), err=True)
         strictly_wrong = True
     if counts.get("cannot_be_imported") or (strict and strictly_wrong):
         sys.exit(1)

@@ -21,7 +21,8 @@ def settings(environment: Mapping[str, str], home: Path | None, command: click.C
     """
     from jikko.cli.unknown_variables import unknown
     from jikko.errors import InvalidSettings
-    from jikko.settings import FILE_NAME, Settings, read_settings
+    from jikko.setting_sources import read_settings
+    from jikko.settings import FILE_NAME, Settings
 
     found: list[Finding] = []
     try:
@@ -30,7 +31,7 @@ def settings(environment: Mapping[str, str], home: Path | None, command: click.C
         found += [Finding("settings", False, line) for line in str(error).splitlines()]
         chosen = home or environment.get("JIKKO_HOME")
         read = Settings(home=Path(chosen).expanduser()) if chosen else Settings()
-    found += [Finding("settings", False, told) for told in _unusable(read)]
+    found += [Finding("settings", False, problem) for problem in _unusable(read)]
     for name in unknown(environment, command):
         found.append(Finding("settings", True, f"nothing reads {name}: see docs/settings.md", warning=True))
     if not found:

@@ -64,7 +64,9 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
             usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url="")
             async with assemble(usable) as assembly:
                 apps = len(await assembly.apps.all())
-                yield Finding("database", True, f"{settings.database}, {apps} {'app' if apps == 1 else 'apps'}")
+                yield Finding(
+                    "database", True, f"{settings.where_the_record_is}, {apps} {'app' if apps == 1 else 'apps'}"
+                )
         except (JikkoError, OSError) as error:
             yield Finding("database", False, str(error))
         # Again: opening the database closes the folder to others.

@@ -16,7 +16,7 @@ _LITTLE_ROOM: Final = 1_000_000_000
 """Bytes that a busy server fills within days: some 2,000 a run."""
 _LEAST_FILES: Final = 256
 """Open files without which a server has no room for connections beside its own: database, sandbox, documents."""
-_FEW_FILES: Final = 4096
+_MIN_OPEN_FILES: Final = 4096
 """Open files that a thousand clients with a stream each, whose runs call other servers, may use up."""
 
 
@@ -88,15 +88,15 @@ def open_files() -> Iterator[Finding]:
         return
     import resource
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY or most >= _FEW_FILES:
-        yield Finding("open files", True, "no limit" if most == resource.RLIM_INFINITY else f"at most {most:,}")
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or limit >= _MIN_OPEN_FILES:
+        yield Finding("open files", True, "no limit" if limit == resource.RLIM_INFINITY else f"at most {limit:,}")
         return
     detail = (
-        f"at most {most:,}: each connection and each request of a workflow takes one; raise the hard limit "
+        f"at most {limit:,}: each connection and each request of a workflow takes one; raise the hard limit "
         "(`ulimit -Hn`, LimitNOFILE= of a systemd unit, --ulimit nofile=65536 of docker run)"
     )
-    yield Finding("open files", most >= _LEAST_FILES, detail, warning=True)
+    yield Finding("open files", limit >= _LEAST_FILES, detail, warning=True)
 
 
 def port(settings: Any) -> Finding:

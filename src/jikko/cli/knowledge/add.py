@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from jikko.cli.knowledge.sources import SourceFile, files_below
+from jikko.cli.knowledge.waiting import finish
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
-
-_LOOK_SECONDS = 0.2
 
 
 @click.command(short_help="Add files to a dataset.")
@@ -102,12 +101,12 @@ async def _add(
         for document in removed:
             await knowledge.documents.delete(dataset.id, document.id)
         ids = {document.id for document in added}
-        await _finish(knowledge, dataset.id, ids, quiet=as_json)
+        await finish(knowledge, dataset.id, ids, quiet=as_json)
         ended = [each for each in await knowledge.documents.all(dataset.id) if each.id in ids]
         failed = [each for each in ended if each.status == "error"]
         for document in failed:
             click.echo(f"{document.name}: {document.error}", err=True)
-        told = {
+        entry = {
             "dataset_id": dataset.id,
             "added": len(added),
             "unchanged": len(files) - len(added),
@@ -115,29 +114,10 @@ async def _add(
             "failed": len(failed),
         }
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(entry))
     else:
-        said = ", ".join(f"{told[each]} {each}" for each in ("added", "unchanged", "removed", "failed") if told[each])
-        click.echo(f"{dataset.name}: {said or 'nothing to do'}")
+        counts = ", ".join(
+            f"{entry[each]} {each}" for each in ("added", "unchanged", "removed", "failed") if entry[each]
+        )
+        click.echo(f"{dataset.name}: {counts or 'nothing to do'}")
     return len(failed)
-
-
-async def _finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool) -> None:
-    """Index what was added, here or with a server, and wait for it."""
-    from jikko.ports.stores.knowledge.records import UNDER_WAY
-
-    async def open_documents() -> int:
-        return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))
-
-    with click.progressbar(
-        length=len(ids), label="Indexing", file=sys.stderr, hidden=quiet or not ids or not sys.stderr.isatty()
-    ) as bar:
-        working = asyncio.create_task(knowledge.indexing.watch())
-        try:
-            while (left := await open_documents()) and not working.done():
-                bar.update(len(ids) - left - bar.pos)
-                await asyncio.sleep(_LOOK_SECONDS)
-            bar.update(len(ids) - bar.pos)
-        finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)

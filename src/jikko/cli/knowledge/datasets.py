@@ -1,12 +1,12 @@
-"""``jikko knowledge list``, ``show``, ``search``, ``remove`` and ``map``."""
+"""``jikko knowledge list``, ``show``, ``search`` and ``remove``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jikko.cli.options import home_option, json_option, providers_option, run_async, settings_of
+from jikko.cli.shown import show_entry
 
 
 @click.command("list", short_help="List datasets.")
@@ -24,12 +24,10 @@ async def _list(settings: Any, as_json: bool) -> None:
         for view in await assembly.knowledge.datasets.all_views():
             dataset, counts = view.dataset, view.counts
             technique = "external" if dataset.provider == "external" else dataset.technique or "-"
-            if as_json:
-                told = {"id": dataset.id, "name": dataset.name, "technique": technique}
-                held = {"documents": counts.documents, "words": counts.words}
-                click.echo(json.dumps({**told, **held}, ensure_ascii=False))
-            else:
-                click.echo(f"{dataset.id}  {technique:12}  {counts.documents:5}  {counts.words:9}  {dataset.name}")
+            entry: dict[str, Any] = {"id": dataset.id, "name": dataset.name, "technique": technique}
+            entry |= {"documents": counts.documents, "words": counts.words}
+            text = f"{dataset.id}  {technique:12}  {counts.documents:5}  {counts.words:9}  {dataset.name}"
+            show_entry(entry, text, as_json=as_json)
 
 
 @click.command(short_help="Show the documents of a dataset.")
@@ -51,13 +49,16 @@ async def _show(name: str, settings: Any, as_json: bool) -> None:
         counts = await knowledge.documents.counts(documents)
         for document in documents:
             segments = counts[document.id].total
-            if as_json:
-                told = {"id": document.id, "name": document.name, "status": document.status, "segments": segments}
-                told |= {"words": document.words, "enabled": document.enabled, "error": document.error}
-                click.echo(json.dumps(told, ensure_ascii=False))
-            else:
-                why = f"  {document.error}" if document.error else ""
-                click.echo(f"{document.id}  {document.status:9}  {segments:5}  {document.name}{why}")
+            entry: dict[str, Any] = {
+                "id": document.id,
+                "name": document.name,
+                "status": document.status,
+                "segments": segments,
+            }
+            entry |= {"words": document.words, "enabled": document.enabled, "error": document.error}
+            why = f"  {document.error}" if document.error else ""
+            text = f"{document.id}  {document.status:9}  {segments:5}  {document.name}{why}"
+            show_entry(entry, text, as_json=as_json)
 
 
 @click.command(short_help="Search a dataset.")
@@ -87,11 +88,10 @@ async def _search(name: str, query: str, top: int, settings: Any, as_json: bool)
         except SearchFailure as failure:
             raise click.ClickException(str(failure)) from None
         for hit in hits:
-            if as_json:
-                told = {"score": hit.score, "document": hit.document_name, "content": hit.content}
-                click.echo(json.dumps({**told, "segment_id": hit.segment_id, "answer": hit.answer}, ensure_ascii=False))
-            else:
-                click.echo(f"{hit.score:.3f}  {hit.document_name}: {' '.join(hit.content.split())[:300]}")
+            entry: dict[str, Any] = {"score": hit.score, "document": hit.document_name, "content": hit.content}
+            entry |= {"segment_id": hit.segment_id, "answer": hit.answer}
+            text = f"{hit.score:.3f}  {hit.document_name}: {' '.join(hit.content.split())[:300]}"
+            show_entry(entry, text, as_json=as_json)
 
 
 @click.command(short_help="Remove a dataset, or some of its documents.")
@@ -115,7 +115,7 @@ async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: An
             if not yes:
                 click.confirm(f"Remove the dataset {dataset.name!r} with all its documents?", abort=True, err=True)
             await knowledge.datasets.delete(dataset.id)
-            said = f"{dataset.name} removed"
+            line = f"{dataset.name} removed"
         else:
             there = await knowledge.documents.all(dataset.id)
             for wanted in documents:
@@ -123,43 +123,6 @@ async def _remove(name: str, documents: tuple[str, ...], yes: bool, settings: An
                 if found is None:
                     raise click.ClickException(f"{dataset.name} has no document {wanted!r}.")
                 await knowledge.documents.delete(dataset.id, found.id)
-            said = f"{len(documents)} removed"
+            line = f"{len(documents)} removed"
         await knowledge.indexing.clean()
-    if as_json:
-        told = {"dataset_id": dataset.id, "name": dataset.name, "documents": list(documents)}
-        click.echo(json.dumps(told, ensure_ascii=False))
-    else:
-        click.echo(said)
-
-
-@click.command("map", short_help="Say which dataset a workflow file means.")
-@click.argument("text", required=False)
-@click.argument("dataset", required=False)
-@click.option("--forget", is_flag=True, help="Forget what TEXT means.")
-@home_option
-@json_option
-def map_(text: str | None, dataset: str | None, forget: bool, home: Path | None, as_json: bool) -> None:
-    """Have TEXT, as a workflow file names a dataset of another server, mean DATASET (name or id) here.
-
-    Without arguments: list what is mapped.
-    """
-    if text is not None and (dataset is None) != forget:
-        raise click.UsageError("Say which DATASET it means, or --forget.")
-    run_async(_map(text, dataset, settings_of(home=home), as_json))
-
-
-async def _map(text: str | None, name: str | None, settings: Any, as_json: bool) -> None:
-    from jikko.assemble import assemble
-
-    async with assemble(settings) as assembly:
-        datasets = assembly.knowledge.datasets
-        if text is not None:
-            found = None if name is None else await datasets.find(name)
-            await datasets.map(text, found)
-        for known, target in (await datasets.mapped()).items():
-            if as_json:
-                click.echo(
-                    json.dumps({"text": known, "dataset_id": target.id, "name": target.name}, ensure_ascii=False)
-                )
-            else:
-                click.echo(f"{known}  ->  {target.name} ({target.id})")
+    show_entry({"dataset_id": dataset.id, "name": dataset.name, "documents": list(documents)}, line, as_json=as_json)

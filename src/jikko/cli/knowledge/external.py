@@ -1,6 +1,5 @@
 """``jikko knowledge external``: search services elsewhere, by Dify's contract of external knowledge."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.shown import show_entry
 
 
 @click.group(short_help="Search services elsewhere.")
@@ -34,9 +34,12 @@ async def _add(name: str, endpoint: str, api_key: str, settings: Any, as_json: b
     from jikko.assemble import assemble
 
     async with assemble(settings) as assembly:
-        api = await assembly.knowledge.external.add(name, endpoint, api_key)
-    told = {"id": api.id, "name": api.name, "endpoint": api.endpoint}
-    click.echo(json.dumps(told, ensure_ascii=False) if as_json else f"{api.id}  {api.name}  {api.endpoint}")
+        _show(await assembly.knowledge.external.add(name, endpoint, api_key), as_json)
+
+
+def _show(api: Any, as_json: bool) -> None:
+    entry = {"id": api.id, "name": api.name, "endpoint": api.endpoint}
+    show_entry(entry, f"{api.id}  {api.name}  {api.endpoint}", as_json=as_json)
 
 
 @external.command("list", short_help="List APIs.")
@@ -52,8 +55,7 @@ async def _list(settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         for api in await assembly.knowledge.external.all():
-            told = {"id": api.id, "name": api.name, "endpoint": api.endpoint}
-            click.echo(json.dumps(told, ensure_ascii=False) if as_json else f"{api.id}  {api.name}  {api.endpoint}")
+            _show(api, as_json)
 
 
 @external.command(short_help="Forget an API.")
@@ -70,4 +72,4 @@ async def _remove(name: str, settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         await assembly.knowledge.external.delete(name)
-    click.echo(json.dumps({"removed": name}, ensure_ascii=False) if as_json else f"{name} removed")
+    show_entry({"removed": name}, f"{name} removed", as_json=as_json)

@@ -1,6 +1,5 @@
 """``jikko knowledge keys``: who may use the knowledge API."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 from jikko.cli.runs.entries import ago
+from jikko.cli.shown import show_entry
 
 
 @click.group(short_help="Keys of the knowledge API.")
@@ -45,11 +45,8 @@ async def _create(file: Path | None, settings: Any, as_json: bool) -> None:
             except OSError as error:
                 await assembly.knowledge.keys.delete(kept.id)
                 raise click.ClickException(f"{file} cannot be written: {error.strerror}. No key was made.") from None
-    if as_json:
-        told = {"id": kept.id, "api_key": key if file is None else None, "file": file and str(file)}
-        click.echo(json.dumps(told, ensure_ascii=False))
-    else:
-        click.echo(f"{key}  (shown only now)" if file is None else f"in {file}")
+    entry = {"id": kept.id, "api_key": key if file is None else None, "file": file and str(file)}
+    show_entry(entry, f"{key}  (shown only now)" if file is None else f"in {file}", as_json=as_json)
 
 
 @keys.command("list", short_help="List keys.")
@@ -65,11 +62,8 @@ async def _list(settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         for key in await assembly.knowledge.keys.all():
-            if as_json:
-                entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
-                click.echo(json.dumps(entry, ensure_ascii=False))
-            else:
-                click.echo(f"{key.id}  {key.hint}  {ago(key.created_at)}")
+            entry = {"id": key.id, "hint": key.hint, "created_at": key.created_at}
+            show_entry(entry, f"{key.id}  {key.hint}  {ago(key.created_at)}", as_json=as_json)
 
 
 @keys.command(short_help="Remove a key.")
@@ -86,4 +80,4 @@ async def _revoke(key_id: str, settings: Any, as_json: bool) -> None:
 
     async with assemble(settings) as assembly:
         await assembly.knowledge.keys.delete(key_id)
-    click.echo(json.dumps({"revoked": key_id}) if as_json else f"{key_id} revoked")
+    show_entry({"revoked": key_id}, f"{key_id} revoked", as_json=as_json)

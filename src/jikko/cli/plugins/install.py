@@ -3,28 +3,32 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from jikko.cli.options import home_option, json_option, run_async, settings_of
 
+_UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)"
+
 
 @click.command(short_help="Install plugins.")
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
 @click.option("--again", is_flag=True, help="Install anew what is there already.")
+@click.option("--unsigned", is_flag=True, help="Install also what none of the keys in JIKKO_PLUGINS_KEYS has signed.")
 @home_option
 @json_option
-def install(sources: tuple[str, ...], again: bool, home: Path | None, as_json: bool) -> None:
+def install(sources: tuple[str, ...], again: bool, unsigned: bool, home: Path | None, as_json: bool) -> None:
     """Install plugins: .difypkg files, folders with a manifest.yaml, or author/name[:version[@checksum]].
 
-    Names are downloaded from the address in JIKKO_PLUGINS_MARKET; without it they are refused. Says of each whether it
-    is signed, and what it asks to be allowed. The exit code is 1 if one was not installed.
+    Names are downloaded from the address in JIKKO_PLUGINS_MARKET; without it they are refused. If JIKKO_PLUGINS_KEYS
+    names a file of keys, what none of them has signed is refused. Says of each whether it is signed, and what it asks
+    to be allowed. The exit code is 1 if one was not installed.
     """
-    sys.exit(run_async(_install(sources, again, settings_of(home=home), as_json)))
+    sys.exit(run_async(_install(sources, again, unsigned, settings_of(home=home), as_json)))
 
 
-async def _install(sources: tuple[str, ...], again: bool, settings: Any, as_json: bool) -> int:
+async def _install(sources: tuple[str, ...], again: bool, unsigned: bool, settings: Any, as_json: bool) -> int:
     from jikko.assemble import plugin_packages
     from jikko.errors import JikkoError
 
@@ -33,10 +37,12 @@ async def _install(sources: tuple[str, ...], again: bool, settings: Any, as_json
         for source in sources:
             try:
                 plugin, archive = await tools.read(source)
+                if settings.plugins_keys is not None and not unsigned:
+                    _require_signature(plugin.trust, settings.plugins_keys)
                 done = await tools.installer.install(plugin, archive, again=again)
             except (JikkoError, OSError) as error:
                 failed += 1
-                _tell({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
+                _echo({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
                 continue
             entry = {
                 "source": source,
@@ -53,9 +59,21 @@ async def _install(sources: tuple[str, ...], again: bool, settings: Any, as_json
             allowed = f"; may use: {', '.join(plugin.permissions)}" if plugin.permissions else ""
             unused = f"; not run: {', '.join(plugin.unused)}" if plugin.unused else ""
             there = " (was there already)" if done.was_there else ""
-            text = f"ok      {plugin.id} {plugin.version}{there}: {plugin.trust}, {done.packages} packages"
-            _tell(entry, f"{text}{allowed}{unused}", as_json)
+            trust = _UNCHECKED if plugin.trust != "unsigned" and settings.plugins_keys is None else plugin.trust
+            text = f"ok      {plugin.id} {plugin.version}{there}: {trust}, {done.packages} packages"
+            _echo(entry, f"{text}{allowed}{unused}", as_json)
     return 1 if failed else 0
+
+
+def _require_signature(trust: str, keys: Path) -> None:
+    """Raises:
+    InvalidParam: None of the keys has signed it as it is.
+    """
+    from jikko.errors import InvalidParam
+
+    why = {"unsigned": "it is not signed", "unknown signer": "another key has signed it, or it was changed since"}
+    if trust in why:
+        raise InvalidParam(f"{why[trust]}, and {keys} has the keys that are believed (--unsigned installs it anyway)")
 
 
 @click.command(short_help="Remove plugins.")
@@ -80,13 +98,13 @@ async def _remove(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
             missing += not gone
             for entry in gone:
                 plugin = entry.plugin
-                _tell({"ok": True, "identifier": plugin.identifier}, f"removed {plugin.id} {plugin.version}", as_json)
+                _echo({"ok": True, "identifier": plugin.identifier}, f"removed {plugin.id} {plugin.version}", as_json)
             if not gone:
-                _tell({"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json)
+                _echo({"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json)
     return 1 if missing else 0
 
 
-def _tell(entry: dict[str, Any], text: str, as_json: bool) -> None:
+def _echo(entry: dict[str, Any], text: str, as_json: bool) -> None:
     from jikko.cli.shown import shown
 
     click.echo(json.dumps(entry, ensure_ascii=False) if as_json else shown(text))

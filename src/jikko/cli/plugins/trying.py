@@ -31,11 +31,11 @@ async def _test(names: tuple[str, ...], settings: Any, as_json: bool) -> int:
         listed = [entry for entry in tools.runtime.installed.entries() if not names or entry.plugin.id in names]
         for missing in set(names) - {entry.plugin.id for entry in listed}:
             failed += 1
-            _tell({"plugin": missing, "ok": False, "error": "it is not installed"}, as_json)
+            _echo({"plugin": missing, "ok": False, "error": "it is not installed"}, as_json)
         for entry in listed:
             error = await tools.tried(entry)
             failed += error is not None
-            _tell({"plugin": f"{entry.plugin.id} {entry.plugin.version}", "ok": error is None, "error": error}, as_json)
+            _echo({"plugin": f"{entry.plugin.id} {entry.plugin.version}", "ok": error is None, "error": error}, as_json)
     return 1 if failed else 0
 
 
@@ -75,7 +75,7 @@ async def _call(provider: str, name: str, given: dict[str, Any], settings: Any, 
         return 0 if error is None else 1
 
 
-def _tell(entry: dict[str, Any], as_json: bool) -> None:
+def _echo(entry: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(entry, ensure_ascii=False))
     elif entry["ok"]:

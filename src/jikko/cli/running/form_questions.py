@@ -1,20 +1,28 @@
 """Forms of runs on the command line: how they are shown, filled in by options, and asked for on a terminal."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from jikko.cli.failure import Failure
-from jikko.cli.shown import shown
+from jikko.cli.shown import printable, shown
+
+_PLACE: Final = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 
 
 def say_form(form: Mapping[str, Any], title: str) -> None:
     """Show a form on standard error, as the person who fills it in sees it."""
-    click.echo(shown(click.style(title, bold=True)), err=True)
-    for line in str(form["form_content"]).splitlines():
-        click.echo(shown(f"  {line}"), err=True)
+    click.echo(click.style(printable(title), bold=True), err=True)
+    for line in content_of(form):
+        click.echo(f"  {line}", err=True)
+
+
+def content_of(form: Mapping[str, Any]) -> list[str]:
+    """The lines of a form, as they may be printed: the place of an input is its name, in brackets."""
+    return [printable(line) for line in _PLACE.sub(r"[\1]", str(form["form_content"])).splitlines()]
 
 
 def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[dict[str, str], str]:
@@ -40,7 +48,7 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
         answers[variable.name] = f"@{answer}" if is_path else answer.replace("@", "@@", 1) if _is_at(answer) else answer
     actions = [action["id"] for action in form["actions"]]
     for action in form["actions"]:
-        click.echo(shown(f"  {action['id']}: {action['title']}"), err=True)
+        click.echo(printable(f"  {action['id']}: {action['title']}"), err=True)
     chosen: str = click.prompt("action", type=click.Choice(actions), default=actions[0], err=True)
     return answers, chosen
 

@@ -60,10 +60,18 @@ def document_of(given: str | None) -> dict[str, Any]:
     except OSError as error:
         raise _bad(f"{given} cannot be read: {error.strerror or error}") from None
     except ValueError as error:
-        raise _bad(f"is no JSON: {error}") from None
+        raise _bad(no_json(error)) from None
     if not isinstance(value, dict):
         raise _bad("must be a JSON object")
     return value
+
+
+def no_json(error: ValueError) -> str:
+    """Where a text that should be JSON is none: ``is no JSON (line 1, column 2)``."""
+    from json import JSONDecodeError
+
+    where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, JSONDecodeError) else ""
+    return "is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else f"is no JSON{where}"
 
 
 def read_text(path: str) -> str:

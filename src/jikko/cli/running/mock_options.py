@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jikko.cli.running.given_inputs import read_text
+from jikko.cli.running.given_inputs import no_json, read_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,8 +44,10 @@ def _mocks(given: Sequence[str]) -> str | None:
             value = json.loads(read_text(text[1:]) if text.startswith("@") else text)
         except OSError as error:
             raise _bad(f"{text[1:]} cannot be read: {error.strerror or error}") from None
-        except (ValueError, RecursionError) as error:
-            raise _bad(f"what stands for {node!r} is no JSON: {error}") from None
+        except RecursionError:
+            raise _bad(f"what stands for {node!r} is nested too deeply") from None
+        except ValueError as error:
+            raise _bad(f"what stands for {node!r} {no_json(error)}") from None
         if not isinstance(value, dict):
             raise _bad(f"what stands for {node!r} must be a JSON object: the outputs of the node by name")
         if node in outputs:

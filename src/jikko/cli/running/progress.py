@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jikko.cli.running.live_line import LiveLine
-from jikko.cli.shown import printable, shown
+from jikko.cli.shown import harmless, printable, shown
 from jikko.cli.terminal import is_live
 from jikko.events import (
     ContainerStarted,
@@ -87,7 +87,8 @@ class Progress:
                 self._running.pop(event.execution_id, None)
             case RunPaused():
                 self._running.clear()
-                self._say(f"run paused: waits for {len(event.paused_nodes)} form(s)")
+                count = len(event.paused_nodes)
+                self._say(f"run paused: waits for {count} form{'s' if count > 1 else ''}")
             case RunFinished():
                 self._running.clear()
                 self._end_text()
@@ -150,4 +151,4 @@ class Progress:
     def _say(self, text: str, **style: Any) -> None:
         if self._line is not None:
             self._line.clear()
-        click.echo(click.style(shown(text), **style) if style else shown(text), err=True)
+        click.echo(click.style(harmless(text), **style) if any(style.values()) else harmless(text), err=True)

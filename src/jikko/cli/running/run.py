@@ -120,13 +120,13 @@ async def _run(wanted: _Wanted, settings: Any) -> int:
         assembly = await stack.enter_async_context(assemble(settings, in_memory=not wanted.keep, owned=wanted.keep))
         app, workflow = await _published(assembly, wanted)
         values = await _values(assembly, app, workflow, wanted)
-        live = await _started(assembly, app, values, wanted)
-        if isinstance(live, Message):
+        accepted = await _started(assembly, app, values, wanted)
+        if isinstance(accepted, Message):
             # Moderation or an annotation has answered.
-            _say(live.answer.text)
+            _say(accepted.answer.text)
             return 0
-        run_id = live.record.identity.run_id
-        watch = Watch(assembly, live.record, Progress(as_json=wanted.as_json, stopped_by=lambda: ending.by))
+        run_id = accepted.record.identity.run_id
+        watch = Watch(assembly, accepted.record, Progress(as_json=wanted.as_json, stopped_by=lambda: ending.by))
         running = asyncio.current_task()
         assert running is not None
 
@@ -203,9 +203,9 @@ async def _published(assembly: Any, wanted: _Wanted) -> tuple[Any, Any]:
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
     if document.mode == "advanced-chat" and wanted.question is None:
-        told = f"{wanted.file} is a chat app: it answers questions"
+        message = f"{wanted.file} is a chat app: it answers questions"
         hint = f"Ask one with -q, or talk with it: jikko chat {wanted.file}"
-        raise Failure(told, code="not_workflow_app", hint=hint)
+        raise Failure(message, code="not_workflow_app", hint=hint)
     if document.mode != "advanced-chat" and wanted.question is not None:
         raise click.BadParameter(f"{wanted.file} is no chat app, and is asked nothing", param_hint="'-q'")
     for problem in checked.problems:

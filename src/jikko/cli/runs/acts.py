@@ -16,6 +16,7 @@ from jikko.cli.runs.reach import Server, acting, reached, required_database
 
 _LOOK_SECONDS = 0.1
 """Between looks at a run that a server executes."""
+_BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
 
 
 @click.command(short_help="Show a run's events, from first to last.")
@@ -76,7 +77,8 @@ async def _stop(run_id: str, url: str | None, key: str | None, user: str, settin
     """Whether it was stopped, and the status of the run otherwise, if that is known."""
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if isinstance(where, Server):
-            return bool((await where.act_on(run, "stop")).get("stopped")), ""
+            stopped = bool((await where.act_on(run, "stop")).get("stopped"))
+            return stopped, "" if stopped else await where.status_of(run)
         from jikko.runs.left_runs import stop_left
 
         stopped = await stop_left(where.runs, where.store, run, user, where.clock())
@@ -124,8 +126,11 @@ async def _retry(
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
-            live = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
-            return await executed_here(where, live.record, as_json)
+            run_log = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+            code = await executed_here(where, run_log.record, as_json)
+            if code is ExitCode.FAILED and not current:
+                click.echo(_BY_CURRENT, err=True)
+            return code
         body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
         if from_node:
             body["from_node_id"] = from_node
@@ -139,6 +144,8 @@ async def _retry(
     click.echo(json.dumps(answer) if as_json else f"{new_run}  {status}")
     if wait and status in ("failed", "stopped"):
         click.echo(f"{error or status}; jikko runs show {new_run}", err=True)
+        if not current:
+            click.echo(_BY_CURRENT, err=True)
     return of_run(status, error)
 
 

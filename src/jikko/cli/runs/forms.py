@@ -13,7 +13,7 @@ from jikko.cli.completion import complete_run
 from jikko.cli.exit_codes import ExitCode
 from jikko.cli.failure import Failure
 from jikko.cli.options import home_option, json_option, run_async, settings_of
-from jikko.cli.running.form_questions import action_of, entry_of, how_to_go_on
+from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.runs.reach import Server, reached, required_database
 
@@ -30,7 +30,7 @@ def forms(run_id: str, home: Path | None, as_json: bool) -> None:
 async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
     from jikko.assemble import assemble
     from jikko.cli.runs.entries import took
-    from jikko.cli.shown import shown
+    from jikko.cli.shown import printable, shown
     from jikko.inputs.form_inputs import form_variables
     from jikko.inputs.given import described
     from jikko.runs.short_ids import run_of
@@ -44,13 +44,13 @@ async def _forms(run_id: str, settings: Any, as_json: bool) -> None:
             click.echo(entry_of(identity.run_id, request.form_id, request.node_id, request.title, request.form))
             continue
         left = took(max(0.0, request.expires_at - time.time()))
-        click.echo(shown(f"{request.title or request.node_id}  (form {request.form_id}, open for {left})"))
-        for line in str(request.form["form_content"]).splitlines():
-            click.echo(shown(f"  {line}"))
+        click.echo(printable(f"{request.title or request.node_id}  (form {request.form_id}, open for {left})"))
+        for line in content_of(request.form):
+            click.echo(f"  {line}")
         for variable in form_variables(request.form):
             click.echo(shown(f"  -i {variable.name}=…  {described(variable)}"))
         for action in request.form["actions"]:
-            click.echo(shown(f"  --action {action['id']}  {action['title']}"))
+            click.echo(printable(f"  --action {action['id']}  {action['title']}"))
         for line in how_to_go_on(record.identity.run_id, request.form):
             click.echo(shown(line))
     if not found and not as_json and sys.stdout.isatty():

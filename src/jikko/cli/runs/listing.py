@@ -84,7 +84,7 @@ async def _readable(assembly: Any, record: Any) -> Any:
 
 
 def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
-    from jikko.cli.shown import shown
+    from jikko.cli.shown import printable
     from jikko.cli.terminal import columns, cut, padded, width
     from jikko.runs.short_ids import short_ids
 
@@ -108,7 +108,7 @@ def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
     widths = [max(width(line[column]) for line in lines) for column in range(5)]
     for line in lines:
         text = "  ".join([*map(padded, line[:5], widths), line[5]]).rstrip()
-        click.echo(shown(cut(text, columns()) if on_terminal else text))
+        click.echo(printable(cut(text, columns()) if on_terminal else text))
 
 
 @click.command(short_help="Show a run with all its nodes.")
@@ -124,7 +124,7 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     import msgspec
 
     from jikko.assemble import assemble
-    from jikko.cli.shown import shown
+    from jikko.cli.shown import harmless, shown
     from jikko.errors import LogDamaged
     from jikko.record import node_executions
     from jikko.runs.activity import activity
@@ -155,7 +155,7 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
     click.echo(f"started  {ago(record.created_at)}")
     click.echo(shown(f"inputs   {record.inputs}\noutputs  {record.outputs.decode()}"))
     if record.error:
-        click.echo(shown(f"error    {record.error}"))
+        click.echo(harmless(f"error    {record.error}"))
     so_far = " so far" if record.is_open else ""
     click.echo(f"took     {elapsed:.3f} s{so_far}, {steps} steps, {tokens} tokens")
     for execution in executions:
@@ -165,6 +165,6 @@ async def _show(run_id: str, settings: Any, as_json: bool) -> None:
             f"{depth}{execution.index:3} {execution.status:10} {execution.elapsed_time:8.3f} s  "
             f"{execution.title or execution.node_id} ({execution.node_type}){error}"
         )
-        click.echo(shown(line))
+        click.echo(harmless(line))
     if damaged is not None:
         raise damaged

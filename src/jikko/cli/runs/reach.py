@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -38,10 +37,20 @@ def acting(command: F) -> F:
 class Server:
     """A server that is asked."""
 
-    def __init__(self, url: str, key: str, user: str) -> None:
+    def __init__(self, url: str, key: str, user: str, store: Any = None) -> None:
+        """Args:
+        store: The runs of its data folder, if that is here.
+        """
         self._url = url.rstrip("/")
+        self._store = store
         self._key = key
         self._user = user
+
+    async def status_of(self, run_id: str) -> str:
+        """The status of a run as it is now; empty if that is not known here."""
+        from jikko.runs.short_ids import run_of
+
+        return "" if self._store is None else str((await run_of(self._store, run_id)).status)
 
     async def act_on(
         self, run_id: str, what: str, body: dict[str, Any] | None = None, *, seconds: float | None = 30
@@ -94,7 +103,7 @@ async def reached(settings: Any, run_id: str, *, url: str | None, key: str | Non
             assembly = await stack.enter_async_context(assemble(settings))
             record = await run_of(assembly.store, run_id)
             passing = await stack.enter_async_context(assembly.apps.passing_key(record.identity.app_id))
-            yield Server(_local(owner.address), passing, user), record.identity.run_id
+            yield Server(_local(owner.address), passing, user, assembly.store), record.identity.run_id
             return
         stack.enter_context(sole_owner(settings.home, doing="jikko runs", patience=0.5))
         assembly = await stack.enter_async_context(assemble(settings, owned=True))
@@ -107,8 +116,7 @@ def required_database(settings: Any) -> None:
     Raises:
         Failure: There is no database.
     """
-    database: Path = settings.database
-    if not database.exists():
+    if not settings.has_database:
         raise Failure(
             f"There are no runs in {settings.home}: it has no database.", exit_code=ExitCode.NOT_FOUND, code="not_found"
         )

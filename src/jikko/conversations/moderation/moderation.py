@@ -10,6 +10,7 @@ from typing import Final
 from jikko.apps.versions import Workflow
 from jikko.conversations.hooks import Asked, Reply
 from jikko.conversations.moderation.extension import ModerationExtension
+from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.rules import Rules, rules_of
 from jikko.errors import InvalidParam
 from jikko.ports.text_guard import TextGuard
@@ -22,14 +23,16 @@ _EVERY: Final = 300
 class Moderation:
     """A ``TurnPolicy``, and what makes the ``TextGuard`` of runs."""
 
-    def __init__(self, extension: ModerationExtension) -> None:
+    def __init__(self, extension: ModerationExtension, model: ModerationModel) -> None:
         self._extension = extension
+        self._model = model
 
     async def consider(self, asked: Asked) -> Asked | Reply:
         """See ``TurnPolicy.consider``: a question that is refused gets the answer that was set for it.
 
         Raises:
-            InvalidParam: An extension decides, and gave no answer; or the workflow wants what this version cannot do.
+            InvalidParam: An extension or a model decides, and gave no answer; or the workflow wants what this version
+                cannot do.
         """
         rules = rules_of(asked.workflow)
         if rules is None:
@@ -38,9 +41,13 @@ class Moderation:
             raise _unknown(rules)
         if rules.inputs is None:
             return asked
-        if rules.kind == "keywords":
-            texts = (*_texts(dict(asked.inputs)), asked.query)
-            return Reply(text=rules.inputs) if any(_has_one(text, rules.keywords) for text in texts) else asked
+        if rules.kind != "api":
+            text = "\n".join((*_texts(dict(asked.inputs)), asked.query))
+            if rules.kind == "keywords":
+                refused = _has_one(text, rules.keywords)
+            else:
+                refused = await self._model.refuses(text, asked.app.id)
+            return Reply(text=rules.inputs) if refused else asked
         verdict = await self._extension.of_input(rules.extension_id, asked.app.id, asked.inputs, asked.query)
         if not verdict.flagged:
             return asked
@@ -58,6 +65,8 @@ class Moderation:
             return None
         if rules.kind == "keywords":
             return KeywordGuard(rules.keywords, rules.outputs)
+        if rules.kind == "openai_moderation":
+            return ModelGuard(self._model, app_id, rules.outputs)
         return ExtensionGuard(self._extension, rules.extension_id, app_id)
 
 
@@ -73,6 +82,21 @@ class KeywordGuard:
     async def look(self, text: str, *, final: bool) -> str | None:
         """See ``TextGuard.look``."""
         return self._instead if _has_one(text, self._keywords) else None
+
+
+class ModelGuard:
+    """A ``TextGuard`` that a model decides for."""
+
+    every: Final = _EVERY
+
+    def __init__(self, model: ModerationModel, app_id: str, instead: str) -> None:
+        self._model = model
+        self._app_id = app_id
+        self._instead = instead
+
+    async def look(self, text: str, *, final: bool) -> str | None:
+        """See ``TextGuard.look``."""
+        return self._instead if await self._model.refuses(text, self._app_id) else None
 
 
 class ExtensionGuard:
@@ -118,5 +142,6 @@ def _texts(value: Json) -> Iterator[str]:
 def _unknown(rules: Rules) -> InvalidParam:
     return InvalidParam(
         f"The app wants its questions and answers moderated by {rules.kind!r}, which this version of Jikko cannot do; "
-        "it can by 'keywords' and by 'api'. Change it in the features of the workflow (sensitive_word_avoidance)."
+        "it can by 'keywords', 'api' and 'openai_moderation'. Change it in the features of the workflow "
+        "(sensitive_word_avoidance)."
     )

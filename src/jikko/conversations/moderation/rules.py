@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from jikko.apps.versions import Workflow
 
-Kind: TypeAlias = Literal["keywords", "api"]
+Kind: TypeAlias = Literal["keywords", "api", "openai_moderation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Rules:
     extension_id: str = ""
     """Who decides, of kind ``api``."""
     inputs: str | None = None
-    """What is answered instead, by keywords; ``None``: questions are not looked at."""
+    """What is answered instead, unless an extension says; ``None``: questions are not looked at."""
     outputs: str | None = None
     """Likewise of answers."""
 

@@ -232,31 +232,11 @@ def child_body(child: ChildChunk) -> ChildBody:
 
 def record_body(hit: Hit, segment: Segment) -> Record:
     """A segment that was found."""
-    found = FoundSegment(
-        id=segment.id,
-        position=segment.position,
-        document_id=segment.document_id,
-        content=segment.content,
-        sign_content=None,
-        answer=segment.answer,
-        word_count=segment.words,
-        tokens=segment.tokens,
-        keywords=segment.keywords or [],
-        index_node_id=segment.node_id,
-        index_node_hash=segment.hash,
-        hit_count=segment.hits,
-        enabled=segment.enabled,
-        disabled_at=_seconds(segment.disabled_at),
-        disabled_by=None if segment.disabled_at is None else ACCOUNT_ID,
-        status=segment.status,
-        created_by=ACCOUNT_ID,
-        created_at=int(segment.created_at),
-        indexing_at=_seconds(segment.indexing_at),
-        completed_at=_seconds(segment.completed_at),
-        error=segment.error,
-        stopped_at=_seconds(segment.stopped_at),
-        document=DocumentOfSegment(segment.document_id, hit.data_source_type, hit.document_name, None, hit.metadata),
-    )
+    body = segment_body(segment, ())
+    shared = {name: getattr(body, name) for name in FoundSegment.__struct_fields__ if hasattr(body, name)}
+    shared |= {"sign_content": None, "keywords": segment.keywords or []}
+    document = DocumentOfSegment(segment.document_id, hit.data_source_type, hit.document_name, None, hit.metadata)
+    found = FoundSegment(**shared, document=document)
     children = [FoundChildBody(each.id, each.content, each.position, each.score) for each in hit.children]
     return Record(found, children, hit.score, None, [], None)
 

@@ -72,12 +72,23 @@ class Page:
         found = self._files.get(name)
         if found is None and "." in name.rpartition("/")[2]:
             raise NotFound("The console has no such file.")
-        found = found or self._files.get(INDEX)
+        found = found if found and name != INDEX else self._index(name.count("/"))
         if found is None:
             missing = Response(_MISSING, 503, media_type=_HTML)
             missing.headers.append((b"cache-control", b"no-store"))
             return missing
         return _answer(request, found)
+
+    def _index(self, depth: int) -> PageFile | None:
+        """The first page, for an address that lies ``depth`` folders below the console.
+
+        What it names is relative to it, so that it is right below any path that a proxy serves it at.
+        """
+        first = self._files.get(INDEX)
+        if first is None or depth == 0:
+            return first
+        body = first.bodies[""].replace(b'"./', b'"' + b"../" * depth)
+        return PageFile(first.media_type, _tag(body), {"": body}, is_hashed=False)
 
 
 def redirect_to(request: Request) -> Answer:
@@ -132,5 +143,8 @@ def _file(name: str, contents: Mapping[str, bytes]) -> PageFile:
     if name.endswith(".js"):
         media_type = "text/javascript"  # some systems have another idea
     charset = "; charset=utf-8" if media_type.startswith(_TEXTS) else ""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'.encode()
-    return PageFile(f"{media_type}{charset}".encode(), tag, bodies, _HASHED.search(name) is not None)
+    return PageFile(f"{media_type}{charset}".encode(), _tag(body), bodies, _HASHED.search(name) is not None)
+
+
+def _tag(body: bytes) -> bytes:
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'.encode()

@@ -1,6 +1,5 @@
 """What a client can learn of an app. Source: Dify 1.15, spec/service-api.md §7."""
 
-import os
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -35,14 +34,6 @@ class Index(Struct):
     server_version: str
     welcome: str = "Jikko"
     api_version: str = "v1"
-
-
-class Health(Struct):
-    """Who answers, and that it does."""
-
-    version: str
-    process: int
-    status: str = "ok"
 
 
 class Info(Struct):
@@ -126,11 +117,6 @@ class EndUser(Struct):
 async def index(request: Request) -> Answer:
     """``GET /v1/``: what this is."""
     return json_response(Index(request.api.version))
-
-
-async def health(request: Request) -> Answer:
-    """``GET /health``: 200 as soon as runs are accepted. Tells which process answers: there may be several."""
-    return json_response(Health(request.api.version, os.getpid()))
 
 
 async def app_info(request: Request) -> Answer:

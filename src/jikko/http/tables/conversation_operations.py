@@ -38,6 +38,7 @@ CONVERSATION_OPERATIONS: Final = (
         query=TRACE_QUERY,
         headers=START_HEADERS,
         streams=True,
+        hot=True,
     ),
     Operation(
         "POST",

@@ -3,6 +3,7 @@ that dies leaves nothing behind but the batch that it had not committed."""
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -21,7 +22,7 @@ from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.job_store import Task
-from jikko.ports.stores.knowledge.records import Dataset, Document, Job, embedder_name
+from jikko.ports.stores.knowledge.records import Dataset, Document, Job, Node, embedder_name
 from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class Indexing:
         self._workers = max(1, workers)
         self._lease = lease
         self._name = name or SERVER + new_id()
+        self._in_hand: defaultdict[Model, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By model: held while a batch is embedded and written. So a process that dies loses one batch of a model."""
         self.alarm = Alarm(clock, look_seconds=look_seconds)
         """To be set when there is a job."""
 
@@ -191,13 +194,20 @@ class Indexing:
 
     async def _index(self, stores: KnowledgeStores, job: Job, model: Model | None) -> None:
         """Give the segments their nodes, batch by batch."""
-        size = _KEYWORD_BATCH if model is None else self._embedder.batch_size(model.provider, model.model)
-        while tasks := await stores.jobs.to_embed(job, size):
-            if model is None:
+        if model is None:
+            while tasks := await stores.jobs.to_embed(job, _KEYWORD_BATCH):
                 made = await asyncio.to_thread(by_keywords, tasks)
-            else:
-                made = await self._embed(stores, model, tasks)
-            _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
+                _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
+            return
+        size = self._embedder.batch_size(model.provider, model.model)
+        has_more = True
+        while has_more:
+            # In turns with other documents.
+            async with self._in_hand[model]:
+                tasks = await stores.jobs.to_embed(job, size)
+                if has_more := bool(tasks):
+                    made = await self._embed(stores, model, tasks)
+                    _ours(await stores.jobs.write_nodes(job, made.nodes, made.tokens, made.keywords))
 
     async def _embed(self, stores: KnowledgeStores, model: Model, tasks: list[Task]) -> Indexed:
         texts = [text_of(task.segment, task.child) for task in tasks]
@@ -207,12 +217,7 @@ class Indexing:
         found, counts = await embedded(self._embedder, model, list(missing.values()))
         vectors |= dict(zip(missing, found, strict=True))
         tokens = dict(zip(missing, counts, strict=True))
-        nodes = [
-            node_of(
-                task.segment.id, None if task.child is None else task.child.id, text, digest, vectors.get(digest, b"")
-            )
-            for task, text, digest in zip(tasks, texts, digests, strict=True)
-        ]
+        nodes = await asyncio.to_thread(_nodes, tasks, texts, digests, vectors)
         spent = [
             tokens.get(digest, task.segment.tokens) if task.child is None else task.segment.tokens
             for task, digest in zip(tasks, digests, strict=True)
@@ -247,6 +252,13 @@ class Indexing:
         except ModelFailure:
             return False
         return True
+
+
+def _nodes(tasks: list[Task], texts: list[str], digests: list[bytes], vectors: dict[bytes, bytes]) -> list[Node]:
+    return [
+        node_of(task.segment.id, None if task.child is None else task.child.id, text, digest, vectors.get(digest, b""))
+        for task, text, digest in zip(tasks, texts, digests, strict=True)
+    ]
 
 
 async def _subject(stores: KnowledgeStores, job: Job) -> tuple[Dataset, Document]:

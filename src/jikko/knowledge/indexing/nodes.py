@@ -1,5 +1,6 @@
 """From texts to what is searched: nodes with vectors and words, tokens and keywords."""
 
+import asyncio
 import hashlib
 import struct
 from collections.abc import Sequence
@@ -71,7 +72,9 @@ async def embedded(embedder: Embedder, model: Model, texts: Sequence[str]) -> tu
     if not texts:
         return [], []
     answer = await embedder.embed(EmbeddingRequest(provider=model.provider, model=model.model, texts=tuple(texts)))
-    return [packed(vector) for vector in answer.vectors], shared_out(answer.usage.total_tokens, texts)
+    # Of many texts this takes long, and others go on meanwhile.
+    vectors = await asyncio.to_thread(lambda: [packed(vector) for vector in answer.vectors])
+    return vectors, shared_out(answer.usage.total_tokens, texts)
 
 
 def shared_out(total: int, texts: Sequence[str]) -> list[int]:

@@ -12,14 +12,14 @@ _Check = Callable[[Json, Json], bool]
 
 def meets(metadata: Mapping[str, Json] | None, conditions: Conditions) -> bool:
     """Whether a document with such metadata meets conditions. Conditions without a value count for nothing."""
-    told = [each for each in conditions.conditions if _is_told(each)]
-    if not told:
+    complete = [each for each in conditions.conditions if _is_complete(each)]
+    if not complete:
         return True
-    results = (_is_met(metadata or {}, each) for each in told)
+    results = (_is_met(metadata or {}, each) for each in complete)
     return any(results) if conditions.any_of_them else all(results)
 
 
-def _is_told(condition: Mapping[str, Json]) -> bool:
+def _is_complete(condition: Mapping[str, Json]) -> bool:
     return condition.get("value") is not None or condition.get("comparison_operator") in ("empty", "not empty")
 
 

@@ -76,8 +76,8 @@ def _records(api: ExternalApi, response: HttpResponse) -> list[Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = None
     if response.status != 200:
-        told = answer.get("error_msg") if isinstance(answer, dict) else None
-        reason = f"it answered {response.status}" + (f": {told}" if isinstance(told, str) and told else "")
+        message = answer.get("error_msg") if isinstance(answer, dict) else None
+        reason = f"it answered {response.status}" + (f": {message}" if isinstance(message, str) and message else "")
         raise _failed(api, reason[:1000])
     records = answer.get("records") if isinstance(answer, dict) else None
     if not isinstance(records, list) or is_too_deep(answer):

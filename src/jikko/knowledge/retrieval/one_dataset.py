@@ -82,11 +82,11 @@ class DatasetSearch:
                 found = await self._by_words(stores, searched, query, model.top_k)
                 return await self._reranked(query, found, model)
             case "hybrid_search":
-                near, told = await asyncio.gather(
+                near, worded = await asyncio.gather(
                     self._by_vectors(stores, searched, query, model.top_k),
                     self._by_words(stores, searched, query, model.top_k),
                 )
-                return await self._hybrid(query, merged(near, told), model)
+                return await self._hybrid(query, merged(near, worded), model)
             case _:
                 found = await self._by_vectors(stores, searched, query, model.top_k)
                 if self._usable(model.reranking) is None:

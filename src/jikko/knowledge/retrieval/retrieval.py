@@ -8,7 +8,9 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
 from jikko.errors import JikkoError
+from jikko.ids import is_uuid
 from jikko.knowledge.retrieval.model import RetrievalModel, retrieval_model_of
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.queries import Query
@@ -43,6 +45,13 @@ class Retrieval:
         self._embedder = embedder
         self._hits: Counter[str] = Counter()
         self._writing: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Read the dictionary now if a dataset needs it: it stops the process, which later would hold up requests."""
+        with suppress(JikkoError):
+            stores = await self._knowledge.existing()
+            if stores and any(each.technique == "economy" for each in await stores.datasets.all_datasets()):
+                cutter()
 
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
         stores = await self._knowledge.existing()
@@ -213,7 +222,30 @@ def _check_mixture(datasets: Sequence[Dataset], ranking: MergedRanking) -> None:
 
 
 async def _known(stores: KnowledgeStores, ids: Sequence[str]) -> dict[str, Dataset]:
-    """The datasets that ids of workflow files mean, by these ids: those of here, else those that they are mapped to."""
+    """The datasets that ids of workflow files mean, by these ids.
+
+    Raises:
+        SearchFailure: Encrypted ones are to be understood, and what decrypts them is not installed.
+    """
+    known = await _named(stores, ids)
+    unknown = [each for each in ids if each not in known and not is_uuid(each)]
+    if not unknown or not (workspaces := await stores.datasets.workspaces()):
+        return known
+    plain: dict[str, str] = {}
+    for text in unknown:
+        for workspace in workspaces:
+            try:
+                meant = plain_id(text, workspace)
+            except DecryptionUnavailable as error:
+                raise SearchFailure(str(error), kind=type(error).__name__) from None
+            if meant is not None:
+                plain[text] = meant
+    found = await _named(stores, list(plain.values()))
+    return known | {text: found[meant] for text, meant in plain.items() if meant in found}
+
+
+async def _named(stores: KnowledgeStores, ids: Sequence[str]) -> dict[str, Dataset]:
+    """The datasets that have these ids, else those that they are mapped to."""
     found = await stores.datasets.datasets({each.lower() for each in ids})
     known = {each: found[each.lower()] for each in ids if each.lower() in found}
     if len(known) < len(set(ids)):

@@ -15,7 +15,7 @@ _LEADING: Final = re.compile(
 )
 
 
-class Draft(Struct, frozen=True):
+class Draft(Struct, frozen=True, gc=False):
     """A segment that was cut."""
 
     content: str

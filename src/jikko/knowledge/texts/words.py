@@ -85,5 +85,5 @@ def asked_words(query: str, cut: Cut) -> list[str]:
     Stop words count only if there are no others.
     """
     found = list(dict.fromkeys(each for each in words(query, cut) if any(map(str.isalnum, each))))
-    told = [each for each in found if each.lower() not in STOP_WORDS] or found
-    return [" ".join(each) if _CJK_RUN.match(each) else each for each in told]
+    meaningful = [each for each in found if each.lower() not in STOP_WORDS] or found
+    return [" ".join(each) if _CJK_RUN.match(each) else each for each in meaningful]

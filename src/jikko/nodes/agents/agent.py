@@ -10,7 +10,7 @@ from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_o
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.agents.masks import Masks
 from jikko.nodes.contract import AgentContext, NodeFailure, Result
-from jikko.nodes.model.memory import Memory, Said
+from jikko.nodes.model.memory import Memory, MemoryText
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import (
@@ -79,16 +79,16 @@ class AgentNode:
         """What the node gives to a parameter, if that is no variable; ``None`` if it is, or nothing is given."""
         return next((parameter.written for parameter in self.parameters if parameter.name == name), None)
 
-    def icon(self, services: NodePorts) -> Json | None:
+    def icon(self, ports: NodePorts) -> Json | None:
         """What ``node_started`` shows: the strategy."""
-        return {"name": self.name.strategy, "icon": services.strategies.icon(self.name)}
+        return {"name": self.name.strategy, "icon": ports.strategies.icon(self.name)}
 
     async def run(self, ctx: AgentContext) -> Result:
         if self.is_server_side:
             raise NodeFailure(f"This agent cannot be run by Jikko: {SERVER_SIDE}.", kind="UnsupportedNodeError")
         metadata: dict[str, Json] = {"tool_info": {"icon": None, "agent_strategy": self.name.strategy}}
         try:
-            strategy = ctx.services.strategies.find(self.name)
+            strategy = ctx.ports.strategies.find(self.name)
         except ToolNotFound as failure:
             raise NodeFailure(f"Failed to get agent strategy: {failure}", metadata=metadata) from None
         inputs = self._recorded(ctx, metadata)
@@ -97,11 +97,11 @@ class AgentNode:
             ((parameter.value(ctx.variables), inputs[parameter.name]) for parameter in self.parameters),
             [selector for parameter in self.parameters for selector in parameter.selectors()],
         )
-        outputs = AgentOutputs(ctx, lambda provider: ctx.services.tools.icon(_provider(provider)), masks)
+        outputs = AgentOutputs(ctx, lambda provider: ctx.ports.tools.icon(_provider(provider)), masks)
         host = NodeHost(ctx)
         try:
             call = await self._call(ctx, strategy)
-            await ctx.services.strategies.invoke(call, host, outputs.take)
+            await ctx.ports.strategies.invoke(call, host, outputs.take)
             made = await outputs.outputs()
         except (ToolFailure, LimitReached) as failure:
             raise NodeFailure(
@@ -121,7 +121,7 @@ class AgentNode:
     async def _history(self, ctx: AgentContext, model: AgentModel) -> tuple[Message, ...]:
         """The conversation so far, as much of it as the model has room for."""
         config = ModelConfig(model.provider, model.model, model.mode, model.parameters)
-        return tuple(_said(each) for each in await self.memory.recall(ctx, config, with_files=False))
+        return tuple(_message(each) for each in await self.memory.recall(ctx, config, with_files=False))
 
     def _recorded(self, ctx: AgentContext, metadata: Mapping[str, Json]) -> dict[str, Json]:
         """What is recorded of the parameters.
@@ -145,12 +145,12 @@ class AgentNode:
             value = None if written is None else written.value(ctx.variables)
             match parameter.kind:
                 case "model":
-                    model = model_of(value, ctx.services.models)
+                    model = model_of(value, ctx.ports.models)
                     history = await self._history(ctx, model) if strategy.takes_history else ()
                     models[name] = replace(model, history=history)
                 case "tools":
                     tools[name] = await tools_of(
-                        value, ctx.services.tools, ctx.variables, app_id=ctx.run.app_id
+                        value, ctx.ports.tools, ctx.variables, app_id=ctx.run.app_id
                     )  # fmt: skip
                 case _:
                     _give(values, parameter, value)
@@ -168,8 +168,8 @@ class AgentNode:
         )
 
 
-def _said(said: Said) -> Message:
-    return Message(said.role, (said.text,))
+def _message(earlier: MemoryText) -> Message:
+    return Message(earlier.role, (earlier.text,))
 
 
 def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:

@@ -23,7 +23,7 @@ _MAX_LOGS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class ToldUsage:
+class ReportedUsage:
     """What a strategy says that it used."""
 
     output: dict[str, Json]
@@ -44,7 +44,7 @@ class AgentOutputs:
         self._masks = masks
         self._outputs = ToolOutputs(ctx)
         self._logs: dict[str, LogMessage] = {}
-        self.usage: ToldUsage | None = None
+        self.usage: ReportedUsage | None = None
 
     def take(self, message: ToolMessage) -> None:
         """Take one message.
@@ -56,7 +56,7 @@ class AgentOutputs:
             case LogMessage():
                 self._log(message)
             case JsonMessage(value) if isinstance(value, Mapping) and isinstance(value.get(_METADATA), Mapping):
-                self.usage = _told(value[_METADATA])
+                self.usage = _reported(value[_METADATA])
                 rest = {key: each for key, each in value.items() if key != _METADATA}
                 if rest:
                     self._outputs.take(JsonMessage(rest))
@@ -109,7 +109,7 @@ def _entry(entry: LogMessage, node_id: str) -> dict[str, Json]:
     }
 
 
-def _told(metadata: Mapping[str, Any]) -> ToldUsage:
+def _reported(metadata: Mapping[str, Any]) -> ReportedUsage:
     """What a strategy says that it used; what is none counts as nothing."""
     counts: dict[str, Any] = {name: _whole(metadata.get(name)) for name in _COUNTS}
     prices: dict[str, Any] = {name: _decimal(metadata.get(name)) for name in _PRICES}
@@ -122,7 +122,7 @@ def _told(metadata: Mapping[str, Any]) -> ToldUsage:
     )
     total = _decimal(metadata.get("total_price"))
     recorded = replace_price(usage.as_usage(), total)
-    return ToldUsage({**usage.as_json(), "total_price": recorded.total_price}, recorded)
+    return ReportedUsage({**usage.as_json(), "total_price": recorded.total_price}, recorded)
 
 
 def replace_price(usage: Usage, total: Decimal) -> Usage:

@@ -21,7 +21,7 @@ from jikko.nodes.flow.usage import total
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import AgentLimits, LimitReached
 from jikko.ports.models import Chunk, Completion, ModelRequest
-from jikko.ports.tools import BlobMessage, FileMessage, Tell, ToolCall, ToolFailure, ToolMessage, ToolName
+from jikko.ports.tools import BlobMessage, Emit, FileMessage, ToolCall, ToolFailure, ToolMessage, ToolName
 from jikko.values import Json
 
 _MAX_MESSAGES: Final = 100_000
@@ -32,7 +32,7 @@ class NodeHost:
 
     def __init__(self, ctx: AgentContext) -> None:
         self._ctx = ctx
-        self._limits: AgentLimits = ctx.services.agent_limits
+        self._limits: AgentLimits = ctx.ports.agent_limits
         self._kept: dict[str, deque[Json]] = defaultdict(deque)
         for step in ctx.steps:
             self._kept[step.request].append(step.answer)
@@ -41,28 +41,28 @@ class NodeHost:
         self.usage: Usage | None = None
         """What all answers of this execution used."""
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """See ``AgentHost.complete``."""
         digest = model_digest(request)
         kept = self._taken(digest)
         if kept is not None:
             completion = completion_of(kept)
-            if tell is not None and completion.text:
-                tell(Chunk(completion.text, ""))
+            if emit is not None and completion.text:
+                emit(Chunk(completion.text, ""))
         else:
             self._check("model_calls", self._ctx.agents.model_calls + self._asking, self._limits.model_calls)
             self._check_usage()
             await self._settled()
             self._asking += 1
             try:
-                completion = await self._ctx.services.models.complete(request, tell)
+                completion = await self._ctx.ports.models.complete(request, emit)
             finally:
                 self._asking -= 1
             self._ctx.record_step("model", digest, kept_completion(completion), usage=completion.usage.as_usage())
         self.usage = total((self.usage, completion.usage.as_usage()))
         return completion
 
-    async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], tell: Tell) -> None:
+    async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
         """See ``AgentHost.call_tool``."""
         digest = tool_digest(name, parameters)
         kept = self._taken(digest)
@@ -83,11 +83,11 @@ class NodeHost:
         if usage is not None:
             self.usage = total((self.usage, usage))
         for message in messages:
-            tell(message)
+            emit(message)
 
     async def _called(self, name: ToolName, parameters: Mapping[str, Json]) -> tuple[list[ToolMessage], Usage | None]:
         ctx = self._ctx
-        tools = ctx.services.tools
+        tools = ctx.ports.tools
         tool = tools.known(name, app_id=ctx.run.app_id) or await tools.find(name, app_id=ctx.run.app_id)
         given = dict(parameters)
         for parameter in tool.parameters:
@@ -98,15 +98,15 @@ class NodeHost:
                     raise ToolFailure(str(problem)) from None
             elif parameter.default is not None:
                 given[parameter.name] = parameter.default
-        said: list[ToolMessage] = []
+        messages: list[ToolMessage] = []
         size = 0
 
         def take(message: ToolMessage) -> None:
             nonlocal size
             size += len(message.content) if isinstance(message, BlobMessage) else 0
-            if len(said) >= _MAX_MESSAGES or size > ctx.services.limits.max_tool_files:
+            if len(messages) >= _MAX_MESSAGES or size > ctx.ports.limits.max_tool_files:
                 raise ToolFailure("it said more than a tool may in one call")
-            said.append(message)
+            messages.append(message)
 
         call = ToolCall(
             tool=tool,
@@ -119,14 +119,14 @@ class NodeHost:
             depth=ctx.depth,
         )
         usage = await tools.call(call, take)
-        return [await self._stored(message) for message in said], usage
+        return [await self._stored(message) for message in messages], usage
 
     async def _stored(self, message: ToolMessage) -> ToolMessage:
         """A file is stored at once, so that the log has its place, and not its content."""
         if not isinstance(message, BlobMessage):
             return message
         run = self._ctx.run
-        file = await self._ctx.services.files.make(
+        file = await self._ctx.ports.files.make(
             message.content,
             app_id=run.app_id,
             end_user_id=run.end_user_id,

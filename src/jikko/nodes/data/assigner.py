@@ -148,7 +148,7 @@ class Assigner:
             return self._changed_by_version_1(pool)
         try:
             for assignment in self.assignments:
-                _assign(pool, assignment, max_number=ctx.services.limits.max_number)
+                _assign(pool, assignment, max_number=ctx.ports.limits.max_number)
         except AssignmentRefused as refusal:
             if refusal.unexpected:
                 raise NodeFailure(str(refusal), kind="WorkflowNodeError") from None

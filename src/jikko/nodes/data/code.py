@@ -62,7 +62,7 @@ class Code:
         requests = ProgramRequests(ctx, arguments, recorded)
         kinds = {name: spec.type for name, spec in self.outputs.items() if spec.type in (FILE, FILES)}
         try:
-            result = await ctx.services.sandbox.run_code(
+            result = await ctx.ports.sandbox.run_code(
                 self.language,
                 self.code,
                 arguments,
@@ -83,10 +83,10 @@ class Code:
     async def _outputs(self, ctx: Context, result: Mapping[str, Json], kinds: Mapping[str, str]) -> Mapping[str, Json]:
         """What the program returned, checked; its files are stored once all else is right."""
         if not kinds:
-            return await self._checked(result, self.outputs, ctx.services.limits)
+            return await self._checked(result, self.outputs, ctx.ports.limits)
         plain = {name: value for name, value in result.items() if name not in kinds}
         others = {name: spec for name, spec in self.outputs.items() if name not in kinds}
-        outputs = dict(await self._checked(plain, others, ctx.services.limits))
+        outputs = dict(await self._checked(plain, others, ctx.ports.limits))
         for name, kind in kinds.items():
             if name not in result:
                 raise NodeFailure(f"Output {name} is missing.", kind="OutputValidationError")

@@ -36,7 +36,7 @@ async def keep_files(ctx: Context, value: Json, kind: str, name: str) -> Json:
         return await _keep(ctx, value, name)
     if not isinstance(value, list):
         raise _invalid(f"Output {name} is not an array.")
-    limit = ctx.services.limits.max_objects
+    limit = ctx.ports.limits.max_objects
     if len(value) > limit:
         raise _invalid(
             f"The length of output {name} must be at most {limit} elements, but is {len(value)} "
@@ -59,7 +59,7 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
     filename = filename or "file.bin"
     mime_type = _TABLE.guess_type(filename)[0] or "application/octet-stream"
     try:
-        return await ctx.services.files.make(
+        return await ctx.ports.files.make(
             content, app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id, name=filename, mime_type=mime_type
         )
     except FileTooLarge as error:

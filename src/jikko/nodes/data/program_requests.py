@@ -40,7 +40,7 @@ class ProgramRequests:
         Raises:
             HttpFailure: There was no answer that the program may have.
         """
-        limits = self._ctx.services.limits
+        limits = self._ctx.ports.limits
         if limits.max_code_requests == 0:
             raise HttpFailure(
                 "Requests of code nodes are switched off (JIKKO_CODE_REQUESTS is 0); use an HTTP Request node.",
@@ -57,7 +57,7 @@ class ProgramRequests:
             request, max_bytes=max(limits.max_http_text, limits.max_http_file), app_id=self._ctx.run.app_id
         )
         try:
-            response = await self._ctx.services.http.send(request)
+            response = await self._ctx.ports.http.send(request)
             limit = limits.max_http_file if is_file(response) else limits.max_http_text
             if len(response.body) > limit:
                 raise HttpFailure(
@@ -67,9 +67,9 @@ class ProgramRequests:
                 )
         except HttpFailure as failure:
             # Its text may name the host, or a header, and these may come from secrets.
-            told = f"The request failed: {FAILED[failure.kind]}." if self._secrets else str(failure)
-            record["error"] = told
-            raise HttpFailure(told, kind=failure.kind) from None
+            shown = f"The request failed: {FAILED[failure.kind]}." if self._secrets else str(failure)
+            record["error"] = shown
+            raise HttpFailure(shown, kind=failure.kind) from None
         record |= {"status_code": response.status, "size": len(response.body)}
         return response
 
@@ -92,8 +92,8 @@ class ProgramRequests:
         host = request.url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
         host = host.rpartition("@")[2].lower()
         hidden = any(secret.lower() in host or host in secret.lower() for secret in self._secrets)
-        told = "a secret host" if hidden or any(_MASK in part for part in host) else host
-        return f"{request.method} to {told}; the rest is not recorded, as the program was given a secret"
+        shown = "a secret host" if hidden or any(_MASK in part for part in host) else host
+        return f"{request.method} to {shown}; the rest is not recorded, as the program was given a secret"
 
 
 def _differing(value: Json | Mapping[str, Json], masked: Json | Mapping[str, Json]) -> Iterator[str]:

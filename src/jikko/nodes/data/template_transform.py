@@ -38,10 +38,10 @@ class TemplateTransform:
             # As recorded: Dify 1.15 cannot hand a file to a template, only a list of files.
             raise NodeFailure("Type is not JSON serializable: File")
         try:
-            text = await ctx.services.sandbox.render(self.template, values, app_id=ctx.run.app_id)
+            text = await ctx.ports.sandbox.render(self.template, values, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), inputs=recorded) from None
-        limit = ctx.services.limits.max_text
+        limit = ctx.ports.limits.max_text
         if len(text) > limit:
             raise NodeFailure(
                 f"Output length exceeds the limit of {limit} characters (set by JIKKO_MAX_TEXT).", inputs=recorded

@@ -60,7 +60,7 @@ async def _text(ctx: Context, file: dict[str, Json]) -> str:
     # The extension that the run knows decides: of a remote file, it comes from its type, not from its name.
     filename = name if name.lower().endswith(extension.lower()) else f"{name or 'file'}{extension}"
     try:
-        return await ctx.services.documents.extract(
+        return await ctx.ports.documents.extract(
             content, filename=filename, mime_type=str(file.get("mime_type") or ""), app_id=ctx.run.app_id
         )
     except DocumentFailure as failure:

@@ -26,7 +26,7 @@ async def read_content(ctx: Context, file: Mapping[str, Json]) -> bytes:
     if not isinstance(file_id, str) or not file_id:
         raise NodeFailure(f"Error downloading file: {name} names no stored file.")
     try:
-        return await ctx.services.files.read(file_id, app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id)
+        return await ctx.ports.files.read(file_id, app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id)
     except FileMissing as failure:
         raise NodeFailure(f"Error downloading file: {name}: {failure}") from None
 
@@ -34,7 +34,7 @@ async def read_content(ctx: Context, file: Mapping[str, Json]) -> bytes:
 async def _fetch(ctx: Context, url: str, name: str) -> bytes:
     request = OutgoingRequest(method="GET", url=url, max_bytes=MAX_REMOTE, app_id=ctx.run.app_id)
     try:
-        answer = await ctx.services.http.send(request)
+        answer = await ctx.ports.http.send(request)
     except HttpFailure as failure:
         raise NodeFailure(f"Error downloading file: {name}: {failure}") from None
     if not 200 <= answer.status < 300:

@@ -22,7 +22,7 @@ async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], 
         if made.url:
             file: dict[str, Json] = _elsewhere(made, name, extension)
         else:
-            file = await ctx.services.files.make(
+            file = await ctx.ports.files.make(
                 made.data,
                 app_id=ctx.run.app_id,
                 end_user_id=ctx.run.end_user_id,

@@ -218,7 +218,7 @@ class HttpRequest:
     ) -> HttpResponse:
         if self.method.lower() == "options":
             raise NodeFailure(f"Invalid http method {self.method}", kind="InvalidHttpMethodError")
-        limits = ctx.services.limits
+        limits = ctx.ports.limits
         request = OutgoingRequest(
             method=self.method,
             url=sent.url,
@@ -232,7 +232,7 @@ class HttpRequest:
             app_id=ctx.run.app_id,
         )
         try:
-            response = await ctx.services.http.send(request)
+            response = await ctx.ports.http.send(request)
         except HttpFailure as failure:
             message = _message_of(failure, sent, recorded)
             raise NodeFailure(message, kind=_KINDS.get(failure.kind, "HttpRequestNodeError")) from failure
@@ -244,7 +244,7 @@ class HttpRequest:
         return response
 
     async def _outputs(self, ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
-        limits = ctx.services.limits
+        limits = ctx.ports.limits
         file = is_file(response)
         limit = limits.max_http_file if file else limits.max_http_text
         if len(response.body) > limit:
@@ -264,7 +264,7 @@ class HttpRequest:
 async def _stored(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
     name, mime_type = file_identity(response, url)
     try:
-        return await ctx.services.files.make(
+        return await ctx.ports.files.make(
             response.body,
             app_id=ctx.run.app_id,
             end_user_id=ctx.run.end_user_id,

@@ -91,7 +91,7 @@ class KnowledgeRetrieval:
                 )
             inputs["attachments"] = files if isinstance(files, list) else [files]
         hits = await self._hits(ctx, query, usages) if query else []
-        ctx.services.knowledge.count_hits(hits)
+        ctx.ports.knowledge.count_hits(hits)
         usage = total_usage(usages)
         return Result(
             inputs=inputs,
@@ -110,7 +110,7 @@ class KnowledgeRetrieval:
         return query
 
     async def _hits(self, ctx: Context, query: str, usages: list[ModelUsage]) -> Sequence[Hit]:
-        knowledge = ctx.services.knowledge
+        knowledge = ctx.ports.knowledge
         if (missing := self.missing_setting) is not None:
             raise NodeFailure(missing, kind="ValueError")
         datasets = await knowledge.usable(self.dataset_ids)
@@ -152,7 +152,7 @@ class KnowledgeRetrieval:
             return None
         if self.filter_model is None:
             raise NodeFailure("metadata_model_config is required", kind="ValueError")
-        fields = await ctx.services.knowledge.field_names([each.id for each in datasets])
+        fields = await ctx.ports.knowledge.field_names([each.id for each in datasets])
         if not fields:
             return None
         try:

@@ -17,25 +17,25 @@ def _is_found(element: Json) -> bool:
 
 
 def _resource(element: dict[str, Json]) -> dict[str, Json]:
-    told = element["metadata"]
+    source = element["metadata"]
     return {
-        "position": told.get("position"),
-        "dataset_id": told.get("dataset_id"),
-        "dataset_name": told.get("dataset_name"),
-        "document_id": told.get("document_id"),
-        "document_name": told.get("document_name"),
-        "data_source_type": told.get("data_source_type"),
-        "segment_id": told.get("segment_id"),
-        "retriever_from": told.get("retriever_from"),
-        "score": told.get("score"),
-        "hit_count": told.get("segment_hit_count"),
-        "word_count": told.get("segment_word_count"),
-        "segment_position": told.get("segment_position"),
-        "index_node_hash": told.get("segment_index_node_hash"),
+        "position": source.get("position"),
+        "dataset_id": source.get("dataset_id"),
+        "dataset_name": source.get("dataset_name"),
+        "document_id": source.get("document_id"),
+        "document_name": source.get("document_name"),
+        "data_source_type": source.get("data_source_type"),
+        "segment_id": source.get("segment_id"),
+        "retriever_from": source.get("retriever_from"),
+        "score": source.get("score"),
+        "hit_count": source.get("segment_hit_count"),
+        "word_count": source.get("segment_word_count"),
+        "segment_position": source.get("segment_position"),
+        "index_node_hash": source.get("segment_index_node_hash"),
         "content": element.get("content"),
-        "page": told.get("page"),
-        "doc_metadata": told.get("doc_metadata"),
-        "title": told.get("title"),
+        "page": source.get("page"),
+        "doc_metadata": source.get("doc_metadata"),
+        "title": source.get("title"),
         "files": element.get("files"),
         "summary": element.get("summary"),
     }

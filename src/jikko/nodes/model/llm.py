@@ -115,14 +115,14 @@ class Llm:
     async def _call(self, ctx: Context, request: ModelRequest, able: Abilities, stream: TextStream) -> Completion:
         structured = self.structured_output
         if structured is None:
-            return await call(ctx, request, stream.tell)
+            return await call(ctx, request, stream.emit)
         if able.structured_output and request.mode == "chat":
             try:
-                return await call(ctx, replace(request, schema=structured.for_model), stream.tell)
+                return await call(ctx, replace(request, schema=structured.for_model), stream.emit)
             except ModelFailure as failure:
                 if failure.unsupported != "structured_output":
                     raise NodeFailure(str(failure), kind=failure.kind) from None
-        return await call(ctx, replace(request, messages=structured.instructed(request.messages)), stream.tell)
+        return await call(ctx, replace(request, messages=structured.instructed(request.messages)), stream.emit)
 
     async def _result(
         self,

@@ -25,7 +25,7 @@ class TextStream:
         self._texts: list[str] = []
         """The text as shown, if reasoning is within it."""
 
-    def tell(self, chunk: Chunk) -> None:
+    def emit(self, chunk: Chunk) -> None:
         """Show the next piece."""
         if chunk.reasoning:
             self._think(chunk.reasoning)

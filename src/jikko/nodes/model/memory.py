@@ -25,7 +25,7 @@ _FILE_TOKENS: Final = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MemoryText:
     """One text of the conversation, with its files."""
 
     role: Role
@@ -62,7 +62,9 @@ class Memory:
             most = min(size, _MAX_MESSAGES) if bounded else _MAX_MESSAGES
         return cls(most, prefixes.text("user") or "Human", prefixes.text("assistant") or "Assistant")
 
-    async def recall(self, ctx: Context, model: ModelConfig, *, with_files: bool, reserved: int = 0) -> list[Said]:
+    async def recall(
+        self, ctx: Context, model: ModelConfig, *, with_files: bool, reserved: int = 0
+    ) -> list[MemoryText]:
         """What was said in the turns before this one, oldest first, as much of it as the model has room for.
 
         The same whenever the node runs: what is said in the conversation after the turn has begun is none of it.
@@ -75,17 +77,17 @@ class Memory:
         left = self.window - 1
         if turn is None or left < 1:
             return []
-        size = await ctx.services.models.context_size(model.provider, model.name)
+        size = await ctx.ports.models.context_size(model.provider, model.name)
         room = _UNKNOWN_CONTEXT if size is None else max(0, size - _answer_tokens(model) - reserved)
-        found: list[Said] = []
+        found: list[MemoryText] = []
         before = turn.message_id
         while left > 0:
             page = await _page(ctx, turn.conversation_id, before, min(left, _AT_ONCE))
             for message in page:
                 user = tuple(message.files) if with_files else ()
                 own = tuple(message.answer.files) if with_files else ()
-                said = [Said("assistant", message.answer.text, own)] if message.answer.text else []
-                for one in (*said, Said("user", message.query, user)):
+                texts = [MemoryText("assistant", message.answer.text, own)] if message.answer.text else []
+                for one in (*texts, MemoryText("user", message.query, user)):
                     room -= one.tokens
                     # One is kept, however long it is.
                     if room < 0 and found:
@@ -96,11 +98,11 @@ class Memory:
             before, left = page[-1].id, left - len(page)
         return found[::-1]
 
-    def as_text(self, said: Sequence[Said]) -> str:
+    def as_text(self, texts: Sequence[MemoryText]) -> str:
         """The history as lines of one text."""
         prefixes = {"user": self.user_prefix, "assistant": self.assistant_prefix}
         lines = []
-        for one in said:
+        for one in texts:
             images = ["[image]" for file in one.files if isinstance(file, dict) and file.get("type") == "image"]
             lines.append(f"{prefixes[one.role]}: {chr(10).join([*images, one.text])}")
         return "\n".join(lines)
@@ -108,7 +110,7 @@ class Memory:
 
 async def _page(ctx: Context, conversation_id: str, before: str, limit: int) -> list[Message]:
     """Messages before one, newest first."""
-    history = ctx.services.history
+    history = ctx.ports.history
     page = await history.messages(conversation_id, before=before, limit=limit)
     if page is None:
         # The message itself is still on its way to the disk, behind all that it may see. Ids sort by time.
@@ -117,10 +119,10 @@ async def _page(ctx: Context, conversation_id: str, before: str, limit: int) -> 
     return page
 
 
-async def prompt_messages(ctx: Context, said: Sequence[Said], vision: Vision) -> list[PromptMessage]:
+async def prompt_messages(ctx: Context, texts: Sequence[MemoryText], vision: Vision) -> list[PromptMessage]:
     """The history as messages of a prompt. A file that is gone since is left out."""
     messages = []
-    for one in said:
+    for one in texts:
         media: list[Media] = []
         for file in one.files:
             try:

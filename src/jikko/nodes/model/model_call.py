@@ -16,12 +16,12 @@ def abilities(ctx: Context, model: ModelConfig) -> Abilities:
         NodeFailure: Nothing says how to reach its provider.
     """
     try:
-        return ctx.services.models.abilities(model.provider, model.name)
+        return ctx.ports.models.abilities(model.provider, model.name)
     except ModelFailure as failure:
         raise failed(failure) from None
 
 
-async def call(ctx: Context, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Completion:
+async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
     """Call a model.
 
     Raises:
@@ -29,7 +29,7 @@ async def call(ctx: Context, request: ModelRequest, tell: Callable[[Chunk], None
         ModelFailure: The model turned out not to be able to do what was asked of it: see its ``unsupported``.
     """
     try:
-        return await ctx.services.models.complete(request, tell)
+        return await ctx.ports.models.complete(request, emit)
     except ModelFailure as failure:
         if failure.unsupported:
             raise

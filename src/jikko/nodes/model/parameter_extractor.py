@@ -89,8 +89,8 @@ class ParameterExtractor:
         able = abilities(ctx, self.model)
         media = await all_media(ctx, inputs["files"], self.vision.detail)
         reserved = estimated(query.used) + estimated(self.instruction.source) + _PROMPT_TOKENS
-        said = await self.memory.recall(ctx, self.model, with_files=self.vision.enabled, reserved=reserved)
-        asked = query, media, self.memory.as_text(said)
+        earlier = await self.memory.recall(ctx, self.model, with_files=self.vision.enabled, reserved=reserved)
+        asked = query, media, self.memory.as_text(earlier)
         request, recorded = self._request(ctx, mode, *asked, able, by_tool=self.by_tool and able.tools)
         self._record(process_data, request, recorded)
         try:

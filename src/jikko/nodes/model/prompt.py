@@ -138,16 +138,16 @@ class Prompt:
             NodeFailure: A template or a file cannot be used.
         """
         query = self._query(ctx)
-        said = await self.memory.recall(ctx, model, with_files=vision.enabled)
+        earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
         if self.is_chat:
             drafts = await self._chat(ctx, context, vision.detail)
-            for message in await prompt_messages(ctx, said, vision):
+            for message in await prompt_messages(ctx, earlier, vision):
                 media = tuple(part for part in message.parts if isinstance(part, Media))
                 drafts.append(Draft(message.role, Rendered.same(message.text), media))
             if query.used:
                 drafts.append(Draft("user", query))
         else:
-            history = self.memory.as_text(said)
+            history = self.memory.as_text(earlier)
             drafts = [Draft("user", await self._completion(ctx, context, query, history))]
         shown = await all_media(ctx, files, vision.detail)
         if shown:
@@ -194,13 +194,13 @@ class Prompt:
         values = values_of(self.jinja_variables, ctx.variables)
         recorded = values if ctx.recorded is ctx.variables else values_of(self.jinja_variables, ctx.recorded)
         try:
-            text = await ctx.services.sandbox.render(template, values, app_id=ctx.run.app_id)
+            text = await ctx.ports.sandbox.render(template, values, app_id=ctx.run.app_id)
         except SandboxFailure as failure:
             raise NodeFailure(str(failure), kind=failure.kind) from None
         if recorded == values:
             return Rendered.same(text)
         try:
-            shown = await ctx.services.sandbox.render(template, recorded, app_id=ctx.run.app_id)
+            shown = await ctx.ports.sandbox.render(template, recorded, app_id=ctx.run.app_id)
         except SandboxFailure:
             # What the template does with the secret cannot be done with a mask: the record keeps the template.
             shown = template

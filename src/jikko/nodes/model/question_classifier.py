@@ -92,8 +92,8 @@ class QuestionClassifier:
         ids = [category.id for category in self.categories]
         alone = self._messages(ctx.variables, media, "")
         reserved = sum(estimated(message.text) for message in alone)
-        said = await self.memory.recall(ctx, self.model, with_files=self.vision.enabled, reserved=reserved)
-        history = self.memory.as_text(said)
+        earlier = await self.memory.recall(ctx, self.model, with_files=self.vision.enabled, reserved=reserved)
+        history = self.memory.as_text(earlier)
         messages = without_unsupported(self._messages(ctx.variables, media, history), able)
         recorded = messages
         if ctx.recorded is not ctx.variables:

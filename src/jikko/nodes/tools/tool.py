@@ -61,9 +61,9 @@ class ToolNode:
             has_effects=name.provider_type != "builtin" or name.provider not in _PURE,
         )
 
-    def icon(self, services: NodePorts) -> Json | None:
+    def icon(self, ports: NodePorts) -> Json | None:
         """What ``node_started`` shows."""
-        icon = services.tools.icon(self.name)
+        icon = ports.tools.icon(self.name)
         # As recorded: of a provider that is not there, only the failure is told, if the node handles it.
         return False if icon is None and self.is_handled and self.name.provider_type in _OF_FILE else icon
 
@@ -85,15 +85,15 @@ class ToolNode:
                 key=ctx.idempotency_key,
                 depth=ctx.depth,
             )
-            usage = await ctx.services.tools.call(call, outputs.take)
+            usage = await ctx.ports.tools.call(call, outputs.take)
             return Result(outputs=await outputs.outputs(), inputs=recorded, usage=usage, metadata=info)
         except NotConvertible as problem:
             raise NodeFailure(f"Failed to invoke tool: {problem}", **about) from None
         except ToolFailure as failure:
-            told = self._message(failure, ctx)
+            message = self._message(failure, ctx)
             if failure.reported:
-                told = f"Failed to invoke tool {self.name.provider_name or self.name.provider}: {told}"
-            raise NodeFailure(told, usage=failure.usage, **about) from None
+                message = f"Failed to invoke tool {self.name.provider_name or self.name.provider}: {message}"
+            raise NodeFailure(message, usage=failure.usage, **about) from None
         finally:
             outputs.close()
 
@@ -103,7 +103,7 @@ class ToolNode:
         Raises:
             NodeFailure: It is not there, or a setting is missing.
         """
-        tools, app_id = ctx.services.tools, ctx.run.app_id
+        tools, app_id = ctx.ports.tools, ctx.run.app_id
         try:
             tool = tools.known(self.name, app_id=app_id) or await tools.find(self.name, app_id=app_id)
         except ToolNotFound as failure:

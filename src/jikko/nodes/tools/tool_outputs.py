@@ -38,7 +38,7 @@ class ToolOutputs:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._limits: ValueLimits = ctx.services.limits
+        self._limits: ValueLimits = ctx.ports.limits
         self._texts: list[str] = []
         self._json: list[Json] = []
         self._files: list[BlobMessage | ImageMessage | FileMessage] = []
@@ -166,7 +166,7 @@ class ToolOutputs:
     async def _fetched(self, url: str) -> Json | None:
         limit = self._limits.max_http_file
         try:
-            answer = await self._ctx.services.http.send(
+            answer = await self._ctx.ports.http.send(
                 OutgoingRequest(method="GET", url=url, max_bytes=limit, app_id=self._ctx.run.app_id)
             )
         except HttpFailure as failure:
@@ -181,7 +181,7 @@ class ToolOutputs:
     async def _keep(self, content: bytes, mime_type: str, filename: str) -> Json:
         name = filename or f"{uuid4().hex}{_TABLE.guess_extension(mime_type) or '.bin'}"
         try:
-            return await self._ctx.services.files.make(
+            return await self._ctx.ports.files.make(
                 content,
                 app_id=self._ctx.run.app_id,
                 end_user_id=self._ctx.run.end_user_id,

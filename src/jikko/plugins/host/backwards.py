@@ -106,7 +106,7 @@ class HostCalls:
                 yield part
             return
         pieces: asyncio.Queue[str] = asyncio.Queue()
-        told, index = 0, 0
+        shown, index = 0, 0
         task = asyncio.get_running_loop().create_task(
             self._host.complete(request, lambda piece: pieces.put_nowait(piece.text))
         )
@@ -120,7 +120,7 @@ class HostCalls:
                     waiting.cancel()
                 if piece is None:
                     break
-                told += len(piece)
+                shown += len(piece)
                 if piece:
                     yield chunk(request.model, index, piece)
                     index += 1
@@ -128,7 +128,7 @@ class HostCalls:
                 completion = await task
             except ModelFailure as failure:
                 raise RuntimeError(f"{failure.kind}: {failure}") from None
-            yield last_chunk(request.model, index, completion.text[told:], completion)
+            yield last_chunk(request.model, index, completion.text[shown:], completion)
         finally:
             task.cancel()
 
@@ -198,9 +198,9 @@ class HostCalls:
             credential_id=str(asked.get("credential_id") or ""),
         )
         given = asked.get("tool_parameters")
-        said: list[ToolMessage] = []
-        await self._host.call_tool(name, given if isinstance(given, dict) else {}, said.append)
-        for message in said:
+        answers: list[ToolMessage] = []
+        await self._host.call_tool(name, given if isinstance(given, dict) else {}, answers.append)
+        for message in answers:
             match message:
                 case BlobMessage(content, mime_type, filename):
                     yield await self._file_link(await self._made(content, filename, mime_type))
@@ -284,12 +284,12 @@ class DirectHost:
         self._complete = complete
         self._call_tool = call_tool
 
-    async def complete(self, request: ModelRequest, tell: Callable[[Chunk], None] | None = None) -> Any:
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Any:
         """See ``AgentHost.complete``."""
-        return await self._complete(request, tell)
+        return await self._complete(request, emit)
 
     async def call_tool(
-        self, name: ToolName, parameters: Mapping[str, Any], tell: Callable[[ToolMessage], None]
+        self, name: ToolName, parameters: Mapping[str, Any], emit: Callable[[ToolMessage], None]
     ) -> None:
         """See ``AgentHost.call_tool``."""
-        await self._call_tool(name, parameters, tell)
+        await self._call_tool(name, parameters, emit)

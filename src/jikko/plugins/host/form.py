@@ -32,12 +32,12 @@ def file_in_form(body: bytes, content_type: str) -> tuple[bytes, str, str]:
     except (FormParserError, UnicodeEncodeError) as error:
         raise FormRefused(f"The form cannot be read: {error}") from None
     for headers, content in parts.found:
-        said = Message()
+        part = Message()
         for name, value in headers:
-            said[name] = value
-        filename = said.get_filename()
+            part[name] = value
+        filename = part.get_filename()
         if filename is not None:
-            return content, filename, said.get_content_type() if said["Content-Type"] else _FALLBACK
+            return content, filename, part.get_content_type() if part["Content-Type"] else _FALLBACK
     raise FormRefused("The form has no file.")
 
 

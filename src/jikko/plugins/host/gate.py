@@ -50,14 +50,14 @@ class Gate:
     """Listens from the first plugin on that needs it."""
 
     def __init__(
-        self, connections: Connections, *, most: int = _CONNECTIONS, head_seconds: float = _HEAD_SECONDS
+        self, connections: Connections, *, max_connections: int = _CONNECTIONS, head_seconds: float = _HEAD_SECONDS
     ) -> None:
         """Args:
-        most: Connections at once; further ones are closed.
+        max_connections: Connections at once; further ones are closed.
         head_seconds: That the head of a request may take.
         """
         self._connections = connections
-        self._most = most
+        self._max_connections = max_connections
         self._head_seconds = head_seconds
         self._secret = secrets.token_urlsafe(24)
         self._starting = asyncio.Lock()
@@ -106,7 +106,7 @@ class Gate:
         await asyncio.gather(*self._open, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= self._most:
+        if len(self._open) >= self._max_connections:
             writer.close()
             return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
@@ -250,9 +250,9 @@ async def _reply(
     reason: str = "",
     body: bool = True,
 ) -> None:
-    said = " ".join(reason.encode("latin-1", "replace").decode("latin-1").split())[:500] or "OK"
+    phrase = " ".join(reason.encode("latin-1", "replace").decode("latin-1").split())[:500] or "OK"
     head = [
-        f"HTTP/1.1 {status} {said}",
+        f"HTTP/1.1 {status} {phrase}",
         f"Content-Type: {kind}",
         f"Content-Length: {len(content)}",
         "Connection: close",

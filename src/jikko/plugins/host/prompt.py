@@ -100,15 +100,15 @@ def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) 
     )
 
 
-def _message(said: _Message) -> Message:
-    if said.role not in _ROLES:
-        raise BadPrompt(f"There is no role {said.role[:40]!r} of a message.")
-    if isinstance(said.content, list):
-        parts = tuple(_part(part) for part in said.content)
+def _message(message: _Message) -> Message:
+    if message.role not in _ROLES:
+        raise BadPrompt(f"There is no role {message.role[:40]!r} of a message.")
+    if isinstance(message.content, list):
+        parts = tuple(_part(part) for part in message.content)
     else:
-        parts = (said.content,) if said.content else ()
-    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in said.tool_calls or ())
-    return Message(cast(Role, said.role), parts, calls, said.tool_call_id or "")
+        parts = (message.content,) if message.content else ()
+    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
+    return Message(cast(Role, message.role), parts, calls, message.tool_call_id or "")
 
 
 def _part(part: Mapping[str, Any]) -> str | Media:

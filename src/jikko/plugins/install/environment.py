@@ -67,8 +67,8 @@ async def _itself(command: str) -> Path | None:
         command, "-I", "-c", "import sys; print(getattr(sys, '_base_executable', sys.executable))",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    said, _ = await process.communicate()
-    return None if process.returncode else _real(said.decode().strip())
+    output, _ = await process.communicate()
+    return None if process.returncode else _real(output.decode().strip())
 
 
 def _real(path: str) -> Path:

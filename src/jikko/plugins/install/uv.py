@@ -106,6 +106,6 @@ class Uv:
                 os.killpg(process.pid, 9)
                 await process.wait()
         if process.returncode:
-            said = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]
-            raise PackageRefused(f"What the plugin needs cannot be installed. uv says:\n{said}")
+            output = (errors or out).decode(errors="replace").strip()[-_LAST_WORDS:]
+            raise PackageRefused(f"What the plugin needs cannot be installed. uv says:\n{output}")
         return out.decode(errors="replace")

@@ -42,20 +42,20 @@ class Call:
         self,
         session: str,
         *,
-        tell: Callable[[Stream], None],
+        emit: Callable[[Stream], None],
         answer: Callable[[Any], None] | None,
         backwards: Backwards | None,
         send: Callable[[bytes], Awaitable[None]],
         limits: ProcessLimits,
     ) -> None:
         """Args:
-        tell: Takes each message; files as one, of type ``blob`` with its content as ``message``.
+        emit: Takes each message; files as one, of type ``blob`` with its content as ``message``.
         answer: Takes what is no message: the answer to a question such as whether credentials are right.
         send: Writes a line to the plugin.
         """
         self.session = session
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tell = tell
+        self._emit = emit
         self._answer = answer
         self._backwards = backwards
         self._send = send
@@ -90,7 +90,7 @@ class Call:
             self.fail(failure)
         except BROKEN as error:
             self.fail(unreadable(error))
-        except Exception as error:  # what ``tell`` raises ends the call, and nothing else
+        except Exception as error:  # what ``emit`` raises ends the call, and nothing else
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
@@ -119,7 +119,7 @@ class Call:
                     if content is None:
                         return
                     message = Stream("blob", content, message.meta)
-                self._tell(message)
+                self._emit(message)
             case "invoke":
                 self._invoked(decode_invoke(data.data))
             case "error":

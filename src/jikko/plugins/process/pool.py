@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 _MAX_PAUSE_SECONDS: Final = 60.0
-_MOST_OF_ONE: Final = 2
+_MAX_PROCESSES_OF_ONE: Final = 2
 """Processes of one plugin at once: a second takes calls while the first computes."""
 
 
@@ -124,7 +124,7 @@ class Pool(Generic[K]):
                     await self._end(slot, process)
             usable = [process for process in slot.processes if not process.is_worn()]
             free = [process for process in usable if not process.is_silent()]
-            if not free and (len(usable) < _MOST_OF_ONE):
+            if not free and (len(usable) < _MAX_PROCESSES_OF_ONE):
                 free = [await self._another(key, slot)]
             return min(free or usable, key=lambda process: process.calls)
 

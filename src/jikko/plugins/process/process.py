@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from jikko.concurrency.loop_share import LoopShare, Slice
 from jikko.ids import new_id
 from jikko.plugins.process.call import Backwards, Call, unreadable
 from jikko.plugins.process.limits import ProcessLimits
@@ -25,20 +26,26 @@ from jikko.plugins.process.wire import (
 )
 
 _PIECE: Final = 1 << 15
-"""Bytes that are read at a time: what a flood of small messages costs the event loop at once."""
+"""Bytes that are read at a time."""
 _LAST_WORDS: Final = 600
 
 
 class PluginProcess:
     """A plugin that has given its first sign of life."""
 
-    def __init__(self, process: asyncio.subprocess.Process, limits: ProcessLimits) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, limits: ProcessLimits, share: LoopShare | None = None
+    ) -> None:
+        """Args:
+        share: Of all plugins: one of those that say much works at a time, for a slice.
+        """
         self._process = process
         self._limits = limits
+        self._slice = Slice(share or LoopShare(), str(process.pid))
         self._calls: dict[str, Call] = {}
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._said: deque[str] = deque(maxlen=20)
+        self._last_lines: deque[str] = deque(maxlen=20)
         self._why = ""
         """Why it was ended, if it was ended by us."""
         self.heard = 0.0
@@ -55,7 +62,13 @@ class PluginProcess:
 
     @classmethod
     async def start(
-        cls, command: list[str], *, folder: Path, environment: dict[str, str], limits: ProcessLimits | None = None
+        cls,
+        command: list[str],
+        *,
+        folder: Path,
+        environment: dict[str, str],
+        limits: ProcessLimits | None = None,
+        share: LoopShare | None = None,
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life.
 
@@ -71,7 +84,7 @@ class PluginProcess:
             )  # fmt: skip
         except OSError as error:
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
-        process = cls(started, limits)
+        process = cls(started, limits, share)
         try:
             async with asyncio.timeout(limits.ready_seconds):
                 await process._ready.wait()
@@ -105,7 +118,7 @@ class PluginProcess:
         """What it said last that was no message, and how it ended."""
         status = self._process.returncode
         ended = "" if status is None else f"it ended with {_status(status)}"
-        return " | ".join([*self._said, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
+        return " | ".join([*self._last_lines, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
 
     def is_silent(self) -> bool:
         """Whether a call keeps it from giving signs of life: it computes, and other calls of it wait."""
@@ -122,7 +135,7 @@ class PluginProcess:
         request: dict[str, Any],
         *,
         seconds: float,
-        tell: Callable[[Stream], None],
+        emit: Callable[[Stream], None],
         answer: Callable[[Any], None] | None = None,
         backwards: Backwards | None = None,
         context: dict[str, Any] | None = None,
@@ -139,7 +152,7 @@ class PluginProcess:
         """
         session = new_id()
         call = Call(
-            session, tell=tell, answer=answer, backwards=backwards, send=self._write, limits=self._limits
+            session, emit=emit, answer=answer, backwards=backwards, send=self._write, limits=self._limits
         )  # fmt: skip
         line = encode(session, "request", request, context)
         if len(line) > self._limits.line:
@@ -211,8 +224,8 @@ class PluginProcess:
                 for line in lines:
                     if line.strip():
                         self._take(line)
-                # ``read`` does not wait while there is something: others have a turn.
-                await asyncio.sleep(0)
+                    # ``read`` does not wait while there is something, and a line may cost its node much.
+                    await self._slice.give_way()
             if len(rest) > self._limits.line:
                 self._end(f"it wrote a line of more than {self._limits.line} bytes")
                 rest.clear()
@@ -243,7 +256,7 @@ class PluginProcess:
             self.heard = asyncio.get_running_loop().time()
             self._ready.set()
         elif event.event in ("error", "log"):
-            self._said.append(bytes(event.data)[:300].decode(errors="replace"))
+            self._last_lines.append(bytes(event.data)[:300].decode(errors="replace"))
         else:
             self.garbage += 1
 
@@ -259,13 +272,13 @@ class PluginProcess:
         if call is not None:
             call.fail(unreadable(error))
         else:
-            self._said.append(line[:300].decode(errors="replace").strip())
+            self._last_lines.append(line[:300].decode(errors="replace").strip())
 
     async def _read_errors(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
         while received := await stderr.read(4096):
-            self._said.extend(line[:300] for line in received.decode(errors="replace").splitlines()[-10:])
+            self._last_lines.extend(line[:300] for line in received.decode(errors="replace").splitlines()[-10:])
 
 
 def _status(status: int) -> str:

@@ -57,6 +57,10 @@ class CallbackStore(Protocol):
         """When, behind a moment, the next pending one whose run has ended may be tried; ``None`` if there is none."""
         ...
 
+    async def pending(self) -> tuple[int, float | None]:
+        """How many are pending whose run has ended, and the first attempt of that which was tried first."""
+        ...
+
     async def save(self, callback: Callback) -> None:
         """Keep what became of an attempt. One whose run was removed is not kept. Durable when this returns."""
         ...

@@ -1,5 +1,6 @@
-"""Copying the database of a data folder while it is used."""
+"""Copying the databases of a data folder while they are used."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -19,11 +20,14 @@ class DatabaseCopies(Protocol):
         """The same of a database that may be anything, and is not written to; empty if it does not say."""
         ...
 
-    def copy(self, database: Path, target: Path) -> None:
-        """Copy a database as it is at one moment. The target is complete, or as it was.
+    def copy(self, targets: Mapping[Path, Path]) -> None:
+        """Copy databases as they are at one moment, which is the same for all of them.
+
+        Args:
+            targets: Where each goes. No target is touched before all copies are whole and checked.
 
         Raises:
-            StoreUnavailable: The database is damaged.
-            OSError: The target cannot be written.
+            StoreUnavailable: A database is damaged, or is written to without a moment's rest.
+            OSError: A target cannot be written.
         """
         ...

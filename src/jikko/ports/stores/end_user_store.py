@@ -39,6 +39,10 @@ class EndUserStore(Protocol):
         """
         ...
 
+    async def has(self, app_id: str, end_user_id: str) -> bool:
+        """Whether an end user's name is kept, be nothing else known."""
+        ...
+
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         """An end user of the app. ``end_user_id`` in any case."""
         ...

@@ -131,6 +131,10 @@ class RunStore(Protocol):
         """
         ...
 
+    async def paused(self) -> int:
+        """How many runs are paused."""
+        ...
+
     async def holders(self) -> set[str]:
         """Which holders the records of runs with status ``running`` name. Empty ones are left out."""
         ...

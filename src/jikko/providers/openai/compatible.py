@@ -11,6 +11,7 @@ from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.answer import AnswerReader
 from jikko.providers.openai.audio import MAX_AUDIO_BYTES, MAX_TEXT_BYTES, speech_body, transcript
 from jikko.providers.openai.body import chat_body, completion_body
+from jikko.providers.openai.moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
 from jikko.providers.openai.parameters import Parameters
 from jikko.providers.openai.rerank import rerank
 from jikko.providers.openai.sse import EventBuffer
@@ -98,7 +99,7 @@ class OpenAICompatible:
             raise failure_of(error) from None
         return transcript(answer)
 
-    async def speak(self, model: str, text: str, voice: str, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         """See ``SpeechBackend.speak``."""
         client = await self._client.get()
         left = MAX_AUDIO_BYTES
@@ -111,11 +112,26 @@ class OpenAICompatible:
                             f"The audio of one text has more than {MAX_AUDIO_BYTES} bytes.",
                             kind="InvokeBadRequestError",
                         )
-                    tell(received)
+                    emit(received)
         except ModelFailure:
             raise
         except Exception as error:
             raise failure_of(error) from None
+
+    async def flags(self, model: str, text: str) -> bool:
+        """See ``Moderating.flags``."""
+        client = await self._client.get()
+        try:
+            async with self._answer(client, "/moderations", moderation_body(model, text)) as response:
+                refusal = ModelFailure(
+                    f"The answer has more than {MAX_ANSWER_BYTES} bytes.", kind="InvokeBadRequestError"
+                )
+                answer = await self._read_whole(response, MAX_ANSWER_BYTES, refusal)
+        except ModelFailure:
+            raise
+        except Exception as error:
+            raise failure_of(error) from None
+        return is_flagged(answer)
 
     async def models(self) -> list[str]:
         """See ``Backend.models``."""

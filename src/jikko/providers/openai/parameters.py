@@ -69,7 +69,7 @@ class Parameters:
             if value is None or name in _OURS or name == "json_schema":
                 continue
             if name not in KNOWN:
-                self._tell(model, name, "is not part of OpenAI's protocol; it is passed on as it is")
+                self._warn(model, name, "is not part of OpenAI's protocol; it is passed on as it is")
             body[name] = value
         if isinstance(body.get("response_format"), str):
             self._response_format(body, parameters.get("json_schema"))
@@ -89,7 +89,7 @@ class Parameters:
     def refuse(self, model: str, name: str, message: str) -> None:
         """Note that a model refuses a parameter: it is left out from now on."""
         self._refused.setdefault(model, set()).add(name)
-        self._tell(model, name, f"was refused and is left out: {message}")
+        self._warn(model, name, f"was refused and is left out: {message}")
 
     def _response_format(self, body: dict[str, Any], schema: Json) -> None:
         # Workflows say ``json_schema`` as a parameter of its own, with the text of the schema.
@@ -111,7 +111,7 @@ class Parameters:
         else:
             body["response_format"] = {"type": kind}
 
-    def _tell(self, model: str, name: str, what: str) -> None:
+    def _warn(self, model: str, name: str, what: str) -> None:
         if (model, name) not in self._logged:
             self._logged.add((model, name))
             log.warning("%s, model %s: the completion parameter %s %s", self._provider, model, name, what)

@@ -19,7 +19,7 @@ class SpeechBackend(Protocol):
         """
         ...
 
-    async def speak(self, model: str, text: str, voice: str, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         """Send one text and tell the MP3 as it comes.
 
         Raises:

@@ -17,8 +17,8 @@ class FakeSpeech:
         """See ``Speech.transcribe``."""
         return f"[fake transcript of {recording.filename}, {len(recording.data)} bytes of {recording.mime_type}]"
 
-    async def speak(self, script: Script, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         """See ``Speech.speak``: one frame of silence for each word."""
         for _ in script.text.split():
-            tell(SILENCE)
+            emit(SILENCE)
             await asyncio.sleep(0)

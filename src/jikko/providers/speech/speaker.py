@@ -7,7 +7,7 @@ from typing import Final
 from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import Connections, told
+from jikko.providers.connections import Connections, explained
 from jikko.providers.speech.backend import SpeechBackend
 
 _VOICE: Final = "alloy"
@@ -34,18 +34,18 @@ class ProviderSpeech:
                     config.model_name(recording.model), recording.data, recording.filename, recording.mime_type
                 )
             except ModelFailure as failure:
-                raise told(failure, config) from None
+                raise explained(failure, config) from None
 
-    async def speak(self, script: Script, tell: Callable[[bytes], None]) -> None:
+    async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         """See ``Speech.speak``."""
         config, backend = self._reached(script.provider, script.model)
         voice = script.voice or config.models.get(script.model, ModelTraits()).voice or _VOICE
         for text in pieces_of(script.text, _MAX_LENGTH):
             async with self._connections.limiter(config).slot(script.app_id, ""):
                 try:
-                    await backend.speak(config.model_name(script.model), text, voice, tell)
+                    await backend.speak(config.model_name(script.model), text, voice, emit)
                 except ModelFailure as failure:
-                    raise told(failure, config) from None
+                    raise explained(failure, config) from None
 
     def _reached(self, provider: str, model: str) -> tuple[ProviderConfig, SpeechBackend]:
         config = self._connections.ready(provider, model)

@@ -1,8 +1,10 @@
 """Makes vectors by the models of all providers: the implementation of ``ports.embeddings.Embedder``."""
 
+import asyncio
 import math
 import time
 from array import array
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -10,7 +12,7 @@ from jikko.lang.tokens import estimated
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import Connections, told
+from jikko.providers.connections import Connections, explained
 from jikko.providers.prices import amount
 from jikko.providers.vectors.backend import EmbeddingBackend
 
@@ -53,9 +55,12 @@ class ProviderEmbedder:
                 try:
                     batch = await backend.embed(config.model_name(request.model), texts, traits.dimensions)
                 except ModelFailure as failure:
-                    raise told(failure, config) from None
+                    raise explained(failure, config) from None
                 seconds += time.perf_counter() - began
-            vectors += map(_of_length_one, batch.vectors)
+            if len(texts) == 1:
+                vectors += map(_of_length_one, batch.vectors)
+            else:
+                vectors += await asyncio.to_thread(_all_of_length_one, batch.vectors)
             tokens += sum(map(estimated, texts)) if batch.tokens is None else batch.tokens
         if len({len(vector) for vector in vectors}) > 1:
             raise ModelFailure("The provider's vectors differ in their length.", kind="InvokeBadRequestError")
@@ -77,6 +82,10 @@ class ProviderEmbedder:
 
 def _traits(config: ProviderConfig, model: str) -> ModelTraits:
     return config.models.get(model, ModelTraits())
+
+
+def _all_of_length_one(vectors: Iterable[Vector]) -> list[Vector]:
+    return [_of_length_one(vector) for vector in vectors]
 
 
 def _of_length_one(vector: Vector) -> Vector:

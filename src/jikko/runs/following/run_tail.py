@@ -164,7 +164,7 @@ class RunTail:
                 await self._woken.wait()
             elif self.record.status == "paused":
                 await self._hint(self._look_seconds)
-            elif await self._holder_tells(self.record):
+            elif await self._holder_responds(self.record):
                 looks = 0
             else:
                 await self._hint(min(_FIRST_LOOK_SECONDS * 2**looks, self._look_seconds))
@@ -187,7 +187,7 @@ class RunTail:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
 
-    async def _holder_tells(self, record: RunRecord) -> bool:
+    async def _holder_responds(self, record: RunRecord) -> bool:
         """Wait until the holder tells that the log has grown, or a hint comes. ``False``: there is no holder."""
         command = WaitForEvents(run_id=self._run_id, count=self.end, seconds=self._look_seconds)
         asking = asyncio.ensure_future(self._cluster.request(record.holder, command))

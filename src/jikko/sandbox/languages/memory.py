@@ -107,21 +107,24 @@ class MemoryImporter(Loader):
 class MemoryFiles:
     """The files of one folder, for reading with ``open``, ``os.stat`` and ``os.listdir``."""
 
-    def __init__(self, root: str, paths: Iterable[str]) -> None:
+    def __init__(self, root: str, paths: Iterable[str], others: Sequence[str] = ()) -> None:
         """Read the files in.
 
         Args:
             root: The folder, without a slash at its end.
             paths: The files below it, as absolute paths.
+            others: Files that lie elsewhere. They are in no folder that can be listed.
         """
         self._prefix = f"{root}{os.sep}"
         self._places: dict[str, tuple[int, int]] = {}
         self._folders: dict[str, dict[str, None]] = {root: {}}
         self._block = _Block()
         for path in paths:
-            with open(path, "rb") as file:
-                self._places[path] = self._block.add(file.read())
+            self._take(path)
             self._enter(path)
+        self._others = frozenset(others)
+        for path in self._others - self._places.keys():
+            self._take(path)
         self._block.close()
 
     def serve(self) -> None:
@@ -146,6 +149,10 @@ class MemoryFiles:
         # Of modules that were imported from the disk, before the lock.
         SourceFileLoader.get_data = MemoryImporter.get_data  # type: ignore[assignment]
 
+    def _take(self, path: str) -> None:
+        with open(path, "rb") as file:
+            self._places[path] = self._block.add(file.read())
+
     def _enter(self, path: str) -> None:
         folder, _, name = path.rpartition(os.sep)
         known = folder in self._folders
@@ -158,6 +165,8 @@ class MemoryFiles:
         if not isinstance(file, (str, os.PathLike)):
             return None
         text = os.fspath(file)
+        if text in self._others:
+            return text
         if not isinstance(text, str) or not f"{text}{os.sep}".startswith(self._prefix):
             return None
         text = os.path.normpath(text)

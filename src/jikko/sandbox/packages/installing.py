@@ -44,12 +44,12 @@ class FolderBusy(NotInstalled):
 class Installer:
     """Changes what is installed in a folder. Blocks; only ``try_out`` needs an event loop."""
 
-    def __init__(self, folder: PackageFolder, tell: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, folder: PackageFolder, report: Callable[[str], None] = lambda text: None) -> None:
         """Args:
-        tell: Told what is done, a line each.
+        report: Told what is done, a line each.
         """
         self._folder = folder
-        self._tell = tell
+        self._report = report
 
     def requested(self) -> dict[str, str]:
         """What was asked for so far, by name; nothing if that cannot be read."""
@@ -99,7 +99,7 @@ class Installer:
             lib.mkdir(parents=True)
             state.mkdir(mode=0o700)
             if requested:
-                self._tell(f"Installing {', '.join(requested)} …")
+                self._report(f"Installing {', '.join(requested)} …")
                 _run(_command(lib), [*requested.values()])
             packages = packages_in(lib, requested.keys())
             for package in packages:
@@ -120,7 +120,7 @@ class Installer:
         """
         if not new.packages or why_unsupported():
             return []
-        self._tell("Trying them in a locked process …")
+        self._report("Trying them in a locked process …")
         trial = _Trial(self._folder, new)
         packages = loadable(trial)
         try:

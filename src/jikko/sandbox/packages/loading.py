@@ -32,16 +32,18 @@ _ONE_THREAD: Final = dict.fromkeys(
 class PackageLoader:
     """Imports the packages of one installation. Made and used once per fork server."""
 
-    def __init__(self, settings: Mapping[str, Any], tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: Mapping[str, Any], report: Callable[[str], None]) -> None:
         """Args:
         settings: As ``settings_of`` makes them.
-        tell: Told which package is next.
+        report: Told which package is next.
         """
         self._lib: str = settings["lib"]
         self._state: str = settings["state"]
         self._packages: list[dict[str, Any]] = settings["packages"]
         self._load: list[str] = settings["load"]
-        self._tell = tell
+        self._report = report
+        self._kept: list[str] = []
+        """Files of the machine that programs may open."""
         self.failed: dict[str, str] = {}
         """Why modules could not be imported, by their full names."""
 
@@ -71,7 +73,7 @@ class PackageLoader:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for package in self._packages:
-                self._tell(package["name"])
+                self._report(package["name"])
                 for module in (*package["modules"], *package["load"], *package["native"]):
                     self._import(module)
                 self._prepare(package)
@@ -81,7 +83,7 @@ class PackageLoader:
                 if not self._is_main(module):
                     del self.failed[module]
                     self._import(module)
-            self._tell("what JIKKO_PACKAGES_LOAD names")
+            self._report("what JIKKO_PACKAGES_LOAD names")
             for module in self._load:
                 self._import(module)
             self._check("what JIKKO_PACKAGES_LOAD names", known)
@@ -100,7 +102,7 @@ class PackageLoader:
             for name, source in modules_below(self._lib, _LEFT_OUT, located=True)
             if name not in self.failed
         )
-        MemoryFiles(self._lib, self._data()).serve()
+        MemoryFiles(self._lib, self._data(), self._kept).serve()
         return MemoryImporter(modules, self._refused())
 
     def report(self) -> dict[str, Any]:
@@ -128,7 +130,10 @@ class PackageLoader:
         if not package["prepare"] or any(module in self.failed for module in package["modules"]):
             return
         try:
-            exec(compile(package["prepare"], "<prepare>", "exec", dont_inherit=True), {"__name__": "prepare"})
+            exec(
+                compile(package["prepare"], "<prepare>", "exec", dont_inherit=True),
+                {"__name__": "prepare", "keep": self._kept.append},
+            )
         except Exception as error:
             self.failed[f"{package['name']} (prepare)"] = f"{type(error).__name__}: {error}"
 

@@ -6,6 +6,7 @@ from jikko.store.memory.callback_store import MemoryCallbackStore
 from jikko.store.memory.conversation_store import MemoryConversationStore
 from jikko.store.memory.end_user_store import MemoryEndUserStore
 from jikko.store.memory.file_index import MemoryFileIndex
+from jikko.store.memory.record import MemoryRecord
 from jikko.store.memory.run_store import MemoryRunStore
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "MemoryConversationStore",
     "MemoryEndUserStore",
     "MemoryFileIndex",
+    "MemoryRecord",
     "MemoryRunStore",
 ]

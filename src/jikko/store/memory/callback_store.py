@@ -27,6 +27,10 @@ class MemoryCallbackStore:
         times = (entry.next_at for entry in await self._ended() if entry.state == "pending")
         return min((at for at in times if at > after), default=None)
 
+    async def pending(self) -> tuple[int, float | None]:
+        found = [entry for entry in await self._ended() if entry.state == "pending"]
+        return len(found), min((entry.first_at for entry in found if entry.first_at is not None), default=None)
+
     async def save(self, callback: Callback) -> None:
         if callback.run_id in self._runs.callbacks:
             self._runs.callbacks[callback.run_id] = callback

@@ -24,6 +24,11 @@ class MemoryEndUserStore:
     async def remove(self, app_id: str, end_user_id: str) -> None:
         self._added.pop((app_id, end_user_id.lower()), None)
 
+    async def has(self, app_id: str, end_user_id: str) -> bool:
+        wanted = (app_id, end_user_id.lower())
+        records = await self._runs.scan(app_id=app_id, limit=_ALL)
+        return wanted in self._added or any(record.identity.end_user_id == wanted[1] for record in records)
+
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         wanted = (app_id, end_user_id.lower())
         user = self._added.get(wanted)

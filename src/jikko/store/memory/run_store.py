@@ -119,6 +119,9 @@ class MemoryRunStore:
         ]
         return [msgspec.structs.replace(record) for record in sorted(found, key=lambda record: record.created_at)]
 
+    async def paused(self) -> int:
+        return sum(record.status == "paused" for record in self._records.values())
+
     async def holders(self) -> set[str]:
         return {record.holder for record in self._records.values() if record.status == "running" and record.holder}
 

@@ -10,9 +10,9 @@ import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
+from jikko.store.identifiers import storable
 from jikko.store.sqlite.annotations.jobs import forget_app
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import storable
 from jikko.values import Json
 
 _APP_COLUMNS: Final = (

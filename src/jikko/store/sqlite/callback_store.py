@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store.sqlite.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is.
@@ -42,6 +42,7 @@ UPDATE callbacks SET
   attempts = ?, first_at = ?, next_at = ?, finished_at = ?, error = ?
 WHERE run_id = ?
 """
+_PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
 _FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = ?"
 _UNDELIVERED: Final = f"""
 SELECT {_COLUMNS} FROM callbacks INDEXED BY callbacks_undelivered
@@ -66,6 +67,12 @@ class SqliteCallbackStore:
         row = self._database.quick(lambda connection: connection.execute(_NEXT_DUE, (after,)).fetchone())
         at: float | None = row[0]
         return at
+
+    async def pending(self) -> tuple[int, float | None]:
+        found: tuple[int, float | None] = await self._database.read(
+            lambda connection: connection.execute(_PENDING).fetchone()
+        )
+        return found
 
     async def save(self, callback: Callback) -> None:
         values = (

@@ -1,28 +1,33 @@
-"""Copies of a database, for backups."""
+"""Copies of databases, for backups."""
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect, error_name, unavailable
 from jikko.store.sqlite.migrate import copy_database, folder_id
 
-_PATIENCE_SECONDS = 10.0
-"""Seconds to wait for another process's lock."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE_SECONDS: Final = 10.0
+"""Seconds to wait for another process's lock, and for a moment at which nothing is written to any of the databases."""
+_LOOK_AGAIN: Final = 0.002
+"""Seconds until such a moment is looked for again."""
 
 
 class SqliteCopies:
     """``DatabaseCopies`` by the backup of SQLite."""
 
     def folder_id(self, database: Path) -> str:
-        try:
-            with closing(connect(database, busy_timeout=_PATIENCE_SECONDS, query_only=True)) as connection:
-                return folder_id(connection)
-        except sqlite3.Error as error:
-            raise unavailable(database, error) from None
+        with _telling(database), closing(connect(database, busy_timeout=_PATIENCE_SECONDS, query_only=True)) as reader:
+            return folder_id(reader)
 
     def folder_id_of_copy(self, copy: Path) -> str:
         with (
@@ -32,21 +37,97 @@ class SqliteCopies:
             return folder_id(connection)
         return ""
 
-    def copy(self, database: Path, target: Path) -> None:
-        fresh = target.with_name(f"{target.name}.fresh")
+    def copy(self, targets: Mapping[Path, Path]) -> None:
+        fresh = {database: target.with_name(f"{target.name}.fresh") for database, target in targets.items()}
         try:
-            with closing(connect(database, busy_timeout=_PATIENCE_SECONDS, query_only=True)) as source:
-                copy_database(source, fresh)
-            with closing(sqlite3.connect(fresh)) as check:
-                found: str = check.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise StoreUnavailable(f"the database {database} is damaged ({found}); restore a backup.")
-            for left_over in ("-wal", "-shm"):
-                target.with_name(target.name + left_over).unlink(missing_ok=True)
-            os.replace(fresh, target)
-        except sqlite3.Error as error:
-            if error_name(error).startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-                raise unavailable(database, error) from None
-            raise OSError(str(error)) from error
+            with ExitStack() as stack:
+                readers = _readers_of_one_moment(list(targets), stack)
+                # The smallest first: in one without a write-ahead log, writers wait until its copy is done.
+                for database in sorted(targets, key=lambda each: each.stat().st_size):
+                    with _telling_of_copy(database), closing(readers[database]) as reader:
+                        copy_database(reader, fresh[database])
+            for database, copied in fresh.items():
+                with _telling_of_copy(database):
+                    _check(database, copied)
+            for database, target in targets.items():
+                for left_over in ("-wal", "-shm"):
+                    target.with_name(target.name + left_over).unlink(missing_ok=True)
+                os.replace(fresh[database], target)
         finally:
-            fresh.unlink(missing_ok=True)
+            for copied in fresh.values():
+                copied.unlink(missing_ok=True)
+
+
+def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[Path, sqlite3.Connection]:
+    """A connection to each, in a transaction that sees it as it is at one moment, the same for all.
+
+    No writer is kept waiting: it is seen instead whether one wrote to any of them while the transactions began.
+    """
+
+    def opened(database: Path) -> sqlite3.Connection:
+        with _telling(database):
+            reader = sqlite3.connect(database, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
+            stack.callback(reader.close)
+            reader.execute("PRAGMA query_only = ON")
+            return reader
+
+    readers = {database: opened(database) for database in databases}
+    lookouts = {database: opened(database) for database in databases}
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        before = _changes(lookouts)
+        for database, reader in readers.items():
+            with _telling(database):
+                reader.execute("BEGIN")
+                # The transaction sees the database as it is at the first read.
+                reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if _changes(lookouts) == before:
+            return readers
+        for reader in readers.values():
+            reader.execute("ROLLBACK")
+        if time.monotonic() > deadline:
+            raise StoreUnavailable(
+                f"{', '.join(map(str, databases))} are written to without a moment's rest; try again later."
+            )
+        time.sleep(_LOOK_AGAIN)
+
+
+def _changes(lookouts: Mapping[Path, sqlite3.Connection]) -> list[int]:
+    """Numbers, one of which is another as soon as another connection has written to any of the databases."""
+    found = []
+    for database, lookout in lookouts.items():
+        with _telling(database):
+            found.append(int(lookout.execute("PRAGMA data_version").fetchone()[0]))
+    return found
+
+
+def _check(database: Path, copied: Path) -> None:
+    with closing(sqlite3.connect(copied)) as connection:
+        found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreUnavailable(f"the database {database} is damaged ({found}); restore a backup.")
+
+
+@contextmanager
+def _telling(database: Path) -> "Iterator[None]":
+    """Raises:
+    StoreUnavailable: In place of an error of SQLite's.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise unavailable(database, error) from None
+
+
+@contextmanager
+def _telling_of_copy(database: Path) -> "Iterator[None]":
+    """Raises:
+    StoreUnavailable: The database is damaged.
+    OSError: Anything else that SQLite says: it is of the copy.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        if error_name(error).startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise unavailable(database, error) from None
+        raise OSError(str(error)) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from jikko.errors import StoreUnavailable
+from jikko.ports.measures import RecordMeasures
 from jikko.private import make_file, make_folder
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
@@ -93,6 +94,15 @@ class Database:
     def submit(self, operation: Operation) -> "asyncio.Future[Any]":
         """Write; see ``Writer.submit``."""
         return self._writer.submit(operation)
+
+    def try_to_write(self) -> "asyncio.Future[None]":
+        """See ``Record``: what is written is the version of the schema, as it is."""
+        return self._writer.submit(_write_what_is_there)
+
+    @property
+    def measures(self) -> RecordMeasures:
+        """What is counted of its transactions."""
+        return self._writer.measures
 
     def join(self, participant: Participant) -> None:
         """Take part in every transaction; see ``Writer.join``."""
@@ -186,3 +196,8 @@ class Database:
         """Commit what was submitted, then release everything. May be called twice; blocks."""
         self._closed = True
         self._rest.close()
+
+
+def _write_what_is_there(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version = {version}")

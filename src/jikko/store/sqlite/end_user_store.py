@@ -5,8 +5,8 @@ from functools import partial
 from typing import Final
 
 from jikko.ports.stores.end_user_store import EndUser
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _KNOWN: Final = """
@@ -38,6 +38,10 @@ class SqliteEndUserStore:
     async def remove(self, app_id: str, end_user_id: str) -> None:
         values = (stored_id(end_user_id.lower()), storable(app_id))
         await self._database.submit(lambda connection: connection.execute(_REMOVE, values).rowcount)
+
+    async def has(self, app_id: str, end_user_id: str) -> bool:
+        known = partial(_known, storable(app_id), stored_id(end_user_id.lower()))
+        return await self._database.read(known) is not None
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
         return await self._database.read(partial(_find, app_id, stored_id(end_user_id.lower())))

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from jikko.errors import Conflict
 from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, Origin, StoredFile
+from jikko.store.identifiers import id_text, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, stored_id
 
 _COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
 _ADD: Final = f"INSERT INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"

@@ -141,9 +141,20 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     if current > newest:
         raise InvalidSettings(
             f"The database {path} has schema version {current}; this version of Jikko knows up to {newest}. "
-            "Start the version that wrote it, or a later one."
+            f"Start the version that wrote it, or a later one; or go back: {_way_back(path, newest)}."
         )
     return current
+
+
+def _way_back(path: Path, newest: int) -> str:
+    """What an operator does to go on with this version, which knows schemas up to ``newest``."""
+    copies = {
+        int(copy.suffix.removeprefix(".before-")): copy
+        for copy in path.parent.glob(f"{path.name}.before-[0-9][0-9][0-9][0-9]")
+    }
+    if later := [version for version in copies if version > newest]:
+        return f"put {copies[min(later)]} in its place, which is from before the upgrade (docs/upgrade.md)"
+    return "restore a backup from before the upgrade (docs/upgrade.md)"
 
 
 def statements(script: str) -> Iterator[str]:

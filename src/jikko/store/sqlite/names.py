@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from jikko.store.sqlite.identifiers import id_text
-from jikko.store.sqlite.runs.run_rows import STATUSES
+from jikko.store.identifiers import id_text
+from jikko.store.run_statuses import STATUSES
 
 
 def app_names(database: Path) -> list[str]:

@@ -17,7 +17,7 @@ import msgspec
 
 from jikko.dsl.load import load
 from jikko.secret_marks import OPEN, Unmarked
-from jikko.store.sqlite.runs.event_codec import DamagedLog, compress, decompress
+from jikko.store.event_codec import DamagedLog, compress, decompress
 from jikko.values import Json
 
 _Data = TypeVar("_Data", bytes, str)

@@ -27,14 +27,17 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, Protocol, TypeAlias
 
 from jikko.errors import JikkoError, StoreUnavailable
+from jikko.ports.measures import RecordMeasures
 from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.give_way import GiveWay
+from jikko.store.sqlite.in_place import InPlace
 from jikko.store.sqlite.write_lock import WriteLock
 
 Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
@@ -43,6 +46,8 @@ Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH_OPERATIONS: Final = 512
 """Operations in one transaction, so that the first does not wait too long for the last."""
+LOOK_SECONDS: Final = 1.0
+"""Between looks whether the database is still where it was."""
 
 
 class Participant(Protocol):
@@ -69,10 +74,15 @@ class Writer:
         lock: Held for each transaction, where several processes write.
         """
         self._lock = lock
+        self._in_place = InPlace(path)
+        self._looked = (-LOOK_SECONDS, "")
+        """When it was last looked whether the database is where it was, and what was found."""
         self._connection = connection
         self._path = path
         self._participants: list[Participant] = []
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self.measures = RecordMeasures(waiting=self._queue.qsize)
+        """Kept by the thread that writes."""
         self._give_way = GiveWay()
         self._closing = False
         # Held to put something into the queue: nothing may come behind the mark of the end.
@@ -152,9 +162,19 @@ class Writer:
 
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""
+        if trouble := self._trouble():
+            self.measures.errors.add()
+            # SQLite would write on, into files that no process will open again.
+            lost = StoreUnavailable(f"The database {self._path} cannot be used: {trouble}.")
+            return [(future, None, lost) for _, future in requests]
+        began = time.perf_counter()
         try:
-            return self._transact(requests)
+            outcomes = self._transact(requests)
+            self.measures.seconds.observe(time.perf_counter() - began)
+            self.measures.writes.observe(len(requests))
+            return outcomes
         except sqlite3.Error as error:
+            self.measures.errors.add()
             self._roll_back()
             if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
                 reason = unavailable(self._path, error)
@@ -168,6 +188,18 @@ class Writer:
             return [(requests[0][1], None, failure)]
         # One of them is to blame. Alone, each fails or succeeds for itself.
         return [outcome for request in requests for outcome in self._perform([request])]
+
+    def _trouble(self) -> str:
+        now, (at, before) = time.monotonic(), self._looked
+        if now - at < LOOK_SECONDS:
+            return before
+        trouble = self._in_place.trouble()
+        self._looked = now, trouble
+        if trouble and not before:
+            _LOG.error("Nothing is written: %s.", trouble)
+        elif before and not trouble:
+            _LOG.warning("The database is where it was, and is written again.")
+        return trouble
 
     def _transact(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         connection = self._connection

@@ -10,7 +10,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.http import HttpClient
 from jikko.ports.sandbox import Sandbox
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolName, ToolNotFound
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolName, ToolNotFound
 from jikko.tools.builtin.code import code_tools
 from jikko.tools.builtin.time import time_tools
 from jikko.tools.builtin.tool import BuiltinTool
@@ -55,10 +55,10 @@ class BuiltinTools:
         assert tool is not None
         return tool
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         name = call.tool.name
-        await self._providers[name.provider][name.tool].act(call.parameters, call, tell)
+        await self._providers[name.provider][name.tool].act(call.parameters, call, emit)
         return None
 
     async def close(self) -> None:

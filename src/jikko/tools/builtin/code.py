@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jikko.ports.sandbox import Sandbox, SandboxFailure
-from jikko.ports.tools import Tell, TextMessage, ToolCall, ToolFailure
+from jikko.ports.tools import Emit, TextMessage, ToolCall, ToolFailure
 from jikko.tools.builtin.tool import BuiltinTool, parameter
 from jikko.values import Json
 
@@ -36,7 +36,7 @@ def code_tools(sandbox: Sandbox) -> Mapping[str, BuiltinTool]:
     sandbox: Where programs run.
     """
 
-    async def act(values: Mapping[str, Json], call: ToolCall, tell: Tell) -> None:
+    async def act(values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
         language = values.get("language")
         program = _PROGRAMS.get(language) if isinstance(language, str) else None
         if program is None or not isinstance(language, str):
@@ -45,7 +45,7 @@ def code_tools(sandbox: Sandbox) -> Mapping[str, BuiltinTool]:
             result = await sandbox.run_code(language, program, {"code": values.get("code") or ""}, app_id=call.app_id)
         except SandboxFailure as failure:
             raise ToolFailure(str(failure)) from None
-        tell(TextMessage(str(result["printed"])))
+        emit(TextMessage(str(result["printed"])))
 
     return {
         "simple_code": BuiltinTool(

@@ -33,7 +33,7 @@ class Page(NamedTuple):
     blocks: list[str]
     """Texts in their order, the title among them. A list is one: ``* one, * two, ``."""
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """As the tool says it; ``""`` if there is no text. The list is Python's literal, a quirk of Dify."""
         if not self.blocks:
             return ""

@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from jikko.ports.clock import Clock
-from jikko.ports.tools import Tell, TextMessage, ToolCall, ToolFailure
+from jikko.ports.tools import Emit, TextMessage, ToolCall, ToolFailure
 from jikko.tools.builtin.tool import Act, BuiltinTool, parameter, setting
 from jikko.values import Json
 
@@ -72,12 +72,12 @@ def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
 def _saying(text_of: Callable[[_Values], str]) -> Act:
     """A tool that says one text."""
 
-    async def act(values: _Values, call: ToolCall, tell: Tell) -> None:
+    async def act(values: _Values, call: ToolCall, emit: Emit) -> None:
         try:
             text = text_of(values)
         except (ValueError, OverflowError, TypeError) as error:
             raise ToolFailure(str(error)) from None
-        tell(TextMessage(text))
+        emit(TextMessage(text))
 
     return act
 

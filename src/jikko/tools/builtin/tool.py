@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from jikko.ports.tools import Tell, ToolCall, ToolParameter
+from jikko.ports.tools import Emit, ToolCall, ToolParameter
 from jikko.values import Json
 
-Act: TypeAlias = Callable[[Mapping[str, Json], ToolCall, Tell], Awaitable[None]]
+Act: TypeAlias = Callable[[Mapping[str, Json], ToolCall, Emit], Awaitable[None]]
 """Does the work: takes the values by name, the whole call, and where to tell what it has to say."""
 
 

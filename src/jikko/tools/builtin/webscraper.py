@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.ports.files.documents import DocumentFailure, DocumentReader
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
-from jikko.ports.tools import Tell, TextMessage, ToolCall, ToolFailure
+from jikko.ports.tools import Emit, TextMessage, ToolCall, ToolFailure
 from jikko.tools.builtin.readable_page import read_page
 from jikko.tools.builtin.tool import BuiltinTool, parameter, setting
 from jikko.values import Json
@@ -23,7 +23,7 @@ _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
 """For servers that answer programs with 403."""
 _MAX_BYTES: Final = 10 << 20
-_LARGE: Final = 100_000
+_MAX_CHARACTERS_ON_LOOP: Final = 100_000
 """Bytes of a page from which on it is read beside the event loop."""
 _TABLE: Final = mimetypes.MimeTypes()
 _DOCUMENTS: Final = frozenset(
@@ -57,9 +57,9 @@ class Webscraper:
         )
         return {"webscraper": BuiltinTool(parameters, self._act, "tells what there is to read at an address")}
 
-    async def _act(self, values: Mapping[str, Json], call: ToolCall, tell: Tell) -> None:
+    async def _act(self, values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
         url = values.get("url")
-        tell(TextMessage(await self._text(url, values.get("user_agent"), call) if url else "Please input url"))
+        emit(TextMessage(await self._text(url, values.get("user_agent"), call) if url else "Please input url"))
 
     async def _text(self, url: str, user_agent: Json, call: ToolCall) -> str:
         headers: Pairs = (("User-Agent", str(user_agent)),) if user_agent else ()
@@ -78,8 +78,8 @@ class Webscraper:
         if _kind(answer) in _DOCUMENTS:
             return await self._document(url, answer, call)
         html = _decoded(answer)
-        page = await off_the_loop(read_page, html) if len(html) > _LARGE else read_page(html)
-        return page.told()
+        page = await off_the_loop(read_page, html) if len(html) > _MAX_CHARACTERS_ON_LOOP else read_page(html)
+        return page.as_text()
 
     async def _document(self, url: str, answer: HttpResponse, call: ToolCall) -> str:
         kind = _kind(answer)

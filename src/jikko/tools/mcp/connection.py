@@ -24,7 +24,10 @@ from mcp_types import (
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.tools import ToolFailure
 from jikko.tools.config import Auth, McpProvider
-from jikko.tools.mcp.policy_transport import Conditions, PolicyTransport
+from jikko.tools.mcp.oauth import Tokens
+from jikko.tools.mcp.policy_transport import PolicyTransport
+from jikko.tools.mcp.requests import McpRequests
+from jikko.tools.mcp.sse import sse_streams
 from jikko.tools.mcp.stdio import ProgramFailed, stdio_streams
 
 # It tells the content of messages that it cannot read.
@@ -40,7 +43,7 @@ LIST_BYTES: Final = 2 << 20
 
 @asynccontextmanager
 async def connected(
-    provider: McpProvider, auth: Auth, http: HttpClient, *, app_id: str, max_bytes: int, seconds: float
+    provider: McpProvider, auth: Auth, http: HttpClient, tokens: Tokens, *, app_id: str, max_bytes: int, seconds: float
 ) -> AsyncIterator[ClientSession]:
     """A session with a server, begun and in the end ended.
 
@@ -55,13 +58,22 @@ async def connected(
                 timeouts = Timeouts(
                     connect=provider.timeout, write=provider.timeout, read=provider.sse_read_timeout, total=seconds
                 )
-                secret = frozenset(name.lower() for name, _ in auth.extra)
-                conditions = Conditions(timeouts=timeouts, max_bytes=max_bytes, app_id=app_id, secret_headers=secret)
-                client = httpx2.AsyncClient(
-                    transport=PolicyTransport(http, conditions), headers=list(auth.extra), timeout=None, trust_env=False
+                requests = McpRequests(
+                    http=http,
+                    auth=auth,
+                    tokens=tokens,
+                    url=provider.url,
+                    timeouts=timeouts,
+                    max_bytes=max_bytes,
+                    app_id=app_id,
                 )
-                await stack.enter_async_context(client)
-                streams = await stack.enter_async_context(streamable_http_client(provider.url, http_client=client))
+                if provider.transport == "sse":
+                    streams = await stack.enter_async_context(sse_streams(requests))
+                else:
+                    transport = PolicyTransport(requests)
+                    client = httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False)
+                    await stack.enter_async_context(client)
+                    streams = await stack.enter_async_context(streamable_http_client(provider.url, http_client=client))
             session = await stack.enter_async_context(
                 ClientSession(
                     *streams,

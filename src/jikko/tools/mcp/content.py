@@ -35,16 +35,16 @@ def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> Iterat
 def usage_of(result: Mapping[str, Any]) -> Usage | None:
     """What models behind the tool used, if the result tells."""
     meta = result.get("_meta")
-    told = meta.get("usage", meta) if isinstance(meta, Mapping) else None
-    if not isinstance(told, Mapping) or not any(isinstance(told.get(name), int) for name in _COUNTS):
+    usage = meta.get("usage", meta) if isinstance(meta, Mapping) else None
+    if not isinstance(usage, Mapping) or not any(isinstance(usage.get(name), int) for name in _COUNTS):
         return None
-    prompt, completion = _count(told, "prompt_tokens"), _count(told, "completion_tokens")
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     return Usage(
-        total_tokens=_count(told, "total_tokens") or prompt + completion,
+        total_tokens=_count(usage, "total_tokens") or prompt + completion,
         prompt_tokens=prompt,
         completion_tokens=completion,
-        total_price=_price(told.get("total_price")),
-        currency=str(told.get("currency") or "USD")[:10],
+        total_price=_price(usage.get("total_price")),
+        currency=str(usage.get("currency") or "USD")[:10],
     )
 
 
@@ -95,8 +95,8 @@ def _file(data: Json, mime_type: Json) -> BlobMessage:
     return BlobMessage(content, mime_type if isinstance(mime_type, str) else "application/octet-stream")
 
 
-def _count(told: Mapping[str, Any], name: str) -> int:
-    value = told.get(name)
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    value = usage.get(name)
     return value if isinstance(value, int) and 0 <= value < 1 << 53 else 0
 
 

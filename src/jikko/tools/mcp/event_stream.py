@@ -1,38 +1,52 @@
-"""Sees in a stream of events that the answer to a request has come."""
+"""Reads streams of events, as an MCP server answers with them."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
-_LINE_END: Final = b"\n"
-_DATA: Final = b"data:"
 _MAX_LINE_BYTES: Final = 16 << 20
 
 
+class EventReader:
+    """Takes the pieces of a stream as they come. Of a body that is no stream of events, it sees nothing."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._name = ""
+        self._data: list[bytes] = []
+
+    def feed(self, piece: bytes) -> Iterator[tuple[str, bytes]]:
+        """Take a piece. Gives the name (``""`` if it has none) and the data of each event that is now whole."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        if len(self._rest) > _MAX_LINE_BYTES:
+            self._rest = b""
+        for line in lines:
+            field, mark, value = line.rstrip(b"\r").partition(b":")
+            if field == b"data" and mark:
+                self._data.append(value.removeprefix(b" "))
+            elif field == b"event" and mark:
+                self._name = value.strip().decode("utf-8", "replace")
+            elif not field and not mark:
+                name, data, self._name, self._data = self._name, self._data, "", []
+                if data:
+                    yield name, b"\n".join(data)
+
+
 class AnswerSeen:
-    """Takes the pieces of a body as they come. Of a body that is no stream of events, it sees nothing."""
+    """Sees in a stream of events that the answer to a request has come."""
 
     def __init__(self, request_id: Any) -> None:
         """Args:
         request_id: Of the request that is answered.
         """
         self._id = request_id
-        self._rest = b""
-        self._data: list[bytes] = []
+        self._events = EventReader()
 
     def feed(self, piece: bytes) -> bool:
         """Take a piece. Returns whether the answer is complete."""
-        *lines, self._rest = (self._rest + piece).split(_LINE_END)
-        if len(self._rest) > _MAX_LINE_BYTES:
-            self._rest = b""
-        return any(self._line(line.rstrip(b"\r")) for line in lines)
+        return any(self._is_answer(data) for _, data in self._events.feed(piece))
 
-    def _line(self, line: bytes) -> bool:
-        if line.startswith(_DATA):
-            self._data.append(line[len(_DATA) :])
-            return False
-        if line or not self._data:
-            return False
-        event, self._data = b"\n".join(self._data), []
+    def _is_answer(self, event: bytes) -> bool:
         try:
             message = json.loads(event)
         except (ValueError, RecursionError):

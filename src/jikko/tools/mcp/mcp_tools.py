@@ -4,20 +4,23 @@ import asyncio
 import importlib
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
+from jikko.concurrency.fair_semaphore import FairSemaphore
 from jikko.dsl.fields import Fields
 from jikko.errors import Problem
 from jikko.events import Usage
 from jikko.extras import how_to_install
 from jikko.masking import masked
 from jikko.ports.http import HttpClient
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
 from jikko.tools.config import Auth, McpProvider, McpTool
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.mcp.content import messages_of, usage_of
+from jikko.tools.mcp.oauth import Tokens
 from jikko.tools.mcp.schema import read_tools
 from jikko.values import Json
 
@@ -35,15 +38,19 @@ class McpTools:
         *,
         max_bytes: int,
         seconds: float,
+        streams: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         max_bytes: The largest answer, decompressed.
         seconds: What one call may take.
+        streams: Calls by the older transport at once: each has a connection to listen on, and needs a second.
         clock: Seconds since any moment.
         """
         self._directory = directory
         self._http = http
+        self._tokens = Tokens(http, clock)
+        self._streams = FairSemaphore(streams)
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._clock = clock
@@ -77,7 +84,7 @@ class McpTools:
         except ToolFailure as failure:
             raise ToolNotFound(f"{provider.name} does not say what tools it has: {failure}") from None
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         name = call.tool.name
         provider = self._directory.provider(name, McpProvider)
@@ -85,17 +92,15 @@ class McpTools:
         library = await self._connection()
         arguments = {name: value for name, value in call.parameters.items() if not _is_blank(value)}
         try:
-            async with library.connected(
-                provider, auth, self._http, app_id=call.app_id, max_bytes=self._max_bytes, seconds=self._seconds
-            ) as session:
+            async with self._session(library, provider, auth, call.app_id, self._max_bytes) as session:
                 result = await library.call(session, name.tool, arguments)
         except ToolFailure as failure:
-            raise ToolFailure(masked(str(failure), auth.secrets)) from None
-        said = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+            raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
+        answer = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         has_schema = await self._has_output_schema(provider, auth, name, call.app_id)
-        for message in messages_of(said, has_output_schema=has_schema):
-            tell(message)
-        return usage_of(said)
+        for message in messages_of(answer, has_output_schema=has_schema):
+            emit(message)
+        return usage_of(answer)
 
     async def close(self) -> None:
         """See ``Tools.close``."""
@@ -137,16 +142,33 @@ class McpTools:
                     return known[3]
             library = await self._connection()
             try:
-                async with library.connected(
-                    provider, auth, self._http, app_id=app_id, max_bytes=library.LIST_BYTES, seconds=self._seconds
-                ) as session:
+                async with self._session(library, provider, auth, app_id, library.LIST_BYTES) as session:
                     listed = await library.tools_of(session)
             except ToolFailure as failure:
-                raise ToolFailure(masked(str(failure), auth.secrets)) from None
+                raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
             problems: list[Problem] = []
             tools = read_tools(Fields("tools", tool, problems) for tool in listed)
             self._asked[key] = provider, auth, self._clock(), tools
             return tools
+
+    @asynccontextmanager
+    async def _session(
+        self, library: Any, provider: McpProvider, auth: Auth, app_id: str, max_bytes: int
+    ) -> AsyncIterator[Any]:
+        """A session with a server. See ``connection.connected``."""
+        async with AsyncExitStack() as stack:
+            if provider.transport == "sse":
+                await stack.enter_async_context(self._streams.place(app_id))
+            connecting = library.connected(
+                provider,
+                auth,
+                self._http,
+                self._tokens,
+                app_id=app_id,
+                max_bytes=max_bytes,
+                seconds=self._seconds,
+            )
+            yield await stack.enter_async_context(connecting)
 
     async def _has_output_schema(self, provider: McpProvider, auth: Auth, name: ToolName, app_id: str) -> bool:
         tools = await self.tools_of(provider, auth, wanted=name.tool, app_id=app_id)

@@ -8,7 +8,7 @@ from jikko.masking import masked
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.stores.blob_store import FileMissing
-from jikko.ports.tools import Tell, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
 from jikko.tools.config import ApiProvider, Auth
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.openapi.answer import messages_of
@@ -57,7 +57,7 @@ class ApiTools:
         await self._directory.credentials(provider, app_id)
         return self._tool(provider, name)
 
-    async def call(self, call: ToolCall, tell: Tell) -> Usage | None:
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """See ``Tools.call``."""
         name = call.tool.name
         provider = self._directory.provider(name, ApiProvider)
@@ -80,7 +80,7 @@ class ApiTools:
         try:
             answer = await self._http.send(request)
             for message in messages_of(answer, prepared.url):
-                tell(message)
+                emit(message)
         except HttpFailure as failure:
             raise ToolFailure(masked(str(failure), auth.secrets), reported=False) from None
         except ToolFailure as failure:

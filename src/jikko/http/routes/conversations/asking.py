@@ -41,8 +41,8 @@ async def asked_in_query(request: Request, *, anonymous: bool = False) -> tuple[
     return app, _user(app, request.query, anonymous=anonymous)
 
 
-def _user(app: App, said: Mapping[str, Any], *, anonymous: bool) -> str:
-    user = user_named(said.get("user")) or ANONYMOUS if anonymous else user_of(said)
+def _user(app: App, given: Mapping[str, Any], *, anonymous: bool) -> str:
+    user = user_named(given.get("user")) or ANONYMOUS if anonymous else user_of(given)
     if app.mode != "advanced-chat":
         raise WrongAppMode(NOT_CHAT, code="not_chat_app")
     return user

@@ -155,7 +155,7 @@ async def _answer(request: Request, begun: Start | Message, mode: Mode) -> Answe
         identity = run.record.identity
         return refusal(Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id), headers)
     del headers["Location"]
-    fold = await _fold(request.api, run)
+    fold = await fold_of(request.api, run)
     if not isinstance(end, RunFinished):
         forms = forms_of(run.record, await request.api.runs.control.events(run.record))
         waiting = [form.requested for form in forms if form.closed is None]
@@ -175,13 +175,13 @@ def _replied(message: Message, mode: Mode) -> Answer:
 
 
 async def _accepted(api: Api, run: Started) -> ChatAccepted:
-    identity, turn = run.record.identity, (await _fold(api, run)).turn
+    identity, turn = run.record.identity, (await fold_of(api, run)).turn
     return ChatAccepted(
         identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, int(run.record.created_at)
     )
 
 
-async def _fold(api: Api, run: Started) -> TurnFold:
+async def fold_of(api: Api, run: Started) -> TurnFold:
     """The answer, of a run that has begun here or elsewhere."""
     if isinstance(run, RunLog) and run.turn is not None:
         return run.turn

@@ -114,23 +114,23 @@ async def change_dataset(request: Request) -> Answer:
     given = await request.json()
     body = checked(given, DatasetChanges)
 
-    def told(name: str) -> Any:
+    def wanted(name: str) -> Any:
         value = getattr(body, name)
         return None if value is UNSET else value
 
     dataset = await knowledge_of(request).datasets.change(
         request.path_params["dataset_id"],
         DatasetWishes(
-            name=told("name"),
-            description=told("description"),
-            permission=told("permission"),
-            technique=told("indexing_technique"),
-            embedding_provider=told("embedding_model_provider"),
-            embedding_model=told("embedding_model"),
-            retrieval_model=told("retrieval_model"),
-            external_api_id=told("external_knowledge_api_id"),
-            external_knowledge_id=told("external_knowledge_id"),
-            external_retrieval_model=told("external_retrieval_model"),
+            name=wanted("name"),
+            description=wanted("description"),
+            permission=wanted("permission"),
+            technique=wanted("indexing_technique"),
+            embedding_provider=wanted("embedding_model_provider"),
+            embedding_model=wanted("embedding_model"),
+            retrieval_model=wanted("retrieval_model"),
+            external_api_id=wanted("external_knowledge_api_id"),
+            external_knowledge_id=wanted("external_knowledge_id"),
+            external_retrieval_model=wanted("external_retrieval_model"),
         ),
     )
     return await _shown(request, dataset, members=True)

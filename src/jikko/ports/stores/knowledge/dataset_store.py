@@ -126,3 +126,15 @@ class DatasetStore(Protocol):
     async def aliases(self) -> dict[str, str]:
         """The id of the dataset that each text means."""
         ...
+
+    async def add_workspace(self, workspace_id: str) -> None:
+        """Note a workspace of Dify, whose encrypted ids are understood from then on. May be called twice."""
+        ...
+
+    async def delete_workspace(self, workspace_id: str) -> bool:
+        """Returns whether it was there."""
+        ...
+
+    async def workspaces(self) -> list[str]:
+        """The ids of all of them, sorted."""
+        ...

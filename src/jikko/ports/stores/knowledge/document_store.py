@@ -3,10 +3,14 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from jikko.ports.stores.knowledge.records import Document, Job, JsonObject, MetadataField
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, Job, JsonObject, MetadataField, Segment
 
 MakeDocument = Callable[[Document | None, int], tuple[Document, Job]]
 """Makes a document of the one that has its name, if any, and of its position."""
+
+
+CutDocument = Callable[[Document, Job], tuple[Sequence[Segment], Sequence[ChildChunk]]]
+"""Makes the segments of the version that a job is to index."""
 
 
 class SegmentCounts(NamedTuple):
@@ -23,9 +27,14 @@ class SegmentCounts(NamedTuple):
 class DocumentStore(Protocol):
     """Keeps documents. All of them are scoped to their dataset. ``tests/contract/knowledge`` says what it must do."""
 
-    async def put_document(self, dataset_id: str, name: str, make: MakeDocument, content: bytes) -> Document:
+    async def put_document(
+        self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
+    ) -> Document:
         """Add a document, or put it in the place of the one that has its name; with its source and the job to index it,
         in one transaction.
+
+        Args:
+            cut: Makes its segments, if the job has the stage ``embed``. No reader sees them before it is done.
 
         Raises:
             NotFound: The dataset is gone.

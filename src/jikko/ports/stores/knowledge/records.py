@@ -111,7 +111,7 @@ class Document(Struct, frozen=True, kw_only=True):
         return self.version > 0 and self.enabled and not self.archived
 
 
-class Segment(Struct, frozen=True, kw_only=True):
+class Segment(Struct, frozen=True, kw_only=True, gc=False):
     """A piece of a document, as it is found and shown."""
 
     id: str
@@ -140,7 +140,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class ChildChunk(Struct, frozen=True, kw_only=True):
+class ChildChunk(Struct, frozen=True, kw_only=True, gc=False):
     """A piece of a segment, which is found in its place."""
 
     id: str

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, Replies, ReplyJob, ReplySetting, Unindexed
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.annotations import jobs
-from jikko.store.sqlite.annotations.rows import ANNOTATION, annotation, app_key, vector_of
+from jikko.store.sqlite.annotations.rows import ANNOTATION, annotation, app_key
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.vectors import vector_of
 
 _ADD: Final = """
 INSERT INTO annotations (annotation_id, app, hits, created_at, question, answer) VALUES (?, ?, ?, ?, ?, ?)

@@ -6,6 +6,7 @@ from typing import Final
 
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, ReplyJob, ReplySetting, Unindexed
+from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.annotations.rows import (
     ANNOTATION,
     JOB,
@@ -16,9 +17,8 @@ from jikko.store.sqlite.annotations.rows import (
     setting_columns,
     space_key,
     space_text,
-    vector_blob,
 )
-from jikko.store.sqlite.identifiers import storable, stored_id
+from jikko.store.vectors import vector_blob
 
 _WAITING, _PROCESSING, _COMPLETED, _FAILED = range(len(STATUSES))
 _REMEMBERED: Final = 86_400.0

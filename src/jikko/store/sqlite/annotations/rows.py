@@ -1,13 +1,10 @@
 """Annotations and jobs as rows."""
 
 import sqlite3
-import sys
-from array import array
 from typing import Any, Final, TypeAlias
 
-from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting
-from jikko.store.sqlite.identifiers import id_text, storable
+from jikko.store.identifiers import id_text, storable
 from jikko.store.sqlite.runs.run_rows import names
 
 Row: TypeAlias = tuple[Any, ...]
@@ -57,19 +54,3 @@ def space_key(connection: sqlite3.Connection, setting: ReplySetting) -> int:
 def space_text(setting: ReplySetting) -> str:
     """How a model is named in ``names``."""
     return storable(f"{setting.provider}\n{setting.model}")
-
-
-def vector_blob(vector: Vector) -> bytes:
-    """A vector as it is stored."""
-    if sys.byteorder == "big":
-        vector = vector[:]
-        vector.byteswap()
-    return vector.tobytes()
-
-
-def vector_of(blob: bytes) -> Vector:
-    """The vector that was stored."""
-    vector = array("f", blob)
-    if sys.byteorder == "big":
-        vector.byteswap()
-    return vector

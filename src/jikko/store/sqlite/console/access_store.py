@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken
+from jikko.store.identifiers import storable
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import storable
 
 _TOKEN_COLUMNS: Final = "token_id, name, role, digest, hint, created_at, used_at"
 _ADD_TOKEN: Final = f"INSERT INTO console_tokens ({_TOKEN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"

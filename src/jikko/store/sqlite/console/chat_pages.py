@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from jikko.ports.stores.chat_pages import ConversationPage
 from jikko.ports.stores.messages import Conversation
+from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.conversations import rows
 from jikko.store.sqlite.conversations.rows import CONVERSATION
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import storable, stored_id
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = ?"
 _APP: Final = "SELECT key FROM names WHERE text = ?"

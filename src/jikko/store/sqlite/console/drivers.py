@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jikko.ports.stores.run_pages import Place, RunFilter
-from jikko.store.sqlite.identifiers import storable, stored_id
-from jikko.store.sqlite.runs.run_rows import STATUS_NUMBERS
+from jikko.store.identifiers import storable, stored_id
+from jikko.store.run_statuses import STATUS_NUMBERS
 
 FEW: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""

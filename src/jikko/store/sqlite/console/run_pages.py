@@ -10,10 +10,10 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, Place, RunCounts, RunFilter, RunPage
 from jikko.record import RunRecord
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.console.drivers import Condition, Driver, Plan, behind, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total

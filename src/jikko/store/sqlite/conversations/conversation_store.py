@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from jikko.ports.stores.conversation_store import ConversationQuery, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
+from jikko.store.answers import json_text
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.conversations import rows
 from jikko.store.sqlite.conversations.removal import remove, remove_all, remove_old
-from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, VARIABLE, json_text
+from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, VARIABLE
 from jikko.store.sqlite.conversations.turn_writes import add_turn
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
 from jikko.values import Json
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = ?"

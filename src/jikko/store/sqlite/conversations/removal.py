@@ -3,8 +3,8 @@
 import sqlite3
 from typing import Final
 
+from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.conversations.rows import end_user_key
-from jikko.store.sqlite.identifiers import storable, stored_id
 
 _OWN: Final = "SELECT key FROM conversations WHERE conversation_id = ? AND end_user = ?"
 _ALL: Final = "SELECT key FROM conversations INDEXED BY conversations_by_update WHERE end_user = ?"

@@ -6,13 +6,10 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Feedback, Message
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
-from jikko.values import Json, encode_json
+from jikko.store.answers import STATUSES, answer_of, details_of
+from jikko.store.identifiers import id_text, storable, stored_id
 
 Row: TypeAlias = tuple[Any, ...]
-
-STATUSES: Final = ("normal", "error", "paused")
-"""What the numbers in ``messages.status`` mean."""
 
 CONVERSATION: Final = """
 SELECT c.conversation_id, n.text, u.end_user_id, u.session, c.name, c.inputs, c.introduction, c.created_at,
@@ -38,24 +35,16 @@ WHERE conversation = ? ORDER BY key
 """
 
 
-_ANSWER: Final = msgspec.json.Decoder(Answer)
 _decode: Final = msgspec.json.Decoder().decode
-
-
-def json_text(value: Json) -> str:
-    """JSON as it is stored."""
-    return encode_json(value).decode()
 
 
 def answer_columns(answer: Answer) -> tuple[int, str, str | None, str]:
     """``status, answer, error, details``."""
-    rest = msgspec.structs.replace(answer, status="normal", text="", error=None)
-    details = encode_json(rest).decode()
     return (
         STATUSES.index(answer.status),
         storable(answer.text),
         None if answer.error is None else storable(answer.error),
-        "" if details == "{}" else details,
+        details_of(answer),
     )
 
 
@@ -78,7 +67,6 @@ def conversation(row: Row) -> Conversation:
 
 def message(row: Row) -> Message:
     """That of a row of ``MESSAGE``."""
-    rest = _ANSWER.decode(row[12]) if row[12] else Answer()
     found = Message(
         id=id_text(row[0]),
         conversation_id=id_text(row[1]),
@@ -89,7 +77,7 @@ def message(row: Row) -> Message:
         inputs=_decode(row[6]),
         files=_decode(row[7]) if row[7] else [],
         created_at=row[8],
-        answer=msgspec.structs.replace(rest, status=STATUSES[row[9]], text=row[10], error=row[11]),
+        answer=answer_of(*row[9:13]),
     )
     if row[13] is None:
         return found
@@ -135,13 +123,3 @@ _END_USER: Final = """
 SELECT end_users.key FROM end_users JOIN names ON names.key = app WHERE end_user_id = ? AND text = ?
 ORDER BY end_users.key LIMIT 1
 """
-
-
-def file_ids(files: list[Json]) -> set[StoredId]:
-    """The ids of uploaded files among file mappings."""
-    found: set[StoredId] = set()
-    for file in files:
-        related = file.get("related_id") if isinstance(file, dict) else None
-        if isinstance(related, str) and related:
-            found.add(stored_id(related.lower()))
-    return found

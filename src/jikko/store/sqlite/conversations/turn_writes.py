@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
-from jikko.store.sqlite.conversations.rows import answer_columns, file_ids, json_text
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
+from jikko.store.answers import file_ids, json_text
+from jikko.store.identifiers import StoredId, storable, stored_id
+from jikko.store.sqlite.conversations.rows import answer_columns
 from jikko.store.sqlite.runs.run_rows import end_users, names
 
 _ADD_CONVERSATION: Final = """
@@ -77,7 +78,7 @@ def add_turn(
         connection.execute(_COUNT, (message.created_at, conversation))
     files = file_ids([*message.files, *message.answer.files])
     if files:
-        connection.executemany(_ADD_FILE, [(cursor.lastrowid, file_id) for file_id in files])
+        connection.executemany(_ADD_FILE, [(cursor.lastrowid, stored_id(file_id)) for file_id in files])
     for variable in variables:
         _add_variable(conversation, variable, connection)
 
@@ -134,7 +135,7 @@ def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Con
     connection.execute(_CHANGE, (*answer_columns(changed.answer), run_id))
     if changed.answer.files:
         files = file_ids(changed.answer.files)
-        connection.executemany(_ADD_FILE_OF_RUN, [(file_id, run_id) for file_id in files])
+        connection.executemany(_ADD_FILE_OF_RUN, [(stored_id(file_id), run_id) for file_id in files])
 
 
 def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection: sqlite3.Connection) -> None:

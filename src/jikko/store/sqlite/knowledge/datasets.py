@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from jikko.ports.stores.knowledge.dataset_store import DatasetIdTaken, DatasetNameTaken
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.knowledge.rows import DATASETS, EXTERNAL_APIS, KEYS, TAGS
 
 _COUNTS: Final = """
@@ -184,6 +184,16 @@ class SqliteDatasets:
 
     async def aliases(self) -> dict[str, str]:
         return {row[0]: id_text(row[1]) for row in await self._rows("SELECT text, dataset_id FROM alias", ())}
+
+    async def add_workspace(self, workspace_id: str) -> None:
+        insert = "INSERT INTO workspace (id) VALUES (?) ON CONFLICT DO NOTHING"
+        await self._database.submit(lambda connection: connection.execute(insert, (stored_id(workspace_id),)).rowcount)
+
+    async def delete_workspace(self, workspace_id: str) -> bool:
+        return await self._delete("DELETE FROM workspace WHERE id = ?", stored_id(workspace_id))
+
+    async def workspaces(self) -> list[str]:
+        return [id_text(row[0]) for row in await self._rows("SELECT id FROM workspace ORDER BY id", ())]
 
     async def _rows(self, sql: str, values: Any) -> list[Any]:
         return await self._database.read(lambda connection: connection.execute(sql, values).fetchall())

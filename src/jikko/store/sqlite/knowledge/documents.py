@@ -7,11 +7,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.ports.stores.knowledge.document_store import MakeDocument, SegmentCounts
+from jikko.ports.stores.knowledge.document_store import CutDocument, MakeDocument, SegmentCounts
 from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, Job, JsonObject, MetadataField
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
-from jikko.store.sqlite.knowledge.rows import DOCUMENTS, FIELDS, JOBS
+from jikko.store.sqlite.knowledge.rows import CHILDREN, DOCUMENTS, FIELDS, JOBS, SEGMENTS
 
 _INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")
 _BY_DISPLAY_STATUS: Final = {
@@ -41,7 +41,9 @@ class SqliteDocuments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put_document(self, dataset_id: str, name: str, make: MakeDocument, content: bytes) -> Document:
+    async def put_document(
+        self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
+    ) -> Document:
         def put(connection: sqlite3.Connection) -> Document:
             key = stored_id(dataset_id)
             if connection.execute("SELECT 1 FROM dataset WHERE id = ?", (key,)).fetchone() is None:
@@ -56,6 +58,10 @@ class SqliteDocuments:
                 DOCUMENTS.replace(connection, document)
             _put_source(connection, document, content)
             put_job(connection, job)
+            if cut is not None:
+                segments, children = cut(document, job)
+                SEGMENTS.add(connection, segments)
+                CHILDREN.add(connection, children)
             return document
 
         document: Document = await self._database.submit(put)

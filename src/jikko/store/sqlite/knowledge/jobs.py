@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from jikko.ports.stores.knowledge.job_store import Task
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, Job, Node, Segment
+from jikko.store.identifiers import stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import stored_id
 from jikko.store.sqlite.knowledge.documents import put_job
 from jikko.store.sqlite.knowledge.nodes import add_nodes, delete_nodes, delete_segments, put_keywords
 from jikko.store.sqlite.knowledge.rows import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
@@ -153,6 +153,7 @@ class SqliteJobs:
                     changed = replace(changed, tokens=count)
                 if changed != segment:
                     SEGMENTS.replace(connection, changed)
+                if words is not None or segment.keywords:
                     put_keywords(connection, job.dataset_id, _key(connection, segment.id), words)
             # The last one may have more children than were written.
             _save(connection, replace(own, attempts=0, done=max(own.done, position - 1)))

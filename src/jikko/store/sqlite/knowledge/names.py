@@ -1,10 +1,12 @@
 """What datasets there are, read without a writer or an upgrade: for forecasts, and a shell that completes names."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from jikko.store.sqlite.identifiers import id_text
+from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
+from jikko.store.identifiers import id_text
 
 
 def dataset_names(database: Path) -> list[str]:
@@ -16,15 +18,40 @@ def dataset_names(database: Path) -> list[str]:
     return [row[0] for row in _rows(database, "SELECT name FROM dataset ORDER BY name")]
 
 
-def known_ids(database: Path) -> frozenset[str]:
-    """What workflow files can call the datasets: their ids, and the texts that are mapped to one.
+@dataclass(frozen=True, slots=True)
+class KnownIds:
+    """What workflow files can call the datasets: each of it is ``in`` this."""
+
+    texts: frozenset[str] = frozenset()
+    """Ids, and texts that are mapped to one."""
+    workspaces: tuple[str, ...] = ()
+    """Those of Dify whose encrypted ids are understood."""
+
+    def __contains__(self, text: object) -> bool:
+        if not isinstance(text, str):
+            return False
+        if text in self.texts:
+            return True
+        with suppress(DecryptionUnavailable):
+            return any(plain_id(text, workspace) in self.texts for workspace in self.workspaces)
+        return False
+
+
+def known_ids(database: Path) -> KnownIds:
+    """What workflow files can call the datasets.
 
     Raises:
         sqlite3.Error: It cannot be read.
     """
     ids = _rows(database, "SELECT id FROM dataset")
     texts = _rows(database, "SELECT text FROM alias WHERE dataset_id IN (SELECT id FROM dataset)")
-    return frozenset([*(id_text(row[0]) for row in ids), *(row[0] for row in texts)])
+    # A database that no server has brought up to date yet has none.
+    has_workspaces = _rows(database, "SELECT name FROM sqlite_schema WHERE name = 'workspace'")
+    workspaces = _rows(database, "SELECT id FROM workspace") if has_workspaces else []
+    return KnownIds(
+        frozenset([*(id_text(row[0]) for row in ids), *(row[0] for row in texts)]),
+        tuple(id_text(row[0]) for row in workspaces),
+    )
 
 
 def _rows(database: Path, query: str) -> list[tuple[str]]:

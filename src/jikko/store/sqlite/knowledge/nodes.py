@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import Node
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
+from jikko.store.identifiers import StoredId, storable, stored_id
 
 _ADD_NODE: Final = """
 INSERT INTO node (dataset_id, document_id, version, segment_id, child_id, digest, vector) VALUES (?, ?, ?, ?, ?, ?, ?)

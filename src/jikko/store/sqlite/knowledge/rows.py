@@ -18,7 +18,7 @@ from jikko.ports.stores.knowledge.records import (
     Segment,
     Tag,
 )
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.identifiers import id_text, storable, stored_id
 
 T = TypeVar("T", bound=Struct)
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import Document
 from jikko.ports.stores.knowledge.segment_store import Found, Visible
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.knowledge.nodes import scope_of
 from jikko.store.sqlite.knowledge.rows import DOCUMENTS
 from jikko.store.sqlite.knowledge.segments import SqliteSegments

@@ -7,8 +7,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, Node, Segment
+from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import storable, stored_id
 from jikko.store.sqlite.knowledge.nodes import add_nodes, delete_nodes, delete_segments, put_keywords
 from jikko.store.sqlite.knowledge.rows import CHILDREN, DOCUMENTS, SEGMENTS
 
@@ -16,8 +16,6 @@ _SHOWN: Final = """
 document_id = ?1 AND version = CASE ?2 WHEN 0
   THEN (SELECT max(version) FROM segment WHERE document_id = ?1) ELSE ?2 END
 """
-_MANY: Final = 500
-"""Ids in one statement."""
 
 
 class SqliteSegments:

@@ -12,13 +12,13 @@ from typing import Any, Final, TypeAlias
 from jikko.errors import InvalidParam, JikkoError
 from jikko.extras import how_to_install
 from jikko.ports.stores.knowledge.segment_store import Visible
-from jikko.store.sqlite.identifiers import StoredId, stored_id
+from jikko.store.identifiers import StoredId, stored_id
 
 Array: TypeAlias = Any
 """One of numpy, which is imported when the first vector is searched."""
 _RESCORED: Final = 50
 """Nodes that are scored again at least: of real vectors, 8 bits find the best 10 among the best 20."""
-_FEW: Final = 2000
+_MAX_HIDDEN_SCANNED: Final = 2000
 """Hidden rows that are scanned along with the others and left out afterwards."""
 _ADDED: Final = """
 SELECT key, document_id, version, vector FROM node INDEXED BY node_of_dataset WHERE dataset_id = ? AND key > ?
@@ -193,7 +193,7 @@ class _Matrix:
             return []
         asked = np.frombuffer(vector, dtype=np.float32).reshape(1, -1)
         hidden = len(visible) - shown
-        if hidden <= _FEW:
+        if hidden <= _MAX_HIDDEN_SCANNED:
             found = self._scan(self._rows, asked, count + hidden)
             return [int(self._keys[row]) for row in found if visible[row]][:count]
         rows = np.flatnonzero(visible)

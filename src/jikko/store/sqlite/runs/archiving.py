@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from jikko.errors import JikkoError
+from jikko.store.event_codec import Compressor
+from jikko.store.identifiers import StoredId
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId
-from jikko.store.sqlite.runs.event_codec import Compressor
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
 
 _PIECES: Final = """

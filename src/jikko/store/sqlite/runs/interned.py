@@ -12,11 +12,11 @@ class Interned:
     One object is for one thread: the writer's, or the readers'.
     """
 
-    def __init__(self, *, find: str, add: str, read: str, most: int = 20_000) -> None:
+    def __init__(self, *, find: str, add: str, read: str, max_entries: int = 20_000) -> None:
         self._find: Final = find
         self._add: Final = add
         self._read: Final = read
-        self._most: Final = most
+        self._max_entries: Final = max_entries
         """How many rows to remember."""
         self._keys: dict[Values, int] = {}
         self._values: dict[int, Values] = {}
@@ -29,7 +29,7 @@ class Interned:
         row = connection.execute(self._find, values).fetchone()
         key: int | None = row[0] if row else connection.execute(self._add, values).lastrowid
         assert key is not None
-        if len(self._keys) >= self._most:
+        if len(self._keys) >= self._max_entries:
             self._keys.clear()
         self._keys[values] = key
         return key
@@ -39,7 +39,7 @@ class Interned:
         known = self._values.get(key)
         if known is None:
             known = connection.execute(self._read, (key,)).fetchone()
-            if len(self._values) >= self._most:
+            if len(self._values) >= self._max_entries:
                 self._values.clear()
             self._values[key] = known
         return known

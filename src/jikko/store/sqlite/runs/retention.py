@@ -3,8 +3,8 @@
 import sqlite3
 from typing import Final
 
-from jikko.store.sqlite.callback_states import PENDING
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.callback_states import PENDING
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.runs.projections import Projections, RunChange
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"

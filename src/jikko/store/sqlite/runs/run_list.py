@@ -4,9 +4,10 @@ import sqlite3
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogPage, LogQuery
-from jikko.store.sqlite.identifiers import storable
+from jikko.store.identifiers import storable
+from jikko.store.run_statuses import STATUS_NUMBERS
 from jikko.store.sqlite.keywords.match import KeywordMatch
-from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, RunRows
+from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total
 
 _APP: Final = "SELECT key FROM names WHERE text = ?"

@@ -3,19 +3,13 @@
 import sqlite3
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
-from jikko.events import Exceptions, FailedNode, RunStatus
 from jikko.record import RunIdentity, RunRecord
-from jikko.store.sqlite.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.identifiers import StoredId, id_text, storable, stored_id
+from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.interned import Interned
-from jikko.values import encode_json
+from jikko.store.verdicts import verdict_of
 
 Row: TypeAlias = tuple[Any, ...]
-
-STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "failed", "stopped", "partial-succeeded")
-"""What the numbers in ``runs.status`` mean."""
-STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
 
 COLUMNS: Final = (
     "run_id, task_id, app, workflow, version, end_user, retry_of, status, inputs, outputs, error, elapsed, "
@@ -23,20 +17,6 @@ COLUMNS: Final = (
     "failed_node, exceptions"
 )
 """What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
-
-
-_FAILED_NODE: Final = msgspec.json.Decoder(FailedNode)
-_EXCEPTIONS: Final = msgspec.json.Decoder(Exceptions)
-
-
-def verdict(record: RunRecord) -> tuple[str | None, str | None, str | None]:
-    """The columns ``price, failed_node, exceptions``. Most runs have nothing to tell there."""
-    failed, exceptions = record.failed_node, record.exceptions
-    return (
-        f"{record.price} {record.currency}" if record.price else None,
-        None if failed is None else encode_json(failed).decode(),
-        None if exceptions is None else encode_json(exceptions).decode(),
-    )
 
 
 def names() -> Interned:
@@ -92,7 +72,7 @@ class RunRows:
         names = self._names.values
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])
-        price, _, currency = (row[20] or "").partition(" ")
+        ended = verdict_of(*row[20:23])
         identity = RunIdentity(
             run_id=id_text(row[0]),
             task_id=id_text(row[1]),
@@ -118,8 +98,8 @@ class RunRows:
             epoch=row[17],
             wake_at=row[18],
             holder=row[19] or "",
-            price=price,
-            currency=currency,
-            failed_node=None if row[21] is None else _FAILED_NODE.decode(row[21]),
-            exceptions=None if row[22] is None else _EXCEPTIONS.decode(row[22]),
+            price=ended.price,
+            currency=ended.currency,
+            failed_node=ended.failed_node,
+            exceptions=ended.exceptions,
         )

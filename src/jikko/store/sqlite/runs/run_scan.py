@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final
 
 from jikko.record import RunRecord
-from jikko.store.sqlite.identifiers import id_text, storable, stored_id
+from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"

@@ -12,11 +12,7 @@ from jikko.errors import LogDamaged
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import Append, LogPage, LogQuery
 from jikko.record import RunDetail, RunRecord
-from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.identifiers import StoredId, storable, stored_id
-from jikko.store.sqlite.keywords.index import KeywordIndex, supported
-from jikko.store.sqlite.runs.archiving import Archiver
-from jikko.store.sqlite.runs.event_codec import (
+from jikko.store.event_codec import (
     DamagedLog,
     beginning,
     decode_events,
@@ -25,13 +21,19 @@ from jikko.store.sqlite.runs.event_codec import (
     encode_events,
     pack_events,
 )
+from jikko.store.identifiers import StoredId, storable, stored_id
+from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
+from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.keywords.index import KeywordIndex, supported
+from jikko.store.sqlite.runs.archiving import Archiver
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
 from jikko.store.sqlite.runs.retention import Retention, open_of_user
 from jikko.store.sqlite.runs.run_list import list_runs
-from jikko.store.sqlite.runs.run_rows import COLUMNS, STATUS_NUMBERS, STATUSES, RunRows, verdict
+from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.run_scan import created_before, scan
 from jikko.store.sqlite.runs.run_writes import LONG, LogWrite, LongLog, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals
+from jikko.store.verdicts import verdict
 
 _RECORD: Final = f"SELECT {COLUMNS} FROM runs WHERE run_id = ?"
 # `status < 2` is in the words of the index, which SQLite takes only if it sees that it covers all rows wanted.
@@ -42,6 +44,7 @@ _OPEN: Final = (
 _HOLDERS: Final = (
     "SELECT DISTINCT lease_owner FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 0 AND lease_owner > ''"
 )
+_PAUSED: Final = "SELECT count(*) FROM runs INDEXED BY runs_open WHERE status < 2 AND status = 1"
 _NEXT_WAKE: Final = "SELECT min(wake_at) FROM runs INDEXED BY runs_waking WHERE status = 1 AND wake_at > ?"
 _DUE: Final = f"""
 SELECT {COLUMNS} FROM runs INDEXED BY runs_waking
@@ -164,6 +167,10 @@ class SqliteRunStore:
                 self._rows.record(connection, row) for row in connection.execute(_OPEN, values).fetchall()
             ]
         )
+
+    async def paused(self) -> int:
+        count: int = await self._database.read(lambda connection: connection.execute(_PAUSED).fetchone()[0])
+        return count
 
     async def holders(self) -> set[str]:
         return await self._database.read(lambda connection: {row[0] for row in connection.execute(_HOLDERS)})

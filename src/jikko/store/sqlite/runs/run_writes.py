@@ -9,10 +9,11 @@ import msgspec
 from jikko.errors import JikkoError, LogConflict
 from jikko.ports.stores.projections import Projection
 from jikko.record import RunIdentity
-from jikko.store.sqlite.identifiers import StoredId, id_text, stored_id
-from jikko.store.sqlite.runs.event_codec import compress, join
+from jikko.store.event_codec import compress, join
+from jikko.store.identifiers import StoredId, id_text, stored_id
+from jikko.store.run_statuses import STATUSES
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
-from jikko.store.sqlite.runs.run_rows import STATUSES, IdentityColumns
+from jikko.store.sqlite.runs.run_rows import IdentityColumns
 
 _INSERT: Final = """
 INSERT INTO runs (

@@ -1,0 +1,46 @@
+// What pages ask for, each under its name in the cache.
+import { QueryClient, useQuery } from '@tanstack/react-query'
+import { ApiError, get } from './client.ts'
+import type { App, AppDetail, Diff, Key, Overview, RunDetail, Session, System, Token, Version } from './types.ts'
+
+export const queryClient = (): QueryClient =>
+  new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 2000,
+        // What the server has refused it refuses again; what could not be asked is asked a few times more.
+        retry: (count, error) => count < 3 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+        retryDelay: attempt => Math.min(10_000, 500 * 2 ** attempt),
+      },
+    },
+  })
+
+const list = <T>(path: string, query?: Record<string, string | undefined>) =>
+  get<{ data: T[] }>(path, query).then(page => page.data)
+
+export const useSession = () =>
+  useQuery({ queryKey: ['session'], queryFn: () => get<Session>('session'), staleTime: 60_000 })
+export const useOverview = () =>
+  useQuery({ queryKey: ['overview'], queryFn: () => get<Overview>('overview'), refetchInterval: 5000 })
+export const useApps = () => useQuery({ queryKey: ['apps'], queryFn: () => list<App>('apps'), refetchInterval: 10_000 })
+export const useApp = (id: string, version?: string) =>
+  useQuery({
+    queryKey: ['app', id, version ?? ''],
+    queryFn: () => get<AppDetail>(`apps/${id}`, { version }),
+    enabled: id !== '',
+  })
+export const useVersions = (id: string) =>
+  useQuery({ queryKey: ['versions', id], queryFn: () => list<Version>(`apps/${id}/versions`) })
+export const useKeys = (id: string, on: boolean) =>
+  useQuery({ queryKey: ['keys', id], queryFn: () => list<Key>(`apps/${id}/keys`), enabled: on })
+export const useDiff = (id: string, from: string, to: string) =>
+  useQuery({
+    queryKey: ['diff', id, from, to],
+    queryFn: () => get<Diff>(`apps/${id}/diff`, { from, to }),
+    enabled: from !== '' && to !== '',
+  })
+export const useRun = (id: string) => useQuery({ queryKey: ['run', id], queryFn: () => get<RunDetail>(`runs/${id}`) })
+export const useSystem = () =>
+  useQuery({ queryKey: ['system'], queryFn: () => get<System>('system'), refetchInterval: 10_000 })
+export const useTokens = (on: boolean) =>
+  useQuery({ queryKey: ['tokens'], queryFn: () => list<Token>('tokens'), enabled: on })

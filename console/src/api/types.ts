@@ -1,0 +1,48 @@
+// What the console's API gives and takes: the types that are generated of the server's own description, by short names.
+import type { RunEvent } from '../run/events.ts'
+import type { components } from './schema.ts'
+
+type Schemas = components['schemas']
+
+export type Role = Schemas['Session']['role']
+export type Counts = Partial<Record<string, number>>
+export type Session = Schemas['CurrentSession']
+export type Token = Schemas['Token']
+export type Key = Schemas['Key']
+
+export type Problem = Schemas['Problem']
+export type App = Schemas['App']
+export type AppDetail = Schemas['AppFull']
+export type GraphNode = Schemas['GraphNode']
+export type GraphEdge = Schemas['GraphEdge']
+export type Variable = Pick<Schemas['FormVariable'], 'name' | 'label' | 'type' | 'required'> &
+  Partial<Schemas['FormVariable']>
+export type Version = Schemas['ListedVersion']
+export type Diff = Schemas['VersionDiff']
+export type Field = Schemas['ChangedField']
+export type Imported = Schemas['ImportedFile']
+
+export type Run = Schemas['Run']
+export type RunDetail = Schemas['RunFull']
+export type RunPage = Schemas['RunList']
+export type Tick = { counts: Counts; capped: boolean; new: number; changed: Run[] }
+export type Histogram = Schemas['Histogram']
+export type Callback = Schemas['UndeliveredCallback']
+
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
+type Told = Schemas['LogPage']['data'][number]['event']
+/** The fold knows every event that the server tells, and no other: else this does not compile. */
+export const foldKnowsAll: Same<RunEvent['event'], Told> = true
+
+export type Overview = Schemas['Overview']
+export type Conversation = Schemas['Conversation']
+export type Message = Schemas['Message']
+export type ChatVariable = Schemas['ChatVariable']
+export type Mend = Schemas['MendInfo']
+export type System = Schemas['SystemInfo']
+export type Tool = Schemas['ToolEntry']
+export type Plugin = Schemas['PluginEntry']
+export type Dataset = Schemas['KnowledgeSet']
+export type Document = Schemas['KnowledgeDocument']
+export type Segment = Schemas['KnowledgeSegment']
+export type Hit = Schemas['KnowledgeHit']

@@ -1,0 +1,92 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { lazy, Suspense, useEffect } from 'react'
+import { Redirect, Route, Router, Switch, useLocation, useSearch } from 'wouter'
+import { ApiError, base, onSignedOut } from '../api/client.ts'
+import { useSession } from '../api/queries.ts'
+import { EnterPage } from '../pages/enter/EnterPage.tsx'
+import { RunsPage } from '../pages/runs/RunsPage.tsx'
+import { Boundary, Empty, Failure, Skeleton } from '../parts/Panel.tsx'
+import { t, useLanguage } from '../words/words.ts'
+import { Shell } from './Shell.tsx'
+import { useTitle } from './title.ts'
+
+const WorkflowsPage = lazy(() => import('../pages/workflows/WorkflowsPage.tsx'))
+const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx'))
+const RunPage = lazy(() => import('../pages/run/RunPage.tsx'))
+const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx'))
+const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx'))
+const ChatPage = lazy(() => import('../pages/chat/ChatPage.tsx'))
+
+export function App() {
+  const language = useLanguage()
+  useEffect(() => {
+    document.documentElement.lang = language
+  }, [language])
+  return (
+    <Router base={base.slice(0, -1)} key={language}>
+      <Switch>
+        <Route path="/enter" component={EnterPage} />
+        <Route>
+          <SignedIn />
+        </Route>
+      </Switch>
+    </Router>
+  )
+}
+
+function SignedIn() {
+  const session = useSession()
+  const cache = useQueryClient()
+  const [path] = useLocation()
+  const search = useSearch()
+  useEffect(() => onSignedOut(() => void cache.invalidateQueries({ queryKey: ['session'] })), [cache])
+  if (session.error instanceof ApiError && session.error.status === 401) {
+    const next = `${path}${search ? `?${search}` : ''}`
+    return <Redirect to={next === '/' ? '/enter' : `/enter?next=${encodeURIComponent(next)}`} replace />
+  }
+  if (!session.data) {
+    return (
+      <main id="main" className="page">
+        {session.error ? <Failure error={session.error} again={() => void session.refetch()} /> : <Skeleton rows={8} />}
+      </main>
+    )
+  }
+  return (
+    <Shell session={session.data}>
+      <Boundary key={path}>
+        <Suspense
+          fallback={
+            <main id="main" className="page">
+              <Skeleton rows={8} />
+            </main>
+          }
+        >
+          <Switch>
+            <Route path="/" component={WorkflowsPage} />
+            <Route path="/w/:app">{({ app }) => <WorkflowPage key={app} id={app} />}</Route>
+            <Route path="/runs" component={RunsPage} />
+            <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={id} />}</Route>
+            <Route path="/system" component={SystemPage} />
+            <Route path="/knowledge/:dataset?">{({ dataset }) => <KnowledgePage dataset={dataset ?? ''} />}</Route>
+            {session.data.features.chat && (
+              <Route path="/chat/:app?/:conversation?">
+                {({ app, conversation }) => <ChatPage app={app ?? ''} conversation={conversation ?? ''} />}
+              </Route>
+            )}
+            <Route component={NotFound} />
+          </Switch>
+        </Suspense>
+      </Boundary>
+    </Shell>
+  )
+}
+
+function NotFound() {
+  useTitle(t('not_found'))
+  return (
+    <main id="main" className="page">
+      <h1>{t('not_found')}</h1>
+      <Empty>{t('not_found.text')}</Empty>
+    </main>
+  )
+}

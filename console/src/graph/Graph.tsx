@@ -1,0 +1,182 @@
+import { ReactFlow, type ReactFlowInstance, type Viewport, ViewportPortal } from '@xyflow/react'
+import { useCallback, useEffect, useMemo, useRef } from 'react'
+import type { AppDetail, GraphEdge } from '../api/types.ts'
+import { Icon } from '../parts/Icon.tsx'
+import { t } from '../words/words.ts'
+import { bounds, flowNodes, path, type StepNodeOf } from './fromApi.ts'
+import { DotNode, GraphHands, NoteNode, StepNode } from './StepNode.tsx'
+import { type GraphStates, useEdgeLook } from './states.ts'
+import '@xyflow/react/dist/base.css'
+import '../../styles/graph.css'
+
+/** Below this zoom nodes keep a text of 11 pixels and drop the rest. */
+const FAR = 0.62
+const TYPES = { step: StepNode, note: NoteNode, dot: DotNode }
+const ROOM = 22
+
+type Props = {
+  graph: AppDetail['graph']
+  states: GraphStates
+  picked: string
+  pick: (id: string) => void
+  /** Gives a function that shows all of the graph, once there is one. */
+  onFit?: (fit: () => void) => void
+  follow?: { on: boolean; set: (on: boolean) => void; node: string }
+}
+
+export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
+  const box = useRef<HTMLDivElement>(null)
+  const flow = useRef<ReactFlowInstance<StepNodeOf> | null>(null)
+  const moved = useRef(false)
+  const nodes = useMemo(() => flowNodes(graph), [graph])
+  const hands = useMemo(() => ({ states, picked, pick }), [states, picked, pick])
+  const far = useCallback((view: Viewport) => {
+    box.current?.style.setProperty('--k', String(view.zoom))
+    box.current?.toggleAttribute('data-far', view.zoom < FAR)
+  }, [])
+  const set = useCallback(
+    (view: Viewport) => {
+      void flow.current?.setViewport(view)
+      far(view)
+    },
+    [far],
+  )
+  const fit = useCallback(() => {
+    const element = box.current
+    if (!element || element.clientWidth === 0) return
+    moved.current = false
+    const all = bounds(graph)
+    const whole = Math.min(
+      1,
+      (element.clientWidth - ROOM * 2) / all.width,
+      (element.clientHeight - ROOM * 2) / all.height,
+    )
+    const zoom = element.clientWidth < 500 ? Math.max(whole, FAR) : whole
+    const free = element.clientWidth - all.width * zoom
+    set({
+      zoom,
+      x: Math.max(ROOM, free / 2) - all.x * zoom,
+      y: (element.clientHeight - all.height * zoom) / 2 - all.y * zoom,
+    })
+  }, [graph, set])
+  const centre = useCallback(
+    (id: string) => {
+      const node = graph.nodes.find(one => one.id === id)
+      const element = box.current
+      const zoom = flow.current?.getZoom() ?? 1
+      if (!node || !element) return
+      set({
+        zoom,
+        x: element.clientWidth / 2 - (node.x + node.width / 2) * zoom,
+        y: element.clientHeight / 2 - (node.y + node.height / 2) * zoom,
+      })
+    },
+    [graph, set],
+  )
+  const chosen = useRef(picked)
+  chosen.current = picked
+  useEffect(() => {
+    onFit?.(fit)
+    const element = box.current
+    if (!element) return
+    const watch = new ResizeObserver(() => {
+      if (moved.current) return
+      fit()
+      // On a small screen all of it cannot be read: what was chosen first comes to the middle.
+      if (element.clientWidth < 500 && chosen.current) centre(chosen.current)
+    })
+    watch.observe(element)
+    return () => watch.disconnect()
+  }, [fit, centre, onFit])
+  const first = useRef(true)
+  useEffect(() => {
+    if (!first.current || !graph.nodes.some(node => node.id === picked)) return
+    first.current = false
+    if ((box.current?.clientWidth ?? 0) < 500 && !moved.current) centre(picked)
+  }, [picked, graph, centre])
+  useEffect(() => {
+    if (follow?.on && follow.node) centre(follow.node)
+  }, [follow?.on, follow?.node, centre])
+  const zoom = (by: number) => {
+    const element = box.current
+    const view = flow.current?.getViewport()
+    if (!element || !view) return
+    moved.current = true
+    const next = Math.min(1.5, Math.max(0.1, view.zoom * by))
+    const [x, y] = [element.clientWidth / 2, element.clientHeight / 2]
+    set({ zoom: next, x: x - ((x - view.x) * next) / view.zoom, y: y - ((y - view.y) * next) / view.zoom })
+  }
+  return (
+    <div className="graph" ref={box}>
+      <GraphHands.Provider value={hands}>
+        <ReactFlow
+          nodes={nodes}
+          nodeTypes={TYPES}
+          onInit={instance => {
+            flow.current = instance
+            fit()
+          }}
+          onMove={(event, view) => {
+            if (event) moved.current = true
+            far(view)
+          }}
+          minZoom={0.1}
+          maxZoom={1.5}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          nodesFocusable={false}
+          edgesFocusable={false}
+          elementsSelectable={false}
+          disableKeyboardA11y
+          panOnScroll
+          zoomOnDoubleClick={false}
+          deleteKeyCode={null}
+          proOptions={{ hideAttribution: true }}
+          aria-label={t('graph')}
+        >
+          <ViewportPortal>
+            <Edges graph={graph} states={states} />
+          </ViewportPortal>
+        </ReactFlow>
+      </GraphHands.Provider>
+      <div className="tools">
+        {follow && (
+          <button
+            type="button"
+            className="btn icon small"
+            aria-label={t('graph.follow')}
+            title={t('graph.follow')}
+            aria-pressed={follow.on}
+            onClick={() => follow.set(!follow.on)}
+          >
+            <Icon name="follow" />
+          </button>
+        )}
+        <button type="button" className="btn icon small" aria-label={t('graph.smaller')} onClick={() => zoom(0.75)}>
+          <Icon name="minus" />
+        </button>
+        <button type="button" className="btn icon small" aria-label={t('graph.larger')} onClick={() => zoom(1.25)}>
+          <Icon name="plus" />
+        </button>
+        <button type="button" className="btn icon small" aria-label={t('graph.fit')} onClick={fit}>
+          <Icon name="fit" />
+        </button>
+      </div>
+    </div>
+  )
+}
+
+function Edges({ graph, states }: { graph: AppDetail['graph']; states: GraphStates }) {
+  const nodes = useMemo(() => new Map(graph.nodes.map(node => [node.id, node])), [graph])
+  return (
+    <svg className="edges" aria-hidden="true">
+      {graph.edges.map(edge => (
+        <Edge key={edge.id} edge={edge} path={path(edge, nodes)} states={states} />
+      ))}
+    </svg>
+  )
+}
+
+const Edge = ({ edge, path: way, states }: { edge: GraphEdge; path: string; states: GraphStates }) => (
+  <path className={`edge ${useEdgeLook(states, edge.id)}`} d={way} />
+)

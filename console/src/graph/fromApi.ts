@@ -1,0 +1,51 @@
+// A workflow as its author laid it out, for the graph: nothing is laid out here.
+import type { Node } from '@xyflow/react'
+import type { AppDetail, GraphEdge, GraphNode } from '../api/types.ts'
+
+export type StepData = { readonly node: GraphNode; readonly box: boolean }
+export type StepNodeOf = Node<StepData, 'step' | 'note' | 'dot'>
+
+const DOTS = ['iteration-start', 'loop-start']
+const BOXES = ['iteration', 'loop']
+const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
+
+export function flowNodes(graph: AppDetail['graph']): StepNodeOf[] {
+  return graph.nodes.map(node => {
+    const box = BOXES.includes(node.type)
+    return {
+      id: node.id,
+      type: isNote(node) ? 'note' : DOTS.includes(node.type) ? 'dot' : 'step',
+      position: { x: node.x, y: node.y },
+      width: node.width,
+      height: node.height,
+      // A container lies behind what is in it.
+      zIndex: node.parent ? 2 : box ? 0 : 1,
+      data: { node, box },
+    }
+  })
+}
+
+/** What all nodes but notes cover. */
+export function bounds(graph: AppDetail['graph']): { x: number; y: number; width: number; height: number } {
+  const nodes = graph.nodes.filter(node => !isNote(node))
+  if (nodes.length === 0) return { x: 0, y: 0, width: 1, height: 1 }
+  const x = Math.min(...nodes.map(node => node.x))
+  const y = Math.min(...nodes.map(node => node.y))
+  return {
+    x,
+    y,
+    width: Math.max(...nodes.map(node => node.x + node.width)) - x,
+    height: Math.max(...nodes.map(node => node.y + node.height)) - y,
+  }
+}
+
+/** The curve of an edge: from the right side of its source to the left side of its target. */
+export function path(edge: GraphEdge, nodes: ReadonlyMap<string, GraphNode>): string {
+  const [from, to] = [nodes.get(edge.source), nodes.get(edge.target)]
+  if (!from || !to) return ''
+  const height = (node: GraphNode) =>
+    node.y + (BOXES.includes(node.type) ? node.height / 2 : Math.min(node.height / 2, 34))
+  const [x, y, u, v] = [from.x + from.width, height(from), to.x, height(to)]
+  const bend = Math.max(30, (u - x) / 2)
+  return `M${x} ${y}C${x + bend} ${y} ${u - bend} ${v} ${u} ${v}`
+}

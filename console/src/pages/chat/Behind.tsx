@@ -1,0 +1,101 @@
+import { useQuery } from '@tanstack/react-query'
+import { useSyncExternalStore } from 'react'
+import { Link } from 'wouter'
+import { get } from '../../api/client.ts'
+import type { ChatVariable } from '../../api/types.ts'
+import { Kind, Mark, Status } from '../../parts/Icon.tsx'
+import { Json } from '../../parts/Json.tsx'
+import { Boundary, Empty } from '../../parts/Panel.tsx'
+import { axis, elapsedOf, shown, tookOf } from '../../run/selectors.ts'
+import { duration, t, tn } from '../../words/words.ts'
+import { useFollower } from '../run/useRunView.ts'
+
+/** The run behind an answer: its steps, what it was told, and the variables of the conversation. */
+export function Behind({ run, conversation }: { run: string; conversation: string }) {
+  return (
+    <aside className="behind" aria-label={t('chat.behind')}>
+      <Boundary key={run}>{run ? <Steps run={run} /> : <Empty>{t('chat.behind.none')}</Empty>}</Boundary>
+      {conversation && (
+        <Boundary>
+          <Conversation conversation={conversation} run={run} />
+        </Boundary>
+      )}
+    </aside>
+  )
+}
+
+function Steps({ run: id }: { run: string }) {
+  const follower = useFollower(id)
+  const { run } = useSyncExternalStore(follower.subscribe, follower.snapshot)
+  const now = follower.now()
+  const on = axis(run, now)
+  const start = follower.log.events[0]
+  return (
+    <>
+      <header>
+        <div className="row">
+          <h2 className="grow">{t('chat.behind')}</h2>
+          <Link className="btn small" href={`/runs/${id}`}>
+            {t('runs.open')}
+          </Link>
+        </div>
+        <div className="row wrap">
+          <Status status={shown(run.status)} />
+          <span className="dim num">{duration(elapsedOf(run, now))}</span>
+          {run.tokens > 0 && <span className="dim num">{tn('tokens', run.tokens)}</span>}
+        </div>
+      </header>
+      <div className="steprows">
+        {run.executions
+          .filter(one => one.rounds.length === 0)
+          .map(one => {
+            const from = on.x(one.startedAt)
+            const until = on.x(one.startedAt + tookOf(one, now))
+            return (
+              <div key={one.id} className="st-row" style={{ ['--d' as string]: one.rounds.length }}>
+                <Mark status={shown(one.status)} />
+                <Kind type={one.type} />
+                <span className="cut">{one.title || one.type}</span>
+                <span className="w" aria-hidden="true">
+                  <i
+                    className={`st-${shown(one.status)}`}
+                    style={{ left: `${from}%`, width: `${Math.max(0, until - from)}%` }}
+                  />
+                </span>
+                <span className="num">{duration(one.elapsed)}</span>
+              </div>
+            )
+          })}
+      </div>
+      {start?.event === 'run_started' && (
+        <div className="vars">
+          <h2>{t('chat.given')}</h2>
+          <Json value={{ ...start.inputs, sys: start.system }} />
+        </div>
+      )}
+    </>
+  )
+}
+
+function Conversation({ conversation, run }: { conversation: string; run: string }) {
+  const { data } = useQuery({
+    queryKey: ['variables', conversation, run],
+    queryFn: () => get<{ data: ChatVariable[] }>(`conversations/${conversation}/variables`),
+  })
+  if (!data || data.data.length === 0) return null
+  return (
+    <div className="vars">
+      <h2>{t('chat.variables')}</h2>
+      {data.data.map(one => (
+        <div key={one.name}>
+          <Json value={{ [one.name]: one.after }} />
+          {JSON.stringify(one.before) !== JSON.stringify(one.after) && (
+            <div className="faint small">
+              {t('chat.was')} <Json value={one.before} />
+            </div>
+          )}
+        </div>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,70 @@
+import { type FormEvent, useState } from 'react'
+import { post } from '../../api/client.ts'
+import type { Hit } from '../../api/types.ts'
+import { Icon } from '../../parts/Icon.tsx'
+import { LongText } from '../../parts/Json.tsx'
+import { Failure, Panel } from '../../parts/Panel.tsx'
+import { t } from '../../words/words.ts'
+
+/** Asks a dataset what a question would find, and shows with which score. */
+export function Search({ dataset }: { dataset: string }) {
+  const [text, setText] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [hits, setHits] = useState<Hit[] | null>(null)
+  const [error, setError] = useState<unknown>(null)
+  const search = async (event: FormEvent) => {
+    event.preventDefault()
+    if (!text.trim()) return
+    setBusy(true)
+    setError(null)
+    try {
+      setHits((await post<{ data: Hit[] }>(`datasets/${dataset}/search`, { query: text.trim() })).data)
+    } catch (failure) {
+      setError(failure)
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Panel title={t('knowledge.try')} plain>
+      <form className="row in" onSubmit={event => void search(event)}>
+        <input
+          type="search"
+          className="grow"
+          maxLength={250}
+          placeholder={t('knowledge.question')}
+          aria-label={t('knowledge.question')}
+          value={text}
+          onChange={event => setText(event.target.value)}
+        />
+        <button type="submit" className="btn main" disabled={busy || !text.trim()}>
+          <Icon name="search" small />
+          {t('knowledge.find')}
+        </button>
+      </form>
+      {error !== null && <Failure error={error} />}
+      <div role="status" aria-live="polite">
+        {hits?.length === 0 && <p className="empty dim">{t('knowledge.nothing')}</p>}
+        {(hits ?? []).map((hit, index) => (
+          <article key={index} className="segment">
+            <header className="row small">
+              <b className="num">{hit.score.toFixed(3)}</b>
+              <span className="meter">
+                <i style={{ width: `${Math.max(2, Math.min(1, hit.score) * 100)}%` }} />
+              </span>
+              <span className="more faint cut">{hit.document_name}</span>
+            </header>
+            <p dir="auto">
+              <LongText text={hit.content} />
+            </p>
+            {hit.answer && (
+              <p className="dim" dir="auto">
+                <LongText text={hit.answer} />
+              </p>
+            )}
+          </article>
+        ))}
+      </div>
+    </Panel>
+  )
+}

@@ -1,0 +1,143 @@
+import { useState } from 'react'
+import { Link } from 'wouter'
+import { post, remove } from '../../api/client.ts'
+import type { RunDetail } from '../../api/types.ts'
+import { useMay } from '../../app/Shell.tsx'
+import { Confirm } from '../../parts/Dialog.tsx'
+import { AppIcon, Icon, Pill, Status } from '../../parts/Icon.tsx'
+import { type Entry, Menu } from '../../parts/Menu.tsx'
+import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
+import { clock, count, duration, moment, money, t, tn } from '../../words/words.ts'
+import type { RunView } from './useRunView.ts'
+
+type Props = {
+  view: RunView
+  run: RunDetail
+  again: () => void
+  retry: () => void
+  to: (path: string) => void
+  fail: (error: unknown) => void
+}
+
+export function RunHead({ view, run, again, retry, to, fail }: Props) {
+  const may = useMay()
+  const [asking, setAsking] = useState(false)
+  const state = view.run
+  // Until the log is here the row tells how it stands.
+  const known = view.follow.head >= 0
+  const status = known ? shown(state.status) : run.status
+  const elapsed = known ? elapsedOf(state, view.moment) : run.elapsed
+  const nodes = state.executions.filter(one => one.status !== 'running').length
+  const over = known ? isOver(view.latest) : run.finished_at !== undefined && run.finished_at !== null
+  const failed = (known ? view.latest.status : run.status) === 'failed'
+  const facts: [string, string, string?][] = [
+    [t('run.elapsed'), duration(elapsed)],
+    [t('run.nodes'), count(nodes)],
+    [t('run.tokens'), count(known ? state.tokens : run.tokens)],
+    [t('run.cost'), money(known ? state.price : run.price)],
+    [t('run.started'), clock(run.created_at), moment(run.created_at)],
+    [t('run.by'), run.user],
+  ]
+  const act = (what: Promise<unknown>) => void what.catch(fail)
+  const entries: Entry[] = [
+    ...(may && over ? [{ label: t('run.again'), icon: 'again', act: again }] : []),
+    { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
+    { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
+    ...(may && over ? [{ label: t('run.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
+  ]
+  return (
+    <div className="runhead">
+      <Link className="btn plain icon" href={`/runs${listSearch()}`} aria-label={t('run.all')}>
+        <Icon name="back" />
+      </Link>
+      <AppIcon icon={run.app.icon} />
+      <div className="grow">
+        <h1 className="cut">
+          <Link href={`/w/${run.app.id}`}>{run.app.name}</Link>
+        </h1>
+        <div className="row faint cut small">
+          <span className="only-small">
+            <Status status={status} /> <span className="dim num">{duration(elapsed)}</span>
+          </span>
+          <span className="mono cut only-large">{run.id}</span>
+          <span className="only-large cut">· {t('version', { n: run.version })}</span>
+          <Lineage run={run} />
+        </div>
+      </div>
+      <span className="only-large">
+        <Pill status={status} />
+      </span>
+      <dl className="only-large row facts2">
+        {facts.map(([name, value, title]) => (
+          <div key={name} title={title}>
+            <dt>{name}</dt>
+            <dd className="cut">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <div className="row">
+        {may && !over && (
+          <button type="button" className="btn" onClick={() => act(post(`runs/${run.id}/stop`))}>
+            <Icon name="stop" />
+            {t('run.stop')}
+          </button>
+        )}
+        {may && over && !failed && (
+          <button type="button" className="btn" aria-label={t('run.again')} onClick={again}>
+            <Icon name="again" />
+            <span className="only-large">{t('run.again')}</span>
+          </button>
+        )}
+        {may && over && failed && (
+          <>
+            <button type="button" className="btn only-large" onClick={again}>
+              <Icon name="again" />
+              {t('run.again')}
+            </button>
+            <button type="button" className="btn main" onClick={retry}>
+              <Icon name="again" />
+              {t('retry.failed')}
+            </button>
+          </>
+        )}
+        <Menu label={t('more')} entries={entries} />
+      </div>
+      {asking && (
+        <Confirm
+          label={t('run.delete')}
+          text={t('run.delete.text')}
+          action={t('delete')}
+          close={() => setAsking(false)}
+          act={() => act(remove(`runs/${run.id}`).then(() => to('/runs')))}
+        />
+      )}
+    </div>
+  )
+}
+
+function Lineage({ run }: { run: RunDetail }) {
+  const from = run.lineage?.retry_of ?? run.retry_of
+  const retries = run.lineage?.retries ?? []
+  return (
+    <>
+      {from && (
+        <Link className="only-large" href={`/runs/${from}`}>
+          · {t('run.retries', { id: from.slice(-4) })}
+        </Link>
+      )}
+      {retries.length > 0 && (
+        <Link className="only-large" href={`/runs/${retries.at(-1)}`}>
+          · {tn('run.retried', retries.length, { id: retries.at(-1)?.slice(-4) ?? '' })}
+        </Link>
+      )}
+    </>
+  )
+}
+
+/** The filter of the list that this page was opened from, without what is this page's own. */
+export function listSearch(): string {
+  const params = new URLSearchParams(location.search)
+  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed']) params.delete(name)
+  const text = params.toString()
+  return text ? `?${text}` : ''
+}

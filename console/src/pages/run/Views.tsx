@@ -1,0 +1,96 @@
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { useRef } from 'react'
+import { Json, visible } from '../../parts/Json.tsx'
+import { Markdown } from '../../parts/Markdown.tsx'
+import type { RunEvent } from '../../run/events.ts'
+import { isOver } from '../../run/selectors.ts'
+import { clock, count, t } from '../../words/words.ts'
+import { Cuts } from './Inspector.tsx'
+import type { RunView } from './useRunView.ts'
+
+/** The text that the run has shown so far, or the texts of its outputs. */
+export function Answer({ view }: { view: RunView }) {
+  const texts = [...view.run.text].filter(([key]) => !key.endsWith('.reasoning')).map(([, text]) => text)
+  const end = view.run.outputsIn === undefined ? undefined : view.follower.log.events[view.run.outputsIn]
+  const outputs =
+    end?.event === 'run_finished'
+      ? Object.values(end.outputs ?? {}).filter((value): value is string => typeof value === 'string')
+      : []
+  const text = (texts.length > 0 ? texts : outputs).join('\n\n')
+  if (!text) return <p className="dim">{t(isOver(view.run) ? 'answer.none' : 'answer.not_yet')}</p>
+  return (
+    <div className="answer" aria-busy={view.run.status === 'running'} dir="auto">
+      <Markdown text={text} />
+    </div>
+  )
+}
+
+export function InputsOutputs({ view }: { view: RunView }) {
+  const events = view.follower.log.events
+  const start = events[0]?.event === 'run_started' ? events[0] : undefined
+  const end = view.run.outputsIn === undefined ? undefined : events[view.run.outputsIn]
+  if (!start) return null
+  return (
+    <>
+      <Json
+        value={{
+          inputs: start.inputs,
+          outputs: end?.event === 'run_finished' ? (end.outputs ?? {}) : null,
+          system: start.system,
+        }}
+      />
+      <Cuts told={start} below="/inputs" run={view} />
+      {end && <Cuts told={end} below="/outputs" run={view} />}
+    </>
+  )
+}
+
+const ROW = 26
+
+/** All events up to the position, the latest on top. A row goes to its moment. */
+export function Events({ view }: { view: RunView }) {
+  const box = useRef<HTMLDivElement>(null)
+  const events = view.follower.log.events
+  const length = view.position + 1
+  const virtual = useVirtualizer({
+    count: length,
+    getScrollElement: () => box.current?.closest<HTMLElement>('[role=tabpanel]') ?? null,
+    estimateSize: () => ROW,
+    overscan: 16,
+  })
+  return (
+    <div ref={box} className="events">
+      <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+        {virtual.getVirtualItems().map(item => {
+          const event = events[length - 1 - item.index] as RunEvent
+          return (
+            <button
+              key={event.id}
+              type="button"
+              className="event"
+              aria-pressed={event.id === view.position}
+              style={{ top: item.start }}
+              onClick={() => view.go(event.id)}
+            >
+              <span className="num faint">{count(event.id)}</span>
+              <span className="num mono">{clock(event.at, true)}</span>
+              <span className="mono">{event.event}</span>
+              <span className="dim cut">{about(event)}</span>
+            </button>
+          )
+        })}
+      </div>
+    </div>
+  )
+}
+
+function about(event: RunEvent): string {
+  const parts = [
+    'title' in event && event.title ? event.title : 'node_id' in event ? event.node_id : '',
+    'text' in event ? event.text.slice(0, 200) : '',
+    'status' in event && event.status ? event.status : '',
+    'round' in event ? t('round', { n: count(event.round + 1) }) : '',
+    'error' in event && event.error ? event.error.slice(0, 300) : '',
+  ]
+  return visible(parts.filter(Boolean).join(' · '))
+}

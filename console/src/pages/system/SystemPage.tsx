@@ -1,0 +1,283 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Link } from 'wouter'
+import { post } from '../../api/client.ts'
+import { useApps, useSystem } from '../../api/queries.ts'
+import type { Mend, System } from '../../api/types.ts'
+import { useMay } from '../../app/Shell.tsx'
+import { useTitle } from '../../app/title.ts'
+import { Icon, Status } from '../../parts/Icon.tsx'
+import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { ago, count, duration, t, tn } from '../../words/words.ts'
+import { Callbacks } from './Callbacks.tsx'
+import { Facts } from './Facts.tsx'
+import { Tools } from './Tools.tsx'
+import { Who } from './Who.tsx'
+import '../../../styles/system.css'
+
+export default function SystemPage() {
+  useTitle(t('page.system'))
+  const system = useSystem()
+  const cache = useQueryClient()
+  const may = useMay()
+  const [busy, setBusy] = useState(false)
+  const look = async () => {
+    setBusy(true)
+    await cache.refetchQueries({ queryKey: ['system'] })
+    setBusy(false)
+  }
+  return (
+    <main id="main" className="page system">
+      <div className="head">
+        <h1>{t('page.system')}</h1>
+        <span className="sub only-large">
+          {system.data ? t('system.looked', { ago: ago(system.dataUpdatedAt / 1000) }) : ''}
+        </span>
+        <span className="more" />
+        <button type="button" className="btn" disabled={busy} onClick={() => void look()}>
+          <Icon name="again" />
+          {t('system.look')}
+        </button>
+      </div>
+      <Loaded of={system} rows={12}>
+        {data => (
+          <div className="grid">
+            <div className="colm">
+              <ToMend list={data.to_mend} />
+              <Providers data={data} />
+              <Sandbox data={data} may={may} />
+              <Tools />
+              <Callbacks counts={data.callbacks} />
+              {may && <Who />}
+            </div>
+            <div className="colm">
+              <Load data={data} />
+              <Facts title={t('system.store')} values={data.store} />
+              <Facts title={t('system.server')} values={data.server} />
+              <Settings data={data} />
+            </div>
+          </div>
+        )}
+      </Loaded>
+    </main>
+  )
+}
+
+const LEVEL = { error: 'failed', warning: 'partial' } as const
+
+function ToMend({ list }: { list: readonly Mend[] }) {
+  const apps = useApps()
+  const name = (id: string) => apps.data?.find(app => app.id === id)?.name ?? id
+  return (
+    <Panel title={t('system.mend')} plain beside={<span className="badge">{list.length}</span>}>
+      {list.length === 0 && <Empty>{t('system.well')}</Empty>}
+      {list.map((one, index) => (
+        <div key={index} className="mend">
+          <span className={`st st-${LEVEL[one.level]}`} title={t(`level.${one.level}`)}>
+            <Icon name={LEVEL[one.level]} />
+            <span className="sr">{t(`level.${one.level}`)}</span>
+          </span>
+          <div>
+            <b>{one.about}</b> {one.text}
+            {one.apps.length > 0 && (
+              <div className="dim">
+                {t('system.hits')}{' '}
+                {one.apps.slice(0, 5).map((id, at) => (
+                  <span key={id}>
+                    {at > 0 && ', '}
+                    <Link className="under" href={`/w/${id}`}>
+                      {name(id)}
+                    </Link>
+                  </span>
+                ))}
+                {one.apps.length > 5 && ` ${tn('system.more', one.apps.length - 5)}`}
+              </div>
+            )}
+          </div>
+          {one.mend && (
+            <pre className="code" tabIndex={0}>
+              {one.mend}
+            </pre>
+          )}
+        </div>
+      ))}
+    </Panel>
+  )
+}
+
+const PROVIDER = { ok: 'succeeded', failing: 'failed', incomplete: 'failed', unused: 'queued' } as const
+
+function Providers({ data }: { data: System }) {
+  const may = useMay()
+  const [told, setTold] = useState<Record<string, string>>({})
+  const test = async (name: string) => {
+    setTold(now => ({ ...now, [name]: '…' }))
+    let text: string
+    try {
+      const answer = await post<{ ok: boolean; ms?: number; error?: string | null }>(
+        `providers/${encodeURIComponent(name)}/test`,
+      )
+      text = answer.ok
+        ? t('system.answers', { time: duration((answer.ms ?? 0) / 1000) })
+        : (answer.error ?? t('status.failed'))
+    } catch (error) {
+      text = errorText(error)
+    }
+    setTold(now => ({ ...now, [name]: text }))
+  }
+  return (
+    <Panel title={t('system.providers')} plain>
+      {data.providers.length === 0 ? (
+        <Empty>{t('system.no_providers')}</Empty>
+      ) : (
+        <div className="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th className="c-name">{t('system.name')}</th>
+                <th className="c-state">{t('system.state')}</th>
+                <th className="hide">{t('system.address')}</th>
+                <th className="c-asked right hide">{t('system.requests')}</th>
+                <th className="c-num right hide">{t('rounds.median')}</th>
+                <th className="c-num right">{t('page.workflows')}</th>
+                {may && (
+                  <th className="c-num">
+                    <span className="sr">{t('system.test')}</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
+            <tbody>
+              {data.providers.map(one => {
+                const apps = one.apps.length
+                const note = told[one.name] ?? one.error
+                return (
+                  <tr key={one.name} title={note ?? ''}>
+                    <td className="strong">{one.name}</td>
+                    <td>
+                      <Status status={PROVIDER[one.state]} word={told[one.name] ?? t(`provider.${one.state}`)} />
+                    </td>
+                    <td className="mono dim hide">{one.host}</td>
+                    <td className="num right dim hide">
+                      {one.hour.failed > 0
+                        ? t('system.failed_of', { failed: count(one.hour.failed), all: count(one.hour.requests) })
+                        : count(one.hour.requests)}
+                    </td>
+                    <td className="num right dim hide">{duration(one.hour.p50)}</td>
+                    <td className="num right">{apps || <span className="faint">–</span>}</td>
+                    {may && (
+                      <td className="right">
+                        <button
+                          type="button"
+                          className="btn plain small"
+                          aria-label={t('system.test_one', { name: one.name })}
+                          onClick={() => void test(one.name)}
+                        >
+                          {t('system.test')}
+                        </button>
+                      </td>
+                    )}
+                  </tr>
+                )
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Panel>
+  )
+}
+
+const SANDBOX = { ok: 'succeeded', failed: 'failed', unavailable: 'failed', unchecked: 'queued' } as const
+const CHECK = { ok: 'succeeded', warning: 'partial', failed: 'failed' } as const
+
+function Sandbox({ data, may }: { data: System; may: boolean }) {
+  const cache = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const { sandbox } = data
+  const good = sandbox.checks.filter(check => check.status === 'ok').length
+  const check = async () => {
+    setBusy(true)
+    await post('system/check', { what: 'sandbox' }).catch(() => undefined)
+    await cache.invalidateQueries({ queryKey: ['system'] })
+    setBusy(false)
+  }
+  const well = sandbox.checks.length > 0 && good === sandbox.checks.length
+  return (
+    <Panel
+      title={t('system.sandbox')}
+      plain
+      beside={
+        <>
+          <span className="more" />
+          <Status
+            status={SANDBOX[sandbox.state]}
+            word={well ? tn('system.hold', good) : t(`sandbox.${sandbox.state}`)}
+          />
+          {may && (
+            <button type="button" className="btn small" disabled={busy} onClick={() => void check()}>
+              {t('system.check')}
+            </button>
+          )}
+        </>
+      }
+    >
+      <ul className="checks">
+        {sandbox.checks.map(one => (
+          <li key={one.name}>
+            <span className={`st st-${CHECK[one.status]}`}>
+              <Icon name={CHECK[one.status]} small />
+            </span>
+            <span className="dim">{[one.name, one.detail].filter(Boolean).join(': ')}</span>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  )
+}
+
+function Load({ data }: { data: System }) {
+  return (
+    <Panel title={t('system.load')}>
+      <div className="stack meters">
+        {data.load.map(one => (
+          <div key={one.name} className={`meter ${one.limit && one.used / one.limit > 0.6 ? 'near' : ''}`}>
+            <span>{one.name}</span>
+            <span className="num dim">
+              {one.limit ? t('of', { n: count(one.used), all: count(one.limit) }) : count(one.used)}
+            </span>
+            {one.limit ? (
+              <span className="m">
+                <i style={{ width: `${Math.min(100, Math.max(one.used ? 1.2 : 0, (one.used / one.limit) * 100))}%` }} />
+              </span>
+            ) : null}
+          </div>
+        ))}
+      </div>
+    </Panel>
+  )
+}
+
+function Settings({ data }: { data: System }) {
+  if (data.settings.length === 0) return null
+  return (
+    <section className="panel">
+      <details>
+        <summary>
+          <Icon name="chev" small className="ch" />
+          {t('system.settings')}
+        </summary>
+        <dl className="kv in">
+          {[...data.settings]
+            .sort((a, b) => Number(a.from === 'default') - Number(b.from === 'default'))
+            .map(one => (
+              <div key={one.name} className="pair" title={one.from}>
+                <dt className={`mono ${one.from === 'default' ? 'faint' : 'strong'}`}>{one.name}</dt>
+                <dd>{one.value || '–'}</dd>
+              </div>
+            ))}
+        </dl>
+      </details>
+    </section>
+  )
+}

@@ -1,0 +1,79 @@
+import { useQuery } from '@tanstack/react-query'
+import { get } from '../../api/client.ts'
+import type { Plugin, Tool } from '../../api/types.ts'
+import { Icon } from '../../parts/Icon.tsx'
+import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
+import { t, tn } from '../../words/words.ts'
+
+/** What tool nodes can call, and the plugins that are installed. */
+export function Tools() {
+  const tools = useQuery({ queryKey: ['tools'], queryFn: () => get<{ data: Tool[] }>('tools').then(page => page.data) })
+  const plugins = useQuery({
+    queryKey: ['plugins'],
+    queryFn: () => get<{ data: Plugin[] }>('plugins').then(page => page.data),
+  })
+  return (
+    <>
+      <Panel title={t('system.tools')} plain>
+        <Loaded of={tools}>
+          {list =>
+            list.length === 0 ? (
+              <Empty>{t('system.no_tools')}</Empty>
+            ) : (
+              <table className="auto">
+                <tbody>
+                  {list.map(one => (
+                    <tr key={`${one.type} ${one.name}`}>
+                      <td className="strong">{one.name}</td>
+                      <td>
+                        <span className="tag">{one.type}</span>
+                      </td>
+                      <td className="dim">
+                        {one.error ? (
+                          <span className="st st-failed">
+                            <Icon name="failed" small />
+                            {one.error}
+                          </span>
+                        ) : (
+                          <span title={(one.tools ?? []).join(', ')}>
+                            {tn('system.tools_n', one.tools?.length ?? 0)}
+                          </span>
+                        )}
+                      </td>
+                      <td className="dim mono cut hide">{(one.tools ?? []).slice(0, 3).join(', ')}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )
+          }
+        </Loaded>
+      </Panel>
+      <Panel title={t('system.plugins')} plain>
+        <Loaded of={plugins}>
+          {list =>
+            list.length === 0 ? (
+              <Empty>{t('system.no_plugins')}</Empty>
+            ) : (
+              <table className="auto">
+                <tbody>
+                  {list.map(one => (
+                    <tr key={one.id}>
+                      <td className="strong">{one.id}</td>
+                      <td className="num dim">{one.version}</td>
+                      <td>
+                        <span className="tag">{one.trust}</span>
+                      </td>
+                      <td className="dim hide">{one.has.join(', ')}</td>
+                      <td className="dim hide">{one.permissions.join(', ')}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )
+          }
+        </Loaded>
+      </Panel>
+    </>
+  )
+}

@@ -1,0 +1,107 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useState } from 'react'
+import { post, remove } from '../../api/client.ts'
+import { useTokens } from '../../api/queries.ts'
+import type { Role, Token } from '../../api/types.ts'
+import { Confirm } from '../../parts/Dialog.tsx'
+import { Icon } from '../../parts/Icon.tsx'
+import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { ago, day, t } from '../../words/words.ts'
+import { Once } from '../workflow/Keys.tsx'
+
+/** Tokens that open the console. */
+export function Who() {
+  const tokens = useTokens(true)
+  const cache = useQueryClient()
+  const [made, setMade] = useState('')
+  const [gone, setGone] = useState<Token | null>(null)
+  const [error, setError] = useState('')
+  const act = async (what: Promise<unknown>) => {
+    setError('')
+    try {
+      setMade(((await what) as Token | undefined)?.token ?? '')
+      await cache.invalidateQueries({ queryKey: ['tokens'] })
+    } catch (failure) {
+      setError(errorText(failure))
+    }
+  }
+  const make = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const form = new FormData(event.currentTarget)
+    void act(post('tokens', { name: String(form.get('name')).trim(), role: String(form.get('role')) as Role }))
+    event.currentTarget.reset()
+  }
+  return (
+    <Panel title={t('who')} plain>
+      {made && <Once text={made} />}
+      {error && (
+        <p className="empty bad" role="alert">
+          {error}
+        </p>
+      )}
+      <Loaded of={tokens} rows={2}>
+        {list =>
+          list.length === 0 ? (
+            <Empty>{t('who.none')}</Empty>
+          ) : (
+            <table className="auto">
+              <tbody>
+                {list.map(token => (
+                  <tr key={token.id}>
+                    <td className="strong">{token.name}</td>
+                    <td>
+                      <span className="tag">{t(`role.${token.role}`)}</span>
+                    </td>
+                    <td className="mono dim hide">{token.hint}</td>
+                    <td className="dim hide">{day(token.created_at)}</td>
+                    <td className="dim hide">
+                      {token.used_at ? t('keys.used', { ago: ago(token.used_at) }) : t('keys.unused')}
+                    </td>
+                    <td className="right">
+                      <button
+                        type="button"
+                        className="btn plain small bad"
+                        aria-label={t('keys.revoke_one', { name: token.name })}
+                        onClick={() => setGone(token)}
+                      >
+                        {t('keys.revoke')}
+                      </button>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )
+        }
+      </Loaded>
+      <form className="row in make" onSubmit={make}>
+        <input
+          type="text"
+          name="name"
+          required
+          maxLength={64}
+          placeholder={t('who.name')}
+          aria-label={t('who.name')}
+          className="grow"
+        />
+        <select name="role" aria-label={t('who.role')} defaultValue="viewer">
+          <option value="viewer">{t('role.viewer')}</option>
+          <option value="operator">{t('role.operator')}</option>
+        </select>
+        <button type="submit" className="btn">
+          <Icon name="plus" small />
+          {t('who.new')}
+        </button>
+      </form>
+      {gone && (
+        <Confirm
+          label={t('keys.revoke_one', { name: gone.name })}
+          text={t('who.revoke')}
+          action={t('keys.revoke')}
+          close={() => setGone(null)}
+          act={() => void act(remove(`tokens/${gone.id}`))}
+        />
+      )}
+    </Panel>
+  )
+}

@@ -1,0 +1,129 @@
+import { type FormEvent, useRef, useState } from 'react'
+import { useLocation } from 'wouter'
+import { get, post } from '../../api/client.ts'
+import type { AppDetail, RunDetail, RunPage } from '../../api/types.ts'
+import { Field, fieldOf, type Input, sendable } from '../../parts/Fields.tsx'
+import { Icon } from '../../parts/Icon.tsx'
+import { errorText, Panel } from '../../parts/Panel.tsx'
+import { t, tn } from '../../words/words.ts'
+
+const defaults = (app: AppDetail): Input =>
+  Object.fromEntries(
+    app.form.flatMap(one =>
+      one.default === undefined || one.default === null || one.default === ''
+        ? one.type === 'checkbox'
+          ? [[one.name, false]]
+          : []
+        : [[one.name, one.default]],
+    ),
+  )
+
+/** Starts runs with the variables of the start node. What is wrong with them, the server says; it stands at its field. */
+export function RunForm({ app }: { app: AppDetail }) {
+  const [, to] = useLocation()
+  const [values, setValues] = useState<Input>(() => defaults(app))
+  const [user, setUser] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [wrong, setWrong] = useState('')
+  const [started, setStarted] = useState(0)
+  const key = useRef(crypto.randomUUID?.() ?? String(Math.random()))
+  const start = async (times: number) => {
+    setBusy(true)
+    setWrong('')
+    setStarted(0)
+    try {
+      const body = { inputs: sendable(app.form, values), ...(user ? { user } : {}) }
+      let last = ''
+      for (let n = 0; n < times; n++) {
+        // One key for each start: a request that is sent twice starts one run.
+        const headers = { 'Idempotency-Key': `${key.current}-${n}` }
+        last = (await post<{ run_id: string }>(`apps/${app.id}/runs`, body, { headers })).run_id
+      }
+      key.current = crypto.randomUUID?.() ?? String(Math.random())
+      if (times === 1) to(`/runs/${last}`)
+      else setStarted(times)
+    } catch (error) {
+      setWrong(error instanceof SyntaxError ? t('form.json', { error: error.message }) : errorText(error))
+      key.current = crypto.randomUUID?.() ?? String(Math.random())
+    } finally {
+      setBusy(false)
+    }
+  }
+  const takeOver = async () => {
+    setWrong('')
+    try {
+      const page = await get<RunPage>('runs', { app: app.id, limit: 1 })
+      const last = page.data[0]
+      if (!last) return setWrong(t('form.no_last'))
+      const run = await get<RunDetail>(`runs/${last.id}`)
+      const known = new Set(app.form.filter(one => !one.type.startsWith('file')).map(one => one.name))
+      setValues({ ...values, ...Object.fromEntries(Object.entries(run.inputs).filter(([name]) => known.has(name))) })
+    } catch (error) {
+      setWrong(errorText(error))
+    }
+  }
+  const at = wrong ? fieldOf(wrong, app.form) : ''
+  return (
+    <Panel
+      title={t('runs.run')}
+      beside={
+        <button type="button" className="btn plain small more" onClick={() => void takeOver()}>
+          {t('form.last')}
+        </button>
+      }
+    >
+      <form
+        className="form"
+        noValidate
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault()
+          void start(1)
+        }}
+      >
+        {app.form.map(variable => (
+          <Field
+            key={variable.name}
+            app={app.id}
+            variable={variable}
+            value={values[variable.name]}
+            set={value => setValues(now => ({ ...now, [variable.name]: value }))}
+            wrong={at === variable.name ? wrong : undefined}
+          />
+        ))}
+        {app.form.length === 0 && <p className="dim">{t('form.no_fields')}</p>}
+        <div className="field">
+          <label htmlFor="run-user">
+            {t('form.user')} <span className="hint">{t('form.optional')}</span>
+          </label>
+          <input
+            type="text"
+            id="run-user"
+            placeholder="console"
+            value={user}
+            onChange={event => setUser(event.target.value)}
+          />
+        </div>
+        {wrong && !at && (
+          <span className="wrong" role="alert">
+            <Icon name="failed" small />
+            {wrong}
+          </span>
+        )}
+        {started > 0 && (
+          <p className="dim" role="status">
+            {tn('form.started', started)}
+          </p>
+        )}
+        <div className="row">
+          <button type="submit" className="btn main grow" disabled={busy}>
+            <Icon name="play" />
+            {t('runs.run')}
+          </button>
+          <button type="button" className="btn" disabled={busy} onClick={() => void start(10)}>
+            {t('form.ten')}
+          </button>
+        </div>
+      </form>
+    </Panel>
+  )
+}

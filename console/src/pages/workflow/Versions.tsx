@@ -1,0 +1,187 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { post } from '../../api/client.ts'
+import { useDiff } from '../../api/queries.ts'
+import type { AppDetail, Diff, Field, Version } from '../../api/types.ts'
+import { useMay } from '../../app/Shell.tsx'
+import { Dialog } from '../../parts/Dialog.tsx'
+import { visible } from '../../parts/Json.tsx'
+import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { t, tn, when } from '../../words/words.ts'
+
+/** All versions, the newest first. An older one can be compared, and be made the current one again. */
+export function Versions({
+  app,
+  versions,
+  compare,
+}: {
+  app: AppDetail
+  versions: readonly Version[]
+  compare: (pair: string) => void
+}) {
+  const may = useMay()
+  const cache = useQueryClient()
+  const [error, setError] = useState('')
+  const [all, setAll] = useState(false)
+  const current = app.version.workflow_id
+  const publish = async (version: Version) => {
+    setError('')
+    try {
+      await post(`apps/${app.id}/versions/${version.workflow_id}/publish`)
+      await Promise.all(
+        [['app', app.id], ['versions', app.id], ['apps']].map(queryKey => cache.invalidateQueries({ queryKey })),
+      )
+    } catch (failure) {
+      setError(errorText(failure))
+    }
+  }
+  const shown = all ? versions : versions.slice(0, 5)
+  return (
+    <Panel title={t('versions')} plain beside={<span className="badge">{versions.length}</span>}>
+      {error && <p className="empty bad">{error}</p>}
+      <table className="auto versions">
+        <tbody>
+          {shown.map((version, index) => {
+            const before = versions[versions.indexOf(version) + 1]
+            return (
+              <tr key={`${version.workflow_id} ${index}`}>
+                <td className="strong">{t('version', { n: version.number })}</td>
+                <td className="dim num hide">{when(version.published_at)}</td>
+                <td>{version.workflow_id === current && <span className="tag">{t('versions.current')}</span>}</td>
+                <td className="right">
+                  {before && (
+                    <button
+                      type="button"
+                      className="btn plain small"
+                      onClick={() => compare(`${before.workflow_id}..${version.workflow_id}`)}
+                    >
+                      {t('versions.changes')}
+                    </button>
+                  )}
+                  {may && version.workflow_id !== current && (
+                    <button type="button" className="btn plain small" onClick={() => void publish(version)}>
+                      {t('versions.publish')}
+                    </button>
+                  )}
+                </td>
+              </tr>
+            )
+          })}
+        </tbody>
+      </table>
+      {versions.length > shown.length && (
+        <p className="empty">
+          <button type="button" className="btn small" onClick={() => setAll(true)}>
+            {tn('versions.more', versions.length - shown.length)}
+          </button>
+        </p>
+      )}
+    </Panel>
+  )
+}
+
+/** What changed between two versions: `from..to` by their ids, or the last two. */
+export function Compare(props: {
+  app: AppDetail
+  versions: readonly Version[]
+  pair: string
+  choose: (pair: string) => void
+  close: () => void
+}) {
+  const { app, versions, pair, choose } = props
+  const [from = '', to = ''] = pair === 'last' ? [versions[1]?.workflow_id, versions[0]?.workflow_id] : pair.split('..')
+  const diff = useDiff(app.id, from, to)
+  const select = (value: string, label: string, set: (id: string) => void) => (
+    <select value={value} aria-label={label} onChange={event => set(event.target.value)}>
+      {versions.map(version => (
+        <option key={version.workflow_id} value={version.workflow_id}>
+          {t('version', { n: version.number })}
+        </option>
+      ))}
+    </select>
+  )
+  return (
+    <Dialog
+      label={t('compare.title')}
+      close={props.close}
+      className="wide"
+      heading={
+        <span className="row">
+          {select(from, t('compare.from'), id => choose(`${id}..${to}`))}→
+          {select(to, t('compare.to'), id => choose(`${from}..${id}`))}
+        </span>
+      }
+    >
+      <div className="diff">
+        <Loaded of={diff} rows={5}>
+          {data => <Changes diff={data} />}
+        </Loaded>
+      </div>
+    </Dialog>
+  )
+}
+
+const SIGN = { added: '+', removed: '−', changed: '~' } as const
+const ORDER = ['added', 'removed', 'changed'] as const
+
+function Changes({ diff }: { diff: Diff }) {
+  const counts = ORDER.map(change => [change, diff.nodes.filter(node => node.change === change).length] as const)
+  if (diff.nodes.length + diff.edges.length + diff.features.length === 0) return <Empty>{t('compare.same')}</Empty>
+  return (
+    <>
+      <p className="diffrow faint">
+        <span />
+        <span>
+          {counts
+            .filter(([, n]) => n > 0)
+            .map(([change, n]) => tn(`compare.${change}`, n))
+            .join(', ')}
+        </span>
+      </p>
+      {ORDER.flatMap(change => diff.nodes.filter(node => node.change === change)).map(node => (
+        <div key={node.id} className={`diffrow ${node.change}`}>
+          <span className="sg">
+            <span aria-hidden="true">{SIGN[node.change]}</span>
+            <span className="sr">{t(`change.${node.change}`)}</span>
+          </span>
+          <div>
+            <b>{node.title}</b> <span className="dim">{node.type}</span>
+            {node.fields.map(field => (
+              <FieldChange key={field.path} field={field} />
+            ))}
+          </div>
+        </div>
+      ))}
+      {diff.edges.map(edge => (
+        <div key={`${edge.source} ${edge.handle} ${edge.target} ${edge.change}`} className={`diffrow ${edge.change}`}>
+          <span className="sg">
+            <span aria-hidden="true">{SIGN[edge.change]}</span>
+            <span className="sr">{t(`change.${edge.change}`)}</span>
+          </span>
+          <div className="mono">{`${edge.source} → ${edge.target}${edge.handle && edge.handle !== 'source' ? ` (${edge.handle})` : ''}`}</div>
+        </div>
+      ))}
+      {diff.features.map(field => (
+        <div key={field.path} className="diffrow changed">
+          <span className="sg">~</span>
+          <div>
+            <FieldChange field={field} />
+          </div>
+        </div>
+      ))}
+    </>
+  )
+}
+
+const text = (value: unknown): string =>
+  visible(typeof value === 'string' ? value : JSON.stringify(value, null, 1)).slice(0, 4000)
+
+const FieldChange = ({ field }: { field: Field }) => (
+  <div>
+    <span className="dim">{field.path}</span>
+    <div className="mono values">
+      {field.before !== undefined && field.before !== null && <del>{text(field.before)}</del>}{' '}
+      {field.after !== undefined && field.after !== null && <ins>{text(field.after)}</ins>}
+    </div>
+  </div>
+)

@@ -1,0 +1,74 @@
+import { type ReactNode, useEffect, useRef } from 'react'
+import { t } from '../words/words.ts'
+import { Icon } from './Icon.tsx'
+
+/** A dialog over the page. It is there while its parent shows it; Escape, its cross and a click beside it close it. */
+export function Dialog(props: {
+  label: string
+  close: () => void
+  children: ReactNode
+  heading?: ReactNode
+  className?: string
+}) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    const element = dialog.current
+    const before = document.activeElement as HTMLElement | null
+    element?.showModal()
+    return () => {
+      element?.close()
+      before?.focus?.()
+    }
+  }, [])
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
+    <dialog
+      ref={dialog}
+      className={`top ${props.className ?? ''}`}
+      aria-label={props.label}
+      onCancel={event => {
+        event.preventDefault()
+        props.close()
+      }}
+      onClick={event => event.target === dialog.current && props.close()}
+    >
+      {props.heading !== undefined && (
+        <header className="row dialoghead">
+          <h2>{props.label}</h2>
+          {props.heading}
+          <button type="button" className="btn plain icon small more" aria-label={t('close')} onClick={props.close}>
+            <Icon name="close" small />
+          </button>
+        </header>
+      )}
+      {props.children}
+    </dialog>
+  )
+}
+
+/** Asks before what cannot be taken back. */
+export function Confirm(props: { label: string; text: string; action: string; act: () => void; close: () => void }) {
+  return (
+    <Dialog label={props.label} close={props.close} heading={null}>
+      <div className="in stack dialogbody">
+        <p>{props.text}</p>
+        <div className="row">
+          <span className="grow" />
+          <button type="button" className="btn" onClick={props.close}>
+            {t('cancel')}
+          </button>
+          <button
+            type="button"
+            className="btn bad"
+            onClick={() => {
+              props.close()
+              props.act()
+            }}
+          >
+            {props.action}
+          </button>
+        </div>
+      </div>
+    </Dialog>
+  )
+}

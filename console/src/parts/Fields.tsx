@@ -1,0 +1,229 @@
+// The fields of a form that a workflow declares: for the start of a run, and for a form within one.
+import { useId, useState } from 'react'
+import { call } from '../api/client.ts'
+import type { Variable } from '../api/types.ts'
+import { bytes, count, t } from '../words/words.ts'
+import { Icon } from './Icon.tsx'
+import { errorText } from './Panel.tsx'
+
+export type Input = Readonly<Record<string, unknown>>
+type Upload = { id: string; name: string; size: number; mime_type?: string; extension?: string }
+/** A file as a run takes it, with what is shown of it here. */
+export type FileInput = { transfer_method: string; upload_file_id: string; type: string; name: string; size: number }
+
+type FieldProps = {
+  app: string
+  variable: Variable
+  value: unknown
+  set: (value: unknown) => void
+  wrong?: string | undefined
+}
+
+export function Field({ app, variable, value, set, wrong }: FieldProps) {
+  const id = useId()
+  const type = variable.type
+  const files = type === 'file' || type === 'file-list'
+  const about = {
+    id,
+    'aria-invalid': wrong !== undefined,
+    'aria-describedby': wrong ? `${id}-wrong` : undefined,
+    required: variable.required && type !== 'checkbox',
+  }
+  const label = (
+    <>
+      {variable.label || variable.name}
+      {!variable.required && <span className="hint">{t('form.optional')}</span>}
+      {type === 'file-list' && variable.max_length ? (
+        <span className="hint">{t('form.at_most', { n: count(variable.max_length) })}</span>
+      ) : null}
+    </>
+  )
+  return (
+    <div className="field">
+      {type === 'checkbox' ? null : files ? (
+        <span className="label">{label}</span>
+      ) : (
+        <label htmlFor={id}>{label}</label>
+      )}
+      {type === 'select' ? (
+        <select {...about} value={String(value ?? '')} onChange={event => set(event.target.value || undefined)}>
+          <option value="">{t('form.choose')}</option>
+          {(variable.options ?? []).map(option => (
+            <option key={option}>{option}</option>
+          ))}
+        </select>
+      ) : type === 'checkbox' ? (
+        <label className="row check">
+          <input type="checkbox" id={id} checked={value === true} onChange={event => set(event.target.checked)} />
+          {variable.label || variable.name}
+        </label>
+      ) : type === 'number' ? (
+        <input
+          type="number"
+          step="any"
+          {...about}
+          value={value === undefined ? '' : String(value)}
+          onChange={event => set(event.target.value === '' ? undefined : Number(event.target.value))}
+        />
+      ) : files ? (
+        <Files app={app} variable={variable} value={value} set={set} label={variable.label || variable.name} />
+      ) : type === 'paragraph' || type === 'json_object' || type === 'json' ? (
+        <textarea
+          {...about}
+          rows={4}
+          className={type === 'paragraph' ? '' : 'mono'}
+          value={typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value, null, 2)}
+          onChange={event => set(event.target.value || undefined)}
+        />
+      ) : (
+        <input
+          type="text"
+          {...about}
+          value={String(value ?? '')}
+          onChange={event => set(event.target.value || undefined)}
+        />
+      )}
+      {variable.max_length && variable.max_length <= 100_000 && (type === 'paragraph' || type === 'text-input') ? (
+        <span className="hint num">
+          {t('form.length', { n: count([...String(value ?? '')].length), all: count(variable.max_length) })}
+        </span>
+      ) : null}
+      {wrong && (
+        <span className="wrong" id={`${id}-wrong`} role="alert">
+          <Icon name="failed" small />
+          {wrong}
+        </span>
+      )}
+    </div>
+  )
+}
+
+const KINDS: readonly [string, RegExp][] = [
+  ['image', /^image\//],
+  ['audio', /^audio\//],
+  ['video', /^video\//],
+]
+/** What a file is for Dify's API. */
+const kindOf = (mime: string): string => KINDS.find(([, matches]) => matches.test(mime))?.[0] ?? 'document'
+
+function Files({
+  app,
+  variable,
+  value,
+  set,
+  label,
+}: {
+  app: string
+  variable: Variable
+  value: unknown
+  set: (value: unknown) => void
+  label: string
+}) {
+  const [busy, setBusy] = useState(0)
+  const [error, setError] = useState('')
+  const many = variable.type === 'file-list'
+  const files = (many ? ((value as FileInput[] | undefined) ?? []) : value ? [value as FileInput] : []) as FileInput[]
+  const add = async (chosen: Iterable<File>) => {
+    setError('')
+    let now = many ? files : []
+    for (const file of chosen) {
+      setBusy(n => n + 1)
+      try {
+        const form = new FormData()
+        form.append('file', file)
+        const done = await call<Upload>('POST', `apps/${app}/files`, { form })
+        now = [
+          ...(many ? now : []),
+          {
+            transfer_method: 'local_file',
+            upload_file_id: done.id,
+            type: kindOf(file.type),
+            name: file.name,
+            size: file.size,
+          },
+        ]
+        set(many ? now : now[0])
+      } catch (failure) {
+        setError(errorText(failure))
+      } finally {
+        setBusy(n => n - 1)
+      }
+    }
+  }
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: dropping and pasting are short ways to what the field does
+    <div
+      className="stack"
+      onDragOver={event => event.preventDefault()}
+      onDrop={event => {
+        event.preventDefault()
+        void add(event.dataTransfer.files)
+      }}
+      onPaste={event => event.clipboardData.files.length > 0 && void add(event.clipboardData.files)}
+    >
+      {files.map(file => (
+        <div key={file.upload_file_id} className="filechip">
+          <Icon name="file" />
+          <span className="grow cut">{file.name}</span>
+          <span className="faint num">{bytes(file.size)}</span>
+          <button
+            type="button"
+            className="btn plain icon small"
+            aria-label={t('form.remove', { name: file.name })}
+            onClick={() => set(many ? files.filter(other => other !== file) : undefined)}
+          >
+            <Icon name="close" small />
+          </button>
+        </div>
+      ))}
+      {(many || files.length === 0) && (
+        <label className="drop dim">
+          <Icon name="upload" />
+          {t(busy > 0 ? 'form.uploading' : many ? 'form.files' : 'form.file')}
+          <input
+            type="file"
+            className="sr"
+            aria-label={label}
+            multiple={many}
+            accept={
+              (variable.allowed_file_types ?? []).includes('image') && variable.allowed_file_types?.length === 1
+                ? 'image/*'
+                : undefined
+            }
+            onChange={event => {
+              if (event.target.files) void add([...event.target.files])
+              event.target.value = ''
+            }}
+          />
+        </label>
+      )}
+      {error && (
+        <span className="wrong" role="alert">
+          <Icon name="failed" small />
+          {error}
+        </span>
+      )}
+    </div>
+  )
+}
+
+/** The values as the server takes them: JSON parsed, files without what is only shown. Raises `SyntaxError`. */
+export function sendable(variables: readonly Variable[], values: Input): Record<string, unknown> {
+  const file = ({ name: _name, size: _size, ...sent }: FileInput) => sent
+  const out: Record<string, unknown> = {}
+  for (const variable of variables) {
+    const value = values[variable.name]
+    if (value === undefined) continue
+    if (variable.type === 'file') out[variable.name] = file(value as FileInput)
+    else if (variable.type === 'file-list') out[variable.name] = (value as FileInput[]).map(file)
+    else if (variable.type === 'json_object' && typeof value === 'string') out[variable.name] = JSON.parse(value)
+    else out[variable.name] = value
+  }
+  return out
+}
+
+/** The field that an error of the server names, or the first; `''` if it names none. */
+export const fieldOf = (message: string, variables: readonly Variable[]): string =>
+  [...variables]
+    .sort((a, b) => b.name.length - a.name.length)
+    .find(one => new RegExp(`(^|[^\\w])${one.name.replace(/\W/g, '\\$&')}([^\\w]|$)`).test(message))?.name ?? ''

@@ -1,0 +1,111 @@
+// What lists and panels have in common: loading, empty, error, stale, and a boundary for each.
+import { Component, type ReactNode, useEffect, useState } from 'react'
+import { ApiError } from '../api/client.ts'
+import { clock, t } from '../words/words.ts'
+import { Icon } from './Icon.tsx'
+
+export function Panel(props: {
+  title: ReactNode
+  beside?: ReactNode
+  children: ReactNode
+  className?: string
+  plain?: boolean
+}) {
+  return (
+    <section className={`panel ${props.className ?? ''}`}>
+      <header>
+        {typeof props.title === 'string' ? <h2>{props.title}</h2> : props.title}
+        {props.beside}
+      </header>
+      <Boundary>{props.plain ? props.children : <div className="in">{props.children}</div>}</Boundary>
+    </section>
+  )
+}
+
+/** What went wrong, in the server's words. */
+export function errorText(error: unknown): string {
+  if (error instanceof ApiError)
+    return error.status === 0 ? t('error.not_reached') : error.message || t('error.unknown')
+  return error instanceof Error ? error.message : t('error.unknown')
+}
+
+export function Failure({ error, again }: { error: unknown; again?: () => void }) {
+  return (
+    <div className="failure" role="alert">
+      <span className="st st-failed">
+        <Icon name="failed" />
+      </span>
+      <span className="grow">{errorText(error)}</span>
+      {again && (
+        <button type="button" className="btn small" onClick={again}>
+          {t('again')}
+        </button>
+      )}
+    </div>
+  )
+}
+
+/** Rows of the final height, shown when loading takes longer than 150 ms. */
+export function Skeleton({ rows, height = 32 }: { rows: number; height?: number }) {
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), 150)
+    return () => clearTimeout(timer)
+  }, [])
+  return (
+    <div className="skeleton" role="status" aria-busy="true" style={{ minHeight: rows * height }}>
+      <span className="sr">{t('loading')}</span>
+      {late &&
+        Array.from({ length: rows }, (_, index) => (
+          <div key={index} style={{ height }} aria-hidden="true">
+            <i style={{ width: `${38 + ((index * 17) % 40)}%` }} />
+          </div>
+        ))}
+    </div>
+  )
+}
+
+export const Empty = ({ children }: { children: ReactNode }) => <div className="empty dim">{children}</div>
+
+type Asked<T> = {
+  data: T | undefined
+  error: unknown
+  isPending: boolean
+  dataUpdatedAt: number
+  refetch: () => unknown
+}
+
+/** What was asked for, or why it is not there. What was there stays there when a later answer fails. */
+export function Loaded<T>(props: { of: Asked<T>; rows?: number; height?: number; children: (data: T) => ReactNode }) {
+  const { of } = props
+  if (of.data === undefined) {
+    return of.error ? (
+      <Failure error={of.error} again={() => void of.refetch()} />
+    ) : (
+      <Skeleton rows={props.rows ?? 3} height={props.height ?? 32} />
+    )
+  }
+  return (
+    <>
+      {of.error ? (
+        <p className="stale" role="status">
+          <Icon name="clock" small />
+          {t('stale', { at: clock(of.dataUpdatedAt / 1000) })}
+        </p>
+      ) : null}
+      {props.children(of.data)}
+    </>
+  )
+}
+
+/** What goes wrong while a panel is drawn stays in that panel. */
+export class Boundary extends Component<{ children: ReactNode }, { error?: unknown }> {
+  override state: { error?: unknown } = {}
+  static getDerivedStateFromError(error: unknown) {
+    return { error }
+  }
+  override render() {
+    if (this.state.error === undefined) return this.props.children
+    return <Failure error={this.state.error} again={() => this.setState({ error: undefined })} />
+  }
+}

@@ -1,0 +1,42 @@
+import type { Problem } from '../api/types.ts'
+import { t } from '../words/words.ts'
+import { Icon } from './Icon.tsx'
+import { visible } from './Json.tsx'
+
+const LOOK = { error: 'failed', will_fail: 'failed', may_fail: 'partial', warning: 'partial' } as const
+
+/** What `jikko check` finds. A problem of a node jumps to it. */
+export function Problems({
+  problems,
+  titles,
+  pick,
+}: {
+  problems: readonly Problem[]
+  titles?: ReadonlyMap<string, string>
+  pick?: (node: string) => void
+}) {
+  if (problems.length === 0) return <p className="empty dim">{t('problems.none')}</p>
+  return problems.map((one, index) => {
+    const title = one.node_id ? titles?.get(one.node_id) : undefined
+    return (
+      <div key={index} className="prob">
+        <span className={`st st-${LOOK[one.level] ?? 'partial'}`} title={t(`level.${one.level}`)}>
+          <Icon name={LOOK[one.level] ?? 'partial'} />
+          <span className="sr">{t(`level.${one.level}`)}</span>
+        </span>
+        <div className="grow">
+          {title && pick && (
+            <>
+              <button type="button" className="link strong" onClick={() => pick(one.node_id as string)}>
+                {title}
+              </button>{' '}
+            </>
+          )}
+          {visible(one.problem)}
+          {one.hint && <div className="dim">{visible(one.hint)}</div>}
+          {one.path && <div className="faint mono">{one.path}</div>}
+        </div>
+      </div>
+    )
+  })
+}

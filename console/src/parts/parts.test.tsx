@@ -1,0 +1,177 @@
+// @vitest-environment happy-dom
+import { cleanup, render, screen } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { useRef, useState } from 'react'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { RunEvent } from '../run/events.ts'
+import { advance, begin } from '../run/fold.ts'
+import { readLog } from '../run/logs.ts'
+import { axis, rows } from '../run/selectors.ts'
+import { setLanguage } from '../words/words.ts'
+import { Dialog } from './Dialog.tsx'
+import { Json, visible } from './Json.tsx'
+import { Markdown } from './Markdown.tsx'
+import { Menu } from './Menu.tsx'
+import { Boundary } from './Panel.tsx'
+import { StepTree } from './StepTree.tsx'
+import { Tabs } from './Tabs.tsx'
+
+// Nothing is laid out here, so that no row would be in sight: all of them are.
+vi.mock('@tanstack/react-virtual', () => ({
+  useVirtualizer: ({ count }: { count: number }) => ({
+    getVirtualItems: () => Array.from({ length: count }, (_, index) => ({ index, start: index * 28, key: index })),
+    getTotalSize: () => count * 28,
+    scrollToIndex: () => undefined,
+  }),
+}))
+
+beforeEach(() => setLanguage('en'))
+afterEach(cleanup)
+
+function ThreeTabs() {
+  const [chosen, choose] = useState('a')
+  const tabs = ['a', 'b', 'c'].map(id => ({ id, label: id.toUpperCase() }))
+  return (
+    <Tabs label="Letters" tabs={tabs} chosen={chosen} choose={choose}>
+      panel of {chosen}
+    </Tabs>
+  )
+}
+
+test('tabs: one tab stop, arrows choose and go round, Home and End reach the ends', async () => {
+  render(<ThreeTabs />)
+  const user = userEvent.setup()
+  await user.tab()
+  expect(document.activeElement).toBe(screen.getByRole('tab', { name: 'A' }))
+  await user.keyboard('{ArrowRight}{ArrowRight}{ArrowRight}{ArrowLeft}')
+  expect(screen.getByRole('tab', { selected: true }).textContent).toBe('C')
+  expect(document.activeElement).toBe(screen.getByRole('tab', { name: 'C' }))
+  await user.keyboard('{Home}')
+  expect(screen.getByRole('tabpanel', { name: 'A' }).textContent).toBe('panel of a')
+  expect(screen.getAllByRole('tab').filter(tab => tab.tabIndex === 0)).toHaveLength(1)
+  await user.tab()
+  expect(document.activeElement).toBe(screen.getByRole('tabpanel'))
+})
+
+test('menu: opens on its first entry, arrows move, Escape leads back to its button', async () => {
+  const act = vi.fn()
+  const entries = ['One', 'Two'].map(label => ({ label, icon: 'copy', act: () => act(label) }))
+  render(<Menu label="More" entries={entries} />)
+  const user = userEvent.setup()
+  const button = screen.getByRole('button', { name: 'More' })
+  await user.click(button)
+  expect(button.getAttribute('aria-expanded')).toBe('true')
+  expect(document.activeElement).toBe(screen.getByRole('menuitem', { name: 'One' }))
+  await user.keyboard('{ArrowUp}{Enter}')
+  expect(act).toHaveBeenCalledWith('Two')
+  expect(screen.queryByRole('menu')).toBeNull()
+  await user.click(button)
+  await user.keyboard('{Escape}')
+  expect(document.activeElement).toBe(button)
+})
+
+test('a dialog closes by its cross and gives the focus back', async () => {
+  const close = vi.fn()
+  render(
+    <Dialog label="Keys" close={close} heading={null}>
+      text
+    </Dialog>,
+  )
+  await userEvent.click(screen.getByRole('button', { name: 'Close' }))
+  expect(close).toHaveBeenCalled()
+})
+
+const human: readonly RunEvent[] = readLog('human')
+const run = advance(begin(), human)
+const box = run.executions.find(execution => execution.roundList)!
+
+function Tree({ inspector }: { inspector: () => void }) {
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set())
+  const [picked, setPicked] = useState('')
+  const tree = useRef<HTMLDivElement>(null)
+  const toggle = (id: string, is?: boolean) =>
+    setOpen(now => new Set((is ?? !now.has(id)) ? [...now, id] : [...now].filter(one => one !== id)))
+  return (
+    <StepTree
+      rows={rows(run, open, false).slice(0, 40)}
+      picked={picked}
+      pick={row => setPicked(row.id)}
+      toggle={toggle}
+      axis={axis(run, run.at)}
+      now={run.at}
+      toInspector={inspector}
+      tree={tree}
+    />
+  )
+}
+
+test('steps: a tree with one tab stop, whose keys choose, open and close rows', async () => {
+  const inspector = vi.fn()
+  render(<Tree inspector={inspector} />)
+  const user = userEvent.setup()
+  const tree = screen.getByRole('tree')
+  tree.focus()
+  await user.keyboard('jjj')
+  const chosen = () => screen.getByRole('treeitem', { selected: true })
+  expect(chosen().textContent).toContain('Each item')
+  expect(tree.getAttribute('aria-activedescendant')).toBe(chosen().id)
+  expect(chosen().getAttribute('aria-expanded')).toBe('false')
+  await user.keyboard('{ArrowRight}{ArrowRight}')
+  expect(chosen().textContent).toContain('Round 1')
+  expect(chosen().getAttribute('aria-level')).toBe('2')
+  await user.keyboard('{ArrowRight}{ArrowDown}')
+  expect(chosen().textContent).toContain('Judge item')
+  await user.keyboard('{ArrowLeft}{ArrowLeft}{ArrowLeft}')
+  expect(chosen().id).toBe(`step-${box.id}`)
+  await user.keyboard('{ArrowLeft}{End}')
+  expect(chosen().textContent).toContain('Reply')
+  await user.keyboard('{Home}{Enter}')
+  expect(chosen().textContent).toContain('Claim')
+  expect(inspector).toHaveBeenCalledTimes(1)
+})
+
+test('markup in a value is text, and marks that turn or hide text are shown', () => {
+  const { container } = render(<Json value={{ text: '<img src=x onerror=alert(1)>\u202egpj.exe\u0000' }} />)
+  expect(container.querySelector('img')).toBeNull()
+  expect(container.textContent).toContain('<img src=x onerror=alert(1)>')
+  expect(container.textContent).toContain('⟨U+202E⟩gpj.exe␀')
+  expect(visible('日本 é\n\t')).toBe('日本 é\n\t')
+})
+
+test('a long list shows its beginning, and more when asked', async () => {
+  const { container } = render(<Json value={Array.from({ length: 50 }, (_, index) => index)} />)
+  expect(container.querySelectorAll('.leaf')).toHaveLength(20)
+  await userEvent.click(screen.getByRole('button', { name: '30 more' }))
+  expect(container.querySelectorAll('.leaf')).toHaveLength(50)
+})
+
+test('markdown becomes elements; html, scripts and pictures in it stay text', () => {
+  const text =
+    '# Head\n\n**bold** and `code`\n\n1. one\n2. two\n\n<script>alert(1)</script> ![pic](https://x.example/a.png) [bad](javascript:alert(1)) [good](https://x.example/)'
+  const { container } = render(<Markdown text={text} />)
+  expect(container.querySelectorAll('script, img')).toHaveLength(0)
+  expect([...container.querySelectorAll('a')].map(link => link.getAttribute('href'))).toEqual(['https://x.example/'])
+  expect(container.querySelectorAll('ol li')).toHaveLength(2)
+  expect(container.querySelector('b')?.textContent).toBe('bold')
+  expect(container.textContent).toContain('<script>alert(1)</script>')
+})
+
+let broken = true
+function Part() {
+  if (broken) throw new Error('broken part')
+  return <p>whole</p>
+}
+
+test('what fails while it is drawn stays within its panel, and can be tried again', async () => {
+  const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+  render(
+    <Boundary>
+      <Part />
+    </Boundary>,
+  )
+  expect(screen.getByRole('alert').textContent).toContain('broken part')
+  broken = false
+  await userEvent.click(screen.getByRole('button', { name: 'Try again' }))
+  expect(screen.getByText('whole')).toBeTruthy()
+  quiet.mockRestore()
+})

@@ -1,0 +1,10 @@
+// The order counts: values, then what all pages share, then what small screens change.
+import '../styles/tokens.css'
+import '../styles/base.css'
+import '../styles/shell.css'
+import '../styles/controls.css'
+import '../styles/status.css'
+import '../styles/pages.css'
+import '../styles/parts.css'
+import '../styles/json.css'
+import '../styles/small.css'

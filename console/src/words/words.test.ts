@@ -1,0 +1,63 @@
+import { afterEach, expect, test } from 'vitest'
+import { bytes, count, duration, language, money, percent, setLanguage, t, tables, tn, type Word } from './words.ts'
+
+afterEach(() => setLanguage('en'))
+
+test('no word is missing in a language, and none is empty', () => {
+  expect(Object.keys(tables.ja).sort()).toEqual(Object.keys(tables.en).sort())
+  for (const table of Object.values(tables))
+    for (const [key, text] of Object.entries(table)) expect(text.trim(), key).not.toBe('')
+})
+
+test('both languages name the same values', () => {
+  const named = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(match => match[1]).sort()
+  for (const key of Object.keys(tables.en) as Word[]) {
+    const japanese = named(tables.ja[key])
+    if (key.endsWith('.one')) continue
+    expect(japanese, key).toEqual(named(tables.en[key]))
+  }
+})
+
+test('each word for a number has both forms', () => {
+  const keys = new Set(Object.keys(tables.en))
+  for (const key of keys) {
+    if (key.endsWith('.one')) expect(keys, key).toContain(key.replace(/\.one$/, '.other'))
+    if (key.endsWith('.other')) expect(keys, key).toContain(key.replace(/\.other$/, '.one'))
+  }
+})
+
+test('times are written in the unit that fits', () => {
+  const written = [0.0001, 0.21, 0.9999, 4.214, 12.53, 59.97, 176, 3900, 187_200].map(duration)
+  expect(written).toEqual([
+    '<1 ms',
+    '210 ms',
+    '1.00 s',
+    '4.21 s',
+    '12.5 s',
+    '1 m 00 s',
+    '2 m 56 s',
+    '1 h 05 m',
+    '2 d 4 h',
+  ])
+  expect(duration(undefined)).toBe('')
+})
+
+test('numbers, shares, money and sizes', () => {
+  expect(count(1_204_118)).toBe('1,204,118')
+  expect([percent(1), percent(0.989), percent(0)]).toEqual(['100%', '98.9%', '0%'])
+  expect([money('0.0010'), money('4.18'), money(0.00002), money('0.5 EUR')]).toEqual([
+    '$0.0010',
+    '$4.18',
+    '$0.00002',
+    '€0.5000',
+  ])
+  expect([bytes(900), bytes(4100), bytes(2_100_000_000)]).toEqual(['900 B', '4.1 kB', '2.1 GB'])
+})
+
+test('a word takes the form of its number, in the language that is chosen', () => {
+  expect([tn('runs.new', 1), tn('runs.new', 3000)]).toEqual(['1 new run', '3,000 new runs'])
+  setLanguage('ja')
+  expect(language()).toBe('ja')
+  expect(tn('runs.new', 3)).not.toBe('3 new runs')
+  expect(t('status.failed')).toBe('失敗')
+})

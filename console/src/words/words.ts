@@ -1,0 +1,126 @@
+// Every word of the page, in the language that is chosen. The tables have the same keys: `en.ts` says which.
+import { useSyncExternalStore } from 'react'
+import { en } from './en.ts'
+import { ja } from './ja.ts'
+
+export type Word = keyof typeof en
+export type Language = 'en' | 'ja'
+export const tables: Record<Language, Record<Word, string>> = { en, ja }
+/** Words that depend on a number have a form for one, `….one`. */
+export type Counted = { [K in Word]: K extends `${infer Name}.one` ? Name : never }[Word]
+
+const KEPT = 'jikko.language'
+let chosen: Language | undefined
+const listeners = new Set<() => void>()
+
+function first(): Language {
+  const kept = globalThis.localStorage?.getItem(KEPT)
+  if (kept === 'en' || kept === 'ja') return kept
+  return globalThis.navigator?.language?.toLowerCase().startsWith('ja') ? 'ja' : 'en'
+}
+
+export function language(): Language {
+  chosen ??= first()
+  return chosen
+}
+
+export function setLanguage(to: Language): void {
+  chosen = to
+  globalThis.localStorage?.setItem(KEPT, to)
+  for (const listener of [...listeners]) listener()
+}
+
+export const useLanguage = (): Language =>
+  useSyncExternalStore(listener => {
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }, language)
+
+/** The text for a key, with `{name}` replaced by the value of that name. */
+export function t(word: Word, values: Record<string, string | number> = {}): string {
+  const text = tables[language()][word] ?? word
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+}
+
+/** The text for a number: `{n}` is the number as it is written in the language. */
+export function tn(word: Counted, n: number, values: Record<string, string | number> = {}): string {
+  const form = new Intl.PluralRules(language()).select(n) === 'one' ? `${word}.one` : `${word}.other`
+  return t(form as Word, { n: count(n), ...values })
+}
+
+const formats = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>()
+function numbers(options: Intl.NumberFormatOptions = {}): Intl.NumberFormat {
+  const key = `n${language()}${JSON.stringify(options)}`
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(language(), options))
+  return formats.get(key) as Intl.NumberFormat
+}
+function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `d${language()}${JSON.stringify(options)}`
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(language(), options))
+  return formats.get(key) as Intl.DateTimeFormat
+}
+
+export const count = (n: number): string => numbers().format(n)
+export const percent = (share: number): string =>
+  numbers({
+    style: 'percent',
+    maximumFractionDigits: share === 1 || share === 0 ? 0 : 1,
+    minimumFractionDigits: share === 1 || share === 0 ? 0 : 1,
+  }).format(share)
+
+/** Seconds as `210 ms`, `4.21 s`, `2 m 56 s`, `3 h 05 m`, `2 d 4 h`; nothing for what is not known. */
+export function duration(seconds: number | undefined | null): string {
+  if (seconds === undefined || seconds === null || Number.isNaN(seconds)) return ''
+  const two = (n: number) => String(Math.floor(n)).padStart(2, '0')
+  if (seconds < 0.0005) return '<1 ms'
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 3600) return t('time.minutes', { m: Math.floor(whole / 60), s: two(whole % 60) })
+  if (whole < 86400) return t('time.hours', { h: Math.floor(whole / 3600), m: two((whole % 3600) / 60) })
+  return t('time.days', { d: Math.floor(whole / 86400), h: Math.floor((whole % 86400) / 3600) })
+}
+
+const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }
+/** The time of day with seconds; with `ms` thousandths too. */
+export const clock = (at: number, ms = false): string =>
+  dates(ms ? { ...CLOCK, fractionalSecondDigits: 3 } : CLOCK).format(at * 1000)
+export const day = (at: number): string => dates({ day: 'numeric', month: 'short' }).format(at * 1000)
+/** Date and time, with the zone: what a title says. */
+export const moment = (at: number): string => dates({ dateStyle: 'medium', timeStyle: 'long' }).format(at * 1000)
+/** Date and time in short. */
+export const when = (at: number): string =>
+  `${day(at)}, ${dates({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at * 1000)}`
+/** The clock of today, the date of earlier days. */
+export const recent = (at: number, now = Date.now() / 1000): string => (now - at < 86_000 ? clock(at) : when(at))
+
+export function ago(at: number, now = Date.now() / 1000): string {
+  const seconds = Math.max(0, now - at)
+  if (seconds < 60) return t('ago.seconds', { n: Math.floor(seconds) })
+  if (seconds < 3600) return t('ago.minutes', { n: Math.floor(seconds / 60) })
+  if (seconds < 86400) return t('ago.hours', { n: Math.floor(seconds / 3600) })
+  return t('ago.days', { n: Math.floor(seconds / 86400) })
+}
+
+/** An amount of money: a number with its currency, or both in one text, as in `0.0010 USD`. */
+export function money(amount: number | string | undefined | null, unit = 'USD'): string {
+  const [digitsOf, currency = unit] = String(amount ?? 0).split(' ')
+  const value = Number(digitsOf)
+  const digits = value === 0 ? 2 : value < 0.001 ? 5 : value < 1 ? 4 : 2
+  return numbers({
+    style: 'currency',
+    currency,
+    currencyDisplay: 'narrowSymbol',
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value)
+}
+
+export function bytes(n: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let at = 0
+  let value = n
+  for (; value >= 1000 && at < units.length - 1; at++) value /= 1000
+  return `${numbers({ maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value)} ${units[at]}`
+}

@@ -1,0 +1,26 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vitest/config'
+
+const server = process.env.JIKKO_URL ?? 'http://127.0.0.1:8000'
+const proxied = {
+  target: server,
+  changeOrigin: true,
+  // The server takes only what its own pages send.
+  headers: { origin: server },
+}
+
+export default defineConfig(({ command }) => ({
+  plugins: [react()],
+  // Addresses are relative to the page, so that it works below any path of a proxy.
+  base: command === 'serve' ? '/console/' : './',
+  build: {
+    outDir: '../src/jikko/http/static',
+    emptyOutDir: true,
+    target: 'es2022',
+
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+  },
+  server: { port: 5173, strictPort: true, proxy: { '/console/api': proxied, '/v1': proxied, '/files': proxied } },
+  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'] },
+}))

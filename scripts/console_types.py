@@ -1,0 +1,38 @@
+"""Writes the types of the console's API for its page, as a running server describes it: console/src/api/schema.ts.
+
+Usage: python -m scripts.console_types http://127.0.0.1:8000. Needs the packages of console/ (``make console``).
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.request import urlopen
+
+from scripts.build_console import sources
+
+TYPES = Path("src/api/schema.ts")
+
+
+def types_of(description: bytes) -> str:
+    """The types for a description in OpenAPI, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder) / "openapi.json", Path(folder) / "schema.ts"
+        given.write_bytes(description)
+        command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(given), "-o", str(made)]
+        subprocess.run(command, cwd=sources(), check=True, capture_output=True)
+        return made.read_text(encoding="utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    """Write them."""
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with urlopen(f"{arguments[0]}/console/openapi.json") as answer:
+        (sources() / TYPES).write_text(types_of(answer.read()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

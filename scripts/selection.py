@@ -1,0 +1,104 @@
+"""Which tests are asked about a change: those that run the changed line, the nearest of them first."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Final
+
+from scripts.copies import ROOT, Suite
+from scripts.covering import Report
+from scripts.mutation import Mutant, around
+from scripts.watching import SOURCE
+
+NEAREST: Final[dict[str, tuple[str, ...]]] = {
+    "engine": ("tests/engine",),
+    "runs": ("tests/runs", "tests/conversations"),
+    "conversations": ("tests/conversations",),
+    "cluster": ("tests/cluster", "tests/server"),
+    "dify": ("tests/http",),
+    "server": ("tests/server", "tests/acceptance/test_http_"),
+    "store": ("tests/contract", "tests/store"),
+    "http": ("tests/http", "tests/acceptance/test_http_"),
+    "outbound": ("tests/outbound",),
+}
+"""What is changed, below ``src/jikko``, and how the paths of its tests begin."""
+QUICK: Final = "not slow and not services and not serial"
+_OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
+"""Those that look at the text of the source, or at the clock."""
+_FIRST_SECONDS: Final = 20.0
+"""Tests that are asked first take so long together, and one at least is asked."""
+_START_SECONDS: Final = 60.0
+_PATIENCE: Final = 5.0
+"""How many times as long as they took tests may take with a change, which may make them wait."""
+
+
+def test_files(within: tuple[str, ...]) -> list[str]:
+    """Files of tests whose paths from the root begin so."""
+    found = (path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "tests").rglob("test_*.py")))
+    return [path for path in found if path.startswith(within) and path not in _OTHER]
+
+
+def shares(files: list[str], count: int) -> list[list[str]]:
+    """Files of tests in so many parts, each of which has some of each folder."""
+    return [part for number in range(count) if (part := files[number::count])]
+
+
+def folder_of(mutant: Mutant) -> str:
+    """The row of ``NEAREST`` that a change belongs to."""
+    return mutant.path.removeprefix(f"{SOURCE}/").partition("/")[0]
+
+
+class Selection:
+    """Knows which tests run which lines."""
+
+    def __init__(self, report: Report, usable: Collection[str]) -> None:
+        """Args:
+        report: Of all tests.
+        usable: The tests that can be run by their names, and do not fail without a change.
+        """
+        self._seconds = {test: seconds for test, seconds in report.seconds.items() if test in usable}
+        self._tests = {
+            path: {line: {test for test in tests if test in self._seconds} for line, tests in lines.items()}
+            for path, lines in report.tests().items()
+        }
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """All tests that may notice a change, those first that are likely to, and quick.
+
+        A line that runs while its module is imported, such as a constant, is noticed by those that run something of
+        the module; a module that has nothing to be run, by those nearest to it.
+        """
+        lines = self._tests.get(mutant.path, {})
+        text = (ROOT / mutant.path).read_text("utf-8")
+        found = {test for line in around(text, mutant.line) for test in lines.get(line, ())}
+        found = found or set().union(*lines.values())
+        near = NEAREST[folder_of(mutant)]
+        found = found or {test for test in self._seconds if test.startswith(near)}
+        name = f"test_{Path(mutant.path).stem}.py"
+        by_file: dict[str, list[str]] = defaultdict(list)
+        for test in self._seconds:  # in the order in which they ran
+            if test in found:
+                by_file[test.partition("::")[0]].append(test)
+        ranked = sorted(
+            by_file.items(),
+            key=lambda item: (Path(item[0]).name != name, not item[0].startswith(near), self._took(item[1])),
+        )
+        return [test for _, tests in ranked for test in tests]
+
+    def first(self, mutant: Mutant) -> list[str]:
+        """The first of ``tests_of``."""
+        chosen, left = [], _FIRST_SECONDS
+        for test in self.tests_of(mutant):
+            chosen.append(test)
+            left -= self._seconds[test]
+            if left < 0:
+                break
+        return chosen
+
+    def suite(self, tests: Iterable[str]) -> Suite:
+        """Tests as they are run: each once, in this order."""
+        options = tuple(dict.fromkeys(tests))
+        return Suite(options, _START_SECONDS + _PATIENCE * self._took(options))
+
+    def _took(self, tests: Iterable[str]) -> float:
+        return sum(self._seconds[test] for test in tests)

@@ -1,0 +1,88 @@
+"""The files that an operator writes, read again while the server runs."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+
+from jikko.assemble.models import providers_of
+from jikko.assemble.plugins import Plugins
+from jikko.assemble.tools import tools_file
+from jikko.errors import InvalidSettings
+from jikko.files.signing_keys import KeyFiles, SigningKeys
+from jikko.providers.config import Providers
+from jikko.settings import Settings
+from jikko.tools.directory import ToolsDirectory
+
+
+def key_files(settings: Settings) -> KeyFiles:
+    """The files of the keys of file links. Opens nothing yet."""
+    return KeyFiles(settings.signing_key)
+
+
+class Configuration:
+    """What the files of providers, tools and plugins say, and the keys of file links, as one process has them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        providers: Providers,
+        directory: ToolsDirectory,
+        plugins: Plugins,
+        signing_keys: SigningKeys,
+        workers: int,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Args:
+        workers: How many processes share the limits.
+        environment: What ``${NAME}`` in the files stands for.
+        """
+        self._settings = settings
+        self._providers = providers
+        self._directory = directory
+        self._plugins = plugins
+        self._signing_keys = signing_keys
+        self._workers = workers
+        self._environment = environment
+        self._reading = asyncio.Lock()
+
+    async def read_again(self) -> None:
+        """Read all of it, and have calls that begin from now on see it; those under way end as they began.
+
+        Raises:
+            InvalidSettings: A file is wrong, or several. Then all of them go on to hold as they were.
+        """
+        async with self._reading:
+            use = await asyncio.to_thread(self._read)
+            for each in use:
+                each()
+
+    def _read(self) -> list[Callable[[], None]]:
+        """What is to be done with what was read."""
+        settings, environment = self._settings, self._environment
+        found: list[Callable[[], None]] = []
+        wrong: list[str] = []
+
+        def providers() -> None:
+            read = providers_of(settings, environment).for_worker(self._workers)
+            found.append(lambda: self._providers.become(read))
+
+        def tools() -> None:
+            read = tools_file(settings, environment)
+            found.append(lambda: self._directory.become(read))
+
+        def plugins() -> None:
+            found.append(self._plugins.read_again())
+
+        def keys() -> None:
+            read = key_files(settings).load_or_create()
+            found.append(lambda: self._signing_keys.become(read))
+
+        for read in (providers, tools, plugins, keys):
+            try:
+                read()
+            except InvalidSettings as error:
+                wrong.append(str(error))
+        if wrong:
+            raise InvalidSettings("\n".join(wrong))
+        return found

@@ -1,0 +1,100 @@
+"""Stores in PostgreSQL: the record of one machine. Files and datasets stay where they are."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from jikko.assemble.stores import Stores, contents_of_files
+from jikko.cluster.data_folder import keep_private
+from jikko.errors import InvalidSettings
+from jikko.files.signing_keys import KeyFiles
+from jikko.ids import new_id
+from jikko.private import make_file
+from jikko.settings import Settings
+from jikko.store.postgres.annotation_store import PostgresAnnotationStore
+from jikko.store.postgres.app_store import PostgresAppStore
+from jikko.store.postgres.callback_store import PostgresCallbackStore
+from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.end_user_store import PostgresEndUserStore
+from jikko.store.postgres.file_index import PostgresFileIndex
+from jikko.store.postgres.migrate import belong, is_there, migrate, require_current
+from jikko.store.postgres.plugin_storage import PostgresPluginStorage
+from jikko.store.postgres.record import PostgresRecord
+from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.values import Json
+
+_FOLDER_ID: Final = "folder.id"
+
+
+async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: bool) -> Stores:
+    """Open the stores of a database elsewhere; the data folder is made if it is missing.
+
+    A server brings the database up to date; so does whoever finds it empty.
+
+    Args:
+        stack: Closes the connections.
+        owned: Whether this process, or the one that started it, holds the data folder.
+
+    Raises:
+        InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
+        StoreUnavailable: The database cannot be reached.
+    """
+    try:
+        keep_private(settings.home)
+        folder_id = _folder_id(settings.home)
+    except OSError as error:
+        raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
+    database = Postgres(settings.database_url)
+    stack.push_async_callback(database.close)
+    await (migrate if owned else require_current)(database)
+    await belong(database, folder_id)
+    runs = PostgresRunStore(database)
+    return Stores(
+        PostgresAppStore(database),
+        runs,
+        PostgresConversationStore(database),
+        PostgresAnnotationStore(database),
+        PostgresCallbackStore(database),
+        PostgresEndUserStore(database),
+        None,
+        PostgresFileIndex(database),
+        contents_of_files(settings),
+        KeyFiles(settings.signing_key).load_or_create(),
+        PostgresRecord(database, runs.measures),
+    )
+
+
+def plugin_storage(settings: Settings) -> PostgresPluginStorage:
+    """What plugins keep. Connects to nothing yet."""
+    return PostgresPluginStorage(Postgres(settings.database_url))
+
+
+def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
+    """What ``jikko apps env`` has set, by app and variable. Changes nothing. For any thread, with or without a loop.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+
+    async def read() -> dict[str, Mapping[str, Json]]:
+        database = Postgres(settings.database_url)
+        try:
+            return await PostgresAppStore(database).environments() if await is_there(database) else {}
+        finally:
+            await database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(read())).result()
+
+
+def _folder_id(home: Path) -> str:
+    """What the database knows the data folder by."""
+    path = home / _FOLDER_ID
+    if not path.exists():
+        make_file(path)
+        path.write_text(new_id())
+    return path.read_text().strip()

@@ -1,0 +1,30 @@
+"""Having documents indexed by a command, and waiting for it."""
+
+import asyncio
+import sys
+from typing import Any
+
+import click
+
+_LOOK_SECONDS = 0.2
+
+
+async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool) -> None:
+    """Index some documents of a dataset, here or with a server, and wait for it."""
+    from jikko.ports.stores.knowledge.records import UNDER_WAY
+
+    async def open_documents() -> int:
+        return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))
+
+    with click.progressbar(
+        length=len(ids), label="Indexing", file=sys.stderr, hidden=quiet or not ids or not sys.stderr.isatty()
+    ) as bar:
+        working = asyncio.create_task(knowledge.indexing.watch())
+        try:
+            while (left := await open_documents()) and not working.done():
+                bar.update(len(ids) - left - bar.pos)
+                await asyncio.sleep(_LOOK_SECONDS)
+            bar.update(len(ids) - bar.pos)
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)

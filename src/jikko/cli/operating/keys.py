@@ -1,0 +1,76 @@
+"""``jikko keys``: the keys that links to files are signed with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.cli.operating.reload import reloaded
+from jikko.cli.options import home_option, json_option, settings_of
+
+
+@click.group(short_help="Keys that links to files are signed with.")
+def keys() -> None:
+    """Keys that links to files are signed with. API keys of apps: `jikko apps keys`."""
+
+
+@keys.command(short_help="Sign with a new key from now on.")
+@home_option
+@json_option
+def rotate(home: Path | None, as_json: bool) -> None:
+    """Make a new key, which signs links from now on. Works with the server running, which is told.
+
+    Links that were signed with older keys are accepted until `jikko keys forget`.
+    """
+    files = _files(settings := settings_of(home=home))
+    try:
+        new = files.add()
+        # First all of its processes accept it, then it signs: so none meets a link that it does not know.
+        reloaded(settings)
+        files.make_newest(new)
+        count = len(files.older())
+    except OSError as error:
+        raise click.ClickException(f"{settings.home} cannot be written: {error.strerror}.") from None
+    reloaded(settings)
+    if as_json:
+        click.echo(json.dumps({"older_keys": count}))
+        return
+    click.echo(f"A new key signs links from now on; links of {count} older {_keys(count)} are accepted.")
+
+
+@keys.command(short_help="Accept no links of older keys.")
+@home_option
+@json_option
+def forget(home: Path | None, as_json: bool) -> None:
+    """Remove all keys but the newest: links that were signed with them are refused from now on.
+
+    Links are valid for JIKKO_LINK_SECONDS anyway; but links in records of runs are renewed when they are read, and
+    only those whose key is there.
+    """
+    settings = settings_of(home=home)
+    try:
+        count = _files(settings).remove_older()
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
+    reloaded(settings)
+    if as_json:
+        click.echo(json.dumps({"removed": count}))
+        return
+    click.echo(f"{count} older {_keys(count)} removed.")
+
+
+def _files(settings: Any) -> Any:
+    from jikko.assemble import key_files
+    from jikko.errors import InvalidSettings
+
+    files = key_files(settings)
+    try:
+        files.load_or_create()
+    except InvalidSettings as error:
+        raise click.ClickException(str(error)) from None
+    return files
+
+
+def _keys(count: int) -> str:
+    return "key" if count == 1 else "keys"

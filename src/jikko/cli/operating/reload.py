@@ -1,0 +1,86 @@
+"""``jikko reload``: a server reads the files of its operator again."""
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from jikko.cli.exit_codes import ExitCode
+from jikko.cli.failure import Failure
+from jikko.cli.options import home_option, json_option, settings_of
+
+_PATIENCE_SECONDS: Final = 60.0
+_LOOK_AGAIN: Final = 0.02
+
+
+@click.command(short_help="Have the server read its files again.")
+@home_option
+@json_option
+def reload(home: Path | None, as_json: bool) -> None:
+    """Have the server that holds the data folder read the files of providers, tools and plugins again.
+
+    What begins from now on sees them; what is under way ends as it began. If one is wrong, all that is wrong is told,
+    and what they said before goes on to hold. Other settings need a restart, and so do the environment variables that
+    the files name.
+    """
+    settings = settings_of(home=home)
+    if not reloaded(settings):
+        raise Failure(f"No server holds {settings.home}.", exit_code=ExitCode.UNAVAILABLE, code="no_server")
+    if as_json:
+        click.echo(json.dumps({"reloaded": True}))
+    else:
+        click.echo("The files of providers, tools and plugins were read again.")
+
+
+def reloaded(settings: Any) -> bool:
+    """Have the server of the data folder read its files again, and wait until it has. Returns whether there is one.
+
+    Raises:
+        Failure: A file is wrong, or the server does not answer.
+    """
+    from jikko.cluster.data_folder_lock import owner_of
+
+    before = owner_of(settings.home)
+    if before is None or before.doing != "jikko serve":
+        return False
+    if before.reads < 0 or not _holds(before.pid, settings.home / "serve.lock"):
+        raise Failure(
+            f"{before} cannot be told: it is about to start or end, of an earlier version, or in another container. "
+            "Try again there, or restart it.",
+            exit_code=ExitCode.UNAVAILABLE,
+            code="no_server",
+        )
+    try:
+        os.kill(before.pid, signal.SIGUSR1)
+    except OSError as error:
+        raise Failure(f"{before} cannot be told: {error.strerror}.", exit_code=ExitCode.UNAVAILABLE) from None
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        now = owner_of(settings.home)
+        if now is None or (now.pid and now.pid != before.pid):
+            return False
+        if now.reads > before.reads:
+            if now.refused:
+                raise Failure(f"{now.refused}\nWhat they said before goes on to hold.", code="refused")
+            return True
+        time.sleep(_LOOK_AGAIN)
+    raise Failure(f"{before} does not answer.", exit_code=ExitCode.UNAVAILABLE, code="no_server")
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    """Whether it is the process that has the file open: in another container the number may be of any other."""
+    folder = Path(f"/proc/{pid}/fd")
+    if not folder.parent.parent.joinpath("self").exists():
+        return True  # not on Linux: no containers either
+    with suppress(OSError):
+        wanted = lock.stat()
+        for handle in folder.iterdir():
+            with suppress(OSError):
+                if os.path.samestat(handle.stat(), wanted):
+                    return True
+    return False

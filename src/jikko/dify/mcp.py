@@ -1,0 +1,77 @@
+"""What an app says as an MCP server. Source: Dify 1.15, spec/tools.md §6."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from jikko.dsl.start_variables import StartVariable
+from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.stores.app_store import App
+from jikko.values import Json
+
+INVALID_PARAMS: Final = -32602
+UNKNOWN_METHOD: Final = -32601
+
+_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+"""Of the protocol, the newest first. What is used of it is the same in all."""
+_TYPES: Final = {
+    "text-input": "string",
+    "paragraph": "string",
+    "select": "string",
+    "number": "number",
+    "checkbox": "boolean",
+    "json_object": "object",
+}
+"""Of start variables in JSON Schema; files, which a model cannot give, are left out."""
+_SCHEMA_KEYS: Final = ("properties", "required", "additionalProperties")
+_QUERY: Final = {"type": "string", "description": "User Input/Question content"}
+
+
+def initialized(served: ServedApp, app: App, version: str, asked: str) -> dict[str, Json]:
+    """The result of ``initialize``.
+
+    Args:
+        version: Of Jikko.
+        asked: The version of the protocol that the client would like.
+    """
+    return {
+        "protocolVersion": asked if asked in _VERSIONS else _VERSIONS[0],
+        "capabilities": {"tools": {"listChanged": False}},
+        "serverInfo": {"name": "jikko", "version": version},
+        "instructions": served.description or app.description,
+    }
+
+
+def tools(served: ServedApp, app: App, variables: Iterable[StartVariable]) -> dict[str, Json]:
+    """The result of ``tools/list``: the app is the one tool."""
+    properties: dict[str, Json] = {"query": dict(_QUERY)} if app.mode == "advanced-chat" else {}
+    required = list(properties)
+    for variable in variables:
+        if variable.type in _TYPES:
+            properties[variable.name] = _property(variable, served.parameters)
+            required += [variable.name] if variable.required else []
+    schema: Json = {"type": "object", "properties": properties, "required": required}
+    tool = {"name": app.name, "description": served.description or app.description, "inputSchema": schema}
+    return {"tools": [tool]}
+
+
+def said(text: str, *, is_error: bool = False) -> dict[str, Json]:
+    """The result of ``tools/call``."""
+    return {"content": [{"type": "text", "text": text}], "isError": is_error}
+
+
+def outputs_text(outputs: Json) -> str:
+    """The outputs of a workflow, as the text of a result."""
+    return json.dumps(outputs, ensure_ascii=False)
+
+
+def _property(variable: StartVariable, meanings: Mapping[str, str]) -> dict[str, Json]:
+    found: dict[str, Any] = {
+        "description": meanings.get(variable.name) or variable.description,
+        "type": _TYPES[variable.type],
+    }
+    if variable.type == "select":
+        found["enum"] = list(variable.options)
+    if variable.type == "json_object" and variable.json_schema:
+        found |= {key: variable.json_schema[key] for key in _SCHEMA_KEYS if key in variable.json_schema}
+    return found

@@ -1,0 +1,66 @@
+"""Ids of datasets as Dify exports them: encrypted with the id of the workspace that they are in.
+
+Source: Dify 1.15, spec/knowledge.md §8: AES-256-CBC with PKCS#7, in base64; the key is the SHA-256 of the workspace's
+id, and the initial vector its first 16 bytes.
+"""
+
+import base64
+import binascii
+import hashlib
+from typing import Any, Final
+
+from jikko.errors import JikkoError
+from jikko.extras import how_to_install
+from jikko.ids import is_uuid
+
+_MAX_LENGTH: Final = 64
+"""Characters: a UUID takes 48 bytes, which base64 has 64 characters for."""
+
+
+class DecryptionUnavailable(JikkoError):
+    """What decrypts is not installed."""
+
+    code = "service_unavailable"
+    status = 503
+
+
+def plain_id(text: str, workspace: str) -> str | None:
+    """The id that a text means if a workspace has encrypted it; ``None`` if that is not so.
+
+    Args:
+        workspace: Its id, as Dify writes it: a UUID in lower case.
+
+    Raises:
+        DecryptionUnavailable: The library for it is not installed.
+    """
+    if len(text) > _MAX_LENGTH:
+        return None
+    try:
+        encrypted = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    cipher, padding = _library()
+    key = hashlib.sha256(workspace.encode()).digest()
+    try:
+        decryptor = cipher.Cipher(cipher.algorithms.AES(key), cipher.modes.CBC(key[:16])).decryptor()
+        padded = decryptor.update(encrypted) + decryptor.finalize()
+        unpadder = padding.PKCS7(128).unpadder()
+        found: str = (unpadder.update(padded) + unpadder.finalize()).decode()
+    except ValueError:
+        return None
+    return found.lower() if is_uuid(found) else None
+
+
+def check_decryption() -> None:
+    """Raises ``DecryptionUnavailable`` if nothing can be decrypted here."""
+    _library()
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        from cryptography.hazmat.primitives import ciphers, padding
+    except ImportError:
+        raise DecryptionUnavailable(
+            f"Encrypted ids of datasets need a package that is not installed: {how_to_install('knowledge')}"
+        ) from None
+    return ciphers, padding

@@ -1,0 +1,76 @@
+"""Whether the server is well, for those who restart it, send it requests, or want to know."""
+
+import os
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, json_response
+from jikko.maintenance.readiness import OK
+
+_STALL_SECONDS: Final = 10.0
+"""A loop that stands still for longer is not well."""
+_PATIENCE_SECONDS: Final = 1.0
+"""For which people wait."""
+
+
+class Alive(Struct):
+    """Whether the process that answers does its work at all."""
+
+    status: Annotated[str, Meta(description="`ok` (200) or `failing` (503).")]
+    loop: Annotated[str | UnsetType, Meta(description="With `verbose`: `ok`, or why not.")] = UNSET
+
+
+class Ready(Struct):
+    """Whether runs are accepted by the process that answers."""
+
+    status: Annotated[str, Meta(description="`ok` (200) or `failing` (503).")]
+    failing: Annotated[list[str], Meta(description="The names of the checks that fail.")] = []
+    checks: Annotated[dict[str, str] | UnsetType, Meta(description="With `verbose`: each check, `ok` or why not.")] = (
+        UNSET
+    )
+
+
+class Health(Struct):
+    """Who answers, that it does, and how it is."""
+
+    version: str
+    process: int
+    node: Annotated[str, Meta(description="What the process is called in the records of its runs.")]
+    record: Annotated[str, Meta(description="`ok`, or why runs cannot be written.")]
+    files: Annotated[str, Meta(description="`ok`, or why files cannot be stored.")]
+    status: str = OK
+
+
+async def livez(request: Request) -> Answer:
+    """``GET /livez``: 503 if the event loop stood still for more than 10 s lately, so that a restart would help."""
+    worst = request.api.lag.worst
+    is_well = worst <= _STALL_SECONDS
+    told: str | UnsetType = UNSET
+    if "verbose" in request.query:
+        told = OK if is_well else f"it stood still for {worst:.0f} s"
+    return json_response(Alive(OK if is_well else "failing", told), 200 if is_well else 503)
+
+
+async def readyz(request: Request) -> Answer:
+    """``GET /readyz``: 200 if runs are accepted: the record can be written, and the process is not about to end."""
+    checks = await request.api.readiness.checks()
+    failing = [name for name, found in checks.items() if found != OK]
+    verbose = checks if "verbose" in request.query else UNSET
+    return json_response(Ready("failing" if failing else OK, failing, verbose), 503 if failing else 200)
+
+
+async def health(request: Request) -> Answer:
+    """``GET /health``: always 200. Tells which process answers: there may be several."""
+    api = request.api
+    checks = await api.readiness.checks(_PATIENCE_SECONDS)
+    return json_response(
+        Health(
+            version=api.version,
+            process=os.getpid(),
+            node=api.node,
+            record=checks["record"],
+            files=api.readiness.files(),
+        )
+    )

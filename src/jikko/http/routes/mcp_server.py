@@ -1,0 +1,155 @@
+"""Apps as MCP servers. Source: Dify 1.15, spec/tools.md §6.
+
+A request is one message of JSON-RPC, and its answer is one; no session is kept. What goes along with a message is an
+error of HTTP only where the message cannot be understood at all.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.apps.keys import digest
+from jikko.conversations.turns import TurnRequest
+from jikko.dify import mcp
+from jikko.errors import InvalidParam, NotFound
+from jikko.events import RunFinished, RunPaused
+from jikko.http.fields import checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import Answer, Response, json_response
+from jikko.http.routes.conversations.turns import fold_of
+from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import Message
+from jikko.runs.runs import StartRequest
+from jikko.values import Json
+
+
+class McpMessage(Struct):
+    """A message of JSON-RPC. One without ``id`` tells something, and is not answered."""
+
+    jsonrpc: Annotated[str, Meta(description="2.0", extra=must("must be a string"))]
+    method: Annotated[str, Meta(extra=must("must be a string"))]
+    id: Annotated[str | int | float | None, Meta(extra=must("must be a string or a number"))] = None
+    params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = None
+
+
+class McpError(Struct):
+    """Why a request has no result."""
+
+    code: int
+    message: str
+
+
+class McpAnswer(Struct):
+    """What a request is answered with: a result or an error."""
+
+    id: str | int | float
+    jsonrpc: str = "2.0"
+    result: dict[str, Json] | UnsetType = UNSET
+    error: McpError | UnsetType = UNSET
+
+
+class _Refused(Exception):
+    """A request is answered with an error of JSON-RPC."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.error = McpError(code, message)
+
+
+class _Failed(Exception):
+    """The app did not do its work. The message is for the model to read."""
+
+
+async def answer_mcp(request: Request) -> Answer:
+    """``POST /mcp/server/{code}/mcp``: one message to an app that is an MCP server."""
+    code, api = request.path_params["code"], request.api
+    served = await api.served_apps.served(code)
+    if served is None:
+        raise NotFound("There is no MCP server at this address.")
+    await api.apps.count_request(digest(code))
+    app = await api.apps.find(served.app)
+    message = checked(await request.json(lists_are=InvalidParam), McpMessage)
+    if message.id is None:
+        return Response(b"", 202)
+    params = message.params if message.params is not None else {}
+    try:
+        if not isinstance(params, dict):
+            raise _Refused(mcp.INVALID_PARAMS, "params must be an object")
+        result = await _result(request, served, app, message.method, params)
+    except _Refused as refused:
+        return json_response(McpAnswer(message.id, error=refused.error))
+    return json_response(McpAnswer(message.id, result=result))
+
+
+async def _result(
+    request: Request, served: ServedApp, app: App, method: str, params: Mapping[str, Json]
+) -> dict[str, Json]:
+    api, user = request.api, f"mcp-{digest(served.code).hex()[:16]}"
+    match method:
+        case "initialize":
+            asked = params.get("protocolVersion")
+            if not isinstance(asked, str):
+                raise _Refused(mcp.INVALID_PARAMS, "protocolVersion is required and must be a string")
+            await api.end_users.known(app.id, user)
+            return mcp.initialized(served, app, api.version, asked)
+        case "ping":
+            return {}
+        case "tools/list":
+            return mcp.tools(served, app, (await api.workflows.get(app)).inputs)
+        case "tools/call":
+            return await _called(request, app, user, params)
+    raise _Refused(mcp.UNKNOWN_METHOD, f"there is no method {method[:100]!r}")
+
+
+async def _called(request: Request, app: App, user: str, params: Mapping[str, Json]) -> dict[str, Json]:
+    """The app does its work. A tool's name is required and not looked at: there is only one."""
+    if not isinstance(params.get("name"), str):
+        raise _Refused(mcp.INVALID_PARAMS, "name is required and must be a string")
+    arguments = params.get("arguments")
+    if not isinstance(arguments, dict | None):
+        raise _Refused(mcp.INVALID_PARAMS, "arguments must be an object")
+    if not await request.api.end_users.is_known(app.id, user):
+        raise _Refused(mcp.INVALID_PARAMS, "End user not found")
+    try:
+        if app.mode == "advanced-chat":
+            return await _asked(request, app, user, arguments or {})
+        return await _ran(request, app, user, arguments or {})
+    except _Failed as failure:
+        return mcp.said(str(failure), is_error=True)
+    except InvalidParam as error:
+        raise _Refused(mcp.INVALID_PARAMS, str(error)) from None
+
+
+async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
+    api = request.api
+    run = await api.runs.start(app, StartRequest(inputs=arguments, user=user, base_url=request.base_url))
+    outputs = _finished(await run.ended()).outputs
+    return mcp.said(mcp.outputs_text(api.fresh(outputs, request.base_url)))
+
+
+async def _asked(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
+    """A question, in a conversation of its own."""
+    query = arguments.get("query")
+    if not isinstance(query, str):
+        raise InvalidParam("query is required" if query is None else "query must be a string")
+    turn = TurnRequest(query=query, inputs=arguments, user=user, name_wanted=False, base_url=request.base_url)
+    begun = await request.api.turns.begin(app, turn)
+    if isinstance(begun, Message):
+        return mcp.said(begun.answer.text)
+    _finished(await begun.run.ended())
+    return mcp.said((await fold_of(request.api, begun.run)).text)
+
+
+def _finished(end: RunFinished | RunPaused) -> RunFinished:
+    """The end of a run that did its work, be it in part.
+
+    Raises:
+        _Failed: It did not.
+    """
+    if isinstance(end, RunPaused):
+        raise _Failed("The workflow waits for a form that a human fills in.")
+    if end.status in ("failed", "stopped"):
+        raise _Failed(end.error or end.status)
+    return end

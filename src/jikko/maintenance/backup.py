@@ -1,0 +1,173 @@
+"""Making a backup: all that a data folder has, as it is at one moment, into a folder that can be served as it is."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from jikko.errors import StoreUnavailable
+from jikko.maintenance.backup_manifest import Manifest, digests, read_manifest, write_manifest
+from jikko.maintenance.backup_target import mark, require_free
+from jikko.maintenance.folder_copy import copy_file, copy_folder, held, remove
+from jikko.ports.clock import Clock
+from jikko.ports.stores.database_copies import DatabaseCopies
+from jikko.private import make_folder, tighten, tighten_tree
+
+CONTENTS: Final = "files"
+"""The folder of the contents of files."""
+_INSTALLED: Final = ("plugins", "packages")
+"""Folders of what is installed; a file in each, ``.lock``, is held by who changes it."""
+_STORAGE: Final = "storage.db"
+_LEFT_OUT: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
+"""In these: the lock, what can be made again, and the database, which is copied with the others."""
+_DATABASES: Final = ("jikko.db", "knowledge.db", f"plugins/{_STORAGE}")
+"""The first one says of which data folder it is."""
+
+
+class ContentCopies(Protocol):
+    """The contents of files in a folder. Everything here blocks."""
+
+    def copy_to(self, root: Path, *, earlier: Path | None = None) -> int:
+        """Copy what a folder lacks, or link it to what an earlier one has. Returns how many."""
+        ...
+
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    def look_through(self) -> tuple[int, list[str]]:
+        """Read all. Returns how many there are, and the names of those that are damaged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a backup came to."""
+
+    folder: Path
+    database_bytes: int
+    """Of the database of apps and runs."""
+    new_files: int
+    """Contents of files that the folder did not have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backups:
+    """Makes backups of one data folder."""
+
+    home: Path
+    databases: DatabaseCopies
+    contents: Callable[[Path], ContentCopies]
+    """Those in a folder."""
+    more: Sequence[Path]
+    """Files that are named by settings."""
+    keep_private: Callable[[Path], None]
+    """Make the folder if it is missing, and close it to all but the owner."""
+    holding: Callable[[Path], AbstractContextManager[object]]
+    """Hold a folder as a server does, so that none serves it meanwhile. Raises ``InvalidSettings``: one does."""
+    version: str
+    """Of Jikko."""
+    bucket: str = ""
+    """Where contents of files are, if not in the data folder."""
+    clock: Clock = time.time
+
+    @property
+    def database(self) -> Path:
+        """The database of apps and runs."""
+        return self.home / _DATABASES[0]
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """What settings name and that is not in the data folder, nor in a backup."""
+        files = [str(path) for path in self.more if self.home not in path.parents]
+        return [*files, self.bucket] if self.bucket else files
+
+    def make(self, folder: Path, *, earlier: Path | None = None) -> Made:
+        """Make a backup, or bring an earlier one up to date. Blocks.
+
+        Args:
+            earlier: A finished backup: contents of files that it has, and what is installed, take no place twice.
+
+        Raises:
+            NotABackup: The folder holds something else; nothing was written.
+            StoreUnavailable: The data folder has no database, or a damaged one; what the folder held stays.
+            InvalidSettings, OSError: The folder is being served, or cannot be written.
+        """
+        if not self.database.exists():
+            raise StoreUnavailable(f"there is no database {self.database}")
+        source_id = self.databases.folder_id(self.database)
+        require_free(folder, source_id, self.databases.folder_id_of_copy)
+        # What is being replaced must not be served.
+        with self.holding(folder):
+            require_free(folder, source_id, self.databases.folder_id_of_copy)
+            return self._make(folder, source_id, earlier)
+
+    def _make(self, folder: Path, source_id: str, earlier: Path | None) -> Made:
+        contents, target = self.contents(self.home / CONTENTS), folder / CONTENTS
+        linked = None if earlier is None else earlier / CONTENTS
+        self.keep_private(folder)
+        before = read_manifest(folder)
+        if before is None and source_id:
+            mark(folder, source_id)
+        # Once before the databases, since the server may remove files at any time, and once behind them, for those
+        # that came meanwhile: so every file that a copied database knows is there.
+        new = contents.copy_to(target, earlier=linked)
+        databases = {self.home / name: folder / name for name in _DATABASES if (self.home / name).exists()}
+        for copy in databases.values():
+            make_folder(copy.parent)
+        self._copy_databases(folder, databases, before)
+        new += contents.copy_to(target, earlier=linked)
+        self._copy_small(folder)
+        self._copy_installed(folder, earlier)
+        if source_id:
+            write_manifest(folder, self._manifest(folder, source_id))
+        return Made(folder, (folder / _DATABASES[0]).stat().st_size, new)
+
+    def _copy_databases(self, folder: Path, databases: dict[Path, Path], before: Manifest | None) -> None:
+        """From here on what was there is no longer whole, unless nothing comes of it."""
+        if before is not None:
+            mark(folder, before.backup_of)
+        try:
+            self.databases.copy(databases)
+        except (StoreUnavailable, OSError):
+            if before is not None:
+                write_manifest(folder, before)
+            raise
+        for name in _DATABASES:
+            if self.home / name not in databases:
+                (folder / name).unlink(missing_ok=True)
+
+    def _copy_small(self, folder: Path) -> None:
+        """Keys, and files of settings: closed to others in the copy, whatever they are here."""
+        files = [path for path in self.more if self.home in path.parents]
+        for path in [*self.home.glob("signing.key*"), self.home / "jikko.toml", *files]:
+            copy = folder / path.relative_to(self.home)
+            if path.is_file() and path.suffix != ".part":
+                make_folder(copy.parent)
+                copy_file(path, copy)
+                tighten(copy)
+        if (self.home / "keys").is_dir():
+            copy_folder(self.home / "keys", folder / "keys")
+            tighten_tree(folder / "keys")
+
+    def _copy_installed(self, folder: Path, earlier: Path | None) -> None:
+        for name in _INSTALLED:
+            source, target = self.home / name, folder / name
+            if source.is_dir():
+                left_out = [each / entry for each in (source, target) for entry in _LEFT_OUT]
+                before = None if earlier is None else earlier / name
+                with held(source):
+                    copy_folder(source, target, left_out=left_out, earlier=before)
+            elif target.is_dir():
+                remove(target)
+
+    def _manifest(self, folder: Path, source_id: str) -> Manifest:
+        return Manifest(
+            backup_of=source_id,
+            at=self.clock(),
+            version=self.version,
+            files=digests(folder, contents=CONTENTS),
+            contents=self.contents(folder / CONTENTS).count(),
+        )

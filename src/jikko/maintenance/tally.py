@@ -1,0 +1,64 @@
+"""Counting now and then what only the record knows: for the metrics, by one process for all."""
+
+import asyncio
+import logging
+
+from jikko.errors import JikkoError
+from jikko.ports.clock import Clock
+from jikko.ports.cluster import Cluster
+from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.run_store import RunStore
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 30.0
+
+
+class Tally:
+    """How many runs are paused or have no process, and how many call-backs wait, as it was at the last look."""
+
+    def __init__(
+        self,
+        runs: RunStore,
+        callbacks: CallbackStore,
+        cluster: Cluster,
+        clock: Clock,
+        *,
+        look_seconds: float = _LOOK_SECONDS,
+    ) -> None:
+        self._runs = runs
+        self._callbacks = callbacks
+        self._cluster = cluster
+        self._clock = clock
+        self._look_seconds = look_seconds
+        self.counts: dict[str, float] = {}
+        """``paused``, ``orphans``, ``callbacks``, and ``oldest``: seconds for which the oldest of these has been tried.
+        Empty before the first look, and in processes that do not look."""
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        try:
+            while True:
+                try:
+                    await self.look()
+                except JikkoError as error:
+                    logger.error("runs cannot be counted, trying again: %s", error)
+                await asyncio.sleep(self._look_seconds)
+        finally:
+            self.counts = {}
+
+    async def look(self) -> None:
+        """Count now.
+
+        Raises:
+            StoreUnavailable: The record cannot be read.
+        """
+        pending, since = await self._callbacks.pending()
+        missing = (await self._runs.holders()).difference(self._cluster.members())
+        orphans = [len(await self._runs.open_runs(holder)) for holder in missing]
+        self.counts = {
+            "paused": await self._runs.paused(),
+            "orphans": sum(orphans),
+            "callbacks": pending,
+            "oldest": 0.0 if since is None else max(0.0, self._clock() - since),
+        }

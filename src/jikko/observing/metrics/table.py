@@ -1,0 +1,76 @@
+"""Every metric: its name, what it is, and by what it is told apart. The only place that knows the names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS
+
+OTHER: Final = "other"
+"""Stands for all that has no label of its own."""
+MOST_APPS: Final = 200
+"""Apps that have one, where apps are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric with all its labels."""
+
+    kind: Literal["counter", "gauge", "histogram", "info"]
+    """``info`` is a gauge of 1, whose labels are what it tells; the same in all processes of a server."""
+    about: str
+    labels: tuple[str, ...] = ()
+    bounds: Sequence[float] = ()
+    """Of a histogram."""
+
+
+def _counter(about: str, *labels: str) -> Family:
+    return Family("counter", about, labels)
+
+
+def _gauge(about: str, *labels: str) -> Family:
+    return Family("gauge", about, labels)
+
+
+def _seconds(about: str, *labels: str, bounds: Sequence[float] = SECONDS) -> Family:
+    return Family("histogram", about, labels, bounds)
+
+
+FAMILIES: Final[dict[str, Family]] = {
+    "jikko_runs_started_total": _counter("Runs that were accepted.", "mode"),
+    "jikko_runs_finished_total": _counter("Runs that ended.", "status"),
+    "jikko_run_seconds": _seconds("From acceptance to the end of a run, pauses left out.", "status"),
+    "jikko_run_wait_seconds": _seconds("From acceptance to the beginning of a run."),
+    "jikko_runs": _gauge("Runs that go on, wait for their turn, or wait for a human.", "state"),
+    "jikko_nodes_finished_total": _counter("Executions of nodes that ended.", "type", "status"),
+    "jikko_node_seconds": _seconds("What executions of nodes took.", "type"),
+    "jikko_model_requests_total": _counter("Calls of models that ended.", "provider", "model", "status"),
+    "jikko_model_tokens_total": _counter("Tokens of calls of models.", "provider", "model", "direction"),
+    "jikko_model_first_token_seconds": _seconds("From a streamed call to its first text.", "provider", "model"),
+    "jikko_http_requests_total": _counter("Requests that were answered.", "route", "status"),
+    "jikko_http_request_seconds": _seconds("What answers took that are no streams.", "route"),
+    "jikko_streams": _gauge("Clients that follow a stream."),
+    "jikko_store_commit_seconds": _seconds("What transactions took.", "kind", bounds=BRIEF_SECONDS),
+    "jikko_store_batch_size": Family("histogram", "Writes that shared a transaction.", ("kind",), COUNTS),
+    "jikko_store_queue": _gauge("Writes that wait.", "kind"),
+    "jikko_store_errors_total": _counter("Transactions that failed.", "kind"),
+    "jikko_takeovers_total": _counter("Runs that were taken over from a process that had them.", "why"),
+    "jikko_lost_total": _counter("Runs that another process took over though this one still had them."),
+    "jikko_orphans": _gauge("Open runs of processes that are gone."),
+    "jikko_members": _gauge("Processes that accept requests."),
+    "jikko_sandbox_seconds": _seconds("What programs and templates took, waiting left out."),
+    "jikko_sandbox_waiting": _gauge("Programs that wait for a place."),
+    "jikko_sandbox_refused_total": _counter("Programs that were refused since too many waited."),
+    "jikko_callbacks_pending": _gauge("Call-backs that are due and not delivered."),
+    "jikko_callbacks_oldest_seconds": _gauge("For how long the oldest of these has been tried."),
+    "jikko_callbacks_failed_total": _counter("Attempts to deliver a call-back that failed."),
+    "jikko_loop_lag_seconds": _seconds("How late the event loop is.", bounds=BRIEF_SECONDS),
+    "jikko_app_runs_finished_total": _counter("Runs that ended, by app.", "app", "status"),
+    "jikko_app_tokens_total": _counter("Tokens of runs that ended, by app.", "app"),
+    "jikko_build_info": Family("info", "What serves.", ("version", "python", "store")),
+    "jikko_config_info": Family("info", "A digest of the providers file.", ("providers_hash",)),
+    "process_cpu_seconds_total": _counter("Processor time of all processes of the server."),
+    "process_resident_memory_bytes": _gauge("Memory of all processes of the server."),
+    "process_open_fds": _gauge("Open files and sockets of all processes of the server."),
+    "process_start_time_seconds": _gauge("When the server started, in seconds since the Unix epoch."),
+}

@@ -1,0 +1,63 @@
+"""A line of the log for each request that was answered, or for those that an operator wants to see."""
+
+import logging
+from http import HTTPStatus
+from typing import Final
+
+from jikko.http.observer import RequestObserver
+from jikko.http.operation import Operation
+from jikko.http.requests import Request
+from jikko.ids import is_uuid
+
+logger = logging.getLogger("jikko.requests")
+
+CHOICES: Final = ("all", "most", "refused", "none")
+"""``most``: all but those to operations that are asked very often (``Operation.hot``) and answered well."""
+_SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
+_CLIENT_ERROR: Final = HTTPStatus.BAD_REQUEST
+
+
+class RequestLines(RequestObserver):
+    """Tells method, operation, status, seconds and bytes, and for which app and run.
+
+    The address as it was sent is not told: it may have the token of a form or the signature of a file in it.
+    """
+
+    def __init__(self, which: str) -> None:
+        """Args:
+        which: One of ``CHOICES``.
+        """
+        self._which = which
+        self._operations: dict[Request, Operation] = {}
+        """Of the requests that are under way."""
+
+    def began(self, request: Request, operation: Operation | None) -> None:
+        if operation is not None:
+            self._operations[request] = operation
+
+    def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
+        operation = self._operations.pop(request, None)
+        if not self._is_told(operation, status):
+            return
+        fields: dict[str, object] = {
+            "request": request.id.decode(),
+            # Any text can be sent as a method.
+            "method": operation.method if operation is not None else "other",
+            "route": operation.path if operation is not None else "none",
+            "status": status or "left",
+            "seconds": round(seconds, 4),
+            "bytes": size,
+        }
+        if request.app is not None:
+            fields["app"] = request.app.id
+        if is_uuid(run := request.path_params.get("workflow_run_id", "")):
+            fields["run"] = run
+        level = logging.WARNING if status is not None and status >= _SERVER_ERROR else logging.INFO
+        logger.log(level, "request", extra={"fields": fields})
+
+    def _is_told(self, operation: Operation | None, status: int | None) -> bool:
+        if self._which in ("all", "none"):
+            return self._which == "all"
+        # Of a client that went away nothing was refused.
+        is_refused = status is not None and status >= _CLIENT_ERROR
+        return is_refused or (self._which == "most" and not (operation is not None and operation.hot))

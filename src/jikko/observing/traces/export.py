@@ -1,0 +1,80 @@
+"""Sending spans by OTLP, with the libraries of OpenTelemetry (extra ``otel``) and set up by their variables."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jikko import __version__
+from jikko.errors import InvalidSettings
+from jikko.extras import how_to_install
+from jikko.observing.traces.spans import Span
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""The variables one of which says where spans are sent; without, none are."""
+_SERVICE = "jikko"
+
+
+def is_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether spans are to be sent."""
+    return any(environment.get(name) for name in ENDPOINTS)
+
+
+class SpanExport:
+    """Sends spans from a thread of its own, some hundreds at a time."""
+
+    def __init__(self) -> None:
+        """Raises:
+        InvalidSettings: The libraries are not installed.
+        """
+        try:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+            from opentelemetry.sdk.resources import Resource
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError:
+            raise InvalidSettings(
+                f"{' or '.join(ENDPOINTS)} is set; traces need OpenTelemetry: {how_to_install('otel')}"
+            ) from None
+        found = Resource.create({"service.version": __version__})
+        # What OTEL_SERVICE_NAME says wins; without it, the library invents a name.
+        is_named = not str(found.attributes.get("service.name", "")).startswith("unknown_service")
+        self._resource = found if is_named else found.merge(Resource({"service.name": _SERVICE}))
+        self._processor: Any = BatchSpanProcessor(OTLPSpanExporter())
+
+    def send(self, spans: Iterable[Span]) -> None:
+        """Have spans sent soon. What comes faster than it can be sent is dropped, and the log says so."""
+        for span in spans:
+            self._processor.on_end(self._readable(span))
+
+    def close(self) -> None:
+        """Send what waits, for a few seconds at most. Blocks."""
+        self._processor.shutdown()
+
+    def _readable(self, span: Span) -> "ReadableSpan":
+        from opentelemetry.sdk.trace import Event, ReadableSpan
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+        def context(span_id: str, *, is_remote: bool = False) -> SpanContext:
+            flags = TraceFlags(TraceFlags.SAMPLED)
+            return SpanContext(int(span.trace_id, 16), int(span_id, 16), is_remote=is_remote, trace_flags=flags)
+
+        kind = SpanKind.CLIENT if span.is_client else SpanKind.SERVER if span.parent_is_remote else SpanKind.INTERNAL
+        return ReadableSpan(
+            span.name,
+            context=context(span.span_id),
+            parent=context(span.parent_id, is_remote=span.parent_is_remote) if span.parent_id else None,
+            resource=self._resource,
+            attributes=span.attributes,
+            events=[Event(name, timestamp=_nanoseconds(at)) for at, name in span.events],
+            kind=kind,
+            instrumentation_scope=InstrumentationScope(_SERVICE, __version__),
+            status=Status(StatusCode.ERROR if span.failed else StatusCode.UNSET),
+            start_time=_nanoseconds(span.started_at),
+            end_time=_nanoseconds(span.ended_at),
+        )
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)

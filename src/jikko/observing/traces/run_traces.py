@@ -1,0 +1,94 @@
+"""Traces of the runs that end in this process."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Final
+from zlib import crc32
+
+from jikko.apps.publishing import Apps
+from jikko.errors import JikkoError, NotFound
+from jikko.events import RunFinished
+from jikko.observing.traces.export import SpanExport
+from jikko.observing.traces.spans import Span, spans_of
+from jikko.ports.stores.run_store import RunStore
+from jikko.record import RunIdentity
+from jikko.runs.observer import RunObserver
+
+logger = logging.getLogger(__name__)
+
+_MAX_WAITING: Final = 10_000
+"""Runs whose log is still to be read; further ones are not traced."""
+_TO_END_SECONDS: Final = 5.0
+"""For those that wait when the server stops."""
+
+
+class RunTraces(RunObserver):
+    """Has the log of each run that is to be traced read once it has ended, and made into spans."""
+
+    def __init__(self, export: SpanExport, ratio: float) -> None:
+        """Args:
+        ratio: The part of all runs that are traced, chosen by their ids; those that failed are in any case.
+        """
+        self._export = export
+        self._ratio = ratio
+        self._waiting: asyncio.Queue[RunIdentity] = asyncio.Queue(_MAX_WAITING)
+
+    def ended(self, run: RunIdentity, event: RunFinished) -> None:
+        if event.status == "failed" or is_chosen(run.run_id, self._ratio):
+            try:
+                self._waiting.put_nowait(run)
+            except asyncio.QueueFull:
+                logger.debug("run %s is not traced: too many wait for it", run.run_id)
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, store: RunStore, apps: Apps) -> AsyncIterator[None]:
+        """Make spans for as long as the block lasts, and for a while behind it."""
+        working = asyncio.ensure_future(self._work(store, apps))
+        try:
+            yield
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._waiting.join(), _TO_END_SECONDS)
+            working.cancel()
+            await asyncio.to_thread(self._export.close)
+
+    async def _work(self, store: RunStore, apps: Apps) -> None:
+        while True:
+            run = await self._waiting.get()
+            try:
+                await trace(run, store, apps, self._export)
+            except JikkoError as error:
+                logger.warning("run %s cannot be traced: %s", run.run_id, error)
+            except Exception:
+                logger.exception("run %s cannot be traced", run.run_id)
+            finally:
+                self._waiting.task_done()
+
+
+async def trace(run: RunIdentity, store: RunStore, apps: Apps, export: SpanExport) -> list[Span]:
+    """Send the spans of a run. Returns them.
+
+    Raises:
+        LogDamaged: Its log cannot be read.
+        StoreUnavailable: The record cannot be read.
+    """
+    log = await store.events(run.run_id)
+    try:
+        name = (await apps.find(run.app_id)).name
+    except NotFound:
+        name = run.app_id
+
+    def send() -> list[Span]:
+        spans = spans_of(run, name, log)
+        export.send(spans)
+        return spans
+
+    # A log may be long.
+    return await asyncio.to_thread(send)
+
+
+def is_chosen(run_id: str, ratio: float) -> bool:
+    """Whether a run is one of the part of all runs that are traced: the same in every process."""
+    return crc32(run_id.encode()) < ratio * 2**32

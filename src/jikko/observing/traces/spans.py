@@ -1,0 +1,149 @@
+"""The spans of a run: a fold of its log. Nothing is kept while it goes on, so a crash loses none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from jikko.events import (
+    Event,
+    NodeAttempted,
+    NodeFinished,
+    RunFinished,
+    RunParked,
+    RunPaused,
+    RunRecovered,
+    RunResumed,
+    RunRetried,
+    RunStarted,
+)
+from jikko.observing.traces import names
+from jikko.record import RunIdentity
+from jikko.trace_context import parent_of, parsed, span_of
+
+Attributes: TypeAlias = dict[str, str | int | float | list[str]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Span:
+    """One span, as any exporter can send it. Times are seconds since the Unix epoch."""
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str = ""
+    """Empty for the first span of a trace."""
+    parent_is_remote: bool = False
+    is_client: bool = False
+    """Whether it is a call of something outside."""
+    started_at: float
+    ended_at: float
+    attributes: Attributes = field(default_factory=dict)
+    failed: bool = False
+    events: list[tuple[float, str]] = field(default_factory=list)
+    """What happened in it: when, and what."""
+
+
+def spans_of(identity: RunIdentity, app_name: str, log: Iterable[Event]) -> list[Span]:
+    """The run, and each execution of a node that has ended. What another run did, which this one repeats, is left out.
+
+    Args:
+        log: The events of the run from the first on; the run may go on.
+    """
+    fold = _Fold(identity, app_name)
+    for event in log:
+        fold.apply(event)
+    return fold.spans
+
+
+class _Fold:
+    def __init__(self, identity: RunIdentity, app_name: str) -> None:
+        self._run_id = identity.run_id
+        self._root = Span(
+            name=names.run_span_name(app_name),
+            trace_id="",
+            span_id=span_of(identity.run_id),
+            started_at=0.0,
+            ended_at=0.0,
+            attributes={
+                names.OPERATION: names.INVOKE_WORKFLOW,
+                names.AGENT: app_name,
+                names.RUN: identity.run_id,
+                names.APP: identity.app_id,
+            },
+        )
+        self.spans = [self._root]
+        self._attempts: dict[str, int] = {}
+
+    def apply(self, event: Event) -> None:
+        root = self._root
+        root.ended_at = max(root.ended_at, event.at)
+        match event:
+            case RunStarted():
+                parent = parent_of(event.trace, self._run_id)
+                root.trace_id, root.parent_id = parent
+                root.parent_is_remote = parsed(event.trace) is not None
+                root.started_at = event.at
+            case RunRetried():
+                # The nodes before are spans of the other run already.
+                del self.spans[1:]
+                root.started_at = event.at
+            case NodeAttempted():
+                self._attempts[event.execution_id] = event.attempt
+            case NodeFinished():
+                self.spans.append(self._node(event))
+            case RunPaused():
+                root.events.append((event.at, "paused"))
+            case RunResumed():
+                root.events.append((event.at, "resumed"))
+            case RunParked():
+                root.events.append((event.at, "parked"))
+            case RunRecovered():
+                root.events.append((event.at, "taken over"))
+                root.attributes[names.EPOCH] = event.epoch
+            case RunFinished():
+                root.ended_at = event.at
+                root.attributes[names.STATUS] = event.status
+                root.failed = event.status == "failed"
+                if root.failed:
+                    failed = (span.attributes.get(names.ERROR_TYPE) for span in self.spans[1:] if span.failed)
+                    root.attributes[names.ERROR_TYPE] = str(next(filter(None, failed), "failed"))
+            case _:
+                pass
+
+    def _node(self, event: NodeFinished) -> Span:
+        used = event.process_data
+        model, provider = str(used.get("model_name") or ""), str(used.get("model_provider") or "")
+        within = event.rounds[-1].execution_id if event.rounds else self._run_id
+        attributes: Attributes = {
+            names.RUN: self._run_id,
+            names.NODE: event.node_id,
+            names.NODE_TYPE: event.node_type,
+            names.EXECUTION: event.execution_id,
+            names.STATUS: event.status,
+        }
+        if event.rounds:
+            attributes[names.ROUND] = event.rounds[-1].index
+        if attempts := self._attempts.get(event.execution_id):
+            attributes[names.ATTEMPTS] = attempts + 1
+        if model:
+            attributes |= {names.OPERATION: names.CHAT, names.MODEL: model, names.PROVIDER: provider}
+            if reason := used.get("finish_reason"):
+                attributes[names.FINISH_REASONS] = [str(reason)]
+            if event.usage is not None:
+                attributes[names.INPUT_TOKENS] = event.usage.prompt_tokens
+                attributes[names.OUTPUT_TOKENS] = event.usage.completion_tokens
+        failed = event.status != "succeeded"
+        if failed:
+            attributes[names.ERROR_TYPE] = event.error_type or "failed"
+        return Span(
+            name=names.node_span_name(event.node_type, model),
+            trace_id=self._root.trace_id,
+            span_id=span_of(event.execution_id),
+            parent_id=span_of(within),
+            is_client=bool(model) or event.node_type == "http-request",
+            # By the clock of the process that ended it, which may have begun it again.
+            started_at=event.started_at,
+            ended_at=event.at,
+            attributes=attributes,
+            failed=failed,
+        )

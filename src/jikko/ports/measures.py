@@ -1,0 +1,56 @@
+"""What parts of a process count of their work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jikko.measures import BRIEF_SECONDS, COUNTS, SECONDS, Counter, Histogram
+
+
+@dataclass(slots=True)
+class RecordMeasures:
+    """Of the record: its transactions."""
+
+    seconds: Histogram = field(default_factory=lambda: Histogram(BRIEF_SECONDS, ()))
+    """Of each transaction, from its beginning until it is durable."""
+    writes: Histogram = field(default_factory=lambda: Histogram(COUNTS, ()))
+    """How many writes shared a transaction."""
+    errors: Counter = field(default_factory=lambda: Counter(()))
+    """Transactions that failed."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many writes wait for theirs."""
+
+
+@dataclass(slots=True)
+class ProgramMeasures:
+    """Of a sandbox: its programs, templates among them."""
+
+    seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
+    """What each took, from the moment it had its place."""
+    refused: Counter = field(default_factory=lambda: Counter(()))
+    """Those that were refused since too many waited."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many wait for a place."""
+
+
+@dataclass(slots=True)
+class ModelMeasures:
+    """Of models: their calls. Providers and models are named as the providers file names them, others ``other``."""
+
+    requests: Counter = field(default_factory=Counter)
+    """By provider, model and ``ok`` or the kind of failure."""
+    tokens: Counter = field(default_factory=Counter)
+    """By provider, model and ``input`` or ``output``."""
+    first_token: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    """Seconds from a streamed call to its first text, by provider and model."""
+
+
+@dataclass(slots=True)
+class RunMeasures:
+    """What becomes of runs before they begin, and when they change the process."""
+
+    waits: Histogram = field(default_factory=lambda: Histogram(SECONDS, ()))
+    """Seconds from a run's acceptance to its beginning."""
+    takeovers: Counter = field(default_factory=lambda: Counter(("gone",), ("parked",)))
+    """Runs that this process took over, by why: ``gone`` (their process is) or ``parked`` (it ended in good order)."""
+    lost: Counter = field(default_factory=lambda: Counter(()))
+    """Runs that another process took over from this one."""

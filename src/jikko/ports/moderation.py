@@ -1,0 +1,29 @@
+"""Models that tell texts which break the rules of their maker from others."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModerationRequest:
+    """One text that is to be looked at."""
+
+    provider: str
+    """As the DSL names it: ``openai`` and ``langgenius/openai/openai`` are the same."""
+    model: str
+    text: str
+    """Of any length."""
+    app_id: str = ""
+    """Requests that wait for a limit of the provider take turns by app."""
+
+
+class Moderator(Protocol):
+    """Looks at texts. What an implementation must do is in ``tests/contract/test_moderator.py``."""
+
+    async def flags(self, request: ModerationRequest) -> bool:
+        """Whether a model finds anything in a text that must not be said. A text without any words is never flagged.
+
+        Raises:
+            ModelFailure: There is no usable answer.
+        """
+        ...

@@ -1,0 +1,40 @@
+"""Calls the models of all providers that look at texts: the implementation of ``ports.moderation.Moderator``."""
+
+from typing import Protocol, runtime_checkable
+
+from jikko.ports.models import ModelFailure
+from jikko.ports.moderation import ModerationRequest
+from jikko.providers.connections import Connections, explained
+
+
+@runtime_checkable
+class Moderating(Protocol):
+    """A backend that can look at texts."""
+
+    async def flags(self, model: str, text: str) -> bool:
+        """See ``Moderator.flags``; ``model`` is what the provider calls it."""
+        ...
+
+
+class ProviderModerators:
+    """Finds the provider of a request, waits for its limits, and calls it."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def flags(self, request: ModerationRequest) -> bool:
+        """See ``Moderator.flags``."""
+        if not request.text.strip():
+            return False
+        config = self._connections.ready(request.provider, request.model)
+        backend = self._connections.backend(config)
+        if not isinstance(backend, Moderating):
+            raise ModelFailure(
+                f"The provider {config.id!r} is of type {config.type}, which moderates nothing: use type openai.",
+                kind="ModelNotExistError",
+            )
+        async with self._connections.limiter(config).slot(request.app_id, ""):
+            try:
+                return await backend.flags(config.model_name(request.model), request.text)
+            except ModelFailure as failure:
+                raise explained(failure, config) from None

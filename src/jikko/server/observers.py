@@ -1,0 +1,54 @@
+"""What sees the runs and requests of a server process."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+from jikko.http.observer import RequestObserver
+from jikko.observing.metrics.process_metrics import ProcessMetrics
+from jikko.observing.request_lines import RequestLines
+from jikko.observing.run_lines import RunLines
+from jikko.observing.traces.export import is_wanted
+from jikko.runs.observer import RunObserver, RunObservers
+from jikko.settings import Settings
+
+
+class Observers:
+    """Those of one process, as the settings want them."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        """Args:
+        environment: Such as ``os.environ``: OpenTelemetry is set up by its own variables.
+
+        Raises:
+            InvalidSettings: Traces are wanted, and the libraries for them are not installed.
+        """
+        self.metrics = ProcessMetrics(by_app=settings.metrics_by_app) if settings.metrics_port else None
+        """``None``: nothing is counted."""
+        self._traces = _traces(settings) if is_wanted(environment) else None
+        runs: list[RunObserver] = [RunLines(each=settings.log_runs)]
+        requests: list[RequestObserver] = []
+        if settings.log_requests != "none":
+            requests.append(RequestLines(settings.log_requests))
+        if self.metrics is not None:
+            runs.append(self.metrics.runs)
+            requests.append(self.metrics.requests)
+        if self._traces is not None:
+            runs.append(self._traces)
+        self.runs: RunObserver = runs[0] if len(runs) == 1 else RunObservers(*runs)
+        self.requests: Sequence[RequestObserver] = requests
+
+    def snapshot(self, assembly: Any) -> Any:
+        """What was counted in the process."""
+        return [] if self.metrics is None else self.metrics.snapshot(assembly)
+
+    def at_work(self, assembly: Any) -> AbstractAsyncContextManager[None]:
+        """A block in which runs that end are traced, if that is wanted."""
+        return nullcontext() if self._traces is None else self._traces.at_work(assembly.store, assembly.apps)
+
+
+def _traces(settings: Settings) -> Any:
+    from jikko.observing.traces.export import SpanExport
+    from jikko.observing.traces.run_traces import RunTraces
+
+    return RunTraces(SpanExport(), settings.trace_ratio)

@@ -1,0 +1,68 @@
+"""Reading the files of the operator again at a signal (SIGUSR1), which ``jikko reload`` sends."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from jikko.cluster.data_folder_lock import Hold
+from jikko.errors import InvalidSettings
+
+log = logging.getLogger(__name__)
+
+Read: TypeAlias = Callable[[], Awaitable[str]]
+"""Reads the files. Gives back what is wrong with them; empty if nothing is."""
+
+
+class ReadingAgain:
+    """Listens to the signal from now on, until it is closed; the file of the lock says what came of it."""
+
+    def __init__(self, hold: Hold, read: Read) -> None:
+        self._hold = hold
+        self._read = read
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._number = getattr(signal, "SIGUSR1", None)  # Windows has none
+        if self._number is not None:
+            self._loop.add_signal_handler(self._number, self._on_signal)
+            hold.say_read()
+
+    def close(self) -> None:
+        """Listen no more. May be called twice."""
+        for task in self._tasks:
+            task.cancel()
+        if self._number is not None:
+            self._loop.remove_signal_handler(self._number)
+            # One that is on its way must not end the process.
+            signal.signal(self._number, signal.SIG_IGN)
+
+    def _on_signal(self) -> None:
+        task = self._loop.create_task(self._read_again())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read_again(self) -> None:
+        try:
+            refused = await self._read()
+        except Exception:
+            log.exception("the files of providers, tools and plugins cannot be read again")
+            refused = "Reading them failed; the log says why."
+        if refused:
+            log.error("%s What they said before goes on to hold.", refused)
+        else:
+            log.info("the files of providers, tools and plugins were read again")
+        self._hold.say_read(refused)
+
+
+def refusals(read: Callable[[], Awaitable[None]]) -> Read:
+    """What is wrong, in place of an error."""
+
+    async def told() -> str:
+        try:
+            await read()
+        except InvalidSettings as error:
+            return str(error)
+        return ""
+
+    return told

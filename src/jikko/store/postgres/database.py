@@ -1,0 +1,173 @@
+"""Connections to one PostgreSQL database, of one event loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.extras import how_to_install
+
+T = TypeVar("T")
+Row: TypeAlias = Any
+"""A row: values by position. The library has no type for it that stands without being installed."""
+Connection: TypeAlias = Any
+
+_SCHEMES: Final = ("postgresql", "postgres")
+_PATIENCE: Final = 10.0
+"""Seconds to wait for a connection, and for an answer to what is no search."""
+_SEARCH_PATIENCE: Final = 60.0
+_CONNECTIONS: Final = 6
+"""At most, of each process: for reads and small writes. The writer of runs has one of its own."""
+# Plans are made once. A plan for the values at hand costs more than it gains where every statement goes by a key.
+_BY_KEY: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
+
+class Postgres:
+    """A pool of connections, opened when the first is needed."""
+
+    def __init__(self, url: str) -> None:
+        """Connects to nothing yet.
+
+        Raises:
+            InvalidSettings: That is no address of a database, or the library is missing.
+        """
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in _SCHEMES and bool(parts.path.strip("/"))
+        except ValueError:
+            usable = False
+        if not usable:
+            raise InvalidSettings("database_url is no address of a database: expected postgresql://USER@HOST/DATABASE")
+        try:
+            import asyncpg
+        except ModuleNotFoundError:
+            raise InvalidSettings(f"A database elsewhere needs another library: {how_to_install('cluster')}") from None
+        self._api = asyncpg
+        self._url = url
+        self._pool: Any = None
+        self._opening = asyncio.Lock()
+        self._before_close: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without user and password."""
+        parts = urlsplit(self._url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    async def connect(self, *, by_key: bool = False) -> Connection:
+        """A connection of one's own.
+
+        Args:
+            by_key: It is for statements that go by keys.
+
+        Raises:
+            StoreUnavailable: There is none to be had.
+        """
+        settings = _BY_KEY if by_key else {"jit": "off"}
+        return await self._guarded(
+            self._api.connect(self._url, timeout=_PATIENCE, command_timeout=_PATIENCE, server_settings=settings)
+        )
+
+    async def fetch(self, sql: str, *values: Any) -> list[Row]:
+        """All rows of a statement."""
+        pool = await self._pooled()
+        rows: list[Row] = await self._guarded(pool.fetch(sql, *values, timeout=_PATIENCE))
+        return rows
+
+    async def search(self, sql: str, *values: Any) -> list[Row]:
+        """``fetch`` for what may look at very many rows."""
+        pool = await self._pooled()
+        rows: list[Row] = await self._guarded(pool.fetch(sql, *values, timeout=_SEARCH_PATIENCE))
+        return rows
+
+    async def row(self, sql: str, *values: Any) -> Row | None:
+        """The first row of a statement."""
+        pool = await self._pooled()
+        return await self._guarded(pool.fetchrow(sql, *values, timeout=_PATIENCE))
+
+    async def value(self, sql: str, *values: Any) -> Any:
+        """The first column of the first row."""
+        row = await self.row(sql, *values)
+        return None if row is None else row[0]
+
+    async def execute(self, sql: str, *values: Any) -> int:
+        """Change rows, durably. Returns how many."""
+        pool = await self._pooled()
+        tag: str = await self._guarded(pool.execute(sql, *values, timeout=_PATIENCE))
+        return rows_of(tag)
+
+    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do some work in one transaction. What it raises is raised, and nothing was changed."""
+        pool = await self._pooled()
+
+        async def do() -> T:
+            async with pool.acquire() as connection, connection.transaction():
+                return await work(connection)
+
+        done: T = await self._guarded(do())
+        return done
+
+    def on_close(self, rest: Callable[[], Awaitable[None]]) -> None:
+        """Have something done before the connections are closed: a store that has more to do."""
+        self._before_close.append(rest)
+
+    async def close(self) -> None:
+        """Close all connections. May be called twice."""
+        while self._before_close:
+            await self._before_close.pop()()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def _pooled(self) -> Any:
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await self._guarded(
+                        self._api.create_pool(
+                            self._url,
+                            min_size=1,
+                            max_size=_CONNECTIONS,
+                            timeout=_PATIENCE,
+                            reset=_leave_as_it_is,
+                            server_settings={"jit": "off"},
+                        )
+                    )
+        return self._pool
+
+    async def _guarded(self, work: Awaitable[Any]) -> Any:
+        """Raises:
+        StoreUnavailable: For what the library raises, whose errors are of several families.
+        """
+        try:
+            return await work
+        except (
+            self._api.PostgresError,
+            self._api.InterfaceError,
+            self._api.InternalClientError,
+            OSError,
+            TimeoutError,
+        ) as error:
+            raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """What clients read of an error of the library. Its text may have values in it: it stays in the chain of causes."""
+    return StoreUnavailable(f"The database cannot be used at the moment: {type(error).__name__}.")
+
+
+def rows_of(tag: str) -> int:
+    """How many rows a statement has changed, by what the server says of it: ``UPDATE 3``."""
+    number = tag.rpartition(" ")[2]
+    return int(number) if number.isdigit() else 0
+
+
+async def _leave_as_it_is(connection: Connection) -> None:
+    """No connection here keeps anything that another user of it would have to be spared: that saves a round trip."""

@@ -1,0 +1,102 @@
+"""Bringing a database up to date: numbered files, each in one transaction, under one lock of the database."""
+
+from importlib import resources
+from typing import Final
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.store.postgres.database import Connection, Postgres
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
+"""Whoever brings the database up to date holds it; others wait, and find that it is done."""
+_HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
+_SCHEMA: Final = "SELECT value FROM installation WHERE name = 'schema'"
+_NOTE: Final = """
+INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+_CLAIM: Final = "INSERT INTO installation (name, value) VALUES ('data_folder', $1) ON CONFLICT (name) DO NOTHING"
+_OWNER: Final = "SELECT value FROM installation WHERE name = 'data_folder'"
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Number and text of each, in order."""
+    files = resources.files("jikko.store.postgres.migrations").iterdir()
+    return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
+
+
+async def migrate(database: Postgres) -> int:
+    """Bring the database up to date. Returns the number of its schema.
+
+    Raises:
+        InvalidSettings: It is of a newer version of Jikko.
+        StoreUnavailable: It cannot be reached, or may not be changed.
+    """
+    return await _migrated(database, only_if_empty=False)
+
+
+async def require_current(database: Postgres) -> None:
+    """See that the database is up to date. An empty one is filled: there is nothing yet that another process uses.
+
+    Raises:
+        InvalidSettings: It is of another version of Jikko.
+        StoreUnavailable: It cannot be reached, or may not be changed.
+    """
+    schema = await _migrated(database, only_if_empty=True)
+    newest = migrations()[-1][0]
+    if schema < newest:
+        raise InvalidSettings(
+            f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Restart the "
+            "server with this version, or run `jikko migrate` while none is running."
+        )
+
+
+async def is_there(database: Postgres) -> bool:
+    """Whether the database has tables of Jikko."""
+    found: bool = await database.value(_HAS_ANY)
+    return found
+
+
+async def _migrated(database: Postgres, *, only_if_empty: bool) -> int:
+    known = migrations()
+
+    async def bring(connection: Connection) -> int:
+        await connection.execute(_LOCK)
+        schema = int(await connection.fetchval(_SCHEMA)) if await connection.fetchval(_HAS_ANY) else 0
+        if schema > known[-1][0]:
+            raise InvalidSettings(
+                f"The database {database.address} has schema {schema}, of a newer version of Jikko; this one knows "
+                f"{known[-1][0]}. Use that version, or restore a backup of before the upgrade."
+            )
+        if schema and only_if_empty:
+            return schema
+        for number, sql in known:
+            if number > schema:
+                await connection.execute(sql)
+                await connection.execute(_NOTE, "schema", str(number).encode())
+        return known[-1][0]
+
+    try:
+        return await database.transact(bring)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"The database {database.address} cannot be opened: {_reason(error.__cause__)}"
+        ) from error.__cause__
+
+
+async def belong(database: Postgres, folder_id: str) -> None:
+    """Have the database belong to a data folder, if it belongs to none.
+
+    Raises:
+        InvalidSettings: It belongs to another one: two servers would take each other's runs for abandoned ones.
+    """
+    await database.execute(_CLAIM, folder_id.encode())
+    owner = bytes(await database.value(_OWNER)).decode()
+    if owner != folder_id:
+        raise InvalidSettings(
+            f"The database {database.address} belongs to another data folder. Serve that one (its folder.id has "
+            f"{owner}), or give this one a database of its own."
+        )
+
+
+def _reason(cause: BaseException | None) -> str:
+    text = str(cause).strip()
+    return text or type(cause).__name__

@@ -1,0 +1,115 @@
+"""Appending to logs: four statements, each for many runs at once.
+
+- *whole*: the run is created and has ended; one row of ``runs``.
+- *begun*: it is created and goes on; a row of ``open_runs`` and its first frame.
+- *grown*: it goes on; the row is changed if log and epoch are as the writer believes (the fence), and a frame is added.
+- *ended*: it has ended; under the same fence the row and its frames become one row of ``runs``, within the server.
+
+A statement returns the runs that were written. Who is not among them was refused, and one look says why, or that it is
+this very append, whose answer was lost before.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from jikko.errors import LogConflict
+from jikko.store.postgres.columns import id_of
+from jikko.store.postgres.database import Connection, Row
+from jikko.store.postgres.runs.frames import FRAMES, framed
+from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
+from jikko.store.run_statuses import STATUSES
+
+_CREATED: Final = {**FIXED, **MOVING, "frame": "bytea"}
+_CHANGED: Final = {"run_id": "bytea", "at": "int4", **MOVING, "frame": "bytea"}
+
+
+def _given(columns: dict[str, str]) -> str:
+    """The rows that are given as arrays, one a column."""
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), 1))
+    return f"unnest({arrays}) AS u ({', '.join(columns)})"
+
+
+_SET: Final = ", ".join(f"{name} = u.{name}" for name in MOVING)
+_KEPT: Final = ", ".join(f"g.{name}" for name in FIXED)
+_NEW: Final = ", ".join(f"u.{name}" for name in MOVING)
+_LOG: Final = f"'\\x{FRAMES.hex()}'::bytea"
+
+WHOLE: Final = f"""
+INSERT INTO runs ({COLUMNS}, log) SELECT {COLUMNS}, {_LOG} || frame FROM {_given(_CREATED)}
+WHERE NOT EXISTS (SELECT FROM open_runs o WHERE o.run_id = u.run_id)
+ON CONFLICT (run_id) DO NOTHING RETURNING run_id
+"""
+BEGUN: Final = f"""
+WITH u AS MATERIALIZED (SELECT * FROM {_given(_CREATED)}), written AS (
+  INSERT INTO open_runs ({COLUMNS}) SELECT {COLUMNS} FROM u
+  WHERE NOT EXISTS (SELECT FROM runs x WHERE x.run_id = u.run_id)
+  ON CONFLICT (run_id) DO NOTHING RETURNING run_id)
+INSERT INTO open_log (run_id, position, frame)
+SELECT u.run_id, 0, u.frame FROM u JOIN written USING (run_id) RETURNING run_id
+"""
+# In the order of the ids, so that two writers do not wait for each other.
+GROWN: Final = f"""
+WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), written AS (
+  UPDATE open_runs o SET {_SET} FROM u WHERE o.run_id = u.run_id AND o.log_end = u.at AND o.epoch <= u.epoch
+  RETURNING o.run_id), added AS (
+  INSERT INTO open_log (run_id, position, frame)
+  SELECT u.run_id, u.at, u.frame FROM u JOIN written USING (run_id) WHERE u.log_end > u.at)
+SELECT run_id FROM written
+"""
+ENDED: Final = f"""
+WITH u AS MATERIALIZED (SELECT * FROM {_given(_CHANGED)} ORDER BY run_id), g AS (
+  DELETE FROM open_runs o USING u WHERE o.run_id = u.run_id AND o.log_end = u.at AND o.epoch <= u.epoch RETURNING o.*),
+removed AS (DELETE FROM open_log l USING g WHERE l.run_id = g.run_id RETURNING l.run_id, l.position, l.frame),
+logs AS (SELECT run_id, string_agg(frame, ''::bytea ORDER BY position) AS log FROM removed GROUP BY run_id),
+due AS (UPDATE callbacks c SET state = 0 FROM g WHERE c.run_id = g.run_id AND c.state = 3)
+INSERT INTO runs (key, {COLUMNS}, log)
+SELECT g.key, {_KEPT}, {_NEW}, {_LOG} || coalesce(logs.log, ''::bytea) || u.frame
+FROM g JOIN u USING (run_id) LEFT JOIN logs USING (run_id) RETURNING run_id
+"""
+_HEAD: Final = "run_id, status, log_end, epoch, mark"
+_HEADS: Final = f"""
+SELECT {_HEAD} FROM open_runs WHERE run_id = ANY($1::bytea[])
+UNION ALL SELECT {_HEAD} FROM runs WHERE run_id = ANY($1::bytea[])
+"""
+
+
+def statement_of(write: RunWrite) -> str:
+    """Which of the four an append goes by."""
+    if write.at == 0:
+        return BEGUN if write.is_open else WHOLE
+    return GROWN if write.is_open else ENDED
+
+
+async def perform(connection: Connection, statement: str, writes: Sequence[RunWrite]) -> set[bytes]:
+    """Do appends of one kind, of one run at most one. Returns the runs that were written."""
+    rows = [await _values(write) for write in writes]
+    written = await connection.fetch(statement, *map(list, zip(*rows, strict=True)))
+    return {row[0] for row in written}
+
+
+async def _values(write: RunWrite) -> tuple[Any, ...]:
+    frame = await framed(write.events)
+    if write.at == 0:
+        return (*write.fixed, *write.moving, frame)
+    return (write.run_id, write.at, *write.moving, frame)
+
+
+async def heads(connection: Connection, writes: Sequence[RunWrite]) -> dict[bytes, Row]:
+    """How the logs are now to which appends were refused."""
+    rows = await connection.fetch(_HEADS, [write.run_id for write in writes])
+    return {row[0]: row for row in rows}
+
+
+def conflict(write: RunWrite, head: Row | None) -> LogConflict | None:
+    """Why an append was refused; ``None``: what the log ends with is this very one."""
+    run_id = id_of(write.run_id)
+    if head is None:
+        return LogConflict(f"The log of run {run_id} has 0 events, not {write.at}.")
+    _, status, log_end, epoch, mark = head
+    if mark and (epoch, log_end, mark) == (*write.moving[1:3], write.mark):
+        return None
+    if log_end != write.at:
+        return LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
+    if status > 1:
+        return LogConflict(f"The log of run {run_id} is closed: the run has {STATUSES[status]}.")
+    return LogConflict(f"Run {run_id} was taken over: epoch {epoch}, not {write.moving[1]}.")

@@ -1,0 +1,80 @@
+"""Removing finished runs, with all that is theirs, in one transaction a call."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from jikko.store.callback_states import PENDING
+from jikko.store.postgres.columns import id_column, id_of
+from jikko.store.postgres.database import Connection, Postgres
+
+# A run whose call-back is still tried stays until that was delivered or given up.
+_OLD: Final = f"""
+FROM runs r WHERE created_at < $1 AND finished_at < $1 AND ($2::bytea IS NULL OR app_id = $2)
+AND NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = {PENDING})
+"""
+_COUNT: Final = f"SELECT count(*) {_OLD}"
+_SOME: Final = f"SELECT run_id {_OLD} ORDER BY created_at LIMIT $3 FOR UPDATE OF r SKIP LOCKED"
+_ONE: Final = "SELECT run_id FROM runs WHERE run_id = $1 FOR UPDATE"
+_ENDED_OF_USER: Final = "SELECT run_id FROM runs WHERE end_user_id = $1 AND app_id = $2 LIMIT $3 FOR UPDATE SKIP LOCKED"
+_OPEN_OF_USER: Final = "SELECT run_id FROM open_runs WHERE end_user_id = $1 AND app_id = $2"
+_REMOVE: Final = (
+    "DELETE FROM callbacks WHERE run_id = ANY($1::bytea[])",
+    "DELETE FROM runs WHERE run_id = ANY($1::bytea[])",
+)
+_FREE_KEYS: Final = "DELETE FROM idempotency_keys WHERE app_id = $1 AND run_id = ANY($2::bytea[])"
+
+
+class Retention:
+    """See ``RunStore.prune`` and what is beside it."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    async def prunable(self, before: float, app_id: str | None) -> int:
+        """How many runs ``prune`` would remove in all."""
+        [row] = await self._database.search(_COUNT, before, None if app_id is None else id_column(app_id))
+        count: int = row[0]
+        return count
+
+    async def prune(self, before: float, limit: int, app_id: str | None) -> int:
+        """Remove at most ``limit`` runs that finished before a time. Returns how many."""
+        app = None if app_id is None else id_column(app_id)
+
+        async def remove(connection: Connection) -> int:
+            old = [row[0] for row in await connection.fetch(_SOME, before, app, limit)]
+            await _remove(connection, old)
+            return len(old)
+
+        return await self._database.transact(remove)
+
+    async def remove(self, run_id: str) -> bool:
+        """Remove a run that has ended. Returns whether there was one."""
+
+        async def remove(connection: Connection) -> bool:
+            found = [row[0] for row in await connection.fetch(_ONE, id_column(run_id.lower()))]
+            await _remove(connection, found)
+            return bool(found)
+
+        return await self._database.transact(remove)
+
+    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        """The ids of the open and paused runs of an end user."""
+        rows = await self._database.fetch(_OPEN_OF_USER, id_column(end_user_id.lower()), id_column(app_id))
+        return [id_of(row[0]) for row in rows]
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, limit: int) -> int:
+        """Remove at most ``limit`` runs of an end user that have ended. Returns how many."""
+        app, user = id_column(app_id), id_column(end_user_id.lower())
+
+        async def remove(connection: Connection) -> int:
+            ended = [row[0] for row in await connection.fetch(_ENDED_OF_USER, user, app, limit)]
+            await _remove(connection, ended)
+            await connection.execute(_FREE_KEYS, app, ended)
+            return len(ended)
+
+        return await self._database.transact(remove)
+
+
+async def _remove(connection: Connection, run_ids: Sequence[bytes]) -> None:
+    for statement in _REMOVE:
+        await connection.execute(statement, run_ids)

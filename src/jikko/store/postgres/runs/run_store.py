@@ -1,0 +1,197 @@
+"""Runs in PostgreSQL. See ``appends`` for how they are written."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from jikko.errors import LogDamaged
+from jikko.events import Event
+from jikko.ports.measures import RecordMeasures
+from jikko.ports.stores.run_store import Append, LogPage, LogQuery
+from jikko.record import RunDetail, RunRecord
+from jikko.store.event_codec import DamagedLog, encode_events, pack_events
+from jikko.store.postgres.columns import id_column, id_of, text
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.runs.frames import FRAMES, events_of
+from jikko.store.postgres.runs.projections import OWNER_OF_KEY, owner_of
+from jikko.store.postgres.runs.retention import Retention
+from jikko.store.postgres.runs.run_list import Listing
+from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
+from jikko.store.postgres.runs.run_writer import RunWriter
+from jikko.store.postgres.runs.together import Together
+from jikko.store.run_statuses import STATUSES
+
+_RECORD: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = $1"
+_RECORD_OF_APP: Final = f"{_RECORD} AND app_id = $2"
+_SHOWN: Final = (
+    "workflow_id, status, inputs, outputs, error, elapsed, total_tokens, total_steps, created_at, finished_at"
+)
+_ASKED: Final = "unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY AS u (run_id, digest, number)"
+_DETAILS: Final = " UNION ALL ".join(
+    f"SELECT u.number, r.run_id, {', '.join('r.' + name for name in _SHOWN.split(', '))} FROM {_ASKED} "
+    f"JOIN api_keys k USING (digest) JOIN {table} r ON r.run_id = u.run_id AND r.app_id = k.app_id"
+    for table in ("runs", "open_runs")
+)
+_DETAIL: Final = " UNION ALL ".join(
+    f"SELECT 1::int8, run_id, {_SHOWN} FROM {table} "
+    "WHERE run_id = $1 AND app_id = (SELECT app_id FROM api_keys WHERE digest = $2)"
+    for table in ("runs", "open_runs")
+)
+# From the frame on that holds the first event wanted. Everything as it is at one moment.
+_FRAMES: Final = """
+position >= coalesce((SELECT max(position) FROM open_log WHERE run_id = o.run_id AND position <= $2), 0)
+"""
+_LOG: Final = f"""
+SELECT log_end, log, NULL::int4, NULL::bytea[] FROM runs WHERE run_id = $1
+UNION ALL SELECT o.log_end, NULL, l.start, l.frames FROM open_runs o, LATERAL (
+  SELECT min(position) AS start, array_agg(frame ORDER BY position) AS frames
+  FROM open_log WHERE run_id = o.run_id AND {_FRAMES}) l
+WHERE o.run_id = $1
+"""
+_LOG_END: Final = f"SELECT log_end FROM {ALL_RUNS} WHERE run_id = $1"
+_OPEN: Final = f"SELECT {COLUMNS} FROM open_runs WHERE status = 0"
+_OLDEST_FIRST: Final = "ORDER BY created_at, key"
+_HOLDERS: Final = "SELECT DISTINCT holder FROM open_runs WHERE status = 0 AND holder > ''"
+_PAUSED: Final = "SELECT count(*) FROM open_runs WHERE status = 1"
+_NEXT_WAKE: Final = "SELECT min(wake_at) FROM open_runs WHERE status = 1 AND wake_at > $1"
+_DUE: Final = f"""
+SELECT {COLUMNS} FROM open_runs WHERE status = 1 AND wake_at <= $1
+AND (wake_at, key) > ($2, coalesce((SELECT key FROM open_runs WHERE run_id = $3), 0))
+ORDER BY wake_at, key LIMIT $4
+"""
+_TASK: Final = f"SELECT {COLUMNS} FROM open_runs WHERE task_id = $1 AND app_id = $2"
+_RETRIES: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE retry_of = $1 {_OLDEST_FIRST}"
+_CREATED_BEFORE: Final = f"SELECT run_id FROM {ALL_RUNS} WHERE created_at < $1"
+_SCAN: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id > $1 {{}} ORDER BY run_id LIMIT $2"
+
+
+class PostgresRunStore:
+    """A ``RunStore`` in PostgreSQL. The database is closed by its opener."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+        self._writer = RunWriter(database)
+        self._details = Together(database, _DETAILS, one=_DETAIL)
+        self._retention = Retention(database)
+
+    @property
+    def measures(self) -> RecordMeasures:
+        """What is counted of the transactions of appends."""
+        return self._writer.measures
+
+    def append(self, batch: Append) -> "asyncio.Future[None]":
+        return self._writer.submit(write_of(batch, batch.packed or encode_events(batch.events)))
+
+    def pack(self, events: Sequence[Event]) -> tuple[int, bytes]:
+        return pack_events(events)
+
+    async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
+        return owner_of(await self._database.row(OWNER_OF_KEY, id_column(app_id), text(key), now))
+
+    async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
+        wanted = id_column(run_id.lower())
+        if app_id is None:
+            row = await self._database.row(_RECORD, wanted)
+        else:
+            row = await self._database.row(_RECORD_OF_APP, wanted, id_column(app_id))
+        return None if row is None else record_of(row)
+
+    async def detail(self, run_id: str, key: bytes) -> RunDetail | None:
+        row = await self._details.ask(id_column(run_id.lower()), key)
+        if row is None:
+            return None
+        return RunDetail(id_of(row[1]), id_of(row[2]), STATUSES[row[3]], *row[4:])
+
+    async def events(self, run_id: str, *, after: int = -1) -> list[Event]:
+        first = max(after + 1, 0)
+        row = await self._database.row(_LOG, id_column(run_id.lower()), first)
+        if row is None or row[0] <= first:
+            return []
+        log_end, log, start, frames = row
+        try:
+            if log is None:
+                return await events_of(frames or [], start=start or 0, end=log_end, first=first)
+            if log[:1] != FRAMES:
+                raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")
+            return await events_of([log[1:]], start=0, end=log_end, first=first)
+        except DamagedLog as error:
+            raise LogDamaged(
+                f"The log of run {run_id} in {self._database.address} is damaged: {error}. Restore a backup to read "
+                "it, or retry the run: it begins again at its inputs.",
+                what=str(error),
+                readable=error.readable,
+            ) from error
+
+    async def log_end(self, run_id: str) -> int:
+        return await self._database.value(_LOG_END, id_column(run_id.lower())) or 0
+
+    async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
+        if holder is None:
+            return await self._records(f"{_OPEN} {_OLDEST_FIRST}")
+        return await self._records(f"{_OPEN} AND holder = $1 {_OLDEST_FIRST}", text(holder))
+
+    async def paused(self) -> int:
+        count: int = await self._database.value(_PAUSED)
+        return count
+
+    async def holders(self) -> set[str]:
+        return {row[0] for row in await self._database.fetch(_HOLDERS)}
+
+    async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
+        wake_at, run_id = (0.0, b"") if after is None else (after.wake_at, id_column(after.identity.run_id))
+        return await self._records(_DUE, now, wake_at, run_id, limit)
+
+    async def next_wake(self, after: float) -> float | None:
+        at: float | None = await self._database.value(_NEXT_WAKE, after)
+        return at
+
+    async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
+        row = await self._database.row(_TASK, id_column(task_id.lower()), id_column(app_id))
+        return None if row is None else record_of(row)
+
+    async def retries(self, run_id: str) -> list[RunRecord]:
+        return await self._records(_RETRIES, id_column(run_id.lower()))
+
+    async def list_runs(self, query: LogQuery) -> LogPage:
+        listing = Listing(query)
+        [row] = await self._database.search(listing.count, *listing.values)
+        total: int = row[0]
+        if (query.page - 1) * query.limit >= total:
+            return LogPage(total=total)
+        rows = await self._database.search(listing.page, *listing.values)
+        return LogPage(total=total, records=[record_of(row) for row in rows])
+
+    async def created_before(self, before: float) -> list[str]:
+        return [id_of(row[0]) for row in await self._database.search(_CREATED_BEFORE, before)]
+
+    async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
+        behind = id_column(after) if after else b""
+        if app_id is None:
+            return await self._records(_SCAN.format(""), behind, limit)
+        return await self._records(_SCAN.format("AND app_id = $3"), behind, limit, id_column(app_id))
+
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
+        return await self._retention.prunable(before, app_id)
+
+    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
+        return await self._retention.prune(before, limit, app_id)
+
+    async def remove(self, run_id: str) -> bool:
+        return await self._retention.remove(run_id)
+
+    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        return await self._retention.open_of_user(app_id, end_user_id)
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
+        return await self._retention.remove_of_user(app_id, end_user_id, limit)
+
+    async def index(self, *, limit: int) -> int:
+        # Keywords are looked for in the runs themselves.
+        return 0
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._details.close()
+
+    async def _records(self, sql: str, *values: Any) -> list[RunRecord]:
+        return [record_of(row) for row in await self._database.fetch(sql, *values)]

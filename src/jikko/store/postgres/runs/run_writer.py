@@ -1,0 +1,190 @@
+"""Group commit: what all runs of a process have for the database goes in one transaction.
+
+One task, one connection. A batch has one append of a run at most, so that they stay in order; appends without
+projections share a statement a kind, the others come one by one, each in a savepoint of its own. A connection that
+breaks does not say whether the batch was committed: appends that carry marks are offered again, and are known again if
+they are there.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from jikko.errors import JikkoError, StoreUnavailable
+from jikko.ports.measures import RecordMeasures
+from jikko.store.postgres.database import Connection, Postgres, unavailable
+from jikko.store.postgres.runs import appends
+from jikko.store.postgres.runs.projections import claim_keys, project
+from jikko.store.postgres.runs.run_rows import RunWrite
+
+_MOST: Final = 512
+"""Appends in one transaction."""
+_MOST_BYTES: Final = 8 << 20
+"""Bytes of events in one transaction; a single append may have more."""
+_PATIENCE: Final = 2.0
+"""Seconds for which a batch is offered again and again before its appends fail."""
+_PAUSE: Final = 0.1
+"""Seconds between two tries."""
+
+
+class _Offered(NamedTuple):
+    write: RunWrite
+    done: "asyncio.Future[None]"
+
+    def settle(self, error: Exception | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+
+class RunWriter:
+    """Appends, in the order of the calls. Belongs to one event loop."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._waiting: list[_Offered] = []
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self.measures = RecordMeasures(waiting=lambda: len(self._waiting))
+
+    def submit(self, write: RunWrite) -> "asyncio.Future[None]":
+        """Append. The future is as ``RunStore.append`` has it."""
+        offered = _Offered(write, asyncio.get_running_loop().create_future())
+        if self._closed:
+            offered.settle(StoreUnavailable("The database is closed."))
+            return offered.done
+        self._waiting.append(offered)
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._work())
+        return offered.done
+
+    async def close(self) -> None:
+        """Finish what was submitted. May be called twice."""
+        self._closed = True
+        while self._task is not None:
+            await asyncio.wait((self._task,))
+        await self._disconnect()
+
+    async def _work(self) -> None:
+        # What the others of this turn of the loop have goes along.
+        await asyncio.sleep(0)
+        try:
+            while batch := self._take():
+                await self._write(batch)
+        finally:
+            self._task = None
+            for offered in self._waiting:
+                offered.settle(StoreUnavailable("The database is closed."))
+            self._waiting.clear()
+
+    def _take(self) -> list[_Offered]:
+        """At most one append of a run, the rest in order behind."""
+        taken: list[_Offered] = []
+        left: list[_Offered] = []
+        seen: set[bytes] = set()
+        size = 0
+        for offered in self._waiting:
+            run_id = offered.write.run_id
+            fits = not taken or (len(taken) < _MOST and size + len(offered.write.events) <= _MOST_BYTES)
+            if run_id in seen or not fits:
+                left.append(offered)
+            else:
+                taken.append(offered)
+                size += len(offered.write.events)
+            seen.add(run_id)
+        self._waiting = left
+        return taken
+
+    async def _write(self, batch: list[_Offered]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            began = time.perf_counter()
+            try:
+                await self._transact(batch)
+                self.measures.seconds.observe(time.perf_counter() - began)
+                self.measures.writes.observe(len(batch))
+                return None
+            except Exception as error:
+                self.measures.errors.add()
+                lost = self._connection is None or self._connection.is_closed() or isinstance(error, OSError)
+                await self._disconnect()
+                if not lost and len(batch) > 1:
+                    # One that cannot be written must not keep the others from it.
+                    for offered in batch:
+                        await self._write([offered])
+                    return None
+                may_try = lost and all(offered.write.mark for offered in batch)
+                if not may_try or time.monotonic() > end:
+                    failure = error if isinstance(error, JikkoError) else unavailable(error)
+                    for offered in batch:
+                        offered.settle(failure)
+                    return None
+                await asyncio.sleep(_PAUSE)
+
+    async def _transact(self, batch: Sequence[_Offered]) -> None:
+        if self._connection is None:
+            self._connection = await self._database.connect(by_key=True)
+        connection = self._connection
+        plain: dict[str, list[_Offered]] = {}
+        apart: list[_Offered] = []
+        for offered in batch:
+            if offered.write.projections:
+                apart.append(offered)
+            else:
+                plain.setdefault(appends.statement_of(offered.write), []).append(offered)
+        written: set[bytes] = set()
+        failed: dict[bytes, JikkoError] = {}
+        if len(plain) == 1 and not apart:
+            [(statement, some)] = plain.items()
+            written = await appends.perform(connection, statement, [offered.write for offered in some])
+        else:
+            async with connection.transaction():
+                for statement, some in plain.items():
+                    written |= await appends.perform(connection, statement, [offered.write for offered in some])
+                for offered in apart:
+                    try:
+                        async with connection.transaction():
+                            await _with_projections(connection, offered.write)
+                        written.add(offered.write.run_id)
+                    except _Refused:
+                        continue
+                    except JikkoError as error:
+                        failed[offered.write.run_id] = error
+        refused = [offered.write for offered in batch if offered.write.run_id not in {*written, *failed}]
+        found: dict[bytes, Any] = await appends.heads(connection, refused) if refused else {}
+        for offered in batch:
+            run_id = offered.write.run_id
+            if run_id in written:
+                offered.settle(None)
+            else:
+                offered.settle(failed.get(run_id) or appends.conflict(offered.write, found.get(run_id)))
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=1)
+            except Exception:
+                connection.terminate()
+
+
+class _Refused(Exception):
+    """An append was not written, and so nothing that goes with it."""
+
+
+async def _with_projections(connection: Connection, write: RunWrite) -> None:
+    """An append and what goes with it, in a savepoint.
+
+    Raises:
+        KeyTaken: See ``KeyClaim``.
+        _Refused: The log is not as the writer of the events believes, or has this append already.
+    """
+    await claim_keys(connection, write)
+    if not await appends.perform(connection, appends.statement_of(write), [write]):
+        raise _Refused
+    await project(connection, write)

@@ -1,0 +1,71 @@
+"""Questions of one turn of the event loop, asked in one query."""
+
+import asyncio
+from typing import Any, Final
+
+from jikko.store.postgres.database import Connection, Postgres, Row, unavailable
+
+_MOST: Final = 256
+"""Questions in one query."""
+_CONNECTIONS: Final = 2
+"""Queries that are under way at once. What comes meanwhile goes along with the next."""
+
+
+class Together:
+    """Asks one statement for many. Its connections are kept, each for one query at a time."""
+
+    def __init__(self, database: Postgres, statement: str, *, one: str) -> None:
+        """Args:
+        statement: Takes arrays, one a value of a question, and begins its rows with the number of the question, from 1.
+        one: Takes the values of a single question. Its rows begin with 1.
+        """
+        self._database = database
+        self._statement = statement
+        self._one = one
+        self._free: list[Connection] = []
+        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Row | None]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ask(self, *question: Any) -> "asyncio.Future[Row | None]":
+        """The row of a question; ``None`` if there is none. Raises ``StoreUnavailable``."""
+        answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if len(self._tasks) < _CONNECTIONS:
+            task = asyncio.ensure_future(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return answer
+
+    async def close(self) -> None:
+        """Answer what was asked, and close the connections."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        while self._free:
+            await self._free.pop().close(timeout=1)
+
+    async def _work(self) -> None:
+        await asyncio.sleep(0)
+        while self._waiting:
+            now, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            connection = None
+            try:
+                connection = self._free.pop() if self._free else await self._database.connect(by_key=True)
+                found = {row[0]: row for row in await self._asked(connection, [question for question, _ in now])}
+            except Exception as error:
+                if connection is not None:
+                    connection.terminate()
+                for _, answer in now:
+                    if not answer.done():
+                        answer.set_exception(unavailable(error))
+                continue
+            self._free.append(connection)
+            for number, (_, answer) in enumerate(now, 1):
+                if not answer.done():
+                    answer.set_result(found.get(number))
+
+    async def _asked(self, connection: Connection, questions: list[tuple[Any, ...]]) -> list[Row]:
+        if len(questions) == 1:
+            rows: list[Row] = await connection.fetch(self._one, *questions[0])
+            return rows
+        rows = await connection.fetch(self._statement, *map(list, zip(*questions, strict=True)))
+        return rows

@@ -1,0 +1,97 @@
+"""How a server says that it is not well, while something is wrong around it."""
+
+import resource
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.client import Client
+from tests.acceptance.conftest import Scene, apps_of
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.faults import limited, locked, until
+from tests.acceptance.processes import Command, Server
+
+
+@pytest.fixture
+def scene(tmp_path: Path, echo: EchoServer) -> Iterator[Scene]:
+    """A server that a test may break."""
+    files = []
+    for name in ("echo", "held"):
+        files.append(tmp_path / f"{name}.yml")
+        files[-1].write_text(apps_of(echo)[name], encoding="utf-8")
+    command = Command(tmp_path / "home")
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
+    server = Server(command.home)
+    clients = {name: Client(server.url, key) for name, key in keys.items()}
+    yield Scene(server, command, clients.__getitem__)
+    for client in clients.values():
+        client.close()
+    server.close()
+
+
+def status(scene: Scene, path: str) -> int:
+    return httpx.get(f"{scene.server.url}{path}", timeout=30).status_code
+
+
+def trouble(scene: Scene, what: str) -> AbstractContextManager[None]:
+    if what == "full disk":
+        return limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096)
+    return locked(scene.command.home / "jikko.db")
+
+
+@pytest.mark.parametrize("what", ["full disk", "locked database"])
+def test_while_the_record_cannot_be_written_no_runs_are_sent_here(scene: Scene, what: str) -> None:
+    assert status(scene, "/readyz") == 200
+    with trouble(scene, what):
+        until(lambda: status(scene, "/readyz") == 503, "it is not ready")
+        assert status(scene, "/livez") == 200
+        told = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=30).json()
+        assert told["failing"] == ["record"]
+        assert str(scene.command.home) not in str(told)
+        until(lambda: "runs are not accepted" in scene.server.output, "the log says so")
+    until(lambda: status(scene, "/readyz") == 200, "it is ready again")
+    assert scene.client("echo").run(q="x")["data"]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("name", ["", "jikko.db", "jikko.db-wal"])
+def test_a_data_folder_that_is_moved_away_is_noticed_before_anything_is_lost(scene: Scene, name: str) -> None:
+    path = scene.command.home / name if name else scene.command.home
+    client = scene.client("echo")
+    first = client.run(q="before")["workflow_run_id"]
+    path.rename(f"{path}.away")
+
+    until(lambda: status(scene, "/readyz") == 503, "it is not ready")
+    assert status(scene, "/livez") == 200
+    until(lambda: "was removed while it was open" in scene.server.output, "the log names the file")
+    refused = client.request("POST", "/v1/files/upload", files={"file": ("a.txt", b"x")}, data={"user": "someone"})
+    assert refused.status_code == 503
+
+    if not name:
+        shutil.rmtree(path, ignore_errors=True)  # what was made anew in its place
+    Path(f"{path}.away").rename(path)
+    until(lambda: status(scene, "/readyz") == 200, "it is ready again")
+    second = client.run(q="after")["workflow_run_id"]
+    scene.server.kill()
+    again = Server(scene.command.home)
+    try:
+        reader = Client(again.url, client.headers["Authorization"].removeprefix("Bearer "))
+        assert [reader.detail(run)["outputs"]["q"] for run in (first, second)] == ["before", "after"]
+        reader.close()
+    finally:
+        again.close()
+
+
+def test_a_server_that_stops_is_alive_and_not_ready(scene: Scene, echo: EchoServer) -> None:
+    scene.client("held").run("async", name="stops")
+    echo.wait_for_calls("/hold/stops")
+    scene.server.send(signal.SIGTERM)
+
+    until(lambda: status(scene, "/readyz") == 503, "it is not ready")
+    assert status(scene, "/livez") == 200
+    echo.release("/hold/stops")
+    assert scene.server.wait() == 0

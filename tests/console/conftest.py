@@ -1,0 +1,178 @@
+"""A browser, the built page, and a server with apps for it."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from scripts.build_console import build, is_current, sources
+
+from tests.acceptance.client import Client
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command, Server
+from tests.console.apps import console_apps
+from tests.effort import PATIENCE
+
+ROOT = Path(__file__).parents[2]
+ENDS = ("succeeded", "failed", "stopped", "partial-succeeded")
+LARGE = {"width": 1440, "height": 900}
+SMALL = {"width": 390, "height": 844}
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """All of this folder needs a browser, or Node and its registry."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.services)
+            item.add_marker(pytest.mark.once)
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The folder of the console, whose page is built."""
+    if not is_current() or not (sources() / "node_modules" / "axe-core").is_dir():
+        build()
+    return sources()
+
+
+@pytest.fixture(scope="session")
+def browser(built: Path) -> Iterator[Browser]:
+    """Chromium, as Debian has it."""
+    if shutil.which("chromium") is None:
+        subprocess.run([ROOT / "scripts" / "install_test_tools.sh"], check=True, timeout=600)
+    expect.set_options(timeout=PATIENCE * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            # Tests may be root, for whom its sandbox does not start, and have little shared memory.
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Site:
+    """A running server with apps, and tokens for its console."""
+
+    server: Server
+    command: Command
+    echo: EchoServer
+    operator: str
+    viewer: str
+    keys: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"{self.server.url}/console"
+
+    def api(self, method: str, path: str, **more: object) -> httpx.Response:
+        """A request of a script to the console's API."""
+        headers = {"Authorization": f"Bearer {self.operator}"}
+        return httpx.request(method, f"{self.url}/api/{path}", headers=headers, timeout=PATIENCE, **more)  # type: ignore[arg-type]
+
+    def start(self, app: str, **inputs: Any) -> str:
+        """Start a run. Returns its id."""
+        with closing(Client(self.server.url, self.keys[app])) as client:
+            return str(client.run("async", **inputs)["workflow_run_id"])
+
+    def run(self, app: str, *, until: Iterable[str] = ENDS, **inputs: object) -> str:
+        """Start a run, and wait until it has one of these statuses. Returns its id."""
+        run = self.start(app, **inputs)
+        self.wait(run, until)
+        return run
+
+    def wait(self, run: str, until: Iterable[str] = ENDS) -> dict[str, Any]:
+        """Wait until a run has one of these statuses. Returns it."""
+        deadline = time.monotonic() + PATIENCE
+        while (found := self.api("GET", f"runs/{run}").json()).get("status") not in until:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        return dict(found)
+
+
+def site_in(folder: Path, echo: EchoServer) -> Site:
+    """A server of its own, to be closed."""
+    files = []
+    for name, text in console_apps(echo.url).items():
+        files.append(folder / f"{name}.yml")
+        files[-1].write_text(text, encoding="utf-8")
+    command = Command(folder / "home")
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
+    operator, viewer = (
+        command.json("console", "tokens", "new", role, *(["--viewer"] if role == "viewer" else []))[0]["token"]
+        for role in ("operator", "viewer")
+    )
+    return Site(Server(command.home, settings={"JIKKO_MAX_STRINGS": "200"}), command, echo, operator, viewer, keys)
+
+
+@pytest.fixture(scope="session")
+def echo() -> Iterator[EchoServer]:
+    """A server for workflows to call."""
+    server = EchoServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path) -> Iterator[Site]:
+    """A server that the tests of a process share. Nothing in it may depend on what other tests did."""
+    site = site_in(tmp_path_factory.mktemp("site"), echo)
+    yield site
+    site.server.close()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
+    """Opens an address of the console, signed in. Ends with an error if the page had one, or asked another host."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def go(
+        path: str,
+        *,
+        at: Site = site,
+        token: str | None = None,
+        size: dict[str, int] | None = None,
+        theme: str = "light",
+        locale: str = "en-US",
+    ) -> Page:
+        context = browser.new_context(viewport=size or LARGE, color_scheme=theme, locale=locale)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE * 1000)
+        sign_in(context, at, token or at.operator)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
+        host = at.server.url
+
+        def watch(url: str) -> None:
+            if not url.startswith((host, "data:", "blob:")):
+                wrong.append(f"{path} asks {url}")
+
+        page.on("request", lambda request: watch(request.url))
+        page.goto(f"{at.url}{path}")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def sign_in(context: BrowserContext, site: Site, token: str) -> None:
+    """Give a browser the cookie of a session."""
+    answer = context.request.post(
+        f"{site.url}/api/session", data={"token": token}, headers={"X-Jikko-Console": "1", "Origin": site.server.url}
+    )
+    assert answer.ok, answer.text()

@@ -1,0 +1,77 @@
+"""How much the console weighs, and how quickly it moves."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Request, expect
+from scripts.build_console import output
+
+from tests.console.conftest import Site, Visit
+
+ALL_SCRIPTS, SHELL_WITH_RUNS, STYLES, IN_WHEEL = 250_000, 130_000, 20_000, 1_000_000
+"""Bytes, gzipped; the wheel's are as its files lie there."""
+
+
+@pytest.fixture(scope="module")
+def assets(built: Path) -> dict[str, int]:
+    """Gzipped sizes by name."""
+    files = [*(output() / "assets").iterdir()]
+    return {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in files if path.suffix in (".js", ".css")}
+
+
+def test_scripts_and_styles_stay_small(assets: dict[str, int]) -> None:
+    assert sum(size for name, size in assets.items() if name.endswith(".js")) <= ALL_SCRIPTS
+    assert sum(size for name, size in assets.items() if name.endswith(".css")) <= STYLES
+
+
+def test_the_page_of_runs_loads_little_and_nothing_from_elsewhere(
+    site: Site, visit: Visit, assets: dict[str, int]
+) -> None:
+    page = visit("/enter")
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    page.goto(f"{site.url}/runs")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    names = {url.rpartition("/")[2] for url in asked if url.endswith(".js")} & set(assets)
+    assert names
+    assert sum(assets[name] for name in names) <= SHELL_WITH_RUNS
+
+
+def test_the_wheel_grows_little(built: Path) -> None:
+    packed = [path for path in output().rglob("*") if path.is_file()]
+    assert sum(len(gzip.compress(path.read_bytes(), 6)) for path in packed) <= IN_WHEEL
+    assert re.search(r'src="\./assets/[^"]+\.js"', (output() / "index.html").read_text(encoding="utf-8"))
+
+
+def test_a_jump_along_a_log_draws_within_a_frame_or_a_few(site: Site, visit: Visit) -> None:
+    """A share of what all is drawn anew costs, so that it holds on any machine: the first drawing, with its fold."""
+    run = site.run("rounds", q="jump")
+    page = visit(f"/runs/{run}")
+    slider = page.get_by_role("slider", name="Position in the log")
+    expect(page.get_by_text("ended", exact=True)).to_be_visible()
+    head = int(slider.get_attribute("max") or 0)
+    before = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    took = page.evaluate(
+        """async ({positions}) => {
+            const slider = document.querySelector('input[type=range]')
+            const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set
+            const frame = () => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))
+            const times = []
+            for (const position of positions) {
+                const began = performance.now()
+                set.call(slider, position)
+                slider.dispatchEvent(new Event('input', {bubbles: true}))
+                await frame()
+                times.push(performance.now() - began)
+            }
+            return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]
+        }""",
+        {"positions": [head * step // 20 for step in range(20)]},
+    )
+    assert took <= max(50, before)

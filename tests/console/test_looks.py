@@ -1,0 +1,110 @@
+"""All pages, in both themes and on both widths: no finding of axe, nothing beyond the side, and pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console.apps import FAILS
+from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit
+
+PICTURES = ROOT / "build" / "console-pictures"
+AXE_RUN = """async () => (await axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+})).violations.map(one => {
+    const where = one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')
+    return `${one.id}: ${one.help}: ${where}`
+})"""
+ZOOMED = 720
+"""A width of 1440 at twice the size."""
+
+
+@pytest.fixture(scope="module")
+def places(site: Site) -> Iterator[dict[str, str]]:
+    """Addresses by name. All runs are as they stay."""
+    apps = {entry["name"]: entry["id"] for entry in site.api("GET", "apps").json()["data"]}
+    failed = site.run("fails", q="looked at")
+    rounds = site.run("rounds", q="looked at")
+    paused = site.run("asks", until=["paused"], q="the look of it")
+    going = site.start("waits", name="looked-at")
+    site.echo.wait_for_calls("/hold/looked-at/1")
+    talk = site.api("POST", f"apps/{apps['Talks']}/messages", json={"query": "hello", "inputs": {}}).json()
+    site.wait(talk["run_id"])
+    box = next(
+        event["execution_id"]
+        for event in site.api("GET", f"runs/{rounds}/log").json()["data"]
+        if event["event"] == "container_started"
+    )
+    yield {
+        "workflows": "/",
+        "workflow": f"/w/{apps['Rounds']}",
+        "runs": "/runs?t=all",
+        "run-failed": f"/runs/{failed}",
+        "run-rounds": f"/runs/{rounds}?node={box}",
+        "run-round": f"/runs/{rounds}?node={box}&round={FAILS}",
+        "run-paused": f"/runs/{paused}",
+        "run-running": f"/runs/{going}",
+        "run-replay": f"/runs/{rounds}?at=200",
+        "chat": f"/chat/{apps['Talks']}/{talk['conversation_id']}",
+        "knowledge": "/knowledge",
+        "system": "/system",
+    }
+    site.echo.release("/hold/looked-at/1")
+    site.echo.release("/hold/looked-at/2")
+
+
+@pytest.fixture(scope="module")
+def axe(built: Path) -> str:
+    return (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
+def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
+    site: Site, visit: Visit, places: dict[str, str], axe: str, size: dict[str, int]
+) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page = visit("/", size=size)
+    found: dict[str, Any] = {}
+    for name, address in {**places, "enter": "/enter"}.items():
+        page.goto(f"{site.url}{address}")
+        settle(page)
+        page.evaluate(axe)
+        wrong = []
+        for theme in ("light", "dark"):
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            page.screenshot(path=PICTURES / f"{name}-{size['width']}-{theme}.png")
+            wrong += page.evaluate(AXE_RUN)
+        page.evaluate("document.documentElement.dataset.theme = 'light'")
+        widths = [size["width"], ZOOMED] if size is LARGE else [size["width"]]
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": size["height"]})
+            if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+                wrong.append(f"{wide} pixels wide at {width}")
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        if wrong:
+            found[name] = wrong
+    assert found == {}
+
+
+def settle(page: Page) -> None:
+    """Wait until the page shows what it loads, but for what never ends."""
+    expect(page.locator("main")).to_be_visible()
+    expect(page.locator(".skeleton")).to_have_count(0)
+    if "/runs/" in page.url:
+        expect(page.get_by_role("treeitem").first).to_be_visible()
+        expect(page.locator(".graph .node").first).to_be_visible()
+
+
+def test_dialogs_break_no_rule_of_accessibility(site: Site, visit: Visit, axe: str) -> None:
+    page = visit("/")
+    settle(page)
+    page.evaluate(axe)
+    for keys, picture in (("Control+k", "jump"), ("?", "keys")):
+        page.keyboard.press(keys)
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.screenshot(path=PICTURES / f"{picture}-1440-light.png")
+        assert page.evaluate(AXE_RUN) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)

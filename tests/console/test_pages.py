@@ -1,0 +1,188 @@
+"""What is done on the other pages: importing, running, comparing, filtering, chatting, looking after the server."""
+
+import json
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.acceptance.workflows import app, end, start, template
+from tests.console.apps import placed
+from tests.console.conftest import Site, Visit
+
+
+def greeting(word: str) -> str:
+    """A version of an app that is imported on the page."""
+    return placed(
+        app(
+            "Imported",
+            [start("q"), template("say", f"{word} {{{{ q }}}}", q="start.q"), end(text="say.output")],
+            "start>say>end",
+        )
+    )
+
+
+def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
+    site: Site, visit: Visit, tmp_path: Path
+) -> None:
+    page = visit("/")
+    for word in ("Hello", "Goodbye"):
+        (tmp_path / f"{word}.yml").write_text(greeting(word), encoding="utf-8")
+        page.get_by_role("button", name="Import a file").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Choose workflow files").set_input_files(tmp_path / f"{word}.yml")
+        expect(dialog).to_contain_text("jikko check finds nothing")
+        dialog.get_by_role("button", name="Publish").click()
+        expect(dialog.get_by_role("link", name="Open")).to_be_visible()
+        dialog.get_by_role("button", name="Close").last.click()
+    page.get_by_role("link", name="Imported").click()
+    expect(page.get_by_text("version 2 · published")).to_be_visible()
+
+    page.get_by_role("button", name="Compare").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 changed")
+    expect(dialog.locator("del")).to_contain_text("Hello")
+    expect(dialog.locator("ins")).to_contain_text("Goodbye")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Publish this one").click()
+    expect(page.get_by_text("version 1 · published")).to_be_visible()
+
+    page.get_by_label("q", exact=False).first.fill("moon")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    page.get_by_role("tab", name="Answer").click()
+    expect(page.get_by_role("tabpanel", name="Answer")).to_have_text("Hello moon")
+
+
+def test_what_is_wrong_with_inputs_stands_at_its_field(site: Site, visit: Visit) -> None:
+    page = visit("/")
+    page.get_by_role("link", name="Greets").first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    field = page.get_by_label("name", exact=True)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert")).to_contain_text("name")
+    field.fill("Dr Ada")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*")
+
+
+def test_a_key_is_shown_once_and_revoked(site: Site, visit: Visit) -> None:
+    page = visit("/")
+    page.get_by_role("link", name="Greets").first.click()
+    page.get_by_role("button", name="New key").click()
+    shown = page.locator(".once code")
+    expect(shown).to_have_text(re.compile("^app-"))
+    key = shown.inner_text()
+    page.reload()
+    expect(page.get_by_role("button", name="New key")).to_be_visible()
+    assert key not in page.content()
+    page.get_by_role("button", name=re.compile("^Revoke app-")).last.click()
+    before = page.get_by_role("button", name=re.compile("^Revoke app-")).count()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke", exact=True).click()
+    expect(page.get_by_role("button", name=re.compile("^Revoke app-"))).to_have_count(before - 1)
+
+
+def test_new_runs_wait_for_a_click_and_no_row_moves(site: Site, visit: Visit) -> None:
+    site.run("greets", name="the first of them")
+    page = visit("/runs?t=all")
+    rows = page.locator("[data-row]")
+    expect(rows.first).to_be_visible()
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    first = rows.first.get_attribute("data-row")
+    new = site.run("greets", name="a later one")
+    button = page.get_by_role("button", name=re.compile("new run"))
+    expect(button).to_be_visible()
+    assert rows.first.get_attribute("data-row") == first
+    button.click()
+    expect(page.locator(f'[data-row="{new}"]')).to_be_visible()
+    expect(button).to_have_count(0)
+
+
+def test_the_list_is_walked_and_filtered_by_keyboard_and_says_so_in_its_address(site: Site, visit: Visit) -> None:
+    failed = site.run("fails", q="to be found")
+    page = visit("/runs?t=all")
+    page.get_by_role("button", name=re.compile("^Failed")).click()
+    expect(page.locator(f'[data-row="{failed}"]')).to_be_visible()
+    assert "status=failed" in page.url
+    page.locator("[data-row]").first.focus()
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Text in inputs and outputs")).to_be_focused()
+    page.keyboard.type(failed)
+    page.wait_for_url(f"**q={failed}*")
+    expect(page.locator("[data-row]")).to_have_count(1)
+    page.locator("[data-row]").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".strip")).to_contain_text("Check policy")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("combobox")
+    expect(palette).to_be_focused()
+    palette.fill("Greets")
+    expect(page.get_by_role("option", name="Greets").first).to_be_visible()
+    palette.press("Enter")
+    expect(page.get_by_role("heading", name="Greets")).to_be_visible()
+
+
+def test_a_run_is_removed(site: Site, visit: Visit) -> None:
+    run = site.run("greets", name="to be removed")
+    page = visit(f"/runs/{run}")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Delete the run").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/console/runs")
+    assert site.api("GET", f"runs/{run}").status_code == 404
+    page.goto(f"{site.url}/runs/{run}")
+    expect(page.get_by_role("heading", name="There is no such run")).to_be_visible()
+
+
+def test_a_question_is_asked_and_the_run_behind_its_answer_shown(site: Site, visit: Visit) -> None:
+    page = visit("/chat")
+    page.get_by_label("Message", exact=True).fill("what is 6 × 7?")
+    page.keyboard.press("Enter")
+    answer = page.get_by_role("article").last
+    expect(answer).to_contain_text("You said: what is 6 × 7?")
+    expect(answer).to_contain_text("Succeeded")
+    behind = page.get_by_label("The run behind this answer")
+    expect(behind).to_contain_text("answer")
+    page.get_by_label("Message", exact=True).fill("and again")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("article")).to_have_count(2)
+    expect(page.get_by_role("article").last).to_contain_text("You said: and again")
+    behind.get_by_role("link", name="Open").click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+
+
+def test_the_system_page_tells_the_store_checks_the_sandbox_and_makes_tokens(site: Site, visit: Visit) -> None:
+    page = visit("/system")
+    expect(page.get_by_role("heading", name="To mend")).to_be_visible()
+    page.get_by_role("button", name="Check again").click()
+    expect(page.get_by_text(re.compile(r"\d+ checks? holds?|Fails|Not available here"))).to_be_visible()
+    page.get_by_label("Name of a token").fill("for a script")
+    page.get_by_role("button", name="New token").click()
+    token = page.locator(".once code")
+    expect(token).to_have_text(re.compile("^jko_"))
+    expect(page.get_by_role("cell", name="for a script", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Revoke for a script").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke", exact=True).click()
+    expect(page.get_by_role("cell", name="for a script", exact=True)).to_have_count(0)
+
+
+def test_the_address_of_a_page_that_is_not_there_says_so(visit: Visit) -> None:
+    page = visit("/nowhere")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+def test_a_request_that_fails_is_told_in_its_panel_and_tried_again(site: Site, visit: Visit) -> None:
+    page = visit("/")
+    expect(page.get_by_role("link", name="Greets").first).to_be_visible()
+    fails = json.dumps({"code": "storage_busy", "message": "The disk is full.", "status": 503})
+    page.route(
+        "**/console/api/runs?*", lambda route: route.fulfill(status=400, content_type="application/json", body=fails)
+    )
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("alert")).to_contain_text("The disk is full.")
+    page.unroute("**/console/api/runs?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)

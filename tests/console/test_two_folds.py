@@ -1,0 +1,86 @@
+"""The page folds logs itself, as `record.py` does: of each log, cut anywhere, both tell the same."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jikko.events import Event, RunFinished, RunPaused
+from jikko.record import RunIdentity, folded, node_executions
+from tests.engine.graphs import resume
+from tests.engine.model import Step
+from tests.engine.test_random_graphs import execute, steps
+
+IDENTITY = RunIdentity(run_id="r", task_id="t", app_id="a", workflow_id="w", version="1", end_user_id="u", user="me")
+OPEN = {"waiting": "running", "parked": "running", "paused": "running"}
+"""What the page has more words for than the record of an execution."""
+
+
+class PageFold:
+    """The fold of the page, in a process of Node."""
+
+    def __init__(self, console: Path) -> None:
+        script = Path(__file__).with_name("fold_logs.mjs")
+        self._process = subprocess.Popen(
+            ["node", script, console], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+
+    def __call__(self, events: list[Event], cuts: list[int]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        told = [{"id": place, **msgspec.to_builtins(event)} for place, event in enumerate(events)]
+        self._process.stdin.write(json.dumps({"events": told, "cuts": cuts}) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def page_fold(built: Path) -> Iterator[PageFold]:
+    fold = PageFold(built)
+    yield fold
+    fold.close()
+
+
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
+@given(found=steps(), data=st.data())
+def test_both_folds_tell_the_same_of_every_beginning_of_a_log(
+    page_fold: PageFold, found: list[Step], data: st.DataObject
+) -> None:
+    made, whole = asyncio.run(execute(found))
+    events = list(whole.events)
+    if data.draw(st.booleans(), label="its process dies"):
+        events = list(asyncio.run(resume(made, events[: data.draw(st.integers(1, len(events) - 1))])).events)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events) - 1), max_size=6)))
+
+    told = page_fold(events, cuts)
+
+    assert told["same"], "another way to a moment leads to another state"
+    for place, page in enumerate(told["prefixes"]):
+        check(events[: place + 1], page)
+
+
+def check(events: list[Event], page: dict[str, Any]) -> None:
+    record = folded(IDENTITY, events)
+    assert OPEN.get(page["status"], page["status"]) == record.status or page["status"] == record.status
+    if isinstance(events[-1], RunFinished | RunPaused):
+        assert page["tokens"] == record.total_tokens
+    assert page["error"] == record.error
+    executions = node_executions(events, status=record.status, error=record.error)
+    assert [shown(entry) for entry in page["executions"]] == [
+        (one.id, one.node_id, one.status, [attempt.reason for attempt in one.attempts]) for one in executions
+    ]
+
+
+def shown(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return entry["id"], entry["node"], OPEN.get(entry["status"], entry["status"]), entry["attempts"]

@@ -1,0 +1,177 @@
+"""What every ``JobStore`` does."""
+
+import pytest
+from msgspec.structs import replace
+
+from jikko.ids import new_id
+from jikko.ports.stores.knowledge.records import Document, Job
+from jikko.ports.stores.knowledge.stores import KnowledgeStores
+
+from .records import WORKER, a_node, dataset_in, published, put, segments_for, segments_in, shown, visible
+
+pytestmark = pytest.mark.anyio
+
+
+async def claimed(stores: KnowledgeStores, worker: str = WORKER, now: float = 1.0, lease: float = 60.0) -> Job:
+    job = await stores.jobs.claim(worker, now, lease)
+    assert job is not None
+    return job
+
+
+async def cut(stores: KnowledgeStores, job: Job, *texts: str) -> Document:
+    document = await stores.documents.document(job.dataset_id, job.document_id)
+    assert document is not None
+    segments = segments_for(document, job.segments_version, texts)
+    assert await stores.jobs.write_segments(job, segments, [], lambda each: replace(each, status="indexing"))
+    return document
+
+
+async def test_what_is_due_longest_is_taken_once(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    late = await put(stores, dataset, "late", due_at=5.0)
+    early = await put(stores, dataset, "early", due_at=2.0)
+
+    assert await stores.jobs.next_due() == 2.0
+    assert await stores.jobs.claim(WORKER, 1.0, 60.0) is None
+    assert [(await claimed(stores, now=9.0)).document_id for _ in range(2)] == [early.id, late.id]
+    assert await stores.jobs.claim(WORKER, 9.0, 60.0) is None
+    assert await stores.jobs.next_due() == 69.0
+
+
+async def test_datasets_take_turns(stores: KnowledgeStores) -> None:
+    many, few = await dataset_in(stores, "many"), await dataset_in(stores, "few")
+    for number in range(3):
+        await put(stores, many, f"{number}.txt", due_at=float(number))
+    await put(stores, few, due_at=9.0)
+
+    taken = [(await claimed(stores, now=10.0)).dataset_id for _ in range(3)]
+
+    assert set(taken[:2]) == {many.id, few.id}
+
+
+async def test_a_job_whose_worker_is_silent_is_taken_over(stores: KnowledgeStores) -> None:
+    await put(stores, await dataset_in(stores))
+    silent = await claimed(stores, "server/silent", lease=10.0)
+    assert await stores.jobs.renew(silent, 30.0)
+    assert await stores.jobs.claim("server/other", 20.0, 10.0) is None
+
+    other = await claimed(stores, "server/other", now=31.0)
+
+    assert other.document_id == silent.document_id
+    assert not await stores.jobs.renew(silent, 99.0)
+    assert not await stores.jobs.note(silent, lambda each: replace(each, error="late"))
+    assert await stores.jobs.note(other, lambda each: replace(each, error="in time"))
+
+
+async def test_jobs_of_workers_that_are_gone_are_free_at_once(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    for name in ("a", "b", "c"):
+        await put(stores, dataset, name)
+    gone, own, another = [await claimed(stores, worker) for worker in ("server/gone", "server/own", "command/x")]
+
+    await stores.jobs.release("server/", "server/own")
+
+    assert (await claimed(stores, "server/own")).document_id == gone.document_id
+    assert await stores.jobs.claim("server/own", 1.0, 60.0) is None
+    assert await stores.jobs.renew(own, 99.0)
+    assert await stores.jobs.renew(another, 99.0)
+
+
+async def test_what_was_embedded_is_not_embedded_again(stores: KnowledgeStores) -> None:
+    await put(stores, await dataset_in(stores))
+    job = await claimed(stores)
+    document = await cut(stores, job, "one", "two", "three")
+    first, second = tasks = await stores.jobs.to_embed(job, 2)
+    assert [task.segment.content for task in tasks] == ["one", "two"]
+    nodes = [a_node(first.segment, (1, 0)), a_node(second.segment)]
+    assert await stores.jobs.write_nodes(job, nodes, [4, 5], [None, None])
+
+    again = await claimed(stores, "another", now=100.0)
+
+    assert [task.segment.content for task in await stores.jobs.to_embed(again, 9)] == ["three"]
+    known = await stores.jobs.known_vectors([node.digest for node in nodes])
+    assert known == {nodes[0].digest: nodes[0].vector}
+    assert not await stores.jobs.write_nodes(job, [], [], [])
+    assert await stores.jobs.publish(again, lambda each: published(each, again))
+    assert [each.tokens for each in await segments_in(stores, await reread(stores, document))] == [4, 5, 0]
+
+
+async def reread(stores: KnowledgeStores, document: Document) -> Document:
+    found = await stores.documents.document(document.dataset_id, document.id)
+    assert found is not None
+    return found
+
+
+async def test_segments_written_again_take_the_place_of_the_first_try(stores: KnowledgeStores) -> None:
+    await put(stores, await dataset_in(stores))
+    job = await claimed(stores)
+    await cut(stores, job, "half")
+    document = await cut(stores, job, "one", "two")
+
+    assert await stores.jobs.publish(job, lambda each: published(each, job))
+
+    assert [each.content for each in await segments_in(stores, await reread(stores, document))] == ["one", "two"]
+
+
+async def test_a_version_is_seen_as_a_whole_and_the_old_one_until_then(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    old = await shown(stores, dataset, ["owls old"], keywords=[["owls"]])
+    await put(stores, dataset)
+    job = await claimed(stores)
+    await cut(stores, job, "owls new", "bees new")
+    [first, second] = [task.segment for task in await stores.jobs.to_embed(job, 9)]
+    assert await stores.jobs.write_nodes(job, [a_node(first), a_node(second)], [0, 0], [["owls"], ["bees"]])
+
+    async def found(word: str) -> list[str]:
+        at = visible(*await stores.segments.visible(dataset.id))
+        hits = await stores.segments.search_words(dataset.id, [word], at, 9)
+        by_id = await stores.segments.segments([hit.segment_id for hit in hits])
+        return [by_id[hit.segment_id].content for hit in hits]
+
+    assert (await found("owls"), await found("bees")) == (["owls old"], [])
+    assert await stores.jobs.publish(job, lambda each: published(each, job))
+    assert (await found("owls"), await found("bees")) == (["owls new"], ["bees new"])
+    assert await stores.jobs.job(old.id) is None
+    while await stores.jobs.sweep(1):
+        pass
+    assert (await found("owls"), await found("new")) == (["owls new"], ["owls new", "bees new"])
+    assert [each.content for each in await segments_in(stores, await reread(stores, old))] == ["owls new", "bees new"]
+
+
+async def test_a_newer_job_and_a_deletion_win(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    document = await put(stores, dataset)
+    stale = await claimed(stores)
+    await put(stores, dataset)
+    assert not await stores.jobs.write_segments(stale, [], [], lambda each: each)
+    newer = await claimed(stores)
+
+    await stores.documents.delete_document(dataset.id, document.id)
+
+    assert not await stores.jobs.publish(newer, lambda each: published(each, newer))
+    assert not await stores.jobs.fail(newer, lambda each: each)
+
+
+async def test_a_job_waits_and_is_given_up(stores: KnowledgeStores) -> None:
+    document = await put(stores, await dataset_in(stores))
+    job = await claimed(stores)
+
+    assert await stores.jobs.postpone(job, 50.0, lambda each: replace(each, error="busy"))
+    assert await stores.jobs.claim(WORKER, 49.0, 60.0) is None
+    again = await claimed(stores, now=50.0)
+    assert (again.attempts, (await reread(stores, document)).error) == (1, "busy")
+    assert await stores.jobs.fail(again, lambda each: replace(each, status="error"))
+    assert (await reread(stores, document)).status == "error"
+    assert await stores.jobs.next_due() is None
+
+
+async def test_nodes_are_made_anew_for_the_segments_that_are_there(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    document = await shown(stores, dataset, ["owls"])
+
+    assert await stores.jobs.reindex(document.id, 1.0)
+    assert not await stores.jobs.reindex(new_id(), 1.0)
+    job = await claimed(stores)
+
+    assert (job.stage, job.version, job.segments_version) == ("embed", 2, 1)
+    assert [task.segment.content for task in await stores.jobs.to_embed(job, 9)] == ["owls"]

@@ -1,0 +1,92 @@
+"""What those are told who ask how the server is: without a key, and without anything of its tenants."""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from jikko.http.app import create_app
+from tests.http.scene import api_of
+from tests.maintenance.test_readiness import Process
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+class Stalled:
+    """A loop that stood still for some seconds."""
+
+    def __init__(self, worst: float) -> None:
+        self.worst = worst
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    yield world
+    await world.close()
+
+
+async def asked(world: World, path: str, **parts: Any) -> tuple[int, dict[str, Any]]:
+    """Status and body of an answer of a process with these parts."""
+    application = create_app(replace(api_of(world, world.process()), **parts))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://jikko") as client:
+        answer = await client.get(path)
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/readyz", {"status": "ok", "failing": []}),
+        ("/readyz?verbose", {"status": "ok", "failing": [], "checks": {"accepting": "ok", "record": "ok"}}),
+        ("/livez", {"status": "ok"}),
+        ("/livez?verbose", {"status": "ok", "loop": "ok"}),
+    ],
+)
+async def test_a_server_that_is_well_says_so(world: World, path: str, body: dict[str, Any]) -> None:
+    assert await asked(world, path) == (200, body)
+
+
+async def test_one_that_cannot_write_is_not_ready_and_does_not_say_where_its_data_is(
+    world: World, process: Process
+) -> None:
+    process.disk.works = False
+    status, body = await asked(world, "/readyz?verbose", readiness=process.readiness)
+    assert (status, body["status"], body["failing"]) == (503, "failing", ["record"])
+    assert body["checks"] == {"accepting": "ok", "record": "the record cannot be written"}
+
+
+async def test_one_that_ends_is_not_ready(world: World, process: Process) -> None:
+    process.ends = True
+    status, body = await asked(world, "/readyz", readiness=process.readiness)
+    assert (status, body) == (503, {"status": "failing", "failing": ["accepting"]})
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(9.9, 200), (10.1, 503)])
+async def test_a_loop_that_stood_still_for_long_is_not_well(world: World, seconds: float, status: int) -> None:
+    found, body = await asked(world, "/livez?verbose", lag=Stalled(seconds))
+    assert found == status
+    assert body["loop"] == ("ok" if status == 200 else "it stood still for 10 s")
+
+
+async def test_for_people_there_is_always_an_answer(world: World, process: Process) -> None:
+    process.disk.works = False
+    status, body = await asked(world, "/health", readiness=process.readiness)
+    assert status == 200
+    assert body == {
+        "version": "0",
+        "process": os.getpid(),
+        "node": "test/0",
+        "record": "the record cannot be written",
+        "files": "ok",
+        "status": "ok",
+    }

@@ -1,0 +1,159 @@
+"""Apps as MCP servers: what the recordings do not show."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from jikko.http.app import create_app
+from jikko.ports.app_calls.served_apps import ServedApp
+from tests.acceptance.workflows import end, node, start
+from tests.http.scene import Served, api_of
+from tests.runs.world import World
+
+pytestmark = pytest.mark.anyio
+
+CODE = "a-code-of-16-chars"
+ADDRESS = f"/mcp/server/{CODE}/mcp"
+INITIALIZE = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+WORDS = {"q": "what to say"}
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key, of a server that serves an app that says its input."""
+    nodes = [start("q"), node("a", "code", value=1), end(q="start.q")]
+    await world.app("Say", nodes, "start>a a>end")
+    async with serving(world) as client:
+        yield client
+
+
+def serving(world: World, *, app: str = "Say", requests_per_minute: int = 0) -> httpx.AsyncClient:
+    served = Served(ServedApp(code=CODE, app=app, description="says it", parameters=WORDS))
+    api = api_of(world, world.process(), requests_per_minute, served_apps=served)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app(api)), base_url="http://jikko", timeout=20)
+
+
+async def asked(client: httpx.AsyncClient, method: str, params: Any = None, **more: Any) -> Any:
+    """The answer to a request, which must be one of JSON-RPC."""
+    message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params, **more}
+    answer = await client.post(ADDRESS, json=message)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["jsonrpc"], body["id"]) == ("2.0", message["id"])
+    return body
+
+
+async def called(client: httpx.AsyncClient, **arguments: Any) -> Any:
+    await asked(client, "initialize", INITIALIZE)
+    return (await asked(client, "tools/call", {"name": "Say", "arguments": arguments}))["result"]
+
+
+async def test_what_an_app_says_is_the_result_of_its_tool(client: httpx.AsyncClient) -> None:
+    assert await called(client, q="世界") == {"content": [{"type": "text", "text": '{"q": "世界"}'}], "isError": False}
+
+
+async def test_the_app_is_listed_as_a_tool_with_what_its_inputs_mean(client: httpx.AsyncClient) -> None:
+    [tool] = (await asked(client, "tools/list"))["result"]["tools"]
+
+    assert (tool["name"], tool["description"]) == ("Say", "says it")
+    assert tool["inputSchema"]["properties"] == {"q": {"type": "string", "description": "what to say"}}
+
+
+async def test_a_run_that_fails_is_an_error_that_a_model_can_read(client: httpx.AsyncClient, world: World) -> None:
+    world.script.failing = {"a"}
+
+    assert await called(client, q="x") == {"content": [{"type": "text", "text": "a broke"}], "isError": True}
+
+
+async def test_its_runs_are_those_of_one_end_user_whose_name_does_not_tell_the_code(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    for _ in range(2):
+        await called(client, q="x")
+
+    [app] = await world.apps.all()
+    users = {record.identity.user for record in await world.store.scan(app_id=app.id, limit=10)}
+    assert len(users) == 1
+    assert CODE not in str(users)
+
+
+@pytest.mark.parametrize("asked_for", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_a_client_gets_the_version_of_the_protocol_that_it_asks_for(
+    asked_for: str, client: httpx.AsyncClient
+) -> None:
+    answer = await asked(client, "initialize", {**INITIALIZE, "protocolVersion": asked_for})
+    assert answer["result"]["protocolVersion"] == asked_for
+
+
+@pytest.mark.parametrize("method", ["notifications/initialized", "notifications/cancelled", "tools/list", "nonsense"])
+async def test_what_has_no_id_is_taken_and_not_answered(method: str, client: httpx.AsyncClient) -> None:
+    answer = await client.post(ADDRESS, json={"jsonrpc": "2.0", "method": method})
+    assert (answer.status_code, answer.content) == (202, b"")
+
+
+@pytest.mark.parametrize("method", ["resources/list", "prompts/list", "tools/lists", "x" * 10_000])
+async def test_an_unknown_method_is_an_error_of_the_protocol(method: str, client: httpx.AsyncClient) -> None:
+    assert (await asked(client, method))["error"]["code"] == -32601
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("initialize", None),
+        ("initialize", {"protocolVersion": 1}),
+        ("initialize", []),
+        ("tools/call", None),
+        ("tools/call", {"name": 1}),
+        ("tools/call", {"name": "Say", "arguments": "q"}),
+        ("tools/call", {"name": "Say", "arguments": {"q": {"no": "text"}}}),
+        ("ping", "x"),
+    ],
+)
+async def test_wrong_parameters_are_an_error_of_the_protocol(
+    method: str, params: Any, client: httpx.AsyncClient
+) -> None:
+    await asked(client, "initialize", INITIALIZE)
+    assert (await asked(client, method, params))["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"null", 400),
+        (b"[]", 400),
+        (b"[" * 100_000, 400),
+        (b"{}", 400),
+        (b'{"jsonrpc": 2, "method": "ping", "id": 1}', 400),
+        (b'{"jsonrpc": "2.0", "method": "ping", "id": {}}', 400),
+        (b'{"jsonrpc": "2.0", "method": "ping", "id": 1e999}', 400),
+        (b'{"jsonrpc": "2.0", "method": "ping", "id": true}', 400),
+        (b'{"jsonrpc": "2.0", "method": "ping", "id": "' + b"x" * (1 << 20) + b'"}', 413),
+    ],
+)
+async def test_what_is_no_message_is_refused_as_a_request(body: bytes, status: int, client: httpx.AsyncClient) -> None:
+    answer = await client.post(ADDRESS, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize("code", ["another-code-of-16", "x", CODE.upper()])
+async def test_another_code_opens_nothing(code: str, client: httpx.AsyncClient) -> None:
+    answer = await client.post(f"/mcp/server/{code}/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    assert answer.status_code == 404
+
+
+async def test_an_app_that_is_not_there_is_said(world: World) -> None:
+    async with serving(world, app="Gone") as client:
+        answer = await client.post(ADDRESS, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    assert (answer.status_code, "no app 'Gone'" in answer.json()["message"]) == (404, True)
+
+
+async def test_a_code_can_be_used_as_often_as_a_key(world: World) -> None:
+    await world.chain()
+    async with serving(world, app=(await world.apps.all())[0].name, requests_per_minute=2) as client:
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert [(await client.post(ADDRESS, json=ping)).status_code for _ in range(3)] == [200, 200, 429]

@@ -1,0 +1,108 @@
+"""Whether a process accepts runs, as it finds out when it is asked."""
+
+import asyncio
+
+import pytest
+
+from jikko.errors import StoreUnavailable
+from jikko.maintenance.readiness import Readiness
+from jikko.ports.measures import RecordMeasures
+
+pytestmark = pytest.mark.anyio
+
+READY = {"accepting": "ok", "record": "ok"}
+REFUSED = {"accepting": "ok", "record": "the record cannot be written"}
+
+
+class Disk:
+    """A ``Record`` that a test may break."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+        self.measures = RecordMeasures()
+        self.works: bool | None = True
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def try_to_write(self) -> "asyncio.Future[None]":
+        self.tries += 1
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.works is None:
+            self.waiting.append(future)
+        elif self.works:
+            future.set_result(None)
+        else:
+            future.set_exception(StoreUnavailable("The database /secret/place is full."))
+        return future
+
+
+class Process:
+    """One that has a disk and a clock, and may be ending."""
+
+    def __init__(self) -> None:
+        self.disk = Disk()
+        self.now = 0.0
+        self.ends = False
+        self.readiness = Readiness(self.disk, lambda: self.ends, monotonic=lambda: self.now)
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+async def test_it_is_ready_if_a_write_succeeds(process: Process) -> None:
+    assert await process.readiness.checks() == READY
+    assert process.disk.tries == 1
+
+
+async def test_a_write_that_has_just_succeeded_is_good_for_all_who_ask(process: Process) -> None:
+    for _ in range(5):
+        await process.readiness.checks()
+        process.now += 0.3
+    assert process.disk.tries == 1
+
+    process.now += 2
+    assert await process.readiness.checks() == READY
+    assert process.disk.tries == 2
+
+
+async def test_one_that_fails_is_tried_again_by_whoever_asks_next(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    process.disk.works = False
+    assert await process.readiness.checks() == await process.readiness.checks() == REFUSED
+    process.disk.works = True
+    assert await process.readiness.checks() == READY
+
+    # The log has what the answer has not, once.
+    assert caplog.text.count("/secret/place is full") == 1
+
+
+async def test_those_who_ask_at_once_wait_for_one_write(process: Process) -> None:
+    process.disk.works = None
+    asking = [asyncio.ensure_future(process.readiness.checks()) for _ in range(5)]
+    while not process.disk.waiting:  # noqa: ASYNC110 - one turn of the loop
+        await asyncio.sleep(0)
+    [write] = process.disk.waiting
+    write.set_result(None)
+
+    assert await asyncio.gather(*asking) == [READY] * 5
+
+
+async def test_one_that_takes_too_long_is_told_and_waited_for_by_the_next_who_asks(process: Process) -> None:
+    process.disk.works = None
+    late = {"accepting": "ok", "record": "the record could not be written within 0.01 s"}
+    assert await process.readiness.checks(0.01) == late
+    process.disk.waiting[0].set_result(None)
+    assert await process.readiness.checks() == READY
+    assert process.disk.tries == 1
+
+
+async def test_a_process_that_ends_is_not_ready_though_it_can_write(process: Process) -> None:
+    process.ends = True
+    assert await process.readiness.checks() == {"accepting": "the server is shutting down", "record": "ok"}
+
+
+async def test_files_are_looked_at_apart() -> None:
+    assert Readiness(Disk(), lambda: False).files() == "ok"
+    assert Readiness(Disk(), lambda: False, lambda: "no folder").files() == "no folder"

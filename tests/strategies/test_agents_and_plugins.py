@@ -1,0 +1,99 @@
+"""Agents whose tools are of plugins, of servers and of the tools file, and agents whose strategy is a plugin's."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jikko.events import StepRecorded
+from tests.effort import PATIENCE
+from tests.outbound.clients import LOOPBACK
+from tests.outbound.server import answer, serving
+from tests.plugins.world import installed
+from tests.providers.fake_model import Exchange
+from tests.providers.workflows import begun, finished, workflow
+from tests.strategies.agents import MODEL, agent, calls, constant, says, tool
+from tests.strategies.test_agents import OUTPUTS, world
+from tests.tools.scene import api
+
+pytestmark = pytest.mark.anyio
+MCP_SERVER = Path(__file__).parents[1] / "tools" / "mcp_server.py"
+STAND_IN = "tester/stand_in/stand_in"
+
+
+async def test_tools_of_plugins_of_mcp_servers_and_of_apis_are_called_alike(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+
+    async def price(writer: asyncio.StreamWriter, request: Any) -> None:
+        writer.write(answer(b'{"price": 3}', Content_Type="application/json"))
+        await writer.drain()
+
+    async with serving({"/price": price}) as server:
+        file = tmp_path / "tools.yml"
+        program = {"type": "mcp", "command": sys.executable, "args": [str(MCP_SERVER), "fine"]}
+        file.write_text(json.dumps({"tools": {"local": program, "shop": api(server.url(""), "price")}}))
+        tools = (
+            tool("say", provider="local", kind="mcp", provider_id="local"),
+            tool("price", provider="shop", kind="api", provider_id="shop"),
+            tool("echo", provider=STAND_IN),
+        )
+        wanted = calls(("say", {"text": "世界"}), ("price", {"q": "tea"}), ("echo", {"words": "代役"}))
+        async with world(tmp_path, wanted, says("done"), tools=file, http_allow=LOOPBACK) as (model, assembly):
+            outcome = await finished(await begun(assembly, workflow(agent(*tools), OUTPUTS)))
+
+    assert outcome.end.status == "succeeded", outcome.end.error
+    offered = [one["function"]["name"] for one in model.bodies[0]["tools"]]
+    assert offered == ["say", "price", "echo"]
+    heard = [one["content"] for one in model.bodies[1]["messages"] if one["role"] == "tool"]
+    # An API says its answer twice, as JSON and as text.
+    assert heard == ["世界", 'tool response: {"price": 3}.{"price": 3}', "代役"]
+
+
+async def test_a_strategy_of_a_plugin_goes_on_where_it_was_and_asks_nothing_twice(tmp_path: Path) -> None:
+    await installed(tmp_path / "home")
+    day = {"year": 2024, "month": 2, "day": 29}
+    weekday = ["tool", {"tool_type": "builtin", "provider": "time", "tool": "weekday", "tool_parameters": day}]
+
+    def question(words: str) -> list[Any]:
+        named = {name: MODEL[name] for name in ("provider", "model", "mode")}
+        return ["llm", {**named, "prompt_messages": [{"role": "user", "content": words}]}]
+
+    # The same question twice is two questions.
+    asked = [question("a"), weekday, question("a"), question("b")]
+    data = {
+        **agent(strategy="each", asked=constant(asked), tools=None, query=None, instruction=None),
+        "agent_strategy_provider_name": "tester/stand_in/agent",
+    }
+    held = asyncio.Event()
+    async with world(tmp_path, says("one"), says("two"), says("x"), in_memory=False) as (model, assembly):
+        first = model.answer
+
+        async def answer_twice(exchange: Exchange) -> None:
+            if len(model.bodies) <= 2:
+                await first(exchange)
+            else:
+                held.set()
+                await exchange.gone.wait()
+
+        model.answer = answer_twice
+        live = await begun(assembly, workflow(data, OUTPUTS))
+        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
+        await asyncio.wait_for(held.wait(), PATIENCE)
+        await assembly.runs.close(0)
+        assert len(model.bodies) == 3
+    async with world(tmp_path, says("three"), in_memory=False) as (model, assembly):
+        await assembly.runs.control.take_over()
+        record = await assembly.store.record(run_id, app_id)
+        assert record is not None
+        outcome = await finished(assembly.runs.control.reader(record))
+        assert [body["messages"][-1]["content"] for body in model.bodies] == ["b"]
+
+    assert outcome.end.status == "succeeded", outcome.end.error
+    heard = [json.loads(line)[0] for line in outcome.end.outputs["text"].splitlines()]
+    assert [heard[n]["delta"]["message"]["content"] for n in (0, 2, 3)] == ["one", "two", "three"]
+    assert heard[1]["message"] == {"text": "February 29, 2024 is Thursday."}
+    kinds = [event.kind for event in outcome.events if isinstance(event, StepRecorded)]
+    assert kinds == ["model", "tool", "model", "model"]
