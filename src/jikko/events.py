@@ -354,6 +354,7 @@ class RunFinished(msgspec.Struct, tag_field="event", tag="run_finished", kw_only
     failed_node: FailedNode | None = None
     """``None``: it did not fail, or at no node: it took too long, say."""
     exceptions: Exceptions | None = None
+    """``None``: nothing went wrong."""
 
 
 Event: TypeAlias = (
