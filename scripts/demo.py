@@ -98,6 +98,7 @@ def main() -> int:
         print(f"Documentation of the API: {base}/docs")
         if not sys.stdout.isatty():
             return 0 if succeeded else 1
+        print(f"See these runs in the console; this link opens it once: {_console_link(environment, base)}")
         print("\nServing until Ctrl-C …")
         return server.process.wait()
     except KeyboardInterrupt:
@@ -115,6 +116,13 @@ def _port(wanted: int) -> int:
         except OSError:
             return 0
     return wanted
+
+
+def _console_link(environment: dict[str, str], base: str) -> str:
+    """A link that signs in to the console of this server."""
+    done = subprocess.run([*JIKKO, "console", "--json"], env=environment, capture_output=True, check=True)
+    _, _, path = json.loads(done.stdout)["url"].partition("/console/")
+    return f"{base}/console/{path}"
 
 
 def _key_file(environment: dict[str, str], base: str, home: Path, app: str, name: str) -> Path:

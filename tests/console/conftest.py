@@ -148,7 +148,9 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         theme: str = "light",
         locale: str = "en-US",
     ) -> Page:
-        context = browser.new_context(viewport=size or LARGE, color_scheme=theme, locale=locale)  # type: ignore[arg-type]
+        context = browser.new_context(
+            viewport=size or LARGE, color_scheme=theme, locale=locale, reduced_motion="reduce"
+        )  # type: ignore[arg-type]
         contexts.append(context)
         context.set_default_timeout(PATIENCE * 1000)
         sign_in(context, at, token or at.operator)
