@@ -5,13 +5,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from scripts.build_console import build, is_current, sources
 
 from tests.acceptance.client import Client
@@ -22,8 +22,8 @@ from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ENDS = ("succeeded", "failed", "stopped", "partial-succeeded")
-LARGE = {"width": 1440, "height": 900}
-SMALL = {"width": 390, "height": 844}
+LARGE: ViewportSize = {"width": 1440, "height": 900}
+SMALL: ViewportSize = {"width": 390, "height": 844}
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
@@ -69,22 +69,24 @@ class Site:
     operator: str
     viewer: str
     keys: dict[str, str]
+    cookies: dict[str, list[Any]] = field(default_factory=dict)
+    """Of the session of each token: there may be 10 sign-ins a minute."""
 
     @property
     def url(self) -> str:
         return f"{self.server.url}/console"
 
-    def api(self, method: str, path: str, **more: object) -> httpx.Response:
+    def api(self, method: str, path: str, **more: Any) -> httpx.Response:
         """A request of a script to the console's API."""
         headers = {"Authorization": f"Bearer {self.operator}"}
-        return httpx.request(method, f"{self.url}/api/{path}", headers=headers, timeout=PATIENCE, **more)  # type: ignore[arg-type]
+        return httpx.request(method, f"{self.url}/api/{path}", headers=headers, timeout=PATIENCE, **more)
 
     def start(self, app: str, **inputs: Any) -> str:
         """Start a run. Returns its id."""
         with closing(Client(self.server.url, self.keys[app])) as client:
             return str(client.run("async", **inputs)["workflow_run_id"])
 
-    def run(self, app: str, *, until: Iterable[str] = ENDS, **inputs: object) -> str:
+    def run(self, app: str, *, until: Iterable[str] = ENDS, **inputs: Any) -> str:
         """Start a run, and wait until it has one of these statuses. Returns its id."""
         run = self.start(app, **inputs)
         self.wait(run, until)
@@ -144,13 +146,10 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         *,
         at: Site = site,
         token: str | None = None,
-        size: dict[str, int] | None = None,
-        theme: str = "light",
+        size: ViewportSize | None = None,
         locale: str = "en-US",
     ) -> Page:
-        context = browser.new_context(
-            viewport=size or LARGE, color_scheme=theme, locale=locale, reduced_motion="reduce"
-        )  # type: ignore[arg-type]
+        context = browser.new_context(viewport=size or LARGE, locale=locale, reduced_motion="reduce")
         contexts.append(context)
         context.set_default_timeout(PATIENCE * 1000)
         sign_in(context, at, token or at.operator)
@@ -174,7 +173,12 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
 
 def sign_in(context: BrowserContext, site: Site, token: str) -> None:
     """Give a browser the cookie of a session."""
-    answer = context.request.post(
-        f"{site.url}/api/session", data={"token": token}, headers={"X-Jikko-Console": "1", "Origin": site.server.url}
-    )
-    assert answer.ok, answer.text()
+    if token not in site.cookies:
+        answer = context.request.post(
+            f"{site.url}/api/session",
+            data={"token": token},
+            headers={"X-Jikko-Console": "1", "Origin": site.server.url},
+        )
+        assert answer.ok, answer.text()
+        site.cookies[token] = context.cookies()
+    context.add_cookies(site.cookies[token])

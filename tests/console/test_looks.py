@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.console.apps import FAILS
 from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit
@@ -62,7 +62,7 @@ def axe(built: Path) -> str:
 
 @pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
 def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
-    site: Site, visit: Visit, places: dict[str, str], axe: str, size: dict[str, int]
+    site: Site, visit: Visit, places: dict[str, str], axe: str, size: ViewportSize
 ) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     page = visit("/", size=size)

@@ -191,16 +191,22 @@ function ticks(span: number, start: number, waits: Axis['waits'], x: Axis['x']):
   return out
 }
 
-/** In which lane each stretch stands, so that none overlaps another: as many lanes as ran side by side. */
-export function lanes(stretches: readonly { readonly from: number; readonly until: number }[]): readonly number[] {
+/** In which lane each stretch stands, so that none overlaps another by more than `slack` seconds. */
+export function lanes(
+  stretches: readonly { readonly from: number; readonly until: number }[],
+  slack = 1e-6,
+): readonly number[] {
   const ends: number[] = []
   return stretches.map(({ from, until }) => {
-    let lane = ends.findIndex(end => end <= from + 1e-6)
+    let lane = ends.findIndex(end => end <= from + slack)
     if (lane < 0) lane = ends.length
     ends[lane] = until
     return lane
   })
 }
+
+/** Seconds by which a round may seem to begin before the one that it follows has ended: their clocks are read apart. */
+const HANDOVER = 0.02
 
 export type Bar = {
   readonly lane: number
@@ -222,7 +228,7 @@ export function roundBars(list: readonly RoundState[], on: Axis, now: number): {
           },
         ],
   )
-  const where = lanes(begun)
+  const where = lanes(begun, HANDOVER)
   const dense = begun.length > 300
   const last = new Map<number, { lane: number; left: number; right: number; status: RoundState['status'] }>()
   const bars: Bar[] = []
@@ -277,7 +283,7 @@ export function roundFigures(container: Execution): {
   return {
     done: list.length,
     failed: list.filter(round => round.status === 'failed').length,
-    sideBySide: Math.max(0, ...lanes(begun).map(lane => lane + 1)),
+    sideBySide: Math.max(0, ...lanes(begun, HANDOVER).map(lane => lane + 1)),
     p50: at(0.5),
     p95: at(0.95),
     slowest: took.at(-1),
