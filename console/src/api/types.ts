@@ -30,9 +30,10 @@ export type Histogram = Schemas['Histogram']
 export type Callback = Schemas['UndeliveredCallback']
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
+type Expect<T extends true> = T
 type Told = Schemas['LogPage']['data'][number]['event']
 /** The fold knows every event that the server tells, and no other: else this does not compile. */
-export const foldKnowsAll: Same<RunEvent['event'], Told> = true
+export type FoldKnowsAll = Expect<Same<RunEvent['event'], Told>>
 
 export type Overview = Schemas['Overview']
 export type Conversation = Schemas['Conversation']
