@@ -65,10 +65,10 @@ def build(root: Path = ROOT) -> Path:
     Raises:
         CannotBuild: Node, its packages or the page itself could not be had.
     """
-    npm, environment = _npm(root)
+    command, environment = npm(root)
     for step in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
         done = subprocess.run(
-            [*npm, *step],
+            [*command, *step],
             cwd=sources(root),
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -86,8 +86,12 @@ def build(root: Path = ROOT) -> Path:
     return output(root)
 
 
-def _npm(root: Path) -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm, and the environment in which it finds its Node."""
+def npm(root: Path = ROOT) -> tuple[list[str], dict[str, str]]:
+    """The command that runs npm, and the environment in which it, and whoever looks for ``node``, finds Node.
+
+    Raises:
+        CannotBuild: There is none, and PyPI gave none.
+    """
     environment = os.environ | {"CI": "1", "NO_COLOR": "1"}
     if machine_node():
         return ["npm"], environment

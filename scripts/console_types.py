@@ -3,15 +3,17 @@
 Usage: python -m scripts.console_types http://127.0.0.1:8000. Needs the packages of console/ (``make console``).
 """
 
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from urllib.request import urlopen
 
-from scripts.build_console import sources
+from scripts.build_console import npm, sources
 
 TYPES = Path("src/api/schema.ts")
+_COMMENT = re.compile(r"^ *(/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
 
 
 def types_of(description: bytes) -> str:
@@ -20,8 +22,9 @@ def types_of(description: bytes) -> str:
         given, made = Path(folder) / "openapi.json", Path(folder) / "schema.ts"
         given.write_bytes(description)
         command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(given), "-o", str(made)]
-        subprocess.run(command, cwd=sources(), check=True, capture_output=True)
-        return made.read_text(encoding="utf-8")
+        subprocess.run(command, cwd=sources(), env=npm()[1], check=True, capture_output=True)
+        # Without what the server says in words, so that another word is no other type.
+        return _COMMENT.sub("", made.read_text(encoding="utf-8"))
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,9 @@ packages=(
     systemd
 )
 
+# One at a time: tests run side by side.
+exec 9>"${TMPDIR:-/tmp}/jikko-test-tools.lock"
+flock 9
 missing=()
 for package in "${packages[@]}"; do
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")

@@ -1,6 +1,5 @@
 """The page is in what is installed, and its types are those of the server."""
 
-import os
 import subprocess
 import sys
 import tarfile
@@ -8,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import httpx
-from scripts.build_console import sources
+from scripts.build_console import npm, sources
 from scripts.console_types import TYPES, types_of
 
 from tests.console.conftest import ROOT, Site
@@ -35,11 +34,12 @@ def test_the_types_of_the_page_are_those_that_the_server_describes(site: Site) -
 
 
 def test_the_parts_of_the_page_pass_their_own_tests_and_checks(built: Path) -> None:
+    command, environment = npm()
     for script in ("test", "lint"):
         done = subprocess.run(
-            ["npm", "run", script],
+            [*command, "run", script],
             cwd=built,
-            env=os.environ | {"CI": "1", "NO_COLOR": "1"},
+            env=environment,
             capture_output=True,
             text=True,
             check=False,

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scripts.build_console import npm
 
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.record import RunIdentity, folded, node_executions
@@ -29,7 +30,12 @@ class PageFold:
     def __init__(self, console: Path) -> None:
         script = Path(__file__).with_name("fold_logs.mjs")
         self._process = subprocess.Popen(
-            ["node", script, console], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            ["node", script, console],
+            env=npm()[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
 
     def __call__(self, events: list[Event], cuts: list[int]) -> dict[str, Any]:
