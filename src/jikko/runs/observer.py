@@ -60,7 +60,10 @@ class RunObservers(RunObserver):
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         for observer in self._observers:
-            observe(observer, run, at, events)
+            try:
+                observer.appended(run, at, events)
+            except Exception:
+                _failed(run)
 
 
 def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
