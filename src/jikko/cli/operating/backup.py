@@ -44,7 +44,7 @@ def backup(folder: Path, home: Path | None, as_json: bool) -> None:
     except StoreUnavailable as error:
         raise click.ClickException(f"There is no backup of it: {error}") from None
     except (InvalidSettings, OSError) as error:
-        raise click.ClickException(f"{folder} cannot be written: {error}") from None
+        raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
     elsewhere = backups.elsewhere
     if as_json:
         told = {"database_bytes": made.database_bytes, "new_files": made.new_files, "elsewhere": elsewhere}
