@@ -43,9 +43,9 @@ def built() -> Path:
     return sources()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(built: Path) -> Iterator[Browser]:
-    """Chromium, as Debian has it."""
+    """Chromium, as Debian has it. It ends with its module: while it is there, no test can run an event loop."""
     if shutil.which("chromium") is None:
         subprocess.run([ROOT / "scripts" / "install_test_tools.sh"], check=True, timeout=600)
     expect.set_options(timeout=PATIENCE * 1000)

@@ -1542,6 +1542,7 @@ export interface components {
             system: Record<string, never>;
             turn: components["schemas"]["Turn"] | null;
             depth: number;
+            trace: string;
         };
         Turn: {
             conversation_id: string;
