@@ -45,8 +45,9 @@ ACTS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/workflows/{workflow_id}/run", {**BLOCKING, "inputs": {"q": "x"}}),
     (FORM, COMMENT),
 ]
-NOT_TRIED = {"/v1/files/{file_id}/preview", "/files/{file_id}/file-preview", "/files/tools/{name}", TASK}
-"""The first is refused to everybody, the next two are opened by a signature, and the last has a test of its own."""
+BY_SIGNATURE = {"/files/{file_id}/file-preview", "/files/tools/{name}"}
+NOT_TRIED = {"/v1/files/{file_id}/preview", *BY_SIGNATURE, "/mcp/server/{code}/mcp", TASK}
+"""The first is refused to everybody, others are opened by a signature or by a code, and the last has its own test."""
 
 
 @dataclass

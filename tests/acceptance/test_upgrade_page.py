@@ -34,7 +34,8 @@ def cloned(folder: Path) -> None:
     origin.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, origin)
-    shutil.copytree(REPOSITORY / "src", origin / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("src", "scripts"):
+        shutil.copytree(REPOSITORY / name, origin / name, ignore=shutil.ignore_patterns("__pycache__"))
     git("init", "--quiet", at=origin)
     git("add", ".", at=origin)
     git("commit", "--quiet", "-m", "old", at=origin)
