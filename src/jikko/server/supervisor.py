@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import signal
 import socket
@@ -144,9 +145,11 @@ class Supervisor:
             listening.close()
 
     def _signal(self, child: _Child, number: signal.Signals) -> None:
-        # It may have ended without having been looked at yet.
+        if child.process.returncode is not None:
+            return
+        # Not by `send_signal`: of a process that has just ended it takes the exit code from the one that waits for it.
         with contextlib.suppress(ProcessLookupError):
-            child.process.send_signal(number)
+            os.kill(child.process.pid, number)
 
     async def _attend(self, slot: int) -> None:
         """Keep one worker going."""
