@@ -83,8 +83,9 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     environment = {**os.environ}
     home = environment.setdefault("JIKKO_HOME", str(ROOT / ".jikko"))
-    # What the runs do is shown here; the server's own lines of them would stand in between.
+    # What runs and requests do is shown here; the server's own lines of them would stand in between.
     environment.setdefault("JIKKO_LOG_RUNS", "false")
+    environment.setdefault("JIKKO_LOG_REQUESTS", "refused")
     server = Server(environment, _port(int(environment.get("JIKKO_PORT") or 8000)))
     try:
         base = server.wait_until_it_serves()
