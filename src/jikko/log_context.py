@@ -3,16 +3,23 @@
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
+from jikko.trace_context import traceparent_of
+
 
 class LogContext(NamedTuple):
-    """What is being worked on; each field is an id, or empty."""
+    """What is being worked on; each field is an id or a header, or empty."""
 
     request: str = ""
     """As in the header ``X-Request-Id`` of its answer."""
     run: str = ""
     app: str = ""
-    traceparent: str = ""
-    """W3C: makes what is called from here a part of the same trace."""
+    came: str = ""
+    """The header ``traceparent`` that came with the request, or with the one that the run began with."""
+
+    @property
+    def traceparent(self) -> str:
+        """W3C: makes what is called from here a part of the same trace. Made when it is asked for: few runs ask."""
+        return traceparent_of(self.came, self.run) if self.run else self.came
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes

@@ -11,7 +11,6 @@ import pytest
 
 from jikko.log_context import LogContext, log_context
 from jikko.observing.log_format import JsonLines, TextLines
-from jikko.trace_context import traceparent_of
 
 
 @pytest.fixture(autouse=True)
@@ -82,9 +81,6 @@ def test_a_value_of_a_text_line_can_be_told_from_the_next_one(value: object, sho
 
 def test_the_trace_that_came_with_a_request_is_told_and_not_that_of_the_run_itself() -> None:
     trace, run = "4bf92f3577b34da6a3ce929d0e0e4736", "0199a1b2-0000-7000-8000-00000000abcd"
-    for traceparent, shown in (
-        (traceparent_of(f"00-{trace}-00f067aa0ba902b7-01", run), trace),
-        (traceparent_of("", run), None),
-    ):
-        log_context.set(LogContext(run=run, traceparent=traceparent))
+    for came, shown in ((f"00-{trace}-00f067aa0ba902b7-01", trace), ("", None)):
+        log_context.set(LogContext(run=run, came=came))
         assert json.loads(JsonLines().format(record("x"))).get("trace") == shown

@@ -26,7 +26,6 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
-from jikko.trace_context import traceparent_of
 
 log = logging.getLogger(__name__)
 
@@ -253,6 +252,6 @@ class Executor:
 
 def _context(run_log: RunLog, first: Event) -> LogContext:
     begun = run_log.events[0] if run_log.events else first
-    run_id = run_log.record.identity.run_id
-    traceparent = traceparent_of(begun.trace if isinstance(begun, RunStarted) else "", run_id)
-    return LogContext(run=run_id, app=run_log.record.identity.app_id, traceparent=traceparent)
+    identity = run_log.record.identity
+    came = begun.trace if isinstance(begun, RunStarted) else ""
+    return LogContext(run=identity.run_id, app=identity.app_id, came=came)
