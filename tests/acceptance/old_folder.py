@@ -17,9 +17,16 @@ from typing import Any
 
 from tests.acceptance.client import Client
 from tests.acceptance.processes import environment
-from tests.acceptance.workflows import ASKS, ECHO, app, end, python, start
+from tests.acceptance.workflows import ECHO, app, end, form, python, start
 
 FILE = Path(__file__).parent / "fixtures" / "killed-0.1.0.tar.gz"
+LASTING = 100 * 365 * 24
+"""Hours for which the form of the folder can be answered: the file is kept, and must not run out."""
+ASKS = app(
+    "Asks",
+    [start("q"), form("ask", "About {{#start.q#}}: {{#$output.comment#}}", LASTING), end(said="ask.comment")],
+    "start>ask ask:yes>end ask:no>end",
+)
 SLOW = app(
     "Slow",
     [

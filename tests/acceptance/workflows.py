@@ -108,15 +108,15 @@ def if_contains(node_id: str, at: str, part: str) -> Node:
     return node(node_id, "if-else", cases=[{"case_id": "true", "logical_operator": "and", "conditions": [condition]}])
 
 
-def form(node_id: str, text: str) -> Node:
-    """A human-input node with the paragraph ``comment`` and the actions ``yes`` and ``no``."""
+def form(node_id: str, text: str, hours: int = 1) -> Node:
+    """A human-input node with the paragraph ``comment`` and the actions ``yes`` and ``no``, for some ``hours``."""
     return node(
         node_id,
         "human-input",
         form_content=text,
         inputs=[{"type": "paragraph", "output_variable_name": "comment"}],
         user_actions=[{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}],
-        timeout=1,
+        timeout=hours,
         timeout_unit="hour",
         delivery_methods=[{"type": "webapp", "enabled": True, "id": "1", "config": {}}],
     )
