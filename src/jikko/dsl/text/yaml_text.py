@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import yaml
 
+from jikko.dsl.text.json_text import as_yaml
 from jikko.dsl.text.yaml_scalars import COLLECTION_TAGS, MERGE, SCALAR_TAGS, plain, tagged
 from jikko.values import Json
 
@@ -57,7 +58,7 @@ def parse(text: str, limits: LoadLimits) -> Json:
         YamlProblem: It is no YAML, or exceeds a limit.
     """
     try:
-        return _read(text, limits)
+        return _read(as_yaml(text), limits)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"is no YAML: {error.problem or error.context}"
