@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from jikko.assemble.stores import Stores, contents_of_files
+from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private
 from jikko.errors import InvalidSettings
 from jikko.files.signing_keys import KeyFiles
@@ -17,6 +17,9 @@ from jikko.settings import Settings
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.callback_store import PostgresCallbackStore
+from jikko.store.postgres.console.access_store import PostgresConsoleStore
+from jikko.store.postgres.console.chat_pages import PostgresChatPages
+from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.end_user_store import PostgresEndUserStore
@@ -60,7 +63,7 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         PostgresAnnotationStore(database),
         PostgresCallbackStore(database),
         PostgresEndUserStore(database),
-        None,
+        ConsoleStores(PostgresConsoleStore(database), PostgresRunPages(database), PostgresChatPages(database)),
         PostgresFileIndex(database),
         contents_of_files(settings),
         KeyFiles(settings.signing_key).load_or_create(),

@@ -134,7 +134,7 @@ async def _revoke(settings: Any, token_id: str, as_json: bool) -> None:
 
 def _console_of(assembly: Any) -> Any:
     if assembly.console is None:
-        raise click.ClickException("There is no console: JIKKO_CONSOLE is off, or JIKKO_DATABASE_URL is set.")
+        raise click.ClickException("There is no console: JIKKO_CONSOLE is off.")
     return assembly.console
 
 
