@@ -22,7 +22,10 @@ _APPS: Final = " UNION ".join(
 ) SELECT app_id FROM a WHERE app_id IS NOT NULL)"""
     for table in ("runs", "open_runs")
 )
-_LONG: Final = f"SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 LIMIT {FEW + 1}"
+# In the order of the index, or all rows may be gone through for it.
+_LONG: Final = f"""
+SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 ORDER BY elapsed DESC LIMIT {FEW + 1}
+"""
 _OF_CONVERSATION: Final = """
 SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
 WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
