@@ -12,7 +12,7 @@ from jikko.cluster.data_folder import keep_private
 from jikko.errors import InvalidSettings
 from jikko.files.signing_keys import KeyFiles
 from jikko.ids import new_id
-from jikko.private import make_file
+from jikko.private import make_whole_file
 from jikko.settings import Settings
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
@@ -94,7 +94,11 @@ def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
 def _folder_id(home: Path) -> str:
     """What the database knows the data folder by."""
     path = home / _FOLDER_ID
-    if not path.exists():
-        make_file(path)
-        path.write_text(new_id())
-    return path.read_text().strip()
+    known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    folder_id = known.decode("ascii", "replace").strip()
+    if not folder_id:
+        raise InvalidSettings(
+            f"{path} is empty: what the database knows the data folder by is lost. Write into it what the database "
+            "has: SELECT convert_from(value, 'UTF8') FROM installation WHERE name = 'data_folder'"
+        )
+    return folder_id
