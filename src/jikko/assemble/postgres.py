@@ -14,7 +14,7 @@ from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import KeyFiles
 from jikko.ids import new_id
-from jikko.private import make_file
+from jikko.private import make_whole_file
 from jikko.settings import Settings
 from jikko.store.moving.move import move
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
@@ -152,7 +152,11 @@ def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
 def _folder_id(home: Path) -> str:
     """What the database knows the data folder by."""
     path = home / _FOLDER_ID
-    if not path.exists():
-        make_file(path)
-        path.write_text(new_id())
-    return path.read_text().strip()
+    known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
+    folder_id = known.decode("ascii", "replace").strip()
+    if not folder_id:
+        raise InvalidSettings(
+            f"{path} is empty: what the database knows the data folder by is lost. Write into it what the database "
+            "has: SELECT convert_from(value, 'UTF8') FROM installation WHERE name = 'data_folder'"
+        )
+    return folder_id
