@@ -140,6 +140,7 @@ async def _look_at_values(assembly: Any) -> None:
     layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
     graphs = []
     seen = []
+    failed = False
     for app in await assembly.apps.all():
         if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
             continue  # most are not worth being compiled for this
@@ -147,12 +148,15 @@ async def _look_at_values(assembly: Any) -> None:
             workflow = await assembly.workflows.get(app)
         except JikkoError as error:
             click.echo(f"warning: {app.name}: {error}", err=True)
+            failed = True
             continue
         variables = workflow.document.environment
         graphs.append(workflow.graph)
         seen.append((app, variables))
         for name in empty_secrets(variables):
             click.echo(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}", err=True)
+    if failed:
+        return  # what the others do not have, that one may
     for layer in layers:
         for name, hint in unused(layer, seen):
             click.echo(f"warning: {name}: no app has such an environment variable{hint}", err=True)
