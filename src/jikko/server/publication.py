@@ -142,6 +142,7 @@ async def _look_at_values(assembly: Any) -> None:
     layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
     graphs = []
     seen = []
+    failed = False
     for app in await assembly.apps.all():
         if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
             continue  # most are not worth being compiled for this
@@ -149,6 +150,7 @@ async def _look_at_values(assembly: Any) -> None:
             workflow = await assembly.workflows.get(app)
         except JikkoError as error:
             click.echo(harmless(f"warning: {app.name}: {error}"), err=True)
+            failed = True
             continue
         variables = workflow.document.environment
         graphs.append(workflow.graph)
@@ -157,6 +159,8 @@ async def _look_at_values(assembly: Any) -> None:
             click.echo(
                 printable(f"warning: {app.name}: secret {name} is empty; {how_to_fill(app.name, name)}"), err=True
             )
+    if failed:
+        return  # what the others do not have, that one may
     for layer in layers:
         for name, hint in unused(layer, seen):
             click.echo(printable(f"warning: {name}: no app has such an environment variable{hint}"), err=True)
