@@ -12,7 +12,7 @@ from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.model import Reranking, RetrievalModel
 from jikko.knowledge.retrieval.queries import Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
-from jikko.knowledge.texts.words import asked_words, cutter, keywords
+from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
 from jikko.ports.knowledge import Conditions, FoundChild, Hit, SearchFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Reranker, RerankRequest
@@ -153,7 +153,7 @@ class DatasetSearch:
     async def _by_keywords(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
         cut = await asyncio.to_thread(cutter)
         found = await stores.segments.search_keywords(
-            searched.dataset.id, keywords(query.text, cut), _visible(searched.documents), k
+            searched.dataset.id, asked_keywords(query.text, cut), _visible(searched.documents), k
         )
         # How many keywords it has is no score.
         return await _candidates(stores, searched, [each._replace(score=0.0) for each in found])
