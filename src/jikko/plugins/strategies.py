@@ -146,6 +146,7 @@ def _tool_parameter(parameter: ToolParameter, *, fixed: bool) -> dict[str, Any]:
         "min": None,
         "max": None,
         "options": [{"value": option, "label": _label(option)} for option in parameter.options] or None,
+        "input_schema": None if parameter.schema is None else dict(parameter.schema),
     }
 
 
