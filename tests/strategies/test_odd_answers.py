@@ -22,7 +22,7 @@ from tests.strategies.test_agents import OUTPUTS, WEEKDAY, world
 pytestmark = pytest.mark.anyio
 
 
-def piece(id: str | None, name: str | None, arguments: str, **place: Json) -> dict[str, Any]:
+def piece(id: str | int | None, name: str | None, arguments: str, **place: Json) -> dict[str, Any]:
     """A piece of a call, as servers send it that number calls in ways of their own."""
     call: dict[str, Any] = {**place, "type": "function", "function": {"name": name, "arguments": arguments}}
     return delta(tool_calls=[call if id is None else {**call, "id": id}])
@@ -38,6 +38,7 @@ def day(number: int) -> str:
         [piece("a", "weekday", day(1), index=0), piece("b", "weekday", day(2), index=0)],
         [piece("a", "weekday", day(1)), piece("b", "weekday", day(2))],
         [piece(None, "weekday", day(1), index=0), piece(None, "weekday", day(2), index=0)],
+        [piece(7, "weekday", day(1), index="0"), piece(8, "weekday", day(2), index="1")],
         [
             piece("a", "weekday", '{"year": 2024, ', index=0),
             piece("a", "weekday", '"month": 3, "day": 1}', index=0),
@@ -50,7 +51,14 @@ def day(number: int) -> str:
             piece(None, "weekday", day(2), index=1),
         ],
     ],
-    ids=["one number for all", "no numbers", "no ids", "id and name with each piece", "name with each piece"],
+    ids=[
+        "one number for all",
+        "no numbers",
+        "no ids",
+        "ids and numbers the other way about",
+        "id and name with each piece",
+        "name with each piece",
+    ],
 )
 async def test_calls_are_told_apart_however_a_server_numbers_them(tmp_path: Path, pieces: list[dict[str, Any]]) -> None:
     wanted = [*pieces, delta(finish="tool_calls"), used(10, 5)]
@@ -65,7 +73,10 @@ async def test_calls_are_told_apart_however_a_server_numbers_them(tmp_path: Path
     assert len(set(ids)) == 2
 
 
-@pytest.mark.parametrize("written", ['{"year": 20', "[1]", "null", "{" * 100_000])
+DEEP = '{"year": ' + "[" * 900 + "]" * 900 + "}"
+
+
+@pytest.mark.parametrize("written", ['{"year": 20', "[1]", "null", "{" * 100_000, '{"year": NaN}', DEEP])
 async def test_a_model_is_shown_its_broken_arguments_as_an_object(tmp_path: Path, written: str) -> None:
     async with world(tmp_path, calls(("weekday", written)), says("sorry")) as (model, assembly):
         outcome = await finished(await begun(assembly, workflow(agent(tool("weekday")), OUTPUTS)))
@@ -79,6 +90,13 @@ async def test_a_call_without_arguments_has_an_empty_object(tmp_path: Path) -> N
     async with world(tmp_path, calls(("current_time", "")), says("late")) as (model, assembly):
         await finished(await begun(assembly, workflow(agent(tool("current_time")), OUTPUTS)))
     assert model.bodies[1]["messages"][2]["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+async def test_a_list_of_tools_that_names_none_is_told(tmp_path: Path) -> None:
+    async with world(tmp_path, says("x")) as (model, assembly):
+        outcome = await finished(await begun(assembly, workflow(agent(tool("", provider="")), OUTPUTS)))
+    assert "an entry of the list of tools names no tool" in str(outcome.end.error)
+    assert model.bodies == []
 
 
 async def test_an_answer_without_a_word_is_an_empty_text(tmp_path: Path) -> None:

@@ -159,7 +159,9 @@ class Progress:
         calls = self._calls[index]
         if not calls or calls[-1].is_another(id, name):
             if sum(map(len, self._calls.values())) >= MAX_TOOL_CALLS:
-                raise too_large(f"{MAX_TOOL_CALLS} tool calls")
+                raise ModelFailure(
+                    f"The model's answer has more than {MAX_TOOL_CALLS} tool calls.", kind="InvokeBadRequestError"
+                )
             calls.append(_Call())
         call = calls[-1]
         call.id = call.id or id

@@ -40,7 +40,7 @@ from jikko.ports.tools import (
     ToolParameter,
 )
 from jikko.strategies.prompt_tools import functions
-from jikko.values import Json
+from jikko.values import Json, is_too_deep
 
 NAME: Final = "function_calling"
 _IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
@@ -298,11 +298,16 @@ def _names(allowed: Json) -> set[str]:
 
 
 def _arguments(call: FunctionCall) -> dict[str, Json] | None:
+    """The arguments of a call; ``None`` if they are no JSON object that can be handed on and recorded."""
     try:
-        value = json.loads(call.arguments or "{}")
+        value = json.loads(call.arguments or "{}", parse_constant=_refused)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not is_too_deep(value) else None
+
+
+def _refused(constant: str) -> Json:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _told_again(call: FunctionCall, arguments: dict[str, Json] | None) -> str:
