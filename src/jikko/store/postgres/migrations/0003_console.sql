@@ -29,10 +29,7 @@ CREATE TABLE console_tickets (
   expires_at float8 NOT NULL
 );
 
--- Over all apps. The status is in the index, so that what is counted need not be looked up.
-CREATE INDEX runs_newest ON runs (created_at, key, status);
-
-CREATE INDEX open_runs_newest ON open_runs (created_at, key);
+CREATE INDEX open_runs_by_age ON open_runs (created_at, key);
 
 CREATE INDEX runs_of_version ON runs (workflow_id, created_at, key, status);
 
