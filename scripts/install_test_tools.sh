@@ -9,7 +9,7 @@ packages=(
     fonts-noto-cjk
     fonts-noto-color-emoji
     nginx-light
-    postgresql
+    postgresql-17-pgvector
     prometheus
     systemd
 )

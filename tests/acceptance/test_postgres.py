@@ -1,5 +1,6 @@
 """The installed command with its record in PostgreSQL."""
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
@@ -147,3 +148,15 @@ def test_the_console_shows_what_is_in_the_database(
 
 def _has_ended(console: httpx.Client, started: dict[str, str]) -> bool:
     return bool(console.get(f"/runs/{started['run_id']}").json()["status"] == "succeeded")
+
+
+def test_datasets_are_in_the_database(jikko: Command, tmp_path: Path, settings: dict[str, str]) -> None:
+    (tmp_path / "animals").mkdir()
+    (tmp_path / "animals" / "梟.txt").write_text("梟は夜に鳴く。\n\nOwls hunt at night.", encoding="utf-8")
+    added = jikko("knowledge", "add", "動物", tmp_path / "animals", "--technique", "economy", "--json", **settings)
+    assert added.code == 0, added
+
+    [found] = jikko("knowledge", "search", "動物", "Owls", "--json", **settings).lines[:1]
+    assert "Owls hunt at night." in json.dumps(found, ensure_ascii=False)
+    assert [line["name"] for line in jikko("knowledge", "list", "--json", **settings).lines] == ["動物"]
+    assert not (jikko.home / "knowledge.db").exists()

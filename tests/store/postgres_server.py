@@ -112,6 +112,8 @@ async def new_database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres
 
 
 async def _empty(connection: Connection) -> None:
+    await connection.execute("DROP SCHEMA IF EXISTS knowledge CASCADE")
+    await connection.execute("DELETE FROM installation WHERE name = 'knowledge_schema'")
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     names = {row[0] for row in tables} - {"installation"}
     for name in sorted(names):

@@ -9,6 +9,7 @@ from jikko.apps.environment import Outside
 from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.stores import stored_values
 from jikko.assemble.tools import known_strategies, known_tools
+from jikko.errors import JikkoError
 from jikko.forecast.installation import Installation, installation
 from jikko.settings import Settings
 from jikko.store.sqlite.knowledge.names import known_ids
@@ -39,8 +40,12 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
 
 def _datasets(settings: Settings) -> Container[str]:
     try:
+        if settings.database_url:
+            from jikko.assemble.postgres import known_datasets
+
+            return known_datasets(settings)
         return known_ids(settings.knowledge_database)
-    except sqlite3.Error:
+    except (sqlite3.Error, JikkoError):
         return frozenset()
 
 

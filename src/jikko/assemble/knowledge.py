@@ -44,12 +44,16 @@ _PURPOSES: Final[Mapping[str, ModelPurpose]] = {"llm": "llm", "text-embedding": 
 
 
 def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> OpenKnowledge:
-    """Where the datasets of a data folder are kept. Opens nothing yet.
+    """Where datasets are kept: in the database that the settings name, or in the data folder. Opens nothing yet.
 
     Args:
         owned: Whether this process, or the one that started it, holds the data folder.
         shared: Whether other processes of this machine write to it too.
     """
+    if settings.database_url:
+        from jikko.assemble.postgres import datasets_in_postgres
+
+        return datasets_in_postgres(settings, stack)
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
     stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
     stack.callback(stores.close)

@@ -1,11 +1,11 @@
 """Stores in PostgreSQL: the record of one machine. Files and datasets stay where they are."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private
@@ -16,6 +16,7 @@ from jikko.files.signing_keys import KeyFiles
 from jikko.ids import new_id
 from jikko.private import make_whole_file
 from jikko.settings import Settings
+from jikko.store.known_datasets import KnownIds
 from jikko.store.moving.move import move
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
 from jikko.store.postgres.app_store import PostgresAppStore
@@ -27,13 +28,17 @@ from jikko.store.postgres.conversations.conversation_store import PostgresConver
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.end_user_store import PostgresEndUserStore
 from jikko.store.postgres.file_index import PostgresFileIndex
+from jikko.store.postgres.knowledge.names import known_ids
+from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.migrate import belong, is_there, migrate, require_current
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database
+from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from jikko.values import Json
 
+T = TypeVar("T")
 _FOLDER_ID: Final = "folder.id"
 
 
@@ -80,8 +85,8 @@ async def move_to_postgres(
 ) -> tuple[str, dict[str, int]]:
     """Move the record of a data folder, which this process holds, to a database elsewhere, and its files to a bucket.
 
-    What is not moved stays where it is: datasets, keys, plugins. The database of the folder is kept under another name,
-    so that no server takes it for the record.
+    What is not moved stays where it is: keys, plugins. The databases of the folder are kept under other names, so that
+    no server takes them for the record.
 
     Args:
         files_url: The bucket; empty: files stay in the data folder.
@@ -102,12 +107,26 @@ async def move_to_postgres(
     try:
         await migrate(database)
         await belong(database, _folder_id(settings.home))
+        datasets = await _datasets_to_move(settings, database)
         plugin_file = kept_by_plugins if kept_by_plugins.exists() else None
-        moved = await move(database, settings.database, plugin_file, report)
+        moved = await move(database, settings.database, datasets, plugin_file, report)
     finally:
         await database.close()
-    settings.database.rename(settings.database.with_name(f"{settings.database.name}.moved"))
+    for file in (settings.database, *([] if datasets is None else [datasets])):
+        file.rename(file.with_name(f"{file.name}.moved"))
     return database.address, moved | ({"file_contents": contents} if files_url else {})
+
+
+async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | None:
+    """The file of the datasets, brought up to date, and tables for it; ``None`` if there are no datasets."""
+    file = settings.knowledge_database
+    if not file.exists():
+        return None
+    there = SqliteKnowledge(file)
+    await there.made()
+    there.close()
+    await PostgresKnowledge(database).made()
+    return file
 
 
 async def _move_contents(settings: Settings, files_url: str, report: Callable[[str, int], None]) -> int:
@@ -138,15 +157,38 @@ def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
         StoreUnavailable: The database cannot be reached.
     """
 
-    async def read() -> dict[str, Mapping[str, Json]]:
+    async def read(database: Postgres) -> dict[str, Mapping[str, Json]]:
+        return await PostgresAppStore(database).environments() if await is_there(database) else {}
+
+    return _read(settings, read)
+
+
+def datasets_in_postgres(settings: Settings, stack: AsyncExitStack) -> PostgresKnowledge:
+    """Where datasets are kept. Connects to nothing yet."""
+    database = Postgres(settings.database_url)
+    stack.push_async_callback(database.close)
+    return PostgresKnowledge(database)
+
+
+def known_datasets(settings: Settings) -> KnownIds:
+    """What workflow files can call the datasets. Changes nothing. For any thread, with or without a loop.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    return _read(settings, known_ids)
+
+
+def _read(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:
+    async def connected() -> T:
         database = Postgres(settings.database_url)
         try:
-            return await PostgresAppStore(database).environments() if await is_there(database) else {}
+            return await read(database)
         finally:
             await database.close()
 
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(read())).result()
+        return thread.submit(lambda: asyncio.run(connected())).result()
 
 
 def _folder_id(home: Path) -> str:

@@ -4,12 +4,18 @@ from pathlib import Path
 import pytest
 
 from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from tests.store.postgres_server import POSTGRES, new_database
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", POSTGRES])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenKnowledge]:
     """A place for datasets that has none."""
+    if request.param == "postgres":
+        async with new_database(request) as database:
+            yield PostgresKnowledge(database)
+        return
     knowledge = SqliteKnowledge(tmp_path / "knowledge.db")
     yield knowledge
     knowledge.close()

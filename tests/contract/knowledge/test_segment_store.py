@@ -106,6 +106,33 @@ async def test_all_words_must_occur_and_phrases_as_they_are(stores: KnowledgeSto
     assert len(await found("mice", k=1)) == 1
 
 
+async def test_words_are_found_in_any_form_and_script(stores: KnowledgeStores) -> None:
+    dataset = await dataset_in(stores)
+    texts = [
+        "Running HORSES café",
+        "東京 タワー です",
+        "x\ue000y 🦉 don't stop",
+        "שלום 2.5% foo/bar a_b",
+        "'; \\ \" :*",
+    ]
+    document = await shown(stores, dataset, texts)
+    segments = await segments_in(stores, document)
+
+    async def found(*words: str) -> list[str]:
+        hits = await stores.segments.search_words(dataset.id, words, visible(document), 9)
+        return [text for text, _ in told(hits, segments)]
+
+    for word in ("run", "horse", "CAFE", "cafe\u0301"):
+        assert await found(word) == [texts[0]], word
+    for word in ("東京", "タワー", "東京 タワー"):
+        assert await found(word) == [texts[1]], word
+    for word in ("x\ue000y", "don't", "t stop"):
+        assert await found(word) == [texts[2]], word
+    for word in ("שלום", "2.5%", "5 foo", "bar a", "b"):
+        assert await found(word) == [texts[3]], word
+    assert await found("京") == []
+
+
 async def test_the_most_keywords_come_first(stores: KnowledgeStores) -> None:
     dataset = await dataset_in(stores)
     keywords = [["owl", "night"], ["owl", "mouse", "night"], ["bee"]]

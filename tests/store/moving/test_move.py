@@ -21,13 +21,16 @@ from jikko.store.postgres.console.access_store import PostgresConsoleStore
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversations.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.knowledge.opening import PostgresKnowledge
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteAppStore, SqliteRunStore
 from jikko.store.sqlite.console.access_store import SqliteConsoleStore
 from jikko.store.sqlite.conversations.conversation_store import SqliteConversationStore
+from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from jikko.store.sqlite.plugin_storage import SqlitePluginStorage
 from tests.contract.conversations import conversation, message
+from tests.contract.knowledge.records import MODEL, WORKER, dataset_in, put, segments_in, shown, vector, visible
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started
 from tests.store.postgres_server import new_database
 
@@ -73,7 +76,7 @@ async def fill(path: Path) -> dict[str, Draft]:
 async def test_runs_and_their_logs_are_the_same_on_the_other_side(database: Postgres, tmp_path: Path) -> None:
     made = await fill(tmp_path / "jikko.db")
 
-    moved = await move(database, tmp_path / "jikko.db", None, quiet)
+    moved = await move(database, tmp_path / "jikko.db", None, None, quiet)
 
     assert (moved["runs"], moved["open_runs"], moved["open_log"]) == (2, 2, 3)
     runs = PostgresRunStore(database)
@@ -87,7 +90,7 @@ async def test_runs_and_their_logs_are_the_same_on_the_other_side(database: Post
 
 async def test_a_moved_run_goes_on_and_new_ones_come_behind_it(database: Postgres, tmp_path: Path) -> None:
     made = await fill(tmp_path / "jikko.db")
-    await move(database, tmp_path / "jikko.db", None, quiet)
+    await move(database, tmp_path / "jikko.db", None, None, quiet)
 
     runs = PostgresRunStore(database)
     await runs.append(made["under way"].step(*node(4000.0), finished(4001.0)))
@@ -119,7 +122,7 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     here.close()
     await SqlitePluginStorage(tmp_path / "storage.db").set(APP, "o/p", "k", b"\x00v", most=100)
 
-    await move(database, path, tmp_path / "storage.db", quiet)
+    await move(database, path, None, tmp_path / "storage.db", quiet)
 
     there = PostgresAppStore(database)
     found = await there.app_of_key(key.digest)
@@ -137,6 +140,38 @@ async def test_apps_keys_chats_tokens_and_what_plugins_keep_come_along(database:
     assert len(await chats.messages(spoken.id) or []) == 2
     assert await PostgresConsoleStore(database).tokens() == [token]
     assert await PostgresPluginStorage(database).get(APP, "o/p", "k") == b"\x00v"
+
+
+async def test_datasets_are_found_in_as_before(database: Postgres, tmp_path: Path) -> None:
+    Database.open(tmp_path / "jikko.db").close()
+    here = SqliteKnowledge(tmp_path / "knowledge.db")
+    stores = await here.made()
+    dataset = await dataset_in(stores, "動物 🦉")
+    texts, keywords = ["日本の梟 owls", "bees \ue000"], [["梟"], ["bee"]]
+    document = await shown(stores, dataset, texts, vectors=[(0.6, 0.8), (1, 0)], keywords=keywords)
+    waiting = await put(stores, dataset, "waits.txt", b"\x00\xff")
+    assert await stores.jobs.claim(WORKER, 1.0, 60.0) is not None
+    here.close()
+    there = PostgresKnowledge(database)
+    found = await there.made()
+
+    moved = await move(database, tmp_path / "jikko.db", tmp_path / "knowledge.db", None, quiet)
+
+    assert (moved["knowledge.document"], moved["knowledge.node"]) == (2, 2)
+    assert await found.datasets.dataset(dataset.id) == dataset
+    assert await found.documents.document(dataset.id, document.id) == document
+    assert await found.documents.source(waiting.id) == b"\x00\xff"
+    assert (await found.jobs.claim("another", 1.0, 60.0)) is not None
+    segments = await segments_in(found, document)
+    at = visible(document)
+    hits = await found.segments.search_vectors(dataset.id, MODEL, vector(0.6, 0.8), at, 2)
+    assert [(each.segment_id, round(each.score, 3)) for each in hits] == [(segments[0].id, 1.0), (segments[1].id, 0.6)]
+    assert [each.segment_id for each in await found.segments.search_words(dataset.id, ["owl"], at, 9)] == [
+        segments[0].id
+    ]
+    assert [each.segment_id for each in await found.segments.search_keywords(dataset.id, ["bee"], at, 9)] == [
+        segments[1].id
+    ]
 
 
 async def test_every_table_is_moved_or_named_as_one_that_is_not(database: Postgres) -> None:
@@ -161,7 +196,7 @@ async def test_a_database_that_is_used_is_refused(database: Postgres, tmp_path: 
     await store.append(Draft().whole())
 
     with pytest.raises(InvalidSettings, match="needs an empty one"):
-        await move(database, tmp_path / "jikko.db", None, quiet)
+        await move(database, tmp_path / "jikko.db", None, None, quiet)
     await store.close()
 
 
@@ -176,7 +211,7 @@ async def test_what_does_not_arrive_as_it_was_is_noticed_and_nothing_is_changed(
     await database.execute("CREATE TRIGGER spoil BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION spoil()")
     try:
         with pytest.raises(StoreUnavailable, match="did not arrive as they were"):
-            await move(database, tmp_path / "jikko.db", None, quiet)
+            await move(database, tmp_path / "jikko.db", None, None, quiet)
     finally:
         await database.execute("DROP FUNCTION spoil CASCADE")
 
@@ -188,7 +223,7 @@ async def test_a_damaged_log_is_damaged_on_the_other_side_too(database: Postgres
     with closing(sqlite3.connect(tmp_path / "jikko.db", isolation_level=None)) as other:
         other.execute("UPDATE run_archive SET events = substr(events, 1, length(events) - 9)")
 
-    await move(database, tmp_path / "jikko.db", None, quiet)
+    await move(database, tmp_path / "jikko.db", None, None, quiet)
 
     store = PostgresRunStore(database)
     assert await store.record(made["ended"].id) == made["ended"].record

@@ -35,9 +35,9 @@ def move(home: Path | None, url: str | None, files_url: str, as_json: bool) -> N
     """Move the record of a data folder that is not served to a PostgreSQL database, and compare what arrived.
 
     All of it arrives, or nothing does: apps with their keys, runs with their logs, conversations, annotations,
-    call-backs, tokens of the console, and what plugins keep. Runs that are under way or paused go on once it is served.
-    Datasets, installed plugins and the keys of the server stay in the data folder, which is served from then on with
-    JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own database is kept as jikko.db.moved.
+    call-backs, tokens of the console, datasets, and what plugins keep. Runs that are under way or paused go on once it
+    is served. Installed plugins and the keys of the server stay in the data folder, which is served from then on with
+    JIKKO_DATABASE_URL (and JIKKO_FILES_URL); its own databases are kept as jikko.db.moved and knowledge.db.moved.
     """
     run_async(_move(settings_of(home=home), url, files_url, as_json))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.store.moving.datasets import dataset_tables, move_nodes
 from jikko.store.moving.run_logs import ENDED, OPEN_LOG, ended_runs, open_log
 from jikko.store.moving.tables import OPEN_RUNS, PLUGIN_STORAGE, TABLES, Table
 from jikko.store.postgres.database import Connection, Postgres
@@ -20,6 +21,8 @@ from jikko.store.postgres.database import Connection, Postgres
 Progress = Callable[[str, int], None]
 """Told of each table, and of how many rows it has got; now and then while it goes."""
 
+_PATIENCE: Final = 24 * 3600.0
+"""Seconds that one table may take."""
 _STEP: Final = 10_000
 """Rows between two reports."""
 _IS_USED: Final = "SELECT EXISTS (SELECT FROM apps) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM open_runs)"
@@ -28,12 +31,15 @@ _NEXT: Final = "SELECT setval({sequence}, greatest((SELECT max(key) FROM {table}
 _LOGS: Final = "SELECT coalesce(sum(('x0' || left(md5(log), 15))::bit(64)::bigint), 0) FROM runs"
 
 
-async def move(database: Postgres, file: Path, plugin_storage: Path | None, report: Progress) -> dict[str, int]:
+async def move(
+    database: Postgres, file: Path, datasets: Path | None, plugin_storage: Path | None, report: Progress
+) -> dict[str, int]:
     """Copy everything, and compare.
 
     Args:
         database: Has all tables, and nothing in them.
         file: The SQLite file, of this version; nobody writes to it.
+        datasets: That of datasets, if there is one; the database has tables for them then.
         plugin_storage: That of what plugins keep, if there is one.
 
     Returns:
@@ -62,6 +68,11 @@ async def move(database: Postgres, file: Path, plugin_storage: Path | None, repo
             )
             if await connection.fetchval(_LOGS) != logs["runs"]:
                 raise StoreUnavailable("The logs of runs did not arrive as they were. Nothing was changed.")
+        if datasets is not None:
+            with _opened(datasets) as source:
+                for table in dataset_tables(source):
+                    moved[table.name] = await _copied(connection, table, source, report)
+                moved["knowledge.node"] = await move_nodes(connection, source)
         if plugin_storage is not None:
             with _opened(plugin_storage) as kept:
                 moved[PLUGIN_STORAGE.name] = await _copied(connection, PLUGIN_STORAGE, kept, report)
@@ -97,7 +108,10 @@ async def _sent(
                 report(table, sent[table])
             yield row
 
-    await connection.copy_records_to_table(table, records=counted(), columns=columns)
+    schema, _, name = table.rpartition(".")
+    await connection.copy_records_to_table(
+        name, records=counted(), columns=columns, schema_name=schema or None, timeout=_PATIENCE
+    )
     there = await connection.fetchval(f"SELECT count(*) FROM {table}")
     if there != sent[table]:
         raise StoreUnavailable(f"{table} has {there} rows where {sent[table]} were sent. Nothing was changed.")

@@ -56,15 +56,18 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _id(value: Any) -> bytes | None:
+def as_id(value: Any) -> bytes | None:
+    """An id, as SQLite has it, for a column of PostgreSQL."""
     return value if value is None or isinstance(value, bytes) else id_column(value)
 
 
-def _text(value: str | None) -> str | None:
+def as_text(value: str | None) -> str | None:
+    """A text for a column of PostgreSQL."""
     return None if value is None else text(value)
 
 
-def _flag(value: int) -> bool:
+def as_flag(value: int) -> bool:
+    """What is 0 or 1 in SQLite."""
     return bool(value)
 
 
@@ -90,13 +93,13 @@ _RUNS: Final = f"""runs r {_name("app", "r.app")} {_name("flow", "r.workflow")} 
 JOIN end_users u ON u.key = r.end_user"""
 _OF_RUN: Final = (
     Column("key", "r.key", _same),
-    *_columns(_id, "run_id task_id retry_of", "r."),
-    *_columns(_id, "app_id workflow_id end_user_id", sources="app.text flow.text u.end_user_id"),
-    *_columns(_text, "version session inputs", sources="ver.text u.session r.inputs"),
+    *_columns(as_id, "run_id task_id retry_of", "r."),
+    *_columns(as_id, "app_id workflow_id end_user_id", sources="app.text flow.text u.end_user_id"),
+    *_columns(as_text, "version session inputs", sources="ver.text u.session r.inputs"),
     *_columns(_same, "created_at status epoch log_end outputs elapsed total_tokens total_steps", "r."),
     *_columns(_same, "exceptions_count finished_at wake_at", "r."),
-    *_columns(_text, "error price failed_node exceptions", "r."),
-    Column("holder", "coalesce(r.lease_owner, '')", _text),
+    *_columns(as_text, "error price failed_node exceptions", "r."),
+    Column("holder", "coalesce(r.lease_owner, '')", as_text),
     Column("mark", "0", _same),
 )
 OPEN_RUNS: Final = Table("open_runs", f"{_RUNS} WHERE r.status < 2", _OF_RUN, "r.key", "'run_keys'")
@@ -108,9 +111,9 @@ TABLES: Final = (
     _table(
         "apps",
         "apps",
-        _columns(_id, "app_id workflow_id"),
-        _columns(_text, "name mode description icon_type icon icon_background environment"),
-        _columns(_flag, "use_icon_as_answer_icon"),
+        _columns(as_id, "app_id workflow_id"),
+        _columns(as_text, "name mode description icon_type icon icon_background environment"),
+        _columns(as_flag, "use_icon_as_answer_icon"),
         _columns(_same, "created_at"),
         order="key",
         keyed="key",
@@ -118,65 +121,67 @@ TABLES: Final = (
     _table(
         "workflows",
         "workflows",
-        _columns(_id, "app_id workflow_id"),
-        _columns(_text, "version"),
+        _columns(as_id, "app_id workflow_id"),
+        _columns(as_text, "version"),
         _columns(_same, "number source created_at"),
         order="key",
     ),
     _table(
         "api_keys",
         "api_keys",
-        _columns(_id, "key_id app_id"),
-        _columns(_text, "hint"),
+        _columns(as_id, "key_id app_id"),
+        _columns(as_text, "hint"),
         _columns(_same, "digest created_at used_at"),
         order="rowid",
     ),
     _table(
         "deleted_apps",
         "deleted_apps",
-        _columns(_id, "app_id"),
-        _columns(_text, "name"),
+        _columns(as_id, "app_id"),
+        _columns(as_text, "name"),
         _columns(_same, "deleted_at"),
         order="rowid",
     ),
     _table(
         "idempotency_keys",
         "idempotency_keys",
-        _columns(_id, "app_id run_id"),
-        _columns(_text, "key"),
+        _columns(as_id, "app_id run_id"),
+        _columns(as_text, "key"),
         _columns(_same, "fingerprint expires_at"),
         order="app_id, key",
     ),
     _table(
         "callbacks",
         "callbacks",
-        _columns(_id, "run_id app_id"),
-        _columns(_text, "url receiver error"),
+        _columns(as_id, "run_id app_id"),
+        _columns(as_text, "url receiver error"),
         _columns(_same, "created_at state attempts first_at next_at finished_at"),
         order="run_id",
     ),
-    _table("webhook_secrets", "webhook_secrets", _columns(_id, "app_id"), _columns(_text, "secret"), order="app_id"),
+    _table(
+        "webhook_secrets", "webhook_secrets", _columns(as_id, "app_id"), _columns(as_text, "secret"), order="app_id"
+    ),
     _table(
         "files",
         "files",
-        _columns(_id, "file_id app_id end_user_id"),
-        _columns(_text, "name extension mime_type"),
+        _columns(as_id, "file_id app_id end_user_id"),
+        _columns(as_text, "name extension mime_type"),
         _columns(_same, "size digest created_at origin used_at"),
         order="key",
     ),
     _table(
         "end_users",
         f"end_users e {_name('app', 'e.app')}",
-        _columns(_id, "app_id end_user_id", sources="app.text e.end_user_id"),
-        _columns(_text, "session", "e."),
+        _columns(as_id, "app_id end_user_id", sources="app.text e.end_user_id"),
+        _columns(as_text, "session", "e."),
         order="e.key",
     ),
     _table(
         "conversations",
         f"conversations c {_name('app', 'c.app')} JOIN end_users e ON e.key = c.end_user",
-        _columns(_id, "conversation_id app_id end_user_id", sources="c.conversation_id app.text e.end_user_id"),
-        _columns(_text, "session name introduction inputs", sources="e.session c.name c.introduction c.inputs"),
-        _columns(_flag, "title_due", "c."),
+        _columns(as_id, "conversation_id app_id end_user_id", sources="c.conversation_id app.text e.end_user_id"),
+        _columns(as_text, "session name introduction inputs", sources="e.session c.name c.introduction c.inputs"),
+        _columns(as_flag, "title_due", "c."),
         _columns(_same, "turns created_at updated_at", "c."),
         order="c.key",
         keyed="c.key",
@@ -184,21 +189,25 @@ TABLES: Final = (
     _table(
         "messages",
         "messages",
-        _columns(_id, "message_id run_id"),
-        _columns(_text, "query answer error inputs files details"),
+        _columns(as_id, "message_id run_id"),
+        _columns(as_text, "query answer error inputs files details"),
         _columns(_same, "conversation status created_at"),
         order="key",
         keyed="key",
     ),
     _table(
-        "message_files", "message_files", _columns(_same, "message"), _columns(_id, "file_id"), order="message, file_id"
+        "message_files",
+        "message_files",
+        _columns(_same, "message"),
+        _columns(as_id, "file_id"),
+        order="message, file_id",
     ),
     _table(
         "feedbacks",
         f"feedbacks f {_name('app', 'f.app')}",
-        _columns(_id, "feedback_id app_id", sources="f.feedback_id app.text"),
-        _columns(_text, "content", "f."),
-        _columns(_flag, "liked", "f."),
+        _columns(as_id, "feedback_id app_id", sources="f.feedback_id app.text"),
+        _columns(as_text, "content", "f."),
+        _columns(as_flag, "liked", "f."),
         _columns(_same, "message created_at updated_at", "f."),
         order="f.key",
         keyed="f.key",
@@ -206,8 +215,8 @@ TABLES: Final = (
     _table(
         "conversation_variables",
         "conversation_variables",
-        _columns(_id, "variable_id"),
-        _columns(_text, "name value_type description value"),
+        _columns(as_id, "variable_id"),
+        _columns(as_text, "name value_type description value"),
         _columns(_same, "conversation created_at updated_at"),
         order="key",
         keyed="key",
@@ -215,8 +224,8 @@ TABLES: Final = (
     _table(
         "annotations",
         f"annotations a {_name('app', 'a.app')}",
-        _columns(_id, "annotation_id app_id", sources="a.annotation_id app.text"),
-        _columns(_text, "question answer", "a."),
+        _columns(as_id, "annotation_id app_id", sources="a.annotation_id app.text"),
+        _columns(as_text, "question answer", "a."),
         _columns(_same, "hits created_at", "a."),
         order="a.key",
         keyed="a.key",
@@ -227,24 +236,24 @@ TABLES: Final = (
         _columns(_same, "annotation vector", "v."),
         [
             # A name of a space is provider and model, a line each.
-            Column("provider", "substr(space.text, 1, instr(space.text, char(10)) - 1)", _text),
-            Column("model", "substr(space.text, instr(space.text, char(10)) + 1)", _text),
+            Column("provider", "substr(space.text, 1, instr(space.text, char(10)) - 1)", as_text),
+            Column("model", "substr(space.text, instr(space.text, char(10)) + 1)", as_text),
         ],
         order="v.annotation, v.space",
     ),
     _table(
         "annotation_replies",
         f"annotation_replies r {_name('app', 'r.app')}",
-        [Column("app_id", "app.text", _id)],
-        _columns(_text, "provider model", "r."),
+        [Column("app_id", "app.text", as_id)],
+        _columns(as_text, "provider model", "r."),
         _columns(_same, "version threshold", "r."),
         order="r.app",
     ),
     _table(
         "annotation_jobs",
         f"annotation_jobs j {_name('app', 'j.app')}",
-        _columns(_id, "job_id app_id", sources="j.job_id app.text"),
-        _columns(_text, "provider model error", "j."),
+        _columns(as_id, "job_id app_id", sources="j.job_id app.text"),
+        _columns(as_text, "provider model error", "j."),
         _columns(_same, "status created_at threshold", "j."),
         order="j.key",
         keyed="j.key",
@@ -252,8 +261,8 @@ TABLES: Final = (
     _table(
         "console_tokens",
         "console_tokens",
-        _columns(_id, "token_id"),
-        _columns(_text, "name role hint"),
+        _columns(as_id, "token_id"),
+        _columns(as_text, "name role hint"),
         _columns(_same, "digest created_at used_at"),
         order="created_at, rowid",
     ),
@@ -263,8 +272,8 @@ TABLES: Final = (
 PLUGIN_STORAGE: Final = _table(
     "plugin_storage",
     "kept",
-    _columns(_id, "app_id"),
-    _columns(_text, "plugin key"),
+    _columns(as_id, "app_id"),
+    _columns(as_text, "plugin key"),
     _columns(_same, "value"),
     order="plugin, app_id, key",
 )

@@ -1,7 +1,7 @@
 """Bringing a database up to date: numbered files, each in one transaction, under one lock of the database."""
 
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.postgres.database import Connection, Postgres
@@ -9,7 +9,7 @@ from jikko.store.postgres.database import Connection, Postgres
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"
 """Whoever brings the database up to date holds it; others wait, and find that it is done."""
 _HAS_ANY: Final = "SELECT to_regclass('installation') IS NOT NULL"
-_SCHEMA: Final = "SELECT value FROM installation WHERE name = 'schema'"
+_VERSION: Final = "SELECT value FROM installation WHERE name = $1"
 _NOTE: Final = """
 INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
@@ -17,10 +17,54 @@ _CLAIM: Final = "INSERT INTO installation (name, value) VALUES ('data_folder', $
 _OWNER: Final = "SELECT value FROM installation WHERE name = 'data_folder'"
 
 
-def migrations() -> list[tuple[int, str]]:
-    """Number and text of each, in order."""
-    files = resources.files("jikko.store.postgres.migrations").iterdir()
-    return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
+class Schema(NamedTuple):
+    """Tables that are brought up to date together."""
+
+    name: str
+    """By which ``installation`` has the number of the last step."""
+    package: str
+    """Where the steps are."""
+
+    def steps(self) -> list[tuple[int, str]]:
+        """Number and text of each, in order."""
+        files = resources.files(self.package).iterdir()
+        return sorted((int(file.name[:4]), file.read_text()) for file in files if file.name.endswith(".sql"))
+
+    async def migrate(self, database: Postgres, *, only_if_empty: bool = False) -> int:
+        """Bring the tables up to date, or (``only_if_empty``) make them. Returns the number that they have then.
+
+        Raises:
+            InvalidSettings: They are of a newer version of Jikko.
+            StoreUnavailable: The database cannot be reached, or may not be changed.
+        """
+        known = self.steps()
+
+        async def bring(connection: Connection) -> int:
+            await connection.execute(_LOCK)
+            found = await connection.fetchval(_VERSION, self.name) if await connection.fetchval(_HAS_ANY) else None
+            version = 0 if found is None else int(found)
+            if version > known[-1][0]:
+                raise InvalidSettings(
+                    f"The database {database.address} has schema {version}, of a newer version of Jikko; this one "
+                    f"knows {known[-1][0]}. Use that version, or restore a backup of before the upgrade."
+                )
+            if version and only_if_empty:
+                return version
+            for number, sql in known:
+                if number > version:
+                    await connection.execute(sql)
+                    await connection.execute(_NOTE, self.name, str(number).encode())
+            return known[-1][0]
+
+        try:
+            return await database.transact(bring)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"The database {database.address} cannot be opened: {_reason(error.__cause__)}"
+            ) from error.__cause__
+
+
+_MAIN: Final = Schema("schema", "jikko.store.postgres.migrations")
 
 
 async def migrate(database: Postgres) -> int:
@@ -30,7 +74,7 @@ async def migrate(database: Postgres) -> int:
         InvalidSettings: It is of a newer version of Jikko.
         StoreUnavailable: It cannot be reached, or may not be changed.
     """
-    return await _migrated(database, only_if_empty=False)
+    return await _MAIN.migrate(database)
 
 
 async def require_current(database: Postgres) -> None:
@@ -40,8 +84,8 @@ async def require_current(database: Postgres) -> None:
         InvalidSettings: It is of another version of Jikko.
         StoreUnavailable: It cannot be reached, or may not be changed.
     """
-    schema = await _migrated(database, only_if_empty=True)
-    newest = migrations()[-1][0]
+    schema = await _MAIN.migrate(database, only_if_empty=True)
+    newest = _MAIN.steps()[-1][0]
     if schema < newest:
         raise InvalidSettings(
             f"The database {database.address} has schema {schema}; this version of Jikko uses {newest}. Restart the "
@@ -53,33 +97,6 @@ async def is_there(database: Postgres) -> bool:
     """Whether the database has tables of Jikko."""
     found: bool = await database.value(_HAS_ANY)
     return found
-
-
-async def _migrated(database: Postgres, *, only_if_empty: bool) -> int:
-    known = migrations()
-
-    async def bring(connection: Connection) -> int:
-        await connection.execute(_LOCK)
-        schema = int(await connection.fetchval(_SCHEMA)) if await connection.fetchval(_HAS_ANY) else 0
-        if schema > known[-1][0]:
-            raise InvalidSettings(
-                f"The database {database.address} has schema {schema}, of a newer version of Jikko; this one knows "
-                f"{known[-1][0]}. Use that version, or restore a backup of before the upgrade."
-            )
-        if schema and only_if_empty:
-            return schema
-        for number, sql in known:
-            if number > schema:
-                await connection.execute(sql)
-                await connection.execute(_NOTE, "schema", str(number).encode())
-        return known[-1][0]
-
-    try:
-        return await database.transact(bring)
-    except StoreUnavailable as error:
-        raise StoreUnavailable(
-            f"The database {database.address} cannot be opened: {_reason(error.__cause__)}"
-        ) from error.__cause__
 
 
 async def belong(database: Postgres, folder_id: str) -> None:

@@ -1,12 +1,11 @@
 """What datasets there are, read without a writer or an upgrade: for forecasts, and a shell that completes names."""
 
 import sqlite3
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
-from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
 from jikko.store.identifiers import id_text
+from jikko.store.known_datasets import KnownIds
 
 
 def dataset_names(database: Path) -> list[str]:
@@ -16,25 +15,6 @@ def dataset_names(database: Path) -> list[str]:
         sqlite3.Error: It cannot be read.
     """
     return [row[0] for row in _rows(database, "SELECT name FROM dataset ORDER BY name")]
-
-
-@dataclass(frozen=True, slots=True)
-class KnownIds:
-    """What workflow files can call the datasets: each of it is ``in`` this."""
-
-    texts: frozenset[str] = frozenset()
-    """Ids, and texts that are mapped to one."""
-    workspaces: tuple[str, ...] = ()
-    """Those of Dify whose encrypted ids are understood."""
-
-    def __contains__(self, text: object) -> bool:
-        if not isinstance(text, str):
-            return False
-        if text in self.texts:
-            return True
-        with suppress(DecryptionUnavailable):
-            return any(plain_id(text, workspace) in self.texts for workspace in self.workspaces)
-        return False
 
 
 def known_ids(database: Path) -> KnownIds:

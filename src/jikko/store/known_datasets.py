@@ -1,0 +1,25 @@
+"""What workflow files can call the datasets that there are, whatever keeps them."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIds:
+    """What workflow files can call the datasets: each of it is ``in`` this."""
+
+    texts: frozenset[str] = frozenset()
+    """Ids, and texts that are mapped to one."""
+    workspaces: tuple[str, ...] = ()
+    """Those of Dify whose encrypted ids are understood."""
+
+    def __contains__(self, text: object) -> bool:
+        if not isinstance(text, str):
+            return False
+        if text in self.texts:
+            return True
+        with suppress(DecryptionUnavailable):
+            return any(plain_id(text, workspace) in self.texts for workspace in self.workspaces)
+        return False

@@ -1,0 +1,63 @@
+"""Opening the datasets that a PostgreSQL database has: their tables are made with the first one."""
+
+import asyncio
+from typing import Final
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.ports.stores.knowledge.stores import KnowledgeStores
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.knowledge.datasets import PostgresDatasets
+from jikko.store.postgres.knowledge.documents import PostgresDocuments
+from jikko.store.postgres.knowledge.jobs import PostgresJobs
+from jikko.store.postgres.knowledge.search import PostgresSegmentStore
+from jikko.store.postgres.migrate import Schema
+
+SCHEMA: Final = Schema("knowledge_schema", f"{__package__}.migrations")
+_IS_THERE: Final = "SELECT to_regclass('knowledge.dataset') IS NOT NULL"
+_EXTENSION: Final = (
+    "Datasets in PostgreSQL need the extension pgvector (0.7 or later). Install it on the server (Debian: "
+    "postgresql-17-pgvector), and have somebody who may run in this database: CREATE EXTENSION vector"
+)
+
+
+async def is_there(database: Postgres) -> bool:
+    """Whether the database has tables for datasets."""
+    found: bool = await database.value(_IS_THERE)
+    return found
+
+
+class PostgresKnowledge:
+    """An ``OpenKnowledge`` in a database that is closed by its opener."""
+
+    def __init__(self, database: Postgres) -> None:
+        """Reads nothing yet."""
+        self._database = database
+        self._stores = KnowledgeStores(
+            PostgresDatasets(database),
+            PostgresDocuments(database),
+            PostgresSegmentStore(database),
+            PostgresJobs(database),
+        )
+        self._opening = asyncio.Lock()
+        self._is_open = False
+
+    async def existing(self) -> KnowledgeStores | None:
+        if not self._is_open and not await is_there(self._database):
+            return None
+        return await self.made()
+
+    async def made(self) -> KnowledgeStores:
+        if not self._is_open:
+            async with self._opening:
+                if not self._is_open:
+                    await self._bring_up_to_date()
+                    self._is_open = True
+        return self._stores
+
+    async def _bring_up_to_date(self) -> None:
+        try:
+            await SCHEMA.migrate(self._database)
+        except StoreUnavailable as error:
+            if "vec" in str(error.__cause__):
+                raise InvalidSettings(_EXTENSION) from None
+            raise
