@@ -15,7 +15,7 @@ import pytest
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.migrate import migrate
 
-POSTGRES = pytest.param("postgres", marks=pytest.mark.services)
+POSTGRES = pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.postgres])
 """For fixtures that have one implementation a parameter."""
 _PROGRAMS = Path("/usr/lib/postgresql")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
