@@ -26,7 +26,7 @@ from typing import Final, NoReturn, Self, TypeVar
 from scripts.copies import ROOT, Copy, Outcome, Suite
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
-from scripts.selection import NEAREST, QUICK, Selection, shares, test_files
+from scripts.selection import NEAREST, Selection, quick_tests, shares, test_files
 from scripts.watching import SOURCE, Watched, watched
 
 T = TypeVar("T")
@@ -124,8 +124,10 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
     """
     parts = shares([file for file in tests if file not in known.tests], copies.count * PARTS)
 
+    quick = quick_tests()
+
     def watch(copy: Copy, number: int) -> Report:
-        return copy.covering(("-m", QUICK, *parts[number]), all_files())
+        return copy.covering(("-m", quick, *parts[number]), all_files())
 
     for number, report in copies.each(range(len(parts)), watch):
         known.add(parts[number], report)
@@ -135,7 +137,7 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
         raise SystemExit("Without any change, these fail already:\n" + "\n".join(failed))
     for test in failed:
         print(f"left out, since it fails without any change: {test}", flush=True)
-    [(_, found)] = copies.each([tests], lambda copy, files: copy.collected(("-m", QUICK, *files)))
+    [(_, found)] = copies.each([tests], lambda copy, files: copy.collected(("-m", quick, *files)))
     return Selection(known.report, found - {*failed})
 
 
@@ -155,7 +157,7 @@ def survivors(copies: Copies, mutants: list[Mutant], tests: list[str]) -> list[M
 
     What was noticed before is not tried again, so that a run that was interrupted goes on.
     """
-    known = watched(tests)
+    known = watched(tests, quick_tests())
     chosen = selection(copies, tests, known)
     before = [mutant for mutant in mutants if known.has_noticed(mutant)]
     print(f"{len(before)} of these were noticed before.", flush=True)

@@ -24,7 +24,8 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
 """What is changed, below ``src/jikko``, and how the paths of its tests begin."""
 ELSEWHERE: Final = ("tests/compat/",)
 """Tests that ask a server in another process, so that it is not seen what they run: asked last, of every change."""
-QUICK: Final = "not slow and not services and not serial"
+_QUICK: Final = "not slow and not serial and (not services or postgres)"
+_WITHOUT_SERVER: Final = "not slow and not serial and not services"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
 """Those that look at the text of the source, or at the clock."""
 _FIRST_SECONDS: Final = 20.0
@@ -32,6 +33,11 @@ _FIRST_SECONDS: Final = 20.0
 _START_SECONDS: Final = 60.0
 _PATIENCE: Final = 5.0
 """How many times as long as they took tests may take with a change, which may make them wait."""
+
+
+def quick_tests() -> str:
+    """Which tests are asked, as pytest selects by marks: those of PostgreSQL only where Debian's is installed."""
+    return _QUICK if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else _WITHOUT_SERVER
 
 
 def test_files(within: tuple[str, ...]) -> list[str]:

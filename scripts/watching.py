@@ -45,9 +45,13 @@ class Watched(msgspec.Struct):
         KEPT.write_bytes(msgspec.json.encode(self))
 
 
-def watched(files: Sequence[str]) -> Watched:
-    """What is known of the tests of these files, as they are now; of some, or all, it may be nothing."""
-    source = _digest(_shared())
+def watched(files: Sequence[str], asked: str = "") -> Watched:
+    """What is known of the tests of these files, as they are now; of some, or all, it may be nothing.
+
+    Args:
+        asked: Which tests of them; nothing is known if it was others.
+    """
+    source = f"{_digest(_shared())} {asked}".strip()
     try:
         kept = msgspec.json.decode(KEPT.read_bytes(), type=Watched)
     except (OSError, msgspec.DecodeError):

@@ -221,6 +221,7 @@ def test_what_tests_run_is_kept_until_they_or_the_code_change(tmp_path: Path, mo
     assert [known.has_noticed(Mutant(PATH, 1, text, "")) for text in ("changed", "otherwise")] == [True, False]
     assert known.report.tests() == {"code.py": {1: [f"{file}::test_it" for file in files]}}
     (tmp_path / files[0]).write_text("assert True\n")
+    assert watched(files, "others") == Watched(f"{known.source} others")
     one = watched(files)
     assert [*one.tests] == files[1:]
     assert not one.noticed  # perhaps that test alone would notice it

@@ -175,3 +175,22 @@ async def test_text_of_a_node_in_a_container_is_not_shown_as_it_comes() -> None:
 
     assert log.end.outputs == {"x": None, "y": ["東京", "東京"]}
     assert [event.selector for event in log.events if isinstance(event, TextChunk) and event.text in "東京"] == []
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one"), ("one", "two", "one")])
+async def test_texts_that_are_streamed_at_the_same_time_are_shown_whole_one_behind_the_other(
+    order: tuple[str, ...],
+) -> None:
+    says = {"one": ["東", "京", " 🗼", "!"], "two": ["x", "y", "z"]}
+    outputs = [{"variable": f"o{at}", "value_selector": [name, "value"]} for at, name in enumerate(order)]
+    log = await run(
+        graph(
+            [
+                *(node(name, says=says[name], value="".join(says[name])) for name in says),
+                node("end", "end", outputs=outputs),
+            ],
+            edges("start --> one", "start --> two", "one --> end", "two --> end"),
+        )
+    )
+
+    assert log.text == "\n".join("".join(says[name]) for name in order)

@@ -8,7 +8,8 @@ import pytest
 
 from jikko.http.app import create_app
 from jikko.ports.app_calls.served_apps import ServedApp
-from tests.acceptance.workflows import end, node, start
+from tests.acceptance.workflows import end, form, node, start
+from tests.conversations.chats import chat_app
 from tests.http.scene import Served, api_of
 from tests.runs.world import World
 
@@ -157,3 +158,51 @@ async def test_a_code_can_be_used_as_often_as_a_key(world: World) -> None:
     async with serving(world, app=(await world.apps.all())[0].name, requests_per_minute=2) as client:
         ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         assert [(await client.post(ADDRESS, json=ping)).status_code for _ in range(3)] == [200, 200, 429]
+
+
+async def test_a_chat_app_is_asked_in_a_conversation_of_its_own_each_time(world: World) -> None:
+    nodes = [
+        start(),
+        node("a", "code", value="仕事"),
+        node("r", "answer", answer="{{#sys.dialogue_count#}} {{#sys.query#}}"),
+    ]
+    app = await chat_app(world, nodes, "start>a>r", "Talk")
+    async with serving(world, app="Talk") as client:
+        [tool] = (await asked(client, "tools/list"))["result"]["tools"]
+        answers = [await called(client, query=query) for query in ("東 🗼", "西")]
+        world.script.failing = {"a"}
+        broken = await called(client, query="x")
+        wrong = [
+            (await asked(client, "tools/call", {"name": "Talk", "arguments": arguments}))["error"]
+            for arguments in ({}, {"query": 7}, {"query": None})
+        ]
+
+    assert "query" in tool["inputSchema"]["required"]
+    assert answers == [{"content": [{"type": "text", "text": text}], "isError": False} for text in ("1 東 🗼", "1 西")]
+    assert broken == {"content": [{"type": "text", "text": "a broke"}], "isError": True}
+    assert [error["code"] for error in wrong] == [-32602] * 3
+    assert [error["message"] for error in wrong] == [
+        "query is required",
+        "query must be a string",
+        "query is required",
+    ]
+    turns = {record.identity.run_id for record in await world.store.scan(app_id=app.id, limit=10)}
+    assert len(turns) == 3
+
+
+async def test_an_app_that_waits_for_a_form_is_an_error_that_says_so(world: World) -> None:
+    await world.app("Asks", [start("q"), form("ask", "?"), end(said="ask.comment")], "start>ask ask:yes>end")
+    async with serving(world, app="Asks") as client:
+        said = await called(client, q="x")
+
+    assert said == {
+        "content": [{"type": "text", "text": "The workflow waits for a form that a human fills in."}],
+        "isError": True,
+    }
+
+
+async def test_a_tool_is_called_by_who_has_introduced_itself(client: httpx.AsyncClient, world: World) -> None:
+    refused = await asked(client, "tools/call", {"name": "Say", "arguments": {"q": "x"}})
+
+    assert (refused["error"]["code"], refused["error"]["message"]) == (-32602, "End user not found")
+    assert await world.store.scan(limit=10) == []

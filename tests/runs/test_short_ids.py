@@ -64,3 +64,22 @@ def test_short_ids_tell_the_listed_runs_apart() -> None:
     assert short[IDS[2]] == "01a217f8-aaaa"
     assert short[IDS[0]] != short[IDS[1]]
     assert all(run_id.startswith(beginning) for run_id, beginning in short.items())
+
+
+@pytest.mark.parametrize("length", range(9, 36))
+def test_a_short_id_is_as_long_as_it_takes_and_ends_with_no_dash(length: int) -> None:
+    """Two ids that differ at one place."""
+    one = "01a217f8-9c3e-7abc-8def-000000000001"
+    if one[length - 1] == "-":
+        return
+    other = one[: length - 1] + ("f" if one[length - 1] != "f" else "e") + one[length:]
+
+    short = short_ids([one, other, one])
+
+    assert short.keys() == {one, other}
+    for run_id, text in short.items():
+        assert run_id.startswith(text)
+        assert text[-1] != "-"
+        assert len(text.rstrip("-")) >= 8
+    assert short[one] != short[other]
+    assert len(short[one]) == max(length, len(short_ids([one])[one]))

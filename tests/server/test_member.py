@@ -4,20 +4,24 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from jikko.assemble import Assembly, assemble
 from jikko.events import RunStarted
 from jikko.ids import new_id
-from jikko.ports.cluster import OrphanedRuns, StopRun
+from jikko.ports.cluster import JobDue, OrphanedRuns, RunChanged, RunsMoved, StopRun
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.run_log import RunLog
 from jikko.server.member import ServerMember
 from jikko.settings import Settings
 from tests.acceptance.workflows import ECHO
+from tests.virtual_time import run
 
 pytestmark = pytest.mark.anyio
 
@@ -98,3 +102,138 @@ async def test_what_earlier_servers_left_is_not_what_this_one_has(scene: Scene) 
 
     assert scene.said == [2]
     assert await scene.holder(runs[0]) == f"{server}/1"
+
+
+@dataclass
+class Told:
+    """An alarm, or the feed of the console, that notes what it is told."""
+
+    at: list[Any] = field(default_factory=list)
+
+    def set(self, at: float) -> None:
+        self.at.append(at)
+
+    def moved(self, hint: RunsMoved) -> None:
+        self.at.append(hint)
+
+    def run_changed(self, run_id: str) -> None:
+        self.at.append(run_id)
+
+
+class Jobs:
+    """An assembly of nothing but background jobs: each says that it began, and waits or fails."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.began: list[str] = []
+        self.failing: set[str] = set()
+        self.days: tuple[int, int] | None = None
+        self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
+        self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
+        self.orphans, self.retention = map(self._job, ("orphans", "retention"))
+        indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=Told())
+        self.knowledge = SimpleNamespace(indexing=indexing)
+        self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
+        self.scheduled_backups: Any = None
+        self.console: Any = SimpleNamespace(feed=Told())
+        self.runs = SimpleNamespace(control=Told())
+
+    def _job(self, name: str) -> Any:
+        return SimpleNamespace(watch=partial(self._run, name), alarm=Told())
+
+    async def _run(self, name: str, *arguments: Any) -> None:
+        self.began.append(name)
+        if name == "retention":
+            self.days = arguments
+        if name in self.failing:
+            self.failing.discard(name)
+            raise RuntimeError(name)
+        await asyncio.Event().wait()
+
+
+ALWAYS = {"forms", "callbacks", "keyword_indexing", "annotation_indexing", "titles", "orphans", "knowledge"}
+
+
+async def led(jobs: Jobs) -> list[str]:
+    """The jobs that have begun once all that begin at once have."""
+    leading = asyncio.ensure_future(ServerMember(jobs, lambda count: None).lead())  # type: ignore[arg-type]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    leading.cancel()
+    await asyncio.wait([leading])
+    return jobs.began
+
+
+async def test_who_leads_does_the_background_jobs_and_what_the_settings_want_besides(tmp_path: Path) -> None:
+    plain = Jobs(home=tmp_path)
+    metrics = Jobs(home=tmp_path, metrics_port=9999)
+    backups = Jobs(home=tmp_path)
+    backups.scheduled_backups = SimpleNamespace(watch=partial(backups._run, "backups"))
+
+    assert set(await led(plain)) == ALWAYS
+    assert set(await led(metrics)) == {*ALWAYS, "tally"}
+    assert set(await led(backups)) == {*ALWAYS, "backups"}
+
+
+@pytest.mark.parametrize(("days", "of_conversations"), [(3, 0), (0, 5), (3, 5)])
+async def test_what_is_old_is_removed_if_runs_or_conversations_have_an_age(
+    tmp_path: Path, days: int, of_conversations: int
+) -> None:
+    jobs = Jobs(home=tmp_path, retention_days=days, conversation_days=of_conversations)
+
+    assert set(await led(jobs)) == {*ALWAYS, "retention"}
+    assert jobs.days == (days, of_conversations)
+
+
+def test_a_job_that_fails_begins_again_in_a_while_and_the_others_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = Jobs(home=tmp_path)
+    jobs.failing = {"callbacks"}
+
+    async def a_while() -> float:
+        leading = asyncio.ensure_future(ServerMember(jobs, lambda count: None).lead())  # type: ignore[arg-type]
+        for _ in range(100):
+            await asyncio.sleep(0.5)
+            if jobs.began.count("callbacks") == 2:
+                break
+        leading.cancel()
+        await asyncio.wait([leading])
+        return asyncio.get_running_loop().time()
+
+    assert 2 <= run(a_while()) <= 10
+    assert sorted(jobs.began) == sorted([*ALWAYS, "callbacks"])
+    assert "a background job failed; trying again" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("job", "alarm"),
+    [
+        ("forms", lambda jobs: jobs.forms),
+        ("callbacks", lambda jobs: jobs.callbacks),
+        ("keywords", lambda jobs: jobs.keyword_indexing),
+        ("knowledge", lambda jobs: jobs.knowledge.indexing),
+        ("annotations", lambda jobs: jobs.annotation_indexing),
+    ],
+)
+async def test_a_hint_that_a_job_is_due_sets_the_alarm_of_that_job(tmp_path: Path, job: Any, alarm: Any) -> None:
+    jobs = Jobs(home=tmp_path)
+
+    ServerMember(jobs, lambda count: None).on_hint(JobDue(job=job, at=7.0))  # type: ignore[arg-type]
+
+    alarms = [jobs.forms, jobs.callbacks, jobs.keyword_indexing, jobs.knowledge.indexing, jobs.annotation_indexing]
+    assert [each.alarm.at for each in alarms if each is not alarm(jobs)] == [[]] * 4
+    assert alarm(jobs).alarm.at == [7.0]
+
+
+async def test_hints_about_runs_come_to_who_follows_them(tmp_path: Path) -> None:
+    jobs = Jobs(home=tmp_path)
+    member = ServerMember(jobs, lambda count: None)  # type: ignore[arg-type]
+    moved = RunsMoved(run_ids=("r",))
+
+    member.on_hint(RunChanged("r"))
+    member.on_hint(moved)
+    jobs.console, feed = None, jobs.console.feed
+    member.on_hint(moved)
+
+    assert (jobs.runs.control.at, feed.at) == (["r"], [moved])

@@ -17,7 +17,7 @@ from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.migrate import migrate
 from tests.effort import PATIENCE
 
-POSTGRES = pytest.param("postgres", marks=pytest.mark.services)
+POSTGRES = pytest.param("postgres", marks=[pytest.mark.services, pytest.mark.postgres])
 """For fixtures that have one implementation a parameter."""
 _PROGRAMS = Path("/usr/lib/postgresql")
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")

@@ -1,0 +1,128 @@
+"""The supervisor's hub: who gets which message. Channels are those of workers that only listen."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jikko.cluster.hub import Hub
+from jikko.cluster.messages import SUPERVISOR, Broadcast, CountRequest, ReadAgain, Request, Response, Serving
+from jikko.cluster.messages import Assembled as Ready
+from jikko.ports.cluster import RunChanged, StopRun
+from tests.runs.world import until
+
+pytestmark = pytest.mark.anyio
+
+
+class Line:
+    """A worker's end: what it was sent."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def send(self, message: Any) -> None:
+        self.got.append(message)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [message for message in self.got if isinstance(message, kind)]
+
+
+class Workers:
+    """A hub, and workers that serve."""
+
+    def __init__(self, *names: str) -> None:
+        self.counted: list[bytes] = []
+        self.hub = Hub(len(names), self._count)
+        self.lines: dict[str, Line] = {}
+        for name in names:
+            line: Any = Line()
+            self.lines[name] = line
+            self.hub.connect(name, line)
+            self.hub.on_message(name, Ready(lines=[]))
+            self.hub.on_message(name, Serving())
+
+    def _count(self, key: bytes) -> int:
+        self.counted.append(key)
+        return 7 * len(self.counted)
+
+    async def asked(self, name: str) -> Request:
+        """What a worker was asked last, once it was."""
+        await until(lambda: self.lines[name].of(Request) != [])
+        request: Request = self.lines[name].of(Request)[-1]
+        return request
+
+    async def answer(self, name: str, refused: str = "") -> None:
+        request = await self.asked(name)
+        self.hub.on_message(name, Response(to=SUPERVISOR, number=request.number, answer=None, refused=refused))
+
+
+async def test_requests_are_counted_here_and_answered_to_who_asked() -> None:
+    workers = Workers("s/1", "s/2")
+
+    for number, key in ((4, b"a"), (5, b"b")):
+        command = CountRequest(key=key)
+        workers.hub.on_message("s/2", Request(to=SUPERVISOR, sender="s/2", number=number, command=command))
+
+    assert workers.counted == [b"a", b"b"]
+    assert workers.lines["s/2"].of(Response) == [
+        Response(to="s/2", number=4, answer=7),
+        Response(to="s/2", number=5, answer=14),
+    ]
+    assert workers.lines["s/1"].of(Response) == []
+
+
+async def test_a_request_goes_to_its_worker_and_the_response_back_and_of_nobody_none_is_told() -> None:
+    workers = Workers("s/1", "s/2")
+    request = Request(to="s/2", sender="s/1", number=1, command=StopRun(run_id="r", error=""))
+    response = Response(to="s/1", number=1, answer=1)
+
+    workers.hub.on_message("s/1", request)
+    workers.hub.on_message("s/2", response)
+    workers.hub.on_message("s/1", Request(to="s/9", sender="s/1", number=2, command=StopRun(run_id="r", error="")))
+
+    assert workers.lines["s/2"].of(Request) == [request]
+    assert workers.lines["s/1"].of(Response) == [response, Response(to="s/1", number=2, answer=None)]
+
+
+async def test_what_is_said_to_all_comes_to_all() -> None:
+    workers = Workers("s/1", "s/2", "s/3")
+    said = Broadcast(hint=RunChanged("r"))
+
+    workers.hub.on_message("s/2", said)
+
+    assert [line.of(Broadcast) for line in workers.lines.values()] == [[said]] * 3
+
+
+async def test_files_are_read_again_by_all_that_serve_and_what_they_refuse_is_told_once() -> None:
+    workers = Workers("s/1", "s/2", "s/3")
+    reading = asyncio.ensure_future(workers.hub.read_again())
+    await workers.answer("s/1", "tools.yml: b is wrong")
+    await workers.answer("s/2")
+    assert not reading.done()
+    await workers.answer("s/3", "tools.yml: b is wrong")
+
+    assert await reading == "tools.yml: b is wrong"
+    assert [type(request.command) for line in workers.lines.values() for request in line.of(Request)] == [ReadAgain] * 3
+    # A late answer is of no use to anybody.
+    await workers.answer("s/3", "late")
+    again = asyncio.ensure_future(workers.hub.read_again())
+    await asyncio.sleep(0)
+    for name in workers.lines:
+        await workers.answer(name)
+    assert await again == ""
+
+
+async def test_a_worker_that_dies_while_it_reads_keeps_nobody_waiting() -> None:
+    workers = Workers("s/1", "s/2")
+    reading = asyncio.ensure_future(workers.hub.read_again())
+    await workers.answer("s/1")
+    await workers.asked("s/2")
+
+    workers.hub.disconnect("s/2")
+
+    assert await reading == ""
+    assert workers.hub.serving == ["s/1"]
+
+
+async def test_while_nobody_serves_there_is_nothing_to_refuse() -> None:
+    assert await Workers().hub.read_again() == ""
