@@ -28,15 +28,9 @@ class RequestLines(RequestObserver):
         which: One of ``CHOICES``.
         """
         self._which = which
-        self._operations: dict[Request, Operation] = {}
-        """Of the requests that are under way."""
-
-    def began(self, request: Request, operation: Operation | None) -> None:
-        if operation is not None:
-            self._operations[request] = operation
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
-        operation = self._operations.pop(request, None)
+        operation = request.operation
         if not self._is_told(operation, status):
             return
         fields: dict[str, object] = {
