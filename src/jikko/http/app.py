@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
-from jikko.http.console.entry.headers import console_headers, is_console
+from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
 from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
 from jikko.http.observer import Observed, ObservedRequest, RequestObserver
@@ -83,7 +83,7 @@ class _Application:
                 answer = server_ended()
             except Exception:
                 answer = _fault(request)
-            if self._has_console and is_console(path):
+            if self._has_console and path.startswith(CONSOLE) and is_console(path):
                 answer.headers += console_headers(request, answer.headers)
             else:
                 answer.headers += added_headers(request)
