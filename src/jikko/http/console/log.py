@@ -1,7 +1,7 @@
 """The log of a run: page by page, live, and the values that were cut."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, TypeAlias, get_args
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -13,7 +13,7 @@ from jikko.http.console.gate import Call
 from jikko.http.console.queries import whole_in
 from jikko.http.console.runs import record_of
 from jikko.http.responses import Answer, Response
-from jikko.http.routes.records import event_schema
+from jikko.http.routes.records import ANY_EVENT
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
 from jikko.values import Json
@@ -26,16 +26,7 @@ LogEvent: TypeAlias = Annotated[
     dict[str, Json],
     Meta(
         description="An event of the log, with `cut` where values were too long.",
-        extra_json_schema={
-            "oneOf": [{"$ref": f"#/components/schemas/{event_schema(kind.__name__)}"} for kind in get_args(Event)],
-            "discriminator": {
-                "propertyName": "event",
-                "mapping": {
-                    str(kind.__struct_config__.tag): f"#/components/schemas/{event_schema(kind.__name__)}"
-                    for kind in get_args(Event)
-                },
-            },
-        },
+        extra_json_schema=ANY_EVENT,
     ),
 ]
 
