@@ -35,8 +35,8 @@ async def test_a_long_list_is_the_same_as_a_short_one_and_made_elsewhere(
         return encode(value)
 
     monkeypatch.setattr(long_lists, "encode", noted)
-    monkeypatch.setattr(long_lists, "_LONG", 1)
-    monkeypatch.setattr(history, "_LONG", 1)
+    monkeypatch.setattr(long_lists, "_MAX_ENTRIES_ON_THE_LOOP", 1)
+    monkeypatch.setattr(history, "_MAX_EVENTS_ON_THE_LOOP", 1)
     long = await client.get(f"{RUN}/{run_id}/{what}")
 
     assert long.content == short.content

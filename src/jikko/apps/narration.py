@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _END: Final = re.compile(r"[.!?;](?=\s)|[。！？；\n]")
 _LEAST: Final = 60
 """Characters that are spoken together at least, but for the last ones: each request has its price."""
-_PATIENCE: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 """Seconds that the model may be silent once the answer has ended."""
 
 
@@ -65,13 +65,13 @@ class Narration:
         self._texts.put_nowait(None)
         try:
             while True:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT_SECONDS):
                     piece = await self._audio.get()
                 if piece is None:
                     return
                 yield piece
         except TimeoutError:
-            log.warning("an answer is not spoken to its end: the model was silent for %.0f s", _PATIENCE)
+            log.warning("an answer is not spoken to its end: the model was silent for %.0f s", _TIMEOUT_SECONDS)
 
     def close(self) -> None:
         """No client listens any more."""

@@ -7,19 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Literal, TypeAlias, TypeVar
 
-Lane: TypeAlias = Literal["nodes", "records"]
+Queue: TypeAlias = Literal["nodes", "records"]
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def off_the_loop(compute: Callable[[A], T], argument: A, *, lane: Lane = "nodes") -> T:
-    """What a function gives, or raises. It is called in a thread, one after the other of a lane.
+async def off_the_loop(compute: Callable[[A], T], argument: A, *, queue: Queue = "nodes") -> T:
+    """What a function gives, or raises. It is called in a thread, one after the other of a queue.
 
     Args:
-        lane: For whom: who reads records does not hold up nodes.
+        queue: For whom: who reads records does not hold up nodes.
     """
-    return await asyncio.get_running_loop().run_in_executor(_thread(lane), compute, argument)
+    return await asyncio.get_running_loop().run_in_executor(_thread(queue), compute, argument)
 
 
 def giving_way(items: Iterable[A], every: int = 100) -> Iterator[A]:
@@ -40,6 +40,6 @@ def let_the_loop_go_on() -> None:
 
 
 @cache
-def _thread(lane: Lane) -> ThreadPoolExecutor:
-    """One for all of a lane: more would not be faster, and those of asyncio are for what waits."""
-    return ThreadPoolExecutor(1, thread_name_prefix=f"jikko-{lane}")
+def _thread(queue: Queue) -> ThreadPoolExecutor:
+    """One for all of a queue: more would not be faster, and those of asyncio are for what waits."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"jikko-{queue}")

@@ -11,7 +11,7 @@ LONG: Final = 4096
 """Bytes of JSON from which on a value is cut."""
 _KEPT: Final = 1000
 """Characters that are left of a text."""
-_MANY: Final = 65_536
+_MAX_SHORT_VALUES_BYTES: Final = 65_536
 """Bytes from which on an object of short values is cut as a whole."""
 _PLAIN: Final = ("id", "at", "event", "rounds", "selector")
 """Fields that are never cut: what an event is about."""
@@ -78,7 +78,7 @@ def _field(path: str, value: Json, cut: list[dict[str, Json]]) -> Json:
         length = len(encode_json(entry))
         inside = f"{path}/{_escaped(name)}"
         short[name] = entry if length <= LONG else _shortened(inside, entry, length, found)
-    if len(encode_json(short)) > _MANY:
+    if len(encode_json(short)) > _MAX_SHORT_VALUES_BYTES:
         return _shortened(path, value, size, cut)
     cut += found
     return short

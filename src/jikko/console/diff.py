@@ -13,7 +13,7 @@ _PLACE: Final = frozenset({"selected", "width", "height"})
 """Entries of a node's data that say how it is drawn."""
 _SECRET: Final = "secret"
 _MASK: Final = "***"
-_MOST: Final = 500
+_MAX_FIELDS: Final = 500
 """Fields of one node."""
 
 
@@ -76,7 +76,7 @@ def _changed(old: NodeEntry, new: NodeEntry) -> NodeChange | None:
     fields = tuple(_fields("", before, after))
     if old.container != new.container:
         fields += (FieldChange("/container", old.container, new.container),)
-    return NodeChange(new.id, _title(new), new.type, "changed", fields[:_MOST]) if fields else None
+    return NodeChange(new.id, _title(new), new.type, "changed", fields[:_MAX_FIELDS]) if fields else None
 
 
 def _whole(node: NodeEntry, change: Change) -> NodeChange:

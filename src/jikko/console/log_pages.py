@@ -14,7 +14,7 @@ from jikko.record import RunRecord
 _KEPT_SECONDS: Final = 10.0
 _MOST_KEPT: Final = 300_000
 """Events of the log that is kept."""
-_FEW: Final = 50
+_MAX_EVENTS_ON_THE_LOOP: Final = 50
 """Events that are made into JSON on the event loop."""
 
 
@@ -60,9 +60,9 @@ class LogPages:
             return [encoded(position, event, reveals=reveals) for position, event in giving_way(numbered)]
 
         numbered = list(enumerate(events, max(after + 1, 0)))
-        if len(numbered) <= _FEW:
+        if len(numbered) <= _MAX_EVENTS_ON_THE_LOOP:
             return LogPage([encoded(at, event, reveals=reveals) for at, event in numbered], end, closed)
-        return LogPage(await off_the_loop(encode, numbered, lane="records"), end, closed)
+        return LogPage(await off_the_loop(encode, numbered, queue="records"), end, closed)
 
     async def event(self, record: RunRecord, position: int) -> Event | None:
         """The event at a position; ``None`` if the log has none.

@@ -13,7 +13,7 @@ from jikko.runs.observer import RunObserver
 
 _CALLERS: Final = frozenset({"llm", "parameter-extractor", "question-classifier"})
 _HOUR: Final = 3600.0
-_MOST: Final = 5_000
+_MAX_KEPT_REQUESTS: Final = 5_000
 """Requests of a provider that are remembered."""
 
 
@@ -55,7 +55,7 @@ class ModelUses(RunObserver):
         failed = event.status != "succeeded"
         if failed and event.error:
             self._errors[provider] = event.error
-        self._uses.setdefault(provider, deque(maxlen=_MOST)).append(_Use(event.at, failed, event.elapsed))
+        self._uses.setdefault(provider, deque(maxlen=_MAX_KEPT_REQUESTS)).append(_Use(event.at, failed, event.elapsed))
 
     def hour(self, provider: str) -> ProviderHour:
         """What became of the calls of a provider, by its long name."""

@@ -17,7 +17,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, WorkflowVersion
 
 _KEPT_SECONDS: Final = 60.0
-_MOST: Final = 2_000
+_MAX_KEPT: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Outlooks:
             values = json.loads(app.environment) if app.environment else {}
             _, found = await self.judged(version.source, name, app.name, values)
             known = self._known[key] = now, found
-            while len(self._known) > _MOST:
+            while len(self._known) > _MAX_KEPT:
                 self._known.popitem(last=False)
         return known[1]
 
@@ -94,7 +94,7 @@ class Outlooks:
             source: What it is called in messages.
             values: What was set for environment variables of its app.
         """
-        return await off_the_loop(self._judge, (text, source, app_name, values), lane="records")
+        return await off_the_loop(self._judge, (text, source, app_name, values), queue="records")
 
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[Checked, Outlook]:
         text, source, app_name, values = asked

@@ -18,7 +18,7 @@ from jikko.ports.stores.messages import Message
 
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 """Seconds that a model may take."""
 _TURNS: Final = 3
 """Turns that the model is shown, the latest one included."""
@@ -71,7 +71,7 @@ class Suggestions:
             app_id=app.id,
         )
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 answer = await self._models.complete(request)
         except (ModelFailure, TimeoutError) as failure:
             log.warning("no questions were suggested in the app %s: %s", app.name, failure or "the model was silent")

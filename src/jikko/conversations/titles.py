@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 
 _DELAY: Final = 1.0
 """Seconds from the first question until its title is made: the answer goes first."""
-_PATIENCE: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 """Seconds that a model may take for a title."""
 _LOOK_EVERY: Final = 30.0
 """Seconds between looks for conversations that another process has left without a name."""
 _AT_ONCE: Final = 16
 """Titles that are made at the same time by one process."""
-_LONG: Final = 2000
+_MAX_WHOLE_CHARACTERS: Final = 2000
 """Characters of a question from which on only its ends are shown to the model …"""
 _END: Final = 300
 """… so many of each."""
@@ -86,7 +86,7 @@ class Titles:
             except JikkoError as error:
                 log.error("conversations cannot be named, trying again later: %s", error)
             await asyncio.sleep(self._look_every)
-            before = self._clock() - 2 * _PATIENCE
+            before = self._clock() - 2 * _TIMEOUT_SECONDS
 
     async def close(self) -> None:
         """Leave what is under way to the next process."""
@@ -126,10 +126,10 @@ class Titles:
             app_id=app_id,
         )
         try:
-            async with self._places, asyncio.timeout(_PATIENCE):
+            async with self._places, asyncio.timeout(_TIMEOUT_SECONDS):
                 answer = await self._models.complete(request)
         except (ModelFailure, TimeoutError) as failure:
-            reason = str(failure) or f"the model said nothing for {_PATIENCE:.0f} s"
+            reason = str(failure) or f"the model said nothing for {_TIMEOUT_SECONDS:.0f} s"
             log.warning("no title was made for a conversation of the app %s: %s", app_id, reason)
             return fallback_title(query)
         return _clean(answer.text) or fallback_title(query)
@@ -137,7 +137,7 @@ class Titles:
 
 def _shown(query: str) -> str:
     query = " ".join(query.split("\n"))
-    return query if len(query) <= _LONG else f"{query[:_END]} … {query[-_END:]}"
+    return query if len(query) <= _MAX_WHOLE_CHARACTERS else f"{query[:_END]} … {query[-_END:]}"
 
 
 def _clean(answer: str) -> str:

@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.errors import JikkoError
 from jikko.http.api import Api
 from jikko.http.auth import authenticated
-from jikko.http.console.entry.headers import console_headers, is_console
+from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
 from jikko.http.cors import added_headers
 from jikko.http.errors import error_response, no_page, not_allowed, options, server_ended, unexpected_error
-from jikko.http.observer import ObservedRequest, RequestObserver
+from jikko.http.observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.operation import Operation
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import description_operations
@@ -47,7 +47,7 @@ class _Application:
         self._api = api
         self._router = Router([*operations, *console])
         self._has_console = bool(console)
-        self._observers = tuple(observers)
+        self._observed = Observed(observers)
         self._ids = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,9 +62,9 @@ class _Application:
         if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
             path = _path(scope)
         operation, values = self._router.find(scope["method"], path)
-        request = Request(self._api, scope, receive, values, self._ids)
+        request = Request(self._api, scope, receive, values, self._ids, operation)
         log_context.set(LogContext(request.id, scope["headers"]))
-        observed = ObservedRequest(self._observers, request, operation, send) if self._observers else None
+        observed = ObservedRequest(self._observed, request, send) if self._observed else None
         try:
             # No call of a method of its own: every request would pay for one coroutine more.
             try:
@@ -83,7 +83,7 @@ class _Application:
                 answer = server_ended()
             except Exception:
                 answer = _fault(request)
-            if self._has_console and is_console(path):
+            if self._has_console and path.startswith(CONSOLE) and is_console(path):
                 answer.headers += console_headers(request, answer.headers)
             else:
                 answer.headers += added_headers(request)

@@ -43,11 +43,9 @@ def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
 def added_headers(request: Request) -> Headers:
     """What is added to the answer to a request; to a browser that asks for it, also what pages may send."""
     headers = headers_of(request.id, request.origin)
-    if (
-        request.origin is not None
-        and request.scope["method"] == "OPTIONS"
-        and request.header_bytes(b"access-control-request-method")
-    ):
+    if request.origin is None:
+        return headers
+    if request.scope["method"] == "OPTIONS" and request.header_bytes(b"access-control-request-method"):
         headers += [_METHODS, _MAX_AGE]
         if allowed := _allowed(request.header(b"access-control-request-headers") or ""):
             headers.append((b"access-control-allow-headers", allowed))

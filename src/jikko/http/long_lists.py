@@ -9,7 +9,7 @@ from jikko.http.responses import Response, json_response
 
 A = TypeVar("A")
 
-_LONG: Final = 200
+_MAX_ENTRIES_ON_THE_LOOP: Final = 200
 """Entries from which on a list is long: some milliseconds."""
 
 
@@ -19,11 +19,11 @@ async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> 
     Args:
         make: Of a position and an entry, what stands in the list. Called in a thread if the list is long.
     """
-    if len(entries) <= _LONG:
+    if len(entries) <= _MAX_ENTRIES_ON_THE_LOOP:
         return json_response({"data": [make(position, entry) for position, entry in enumerate(entries)]})
 
     def compute(numbered: Sequence[A]) -> bytes:
         parts = [encode(make(position, entry)) for position, entry in giving_way(enumerate(numbered), 20)]
         return b'{"data":[' + b",".join(parts) + b"]}"
 
-    return Response(await off_the_loop(compute, entries, lane="records"))
+    return Response(await off_the_loop(compute, entries, queue="records"))

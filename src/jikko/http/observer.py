@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable
 
 from starlette.types import Message, Send
 
@@ -48,40 +47,71 @@ class RequestObserver:
         """
 
 
+class Observed:
+    """Observers, by what they want to see: what none of them overrides costs no request anything."""
+
+    def __init__(self, observers: Iterable[RequestObserver]) -> None:
+        all_ = tuple(observers)
+        self.began = [observer.began for observer in all_ if _overrides(observer, "began")]
+        self.responding = [observer.responding for observer in all_ if _overrides(observer, "responding")]
+        self.ended = [observer.ended for observer in all_ if _overrides(observer, "ended")]
+
+    def __bool__(self) -> bool:
+        return bool(self.began or self.responding or self.ended)
+
+
 class ObservedRequest:
     """One request on its way past the observers."""
 
-    def __init__(
-        self, observers: Sequence[RequestObserver], request: Request, operation: Operation | None, send: Send
-    ) -> None:
-        self._observers = observers
+    __slots__ = ("_began", "_has_body", "_observed", "_request", "_send", "_size", "_status")
+
+    def __init__(self, observed: Observed, request: Request, send: Send) -> None:
+        self._observed = observed
         self._request = request
         self._send = send
         self._began = time.perf_counter()
         self._status: int | None = None
         self._size = 0
         self._has_body = request.scope["method"] != "HEAD"
-        self._notify(lambda observer: observer.began(request, operation))
+        for began in observed.began:
+            try:
+                began(request, request.operation)
+            except Exception:
+                _failed()
 
-    async def send(self, message: Message) -> None:
-        """ASGI's ``send``."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """ASGI's ``send``. No coroutine of its own: every answer would pay for two more."""
         if message["type"] == "http.response.start":
-            status, headers = message["status"], [*message["headers"]]
-            self._status = status
-            self._notify(lambda observer: observer.responding(self._request, status, headers))
-            message = {**message, "headers": headers}
+            self._status = message["status"]
+            if self._observed.responding:
+                message = self._shown(message)
         elif self._has_body:
             self._size += len(message.get("body", b""))
-        await self._send(message)
+        return self._send(message)
+
+    def _shown(self, message: Message) -> Message:
+        """The head of an answer, with what observers add."""
+        headers: Headers = [*message["headers"]]
+        for responding in self._observed.responding:
+            try:
+                responding(self._request, message["status"], headers)
+            except Exception:
+                _failed()
+        return {**message, "headers": headers}
 
     def end(self) -> None:
         """To be called once nothing more is sent."""
         seconds = time.perf_counter() - self._began
-        self._notify(lambda observer: observer.ended(self._request, self._status, self._size, seconds))
-
-    def _notify(self, notify: Callable[[RequestObserver], Any]) -> None:
-        for observer in self._observers:
+        for ended in self._observed.ended:
             try:
-                notify(observer)
+                ended(self._request, self._status, self._size, seconds)
             except Exception:
-                log.exception("an observer of requests failed")
+                _failed()
+
+
+def _overrides(observer: RequestObserver, name: str) -> bool:
+    return getattr(type(observer), name) is not getattr(RequestObserver, name)
+
+
+def _failed() -> None:
+    log.exception("an observer of requests failed")

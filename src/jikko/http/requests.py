@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +18,9 @@ from jikko.http.api import Api
 from jikko.ports.stores.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
 
+if TYPE_CHECKING:
+    from jikko.http.operation import Operation
+
 _UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -29,14 +32,22 @@ _decode = msgspec.json.Decoder().decode
 class Request:
     """An HTTP request to the API."""
 
-    __slots__ = ("_query", "api", "app", "id", "origin", "path_params", "receive", "scope")
+    __slots__ = ("_query", "api", "app", "id", "operation", "origin", "path_params", "receive", "scope")
 
     def __init__(
-        self, api: Api, scope: Scope, receive: Receive, path_params: Mapping[str, str], ids: Iterator[bytes]
+        self,
+        api: Api,
+        scope: Scope,
+        receive: Receive,
+        path_params: Mapping[str, str],
+        ids: Iterator[bytes],
+        operation: "Operation | None" = None,
     ) -> None:
         """Args:
         ids: Names for requests that come without one; see ``request_ids``.
         """
+        self.operation = operation
+        """What it is for; ``None`` if its method and address are none of the API's."""
         self.api = api
         self.scope = scope
         self.receive = receive

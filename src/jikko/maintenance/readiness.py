@@ -67,19 +67,19 @@ class Readiness:
         trying = self._trying
         await asyncio.wait((trying,), timeout=patience)
         if not trying.done():
-            return self._told(f"the record could not be written within {patience:g} s")
+            return self._noted(f"the record could not be written within {patience:g} s")
         if self._trying is trying:
             self._trying = None
         error = None if trying.cancelled() else trying.exception()
         if trying.cancelled() or isinstance(error, JikkoError):
             # Not the whole of it: the answer needs no key, and the text has the path of the data folder.
-            return self._told("the record cannot be written", error)
+            return self._noted("the record cannot be written", error)
         if error is not None:
             raise error
         self._good_at = self._monotonic()
-        return self._told(OK)
+        return self._noted(OK)
 
-    def _told(self, is_now: str, error: BaseException | None = None) -> str:
+    def _noted(self, is_now: str, error: BaseException | None = None) -> str:
         """Log what has changed."""
         if is_now != self._was:
             self._was = is_now

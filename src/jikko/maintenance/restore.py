@@ -15,7 +15,7 @@ from jikko.private import make_file
 
 _UNTOLD: Final = {"serve.lock", "lost+found"}
 """What may be in an empty folder: the last one is in each new file system."""
-_SOME: Final = 5
+_MAX_SHOWN_PROBLEMS: Final = 5
 """Problems that are told; of more, how many."""
 
 
@@ -173,8 +173,8 @@ def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], Conten
 
 def _require_none(where: str, found: list[str], what_to_do: str) -> None:
     if found:
-        more = f"; and {len(found) - _SOME} more" if len(found) > _SOME else ""
-        raise NotRestored(f"{where} is not whole: {'; '.join(found[:_SOME])}{more}. {what_to_do}")
+        more = f"; and {len(found) - _MAX_SHOWN_PROBLEMS} more" if len(found) > _MAX_SHOWN_PROBLEMS else ""
+        raise NotRestored(f"{where} is not whole: {'; '.join(found[:_MAX_SHOWN_PROBLEMS])}{more}. {what_to_do}")
 
 
 def _found(source: Path) -> tuple[Path, Manifest]:

@@ -28,16 +28,10 @@ class RequestLines(RequestObserver):
         which: One of ``CHOICES``.
         """
         self._which = which
-        self._operations: dict[Request, Operation] = {}
-        """Of the requests that are under way."""
-
-    def began(self, request: Request, operation: Operation | None) -> None:
-        if operation is not None:
-            self._operations[request] = operation
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
-        operation = self._operations.pop(request, None)
-        if not self._is_told(operation, status):
+        operation = request.operation
+        if not self._is_written(operation, status):
             return
         fields: dict[str, object] = {
             "request": request.id.decode(),
@@ -55,7 +49,7 @@ class RequestLines(RequestObserver):
         level = logging.WARNING if status is not None and status >= _SERVER_ERROR else logging.INFO
         logger.log(level, "request", extra={"fields": fields})
 
-    def _is_told(self, operation: Operation | None, status: int | None) -> bool:
+    def _is_written(self, operation: Operation | None, status: int | None) -> bool:
         if self._which in ("all", "none"):
             return self._which == "all"
         # Of a client that went away nothing was refused.

@@ -11,7 +11,7 @@ from jikko.ids import is_uuid
 from jikko.ports.stores.run_store import LogPage, LogQuery, RunStore
 from jikko.record import NodeExecution, RunDetail, RunRecord, node_executions
 
-_LONG: Final = 1000
+_MAX_EVENTS_ON_THE_LOOP: Final = 1000
 """Events from which on a log is not folded on the event loop: some milliseconds."""
 
 
@@ -74,10 +74,10 @@ class History:
             LogDamaged: Its log cannot be read. See ``readable_executions``.
         """
         events = await self.events(record)
-        if len(events) <= _LONG:
+        if len(events) <= _MAX_EVENTS_ON_THE_LOOP:
             return node_executions(events, status=record.status, error=record.error)
         fold = partial(node_executions, status=record.status, error=record.error)
-        return await off_the_loop(fold, giving_way(events), lane="records")
+        return await off_the_loop(fold, giving_way(events), queue="records")
 
     async def find(self, query: LogQuery) -> LogPage:
         return await self._store.list_runs(query)

@@ -19,36 +19,36 @@ class Gathering:
     """
 
     def __init__(self) -> None:
-        self._said: dict[str, Snapshot] = {}
+        self._snapshots: dict[str, Snapshot] = {}
         """What each worker said last."""
         self._gone: Snapshot = []
         """What those counted that are no more."""
-        self._asked: dict[str, asyncio.Future[None]] = {}
+        self._unanswered: dict[str, asyncio.Future[None]] = {}
         """Workers that have not answered yet."""
 
     async def gather(self, workers: Mapping[str, Channel]) -> Snapshot:
         """Ask the workers of these names, and add all up, this process included."""
         loop = asyncio.get_running_loop()
         for name, channel in workers.items():
-            if name not in self._asked:
-                self._asked[name] = loop.create_future()
+            if name not in self._unanswered:
+                self._unanswered[name] = loop.create_future()
                 channel.send(Measure())
-        waiting = [self._asked[name] for name in workers]
+        waiting = [self._unanswered[name] for name in workers]
         if waiting:
             await asyncio.wait(waiting, timeout=_PATIENCE_SECONDS)
-        return merged([self._gone, *self._said.values(), usage()])
+        return merged([self._gone, *self._snapshots.values(), usage()])
 
     def answered(self, name: str, snapshot: Snapshot) -> None:
         """A worker has said what it counted."""
-        self._said[name] = snapshot
+        self._snapshots[name] = snapshot
         self._done(name)
 
     def died(self, name: str) -> None:
         """A worker is no more."""
-        self._gone = merged([self._gone, lasting(self._said.pop(name, []))])
+        self._gone = merged([self._gone, lasting(self._snapshots.pop(name, []))])
         self._done(name)
 
     def _done(self, name: str) -> None:
-        asked = self._asked.pop(name, None)
+        asked = self._unanswered.pop(name, None)
         if asked is not None and not asked.done():
             asked.set_result(None)

@@ -26,7 +26,7 @@ from jikko.terminal_text import harmless, printable, shown
 from jikko.values import encode_json
 
 _MARKS = {"succeeded": ("✓", "green"), "exception": ("!", "yellow"), "failed": ("✗", "red")}
-_LONG = 1000
+_MAX_OPEN_LINE_CHARACTERS = 1000
 """Characters of a line that is shown before it ends."""
 
 
@@ -119,7 +119,7 @@ class Progress:
 
     def _take_in(self, text: str) -> None:
         *lines, self._text = (self._text + text).split("\n")
-        if len(self._text) > _LONG:
+        if len(self._text) > _MAX_OPEN_LINE_CHARACTERS:
             lines, self._text = [*lines, self._text], ""
         for line in lines:
             self._say(f"    │ {printable(line)}", dim=True)

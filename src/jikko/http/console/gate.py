@@ -112,7 +112,7 @@ async def compressed(request: Request, answer: Answer) -> Answer:
     if "gzip" not in (request.header(b"accept-encoding") or ""):
         return answer
     body = answer.body
-    answer.body = _gzipped(body) if len(body) < _LARGE else await off_the_loop(_gzipped, body, lane="records")
+    answer.body = _gzipped(body) if len(body) < _LARGE else await off_the_loop(_gzipped, body, queue="records")
     answer.headers[0] = (b"content-length", b"%d" % len(answer.body))
     answer.headers.append((b"content-encoding", b"gzip"))
     return answer

@@ -1,7 +1,7 @@
 """The log of a run: page by page, live, and the values that were cut."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, TypeAlias, get_args
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -13,29 +13,20 @@ from jikko.http.console.gate import Call
 from jikko.http.console.queries import whole_in
 from jikko.http.console.runs import record_of
 from jikko.http.responses import Answer, Response
-from jikko.http.routes.records import event_schema
+from jikko.http.routes.records import ANY_EVENT
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
 from jikko.values import Json
 
-_MOST: Final = 5_000
-_LAST: Final = 2**53
+_MAX_PAGE_EVENTS: Final = 5_000
+_MAX_POSITION: Final = 2**53
 _TEXT: Final = b"text/plain; charset=utf-8"
 
 LogEvent: TypeAlias = Annotated[
     dict[str, Json],
     Meta(
         description="An event of the log, with `cut` where values were too long.",
-        extra_json_schema={
-            "oneOf": [{"$ref": f"#/components/schemas/{event_schema(kind.__name__)}"} for kind in get_args(Event)],
-            "discriminator": {
-                "propertyName": "event",
-                "mapping": {
-                    str(kind.__struct_config__.tag): f"#/components/schemas/{event_schema(kind.__name__)}"
-                    for kind in get_args(Event)
-                },
-            },
-        },
+        extra_json_schema=ANY_EVENT,
     ),
 ]
 
@@ -51,7 +42,7 @@ class LogPage(Struct):
 async def read_log(call: Call) -> Answer:
     """``GET runs/{run_id}/log``: the events behind a position. A value above 4 kB is cut; ``cut`` says where."""
     query, record = call.request.query, await record_of(call)
-    after, limit = whole_in(query, "after", -1, -1, _LAST), whole_in(query, "limit", 2000, 1, _MOST)
+    after, limit = whole_in(query, "after", -1, -1, _MAX_POSITION), whole_in(query, "limit", 2000, 1, _MAX_PAGE_EVENTS)
     page = await call.console.logs.page(record, after=after, limit=limit, reveals=call.visitor.is_operator)
     closed = b"true" if page.closed else b"false"
     return Response(b'{"data":[%b],"end":%d,"closed":%b}' % (b",".join(page.events), page.end, closed))
@@ -60,7 +51,7 @@ async def read_log(call: Call) -> Answer:
 async def read_value(call: Call) -> Answer:
     """``GET runs/{run_id}/log/{position}/value``: a value of an event, whole, by its path (JSON Pointer)."""
     query, record = call.request.query, await record_of(call)
-    position = whole_in(call.request.path_params, "position", -1, 0, _LAST)
+    position = whole_in(call.request.path_params, "position", -1, 0, _MAX_POSITION)
     event = await call.console.logs.event(record, position)
     try:
         if event is None:
@@ -83,7 +74,7 @@ async def follow_log(call: Call) -> Answer:
     record = await record_of(call)
     given = call.request.header(b"last-event-id")
     asked = call.request.query if given is None else {"after": given}
-    after = whole_in(asked, "after", -1, -1, _LAST)
+    after = whole_in(asked, "after", -1, -1, _MAX_POSITION)
     return EventStream(_frames(call, record, after))
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -37,20 +37,23 @@ def event_schema(name: str) -> str:
     return f"{name}Event"
 
 
+ANY_EVENT: Final[dict[str, Json]] = {
+    "oneOf": [{"$ref": f"#/components/schemas/{event_schema(kind.__name__)}"} for kind in get_args(Event)],
+    "discriminator": {
+        "propertyName": "event",
+        "mapping": {
+            str(kind.__struct_config__.tag): f"#/components/schemas/{event_schema(kind.__name__)}"
+            for kind in get_args(Event)
+        },
+    },
+}
+"""The schema of an event of a log."""
+
 NumberedEvent: TypeAlias = Annotated[
     dict[str, Json],
     Meta(
         description="An event of the run's log.",
-        extra_json_schema={
-            "oneOf": [{"$ref": f"#/components/schemas/{event_schema(kind.__name__)}"} for kind in get_args(Event)],
-            "discriminator": {
-                "propertyName": "event",
-                "mapping": {
-                    str(kind.__struct_config__.tag): f"#/components/schemas/{event_schema(kind.__name__)}"
-                    for kind in get_args(Event)
-                },
-            },
-        },
+        extra_json_schema=ANY_EVENT,
     ),
 ]
 

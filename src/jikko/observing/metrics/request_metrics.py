@@ -1,7 +1,6 @@
 """Requests as numbers."""
 
 from jikko.http.observer import RequestObserver
-from jikko.http.operation import Operation
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 from jikko.measures import SECONDS, Counter, Histogram
@@ -19,19 +18,15 @@ class RequestMetrics(RequestObserver):
         """By route and kind of status; what is no stream."""
         self._streamed = Counter()
         """As these; streams that have ended."""
-        self._under_way: dict[Request, Operation | None] = {}
         self._streams: set[Request] = set()
 
-    def began(self, request: Request, operation: Operation | None) -> None:
-        self._under_way[request] = operation
-
     def responding(self, request: Request, status: int, headers: Headers) -> None:
-        operation = self._under_way.get(request)
+        operation = request.operation
         if operation is not None and operation.streams and _is_stream(headers):
             self._streams.add(request)
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
-        operation = self._under_way.pop(request, None)
+        operation = request.operation
         route = _NO_ROUTE if operation is None else operation.path
         if request in self._streams:
             self._streams.discard(request)

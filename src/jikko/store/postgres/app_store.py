@@ -13,6 +13,7 @@ from jikko.store.postgres.annotation_jobs import forget_app
 from jikko.store.postgres.columns import id_column, id_of, text
 from jikko.store.postgres.database import Connection, Postgres, Row, rows_of
 from jikko.store.postgres.runs.together import Together
+from jikko.store.row_reader import RowReader
 from jikko.values import Json
 
 _APP_COLUMNS: Final = (
@@ -76,6 +77,7 @@ _NOTE_USES: Final = """
 UPDATE api_keys k SET used_at = u.at FROM unnest($1::bytea[], $2::float8[]) AS u (digest, at) WHERE k.digest = u.digest
 """
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = $1 AND key_id = $2"
+_READER: Final = RowReader(id_of)
 
 
 class PostgresAppStore:
@@ -103,10 +105,10 @@ class PostgresAppStore:
 
     async def app_of_key(self, digest: bytes) -> App | None:
         row = await self._of_keys.ask(digest)
-        return None if row is None else _app(tuple(row)[1:])
+        return None if row is None else _READER.app(tuple(row)[1:])
 
     async def apps(self) -> list[App]:
-        return [_app(row) for row in await self._database.fetch(_APPS)]
+        return [_READER.app(row) for row in await self._database.fetch(_APPS)]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
         row = await self._database.row(_VERSION, id_column(app_id), id_column(workflow_id.lower()))
@@ -204,23 +206,7 @@ def _values(app: App, workflow_id: str) -> tuple[Any, ...]:
 
 
 def _optional_app(row: Row | None) -> App | None:
-    return None if row is None else _app(row)
-
-
-def _app(row: Row) -> App:
-    return App(
-        id=id_of(row[0]),
-        name=row[1],
-        mode=row[2],
-        description=row[3],
-        icon_type=row[4],
-        icon=row[5],
-        icon_background=row[6],
-        use_icon_as_answer_icon=row[7],
-        created_at=row[8],
-        workflow_id=id_of(row[9]),
-        environment=row[10],
-    )
+    return None if row is None else _READER.app(row)
 
 
 def _version(row: Row, source: bytes) -> WorkflowVersion:

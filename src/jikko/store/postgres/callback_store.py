@@ -4,9 +4,10 @@ import math
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON
 from jikko.store.postgres.columns import id_column, id_of, optional_text
-from jikko.store.postgres.database import Postgres, Row
+from jikko.store.postgres.database import Postgres
+from jikko.store.row_reader import RowReader
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is.
@@ -48,6 +49,7 @@ _SET_SECRET: Final = """
 INSERT INTO webhook_secrets (app_id, secret) VALUES ($1, $2) ON CONFLICT (app_id) DO UPDATE SET secret = excluded.secret
 """
 _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = $1"
+_READER: Final = RowReader(id_of)
 
 
 class PostgresCallbackStore:
@@ -81,7 +83,7 @@ class PostgresCallbackStore:
 
     async def find(self, run_id: str) -> Callback | None:
         row = await self._database.row(_FIND, id_column(run_id.lower()))
-        return None if row is None else _callback(row)
+        return None if row is None else _READER.callback(row)
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
@@ -101,19 +103,4 @@ class PostgresCallbackStore:
         await self._database.execute(_SET_SECRET, id_column(app_id), new)
 
     async def _callbacks(self, sql: str, *values: Any) -> list[Callback]:
-        return [_callback(row) for row in await self._database.fetch(sql, *values)]
-
-
-def _callback(row: Row) -> Callback:
-    return Callback(
-        run_id=id_of(row[0]),
-        app_id=id_of(row[1]),
-        url=row[2],
-        created_at=row[3],
-        state=STATES[row[4]],
-        attempts=row[5],
-        first_at=row[6],
-        next_at=row[7],
-        finished_at=row[8],
-        error=row[9],
-    )
+        return [_READER.callback(row) for row in await self._database.fetch(sql, *values)]

@@ -15,10 +15,10 @@ Row: TypeAlias = Any
 Connection: TypeAlias = Any
 
 _SCHEMES: Final = ("postgresql", "postgres")
-_PATIENCE: Final = 10.0
+_MAX_SECONDS: Final = 10.0
 """Seconds to wait for a connection, and for an answer to what is no search."""
-_SEARCH_PATIENCE: Final = 60.0
-_CONNECTIONS: Final = 6
+_SEARCH_SECONDS: Final = 60.0
+_MAX_CONNECTIONS: Final = 6
 """At most, of each process: for reads and small writes. The writer of runs has one of its own."""
 # Plans are made once. A plan for the values at hand costs more than it gains where every statement goes by a key.
 _BY_KEY: Final = {
@@ -77,22 +77,24 @@ class Postgres:
         settings = _BY_KEY if by_key else {"jit": "off"}
         async with self._guard():
             return await self._connected(
-                self._api.connect(self._url, timeout=_PATIENCE, command_timeout=_PATIENCE, server_settings=settings)
+                self._api.connect(
+                    self._url, timeout=_MAX_SECONDS, command_timeout=_MAX_SECONDS, server_settings=settings
+                )
             )
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """All rows of a statement that only reads."""
-        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_PATIENCE))
+        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_MAX_SECONDS))
         return rows
 
     async def search(self, sql: str, *values: Any) -> list[Row]:
         """``fetch`` for what may look at very many rows."""
-        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_PATIENCE))
+        rows: list[Row] = await self._read(lambda connection: connection.fetch(sql, *values, timeout=_SEARCH_SECONDS))
         return rows
 
     async def row(self, sql: str, *values: Any) -> Row | None:
         """The first row of a statement that only reads."""
-        return await self._read(lambda connection: connection.fetchrow(sql, *values, timeout=_PATIENCE))
+        return await self._read(lambda connection: connection.fetchrow(sql, *values, timeout=_MAX_SECONDS))
 
     async def value(self, sql: str, *values: Any) -> Any:
         """The first column of the first row."""
@@ -102,7 +104,7 @@ class Postgres:
     async def execute(self, sql: str, *values: Any) -> int:
         """Change rows, durably. Returns how many."""
         async with self._connection() as connection:
-            tag: str = await connection.execute(sql, *values, timeout=_PATIENCE)
+            tag: str = await connection.execute(sql, *values, timeout=_MAX_SECONDS)
         return rows_of(tag)
 
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -146,15 +148,15 @@ class Postgres:
             self._pool = self._api.create_pool(
                 self._url,
                 min_size=0,
-                max_size=_CONNECTIONS,
-                timeout=_PATIENCE,
+                max_size=_MAX_CONNECTIONS,
+                timeout=_MAX_SECONDS,
                 reset=_leave_as_it_is,
                 server_settings={"jit": "off"},
             )
         async with self._guard():
             # Does nothing from the second time on.
             await self._pool
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_MAX_SECONDS):
                 connection = await self._connected(self._pool.acquire())
             try:
                 yield connection

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.errors import Conflict, JikkoError
-from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, Origin, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
 from jikko.store.postgres.columns import id_column, id_of, text
-from jikko.store.postgres.database import Connection, Postgres, Row
+from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.row_reader import ORIGINS, RowReader
 
 _COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
 _ADD: Final = f"""
@@ -29,7 +30,7 @@ SELECT digest FROM unnest($1::bytea[]) AS u (digest) WHERE NOT EXISTS (SELECT FR
 _PAGE: Final = 1000
 """Old files that are looked at in one go."""
 
-_ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
+_READER: Final = RowReader(id_of)
 
 
 class PostgresFileIndex:
@@ -51,17 +52,17 @@ class PostgresFileIndex:
             text(file.mime_type),
             bytes.fromhex(file.digest),
             file.created_at,
-            _ORIGINS.index(file.origin),
+            ORIGINS.index(file.origin),
         )
         if await self._database.execute(_ADD, *values) == 0:
             raise Conflict(f"There is a file {file.id} already.")
 
     async def find(self, file_id: str) -> StoredFile | None:
         row = await self._database.row(_FIND, id_column(file_id.lower()))
-        return None if row is None else _file(row)
+        return None if row is None else _READER.file(row)
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
-        return [_file(row) for row in await self._database.fetch(_LISTED, id_column(app_id), limit)]
+        return [_READER.file(row) for row in await self._database.fetch(_LISTED, id_column(app_id), limit)]
 
     async def used(self, file_id: str, at: float) -> None:
         # Not waited for: at worst the file is removed as if it had not been used again.
@@ -113,18 +114,3 @@ async def _forget(connection: Connection, files: Sequence[tuple[bytes, bytes]]) 
     digests = sorted({digest for _, digest in files})
     rows = await connection.fetch(_UNNAMED, digests)
     return Expired(len(files), [row[0].hex() for row in rows])
-
-
-def _file(row: Row) -> StoredFile:
-    return StoredFile(
-        id=id_of(row[0]),
-        app_id=id_of(row[1]),
-        end_user_id=id_of(row[2]),
-        name=row[3],
-        size=row[4],
-        extension=row[5],
-        mime_type=row[6],
-        digest=row[7].hex(),
-        created_at=row[8],
-        origin=_ORIGINS[row[9]],
-    )

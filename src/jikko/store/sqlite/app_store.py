@@ -10,7 +10,8 @@ import msgspec
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
-from jikko.store.identifiers import storable
+from jikko.store.identifiers import id_text, storable
+from jikko.store.row_reader import RowReader
 from jikko.store.sqlite.annotations.jobs import forget_app
 from jikko.store.sqlite.database import Database
 from jikko.values import Json
@@ -66,6 +67,8 @@ SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app
 _NOTE_USE: Final = "UPDATE api_keys SET used_at = ? WHERE digest = ?"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = ? AND key_id = ?"
 
+_READER: Final = RowReader(id_text)
+
 
 class SqliteAppStore:
     """An ``AppStore`` in a SQLite file."""
@@ -89,7 +92,7 @@ class SqliteAppStore:
 
     async def apps(self) -> list[App]:
         rows = await self._database.read(lambda connection: connection.execute(_APPS).fetchall())
-        return [_app(row) for row in rows]
+        return [_READER.app(row) for row in rows]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
         values = (storable(app_id), storable(workflow_id))
@@ -198,20 +201,4 @@ def _add_key(key: ApiKey, connection: sqlite3.Connection) -> None:
 
 def _one_app(sql: str, value: str | bytes, connection: sqlite3.Connection) -> App | None:
     row = connection.execute(sql, (value,)).fetchone()
-    return None if row is None else _app(row)
-
-
-def _app(row: tuple[Any, ...]) -> App:
-    return App(
-        id=row[0],
-        name=row[1],
-        mode=row[2],
-        description=row[3],
-        icon_type=row[4],
-        icon=row[5],
-        icon_background=row[6],
-        use_icon_as_answer_icon=bool(row[7]),
-        created_at=row[8],
-        workflow_id=row[9],
-        environment=row[10],
-    )
+    return None if row is None else _READER.app(row)

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.store.callback_states import NUMBERS, PENDING, RUN_GOES_ON
 from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.row_reader import RowReader
 from jikko.store.sqlite.database import Database
 
 _COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
@@ -53,6 +54,8 @@ _ADD_SECRET: Final = "INSERT INTO webhook_secrets (app_id, secret) VALUES (?, ?)
 _SET_SECRET: Final = "INSERT OR REPLACE INTO webhook_secrets (app_id, secret) VALUES (?, ?)"
 _SECRET: Final = "SELECT secret FROM webhook_secrets WHERE app_id = ?"
 
+_READER: Final = RowReader(id_text)
+
 
 class SqliteCallbackStore:
     """A ``CallbackStore`` in a SQLite file. What opened the database closes it."""
@@ -89,7 +92,7 @@ class SqliteCallbackStore:
     async def find(self, run_id: str) -> Callback | None:
         values = (stored_id(run_id.lower()),)
         row = self._database.quick(lambda connection: connection.execute(_FIND, values).fetchone())
-        return None if row is None else _callback(row)
+        return None if row is None else _READER.callback(row)
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
@@ -114,25 +117,10 @@ class SqliteCallbackStore:
 
     async def _rows(self, sql: str, values: Any) -> list[Callback]:
         rows = await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
-        return [_callback(row) for row in rows]
+        return [_READER.callback(row) for row in rows]
 
 
 def _secret(app_id: str, new: str, connection: sqlite3.Connection) -> str:
     connection.execute(_ADD_SECRET, (stored_id(app_id), new))
     secret: str = connection.execute(_SECRET, (stored_id(app_id),)).fetchone()[0]
     return secret
-
-
-def _callback(row: tuple[Any, ...]) -> Callback:
-    return Callback(
-        run_id=id_text(row[0]),
-        app_id=id_text(row[1]),
-        url=row[2],
-        created_at=row[3],
-        state=STATES[row[4]],
-        attempts=row[5],
-        first_at=row[6],
-        next_at=row[7],
-        finished_at=row[8],
-        error=row[9],
-    )

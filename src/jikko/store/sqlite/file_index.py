@@ -4,11 +4,12 @@ import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from jikko.errors import Conflict
-from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, Origin, StoredFile
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, Kept, StoredFile
 from jikko.store.identifiers import id_text, stored_id
+from jikko.store.row_reader import ORIGINS, RowReader
 from jikko.store.sqlite.database import Database
 
 _COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
@@ -26,7 +27,7 @@ SELECT key, digest FROM files INDEXED BY files_of_app WHERE app_id = ? AND end_u
 _FORGET: Final = "DELETE FROM files WHERE key = ?"
 _IN_USE: Final = "SELECT 1 FROM files WHERE digest = ? LIMIT 1"
 
-_ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
+_READER: Final = RowReader(id_text)
 
 
 class SqliteFileIndex:
@@ -41,12 +42,12 @@ class SqliteFileIndex:
     async def find(self, file_id: str) -> StoredFile | None:
         stored = stored_id(file_id.lower())
         row = self._database.quick(lambda connection: connection.execute(_FIND, (stored,)).fetchone())
-        return None if row is None else _file(row)
+        return None if row is None else _READER.file(row)
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
         values = (stored_id(app_id), limit)
         rows = await self._database.read(lambda connection: connection.execute(_LISTED, values).fetchall())
-        return [_file(row) for row in rows]
+        return [_READER.file(row) for row in rows]
 
     async def used(self, file_id: str, at: float) -> None:
         values = (at, stored_id(file_id.lower()))
@@ -81,7 +82,7 @@ def _add(file: StoredFile, connection: sqlite3.Connection) -> None:
         file.mime_type,
         bytes.fromhex(file.digest),
         file.created_at,
-        _ORIGINS.index(file.origin),
+        ORIGINS.index(file.origin),
     )
     if connection.execute(_ADD, values).rowcount == 0:
         raise Conflict(f"There is a file {file.id} already.")
@@ -102,18 +103,3 @@ def _forget(rows: Sequence[tuple[int, bytes]], connection: sqlite3.Connection) -
     connection.executemany(_FORGET, [(key,) for key, _ in rows])
     digests = {digest for _, digest in rows}
     return Expired(len(rows), _unnamed(sorted(digest.hex() for digest in digests), connection))
-
-
-def _file(row: tuple[Any, ...]) -> StoredFile:
-    return StoredFile(
-        id=id_text(row[0]),
-        app_id=id_text(row[1]),
-        end_user_id=id_text(row[2]),
-        name=row[3],
-        size=row[4],
-        extension=row[5],
-        mime_type=row[6],
-        digest=row[7].hex(),
-        created_at=row[8],
-        origin=_ORIGINS[row[9]],
-    )

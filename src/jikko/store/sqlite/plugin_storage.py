@@ -29,7 +29,7 @@ WHERE plugin = ? AND NOT (app_id = ? AND key = ?)
 """
 _SET: Final = "INSERT OR REPLACE INTO kept (plugin, app_id, key, value) VALUES (?, ?, ?, ?)"
 _DELETE: Final = "DELETE FROM kept WHERE plugin = ? AND app_id = ? AND key = ?"
-_PATIENCE: Final = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that another process may hold the file."""
 
 
@@ -80,7 +80,7 @@ class SqlitePluginStorage:
             with self._lock:
                 make_folder(self._path.parent)
                 make_file(self._path)
-                with closing(sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)) as connection:
+                with closing(sqlite3.connect(self._path, timeout=_TIMEOUT_SECONDS, isolation_level=None)) as connection:
                     connection.execute("PRAGMA synchronous = FULL")
                     connection.execute("BEGIN IMMEDIATE")
                     connection.execute(_TABLE)

@@ -14,7 +14,7 @@ from jikko.values import Json
 
 _HAS_VALUES: Final = "SELECT 1 FROM pragma_table_info('apps') WHERE name = 'environment'"
 _VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
-_PATIENCE: Final = 2.0
+_TIMEOUT_SECONDS: Final = 2.0
 """Seconds to wait for another process that opens or closes the file just now."""
 
 
@@ -33,7 +33,7 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
     unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
         address = f"file:{quote(str(path.absolute()))}?mode=ro{unused}"
-        with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT_SECONDS)) as connection:
             if connection.execute(_HAS_VALUES).fetchone() is None:
                 return {}
             return {name: json.loads(values) for name, values in connection.execute(_VALUES)}

@@ -5,6 +5,7 @@ from typing import Final
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 
+CONSOLE: Final = "/console"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -20,7 +21,7 @@ _HEADERS: Final = [
 
 def is_console(path: str) -> bool:
     """Whether a path belongs to the console."""
-    return path.startswith("/console") and path[8:9] in ("", "/")
+    return path.startswith(CONSOLE) and path[len(CONSOLE) :][:1] in ("", "/")
 
 
 def console_headers(request: Request, own: Headers) -> Headers:

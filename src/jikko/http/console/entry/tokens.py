@@ -39,7 +39,7 @@ class Tokens(Struct):
 
 async def list_tokens(call: Call) -> Answer:
     """``GET tokens``: all tokens, oldest first."""
-    return json_response(Tokens([_told(entry) for entry in await call.console.access.tokens()]))
+    return json_response(Tokens([_token_body(entry) for entry in await call.console.access.tokens()]))
 
 
 async def make_token(call: Call) -> Answer:
@@ -47,7 +47,7 @@ async def make_token(call: Call) -> Answer:
     asked = checked(await call.request.json(), NewToken)
     entry, token = await call.console.access.new_token(asked.name, asked.role)
     call.note("made token", f"{entry.name} ({entry.role})")
-    return json_response(_told(entry, token), 201)
+    return json_response(_token_body(entry, token), 201)
 
 
 async def revoke_token(call: Call) -> Answer:
@@ -58,5 +58,5 @@ async def revoke_token(call: Call) -> Answer:
     return no_content()
 
 
-def _told(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
+def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
     return Token(entry.id, entry.name, entry.role, entry.hint, entry.created_at, entry.used_at, token)

@@ -5,8 +5,7 @@ from typing import Final
 from jikko.ports.stores.chat_pages import ConversationPage
 from jikko.ports.stores.messages import Conversation
 from jikko.store.postgres.columns import id_column, text
-from jikko.store.postgres.conversations import rows
-from jikko.store.postgres.conversations.rows import CONVERSATION
+from jikko.store.postgres.conversations.rows import CONVERSATION, READER
 from jikko.store.postgres.database import Postgres
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = $1"
@@ -30,10 +29,10 @@ class PostgresChatPages:
             found = await self._database.fetch(_PAGE, *values)
         else:
             found = await self._database.fetch(_PAGE_OF_USER, *values, text(user))
-        shown = [rows.conversation(row) for row in found[:limit]]
+        shown = [READER.conversation(row) for row in found[:limit]]
         more = len(found) > limit
         return ConversationPage(shown, (shown[-1].updated_at, found[limit - 1]["key"]) if more else None)
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
         row = await self._database.row(_ONE, id_column(conversation_id.lower()))
-        return None if row is None else rows.conversation(row)
+        return None if row is None else READER.conversation(row)

@@ -7,8 +7,7 @@ from jikko.ports.stores.conversation_store import ConversationQuery, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.store.answers import json_text
 from jikko.store.postgres.columns import id_column, id_of, optional_text, text
-from jikko.store.postgres.conversations import rows
-from jikko.store.postgres.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, VARIABLE
+from jikko.store.postgres.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, READER, VARIABLE
 from jikko.store.postgres.conversations.turn_writes import add_turn
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.values import Json
@@ -71,7 +70,7 @@ class PostgresConversationStore:
     async def conversation(self, app_id: str, end_user_id: str, conversation_id: str) -> Conversation | None:
         wanted = (id_column(conversation_id.lower()), id_column(app_id), id_column(end_user_id.lower()))
         row = await self._database.row(_OWN, *wanted)
-        return None if row is None else rows.conversation(row)
+        return None if row is None else READER.conversation(row)
 
     async def conversations(self, query: ConversationQuery) -> list[Conversation] | None:
         values: list[Any] = [id_column(query.app_id), id_column(query.end_user_id.lower()), query.limit]
@@ -89,7 +88,7 @@ class PostgresConversationStore:
             f"ORDER BY c.{column} {direction}, c.key {direction} LIMIT $3",
             *values,
         )
-        return [rows.conversation(row) for row in found]
+        return [READER.conversation(row) for row in found]
 
     async def rename(
         self, app_id: str, conversation_id: str, name: str, *, at: float | None = None, only_if_due: bool = False
@@ -98,10 +97,10 @@ class PostgresConversationStore:
         if await self._database.execute(_RENAME, text(name), at, stored, id_column(app_id), only_if_due) == 0:
             return None
         row = await self._database.row(_ONE, stored)
-        return None if row is None else rows.conversation(row)
+        return None if row is None else READER.conversation(row)
 
     async def untitled(self, limit: int = 100) -> list[Conversation]:
-        return [rows.conversation(row) for row in await self._database.fetch(_UNTITLED, limit)]
+        return [READER.conversation(row) for row in await self._database.fetch(_UNTITLED, limit)]
 
     async def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> bool:
         wanted = (id_column(conversation_id.lower()), id_column(app_id), id_column(end_user_id.lower()))
@@ -130,14 +129,14 @@ class PostgresConversationStore:
             end = await self._database.value(_MESSAGE_KEY, id_column(before.lower()), key)
             if end is None:
                 return None
-        return [rows.message(row) for row in await self._database.fetch(_MESSAGES, key, end, limit)]
+        return [READER.message(row) for row in await self._database.fetch(_MESSAGES, key, end, limit)]
 
     async def first_message(self, conversation_id: str) -> Message | None:
         return await self._message(_FIRST_MESSAGE, conversation_id)
 
     async def _message(self, sql: str, id_: str) -> Message | None:
         row = await self._database.row(sql, id_column(id_.lower()))
-        return None if row is None else rows.message(row)
+        return None if row is None else READER.message(row)
 
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
@@ -163,11 +162,11 @@ class PostgresConversationStore:
 
     async def feedbacks(self, app_id: str, *, page: int = 1, limit: int = 20) -> list[Feedback]:
         found = await self._database.fetch(_FEEDBACKS, id_column(app_id), limit, (page - 1) * limit)
-        return [rows.feedback(row) for row in found]
+        return [READER.feedback(row) for row in found]
 
     async def variables(self, conversation_id: str) -> list[ConversationVariable]:
         found = await self._database.fetch(VARIABLE, id_column(conversation_id.lower()))
-        return [rows.variable(row) for row in found]
+        return [READER.variable(row) for row in found]
 
     async def set_variable(self, conversation_id: str, variable_id: str, value: Json, *, at: float) -> bool:
         wanted = (id_column(conversation_id.lower()), id_column(variable_id.lower()))

@@ -18,13 +18,13 @@ from jikko.store.postgres.runs import appends
 from jikko.store.postgres.runs.projections import claim_keys, project
 from jikko.store.postgres.runs.run_rows import RunWrite
 
-_MOST: Final = 512
+_MAX_APPENDS: Final = 512
 """Appends in one transaction."""
-_MOST_BYTES: Final = 8 << 20
+_MAX_BYTES: Final = 8 << 20
 """Bytes of events in one transaction; a single append may have more."""
-_PATIENCE: Final = 2.0
+_RETRY_SECONDS: Final = 2.0
 """Seconds for which a batch is offered again and again before its appends fail."""
-_PAUSE: Final = 0.1
+_PAUSE_SECONDS: Final = 0.1
 """Seconds between two tries."""
 
 
@@ -90,7 +90,7 @@ class RunWriter:
         size = 0
         for offered in self._waiting:
             run_id = offered.write.run_id
-            fits = not taken or (len(taken) < _MOST and size + len(offered.write.events) <= _MOST_BYTES)
+            fits = not taken or (len(taken) < _MAX_APPENDS and size + len(offered.write.events) <= _MAX_BYTES)
             if run_id in seen or not fits:
                 left.append(offered)
             else:
@@ -101,7 +101,7 @@ class RunWriter:
         return taken
 
     async def _write(self, batch: list[_Offered]) -> None:
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _RETRY_SECONDS
         while True:
             began = time.perf_counter()
             try:
@@ -124,7 +124,7 @@ class RunWriter:
                     for offered in batch:
                         offered.settle(failure)
                     return None
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _transact(self, batch: Sequence[_Offered]) -> None:
         if self._connection is None:

@@ -6,9 +6,9 @@ from typing import Any, Final
 from jikko.errors import JikkoError
 from jikko.store.postgres.database import Connection, Postgres, Row, unavailable
 
-_MOST: Final = 256
+_MAX_QUESTIONS: Final = 256
 """Questions in one query."""
-_CONNECTIONS: Final = 2
+_MAX_CONNECTIONS: Final = 2
 """Queries that are under way at once. What comes meanwhile goes along with the next."""
 
 
@@ -31,7 +31,7 @@ class Together:
         """The row of a question; ``None`` if there is none. Raises ``StoreUnavailable``."""
         answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if len(self._tasks) < _CONNECTIONS:
+        if len(self._tasks) < _MAX_CONNECTIONS:
             task = asyncio.ensure_future(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -47,7 +47,7 @@ class Together:
     async def _work(self) -> None:
         await asyncio.sleep(0)
         while self._waiting:
-            now, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            now, self._waiting = self._waiting[:_MAX_QUESTIONS], self._waiting[_MAX_QUESTIONS:]
             try:
                 rows = await self._answers([question for question, _ in now])
             except Exception as error:

@@ -7,8 +7,7 @@ from typing import Any, Final
 from jikko.ports.stores.chat_pages import ConversationPage
 from jikko.ports.stores.messages import Conversation
 from jikko.store.identifiers import storable, stored_id
-from jikko.store.sqlite.conversations import rows
-from jikko.store.sqlite.conversations.rows import CONVERSATION
+from jikko.store.sqlite.conversations.rows import CONVERSATION, READER
 from jikko.store.sqlite.database import Database
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = ?"
@@ -39,7 +38,7 @@ class SqliteChatPages:
     async def conversation(self, conversation_id: str) -> Conversation | None:
         values = (stored_id(conversation_id.lower()),)
         row = self._database.quick(lambda connection: connection.execute(_ONE, values).fetchone())
-        return None if row is None else rows.conversation(row)
+        return None if row is None else READER.conversation(row)
 
 
 def _page(
@@ -54,5 +53,5 @@ def _page(
     wanted = ", ".join(str(key) for _, key in places[:limit])
     found = connection.execute(f"{CONVERSATION} WHERE c.key IN ({wanted}) ORDER BY c.updated_at DESC, c.key DESC")
     return ConversationPage(
-        [rows.conversation(row) for row in found.fetchall()], places[limit - 1] if len(places) > limit else None
+        [READER.conversation(row) for row in found.fetchall()], places[limit - 1] if len(places) > limit else None
     )

@@ -14,9 +14,9 @@ from jikko.store.sqlite.console.drivers import APPS, Condition, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
-_MOST: Final = 10_000
+_MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""
-_MOST_LOOKED_UP: Final = 5_000
+_MAX_LOOKED_UP: Final = 5_000
 """And runs whose rows have to be looked up for it."""
 _SAMPLED: Final = 200
 """Of the newest runs of an app, whose durations are told."""
@@ -54,7 +54,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
     is_covered = plan is None or plan.rest.text == "TRUE"
-    counts, left = _Counts(), (_MOST if is_covered else _MOST_LOOKED_UP) + 1
+    counts, left = _Counts(), (_MAX_COUNTED if is_covered else _MAX_LOOKED_UP) + 1
     for driver in plan.drivers if plan is not None else ():
         assert plan is not None
         within = driver.within & plan.within
@@ -89,10 +89,10 @@ def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
             edges = [] if after == -math.inf else [(after, math.nextafter(first * HOUR, 0))]
             edges += [] if before == math.inf else [(end * HOUR, before)]
         for begin, last in edges:
-            values = (app, max(begin, 0.0), min(last, _NEVER), _MOST + 1)
+            values = (app, max(begin, 0.0), min(last, _NEVER), _MAX_COUNTED + 1)
             rows = dict(connection.execute(_EDGE, values).fetchall())
             counts.update(rows)
-            capped = capped or sum(rows.values()) > _MOST
+            capped = capped or sum(rows.values()) > _MAX_COUNTED
     return RunCounts(_named(counts), capped)
 
 
@@ -111,9 +111,8 @@ def histogram_of(
         for driver in plan.drivers:
             within = driver.within & Condition("created_at >= ? AND created_at <= ?", (first, last)) & plan.within
             where = within & plan.rest
-            inner = (
-                f"SELECT created_at, status FROM {driver.table} WHERE {where.text} {_NEWEST_FIRST} LIMIT {2 * _MOST}"
-            )
+            selected = f"SELECT created_at, status FROM {driver.table} WHERE {where.text}"
+            inner = f"{selected} {_NEWEST_FIRST} LIMIT {2 * _MAX_COUNTED}"
             values = (first, step, *where.values)
             sql = (
                 f"SELECT CAST((created_at - ?) / ? AS INTEGER) AS bucket, status, count(*) FROM ({inner}) GROUP BY 1, 2"

@@ -9,9 +9,8 @@ from jikko.ports.stores.conversation_store import ConversationQuery, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.store.answers import json_text
 from jikko.store.identifiers import id_text, storable, stored_id
-from jikko.store.sqlite.conversations import rows
 from jikko.store.sqlite.conversations.removal import remove, remove_all, remove_old
-from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, VARIABLE
+from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, READER, VARIABLE, end_user_key
 from jikko.store.sqlite.conversations.turn_writes import add_turn
 from jikko.store.sqlite.database import Database
 from jikko.values import Json
@@ -85,7 +84,7 @@ class SqliteConversationStore:
 
     async def untitled(self, limit: int = 100) -> list[Conversation]:
         found = await self._database.read(lambda connection: connection.execute(_UNTITLED, (limit,)).fetchall())
-        return [rows.conversation(row) for row in found]
+        return [READER.conversation(row) for row in found]
 
     async def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> bool:
         found: bool = await self._database.submit(partial(remove, app_id, end_user_id, conversation_id.lower()))
@@ -107,7 +106,7 @@ class SqliteConversationStore:
     def _message(self, sql: str, id_: str) -> Message | None:
         values = (stored_id(id_.lower()),)
         row = self._database.quick(lambda connection: connection.execute(sql, values).fetchone())
-        return None if row is None else rows.message(row)
+        return None if row is None else READER.message(row)
 
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
@@ -142,7 +141,7 @@ class SqliteConversationStore:
     async def feedbacks(self, app_id: str, *, page: int = 1, limit: int = 20) -> list[Feedback]:
         values = (storable(app_id), limit, (page - 1) * limit)
         found = await self._database.read(lambda connection: connection.execute(_FEEDBACKS, values).fetchall())
-        return [rows.feedback(row) for row in found]
+        return [READER.feedback(row) for row in found]
 
     async def variables(self, conversation_id: str) -> list[ConversationVariable]:
         stored = stored_id(conversation_id.lower())
@@ -173,7 +172,7 @@ class SqliteConversationStore:
 
 def _one(connection: sqlite3.Connection, stored: Any) -> Conversation | None:
     row = connection.execute(_ONE, (stored,)).fetchone()
-    return None if row is None else rows.conversation(row)
+    return None if row is None else READER.conversation(row)
 
 
 def _own(app_id: str, end_user_id: str, conversation_id: str, connection: sqlite3.Connection) -> Conversation | None:
@@ -192,11 +191,11 @@ def _opened(app_id: str, end_user_id: str, conversation_id: str, connection: sql
 
 
 def _variables(connection: sqlite3.Connection, key: int) -> list[ConversationVariable]:
-    return [rows.variable(row) for row in connection.execute(VARIABLE, (key,))]
+    return [READER.variable(row) for row in connection.execute(VARIABLE, (key,))]
 
 
 def _listed(query: ConversationQuery, connection: sqlite3.Connection) -> list[Conversation] | None:
-    end_user = rows.end_user_key(connection, query.app_id, query.end_user_id)
+    end_user = end_user_key(connection, query.app_id, query.end_user_id)
     if end_user is None:
         return None if query.after is not None else []
     column = query.order.lstrip("-")
@@ -214,7 +213,7 @@ def _listed(query: ConversationQuery, connection: sqlite3.Connection) -> list[Co
         f"{CONVERSATION} WHERE c.end_user = ? {behind} ORDER BY c.{column} {direction}, c.key {direction} LIMIT ?",
         values,
     )
-    return [rows.conversation(row) for row in found]
+    return [READER.conversation(row) for row in found]
 
 
 def _messages(
@@ -229,4 +228,4 @@ def _messages(
         if key is None:
             return None
         end = key[0]
-    return [rows.message(row) for row in connection.execute(_MESSAGES, (found[0], end, limit))]
+    return [READER.message(row) for row in connection.execute(_MESSAGES, (found[0], end, limit))]

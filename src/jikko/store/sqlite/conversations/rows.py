@@ -3,11 +3,10 @@
 import sqlite3
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
-from jikko.ports.stores.messages import Answer, Conversation, ConversationVariable, Feedback, Message
-from jikko.store.answers import STATUSES, answer_of, details_of
+from jikko.ports.stores.messages import Answer
+from jikko.store.answers import STATUSES, details_of
 from jikko.store.identifiers import id_text, storable, stored_id
+from jikko.store.row_reader import RowReader
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -34,8 +33,7 @@ SELECT variable_id, name, value_type, value, description, created_at, updated_at
 WHERE conversation = ? ORDER BY key
 """
 
-
-_decode: Final = msgspec.json.Decoder().decode
+READER: Final = RowReader(id_text)
 
 
 def answer_columns(answer: Answer) -> tuple[int, str, str | None, str]:
@@ -45,70 +43,6 @@ def answer_columns(answer: Answer) -> tuple[int, str, str | None, str]:
         storable(answer.text),
         None if answer.error is None else storable(answer.error),
         details_of(answer),
-    )
-
-
-def conversation(row: Row) -> Conversation:
-    """That of a row of ``CONVERSATION``."""
-    return Conversation(
-        id=id_text(row[0]),
-        app_id=row[1],
-        end_user_id=id_text(row[2]),
-        user=row[3],
-        name=row[4],
-        inputs=_decode(row[5]),
-        introduction=row[6],
-        created_at=row[7],
-        updated_at=row[8],
-        turns=row[9],
-        title_due=bool(row[10]),
-    )
-
-
-def message(row: Row) -> Message:
-    """That of a row of ``MESSAGE``."""
-    found = Message(
-        id=id_text(row[0]),
-        conversation_id=id_text(row[1]),
-        app_id=row[2],
-        end_user_id=id_text(row[3]),
-        run_id=None if row[4] is None else id_text(row[4]),
-        query=row[5],
-        inputs=_decode(row[6]),
-        files=_decode(row[7]) if row[7] else [],
-        created_at=row[8],
-        answer=answer_of(*row[9:13]),
-    )
-    if row[13] is None:
-        return found
-    return msgspec.structs.replace(found, feedback=feedback((*row[13:18], *row[:4])))
-
-
-def feedback(row: Row) -> Feedback:
-    """That of a row of ``FEEDBACK``."""
-    return Feedback(
-        id=id_text(row[0]),
-        rating="like" if row[1] else "dislike",
-        content=row[2],
-        created_at=row[3],
-        updated_at=row[4],
-        message_id=id_text(row[5]),
-        conversation_id=id_text(row[6]),
-        app_id=row[7],
-        end_user_id=id_text(row[8]),
-    )
-
-
-def variable(row: Row) -> ConversationVariable:
-    """That of a row of ``VARIABLE``."""
-    return ConversationVariable(
-        id=id_text(row[0]),
-        name=row[1],
-        value_type=row[2],
-        value=_decode(row[3]),
-        description=row[4],
-        created_at=row[5],
-        updated_at=row[6],
     )
 
 
