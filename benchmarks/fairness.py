@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -133,7 +134,7 @@ async def dribble(place: Place, inputs: Mapping[str, Any]) -> None:
 
 
 async def tiny_chunks(place: Place, inputs: Mapping[str, Any]) -> None:
-    """Bodies without end in chunks of one byte, as fast as they are taken, on 4 connections."""
+    """Bodies without end in chunks of one byte, as fast as they are taken, on 40 connections."""
 
     async def one() -> None:
         while True:
@@ -145,7 +146,41 @@ async def tiny_chunks(place: Place, inputs: Mapping[str, Any]) -> None:
                     writer.write(b"1\r\n \r\n" * 10_000)
                     await writer.drain()
 
-    await asyncio.gather(*(one() for _ in range(4)))
+    await asyncio.gather(*(one() for _ in range(40)))
+
+
+async def bytes_alone(place: Place, inputs: Mapping[str, Any]) -> None:
+    """Bodies without end on 40 connections, each byte in a segment of its own, as fast as one process sends them."""
+
+    async def one() -> None:
+        while True:
+            _, writer = await asyncio.open_connection("127.0.0.1", place.server.port)
+            head = f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {place.key}\r\n"
+            writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 10000000\r\n\r\n".encode())
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0)
+
+    await asyncio.gather(*(one() for _ in range(40)))
+
+
+async def read_bytes(place: Place, inputs: Mapping[str, Any]) -> None:
+    """20 clients that read streams with many events a byte at a time, by as small a window as the system gives."""
+    body = json.dumps({"inputs": dict(inputs), "user": "u", "response_mode": "streaming"}).encode()
+    loop = asyncio.get_running_loop()
+
+    async def one() -> None:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            connection.setblocking(False)
+            await loop.sock_connect(connection, ("127.0.0.1", place.server.port))
+            await loop.sock_sendall(connection, request("POST", "/v1/workflows/run", place.key, body))
+            while await loop.sock_recv(connection, 1):
+                pass
+
+    await asyncio.gather(*(one() for _ in range(20)))
 
 
 async def read_nothing(place: Place, inputs: Mapping[str, Any]) -> None:
@@ -218,6 +253,7 @@ ENDLESS = {
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
         b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n' * 1000,
     ),
+    "alone": (b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n", b"a"),
     "silent": (b"", b""),
 }
 QUICK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -272,12 +308,17 @@ WORKS: dict[str, Work] = {
     "interim answers without end": Work(REQUESTS, upstream="continue"),
     "members that hold nothing": Work(REQUESTS, upstream="gzip"),
     "extensions without end": Work(REQUESTS, upstream="chunk"),
-    "answers in chunks of one byte": Work(REQUESTS, upstream="tiny", clients=4),
+    "answers in chunks of one byte": Work(REQUESTS, upstream="tiny", clients=40),
+    "answers whose bytes come alone": Work(REQUESTS, upstream="alone", clients=40),
     "places for requests that are held": Work(REQUESTS, upstream="silent", clients=600, small="fetch"),
     "models that stream without end": Work(heavy(ASKS, edges=STRAIGHT), clients=20),
     "documents of 10 MB": Work(READS, drive=read_documents),
     "bodies that dribble": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=dribble),
     "bodies in chunks of one byte": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=tiny_chunks),
+    "bodies whose bytes come alone": Work(heavy(template("first", "x"), edges=STRAIGHT), drive=bytes_alone),
+    "clients that read a byte at a time": Work(
+        rounds("loop", template("first", "x"), **{**LOOP, "loop_count": 20_000}), drive=read_bytes
+    ),
     "clients that do not read": Work(
         rounds("loop", template("first", "x"), **{**LOOP, "loop_count": 20_000}), drive=read_nothing
     ),
@@ -303,6 +344,8 @@ async def upstream() -> None:
             while again:
                 writer.write(again)
                 await writer.drain()
+                # Else what is short would never let others have the loop, and would leave together.
+                await asyncio.sleep(0)
             await reader.read()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)

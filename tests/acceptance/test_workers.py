@@ -384,7 +384,7 @@ def test_what_keeps_a_worker_from_starting_is_said_once_and_ends_the_server(jikk
 
     assert outcome.code == 1
     assert outcome.err.count("Error:") == 1
-    assert "broken: 1 problem" in outcome.err
+    assert "broken.yml: 1 problem" in outcome.err
     assert not outcome.has_traceback
 
 

@@ -75,6 +75,35 @@ async def test_of_many_who_work_one_does_so_in_each_turn_of_the_loop() -> None:
         assert (len(done) - begun) / (turns[0] - before) <= 12
 
 
+async def test_those_who_begin_in_one_turn_of_the_loop_have_one_slice_together() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(50):
+            group.create_task(work(share, "a", 100, done))
+        await asyncio.sleep(0)
+        # Each does one step before it looks, and the slice has room for ten more.
+        assert 50 <= len(done) <= 50 + 10
+
+
+async def test_whose_turn_it_is_has_a_whole_slice_whoever_begins_beside() -> None:
+    share, done = LoopShare(Readings()), list[str]()
+
+    def begin_again() -> None:
+        mine = Slice(share, "other")
+        for _ in range(20):
+            mine.begin()
+            if mine.is_over:
+                break
+        if len(done) < 500:
+            asyncio.get_running_loop().call_soon(begin_again)
+
+    async with turns_of_the_loop() as turns:
+        begin_again()
+        before = turns[0]
+        await work(share, "a", 500, done)
+        assert turns[0] - before < 500 / 5
+
+
 async def test_apps_take_turns_however_many_work_for_one() -> None:
     share, done = LoopShare(Readings()), list[str]()
     async with asyncio.TaskGroup() as group:

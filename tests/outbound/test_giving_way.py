@@ -131,7 +131,7 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
 
     assert all(isinstance(end, HttpFailure) for end in ends)
     assert sum(turns.done.values()) > len(urls) * 400_000
-    # Each has a slice when it is first read, which two of them may be in one turn.
+    # One slice for those that are read in this turn, one for that whose turn it is.
     assert max(turns.done.values()) <= 2 * (looks + 1) * ONE_PIECE
 
 

@@ -67,7 +67,7 @@ def test_a_file_that_is_broken_for_a_while_is_told_and_the_old_version_is_served
     server: Server, client: Client, file: Path
 ) -> None:
     file.write_text("- 1", encoding="utf-8")
-    until(lambda: "not published: says: 1 problem" in server.output)
+    until(lambda: f"not published: {file}: 1 problem" in server.output)
     assert said(client) == "one"
     file.unlink()
     file.write_text(says("again"), encoding="utf-8")

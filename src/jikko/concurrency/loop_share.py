@@ -15,8 +15,9 @@ SLICE: Final = 0.002
 class LoopShare:
     """Gives those who have more to do than fits into a slice one slice after the other. Belongs to one event loop.
 
-    Each time that the loop goes round one of them works, and keys take turns; so everything else waits for one slice at
-    most, however many there are. Who is done within a slice has nothing to do with it.
+    Each time that the loop goes round one of them works, and keys take turns. Those who begin in one turn of the loop,
+    woken by something else, have one slice together: what is left of it. So everything else waits for two slices at
+    most, and for what each does before it looks, however many there are. Who is done by then does not notice.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -26,6 +27,13 @@ class LoopShare:
         self.clock = clock
         self._turns: FairQueue[Callable[[], object]] = FairQueue()
         self._goes_round = False
+        self._ends: float | None = None
+        """When the slice of those who begin in this turn is over; ``None`` before the first of them."""
+        self._sees_end_of_turn = False
+
+    def ends(self) -> float:
+        """When a slice that begins now is over, by the clock; that may have been."""
+        return self._begin() if self._ends is None else self._ends
 
     def later(self, key: str, work: Callable[[], object]) -> None:
         """Have a function called when it is its turn. Twice the same is called once."""
@@ -44,7 +52,19 @@ class LoopShare:
             self._goes_round = False
             return
         asyncio.get_running_loop().call_soon(self._next)
+        # Whose turn it is has a whole slice.
+        self._begin()
         work()
+
+    def _begin(self) -> float:
+        if not self._sees_end_of_turn:
+            self._sees_end_of_turn = True
+            asyncio.get_running_loop().call_soon(self._turn_is_over)
+        self._ends = ends = self.clock() + SLICE
+        return ends
+
+    def _turn_is_over(self) -> None:
+        self._ends, self._sees_end_of_turn = None, False
 
 
 class Slice:
@@ -62,7 +82,7 @@ class Slice:
 
     def begin(self) -> None:
         """Begin a slice: the event loop has just come here."""
-        self._ends = self._share.clock() + SLICE
+        self._ends = self._share.ends()
 
     @property
     def is_over(self) -> bool:
@@ -84,7 +104,8 @@ class Slice:
             await future
         finally:
             self._share.cancel(self._key, wake)
-        self.begin()
+        # It was our turn, whoever else begins now.
+        self._ends = self._share.clock() + SLICE
 
 
 def _wake(future: "asyncio.Future[None]") -> None:

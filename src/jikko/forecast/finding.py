@@ -21,14 +21,16 @@ Cause: TypeAlias = Literal[
     "address",
     "inputs",
     "form",
+    "variable",
     "mock",
 ]
 """What a finding is about. ``document``: how the file is written; ``app``: its kind and mode; ``node_type``: an agent
 or another node that Jikko does not have; ``tool``: a tool that is not there, or not set up; ``knowledge``: a dataset
 that is not there, or settings that a search needs; ``code``: a program that cannot be run; ``import``: a module that
 programs do not have; ``model``: a provider without a line in the providers file; ``environment``: a value from outside
-that is not of its variable's type; ``address``: the host of a request; ``mock``: outputs that were given for a node,
-which make it fail."""
+that is not of its variable's type; ``address``: the host of a request; ``variable``: a variable that a node needs and
+that cannot be there, or of a type that it does not take; ``mock``: outputs that were given for a node, which make it
+fail."""
 
 
 @dataclass(frozen=True, slots=True)

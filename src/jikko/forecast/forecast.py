@@ -17,6 +17,7 @@ from jikko.forecast.certainty import Handles, order, places, sure
 from jikko.forecast.features import of_features
 from jikko.forecast.finding import Finding, Level, Trouble
 from jikko.forecast.installation import Installation
+from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.node_troubles import fails_with, troubles_of
 from jikko.graph.compile import environment_of
 from jikko.graph.compiled import Body, CompiledGraph, CompiledNode
@@ -152,8 +153,9 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
         node = graph.nodes[node_id].node
         return (node.handle(),) if isinstance(node, MockedBranch) and fails_with(node) is None else None
 
+    known = KnownVariables(document, {node_id: node.node for node_id, node in graph.nodes.items()})
     for node in _in_order(graph.body, decided):
-        found = list(troubles_of(node.node, entries[node.id], document, installation))
+        found = list(troubles_of(node.node, entries[node.id], document, known, installation))
         if found:
             troubles[node.id] = found
     doomed = {node_id for node_id, found in troubles.items() if any(_fails(trouble) for trouble in found)}
@@ -184,13 +186,14 @@ def _of_nodes(document: Document, graph: CompiledGraph, installation: Installati
 
 def _of_loose_nodes(document: Document, nodes: Mapping[str, Node], installation: Installation) -> Iterator[Finding]:
     """What stands against the nodes of a file that cannot be imported yet: so nobody knows which runs come to them."""
+    known = KnownVariables(document, nodes)
     for entry in document.nodes:
         node = nodes.get(entry.id)
         common = read_common(Fields(entry.where, entry.data, []))
         title = common.title or entry.id
         if node is None or not installation.mocks.keys().isdisjoint((entry.id, title)):
             continue
-        for trouble in troubles_of(node, entry, document, installation):
+        for trouble in troubles_of(node, entry, document, known, installation):
             level, note = _judged(trouble, _GOES_ON if common.error_strategy else "", is_sure=False)
             hint = trouble.hint if level == "may_fail" or trouble.harmless else ""
             what = trouble.what + note.removesuffix(_SOME_RUNS)

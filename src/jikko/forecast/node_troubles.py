@@ -10,9 +10,11 @@ from jikko.forecast.finding import Trouble
 from jikko.forecast.installation import Installation
 from jikko.forecast.javascript_code import troubles_of_javascript
 from jikko.forecast.knowledge_troubles import troubles_of_retrieval
+from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_objections import objection
 from jikko.forecast.python_code import troubles_of_python
 from jikko.forecast.tool_troubles import troubles_of_tool
+from jikko.forecast.variable_troubles import troubles_of_variables
 from jikko.nodes.agents.agent import AgentNode
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.data.code import Code
@@ -31,11 +33,14 @@ from jikko.nodes.unsupported import Unsupported
 from jikko.values import Json
 
 
-def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: Installation) -> Iterator[Trouble]:
+def troubles_of(
+    node: Node, entry: NodeEntry, document: Document, known: KnownVariables, installation: Installation
+) -> Iterator[Trouble]:
     """Every reason that is known before a run.
 
     Args:
         node: The compiled node of ``entry``.
+        known: The variables of ``document``.
     """
     environment = {variable.name: variable.value for variable in document.environment}
     match node:
@@ -48,8 +53,9 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield Trouble("node_type", f"{entry.where}.type", what, harmless=True)
         case Code():
             yield from _of_code(node, f"{entry.where}.code", installation)
-        case TemplateTransform() if installation.no_sandbox is not None:
-            yield Trouble("sandbox", f"{entry.where}.template", installation.no_sandbox)
+        case TemplateTransform():
+            yield from _of_template(node, f"{entry.where}.template", installation)
+            yield from troubles_of_variables(node, entry, known)
         case Llm() | ParameterExtractor() | QuestionClassifier():
             yield from _of_model(node, entry, installation)
         case HttpRequest():
@@ -64,6 +70,8 @@ def troubles_of(node: Node, entry: NodeEntry, document: Document, installation: 
             yield from troubles_of_retrieval(node, entry, installation)
         case Start():
             yield from _of_inputs(node, entry)
+        case _:
+            yield from troubles_of_variables(node, entry, known)
 
 
 def fails_with(node: Mocked) -> str | None:
@@ -89,6 +97,22 @@ def _of_code(node: Code, where: str, installation: Installation) -> Iterator[Tro
         yield from troubles_of_javascript(node.code, where)
     else:
         yield from troubles_of_python(node.code, where, installation.has_module)
+
+
+def _of_template(node: TemplateTransform, where: str, installation: Installation) -> Iterator[Trouble]:
+    # Loaded only for files that have a template.
+    from jinja2 import TemplateSyntaxError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    if installation.no_sandbox is not None:
+        yield Trouble("sandbox", where, installation.no_sandbox)
+    try:
+        SandboxedEnvironment(cache_size=0).parse(node.template)
+    except TemplateSyntaxError as error:
+        what = f"the template cannot be read: {(error.message or '').removesuffix('.')} (line {error.lineno} of it)"
+        yield Trouble("code", where, what)
+    except (RecursionError, MemoryError, ValueError):
+        yield Trouble("code", where, "the template cannot be read: it is nested too deeply")
 
 
 def _of_model(

@@ -168,7 +168,8 @@ class Handler(ResponseHandler):
                 self._acknowledge()
             self._rest = data
             self._slice.begin()
-            self._hand_on()
+            if len(data) <= _HEAD_PIECE_BYTES or not self._slice.is_over:
+                self._hand_on()
             if self._rest or len(data) > _LARGE_READ_BYTES:
                 self._wait_for_turn()
 

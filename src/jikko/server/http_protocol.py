@@ -70,6 +70,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_began = False
         self._fault: _Refused | None = None
         """Why the parser was broken off."""
+        self._body: list[bytes] = []
+        """Pieces of a body that the parser told, and that the request does not have yet."""
         self._refusal: bytes | None = None
         """What is answered to the last request; then nothing more is read."""
         self._half_closed = False
@@ -104,6 +106,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._unfinished += len(piece)
             try:
                 self.parser.feed_data(piece)
+                if self._body:
+                    self._hand_body_on()
             except httptools.HttpParserUpgrade:
                 self._upgrade()
                 break
@@ -155,9 +159,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
-        super().on_body(body)
+        # Thousands of chunks that come at once would each have the request copy what it has.
+        self._body.append(body)
+
+    def _hand_body_on(self) -> None:
+        body, self._body = self._body, []
+        super().on_body(body[0] if len(body) == 1 else b"".join(body))
 
     def on_message_complete(self) -> None:
+        if self._body:
+            self._hand_body_on()
         self._before_body = True
         self._unfinished = 0
         super().on_message_complete()

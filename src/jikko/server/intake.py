@@ -45,7 +45,12 @@ class Intake:
         else:
             self._rest = data
             self._transport.pause_reading()
-            self._go_on()
+            self._slice.begin()
+            if self._slice.is_over:
+                # Others were sent much, too, and looked through it in this turn of the loop.
+                self._slice.later(self._go_on)
+            else:
+                self._go_on()
 
     def pause_reading(self) -> None:
         """Hand on nothing, and read nothing, until ``resume_reading``."""

@@ -17,7 +17,7 @@ from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
 from jikko.apps.publishing import Apps
 from jikko.apps.versions import Workflow
 from jikko.assemble import mocks_of
-from jikko.errors import Conflict, InvalidParam, InvalidSettings, JikkoError, NotFound
+from jikko.errors import Conflict, InvalidDocument, InvalidParam, InvalidSettings, JikkoError, NotFound
 from jikko.forecast.finding import Finding
 from jikko.graph.mocks import unknown_mocks
 from jikko.ports.stores.app_store import App
@@ -99,7 +99,10 @@ async def publish_one(assembly: Any, file: Path) -> App:
         InvalidDocument, Conflict: It cannot be published.
         InvalidEnvironment: A value that was set for one of its environment variables is of another type.
     """
-    published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
+    try:
+        published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
+    except InvalidDocument as error:
+        raise InvalidDocument(str(file), error.problems) from None
     for problem in published.warnings:
         click.echo(harmless(f"{file}: warning: {problem}"), err=True)
     click.echo(f"{printable(published.app.name)}: version {published.version.number} ({published.version.id})")

@@ -81,7 +81,11 @@ async def _import(
             try:
                 text = read_dsl_file(file)
                 published = await apps.publish(text, source=file.stem, name=name, environment=values)
-            except (InvalidDocument, Conflict, NotFound, InvalidEnvironment, OSError) as error:
+            except InvalidDocument as error:
+                failed += 1
+                _report_failure(file, InvalidDocument(str(file), error.problems), as_json)
+                continue
+            except (Conflict, NotFound, InvalidEnvironment, OSError) as error:
                 failed += 1
                 _report_failure(file, error, as_json)
                 continue

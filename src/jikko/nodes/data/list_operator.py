@@ -10,7 +10,8 @@ from jikko.nodes.contract import Context, NodeFailure, Result, Variables
 from jikko.nodes.data.list_filters import FILE_KEYS, FilterCondition, ListRefused, file_key
 from jikko.values import UNSET, Json, Selector, type_of
 
-_TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]")
+TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]")
+"""The lists that can be worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class ListOperator:
         if not value:
             return _result([], {"variable": []})
         kind = ctx.variables.declared_type(self.selector) or type_of(value)
-        if kind not in _TYPES or not isinstance(value, list):
+        if kind not in TYPES or not isinstance(value, list):
             raise NodeFailure(f"Variable {list(self.selector)} is not a list that can be worked on: it is {kind}.")
         recorded: dict[str, Json] = {"variable": value}
         try:

@@ -1,0 +1,80 @@
+"""What is known of the variables of a workflow before it runs: which there cannot be, and of what type some are."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from jikko.dsl.document import Document
+from jikko.lang.variables import RESERVED_NODES
+from jikko.nodes.contract import Container, Node
+from jikko.nodes.data.code import Code
+from jikko.nodes.flow.start import Start
+from jikko.values import Selector
+
+_OF_INPUTS: Final = {
+    "text-input": "string",
+    "paragraph": "string",
+    "select": "string",
+    "number": "number",
+    "checkbox": "boolean",
+    "file": "file",
+    "file-list": "array[file]",
+    "json_object": "object",
+}
+_OF_FAILURES: Final = frozenset({"error_message", "error_type"})
+"""What any node with an error strategy gives besides its outputs."""
+
+
+class Kind(NamedTuple):
+    """The type of a variable, as ``type_of`` names it."""
+
+    type: str
+    is_given: bool
+    """Whether every run has a value for it; else it may be null."""
+
+
+class KnownVariables:
+    """The variables of one document."""
+
+    def __init__(self, document: Document, nodes: Mapping[str, Node]) -> None:
+        """Args:
+        nodes: Compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known.
+        """
+        self._ids = {entry.id for entry in document.nodes}
+        self._kinds: dict[str, dict[str, Kind]] = {
+            "env": {variable.name: Kind(variable.value_type, is_given=False) for variable in document.environment},
+            "conversation": {
+                variable.name: Kind(variable.value_type, is_given=False) for variable in document.conversation
+            },
+        }
+        self._declared: dict[Selector, str] = {}
+        """Types of variables of containers, which have others as well."""
+        for node_id, node in nodes.items():
+            match node:
+                case Container():
+                    self._declared |= node.declared(node_id)
+                case Start():
+                    self._kinds[node_id] = {
+                        variable.name: Kind(_OF_INPUTS.get(variable.type, ""), variable.required)
+                        for variable in node.variables
+                    }
+                case Code():
+                    self._kinds[node_id] = {
+                        name: Kind(spec.type, is_given=False) for name, spec in node.outputs.items()
+                    }
+
+    def is_missing(self, selector: Selector) -> bool:
+        """Whether no run can have such a variable."""
+        if len(selector) < 2:
+            return False
+        owner, name = selector[:2]
+        kinds = self._kinds.get(owner)
+        if kinds is None:
+            return owner not in self._ids and owner not in RESERVED_NODES
+        return name not in kinds and name not in _OF_FAILURES and not name.startswith("sys.")
+
+    def kind(self, selector: Selector) -> Kind | None:
+        """The type of a variable, where the file says it; of parts of variables it does not."""
+        if selector in self._declared:
+            return Kind(self._declared[selector], is_given=True)
+        found = self._kinds.get(selector[0], {}).get(selector[1]) if len(selector) == 2 else None
+        return found if found is not None and found.type else None

@@ -1,0 +1,127 @@
+"""Variables that a node needs and no run has, or whose type does not suit it: told before a run, which fails so."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.workflows import Node, app, end, if_contains, iteration, node, python, start, template
+from tests.forecast.running import foretold, here, ran
+
+pytestmark = pytest.mark.anyio
+
+
+def compare(*conditions: tuple[str, str, Any], joined: str = "and") -> Node:
+    made = [
+        {"variable_selector": at.split("."), "comparison_operator": operator, "value": value, "varType": "string"}
+        for at, operator, value in conditions
+    ]
+    return node("work", "if-else", cases=[{"case_id": "true", "logical_operator": joined, "conditions": made}])
+
+
+def sorted_list(at: str) -> Node:
+    off = {"enabled": False}
+    rest = {"filter_by": {**off, "conditions": []}, "order_by": off, "limit": off, "extract_by": off}
+    return node("work", "list-operator", variable=at.split("."), **rest)
+
+
+def assign(*items: tuple[str, str, str, Any]) -> Node:
+    names = ("variable_selector", "operation", "input_type", "value")
+    made = [dict(zip(names, (target.split("."), *rest), strict=True)) for target, *rest in items]
+    return node("work", "assigner", version="2", items=made)
+
+
+def extract(at: str) -> Node:
+    return node("work", "document-extractor", variable_selector=at.split("."), is_array_file=False)
+
+
+def one(*middle: Node, edges: str = "") -> str:
+    begin = start("q")
+    begin["data"]["variables"][0]["required"] = True
+    kept = {"id": "c1", "name": "kept", "value_type": "string", "value": "x", "selector": ["conversation", "kept"]}
+    made = python("made", "def main():\n    return {'n': 1}", {"n": "number"})
+    out = "work:true>end work:false>end" if middle[0]["data"]["type"] == "if-else" else "work>end"
+    nodes = [begin, made, *middle, end(q="start.q")]
+    return app("One", nodes, f"start>made>work {edges or out}", conversation_variables=[kept])
+
+
+WRONG: dict[str, tuple[str, str]] = {
+    "a condition on an input that there is not": (one(compare(("start.城", "is", "x"))), "cases[0].conditions[0]"),
+    "a condition on a node that there is not": (one(compare(("nope.x", "empty", ""))), "cases[0].conditions[0]"),
+    "a condition on an output that a program does not have": (one(compare(("made.m", "=", "1"))), "conditions[0]"),
+    "a text that is compared by size": (one(compare(("start.q", ">", "1"))), "comparison_operator"),
+    "an assignment of what there is not": (
+        one(assign(("conversation.kept", "over-write", "variable", ["nope", "x"]))),
+        "items[0].value",
+    ),
+    "an assignment to what there is not": (one(assign(("conversation.gone", "clear", "variable", None))), "items[0]"),
+    "an operation that a type has not": (one(assign(("conversation.kept", "+=", "constant", 1))), "items[0].operation"),
+    "a second assignment": (
+        one(assign(("conversation.kept", "set", "constant", "y"), ("conversation.kept", "append", "constant", "🗾"))),
+        "items[1].operation",
+    ),
+    "a text that is sorted": (one(sorted_list("start.q")), "variable"),
+    "a list that there is not": (one(sorted_list("start.files")), "variable"),
+    "a text that documents are read from": (one(extract("start.q")), "variable_selector"),
+    "a document that there is not": (one(extract("start.paper")), "variable_selector"),
+    "rounds over a text": (
+        one(*iteration("work", "start.q", "t.output", template("t", "x")), edges="work>end work-start>t"),
+        "iterator_selector",
+    ),
+    "rounds over nothing": (
+        one(*iteration("work", "nope.a", "t.output", template("t", "x")), edges="work>end work-start>t"),
+        "iterator_selector",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_a_run_fails_where_and_as_it_was_told(case: str, tmp_path: Path) -> None:
+    text, path = WRONG[case]
+    found = foretold(text, here(None))
+    decisive = found.decisive
+    assert (found.verdict, decisive and decisive.cause, decisive and decisive.node) == ("will_fail", "variable", "work")
+    assert decisive is not None
+    assert path in decisive.where
+    run = await ran(text, {"q": "text"}, tmp_path, None)
+    assert (run.status, run.failed) == ("failed", ("work",))
+    assert decisive.what.rstrip(".") in run.error
+
+
+def test_a_template_that_cannot_be_read_is_told_with_its_line() -> None:
+    for text, line in (
+        ("a\n{% if %}", 2),
+        ("{{ 日 + }}", 1),
+        ("{{ '" + "(" * 10 + "' }}{% for %}", 1),
+        ("{% do 1 %}", 1),
+    ):
+        [finding] = foretold(one(template("work", text)), here(None)).findings
+        assert (finding.level, finding.cause, finding.node) == ("will_fail", "code", "work")
+        assert f"(line {line} of it)" in finding.what
+    [deep] = foretold(one(template("work", "{{ " + "(" * 50_000 + " }}")), here(None)).findings
+    assert deep.what.startswith("the template cannot be read")
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        compare(("start.q", "contains", "a"), ("start.q", "is", "{{#start.q#}}")),
+        compare(("sys.user_id", "not empty", "")),
+        compare(("made.n", "=", "1")),
+        compare(("made.error_message", "not null", None)),
+        assign(("conversation.kept", "over-write", "variable", ["start", "q"])),
+        sorted_list("sys.files"),
+        template("work", "{{ a }}{% raw %}{% x %}{% endraw %}"),
+        if_contains("work", "start.q", "x"),
+    ],
+)
+def test_what_may_be_there_is_no_finding(middle: Node) -> None:
+    assert [finding.what for finding in foretold(one(middle), here(None)).findings] == []
+
+
+def test_behind_another_condition_and_with_a_way_out_it_is_no_certain_failure() -> None:
+    later = foretold(one(compare(("start.q", "is", "x"), ("nope.x", "is", "y"))), here(None))
+    assert later.verdict == "may_fail"
+    handled = compare(("nope.x", "is", "y"))
+    handled["data"]["error_strategy"] = "fail-branch"
+    assert foretold(one(handled, edges="work:true>end work:fail-branch>end"), here(None)).verdict == "runs"
