@@ -10,7 +10,7 @@ from jikko.ports.stores.messages import Conversation, ConversationVariable, Feed
 from jikko.store.answers import json_text
 from jikko.store.identifiers import id_text, storable, stored_id
 from jikko.store.sqlite.conversations import rows
-from jikko.store.sqlite.conversations.removal import remove, remove_all, remove_old
+from jikko.store.sqlite.conversations.removal import remove, remove_of_user, remove_old
 from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, VARIABLE
 from jikko.store.sqlite.conversations.turn_writes import add_turn
 from jikko.store.sqlite.database import Database
@@ -31,6 +31,8 @@ _FIRST_MESSAGE: Final = f"""
 """
 _MESSAGE_KEY: Final = "SELECT key FROM messages WHERE message_id = ? AND conversation = ?"
 _END: Final = 2**62
+_SLICE: Final = 50
+"""Conversations that are removed in one transaction."""
 _RATE: Final = """
 INSERT INTO feedbacks (message, app, feedback_id, liked, created_at, updated_at, content)
 SELECT m.key, c.app, ?, ?, ?, ?, ? FROM messages m JOIN conversations c ON c.key = m.conversation
@@ -92,8 +94,11 @@ class SqliteConversationStore:
         return found
 
     async def delete_all(self, app_id: str, end_user_id: str) -> int:
-        count: int = await self._database.submit(partial(remove_all, app_id, end_user_id))
-        return count
+        removed = 0
+        # Others write between the slices.
+        while count := await self._database.submit(partial(remove_of_user, app_id, end_user_id, _SLICE)):
+            removed += count
+        return removed
 
     async def message(self, app_id: str, end_user_id: str, message_id: str) -> Message | None:
         found = self._message(_MESSAGE, message_id)
