@@ -190,3 +190,23 @@ async def test_a_source_is_fetched_by_a_signed_address_and_not_without(client: h
     assert (await client.get(url.replace("sign=", "sign=x"))).status_code == 404
     await client.delete(f"/v1/datasets/{own}/documents/{doc}")
     assert (await client.get(url)).status_code == 404
+
+
+async def test_an_empty_text_leaves_a_segment_as_it_is(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/documents/{await document(client, owner, '日本🙂')}/segments"
+    [segment] = (await client.get(path)).json()["data"]
+
+    answer = await client.post(f"{path}/{segment['id']}", json={"segment": {"content": "", "keywords": ["neu"]}})
+
+    changed = answer.json()["data"]
+    assert (answer.status_code, changed["content"], changed["keywords"]) == (200, "日本🙂", ["neu"])
+
+
+async def test_what_stands_in_a_list_is_told_by_its_place(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/documents/{await document(client, owner)}/segments"
+
+    answer = await client.post(path, json={"segments": [{"content": "ok"}, {"content": 5}]})
+
+    assert (answer.status_code, answer.json()["message"]) == (400, "segments[1].content: must be a text")
