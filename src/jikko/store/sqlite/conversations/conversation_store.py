@@ -183,17 +183,17 @@ def _one(connection: sqlite3.Connection, stored: Any) -> Conversation | None:
 
 def _own(app_id: str, end_user_id: str, conversation_id: str, connection: sqlite3.Connection) -> Conversation | None:
     found = _one(connection, stored_id(conversation_id))
-    if found is None or (found.app_id, found.end_user_id) != (app_id, end_user_id.lower()):
-        return None
-    return found
+    return None if found is None else _if_of(app_id, end_user_id, found)
+
+
+def _if_of(app_id: str, end_user_id: str, found: Conversation) -> Conversation | None:
+    return found if (found.app_id, found.end_user_id) == (app_id, end_user_id.lower()) else None
 
 
 def _opened(app_id: str, end_user_id: str, conversation_id: str, connection: sqlite3.Connection) -> Opened | None:
-    found = _own(app_id, end_user_id, conversation_id, connection)
-    if found is None:
-        return None
-    key = connection.execute(_KEY, (stored_id(conversation_id),)).fetchone()
-    return Opened(found, _variables(connection, key[0]))
+    row = connection.execute(_ONE, (stored_id(conversation_id),)).fetchone()
+    found = None if row is None else _if_of(app_id, end_user_id, rows.conversation(row))
+    return None if found is None else Opened(found, _variables(connection, row[rows.KEY]))
 
 
 def _variables(connection: sqlite3.Connection, key: int) -> list[ConversationVariable]:
