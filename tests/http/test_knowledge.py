@@ -1,5 +1,6 @@
 """The knowledge API in process: what is refused, and how."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,21 @@ async def test_what_stands_in_a_list_is_told_by_its_place(client: httpx.AsyncCli
     answer = await client.post(path, json={"segments": [{"content": "ok"}, {"content": 5}]})
 
     assert (answer.status_code, answer.json()["message"]) == (400, "segments[1].content: must be a text")
+
+
+async def test_a_document_by_file_needs_a_rule_unless_one_before_it_had_one(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/document/create-by-file"
+
+    async def sent(**data: Any) -> httpx.Response:
+        return await client.post(path, files={"file": ("a.txt", b"one")}, data={"data": json.dumps(data)})
+
+    refused = await sent(indexing_technique="economy")
+    assert (refused.status_code, refused.json()["message"]) == (400, "process_rule is required.")
+    assert (await client.get(f"/v1/datasets/{owner}/documents")).json()["total"] == 0
+    assert (await sent(process_rule=BY_LINE)).status_code == 200
+    inherited = await sent()
+    assert inherited.status_code == 200
+    [document] = (await client.get(f"/v1/datasets/{owner}/documents")).json()["data"]
+    detail = (await client.get(f"/v1/datasets/{owner}/documents/{document['id']}")).json()
+    assert detail["document_process_rule"]["mode"] == BY_LINE["mode"]
