@@ -122,7 +122,7 @@ class Documents:
         """Replace the text of a document, or cut it by another rule, and have it indexed anew.
 
         Raises:
-            InvalidParam: Neither is given.
+            InvalidParam: Neither is given; or it is archived or disabled.
             NotFound: There is no such document.
         """
         dataset = await self._datasets.get(dataset_id)
@@ -130,6 +130,8 @@ class Documents:
         old = await stores.documents.document(dataset.id, document_id.lower())
         if old is None:
             raise NotFound("Document not found")
+        if old.archived or not old.enabled:
+            raise InvalidParam("Document is not available")
         if source is None and rule is None:
             raise InvalidParam("Data source or Process rule is required")
         kept = old.rule if rule is None else checked_rule(rule, old.form)
