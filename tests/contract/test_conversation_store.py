@@ -240,6 +240,15 @@ async def test_all_conversations_of_an_end_user_go_together(store: ConversationS
     assert await store.conversation(APP, BERTA, "x") is not None
 
 
+async def test_very_many_conversations_of_an_end_user_are_all_gone(store: ConversationStore) -> None:
+    for number in range(101):
+        await said(store, f"c{number}")
+
+    assert await store.delete_all(APP, ANNA) == 101
+    assert await store.delete_all(APP, ANNA) == 0
+    assert await store.conversations(ConversationQuery(app_id=APP, end_user_id=ANNA)) == []
+
+
 async def test_feedback_takes_the_place_of_what_was(store: ConversationStore) -> None:
     await said(store, "c", "m1", "m2")
     first = feedback("m1", "c", at=1000.0, content="良い")

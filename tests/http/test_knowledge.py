@@ -1,6 +1,7 @@
 """The knowledge API in process: what is refused, and how."""
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -111,7 +112,6 @@ async def test_a_dataset_may_keep_the_id_that_it_has_elsewhere(client: httpx.Asy
         ("/{d}/metadata", {"type": "colour", "name": "x"}),
         ("/{d}/metadata", {"type": "string", "name": "document_name"}),
         ("/{d}/documents/metadata", {"operation_data": [{"document_id": 7}]}),
-        ("/{d}/documents/{doc}/segments", {"segments": []}),
         ("/{d}/documents/{doc}/segments", {"segments": [{"content": "  "}]}),
         ("/{d}/documents/{doc}/segments", {"segments": [{"content": "x"}] * 2001}),
         ("/tags/unbinding", {"target_id": "{d}"}),
@@ -198,3 +198,80 @@ async def test_a_source_is_fetched_by_a_signed_address_and_not_without(client: h
     assert (await client.get(url.replace("sign=", "sign=x"))).status_code == 404
     await client.delete(f"/v1/datasets/{own}/documents/{doc}")
     assert (await client.get(url)).status_code == 404
+
+
+async def test_an_empty_text_leaves_a_segment_as_it_is(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/documents/{await document(client, owner, '日本🙂')}/segments"
+    [segment] = (await client.get(path)).json()["data"]
+
+    answer = await client.post(f"{path}/{segment['id']}", json={"segment": {"content": "", "keywords": ["neu"]}})
+
+    changed = answer.json()["data"]
+    assert (answer.status_code, changed["content"], changed["keywords"]) == (200, "日本🙂", ["neu"])
+
+
+async def test_a_document_by_file_needs_a_rule_unless_one_before_it_had_one(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/document/create-by-file"
+
+    async def sent(**data: Any) -> httpx.Response:
+        return await client.post(path, files={"file": ("a.txt", b"one")}, data={"data": json.dumps(data)})
+
+    refused = await sent(indexing_technique="economy")
+    assert (refused.status_code, refused.json()["message"]) == (400, "process_rule is required.")
+    assert (await client.get(f"/v1/datasets/{owner}/documents")).json()["total"] == 0
+    assert (await sent(process_rule=BY_LINE)).status_code == 200
+    inherited = await sent()
+    assert inherited.status_code == 200
+    [document] = (await client.get(f"/v1/datasets/{owner}/documents")).json()["data"]
+    detail = (await client.get(f"/v1/datasets/{owner}/documents/{document['id']}")).json()
+    assert detail["document_process_rule"]["mode"] == BY_LINE["mode"]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, "segments: is required"),
+        ({"segments": None}, "segments: is required"),
+        ({"segments": []}, "segments: is required"),
+        ({"segments": [{"answer": "a"}]}, "segments[0]: the field 'content' is required"),
+        ({"segments": [{"content": ""}]}, "segments[0].content: must be a text of at least 1 character"),
+    ],
+)
+async def test_segments_of_a_wrong_shape_are_told_in_dify_s_own_way(
+    body: dict[str, Any], error: str, client: httpx.AsyncClient
+) -> None:
+    owner = await dataset(client)
+    path = f"/v1/datasets/{owner}/documents/{await document(client, owner)}/segments"
+
+    answer = await client.post(path, json=body)
+
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+
+
+async def test_a_document_that_is_switched_off_takes_no_segments_and_no_text(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    doc = await document(client, owner)
+    path = f"/v1/datasets/{owner}/documents/{doc}"
+    for action, message in (("disable", "Document is disabled."), ("archive", "Document is disabled.")):
+        await client.patch(f"/v1/datasets/{owner}/documents/status/{action}", json={"document_ids": [doc]})
+        added = await client.post(f"{path}/segments", json={"segments": [{"content": "x"}]})
+        assert (added.status_code, added.json()["message"]) == (404, message)
+        updated = await client.post(f"{path}/update-by-text", json={"name": "a.txt", "text": "neu"})
+        assert (updated.status_code, updated.json()["message"]) == (400, "Document is not available")
+    assert [each["content"] for each in (await client.get(f"{path}/segments")).json()["data"]] == ["one", "two"]
+
+
+async def test_metadata_of_several_documents_are_set_for_all_or_for_none(client: httpx.AsyncClient) -> None:
+    owner = await dataset(client)
+    doc = await document(client, owner)
+    field = (await client.post(f"/v1/datasets/{owner}/metadata", json={"type": "string", "name": "年"})).json()
+    values = [{"id": field["id"], "name": "年", "value": "令和🙂"}]
+    operations = [{"document_id": each, "metadata_list": values} for each in (doc, NOBODY)]
+
+    answer = await client.post(f"/v1/datasets/{owner}/documents/metadata", json={"operation_data": operations})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_param")
+    detail = (await client.get(f"/v1/datasets/{owner}/documents/{doc}")).json()
+    assert detail["doc_metadata"] is None or "令和🙂" not in str(detail["doc_metadata"])

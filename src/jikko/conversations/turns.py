@@ -118,12 +118,15 @@ class Turns:
         if request.conversation_id:
             opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
             asked = _of(asked, opened)
+        waited: list[bool] = []
+        later = asyncio.get_running_loop().call_soon(waited.append, True)
         for policy in self._hooks.policies:
             decided = await policy.consider(asked)
             if isinstance(decided, Reply):
                 raise _Answered(await self._answered(asked, opened, request, decided))
             asked = decided
-        if self._hooks.policies and opened is not None:
+        later.cancel()
+        if waited and opened is not None:
             # Something may have happened in the conversation meanwhile.
             opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
         return await self._run(asked, opened, request)

@@ -58,6 +58,7 @@ class Documents:
         wishes: DatasetWishes,
         *,
         rule: Any = None,
+        rule_required: bool = False,
         form: str | None = None,
         language: str = "English",
         name: str | None = None,
@@ -67,6 +68,7 @@ class Documents:
         Args:
             wishes: The technique and models of the dataset, if it has none yet.
             rule: The process rule; ``None``: that of the newest document, or the automatic one.
+            rule_required: Whether the automatic one has to be given, too.
             name: If not that of the source.
 
         Raises:
@@ -83,6 +85,8 @@ class Documents:
         if dataset.doc_form is not None and form != dataset.doc_form:
             raise InvalidParam(f"doc_form: that of the dataset is {dataset.doc_form}")
         last = await stores.documents.last_rule(dataset.id) if rule is None else None
+        if rule is None and last is None and rule_required:
+            raise InvalidParam("process_rule is required.")
         rule_id, kept = last if last is not None else (new_id(), checked_rule(rule or AUTOMATIC, form))
         dataset = await self._datasets.index_with(dataset, wishes, form)
         now, batch = self._clock(), new_batch(self._clock())
@@ -118,7 +122,7 @@ class Documents:
         """Replace the text of a document, or cut it by another rule, and have it indexed anew.
 
         Raises:
-            InvalidParam: Neither is given.
+            InvalidParam: Neither is given; or it is archived or disabled.
             NotFound: There is no such document.
         """
         dataset = await self._datasets.get(dataset_id)
@@ -126,6 +130,8 @@ class Documents:
         old = await stores.documents.document(dataset.id, document_id.lower())
         if old is None:
             raise NotFound("Document not found")
+        if old.archived or not old.enabled:
+            raise InvalidParam("Document is not available")
         if source is None and rule is None:
             raise InvalidParam("Data source or Process rule is required")
         kept = old.rule if rule is None else checked_rule(rule, old.form)

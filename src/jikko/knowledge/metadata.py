@@ -19,6 +19,7 @@ BUILT_IN: Final[dict[str, FieldType]] = {
     "last_update_date": "time",
     "source": "string",
 }
+_READ_AT_ONCE: Final = 500
 UPLOADER: Final = "know"
 """Who adds documents: the knowledge API has no users, so all have one name, which is the recorded one."""
 
@@ -108,14 +109,19 @@ class Metadata:
         """Give documents values: ``{document_id, metadata_list: [{id, name, value}], partial_update}`` each.
 
         Raises:
-            NotFound: There is no such dataset, or document.
+            InvalidParam: There is no such document. Nothing was changed.
+            NotFound: There is no such dataset.
         """
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
-        for operation in operations:
-            document = await stores.documents.document(dataset.id, str(operation["document_id"]).lower())
-            if document is None:
-                raise NotFound("Document not found.")
+        ids_of = [str(operation["document_id"]).lower() for operation in operations]
+        known: dict[str, Document] = {}
+        for start in range(0, len(ids_of), _READ_AT_ONCE):
+            known |= await stores.documents.documents(set(ids_of[start : start + _READ_AT_ONCE]))
+        if any(each not in known or known[each].dataset_id != dataset.id for each in ids_of):
+            raise InvalidParam("Document not found.")
+        for operation, document_id in zip(operations, ids_of, strict=True):
+            document = known[document_id]
             values = {each["name"]: each.get("value") for each in operation["metadata_list"]}
             if dataset.built_in_fields:
                 values |= built_in_values(document)

@@ -99,6 +99,8 @@ class Segments:
             _check(place.document, each)
         if place.document.status != "completed":
             raise NotFound("Document is not completed.")
+        if not place.document.enabled:
+            raise NotFound("Document is disabled.")
         stores = await self._knowledge.made()
         now = self._clock()
         segments = [self._new(place, each, now) for each in wishes]

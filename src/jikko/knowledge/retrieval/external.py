@@ -53,7 +53,7 @@ class ExternalKnowledge:
         try:
             response = await self._http.send(request)
         except HttpFailure as failure:
-            raise _failed(api, str(failure)) from None
+            raise _failed(api, str(failure).removesuffix(".")) from None
         records = _records(api, response)
         return [_candidate(dataset, record, api) for record in records]
 

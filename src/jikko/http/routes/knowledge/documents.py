@@ -113,17 +113,25 @@ async def create_document_by_file(request: Request) -> Answer:
     await knowledge_of(request).datasets.get(dataset_id)
     source, data = await sent_file(request)
     body = checked(data, FileWishes)
-    return await _created(request, dataset_id, source, body, name=body.name)
+    # As in Dify: a document by text needs no rule, one by file does, unless one before it had one.
+    return await _created(request, dataset_id, source, body, name=body.name, rule_required=True)
 
 
 async def _created(
-    request: Request, dataset_id: str, source: NewSource, body: _Wishes, *, name: str | None = None
+    request: Request,
+    dataset_id: str,
+    source: NewSource,
+    body: _Wishes,
+    *,
+    name: str | None = None,
+    rule_required: bool = False,
 ) -> Answer:
     document = await knowledge_of(request).documents.add(
         dataset_id,
         source,
         body.of_dataset(),
         rule=body.process_rule or None,
+        rule_required=rule_required,
         form=body.doc_form,
         language=body.doc_language or "English",
         name=name,

@@ -1,6 +1,8 @@
 """Segments and child chunks. Source: Dify 1.15, spec/knowledge.md §6.3, §6.4."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 from starlette.datastructures import QueryParams
 
 from jikko.dify.knowledge.segments import (
@@ -25,9 +27,15 @@ from jikko.knowledge.segments import SegmentWishes
 class NewSegment(Struct):
     """A segment to be added."""
 
-    content: str
+    content: Annotated[str, Meta(min_length=1)]
     answer: str | None = None
     keywords: list[str] | None = None
+
+
+class Misshaped(Struct):
+    """What is wrong with segments to be added. As in Dify, this one error of the API has neither code nor status."""
+
+    error: str
 
 
 class NewSegments(Struct):
@@ -80,9 +88,13 @@ async def add_segments(request: Request) -> Answer:
     """``POST …/segments``: they are found when this is answered."""
     path = request.path_params
     await knowledge_of(request).documents.get(path["dataset_id"], path["document_id"])
-    body = checked(await request.json(), NewSegments)
+    given = await request.json()
+    try:
+        body = checked(given, NewSegments)
+    except InvalidParam as error:
+        return json_response(Misshaped(str(error)), 400)
     if not body.segments:
-        raise InvalidParam("Segments is required")
+        return json_response(Misshaped("segments: is required"), 400)
     wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
     document, added = await knowledge_of(request).segments.add(path["dataset_id"], path["document_id"], wishes)
     children = await knowledge_of(request).segments.children_of(added)

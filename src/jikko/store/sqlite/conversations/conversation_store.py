@@ -9,8 +9,8 @@ from jikko.ports.stores.conversation_store import ConversationQuery, Opened
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.store.answers import json_text
 from jikko.store.identifiers import id_text, storable, stored_id
-from jikko.store.sqlite.conversations.removal import remove, remove_all, remove_old
-from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, MESSAGE, READER, VARIABLE, end_user_key
+from jikko.store.sqlite.conversations.removal import remove, remove_of_user, remove_old
+from jikko.store.sqlite.conversations.rows import CONVERSATION, FEEDBACK, KEY, MESSAGE, READER, VARIABLE, end_user_key
 from jikko.store.sqlite.conversations.turn_writes import add_turn
 from jikko.store.sqlite.database import Database
 from jikko.values import Json
@@ -30,6 +30,8 @@ _FIRST_MESSAGE: Final = f"""
 """
 _MESSAGE_KEY: Final = "SELECT key FROM messages WHERE message_id = ? AND conversation = ?"
 _END: Final = 2**62
+_SLICE: Final = 50
+"""Conversations that are removed in one transaction."""
 _RATE: Final = """
 INSERT INTO feedbacks (message, app, feedback_id, liked, created_at, updated_at, content)
 SELECT m.key, c.app, ?, ?, ?, ?, ? FROM messages m JOIN conversations c ON c.key = m.conversation
@@ -91,8 +93,11 @@ class SqliteConversationStore:
         return found
 
     async def delete_all(self, app_id: str, end_user_id: str) -> int:
-        count: int = await self._database.submit(partial(remove_all, app_id, end_user_id))
-        return count
+        removed = 0
+        # Others write between the slices.
+        while count := await self._database.submit(partial(remove_of_user, app_id, end_user_id, _SLICE)):
+            removed += count
+        return removed
 
     async def message(self, app_id: str, end_user_id: str, message_id: str) -> Message | None:
         found = self._message(_MESSAGE, message_id)
@@ -177,17 +182,17 @@ def _one(connection: sqlite3.Connection, stored: Any) -> Conversation | None:
 
 def _own(app_id: str, end_user_id: str, conversation_id: str, connection: sqlite3.Connection) -> Conversation | None:
     found = _one(connection, stored_id(conversation_id))
-    if found is None or (found.app_id, found.end_user_id) != (app_id, end_user_id.lower()):
-        return None
-    return found
+    return None if found is None else _if_of(app_id, end_user_id, found)
+
+
+def _if_of(app_id: str, end_user_id: str, found: Conversation) -> Conversation | None:
+    return found if (found.app_id, found.end_user_id) == (app_id, end_user_id.lower()) else None
 
 
 def _opened(app_id: str, end_user_id: str, conversation_id: str, connection: sqlite3.Connection) -> Opened | None:
-    found = _own(app_id, end_user_id, conversation_id, connection)
-    if found is None:
-        return None
-    key = connection.execute(_KEY, (stored_id(conversation_id),)).fetchone()
-    return Opened(found, _variables(connection, key[0]))
+    row = connection.execute(_ONE, (stored_id(conversation_id),)).fetchone()
+    found = None if row is None else _if_of(app_id, end_user_id, READER.conversation(row))
+    return None if found is None else Opened(found, _variables(connection, row[KEY]))
 
 
 def _variables(connection: sqlite3.Connection, key: int) -> list[ConversationVariable]:

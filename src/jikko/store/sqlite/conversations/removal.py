@@ -7,8 +7,16 @@ from jikko.store.identifiers import storable, stored_id
 from jikko.store.sqlite.conversations.rows import end_user_key
 
 _OWN: Final = "SELECT key FROM conversations WHERE conversation_id = ? AND end_user = ?"
-_ALL: Final = "SELECT key FROM conversations INDEXED BY conversations_by_update WHERE end_user = ?"
-_APPS: Final = "SELECT DISTINCT app FROM conversations INDEXED BY conversations_of_app"
+_OF_USER: Final = "SELECT key FROM conversations INDEXED BY conversations_by_update WHERE end_user = ? LIMIT ?"
+# From each app to the next: of the conversations of an app, which may be very many, one is looked at.
+_APPS: Final = """
+WITH RECURSIVE apps (app) AS (
+  SELECT min(app) FROM conversations
+  UNION ALL
+  SELECT (SELECT min(app) FROM conversations INDEXED BY conversations_of_app WHERE app > apps.app) FROM apps
+  WHERE apps.app IS NOT NULL)
+SELECT app FROM apps WHERE app IS NOT NULL
+"""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _OLD: Final = """
 SELECT key FROM conversations INDEXED BY conversations_of_app WHERE app = ? AND updated_at < ?
@@ -33,9 +41,9 @@ def remove(app_id: str, end_user_id: str, conversation_id: str, connection: sqli
     return found is not None
 
 
-def remove_all(app_id: str, end_user_id: str, connection: sqlite3.Connection) -> int:
-    """Remove all conversations of an end user. Returns how many there were."""
-    found = connection.execute(_ALL, (end_user_key(connection, app_id, end_user_id),)).fetchall()
+def remove_of_user(app_id: str, end_user_id: str, limit: int, connection: sqlite3.Connection) -> int:
+    """Remove at most ``limit`` conversations of an end user. Returns how many."""
+    found = connection.execute(_OF_USER, (end_user_key(connection, app_id, end_user_id), limit)).fetchall()
     for (key,) in found:
         _remove(key, connection)
     return len(found)

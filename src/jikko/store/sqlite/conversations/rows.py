@@ -15,6 +15,8 @@ SELECT c.conversation_id, n.text, u.end_user_id, u.session, c.name, c.inputs, c.
   c.updated_at, c.turns, c.title_due, c.key
 FROM conversations c JOIN names n ON n.key = c.app JOIN end_users u ON u.key = c.end_user
 """
+KEY: Final = 11
+"""Of a row of ``CONVERSATION``, the place of its number."""
 MESSAGE: Final = """
 SELECT m.message_id, c.conversation_id, n.text, u.end_user_id, m.run_id, m.query, m.inputs, m.files, m.created_at,
   m.status, m.answer, m.error, m.details,
