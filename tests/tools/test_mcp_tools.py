@@ -198,8 +198,8 @@ async def test_a_server_that_answers_another_question_meets_the_deadline(method:
         ({"jsonrpc": "2.0", "id": 2, "error": "no"}, "its answer is no message of the protocol"),
         ({"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "悪" * 100_000}}, "悪" * 2000),
         (
-            {"jsonrpc": "2.0", "id": 2, "result": {"content": [{"type": "text", "text": 5}] * 1000}},
-            "its answer is not as the protocol has it: content.0.TextContent.text: Input should be a valid string",
+            {"jsonrpc": "2.0", "id": 2, "result": {"content": "hello"}},
+            "its answer is not as the protocol has it: content: Input should be a valid list",
         ),
     ],
 )
@@ -211,6 +211,30 @@ async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(message: A
         with pytest.raises(ToolFailure) as failure:
             await tools.call("mcp", "m", "say")
     assert str(failure.value) == f"Failed to connect to MCP server: {said}"
+
+
+async def test_a_kind_of_content_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
+    weird = [{"type": "hologram", "data": [1]}, {"type": "text"}, {"type": "text", "text": 5}, None, "x"]
+    content = [*weird, {"type": "text", "text": "世界"}, *weird]
+    async with (
+        serving({"/mcp": mcp({"tools/call": {"content": content}})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "世界"
+
+
+async def test_a_tool_that_is_described_wrongly_does_not_take_the_others_away(tmp_path: Path) -> None:
+    nearly = {"name": "nearly", "inputSchema": {"type": "object", "properties": {"a": None, "b": True}}}
+    wrong = [{"inputSchema": {}}, {"name": "x", "inputSchema": []}, {"name": "y"}, 5]
+    async with (
+        serving({"/mcp": mcp({"tools/list": {"tools": [*wrong, nearly, SAY]}, "tools/call": text("a")})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "a"
+        with pytest.raises(ToolNotFound, match="Tool with name x not found; m has nearly, say"):
+            await tools.find("mcp", "m", "x")
+        found = await tools.find("mcp", "m", "nearly")
+    assert [(one.name, one.type) for one in found.parameters] == [("a", "string"), ("b", "string")]
 
 
 async def test_what_a_parameter_is_made_of_is_known_unless_that_stands_elsewhere(tmp_path: Path) -> None:
