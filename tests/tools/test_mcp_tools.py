@@ -240,7 +240,8 @@ async def test_a_tool_that_is_described_wrongly_does_not_take_the_others_away(tm
 async def test_what_a_parameter_is_made_of_is_known_unless_that_stands_elsewhere(tmp_path: Path) -> None:
     whole = {"type": "array", "items": {"type": "object", "properties": {"日": {"type": "string"}}}}
     elsewhere = {"type": "array", "items": {"$ref": "#/$defs/Day"}}
-    schema = {"type": "object", "properties": {"a": whole, "b": elsewhere, "c": {"type": "string"}}}
+    bare = {"type": "array"}
+    schema = {"type": "object", "properties": {"a": whole, "b": elsewhere, "c": {"type": "string"}, "d": bare}}
     tool = {"name": "say", "inputSchema": {**schema, "$defs": {"Day": {"type": "string"}}}}
     async with (
         serving({"/mcp": mcp({"tools/list": {"tools": [tool]}})}) as server,
@@ -248,12 +249,13 @@ async def test_what_a_parameter_is_made_of_is_known_unless_that_stands_elsewhere
     ):
         found = await tools.find("mcp", "m", "say")
     assert [(one.name, one.type, one.schema) for one in found.parameters] == [
-        ("a", "array", whole), ("b", "array", None), ("c", "string", None),
+        ("a", "array", whole), ("b", "array", None), ("c", "string", None), ("d", "array", bare),
     ]  # fmt: skip
     [function] = functions([AgentTool(tool=found)])
     properties: Any = function.parameters["properties"]
     assert properties["a"] == whole
     assert properties["b"]["type"] == "array"
+    assert properties["d"] == {"type": "array", "items": {}}
 
 
 @pytest.mark.parametrize("location", ["http://10.0.0.1/mcp", "http://169.254.169.254/latest", "http://[::1]:1/mcp"])
