@@ -213,6 +213,35 @@ async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(message: A
     assert str(failure.value) == f"Failed to connect to MCP server: {said}"
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (r"\ud83dx", "\ufffdx"),
+        (r"x\uDDD3", "x\ufffd"),
+        (r"\ud83d\ud83d\uddd3", "\ufffd🗓"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d\\", "\\\ufffd\\"),
+        (r"\uD83D\udDD3 \u65e5", "🗓 日"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_half_of_an_emoji_does_not_take_the_rest_of_a_text_away(
+    written: str, said: str, stream: bool, tmp_path: Path
+) -> None:
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        id_ = json.loads(request.body)["id"]
+        text = f'{{"jsonrpc":"2.0","id":{id_},"result":{{"content":[{{"type":"text","text":"{written}"}}]}}}}'
+        kind = "text/event-stream" if stream else "application/json"
+        writer.write(answer(f"data: {text}\n\n".encode() if stream else text.encode(), Content_Type=kind))
+        await writer.drain()
+
+    async with (
+        serving({"/mcp": mcp({"tools/call": act})}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say")).text == said
+
+
 async def test_a_kind_of_content_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
     weird = [{"type": "hologram", "data": [1]}, {"type": "text"}, {"type": "text", "text": 5}, None, "x"]
     content = [*weird, {"type": "text", "text": "世界"}, *weird]
