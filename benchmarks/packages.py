@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,15 +29,16 @@ JSON = "import json_repair\ndef main(values): return {'r': json_repair.loads('{a
 PER_SECOND = 20
 
 
-async def median(sandbox: ForkServerSandbox, code: str, duration: float) -> float:
-    """Milliseconds of a run when programs come at a fixed rate."""
-    found = []
+async def medians(programs: Sequence[tuple[ForkServerSandbox, str]], duration: float) -> list[float]:
+    """Milliseconds of a run of each, when programs come at a fixed rate: by turns, since the machine's mood changes."""
+    found: list[list[float]] = [[] for _ in programs]
     for _ in range(int(duration * PER_SECOND)):
-        began = time.perf_counter()
-        await sandbox.run_code("python3", code, {"values": [1.0, 2.0, 3.0]})
-        found.append(1000 * (time.perf_counter() - began))
-        await asyncio.sleep(max(0.0, 1 / PER_SECOND - (time.perf_counter() - began)))
-    return statistics.median(found)
+        for (sandbox, code), runs in zip(programs, found, strict=True):
+            began = time.perf_counter()
+            await sandbox.run_code("python3", code, {"values": [1.0, 2.0, 3.0]})
+            runs.append(1000 * (time.perf_counter() - began))
+            await asyncio.sleep(max(0.0, 1 / PER_SECOND - (time.perf_counter() - began)))
+    return [statistics.median(runs) for runs in found]
 
 
 async def first(packages: PackageFolder | None) -> tuple[ForkServerSandbox, float]:
@@ -60,10 +62,7 @@ async def main(duration: float) -> None:
         await install_packages(settings, ["numpy"], (), print)
         plain, plain_first = await first(None)
         loaded, loaded_first = await first(package_folder(settings))
-        # By turns in the same minute, since the machine's mood changes.
-        empty = await median(plain, NOTHING, duration)
-        numpy = await median(loaded, NUMPY, duration)
-        repair = await median(plain, JSON, duration)
+        empty, numpy, repair = await medians([(plain, NOTHING), (loaded, NUMPY), (plain, JSON)], duration)
         figure("numpy in a code node, p50", numpy, "ms", baseline=empty, aim="<= 2 ms")
         figure("json_repair in a code node, p50", repair, "ms", baseline=empty)
         figure("first code node, without packages", plain_first, "s", aim="as before")

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.plugins.install.environment import OWN, interpreter
 from jikko.plugins.install.installed import LIST, Installed
 from jikko.plugins.install.requirements import Requirements
 from jikko.plugins.package.names import Identifier
+from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
-from tests.plugins.packages import files, folder
+from tests.plugins.packages import files, folder, packed
 from tests.plugins.world import installed, packages
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +145,38 @@ async def test_a_python_that_is_not_there_is_told(tmp_path: Path) -> None:
     meta = {"runner": {"language": "python", "version": "3.99", "entrypoint": "main"}}
     with pytest.raises(PackageRefused, match=r"3\.99"):
         await installed(tmp_path / "home", files(meta=meta))
+
+
+def made_for(version: str) -> dict[str, Any]:
+    return {"runner": {"language": "python", "version": version, "entrypoint": "main"}}
+
+
+async def test_a_plugin_is_run_with_the_python_that_it_was_made_for_if_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    major, minor = sys.version_info[:2]
+    programs = folder(tmp_path / "bin", {"README": b""})
+    monkeypatch.setenv("PATH", str(programs))
+    own, older = (read_package(packed(files(meta=made_for(f"{major}.{n}"))))[0] for n in (minor, minor - 1))
+    assert await interpreter(own) == await interpreter(older) == OWN
+    program = programs / f"python{major}.{minor - 1}"
+    # As a script that looks for an interpreter and finds none.
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    assert await interpreter(older) == OWN
+    program.write_text(f"#!/bin/sh\necho {tmp_path}/older\n")
+    assert await interpreter(older) == tmp_path / "older"
+    assert await interpreter(own) == OWN
+
+
+async def test_a_plugin_that_does_not_start_with_another_python_says_which_it_was_made_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = f"{sys.version_info[0]}.{sys.version_info[1] - 1}"
+    monkeypatch.setattr("jikko.plugins.install.environment.shutil.which", lambda name: None)
+    broken = {**files(meta=made_for(version)), "main.py": b"import audioop_that_is_gone"}
+    with pytest.raises(PackageRefused, match=rf"(?s)audioop_that_is_gone.*made for python{version}, which is not here"):
+        await installed(tmp_path / "home", broken)
 
 
 async def test_a_disk_that_is_full_installs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,8 +198,8 @@ async def test_a_server_that_answers_another_question_meets_the_deadline(method:
         ({"jsonrpc": "2.0", "id": 2, "error": "no"}, "its answer is no message of the protocol"),
         ({"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "悪" * 100_000}}, "悪" * 2000),
         (
-            {"jsonrpc": "2.0", "id": 2, "result": {"content": [{"type": "text", "text": 5}] * 1000}},
-            "its answer is not as the protocol has it: content.0.TextContent.text: Input should be a valid string",
+            {"jsonrpc": "2.0", "id": 2, "result": {"content": "hello"}},
+            "its answer is not as the protocol has it: content: Input should be a valid list",
         ),
     ],
 )
@@ -213,10 +213,64 @@ async def test_what_a_server_says_that_is_no_answer_is_told_in_a_line(message: A
     assert str(failure.value) == f"Failed to connect to MCP server: {said}"
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (r"\ud83dx", "\ufffdx"),
+        (r"x\uDDD3", "x\ufffd"),
+        (r"\ud83d\ud83d\uddd3", "\ufffd🗓"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d\\", "\\\ufffd\\"),
+        (r"\uD83D\udDD3 \u65e5", "🗓 日"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_half_of_an_emoji_does_not_take_the_rest_of_a_text_away(
+    written: str, said: str, stream: bool, tmp_path: Path
+) -> None:
+    async def act(writer: asyncio.StreamWriter, request: Received) -> None:
+        id_ = json.loads(request.body)["id"]
+        text = f'{{"jsonrpc":"2.0","id":{id_},"result":{{"content":[{{"type":"text","text":"{written}"}}]}}}}'
+        kind = "text/event-stream" if stream else "application/json"
+        writer.write(answer(f"data: {text}\n\n".encode() if stream else text.encode(), Content_Type=kind))
+        await writer.drain()
+
+    async with (
+        serving({"/mcp": mcp({"tools/call": act})}) as server,
+        scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say")).text == said
+
+
+async def test_a_kind_of_content_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
+    weird = [{"type": "hologram", "data": [1]}, {"type": "text"}, {"type": "text", "text": 5}, None, "x"]
+    content = [*weird, {"type": "text", "text": "世界"}, *weird]
+    async with (
+        serving({"/mcp": mcp({"tools/call": {"content": content}})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "世界"
+
+
+async def test_a_tool_that_is_described_wrongly_does_not_take_the_others_away(tmp_path: Path) -> None:
+    nearly = {"name": "nearly", "inputSchema": {"type": "object", "properties": {"a": None, "b": True}}}
+    wrong = [{"inputSchema": {}}, {"name": "x", "inputSchema": []}, {"name": "y"}, 5]
+    async with (
+        serving({"/mcp": mcp({"tools/list": {"tools": [*wrong, nearly, SAY]}, "tools/call": text("a")})}) as server,
+        scene(tmp_path, entry(server)) as tools,
+    ):
+        assert (await tools.call("mcp", "m", "say", text="a")).text == "a"
+        with pytest.raises(ToolNotFound, match="Tool with name x not found; m has nearly, say"):
+            await tools.find("mcp", "m", "x")
+        found = await tools.find("mcp", "m", "nearly")
+    assert [(one.name, one.type) for one in found.parameters] == [("a", "string"), ("b", "string")]
+
+
 async def test_what_a_parameter_is_made_of_is_known_unless_that_stands_elsewhere(tmp_path: Path) -> None:
     whole = {"type": "array", "items": {"type": "object", "properties": {"日": {"type": "string"}}}}
     elsewhere = {"type": "array", "items": {"$ref": "#/$defs/Day"}}
-    schema = {"type": "object", "properties": {"a": whole, "b": elsewhere, "c": {"type": "string"}}}
+    bare = {"type": "array"}
+    schema = {"type": "object", "properties": {"a": whole, "b": elsewhere, "c": {"type": "string"}, "d": bare}}
     tool = {"name": "say", "inputSchema": {**schema, "$defs": {"Day": {"type": "string"}}}}
     async with (
         serving({"/mcp": mcp({"tools/list": {"tools": [tool]}})}) as server,
@@ -224,12 +278,13 @@ async def test_what_a_parameter_is_made_of_is_known_unless_that_stands_elsewhere
     ):
         found = await tools.find("mcp", "m", "say")
     assert [(one.name, one.type, one.schema) for one in found.parameters] == [
-        ("a", "array", whole), ("b", "array", None), ("c", "string", None),
+        ("a", "array", whole), ("b", "array", None), ("c", "string", None), ("d", "array", bare),
     ]  # fmt: skip
     [function] = functions([AgentTool(tool=found)])
     properties: Any = function.parameters["properties"]
     assert properties["a"] == whole
     assert properties["b"]["type"] == "array"
+    assert properties["d"] == {"type": "array", "items": {}}
 
 
 @pytest.mark.parametrize("location", ["http://10.0.0.1/mcp", "http://169.254.169.254/latest", "http://[::1]:1/mcp"])

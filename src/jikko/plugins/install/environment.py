@@ -39,7 +39,8 @@ async def requirements_of(plugin: Plugin, archive: Archive, folder: Path, uv: Uv
 
 
 async def interpreter(plugin: Plugin) -> Path:
-    """The Python that a plugin is run with: this one if it is new enough, else one of the search path.
+    """The Python that a plugin is run with: the version that it was made for, else one that is newer; this one before
+    those of the search path. Libraries that a plugin locks may lack what a newer one no longer has.
 
     Raises:
         PackageRefused: There is none that is new enough.
@@ -48,9 +49,10 @@ async def interpreter(plugin: Plugin) -> Path:
         major, minor, *_ = (int(part) for part in f"{plugin.python}.0".split("."))
     except ValueError:
         raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
-    if (major, minor) <= sys.version_info[:2]:
-        return OWN
+    own = sys.version_info[:2]
     for newer in range(minor, minor + _NEWER):
+        if (major, newer) == own or (newer > minor and own > (major, minor)):
+            return OWN
         named = shutil.which(f"python{major}.{newer}")
         found = None if named is None else await _itself(named)
         if found is not None:

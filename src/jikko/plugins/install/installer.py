@@ -74,13 +74,26 @@ class Installer:
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     code = installed.code(entry)
                     _move(files, code)
-                    await self._try_start(entry)
+                    await self._started(entry, environment)
                     installed.add(entry)
             except OSError as error:
                 raise PackageRefused(f"{plugin.id} cannot be installed: {error}.") from None
             finally:
                 installed.sweep()
         return Installation(entry, False, _packages(environment))
+
+    async def _started(self, entry: Entry, environment: Path) -> None:
+        try:
+            await self._try_start(entry)
+        except PackageRefused as refused:
+            raise PackageRefused(f"{refused}{_other_python(entry.plugin, environment)}") from None
+
+
+def _other_python(plugin: Plugin, environment: Path) -> str:
+    """What may be the reason that a plugin does not start: that it runs with another Python than it was made for."""
+    wanted = f"python{plugin.python}"
+    used = next((place.name for place in environment.glob("lib/python*")), wanted)
+    return "" if used == wanted else f"\nIt is made for {wanted}, which is not here, and was tried with {used}."
 
 
 def _unpacked(archive: Archive, temporary: Path) -> Path:

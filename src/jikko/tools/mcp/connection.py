@@ -27,6 +27,7 @@ from jikko.ports.tools import ToolFailure
 from jikko.tools.config import Auth, McpProvider
 from jikko.tools.mcp.oauth import Tokens
 from jikko.tools.mcp.policy_transport import PolicyTransport
+from jikko.tools.mcp.readable import readable
 from jikko.tools.mcp.requests import McpRequests
 from jikko.tools.mcp.sse import sse_streams
 from jikko.tools.mcp.stdio import ProgramFailed, stdio_streams
@@ -79,9 +80,10 @@ async def connected(
                     client = httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False)
                     await stack.enter_async_context(client)
                     streams = await stack.enter_async_context(streamable_http_client(provider.url, http_client=client))
+            mended = await stack.enter_async_context(readable(*streams[:2]))
             session = await stack.enter_async_context(
                 ClientSession(
-                    *streams,
+                    *mended,
                     read_timeout_seconds=provider.sse_read_timeout + provider.timeout,
                     client_info=Implementation(name="jikko", version="1"),
                 )

@@ -19,6 +19,7 @@ from mcp_types import jsonrpc_message_adapter
 from jikko.ports.http import HttpFailure
 from jikko.ports.tools import ToolFailure
 from jikko.tools.mcp.event_stream import EventReader
+from jikko.tools.mcp.half_pairs import without_half_pairs
 from jikko.tools.mcp.requests import McpRequests, failed, request_id, told
 
 _ENDED: Final = "the server ended its stream"
@@ -109,7 +110,7 @@ class _Connection:
                 self._found(data.decode("utf-8", "replace").strip())
                 continue
             try:
-                message = jsonrpc_message_adapter.validate_json(data, by_name=False)
+                message = jsonrpc_message_adapter.validate_json(without_half_pairs(data), by_name=False)
             except ValueError:
                 continue
             self._open.pop(getattr(message, "id", None), None)

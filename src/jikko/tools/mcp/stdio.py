@@ -16,6 +16,8 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from jikko.tools.mcp.half_pairs import without_half_pairs
+
 _MAX_LINE_BYTES: Final = 16 << 20
 """Bytes of one message."""
 _MAX_RECEIVED_BYTES: Final = 64 << 20
@@ -84,7 +86,7 @@ async def _read(lines: asyncio.StreamReader, to_session: Any) -> None:
                 if not line or received > _MAX_RECEIVED_BYTES:
                     return
                 try:
-                    message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+                    message = jsonrpc_message_adapter.validate_json(without_half_pairs(line), by_name=False)
                 except ValueError:
                     continue  # what a program prints besides
                 await to_session.send(SessionMessage(message))
