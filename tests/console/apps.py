@@ -20,6 +20,15 @@ ROUNDS = 100
 FAILS = 41
 """The round that fails, from 0."""
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+_FILE = {
+    "variable": "letter",
+    "label": "Letter",
+    "type": "file",
+    "required": False,
+    "max_length": 3,
+    "allowed_file_types": ["document"],
+    "allowed_file_upload_methods": ["local_file"],
+}
 _ITEMS = "def main():\n    return {'items': [str(n) for n in range(%d)]}\n"
 _JUDGE = """
 def main(item):
@@ -122,6 +131,15 @@ def console_apps(echo: str) -> dict[str, str]:
                 end(markup="hostile.markup", long="hostile.long"),
             ],
             "start>hostile>end",
+        ),
+        "reads": app(
+            "Reads",
+            [
+                node("start", "start", variables=[_FILE, {**_FILE, "variable": "more", "type": "file-list"}]),
+                node("text", "document-extractor", variable_selector=["start", "letter"], is_array_file=False),
+                end(text="text.text", letter="start.letter"),
+            ],
+            "start>text>end",
         ),
         "chat": app(
             "Talks",
