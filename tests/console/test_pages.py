@@ -81,6 +81,19 @@ def test_files_are_uploaded_by_the_form_and_reach_the_run(site: Site, visit: Vis
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
     page.get_by_role("tab", name="Inputs and outputs").click()
     expect(page.get_by_role("tabpanel", name="Inputs and outputs")).to_contain_text('text: "Dear all"')
+    page.go_back()
+    page.get_by_role("button", name="Inputs of the last run").click()
+    expect(page.get_by_text("手紙.txt")).to_be_visible()
+    page.get_by_role("button", name="Remove 手紙.txt").click()
+    page.get_by_label("Letter").first.set_input_files(letter)
+    expect(page.get_by_text("手紙.txt")).to_be_visible()
+    page.get_by_label("Run as user").fill("amelie")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    first = page.url
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda url: url.partition("?")[0] != first.partition("?")[0])
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
 
 
 def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit: Visit) -> None:

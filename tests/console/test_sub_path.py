@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Request, expect
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Server
@@ -87,7 +87,12 @@ def test_below_a_path_pages_addresses_sessions_and_streams_work(proxied: Proxied
         page = context.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(proxied.url) or wrong.append(request.url))
+
+        def watch(request: Request) -> None:
+            if not request.url.startswith(proxied.url):
+                wrong.append(request.url)
+
+        page.on("request", watch)
         [told] = site.command.json("console")
         page.goto(proxied.url + told["url"][told["url"].index("/console") :])
         expect(page.get_by_role("heading", name="Workflows")).to_be_visible()
