@@ -7,6 +7,7 @@ from tests.acceptance.workflows import (
     app,
     end,
     fetch,
+    first_of,
     if_contains,
     iteration,
     node,
@@ -17,6 +18,8 @@ from tests.acceptance.workflows import (
 
 ICONS = {"Fails": "🚨", "Rounds": "🔁", "Asks": "💶", "Talks": "🍓", "Waits": "⏳", "Greets": "👋", "Hostile": "🦠"}
 ROUNDS = 100
+MANY_ROUNDS = 2_400
+"""Some 9,600 events, four a round."""
 FAILS = 41
 """The round that fails, from 0."""
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -110,6 +113,16 @@ def console_apps(echo: str) -> dict[str, str]:
             "Rounds",
             [start("q"), python("split", _ITEMS % ROUNDS, {"items": "array[string]"}), *each, end(got="each.output")],
             "start>split>each>end each-start>judge",
+        ),
+        "many": app(
+            "Many",
+            [
+                start("q"),
+                python("split", _ITEMS % MANY_ROUNDS, {"items": "array[string]"}),
+                *iteration("each", "split.items", "pick.output", first_of("pick", "each.item"), parallel=4),
+                end(got="each.output"),
+            ],
+            "start>split>each>end each-start>pick",
         ),
         "waits": app(
             "Waits",
