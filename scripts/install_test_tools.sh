@@ -6,6 +6,8 @@ packages=(
     caddy
     chromium
     fonts-dejavu-core
+    fonts-inter
+    fonts-jetbrains-mono
     fonts-noto-cjk
     fonts-noto-color-emoji
     nginx-light

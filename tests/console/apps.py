@@ -7,6 +7,7 @@ from tests.acceptance.workflows import (
     app,
     end,
     fetch,
+    first_of,
     if_contains,
     iteration,
     node,
@@ -17,9 +18,20 @@ from tests.acceptance.workflows import (
 
 ICONS = {"Fails": "🚨", "Rounds": "🔁", "Asks": "💶", "Talks": "🍓", "Waits": "⏳", "Greets": "👋", "Hostile": "🦠"}
 ROUNDS = 100
+MANY_ROUNDS = 2_400
+"""Some 9,600 events, four a round."""
 FAILS = 41
 """The round that fails, from 0."""
 HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+_FILE = {
+    "variable": "letter",
+    "label": "Letter",
+    "type": "file",
+    "required": False,
+    "max_length": 3,
+    "allowed_file_types": ["document"],
+    "allowed_file_upload_methods": ["local_file"],
+}
 _ITEMS = "def main():\n    return {'items': [str(n) for n in range(%d)]}\n"
 _JUDGE = """
 def main(item):
@@ -102,6 +114,16 @@ def console_apps(echo: str) -> dict[str, str]:
             [start("q"), python("split", _ITEMS % ROUNDS, {"items": "array[string]"}), *each, end(got="each.output")],
             "start>split>each>end each-start>judge",
         ),
+        "many": app(
+            "Many",
+            [
+                start("q"),
+                python("split", _ITEMS % MANY_ROUNDS, {"items": "array[string]"}),
+                *iteration("each", "split.items", "pick.output", first_of("pick", "each.item"), parallel=4),
+                end(got="each.output"),
+            ],
+            "start>split>each>end each-start>pick",
+        ),
         "waits": app(
             "Waits",
             [
@@ -122,6 +144,15 @@ def console_apps(echo: str) -> dict[str, str]:
                 end(markup="hostile.markup", long="hostile.long"),
             ],
             "start>hostile>end",
+        ),
+        "reads": app(
+            "Reads",
+            [
+                node("start", "start", variables=[_FILE, {**_FILE, "variable": "more", "type": "file-list"}]),
+                node("text", "document-extractor", variable_selector=["start", "letter"], is_array_file=False),
+                end(text="text.text", letter="start.letter"),
+            ],
+            "start>text>end",
         ),
         "chat": app(
             "Talks",

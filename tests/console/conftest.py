@@ -17,7 +17,7 @@ from scripts.build_console import build, is_current, sources
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
-from tests.console.apps import console_apps
+from tests.console.apps import MANY_ROUNDS, console_apps
 from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +57,13 @@ def browser(built: Path) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+HANDBOOK = {
+    "refunds.md": "Refunds take ten days.\n\nThe warehouse confirms each return of a lamp.",
+    "休暇規程（改訂版）.md": "有給休暇は年間二十日です。欠勤は事前に届け出てください。",
+    "a name of a file that says all that is in it, and then some more, for the whole quarter.txt": "Lunch is at noon.",
+}
 
 
 @dataclass
@@ -101,6 +108,14 @@ class Site:
         return dict(found)
 
 
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def site_in(folder: Path, echo: EchoServer) -> Site:
     """A server of its own, to be closed."""
     files = []
@@ -113,7 +128,9 @@ def site_in(folder: Path, echo: EchoServer) -> Site:
         command.json("console", "tokens", "new", role, *(["--viewer"] if role == "viewer" else []))[0]["token"]
         for role in ("operator", "viewer")
     )
-    return Site(Server(command.home, settings={"JIKKO_MAX_STRINGS": "200"}), command, echo, operator, viewer, keys)
+    return Site(
+        Server(command.home, settings={"JIKKO_MAX_STRINGS": str(MANY_ROUNDS)}), command, echo, operator, viewer, keys
+    )
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +147,19 @@ def site(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path
     site = site_in(tmp_path_factory.mktemp("site"), echo)
     yield site
     site.server.close()
+
+
+@pytest.fixture(scope="session")
+def handbook(tmp_path_factory: pytest.TempPathFactory, site: Site) -> str:
+    """A dataset with documents that are ready, and one that cannot be read. Its id."""
+    folder = tmp_path_factory.mktemp("handbook")
+    for name, text in HANDBOOK.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4 no more than its beginning")
+    added = site.command("knowledge", "add", "handbook", folder, "--technique", "economy")
+    assert "broken.pdf" in added.out + added.err, added
+    [dataset] = [one for one in site.api("GET", "datasets").json()["data"] if one["name"] == "handbook"]
+    return str(dataset["id"])
 
 
 Visit = Callable[..., Page]

@@ -1,7 +1,9 @@
 """How much the console weighs, and how quickly it moves."""
 
 import gzip
+import math
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,11 @@ from tests.console.conftest import Site, Visit
 
 ALL_SCRIPTS, SHELL_WITH_RUNS, STYLES, IN_WHEEL = 250_000, 130_000, 20_000, 1_000_000
 """Bytes, gzipped; the wheel's are as its files lie there."""
+
+LONGER, ROWS = 4, 6
+"""How many times as long as what it is compared to."""
+MOST_ROWS = 80
+"""Rows of steps that are drawn, however many there are."""
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +82,31 @@ def test_a_jump_along_a_log_draws_within_a_frame_or_a_few(site: Site, visit: Vis
         {"positions": [head * step // 20 for step in range(20)]},
     )
     assert took <= max(50, before)
+
+
+def test_ten_thousand_events_are_shown_nearly_as_soon_as_some_hundred(site: Site, visit: Visit) -> None:
+    """What the budgets say in seconds is a ratio here, so that it holds on a busy machine."""
+    short, long = site.run("rounds", q="short"), site.run("many", q="long")
+    page = visit("/enter")
+    quickest = {short: math.inf, long: math.inf}
+    for run in (short, long) * 3:
+        began = time.perf_counter()
+        page.goto(f"{site.url}/runs/{run}")
+        expect(page.get_by_role("treeitem").first).to_be_visible()
+        quickest[run] = min(quickest[run], time.perf_counter() - began)
+    expect(page.get_by_text("ended", exact=True)).to_be_visible()
+    assert len(page.get_by_role("treeitem").all()) < MOST_ROWS
+    assert quickest[long] <= LONGER * quickest[short]
+
+
+def test_the_rows_of_runs_are_there_soon_after_the_shell(site: Site, visit: Visit) -> None:
+    site.run("greets", name="a row")
+    page = visit("/enter")
+    quickest = {"/enter": math.inf, "/runs?t=all": math.inf}
+    for path in tuple(quickest) * 3:
+        began = time.perf_counter()
+        page.goto(f"{site.url}{path}")
+        shown = page.get_by_role("heading", name="Sign in") if path == "/enter" else page.locator("[data-row]").first
+        expect(shown).to_be_visible()
+        quickest[path] = min(quickest[path], time.perf_counter() - began)
+    assert quickest["/runs?t=all"] <= ROWS * quickest["/enter"]

@@ -22,7 +22,7 @@ ZOOMED = 720
 
 
 @pytest.fixture(scope="module")
-def places(site: Site) -> Iterator[dict[str, str]]:
+def places(site: Site, handbook: str) -> Iterator[dict[str, str]]:
     """Addresses by name. All runs are as they stay."""
     apps = {entry["name"]: entry["id"] for entry in site.api("GET", "apps").json()["data"]}
     failed = site.run("fails", q="looked at")
@@ -49,6 +49,7 @@ def places(site: Site) -> Iterator[dict[str, str]]:
         "run-replay": f"/runs/{rounds}?at=200",
         "chat": f"/chat/{apps['Talks']}/{talk['conversation_id']}",
         "knowledge": "/knowledge",
+        "dataset": f"/knowledge/{handbook}",
         "system": "/system",
     }
     site.echo.release("/hold/looked-at/1")

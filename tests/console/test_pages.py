@@ -2,13 +2,17 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests.acceptance.client import Client
 from tests.acceptance.workflows import app, end, start, template
 from tests.console.apps import placed
-from tests.console.conftest import Site, Visit
+from tests.console.conftest import Site, Visit, wait_for
+from tests.effort import PATIENCE
 
 
 def greeting(word: str) -> str:
@@ -64,6 +68,58 @@ def test_what_is_wrong_with_inputs_stands_at_its_field(site: Site, visit: Visit)
     field.fill("Dr Ada")
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/*")
+
+
+def test_files_are_uploaded_by_the_form_and_reach_the_run(site: Site, visit: Visit, tmp_path: Path) -> None:
+    page = visit("/")
+    page.get_by_role("link", name="Reads").first.click()
+    letter = tmp_path / "手紙.txt"
+    letter.write_text("Dear all", encoding="utf-8")
+    page.get_by_label("Letter").first.set_input_files(letter)
+    expect(page.get_by_text("手紙.txt")).to_be_visible()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    page.get_by_role("tab", name="Inputs and outputs").click()
+    expect(page.get_by_role("tabpanel", name="Inputs and outputs")).to_contain_text('text: "Dear all"')
+    page.go_back()
+    page.get_by_role("button", name="Inputs of the last run").click()
+    expect(page.get_by_text("手紙.txt")).to_be_visible()
+    page.get_by_role("button", name="Remove 手紙.txt").click()
+    page.get_by_label("Letter").first.set_input_files(letter)
+    expect(page.get_by_text("手紙.txt")).to_be_visible()
+    page.get_by_label("Run as user").fill("amelie")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    first = page.url
+    page.get_by_role("button", name="Run again").click()
+    page.wait_for_url(lambda url: url.partition("?")[0] != first.partition("?")[0])
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+
+
+def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit: Visit) -> None:
+    refused = f"{site.echo.url}/nobody-takes-posts"
+    with closing(Client(site.server.url, site.keys["greets"])) as client:
+        body = {**client.body("async", {"name": "told"}), "callback_url": refused}
+        run = client.request("POST", "/v1/workflows/run", json=body).json()["workflow_run_id"]
+    database = site.command.home / "jikko.db"
+    tried = "SELECT attempts FROM callbacks WHERE run_id = ?"
+    wait_for(lambda: bool((rows(database, tried, run) or [(0,)])[0][0]))
+    # It is given up after a day.
+    rows(database, "UPDATE callbacks SET state = 2, finished_at = next_at WHERE run_id = ?", run)
+    page = visit("/system")
+    page.get_by_role("button", name="Look again").click()
+    row = page.get_by_role("row").filter(has_text=run[-8:])
+    expect(row).to_contain_text(refused)
+    expect(page.get_by_text("call-back was given up")).to_be_visible()
+    before = rows(database, tried, run)[0][0]
+    row.get_by_role("button", name="Send again").click()
+    expect(row).to_have_count(0)
+    wait_for(lambda: rows(database, tried, run)[0][0] != before)
+
+
+def rows(database: Path, statement: str, run: str) -> list[tuple[int, ...]]:
+    with closing(sqlite3.connect(database, timeout=PATIENCE)) as connection, connection:
+        return connection.execute(statement, (bytes.fromhex(run.replace("-", "")),)).fetchall()
 
 
 def test_a_key_is_shown_once_and_revoked(site: Site, visit: Visit) -> None:

@@ -1124,6 +1124,7 @@ export interface components {
         SystemInfo: {
             at: number;
             server: components["schemas"]["ServerInfo"];
+            process: components["schemas"]["ProcessInfo"];
             store: components["schemas"]["StoreInfo"];
             load: components["schemas"]["LoadInfo"][];
             settings: components["schemas"]["SettingInfo"][];
@@ -1132,13 +1133,24 @@ export interface components {
             callbacks: components["schemas"]["CallbackCounts"];
             to_mend: components["schemas"]["MendInfo"][];
         };
+        ProcessInfo: {
+            python: string;
+            pid: number;
+            workers: number;
+            memory: number | null;
+            began_at: number;
+        };
         StoreInfo: {
+            engine: string;
             path: string;
             bytes: number;
+            wal: number;
             free: number;
+            runs: number;
+            oldest_at: number | null;
         };
         LoadInfo: {
-            name: string;
+            name: "programs" | "queued" | "requests" | "runs";
             used: number;
             limit: number | null;
         };

@@ -75,19 +75,21 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
   )
   const chosen = useRef(picked)
   chosen.current = picked
+  const frame = useCallback(() => {
+    fit()
+    // On a small screen all of it cannot be read: what was chosen first comes to the middle.
+    if ((box.current?.clientWidth ?? 0) < 500 && chosen.current) centre(chosen.current)
+  }, [fit, centre])
   useEffect(() => {
     onFit?.(fit)
     const element = box.current
     if (!element) return
     const watch = new ResizeObserver(() => {
-      if (moved.current) return
-      fit()
-      // On a small screen all of it cannot be read: what was chosen first comes to the middle.
-      if (element.clientWidth < 500 && chosen.current) centre(chosen.current)
+      if (!moved.current) frame()
     })
     watch.observe(element)
     return () => watch.disconnect()
-  }, [fit, centre, onFit])
+  }, [fit, frame, onFit])
   const first = useRef(true)
   useEffect(() => {
     if (!first.current || !graph.nodes.some(node => node.id === picked)) return
@@ -114,7 +116,7 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
           nodeTypes={TYPES}
           onInit={instance => {
             flow.current = instance
-            fit()
+            frame()
           }}
           onMove={(event, view) => {
             if (event) moved.current = true

@@ -9,7 +9,60 @@ import { errorText } from './Panel.tsx'
 export type Input = Readonly<Record<string, unknown>>
 type Upload = { id: string; name: string; size: number; mime_type?: string; extension?: string }
 /** A file as a run takes it, with what is shown of it here. */
-export type FileInput = { transfer_method: string; upload_file_id: string; type: string; name: string; size: number }
+export type FileInput = {
+  transfer_method: string
+  upload_file_id?: string
+  url?: string
+  type: string
+  name: string
+  size: number
+  /** What was uploaded here, and for which user: a file is its user's alone. */
+  content?: File
+  owner?: string
+}
+
+const upload = (app: string, content: File, user: string): Promise<Upload> => {
+  const form = new FormData()
+  form.append('file', content)
+  if (user) form.append('user', user)
+  return call<Upload>('POST', `apps/${app}/files`, { form })
+}
+
+/** The values with all files being those of a user: what was uploaded for another is uploaded once more. */
+export async function ownedBy(app: string, user: string, values: Input): Promise<Input> {
+  const own = async (file: FileInput): Promise<FileInput> =>
+    file.content && file.owner !== user
+      ? { ...file, owner: user, upload_file_id: (await upload(app, file.content, user)).id }
+      : file
+  const of = (value: unknown): unknown =>
+    Array.isArray(value) ? Promise.all(value.map(of)) : isFile(value) ? own(value) : value
+  const names = Object.keys(values)
+  const found = await Promise.all(names.map(name => of(values[name])))
+  return Object.fromEntries(names.map((name, index) => [name, found[index]]))
+}
+
+const isFile = (value: unknown): value is FileInput =>
+  typeof value === 'object' && value !== null && 'transfer_method' in value
+
+/** A value of an earlier run as a field takes it: files are told by what names them. */
+export function asInput(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asInput)
+  if (!isFile(value)) return value
+  const told = value as Record<string, unknown>
+  return {
+    transfer_method: value.transfer_method,
+    type: value.type,
+    ...(told.related_id
+      ? { upload_file_id: String(told.related_id) }
+      : { url: String(told.remote_url ?? told.url ?? '') }),
+    name: String(told.filename ?? ''),
+    size: Number(told.size ?? 0),
+  }
+}
+
+/** Whether some value is a file or has one. */
+export const holdsFiles = (values: Readonly<Record<string, unknown>>): boolean =>
+  Object.values(values).some(value => (Array.isArray(value) ? value.some(isFile) : isFile(value)))
 
 type FieldProps = {
   app: string
@@ -129,9 +182,7 @@ function Files({
     for (const file of chosen) {
       setBusy(n => n + 1)
       try {
-        const form = new FormData()
-        form.append('file', file)
-        const done = await call<Upload>('POST', `apps/${app}/files`, { form })
+        const done = await upload(app, file, '')
         now = [
           ...(many ? now : []),
           {
@@ -140,6 +191,8 @@ function Files({
             type: kindOf(file.type),
             name: file.name,
             size: file.size,
+            content: file,
+            owner: '',
           },
         ]
         set(many ? now : now[0])
@@ -161,8 +214,8 @@ function Files({
       }}
       onPaste={event => event.clipboardData.files.length > 0 && void add(event.clipboardData.files)}
     >
-      {files.map(file => (
-        <div key={file.upload_file_id} className="filechip">
+      {files.map((file, index) => (
+        <div key={`${index} ${file.upload_file_id ?? file.url}`} className="filechip">
           <Icon name="file" />
           <span className="grow cut">{file.name}</span>
           <span className="faint num">{bytes(file.size)}</span>
@@ -209,11 +262,11 @@ function Files({
 
 /** The values as the server takes them: JSON parsed, files without what is only shown. Raises `SyntaxError`. */
 export function sendable(variables: readonly Variable[], values: Input): Record<string, unknown> {
-  const file = ({ name: _name, size: _size, ...sent }: FileInput) => sent
+  const file = ({ name: _name, size: _size, content: _content, owner: _owner, ...sent }: FileInput) => sent
   const out: Record<string, unknown> = {}
   for (const variable of variables) {
     const value = values[variable.name]
-    if (value === undefined) continue
+    if (value === undefined || value === null) continue
     if (variable.type === 'file') out[variable.name] = file(value as FileInput)
     else if (variable.type === 'file-list') out[variable.name] = (value as FileInput[]).map(file)
     else if (variable.type === 'json_object' && typeof value === 'string') out[variable.name] = JSON.parse(value)

@@ -7,6 +7,8 @@ export function Markdown({ text }: { text: string }) {
   return <div className="markdown">{blocks(visible(text).split('\n'))}</div>
 }
 
+/** What stands below the head of a table. */
+const RULE = /^ {0,3}\|?[ \t]*:?-{1,50}:?[ \t]*(?:\|[ \t]*:?-{1,50}:?[ \t]*){0,50}\|?[ \t]*$/
 const ITEM = /^\s*(?:([-*+])|(\d+)[.)])\s+(.*)$/
 
 function blocks(lines: readonly string[]): ReactNode[] {
@@ -39,6 +41,11 @@ function blocks(lines: readonly string[]): ReactNode[] {
           {blocks(lines.slice(start, at).map(quoted => quoted.replace(/^>\s?/, '')))}
         </blockquote>,
       )
+    } else if (line.includes('|') && RULE.test(lines[at + 1] ?? '')) {
+      let end = at + 2
+      while (end < lines.length && (lines[end] as string).includes('|')) end++
+      out.push(<Table key={start} head={line} body={lines.slice(at + 2, end)} />)
+      at = end
     } else if (ITEM.test(line)) {
       const items: string[] = []
       const ordered = ITEM.exec(line)?.[2] !== undefined
@@ -60,7 +67,9 @@ function blocks(lines: readonly string[]): ReactNode[] {
   return out
 }
 
-const INLINE = /(`[^`]+`)|(\*\*[^*]+\*\*)|(\*[^*\s][^*]*\*)|!?\[([^\]]*)\]\(([^)\s]+)[^)]*\)/
+/** Each has an end, so that a text of nothing but beginnings is read in a time that grows with its length. */
+const INLINE =
+  /(`[^`]{1,2000}`)|(\*\*[^*]{1,2000}\*\*)|(\*[^*\s][^*]{0,2000}\*|(?<![\p{L}\p{N}_])_[^_\s][^_]{0,2000}_(?![\p{L}\p{N}_]))|!?\[([^\]\n]{0,500})\]\(([^()\s]{1,2000})(?:\s[^()\n]{0,500})?\)/u
 
 function inline(text: string): ReactNode[] {
   const out: ReactNode[] = []
@@ -86,4 +95,39 @@ function inline(text: string): ReactNode[] {
     rest = rest.slice(match.index + whole.length)
   }
   return out
+}
+
+const cells = (line: string): string[] =>
+  line
+    .trim()
+    .replace(/^\||\|$/g, '')
+    .split('|')
+    .map(cell => cell.trim())
+
+function Table({ head, body }: { head: string; body: readonly string[] }) {
+  const names = cells(head)
+  return (
+    <div className="scroll" tabIndex={0}>
+      <table className="auto">
+        <thead>
+          <tr>
+            {names.map((name, index) => (
+              <th key={index}>{inline(name)}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {body.map((line, row) => (
+            <tr key={row}>
+              {cells(line)
+                .slice(0, names.length)
+                .map((cell, index) => (
+                  <td key={index}>{inline(cell)}</td>
+                ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
 }

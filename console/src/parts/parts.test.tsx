@@ -175,3 +175,15 @@ test('what fails while it is drawn stays within its panel, and can be tried agai
   expect(screen.getByText('whole')).toBeTruthy()
   quiet.mockRestore()
 })
+
+test('a table of Markdown is a table, and a text of nothing but beginnings is read at once', () => {
+  render(<Markdown text={'| a | b |\n|---|:-:|\n| 1 | **2** |\n\n_it_ and snake_case_name'} />)
+  expect(screen.getAllByRole('columnheader').map(head => head.textContent)).toEqual(['a', 'b'])
+  expect(screen.getAllByRole('cell').map(cell => cell.textContent)).toEqual(['1', '2'])
+  expect(document.querySelector('i')?.textContent).toBe('it')
+  cleanup()
+  for (const start of ['[', '*', '`', '_', '|', '![a](', '**a']) {
+    render(<Markdown text={start.repeat(30_000)} />)
+    cleanup()
+  }
+}, 20_000)

@@ -255,6 +255,8 @@ async def assemble(
                 cluster=cluster,
                 environment=environment,
                 admission=admission,
+                ports=ports,
+                workers=workers,
                 tools=tools,
             )
         yield Assembly(

@@ -20,11 +20,14 @@ from jikko.console.service import Console, InstalledPlugin
 from jikko.console.system import Load, System
 from jikko.maintenance.callbacks import Callbacks
 from jikko.nodes.registry import BY_TYPE
+from jikko.outbound.client import AiohttpClient
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
+from jikko.ports.node_ports import NodePorts
 from jikko.runs.admission import Admission
 from jikko.runs.forms import Forms
 from jikko.runs.observer import RunObserver, RunObservers
+from jikko.sandbox.client import ForkServerSandbox
 from jikko.settings import Settings
 from jikko.tools.service import ToolService
 
@@ -57,6 +60,8 @@ def make_console(
     cluster: Cluster,
     environment: Mapping[str, str],
     admission: Admission,
+    ports: NodePorts,
+    workers: int,
     tools: ToolService,
 ) -> Console | None:
     """The console of a data folder; ``None``: nothing is kept, so that there is none.
@@ -74,12 +79,17 @@ def make_console(
     )
 
     def load() -> Sequence[Load]:
-        return [
-            Load("runs at once", admission.running, settings.max_runs or None),
-            Load("runs that wait", admission.queued(), None),
+        found = [
+            Load("runs", admission.running, settings.max_runs or None),
+            Load("queued", admission.queued(), settings.max_queued_runs or None),
         ]
+        if isinstance(ports.sandbox, ForkServerSandbox):
+            found.append(Load("programs", ports.sandbox.places.taken, ports.sandbox.places.number))
+        if isinstance(ports.http, AiohttpClient):
+            found.append(Load("requests", ports.http.places.taken, ports.http.places.number))
+        return found
 
-    facts = facts_of(settings, environment, load)
+    facts = facts_of(settings, environment, load, workers)
     return Console(
         access=Access(stores.console.access, clock, settings.console_token),
         public_url=settings.public_url,
@@ -95,7 +105,7 @@ def make_console(
         outlooks=outlooks,
         home=settings.home,
         chats=stores.console.chats,
-        system=System(facts, stores.apps, outlooks, stores.callbacks, watch.uses, clock),
+        system=System(facts, stores.apps, outlooks, stores.callbacks, stores.console.pages, watch.uses, clock),
         queued=admission.queued,
         offered_models=partial(_offered, settings, environment),
         tools=tools,

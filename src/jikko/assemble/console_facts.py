@@ -1,6 +1,11 @@
 """Reads what the console tells of the system: settings, providers, the disk."""
 
+import os
+import platform
+import resource
 import shutil
+import sqlite3
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -10,7 +15,7 @@ from urllib.parse import urlsplit
 
 from jikko.assemble.models import providers_of
 from jikko.assemble.sandboxes import try_sandbox
-from jikko.console.system import CheckLine, Facts, Load, ProviderFacts, SettingValue, StoreFacts, ToMend
+from jikko.console.system import CheckLine, Facts, Load, ProcessFacts, ProviderFacts, SettingValue, StoreFacts, ToMend
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_objections import missing_library
 from jikko.masking import MASK
@@ -22,18 +27,23 @@ _ADDRESSES: Final = frozenset({"http_proxy", "public_url", "plugins_market", "fi
 """Addresses, which may hold a password."""
 
 
-def facts_of(settings: Settings, environment: Mapping[str, str], load: Callable[[], Sequence[Load]]) -> Facts:
+def facts_of(
+    settings: Settings, environment: Mapping[str, str], load: Callable[[], Sequence[Load]], workers: int
+) -> Facts:
     """What reports of this installation are made of.
 
     Args:
         environment: What ``${NAME}`` in the providers file stands for.
         load: What is in use in this process.
+        workers: How many processes serve.
     """
+    began = time.time()
 
     async def tried() -> Sequence[CheckLine]:
         return [CheckLine(line.name, line.status, line.detail) for line in await try_sandbox(settings)]
 
     return Facts(
+        process=lambda: ProcessFacts(platform.python_version(), os.getpid(), workers, _memory(), began),
         store=lambda: _store(settings),
         load=load,
         settings=lambda: list(_settings(settings, environment)),
@@ -45,12 +55,22 @@ def facts_of(settings: Settings, environment: Mapping[str, str], load: Callable[
 
 
 def _store(settings: Settings) -> StoreFacts:
-    size = sum(
-        file.stat().st_size
-        for ending in ("", "-wal", "-shm")
-        if (file := Path(f"{settings.database}{ending}")).exists()
+    """Where the record is a database of PostgreSQL, its server knows its size."""
+    free = shutil.disk_usage(settings.home).free
+    if settings.database_url:
+        return StoreFacts("PostgreSQL", str(settings.home), 0, 0, free)
+    size, wal = (
+        file.stat().st_size if (file := Path(f"{settings.database}{ending}")).exists() else 0 for ending in ("", "-wal")
     )
-    return StoreFacts(str(settings.database), size, shutil.disk_usage(settings.home).free)
+    return StoreFacts(f"SQLite {sqlite3.sqlite_version}", str(settings.database), size, wal, free)
+
+
+def _memory() -> int | None:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * resource.getpagesize()
 
 
 def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[SettingValue]:

@@ -32,6 +32,8 @@ class FairSemaphore:
         number: How many there are, at least 1.
         app_share: See ``max_for_one_app``.
         """
+        self.number = number
+        """How many there are."""
         self._free = number
         self._max_for_one_app = max_for_one_app(number, app_share)
         self._held: Counter[str] = Counter()
@@ -41,6 +43,11 @@ class FairSemaphore:
     def is_free_for(self, app_id: str) -> bool:
         """Whether the app can have a place without waiting."""
         return self._free > 0 and self._held[app_id] < self._max_for_one_app
+
+    @property
+    def taken(self) -> int:
+        """How many are taken."""
+        return self.number - self._free
 
     def waiting(self, app_id: str) -> int:
         """How many of the app wait."""

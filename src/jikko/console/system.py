@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from jikko.console.model_uses import ModelUses, ProviderHour
@@ -10,8 +10,11 @@ from jikko.console.outlooks import Outlooks
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.callback_store import CallbackStore
+from jikko.ports.stores.run_pages import RunPages
 
 Level: TypeAlias = Literal["error", "warning"]
+LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests"]
+"""Runs that go on, those that wait for their turn, programs in the sandbox, and requests to the outside."""
 
 _KEPT_SECONDS: Final = 5.0
 _MOST_CALLBACKS: Final = 1_000
@@ -27,14 +30,14 @@ class ToMend:
     mend: str = ""
     """What to do."""
     apps: tuple[str, ...] = ()
-    """The names of those that it hits."""
+    """The ids of those that it hits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is in use of what there is at most."""
+    """How much is in use, by this process, of what there is at most."""
 
-    name: str
+    name: LoadName
     used: float
     limit: float | None
     """``None`` for none."""
@@ -83,10 +86,28 @@ class SandboxState:
 class StoreFacts:
     """Where things are kept."""
 
+    engine: str
+    """With its version."""
     path: str
     bytes: int
+    wal: int
+    """Bytes that the file does not have yet."""
     free: int
     """Bytes of the disk that are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """The process that answers."""
+
+    python: str
+    pid: int
+    workers: int
+    """How many processes serve."""
+    memory: int | None
+    """Bytes that it has; ``None`` where the system does not tell."""
+    began: float
+    """When it started, in seconds since the Unix epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +115,16 @@ class Report:
     """All of it, at one moment."""
 
     at: float
+    process: ProcessFacts
     store: StoreFacts
+    runs: int
+    """How many are kept."""
+    oldest: float | None
+    """When the first of these was created."""
     load: tuple[Load, ...]
     settings: tuple[SettingValue, ...]
     providers: tuple[tuple[ProviderFacts, ProviderHour, tuple[str, ...]], ...]
-    """With its last hour, and the names of the apps that call it."""
+    """With its last hour, and the ids of the apps that call it."""
     sandbox: SandboxState
     callbacks_pending: int
     callbacks_failed: int
@@ -109,6 +135,7 @@ class Report:
 class Facts:
     """Reads what a report is made of."""
 
+    process: Callable[[], ProcessFacts]
     store: Callable[[], StoreFacts]
     load: Callable[[], Sequence[Load]]
     settings: Callable[[], Sequence[SettingValue]]
@@ -129,6 +156,7 @@ class System:
         apps: AppStore,
         outlooks: Outlooks,
         callbacks: CallbackStore,
+        pages: RunPages,
         uses: ModelUses,
         clock: Clock,
     ) -> None:
@@ -136,6 +164,7 @@ class System:
         self._apps = apps
         self._outlooks = outlooks
         self._callbacks = callbacks
+        self._pages = pages
         self._uses = uses
         self._clock = clock
         self._report: Report | None = None
@@ -167,10 +196,11 @@ class System:
                 continue
             outlook = await self._outlooks.of(app, version)
             for use in outlook.models:
-                by_provider.setdefault(use.need.provider, []).append(app.name)
+                by_provider.setdefault(use.need.provider, []).append(app.id)
             for finding in outlook.findings:
                 if finding.level in ("error", "will_fail"):
-                    mend.append(ToMend("error", "workflow", finding.sentence(), finding.hint, (app.name,)))
+                    text = replace(finding, hint="").sentence()
+                    mend.append(ToMend("error", "workflow", text, finding.hint, (app.id,)))
                     break
         providers = []
         for entry in known:
@@ -192,9 +222,13 @@ class System:
         sandbox = self._sandbox()
         mend += [ToMend("error", "sandbox", check.detail) for check in sandbox.checks if check.status == "failed"]
         mend.sort(key=lambda entry: entry.level)
+        counts, _ = await self._pages.since(0)
         return Report(
             at=self._clock(),
+            process=facts.process(),
             store=store,
+            runs=sum(counts.values()),
+            oldest=await self._pages.earliest(),
             load=tuple(facts.load()),
             settings=tuple(settings),
             providers=tuple(providers),

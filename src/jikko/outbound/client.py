@@ -63,6 +63,11 @@ class AiohttpClient:
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def places(self) -> FairSemaphore:
+        """The requests that may be under way at a time. For diagnosis."""
+        return self._places
+
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         first = Hop(request.method.upper(), WireUrl.parse(request.url, request.params), request.headers, request.body)
         total = request.timeouts.total

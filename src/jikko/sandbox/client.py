@@ -78,6 +78,11 @@ class ForkServerSandbox:
         self._closed = False
 
     @property
+    def places(self) -> FairSemaphore:
+        """The programs that may run at a time. For diagnosis."""
+        return self._places
+
+    @property
     def fork_server(self) -> ForkServer | None:
         """The fork server that new runs go to, or ``None`` while there is none. For diagnosis."""
         return self._server

@@ -1,5 +1,6 @@
 """The overview, the system page, tools and plugins."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ async def test_the_system_names_what_is_to_be_mended_and_no_secret(tmp_path: Pat
         console_on(tmp_path / "home", providers=file, env=(layer,), **secrets) as scene,
         await scene.script("viewer") as client,
     ):
-        await scene.publish(ASKS_A_MODEL)
+        judge = await scene.publish(ASKS_A_MODEL)
         answer = await client.get(f"{API}/system")
     report = decoded(answer)
     for secret in ("sk-very-secret-key", "t" * 40, "k" * 30, "hidden", "hunter22"):
@@ -65,12 +66,19 @@ async def test_the_system_names_what_is_to_be_mended_and_no_secret(tmp_path: Pat
     assert settings["max_steps"]["from"] == "default"
     providers = {entry["name"].rpartition("/")[2]: entry for entry in report["providers"]}
     assert (providers["openai"]["state"], providers["openai"]["host"]) == ("unused", "127.0.0.1:1")
-    assert providers["openai"]["apps"] == ["Judge"]
+    assert providers["openai"]["apps"] == [judge.id]
     assert providers["anthropic"]["state"] == "incomplete"
     [lacking] = [entry for entry in report["to_mend"] if entry["about"] == "provider"]
     assert "NO_SUCH_VARIABLE" in lacking["text"]
     assert report["sandbox"] == {"state": "unchecked", "checks": []}
     assert report["store"]["bytes"] > 0
+    assert report["store"]["engine"].startswith("SQLite ")
+    assert (report["store"]["runs"], report["store"]["oldest_at"]) == (0, None)
+    assert report["process"]["pid"] == os.getpid()
+    load = {entry["name"]: entry for entry in report["load"]}
+    assert list(load) == ["runs", "queued", "programs", "requests"]
+    assert load["runs"] == {"name": "runs", "used": 0, "limit": 10_000}
+    assert load["requests"] == {"name": "requests", "used": 0, "limit": 512}
 
 
 async def test_a_provider_that_does_not_answer_is_told(tmp_path: Path) -> None:

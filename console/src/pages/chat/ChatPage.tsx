@@ -145,7 +145,7 @@ function List({ apps, id, conversation, to }: ListProps) {
         <select aria-label={t('chat.app')} value={id} onChange={event => to(`/chat/${event.target.value}`)}>
           {apps.map(app => (
             <option key={app.id} value={app.id}>
-              {app.name}
+              {app.icon?.type === 'emoji' ? `${app.icon.value} ${app.name}` : app.name}
             </option>
           ))}
         </select>
@@ -180,7 +180,7 @@ function List({ apps, id, conversation, to }: ListProps) {
                     {one.name || t('chat.untitled')}
                   </span>
                 </span>
-                <span className="faint small">{`${tn('chat.messages', one.messages)} · ${recent(one.updated_at)} · ${one.user}`}</span>
+                <span className="faint small cut">{`${tn('chat.messages', one.messages)} · ${recent(one.updated_at)} · ${one.user}`}</span>
               </Link>
             </div>
           )

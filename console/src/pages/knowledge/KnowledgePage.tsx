@@ -8,7 +8,7 @@ import { useTitle } from '../../app/title.ts'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { LongText } from '../../parts/Json.tsx'
 import { Empty, Loaded, Panel } from '../../parts/Panel.tsx'
-import { count, t, tn, when } from '../../words/words.ts'
+import { count, t, tn, type Word, when } from '../../words/words.ts'
 import { Search } from './Search.tsx'
 import '../../../styles/knowledge.css'
 
@@ -30,7 +30,11 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
           </Link>
         )}
         <h1 className="cut">{chosen?.name ?? t('page.knowledge')}</h1>
-        {chosen && <span className="sub cut">{chosen.description}</span>}
+        {chosen && (
+          <span className="sub cut">
+            {[chosen.description, ...about(chosen), tn('knowledge.words_n', chosen.words)].filter(Boolean).join(' · ')}
+          </span>
+        )}
       </div>
       <Loaded of={sets} rows={4}>
         {list =>
@@ -69,7 +73,8 @@ function Sets({ list }: { list: readonly Dataset[] }) {
               </Link>
             </td>
             <td className="dim cut">
-              {[set.technique, set.embedding_model].filter(Boolean).join(' · ') || set.provider}
+              {about(set).join(' · ')}
+              <span className="only-small faint"> · {tn('knowledge.n', set.documents)}</span>
             </td>
             <td className="num right hide">
               {set.available === set.documents
@@ -83,6 +88,34 @@ function Sets({ list }: { list: readonly Dataset[] }) {
       </tbody>
     </table>
   )
+}
+
+/** How a dataset is searched. */
+function about(set: Dataset): string[] {
+  const word = TECHNIQUE[set.technique ?? '']
+  const parts = [word ? t(word) : (set.technique ?? ''), set.embedding_model ?? ''].filter(Boolean)
+  return parts.length > 0 ? parts : [set.provider]
+}
+
+const TECHNIQUE: Readonly<Record<string, Word>> = {
+  high_quality: 'knowledge.high_quality',
+  economy: 'knowledge.economy',
+}
+const STATUS: Readonly<Record<string, Word>> = {
+  waiting: 'document.waiting',
+  parsing: 'document.parsing',
+  cleaning: 'document.cleaning',
+  splitting: 'document.splitting',
+  indexing: 'document.indexing',
+  completed: 'document.completed',
+  error: 'document.error',
+  paused: 'document.paused',
+}
+const statusOf = (document: Document): string => {
+  if (document.archived) return t('knowledge.archived')
+  if (!document.enabled) return t('knowledge.off')
+  const word = STATUS[document.status]
+  return word ? t(word) : document.status
 }
 
 const LOOK: Readonly<Record<string, string>> = {
@@ -142,18 +175,17 @@ function One({ set }: { set: Dataset }) {
                           <td>
                             <button
                               type="button"
-                              className="link cut strong"
+                              className="link cut strong opens"
+                              title={one.name}
                               onClick={() => change({ document: one.id })}
                             >
                               {one.name}
                             </button>
                           </td>
-                          <td title={one.error ?? ''}>
+                          <td>
                             <Status
                               status={one.enabled && !one.archived ? (LOOK[one.status] ?? 'running') : 'stopped'}
-                              word={
-                                one.archived ? t('knowledge.archived') : one.enabled ? one.status : t('knowledge.off')
-                              }
+                              word={statusOf(one)}
                             />
                           </td>
                           <td className="num right hide">
@@ -189,7 +221,13 @@ function One({ set }: { set: Dataset }) {
       </div>
       <div className="colm">
         {may && <Search dataset={set.id} />}
-        {read('document') && <Segments dataset={set.id} document={read('document')} />}
+        {read('document') && (
+          <Segments
+            dataset={set.id}
+            id={read('document')}
+            document={documents.data?.data.find(one => one.id === read('document'))}
+          />
+        )}
       </div>
     </div>
   )
@@ -197,13 +235,30 @@ function One({ set }: { set: Dataset }) {
 
 const LIMIT = 50
 
-function Segments({ dataset, document }: { dataset: string; document: string }) {
+function Segments({ dataset, id, document }: { dataset: string; id: string; document: Document | undefined }) {
+  const done = document?.segments_done
   const segments = useQuery({
-    queryKey: ['segments', document],
-    queryFn: () => get<{ data: Segment[]; total: number }>(`datasets/${dataset}/documents/${document}/segments`),
+    // What is being indexed gets more of them.
+    queryKey: ['segments', id, done],
+    queryFn: () => get<{ data: Segment[]; total: number }>(`datasets/${dataset}/documents/${id}/segments`),
+    placeholderData: before => before,
   })
   return (
-    <Panel title={t('knowledge.segments')} plain>
+    <Panel
+      title={t('knowledge.segments')}
+      plain
+      beside={
+        <span className="faint cut" title={document?.name}>
+          {document?.name}
+        </span>
+      }
+    >
+      {document?.error && (
+        <p className="wrong-text">
+          <Icon name="failed" small />
+          <span>{document.error}</span>
+        </p>
+      )}
       <Loaded of={segments}>
         {({ data, total }) => (
           <>

@@ -9,6 +9,7 @@ import { pressed } from '../../app/keys.ts'
 import { useTitle } from '../../app/title.ts'
 import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
+import { asInput, holdsFiles } from '../../parts/Fields.tsx'
 import { Icon, statusWord } from '../../parts/Icon.tsx'
 import { Boundary, errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Scrubber } from '../../parts/Scrubber.tsx'
@@ -404,7 +405,16 @@ function nextFailure(view: RunView): void {
 const runAgain = (run: RunDetail) => {
   // Values of the system are the run's own, not what it was given.
   const inputs = Object.fromEntries(Object.entries(run.inputs).filter(([name]) => !name.startsWith('sys.')))
-  return post<{ run_id: string }>(`apps/${run.app.id}/runs`, { inputs })
+  const given = Object.fromEntries(
+    Object.entries(inputs)
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => [name, asInput(value)]),
+  )
+  // Files are their user's alone.
+  return post<{ run_id: string }>(`apps/${run.app.id}/runs`, {
+    inputs: given,
+    ...(holdsFiles(inputs) ? { user: run.user } : {}),
+  })
 }
 
 /** The run before or behind this one in the list that the address filters. */

@@ -1,30 +1,59 @@
+import type { System } from '../../api/types.ts'
 import { Panel } from '../../parts/Panel.tsx'
-import { bytes, count, duration, moment, t } from '../../words/words.ts'
+import { bytes, count, t, type Word, when } from '../../words/words.ts'
 
-/** What the server says of itself, as it says it: sizes, moments and durations are known by how a name ends. */
-export function Facts({ title, values }: { title: string; values: object }) {
+const NONE = '–'
+
+/** Where runs are kept, and how much of it there is. */
+export function Store({ data }: { data: System }) {
+  const { store } = data
   return (
-    <Panel title={title}>
-      <dl className="kv">
-        {Object.entries(values).map(([name, value]) => (
-          <div key={name} className="pair">
-            <dt>{name.replace(/_(bytes|seconds|at)$/, '').replaceAll('_', ' ')}</dt>
-            <dd>{shown(name, value)}</dd>
-          </div>
-        ))}
-      </dl>
-    </Panel>
+    <Facts
+      title={t('system.store')}
+      rows={[
+        ['store.engine', store.engine],
+        [
+          'store.size',
+          store.wal > 0 ? t('store.with_wal', { file: bytes(store.bytes), wal: bytes(store.wal) }) : bytes(store.bytes),
+        ],
+        ['page.runs', count(store.runs)],
+        ['store.oldest', store.oldest_at == null ? NONE : when(store.oldest_at)],
+        ['store.free', bytes(store.free)],
+        ['store.path', store.path, 'mono'],
+      ]}
+    />
   )
 }
 
-function shown(name: string, value: unknown): string {
-  if (value === null || value === undefined || value === '') return '–'
-  if (typeof value === 'number') {
-    if (name.endsWith('bytes') || name === 'free') return bytes(value)
-    if (name.endsWith('seconds') || name === 'uptime') return duration(value)
-    if (name.endsWith('_at') || name === 'now') return moment(value)
-    return count(value)
-  }
-  if (typeof value === 'boolean') return t(value ? 'yes' : 'no')
-  return Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : String(value)
+/** The process that answers. */
+export function Server({ data }: { data: System }) {
+  const { server, process } = data
+  return (
+    <Facts
+      title={t('system.server')}
+      rows={[
+        ['server.version', server.version],
+        ['server.python', process.python],
+        ['server.pid', String(process.pid)],
+        ['server.memory', process.memory == null ? NONE : bytes(process.memory)],
+        ['server.began', when(process.began_at)],
+        ['server.url', server.public_url || NONE, 'mono'],
+      ]}
+    />
+  )
 }
+
+type Row = readonly [name: Word, value: string, look?: string]
+
+const Facts = ({ title, rows }: { title: string; rows: readonly Row[] }) => (
+  <Panel title={title}>
+    <dl className="kv">
+      {rows.map(([name, value, look]) => (
+        <div key={name} className="pair">
+          <dt>{t(name)}</dt>
+          <dd className={look}>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  </Panel>
+)

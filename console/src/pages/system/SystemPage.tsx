@@ -7,10 +7,11 @@ import type { Mend, System } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Icon, Status } from '../../parts/Icon.tsx'
+import { visible } from '../../parts/Json.tsx'
 import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
-import { ago, count, duration, t, tn } from '../../words/words.ts'
+import { ago, count, duration, t, tn, type Word } from '../../words/words.ts'
 import { Callbacks } from './Callbacks.tsx'
-import { Facts } from './Facts.tsx'
+import { Server, Store } from './Facts.tsx'
 import { Tools } from './Tools.tsx'
 import { Who } from './Who.tsx'
 import '../../../styles/system.css'
@@ -31,7 +32,12 @@ export default function SystemPage() {
       <div className="head">
         <h1>{t('page.system')}</h1>
         <span className="sub only-large">
-          {system.data ? t('system.looked', { ago: ago(system.dataUpdatedAt / 1000) }) : ''}
+          {system.data &&
+            [
+              `Jikko ${system.data.server.version}`,
+              t('system.up', { time: duration(system.data.server.now - system.data.process.began_at) }),
+              t('system.looked', { ago: ago(system.dataUpdatedAt / 1000) }),
+            ].join(' · ')}
         </span>
         <span className="more" />
         <button type="button" className="btn" disabled={busy} onClick={() => void look()}>
@@ -52,8 +58,8 @@ export default function SystemPage() {
             </div>
             <div className="colm">
               <Load data={data} />
-              <Facts title={t('system.store')} values={data.store} />
-              <Facts title={t('system.server')} values={data.server} />
+              <Store data={data} />
+              <Server data={data} />
               <Settings data={data} />
             </div>
           </div>
@@ -61,6 +67,26 @@ export default function SystemPage() {
       </Loaded>
     </main>
   )
+}
+
+/** What is between backquotes as code. */
+const Code = ({ text }: { text: string }) =>
+  visible(text)
+    .split('`')
+    .map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))
+
+const ABOUT: Readonly<Record<string, Word>> = {
+  workflow: 'runs.workflow',
+  provider: 'about.provider',
+  callbacks: 'callbacks',
+  disk: 'about.disk',
+  sandbox: 'system.sandbox',
+  models: 'about.models',
+  nodes: 'workflows.nodes',
+}
+const about = (what: string): string => {
+  const word = ABOUT[what]
+  return word ? t(word) : what
 }
 
 const LEVEL = { error: 'failed', warning: 'partial' } as const
@@ -78,7 +104,7 @@ function ToMend({ list }: { list: readonly Mend[] }) {
             <span className="sr">{t(`level.${one.level}`)}</span>
           </span>
           <div>
-            <b>{one.about}</b> {one.text}
+            <b>{about(one.about)}</b> <Code text={one.text} />
             {one.apps.length > 0 && (
               <div className="dim">
                 {t('system.hits')}{' '}
@@ -95,9 +121,9 @@ function ToMend({ list }: { list: readonly Mend[] }) {
             )}
           </div>
           {one.mend && (
-            <pre className="code" tabIndex={0}>
-              {one.mend}
-            </pre>
+            <p className="todo">
+              <Code text={one.mend} />
+            </p>
           )}
         </div>
       ))}
@@ -153,7 +179,9 @@ function Providers({ data }: { data: System }) {
                 const note = told[one.name] ?? one.error
                 return (
                   <tr key={one.name} title={note ?? ''}>
-                    <td className="strong">{one.name}</td>
+                    <td className="strong cut" title={one.name}>
+                      {one.name.replace(/^.*\//, '')}
+                    </td>
                     <td>
                       <Status status={PROVIDER[one.state]} word={told[one.name] ?? t(`provider.${one.state}`)} />
                     </td>
@@ -222,7 +250,7 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
         </>
       }
     >
-      <ul className="checks">
+      <ul className="checks" hidden={sandbox.checks.length === 0}>
         {sandbox.checks.map(one => (
           <li key={one.name}>
             <span className={`st st-${CHECK[one.status]}`}>
@@ -238,11 +266,14 @@ function Sandbox({ data, may }: { data: System; may: boolean }) {
 
 function Load({ data }: { data: System }) {
   return (
-    <Panel title={t('system.load')}>
+    <Panel
+      title={t('system.load')}
+      beside={<span className="more faint">{tn('system.workers', data.process.workers)}</span>}
+    >
       <div className="stack meters">
         {data.load.map(one => (
           <div key={one.name} className={`meter ${one.limit && one.used / one.limit > 0.6 ? 'near' : ''}`}>
-            <span>{one.name}</span>
+            <span>{t(`load.${one.name}`)}</span>
             <span className="num dim">
               {one.limit ? t('of', { n: count(one.used), all: count(one.limit) }) : count(one.used)}
             </span>

@@ -2,7 +2,7 @@ import { type FormEvent, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import type { AppDetail, RunDetail, RunPage } from '../../api/types.ts'
-import { Field, fieldOf, type Input, sendable } from '../../parts/Fields.tsx'
+import { asInput, Field, fieldOf, holdsFiles, type Input, ownedBy, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Panel } from '../../parts/Panel.tsx'
 import { t, tn } from '../../words/words.ts'
@@ -32,7 +32,9 @@ export function RunForm({ app }: { app: AppDetail }) {
     setWrong('')
     setStarted(0)
     try {
-      const body = { inputs: sendable(app.form, values), ...(user ? { user } : {}) }
+      const own = await ownedBy(app.id, user, values)
+      setValues(own)
+      const body = { inputs: sendable(app.form, own), ...(user ? { user } : {}) }
       let last = ''
       for (let n = 0; n < times; n++) {
         // One key for each start: a request that is sent twice starts one run.
@@ -56,8 +58,10 @@ export function RunForm({ app }: { app: AppDetail }) {
       const last = page.data[0]
       if (!last) return setWrong(t('form.no_last'))
       const run = await get<RunDetail>(`runs/${last.id}`)
-      const known = new Set(app.form.filter(one => !one.type.startsWith('file')).map(one => one.name))
-      setValues({ ...values, ...Object.fromEntries(Object.entries(run.inputs).filter(([name]) => known.has(name))) })
+      const known = app.form.map(one => one.name).filter(name => name in run.inputs)
+      setValues({ ...values, ...Object.fromEntries(known.map(name => [name, asInput(run.inputs[name]) ?? undefined])) })
+      // Its files are its user's.
+      if (holdsFiles(run.inputs)) setUser(run.user)
     } catch (error) {
       setWrong(errorText(error))
     }

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useMemo, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
-import { remove } from '../../api/client.ts'
+import { ApiError, remove } from '../../api/client.ts'
 import { useApp, useVersions } from '../../api/queries.ts'
 import type { AppDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
@@ -30,6 +30,14 @@ export default function WorkflowPage({ id }: { id: string }) {
   const [read, change] = useAddress()
   const app = useApp(id, read('version') || undefined)
   useTitle(app.data?.name ?? t('runs.workflow'))
+  if (app.error instanceof ApiError && app.error.status === 404) {
+    return (
+      <main id="main" className="page">
+        <h1>{t('workflow.gone')}</h1>
+        <Failure error={app.error} />
+      </main>
+    )
+  }
   if (!app.data) {
     return (
       <main id="main" className="page">

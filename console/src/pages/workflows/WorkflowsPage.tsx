@@ -166,7 +166,11 @@ function Row({ app }: { app: App }) {
       <td className="dim hide">{t(chat ? 'kind.chat' : app.mode === 'workflow' ? 'kind.workflow' : 'kind.app')}</td>
       <td className="num right dim hide">{count(app.nodes)}</td>
       <td>
-        <Ticks runs={app.last_runs} />
+        {app.last_runs.length > 0 ? (
+          <Ticks runs={app.last_runs} />
+        ) : (
+          <span className="faint only-large">{t('workflows.no_runs')}</span>
+        )}
       </td>
       <td className="num right hide">{app.day.runs ? count(app.day.runs) : dash}</td>
       <td className={`num right hide ${ok !== undefined && ok < 0.9 ? 'strong bad' : ''}`}>

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from jikko.console.system import CheckLine
+from jikko.console.system import CheckLine, LoadName
 from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.entry.session import ServerInfo
@@ -37,18 +37,32 @@ class Overview(Struct):
     day: OverviewDay
 
 
+class ProcessInfo(Struct):
+    """The process that answers."""
+
+    python: str
+    pid: int
+    workers: Annotated[int, Meta(description="How many processes serve.")]
+    memory: Annotated[int | None, Meta(description="Bytes; null where the system does not tell.")]
+    began_at: Moment
+
+
 class StoreInfo(Struct):
     """Where things are kept."""
 
+    engine: str
     path: str
     bytes: int
+    wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
     free: Annotated[int, Meta(description="Bytes that the disk has left.")]
+    runs: int
+    oldest_at: Moment | None
 
 
 class LoadInfo(Struct):
     """How much is in use."""
 
-    name: str
+    name: LoadName
     used: float
     limit: float | None
 
@@ -118,6 +132,7 @@ class SystemInfo(Struct):
 
     at: Moment
     server: ServerInfo
+    process: ProcessInfo
     store: StoreInfo
     load: list[LoadInfo]
     settings: list[SettingInfo]
@@ -194,6 +209,7 @@ async def overview(call: Call) -> Answer:
 async def system(call: Call) -> Answer:
     """``GET system``: what it has, what it carries, and what is to be mended. Kept for five seconds."""
     report, api = await call.console.system.report(), call.request.api
+    process, store = report.process, report.store
     providers = []
     for facts, hour, apps in report.providers:
         error = facts.lacks or hour.error
@@ -208,7 +224,8 @@ async def system(call: Call) -> Answer:
         SystemInfo(
             report.at,
             ServerInfo(api.version, api.now(), call.console.public_url),
-            StoreInfo(report.store.path, report.store.bytes, report.store.free),
+            ProcessInfo(process.python, process.pid, process.workers, process.memory, process.began),
+            StoreInfo(store.engine, store.path, store.bytes, store.wal, store.free, report.runs, report.oldest),
             [LoadInfo(load.name, load.used, load.limit) for load in report.load],
             [SettingInfo(one.name, one.value, one.source) for one in report.settings],
             providers,

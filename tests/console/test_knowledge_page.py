@@ -1,0 +1,46 @@
+"""Datasets on the page: their documents with what became of each, the segments of one, and what a question finds."""
+
+from playwright.sync_api import expect
+
+from tests.console.conftest import HANDBOOK, Site, Visit
+
+
+def test_documents_tell_what_became_of_them_and_show_their_segments(site: Site, visit: Visit, handbook: str) -> None:
+    page = visit("/knowledge")
+    page.get_by_role("link", name="handbook").click()
+    expect(page.get_by_role("heading", name="handbook")).to_be_visible()
+    rows = page.get_by_role("row")
+    for name in HANDBOOK:
+        expect(rows.filter(has_text=name)).to_contain_text("Ready")
+    expect(rows.filter(has_text="broken.pdf")).to_contain_text("Error")
+    page.get_by_role("button", name="休暇規程").click()
+    expect(page.get_by_role("article")).to_contain_text("有給休暇は年間二十日です。")
+    page.get_by_role("button", name="broken.pdf").click()
+    segments = page.locator("section").filter(has=page.get_by_role("heading", name="Segments"))
+    expect(segments).to_contain_text("Failed to extract text from PDF")
+    other = visit(page.url.partition("/console")[2])
+    expect(other.locator("tr[aria-selected=true]")).to_contain_text("broken.pdf")
+    page.get_by_label("Filter documents").fill("refunds")
+    expect(rows.filter(has_text="broken.pdf")).to_have_count(0)
+    expect(rows.filter(has_text="refunds.md")).to_be_visible()
+
+
+def test_a_question_finds_segments_with_their_scores(site: Site, visit: Visit, handbook: str) -> None:
+    page = visit(f"/knowledge/{handbook}")
+    question = page.get_by_label("What a workflow would ask")
+    question.fill("How many days do refunds take?")
+    question.press("Enter")
+    hit = page.get_by_role("article").first
+    expect(hit).to_contain_text("Refunds take ten days.")
+    expect(hit).to_contain_text("refunds.md")
+    found = site.api("POST", f"datasets/{handbook}/search", json={"query": "How many days do refunds take?"}).json()
+    expect(hit.locator("b")).to_have_text(f"{found['data'][0]['score']:.3f}")
+    question.fill("zzzz")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("Nothing was found.")).to_be_visible()
+
+
+def test_a_viewer_searches_nothing(site: Site, visit: Visit, handbook: str) -> None:
+    page = visit(f"/knowledge/{handbook}", token=site.viewer)
+    expect(page.get_by_role("button", name="refunds.md")).to_be_visible()
+    expect(page.get_by_label("What a workflow would ask")).to_have_count(0)
