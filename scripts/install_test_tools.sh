@@ -3,12 +3,16 @@
 set -euo pipefail
 
 packages=(
+    buildah
     caddy
     chromium
+    crun
     fonts-dejavu-core
     fonts-noto-cjk
     fonts-noto-color-emoji
+    mmdebstrap
     nginx-light
+    podman
     postgresql
     prometheus
     systemd
