@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
-from jikko.trace_context import traceparent_of
+from jikko.trace_context import parent_of, state_of, traceparent_of
 
 
 class LogContext(NamedTuple):
@@ -14,12 +14,22 @@ class LogContext(NamedTuple):
     run: str = ""
     app: str = ""
     came: str = ""
-    """The header ``traceparent`` that came with the request, or with the one that the run began with."""
+    """What came of a trace with the request, or with the one that the run began with: see ``kept_of``."""
 
     @property
-    def traceparent(self) -> str:
-        """W3C: makes what is called from here a part of the same trace. Made when it is asked for: few runs ask."""
-        return traceparent_of(self.came, self.run) if self.run else self.came
+    def trace(self) -> str:
+        """The place in a trace of what is called from here, see ``kept_of``. Made when it is asked for: few ask."""
+        if not self.run:
+            return self.came
+        made, state = traceparent_of(self.came, self.run), state_of(self.came)
+        return f"{made} {state}" if state else made
+
+    @property
+    def trace_id(self) -> str:
+        """Of the trace; empty if there is none."""
+        if not self.run and not self.came:
+            return ""
+        return parent_of(self.came, self.run).trace_id
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes
