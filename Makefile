@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 FAST := not slow and not services
 SAMPLE := 100
+# The extras that the image has: all but those with models in them.
+IMAGE := anthropic cluster documents knowledge mcp otel plugins
 
 # Runs the tests that a marker expression chooses: two at a time, the files in order (the longest come first), and then
 # by themselves those that can have nothing beside them.
@@ -23,7 +25,7 @@ define pytest
 endef
 
 .PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief check lint format bench
-.PHONY: mutants wheel clean
+.PHONY: mutants lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -86,6 +88,11 @@ bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
 	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))
+
+lock: $(VENV)/.development ## Bring what the image installs (deploy/requirements.txt) up to date
+	@$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.13 --generate-hashes --quiet \
+		--no-annotate --custom-compile-command 'make lock' $(foreach extra,$(IMAGE),--extra $(extra)) \
+		--output-file deploy/requirements.txt >/dev/null
 
 wheel: $(VENV)/.development ## Build the wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .

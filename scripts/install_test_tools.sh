@@ -3,14 +3,18 @@
 set -euo pipefail
 
 packages=(
+    buildah
     caddy
     chromium
+    crun
     fonts-dejavu-core
     fonts-inter
     fonts-jetbrains-mono
     fonts-noto-cjk
     fonts-noto-color-emoji
+    mmdebstrap
     nginx-light
+    podman
     postgresql-17-pgvector
     prometheus
     systemd

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from jikko.cli.main import cli
 from jikko.settings import PREFIX, Settings
@@ -31,6 +32,20 @@ def test_each_fault_of_the_page_on_reliability_is_in_one_section() -> None:
 def test_each_section_says_what_to_do() -> None:
     sections = RUNBOOK.split("\n## ")[1:]
     assert [section.splitlines()[0] for section in sections if "\n*Do:* " not in section] == []
+
+
+def test_each_alert_leads_to_the_section_that_names_it() -> None:
+    text = (DOCS.parent / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8")
+    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    sections: dict[str, str] = {}
+    for section in RUNBOOK.split("\n## ")[1:]:
+        title, _, told = section.partition("\n")
+        anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        named = re.search(r"^\*Alerts:\* (.*)\.$", told, re.MULTILINE)
+        sections |= dict.fromkeys(named[1].split(", ") if named else [], anchor)
+
+    links = {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}
+    assert links == {alert: f"docs/runbook.md#{anchor}" for alert, anchor in sections.items()}
 
 
 def test_its_commands_and_settings_exist() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.trace_context import parent_of, parsed, span_of, traceparent_of
+from jikko.trace_context import headers_of, kept_of, parent_of, parsed, span_of, state_of, traceparent_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{SPAN}-01"
@@ -42,3 +42,32 @@ def test_what_a_run_calls_is_told_the_trace_and_the_span_of_the_run() -> None:
 def test_a_span_is_called_the_same_wherever_it_is_made() -> None:
     assert span_of(RUN) == span_of(RUN) != span_of(RUN[:-1] + "e")
     assert len(span_of(RUN)) == 16
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([], ""),
+        (["congo=t61rcWkgMzE"], "congo=t61rcWkgMzE"),
+        (["rojo=00f067 aa,\tcongo=1", "tenant@vendor=2"], "rojo=00f067 aa,congo=1,tenant@vendor=2"),
+        (["a=1,,b=2", ""], "a=1,b=2"),
+        # What is wrong in one place is left out whole.
+        (["A=1"], ""),
+        (["a=1,a=2"], ""),
+        (["a"], ""),
+        (["a=日本"], ""),
+        (["a=" + "x" * 511], ""),
+        ([",".join(f"k{number}=1" for number in range(33))], ""),
+    ],
+)
+def test_the_state_of_a_trace_is_kept_as_far_as_it_is_one(given: list[str], kept: str) -> None:
+    assert state_of(kept_of(GIVEN, given)) == kept
+    assert parent_of(kept_of(GIVEN, given), RUN) == (TRACE, SPAN)
+    assert kept_of("", given) == ""
+
+
+def test_of_a_later_version_is_kept_what_this_one_knows() -> None:
+    kept = kept_of(f"01-{TRACE}-{SPAN}-00-what comes=later", ["a=1"])
+
+    assert headers_of(kept) == (("traceparent", f"00-{TRACE}-{SPAN}-00"), ("tracestate", "a=1"))
+    assert headers_of("") == ()

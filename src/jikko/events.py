@@ -85,7 +85,8 @@ class RunStarted(msgspec.Struct, tag_field="event", tag="run_started", kw_only=T
     depth: int = 0
     """How many workflows called as tools the run is within: 0 for one that a client started."""
     trace: str = ""
-    """The ``traceparent`` (W3C) that came with its request, or that of the run that called it. Empty: none did."""
+    """The ``traceparent`` (W3C) that came with its request, or that of the run that called it, and behind a blank its
+    ``tracestate``. Empty: none did."""
 
 
 class RunRecovered(msgspec.Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True):

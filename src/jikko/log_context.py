@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
-from jikko.trace_context import parsed, traceparent_of
+from jikko.trace_context import kept_of, parent_of, state_of, traceparent_of
 
 _TRACEPARENT: Final = b"traceparent"
+_TRACESTATE: Final = b"tracestate"
 
 
 class LogContext(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class LogContext(msgspec.Struct, frozen=True):
     run: str = ""
     app: str = ""
     came: str = ""
-    """The header ``traceparent`` of the request that the run began with."""
+    """What came of a trace with the request that the run began with: see ``kept_of``."""
 
     @property
     def request(self) -> str:
@@ -32,15 +33,26 @@ class LogContext(msgspec.Struct, frozen=True):
         return str(self.request_id, "ascii")
 
     @property
-    def traceparent(self) -> str:
-        """W3C: makes what is called from here a part of the same trace. Empty if there is none."""
-        if self.run:
-            return traceparent_of(self.came, self.run)
-        for name, value in self.headers:
-            if name == _TRACEPARENT:
-                given = str(value, "latin-1")
-                return given if parsed(given) is not None else ""
-        return ""
+    def trace(self) -> str:
+        """The place in a trace of what is called from here, see ``kept_of``."""
+        if not self.run:
+            return self.came or _came_with(self.headers)
+        made, state = traceparent_of(self.came, self.run), state_of(self.came)
+        return f"{made} {state}" if state else made
+
+    @property
+    def trace_id(self) -> str:
+        """Of the trace; empty if there is none."""
+        trace = self.trace
+        return parent_of(trace, self.run).trace_id if trace else ""
+
+
+def _came_with(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == _TRACEPARENT:
+            states = (str(each, "latin-1") for other, each in headers if other == _TRACESTATE)
+            return kept_of(str(value, "latin-1"), states)
+    return ""
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes

@@ -221,6 +221,8 @@ class Settings:
     """Whether runs and tokens are counted by app, too."""
     trace_ratio: float = 1.0
     """The part of all runs that are traced, where OpenTelemetry is set up; runs that failed are in any case."""
+    trace_content: bool = False
+    """Whether the spans of calls of models have prompts and answers, as records have them."""
     trace_propagate: tuple[str, ...] = ()
     """Hosts (separated by commas) whose HTTP requests of workflows have a `traceparent`."""
     knowledge_memory: int = 512 << 20

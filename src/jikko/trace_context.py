@@ -5,10 +5,17 @@ Source: W3C Trace Context, level 1.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_VERSION: Final = "ff"
+_STATE_LENGTH: Final = 512
+"""Characters of a ``tracestate`` that are handed on: as many as W3C asks for."""
+_STATE_MEMBERS: Final = 32
+_STATE_MEMBER: Final = re.compile(
+    r"[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
 
 
 class TraceContext(NamedTuple):
@@ -29,13 +36,35 @@ def parsed(traceparent: str) -> TraceContext | None:
     return TraceContext(trace_id, span_id) if trace_id.strip("0") and span_id.strip("0") else None
 
 
-def parent_of(traceparent: str, run_id: str) -> TraceContext:
+def kept_of(traceparent: str, tracestates: Iterable[str]) -> str:
+    """What a run keeps of the headers that came with its request: ``traceparent``, and behind a blank ``tracestate``.
+
+    Empty if there is no place in a trace. A ``tracestate`` that is none is left out, as W3C wants it.
+    """
+    place = parsed(traceparent)
+    if place is None:
+        return ""
+    # Of a later version, what this one knows.
+    traceparent = f"00-{place.trace_id}-{place.span_id}-{traceparent[53:55]}"
+    members = [member for given in tracestates for each in given.split(",") if (member := each.strip(" \t"))]
+    state = ",".join(members)
+    names = {member.partition("=")[0] for member in members}
+    usable = len(state) <= _STATE_LENGTH and len(members) <= _STATE_MEMBERS and len(names) == len(members)
+    return f"{traceparent} {state}" if state and usable and all(map(_STATE_MEMBER.fullmatch, members)) else traceparent
+
+
+def state_of(kept: str) -> str:
+    """The ``tracestate`` that a run keeps; empty if none came."""
+    return kept.partition(" ")[2]
+
+
+def parent_of(kept: str, run_id: str) -> TraceContext:
     """The trace of a run, and the span of its caller.
 
     Args:
-        traceparent: What came with the run; empty: the trace begins with it.
+        kept: What came with the run, see ``kept_of``; empty: the trace begins with it.
     """
-    return parsed(traceparent) or TraceContext(run_id.replace("-", ""), "")
+    return parsed(kept.partition(" ")[0]) or TraceContext(run_id.replace("-", ""), "")
 
 
 def span_of(id_: str) -> str:
@@ -43,6 +72,13 @@ def span_of(id_: str) -> str:
     return hashlib.sha256(id_.encode()).hexdigest()[:16]
 
 
-def traceparent_of(traceparent: str, run_id: str) -> str:
+def traceparent_of(kept: str, run_id: str) -> str:
     """The header that makes what a run calls a part of its trace. See ``parent_of``."""
-    return f"00-{parent_of(traceparent, run_id).trace_id}-{span_of(run_id)}-01"
+    return f"00-{parent_of(kept, run_id).trace_id}-{span_of(run_id)}-01"
+
+
+def headers_of(kept: str) -> tuple[tuple[str, str], ...]:
+    """The headers of a request that is to be at a place in a trace, see ``kept_of``."""
+    traceparent, _, state = kept.partition(" ")
+    pairs = (("traceparent", traceparent), ("tracestate", state))
+    return tuple(pair for pair in pairs if pair[1])

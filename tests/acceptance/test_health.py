@@ -86,6 +86,17 @@ def test_a_data_folder_that_is_moved_away_is_noticed_before_anything_is_lost(sce
         again.close()
 
 
+def test_a_log_that_is_emptied_where_it_is_is_noticed(scene: Scene) -> None:
+    """As by ``: > jikko.db-wal``: the file stays the same."""
+    client = scene.client("echo")
+    client.run(q="before")
+    (scene.command.home / "jikko.db-wal").write_bytes(b"")
+
+    until(lambda: status(scene, "/readyz") == 503, "it is not ready")
+    assert status(scene, "/livez") == 200
+    until(lambda: "jikko.db-wal was written over while it was open" in scene.server.output, "the log names the file")
+
+
 def test_a_server_that_stops_is_alive_and_not_ready(scene: Scene, echo: EchoServer) -> None:
     scene.client("held").run("async", name="stops")
     echo.wait_for_calls("/hold/stops")

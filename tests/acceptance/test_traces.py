@@ -48,7 +48,7 @@ def test_a_run_over_a_crash_a_pause_and_several_processes_is_one_trace(
     several = SeveralWorkers(tmp_path, apps, **settings(collector, JIKKO_TRACE_PROPAGATE="127.0.0.1"))
     try:
         one, other = several.pair("long")
-        headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+        headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "tracestate": "rojo=1"}
         body = one.body("async", {"q": "x"})
         run = one.request("POST", "/v1/workflows/run", json=body, headers=headers).json()["workflow_run_id"]
         echo.wait_for_calls(f"/hold/{run}")
@@ -79,6 +79,8 @@ def test_a_run_over_a_crash_a_pause_and_several_processes_is_one_trace(
     assert attributes(root)["jikko.status"] == "succeeded"
     assert collector.services == {"jikko"}
     assert echo.headers[f"/{run}/first"]["traceparent"] == f"00-{TRACE}-{root.span_id.hex()}-01"
+    assert echo.headers[f"/{run}/first"]["tracestate"] == "rojo=1"
+    assert {span.trace_state for span in (root, *spans.values())} == {"rojo=1"}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from jikko.errors import InvalidParam, NotFound, StoreUnavailable
+from jikko.log_context import LogContext, log_context
 from jikko.maintenance.callbacks import Callbacks, checked_url, signature
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.stores.app_store import App
@@ -18,6 +19,7 @@ from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.runs.start_options import StartOptions
 from jikko.store.memory import MemoryCallbackStore, MemoryRunStore
+from jikko.trace_context import traceparent_of
 from tests.runs.world import Process, World, end_of, until
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +97,24 @@ async def test_the_run_is_posted_once_it_has_ended(scene: Scene, ended: str) -> 
     assert dict(request.headers)["Content-Type"] == "application/json"
     assert not request.follow_redirects
     assert await scene.all_undelivered() == []
+
+
+async def test_the_receiver_is_told_the_trace_of_the_run(scene: Scene) -> None:
+    began = await scene.run(await scene.world.chain(), scene.world.process())
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    token = log_context.set(LogContext(came=f"{given} rojo=1"))
+    try:
+        called = await scene.run((await scene.world.apps.all())[0], scene.world.process())
+    finally:
+        log_context.reset(token)
+
+    await scene.callbacks.deliver(render)
+
+    told = {dict(request.headers)["webhook-id"]: dict(request.headers) for request in scene.receiver.requests}
+    assert told[f"msg_{began}"]["traceparent"] == traceparent_of("", began)
+    assert "tracestate" not in told[f"msg_{began}"]
+    assert told[f"msg_{called}"]["traceparent"] == traceparent_of(given, called)
+    assert told[f"msg_{called}"]["tracestate"] == "rojo=1"
 
 
 async def test_it_is_signed_as_standard_webhooks_want_it(scene: Scene, ended: str) -> None:

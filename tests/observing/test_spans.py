@@ -1,5 +1,6 @@
 """The spans of runs that really ran, made of their logs."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -104,3 +105,32 @@ def test_the_part_of_runs_that_is_traced_is_chosen_by_their_ids(ratio: float, le
     chosen = [number for number in range(1000) if is_chosen(f"run-{number}", ratio)]
     assert least <= len(chosen) <= most
     assert chosen == [number for number in range(1000) if is_chosen(f"run-{number}", ratio)]
+
+
+def test_prompts_and_answers_are_in_a_span_only_if_that_is_wanted_and_not_endlessly() -> None:
+    used = {
+        "model_name": "gpt",
+        "model_provider": "openai",
+        "prompts": [{"role": "system", "text": "Be kind 🙂", "files": []}, {"role": "user", "text": "x" * 1_000_000}],
+    }
+    events = [
+        node("ask", node_type="llm", process_data=used, outputs={"text": "答え"}),
+        node("code", outputs={"text": "t"}),
+    ]
+    log: list[Event] = [RunStarted(at=1.0, inputs={"q": "in"}, system={}), *events]
+
+    _, without, _ = spans_of(IDENTITY, "Triage", log)
+    _, asked, code = spans_of(IDENTITY, "Triage", log, content=True)
+
+    assert not {names.INPUT_MESSAGES, names.OUTPUT_MESSAGES} & without.attributes.keys()
+    assert not {names.INPUT_MESSAGES, names.OUTPUT_MESSAGES} & code.attributes.keys()
+    first, second = json.loads(str(asked.attributes[names.INPUT_MESSAGES]))
+    assert first == {"role": "system", "parts": [{"type": "text", "content": "Be kind 🙂"}]}
+    assert second["parts"][0]["content"] == "x" * 16_000 + "… (984000 more characters)"
+    [answer] = json.loads(str(asked.attributes[names.OUTPUT_MESSAGES]))
+    assert answer["parts"][0]["content"] == "答え"
+
+
+def test_the_state_of_its_trace_is_in_all_spans_of_a_run() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 rojo=1"
+    assert {span.state for span in folded(node("a"), trace=trace)} == {"rojo=1"}

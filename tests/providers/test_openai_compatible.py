@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from jikko.log_context import LogContext, log_context
 from jikko.ports.models import Chunk, Media, Message, ModelFailure
 from jikko.providers.progress import MAX_TOKENS
 from jikko.settings import Settings
+from jikko.trace_context import traceparent_of
 from tests.effort import PATIENCE
 from tests.providers.calling import KEY, TOOL, models_at, request, served
 from tests.providers.fake_model import (
@@ -26,6 +28,8 @@ from tests.providers.fake_model import (
 )
 
 pytestmark = pytest.mark.anyio
+
+RUN = "0199a1b2-0000-7000-8000-00000000abcd"
 
 
 async def failure_of(answer: Answer, **fields: Any) -> ModelFailure:
@@ -51,6 +55,17 @@ async def test_a_streamed_answer_comes_piece_by_piece_and_as_a_whole() -> None:
     assert fake.exchanges[0].path == "/v1/chat/completions"
     assert fake.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
     assert fake.bodies[0]["stream_options"] == {"include_usage": True}
+
+
+async def test_a_provider_is_told_the_trace_of_the_run_that_calls_it() -> None:
+    token = log_context.set(LogContext(run=RUN))
+    try:
+        async with served(streamed("x")) as (fake, models):
+            await models.complete(request())
+    finally:
+        log_context.reset(token)
+
+    assert fake.exchanges[0].headers["traceparent"] == traceparent_of("", RUN)
 
 
 @pytest.mark.parametrize(

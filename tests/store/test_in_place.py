@@ -78,3 +78,75 @@ async def test_so_is_another_folder(database: Database) -> None:
 
     with pytest.raises(StoreUnavailable, match="was replaced by another one"):
         await database.try_to_write()
+
+
+def log_of(database: Database) -> bytes:
+    return Path(f"{database.path}-wal").read_bytes()
+
+
+def write_log(database: Database, content: bytes) -> None:
+    """Where it is: the file stays the same."""
+    Path(f"{database.path}-wal").write_bytes(content)
+
+
+@pytest.mark.parametrize("look_seconds", [0.0, 1000.0])
+@pytest.mark.parametrize("kind", ["emptied", "of something else", "of another database"])
+async def test_a_log_that_was_written_over_where_it_is_is_told_until_it_is_back(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, look_seconds: float
+) -> None:
+    await database.try_to_write()
+    monkeypatch.setattr(writer, "LOOK_SECONDS", look_seconds)
+    await database.try_to_write()
+    before, content = log_of(database), b"" if kind == "emptied" else b"x" * 100
+    if kind == "of another database":
+        with closing(Database.open(tmp_path / "other" / "jikko.db")) as other:
+            for _ in range(20):
+                await other.try_to_write()
+            content = log_of(other)
+            assert len(content) > len(before)
+    write_log(database, content)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"jikko.db-wal was written over while it was open; put back"):
+            await database.try_to_write()
+
+    write_log(database, before)
+    monkeypatch.setattr(writer, "LOOK_SECONDS", 0.0)
+    await database.try_to_write()
+
+
+async def test_what_others_do_with_the_log_in_good_order_is_no_trouble(database: Database) -> None:
+    """Other processes, and tools that copy a database: they write, and have the log start over, or cut it off."""
+    await database.try_to_write()
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE others (content)")
+        await database.try_to_write()
+        for way in ("PASSIVE", "FULL", "RESTART", "TRUNCATE"):
+            other.execute(f"PRAGMA wal_checkpoint({way})").fetchall()
+            await database.try_to_write()
+            other.execute(f"PRAGMA wal_checkpoint({way})").fetchall()
+            other.execute("INSERT INTO others VALUES (randomblob(100000))")
+            await database.try_to_write()
+        # One that gives up has written into the log, too: more than fits into its memory.
+        other.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        spill(other)
+        await database.try_to_write()
+        other.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
+    def fails(connection: sqlite3.Connection) -> None:
+        spill(connection)
+        raise RuntimeError("a mistake")
+
+    with pytest.raises(RuntimeError):
+        await database.submit(fails)
+    await database.try_to_write()
+
+
+def spill(connection: sqlite3.Connection) -> None:
+    """A transaction that writes more than fits into its memory, and is given up."""
+    connection.execute("PRAGMA cache_size = 10")
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
+    for _ in range(50):
+        connection.execute("INSERT INTO others VALUES (randomblob(100000))")
+    connection.execute("ROLLBACK")

@@ -189,7 +189,7 @@ class Turns:
             cites=_is_on(workflow, "retriever_resource"),
             streamed=request.streamed,
         )
-        trace = log_context.get().traceparent
+        trace = log_context.get().trace
         started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn, trace=trace)
         run = await self._runs.begin(identity, workflow, started, options=request.options, opening=(began,))
         if began.new is not None and began.new.title_due:

@@ -20,13 +20,16 @@ import msgspec
 
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.keyed_limiter import KeyedLimiter
-from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.errors import InvalidParam, JikkoError, LogDamaged, NotFound
+from jikko.events import RunStarted
+from jikko.log_context import LogContext
 from jikko.measures import Counter
 from jikko.ports.clock import Clock
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.ports.stores.callback_store import Callback, CallbackStore
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
+from jikko.trace_context import headers_of
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +157,7 @@ class Callbacks:
         now = self._clock()
         if record is None:
             return msgspec.structs.replace(entry, state="failed", finished_at=now, error="The run was removed.")
-        error = await self._post(entry, render(record), int(now))
+        error = await self._post(entry, render(record), int(now), await self._trace(entry.run_id))
         first_at = now if entry.first_at is None else entry.first_at
         changes: dict[str, object] = {"attempts": entry.attempts + 1, "first_at": first_at, "error": error}
         if error is None:
@@ -171,7 +174,18 @@ class Callbacks:
             log.warning("a call-back was not delivered, and %s: %s", then, error, extra={"fields": fields})
         return msgspec.structs.replace(entry, **changes)
 
-    async def _post(self, entry: Callback, body: bytes, timestamp: int) -> str | None:
+    async def _trace(self, run_id: str) -> tuple[tuple[str, str], ...]:
+        """The headers that make the receiver a part of the trace that the run is of."""
+        try:
+            log = await self._runs.events(run_id)
+        except LogDamaged:
+            return ()
+        came = log[0].trace if log and isinstance(log[0], RunStarted) else ""
+        return headers_of(LogContext(run=run_id, came=came).trace)
+
+    async def _post(
+        self, entry: Callback, body: bytes, timestamp: int, trace: tuple[tuple[str, str], ...]
+    ) -> str | None:
         """What was wrong with the attempt; ``None`` if it was delivered."""
         secret = await self.secret(entry.app_id)
         message_id = f"msg_{entry.run_id}"
@@ -184,6 +198,7 @@ class Callbacks:
                 ("webhook-id", message_id),
                 ("webhook-timestamp", str(timestamp)),
                 ("webhook-signature", signature(secret, message_id, timestamp, body)),
+                *trace,
             ),
             body=body,
             timeouts=Timeouts(connect=10.0, read=20.0, write=20.0, total=30.0),

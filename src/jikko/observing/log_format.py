@@ -13,7 +13,6 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from jikko.log_context import log_context
-from jikko.trace_context import parsed
 
 Fields: TypeAlias = dict[str, Any]
 
@@ -79,9 +78,8 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     """What a line is about, and its own fields, which win."""
     own: Fields = getattr(record, "fields", {})
     context = log_context.get()
-    place = parsed(context.traceparent)
     # One that begins with the run is called as the run is.
-    trace = "" if place is None or place.trace_id == context.run.replace("-", "") else place.trace_id
+    trace = "" if context.trace_id == context.run.replace("-", "") else context.trace_id
     about = {"request": context.request, "run": context.run, "app": context.app, "trace": trace}
     for name, value in about.items():
         if value and name not in own:

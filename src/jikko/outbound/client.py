@@ -12,6 +12,7 @@ from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import MAX_REDIRECTS, HttpFailure, HttpResponse, OutgoingRequest, Resolve
+from jikko.trace_context import headers_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -110,10 +111,7 @@ class AiohttpClient:
         """With its place in a trace, if its host is one that is told, and the request does not say one itself."""
         if hop.url.host not in self._trace_hosts or any(name.lower() == _TRACEPARENT for name, _ in hop.headers):
             return hop
-        traceparent = log_context.get().traceparent
-        if not traceparent:
-            return hop
-        return replace(hop, headers=(*hop.headers, (_TRACEPARENT, traceparent)))
+        return replace(hop, headers=(*hop.headers, *headers_of(log_context.get().trace)))
 
     def _check_spelled(self, url: WireUrl) -> None:
         """Refuse a host that is itself an address, before anything is done.

@@ -13,7 +13,7 @@ from jikko.extras import how_to_install
 from jikko.ports.models import Media, Message, ModelFailure, ModelRequest, ToolCall, ToolChoice
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import Progress
-from jikko.providers.sdk_client import MakeClient, SdkClient
+from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
 from jikko.providers.sdk_errors import failure_of
 
 _MAX_TOKENS: Final = 8192
@@ -92,7 +92,7 @@ def _client(config: ProviderConfig) -> Any:
         "max_retries": 0,
         "timeout": anthropic.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
         "default_headers": dict(config.headers),
-        "http_client": anthropic.DefaultAioHttpClient(trust_env=False),
+        "http_client": anthropic.DefaultAioHttpClient(**client_options()),
     }
     if config.base_url:
         common["base_url"] = config.base_url

@@ -5,11 +5,26 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from jikko.concurrency.once import Once
+from jikko.log_context import log_context
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
+from jikko.trace_context import headers_of
 
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]
 """Makes the SDK's asynchronous client. Called in a thread: importing an SDK takes a good part of a second."""
+
+
+async def _trace(request: Any) -> None:
+    for name, value in headers_of(log_context.get().trace):
+        request.headers.setdefault(name, value)
+
+
+def client_options() -> dict[str, Any]:
+    """How the HTTP client of an SDK is made: it reads no environment, and tells the provider its place in a trace.
+
+    A provider is one that the operator has named. What the entry says of these headers wins.
+    """
+    return {"trust_env": False, "event_hooks": {"request": [_trace]}}
 
 
 class SdkClient:

@@ -119,7 +119,7 @@ class Retries:
             system["timestamp"] = int(now)
         if "workflow_id" in system:
             system["workflow_id"] = workflow.id
-        trace = log_context.get().traceparent
+        trace = log_context.get().trace
         started = RunStarted(at=now, inputs=inputs, system=system, turn=began.turn, depth=began.depth, trace=trace)
         events = begin_retry_log(workflow.graph, log, started, other.run_id, from_nodes)
         # What the first run had long ago is in use again, as the inputs of any start are.

@@ -144,7 +144,7 @@ class Runs:
             "workflow_id": workflow.id,
             "workflow_run_id": run_id,
         }
-        trace = log_context.get().traceparent
+        trace = log_context.get().trace
         started = RunStarted(at=now, inputs=inputs, system=system, depth=request.depth, trace=trace)
         return await self.begin(identity, workflow, started, options=request.options)
 

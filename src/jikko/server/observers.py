@@ -51,4 +51,4 @@ def _traces(settings: Settings) -> Any:
     from jikko.observing.traces.export import SpanExport
     from jikko.observing.traces.run_traces import RunTraces
 
-    return RunTraces(SpanExport(), settings.trace_ratio)
+    return RunTraces(SpanExport(), settings.trace_ratio, content=settings.trace_content)

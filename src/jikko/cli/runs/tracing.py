@@ -40,12 +40,12 @@ async def _trace(run_id: str, settings: Any, as_json: bool) -> None:
         if as_json:
             log = await assembly.store.events(identity.run_id)
             app = await assembly.apps.find(identity.app_id)
-            for span in spans_of(identity, app.name, log):
+            for span in spans_of(identity, app.name, log, content=settings.trace_content):
                 click.echo(json.dumps(asdict(span)))
             return
         export = SpanExport()
         try:
-            spans = await trace(identity, assembly.store, assembly.apps, export)
+            spans = await trace(identity, assembly.store, assembly.apps, export, content=settings.trace_content)
         finally:
             await asyncio.to_thread(export.close)
     click.echo(f"{len(spans)} spans were sent; the trace is {spans[0].trace_id}.")

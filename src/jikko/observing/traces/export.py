@@ -54,11 +54,14 @@ class SpanExport:
     def _readable(self, span: Span) -> "ReadableSpan":
         from opentelemetry.sdk.trace import Event, ReadableSpan
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+        state = TraceState.from_header([span.state]) if span.state else None
 
         def context(span_id: str, *, is_remote: bool = False) -> SpanContext:
             flags = TraceFlags(TraceFlags.SAMPLED)
-            return SpanContext(int(span.trace_id, 16), int(span_id, 16), is_remote=is_remote, trace_flags=flags)
+            ids = int(span.trace_id, 16), int(span_id, 16)
+            return SpanContext(*ids, is_remote=is_remote, trace_flags=flags, trace_state=state)
 
         kind = SpanKind.CLIENT if span.is_client else SpanKind.SERVER if span.parent_is_remote else SpanKind.INTERNAL
         return ReadableSpan(

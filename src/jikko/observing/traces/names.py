@@ -13,6 +13,8 @@ MODEL: Final = "gen_ai.request.model"
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 ERROR_TYPE: Final = "error.type"
 
 RUN: Final = "jikko.run.id"
@@ -41,3 +43,8 @@ def node_span_name(node_type: str, model: str) -> str:
         model: Empty for a node that calls none.
     """
     return f"{CHAT} {model}" if model else f"node {node_type}"
+
+
+def message(role: str, text: str) -> dict[str, object]:
+    """A message of a conversation with a model, as the two attributes of messages list them in JSON."""
+    return {"role": role, "parts": [{"type": "text", "content": text}]}

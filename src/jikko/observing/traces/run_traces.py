@@ -27,10 +27,12 @@ _TO_END_SECONDS: Final = 5.0
 class RunTraces(RunObserver):
     """Has the log of each run that is to be traced read once it has ended, and made into spans."""
 
-    def __init__(self, export: SpanExport, ratio: float) -> None:
+    def __init__(self, export: SpanExport, ratio: float, *, content: bool = False) -> None:
         """Args:
         ratio: The part of all runs that are traced, chosen by their ids; those that failed are in any case.
+        content: Whether spans have prompts and answers.
         """
+        self._content = content
         self._export = export
         self._ratio = ratio
         self._waiting: asyncio.Queue[RunIdentity] = asyncio.Queue(_MAX_WAITING)
@@ -58,7 +60,7 @@ class RunTraces(RunObserver):
         while True:
             run = await self._waiting.get()
             try:
-                await trace(run, store, apps, self._export)
+                await trace(run, store, apps, self._export, content=self._content)
             except JikkoError as error:
                 logger.warning("run %s cannot be traced: %s", run.run_id, error)
             except Exception:
@@ -67,7 +69,9 @@ class RunTraces(RunObserver):
                 self._waiting.task_done()
 
 
-async def trace(run: RunIdentity, store: RunStore, apps: Apps, export: SpanExport) -> list[Span]:
+async def trace(
+    run: RunIdentity, store: RunStore, apps: Apps, export: SpanExport, *, content: bool = False
+) -> list[Span]:
     """Send the spans of a run. Returns them.
 
     Raises:
@@ -81,7 +85,7 @@ async def trace(run: RunIdentity, store: RunStore, apps: Apps, export: SpanExpor
         name = run.app_id
 
     def send() -> list[Span]:
-        spans = spans_of(run, name, log)
+        spans = spans_of(run, name, log, content=content)
         export.send(spans)
         return spans
 

@@ -1,8 +1,9 @@
 """The spans of a run: a fold of its log. Nothing is kept while it goes on, so a crash loses none."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from jikko.events import (
     Event,
@@ -18,7 +19,10 @@ from jikko.events import (
 )
 from jikko.observing.traces import names
 from jikko.record import RunIdentity
-from jikko.trace_context import parent_of, parsed, span_of
+from jikko.trace_context import parent_of, span_of, state_of
+
+_CONTENT: Final = 16_000
+"""Characters of a prompt or an answer that are in a span: a collector refuses what is too large."""
 
 Attributes: TypeAlias = dict[str, str | int | float | list[str]]
 
@@ -33,6 +37,8 @@ class Span:
     parent_id: str = ""
     """Empty for the first span of a trace."""
     parent_is_remote: bool = False
+    state: str = ""
+    """The ``tracestate`` of its trace."""
     is_client: bool = False
     """Whether it is a call of something outside."""
     started_at: float
@@ -43,21 +49,23 @@ class Span:
     """What happened in it: when, and what."""
 
 
-def spans_of(identity: RunIdentity, app_name: str, log: Iterable[Event]) -> list[Span]:
+def spans_of(identity: RunIdentity, app_name: str, log: Iterable[Event], *, content: bool = False) -> list[Span]:
     """The run, and each execution of a node that has ended. What another run did, which this one repeats, is left out.
 
     Args:
         log: The events of the run from the first on; the run may go on.
+        content: Whether calls of models have their prompts and answers, as records have them: with masks for secrets.
     """
-    fold = _Fold(identity, app_name)
+    fold = _Fold(identity, app_name, content)
     for event in log:
         fold.apply(event)
     return fold.spans
 
 
 class _Fold:
-    def __init__(self, identity: RunIdentity, app_name: str) -> None:
+    def __init__(self, identity: RunIdentity, app_name: str, content: bool) -> None:
         self._run_id = identity.run_id
+        self._content = content
         self._root = Span(
             name=names.run_span_name(app_name),
             trace_id="",
@@ -81,7 +89,8 @@ class _Fold:
             case RunStarted():
                 parent = parent_of(event.trace, self._run_id)
                 root.trace_id, root.parent_id = parent
-                root.parent_is_remote = parsed(event.trace) is not None
+                root.parent_is_remote = bool(event.trace)
+                root.state = state_of(event.trace)
                 root.started_at = event.at
             case RunRetried():
                 # The nodes before are spans of the other run already.
@@ -132,6 +141,8 @@ class _Fold:
             if event.usage is not None:
                 attributes[names.INPUT_TOKENS] = event.usage.prompt_tokens
                 attributes[names.OUTPUT_TOKENS] = event.usage.completion_tokens
+            if self._content:
+                attributes |= _messages(event)
         failed = event.status != "succeeded"
         if failed:
             attributes[names.ERROR_TYPE] = event.error_type or "failed"
@@ -140,6 +151,7 @@ class _Fold:
             trace_id=self._root.trace_id,
             span_id=span_of(event.execution_id),
             parent_id=span_of(within),
+            state=self._root.state,
             is_client=bool(model) or event.node_type == "http-request",
             # By the clock of the process that ended it, which may have begun it again.
             started_at=event.started_at,
@@ -147,3 +159,22 @@ class _Fold:
             attributes=attributes,
             failed=failed,
         )
+
+
+def _messages(event: NodeFinished) -> Attributes:
+    """What a model was asked and what it answered, each as JSON."""
+    asked = [
+        names.message(str(prompt.get("role", "")), _shortened(str(prompt.get("text", ""))))
+        for prompt in event.process_data.get("prompts") or []
+        if isinstance(prompt, dict)
+    ]
+    text = event.outputs.get("text")
+    found: Attributes = {names.INPUT_MESSAGES: json.dumps(asked, ensure_ascii=False)} if asked else {}
+    if isinstance(text, str):
+        found[names.OUTPUT_MESSAGES] = json.dumps([names.message("assistant", _shortened(text))], ensure_ascii=False)
+    return found
+
+
+def _shortened(text: str) -> str:
+    more = len(text) - _CONTENT
+    return f"{text[:_CONTENT]}… ({more} more characters)" if more > 0 else text

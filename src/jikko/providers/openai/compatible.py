@@ -17,7 +17,7 @@ from jikko.providers.openai.rerank import rerank
 from jikko.providers.openai.sse import EventBuffer
 from jikko.providers.openai.vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, Progress, too_large
-from jikko.providers.sdk_client import MakeClient, SdkClient
+from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
 from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.providers.vectors.backend import EmbeddedBatch
 
@@ -232,7 +232,7 @@ def _client(config: ProviderConfig) -> Any:
         "max_retries": 0,
         "timeout": openai.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
         "default_headers": dict(config.headers),
-        "http_client": openai.DefaultAioHttpClient(trust_env=False),
+        "http_client": openai.DefaultAioHttpClient(**client_options()),
     }
     client: Any
     if config.type == "azure":

@@ -1,23 +1,51 @@
 """Whether the files of an open database are still where they were: written elsewhere, nothing of it would be found."""
 
 import os
+import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _ENDINGS: Final = ("", "-wal", "-shm")
 """The database, and what SQLite puts beside it for as long as it is open."""
+_HEAD: Final = 32
+"""Bytes of the head of the log, which has a new number each time it starts over. Source: SQLite, file format, 4.1."""
+
+
+class _Log(NamedTuple):
+    """The write-ahead log as it was left."""
+
+    size: int
+    head: bytes
 
 
 class InPlace:
-    """The files of a database that is open, by what the file system knows them by."""
+    """The files of an open database by what the file system knows them by, and its write-ahead log by its head.
 
-    def __init__(self, path: Path) -> None:
+    The log is all that may be opened beside SQLite: closing any of the others gives up the locks that it has on them.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """Args:
-        path: Of the database, which is open.
+        path: Of the database.
+        connection: That writes. The thread that uses it uses this too.
         """
         self._path = path
+        self._connection = connection
         files = [Path(f"{path}{ending}") for ending in _ENDINGS]
         self._known = {file: found for file in files if (found := _identity(file)) is not None}
+        self._file: int | None = None
+        self._log: _Log | None = None
+        self._version: int | None = None
+        """Is another one when other connections have committed."""
+
+    def wrote(self) -> None:
+        """A transaction was committed or given up: what it left of the log is as it is to be."""
+        self._log = self._look()
+
+    def is_suspicious(self) -> bool:
+        """Whether the log is otherwise than it was left: two system calls. If so, ``trouble`` knows why."""
+        now, before = self._look(), self._log
+        return now is not None and before is not None and (now.head != before.head or now.size < before.size)
 
     def trouble(self) -> str:
         """What was done to them, in words; ``""`` if they are as they were."""
@@ -25,7 +53,33 @@ class InPlace:
             if (found := _identity(file)) != known:
                 what = "removed" if found is None else "replaced by another one"
                 return f"{file} was {what} while it was open; put back what was there, or restart the server"
+        version = self._data_version()
+        if self.is_suspicious():
+            # SQLite itself does that only with a transaction, which other connections see. One may have come since.
+            if self._data_version() == self._version:
+                what = "was written over while it was open"
+                return f"{self._path}-wal {what}; put back what was there, or restart the server"
+            self.wrote()
+        self._version = version
         return ""
+
+    def close(self) -> None:
+        """Let go of the log. May be called twice."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _data_version(self) -> int:
+        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def _look(self) -> _Log | None:
+        try:
+            if self._file is None:
+                self._file = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            return _Log(os.fstat(self._file).st_size, os.pread(self._file, _HEAD, 0))
+        except OSError:
+            return None
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -74,7 +74,7 @@ class Writer:
         lock: Held for each transaction, where several processes write.
         """
         self._lock = lock
-        self._in_place = InPlace(path)
+        self._in_place = InPlace(path, connection)
         self._looked = (-LOOK_SECONDS, "")
         """When it was last looked whether the database is where it was, and what was found."""
         self._connection = connection
@@ -134,6 +134,7 @@ class Writer:
                 outcomes = self._under_lock(requests)
                 self._hand_back(outcomes)
                 self._give_way.done()
+        self._in_place.close()
 
     def _under_lock(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         if self._lock is None:
@@ -170,6 +171,7 @@ class Writer:
         began = time.perf_counter()
         try:
             outcomes = self._transact(requests)
+            self._in_place.wrote()
             self.measures.seconds.observe(time.perf_counter() - began)
             self.measures.writes.observe(len(requests))
             return outcomes
@@ -191,7 +193,7 @@ class Writer:
 
     def _trouble(self) -> str:
         now, (at, before) = time.monotonic(), self._looked
-        if now - at < LOOK_SECONDS:
+        if now - at < LOOK_SECONDS and (before or not self._in_place.is_suspicious()):
             return before
         trouble = self._in_place.trouble()
         self._looked = now, trouble
@@ -222,6 +224,7 @@ class Writer:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             _LOG.exception("A transaction could not be rolled back.")
+        self._in_place.wrote()
         for participant in self._participants:
             participant.rolled_back()
 

@@ -1,0 +1,103 @@
+"""Images and containers, built and run by Debian's buildah and podman where there is no Docker: as root, with what
+mounts they make in a namespace of their own, so that all are gone with it.
+
+No registry of images is reached: what the image is built on is made of Debian's packages.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.effort import PATIENCE
+
+ROOT = Path(__file__).parents[2]
+_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+"""Those that this machine trusts besides Debian's: registries of packages may be behind one."""
+_LIMITS = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"]
+"""By themselves the programs ask for more than a machine may grant."""
+_BUILDING = 900.0
+"""Seconds that what downloads packages may take."""
+BASE = "localhost/debian:trixie"
+IMAGE = "localhost/jikko"
+LOCKED_UP = [
+    "--read-only",
+    "--tmpfs=/tmp:mode=1777",
+    "--cap-drop=all",
+    "--security-opt=no-new-privileges",
+]
+"""As a container is to be run (deploy/Dockerfile, deploy/compose.yml, deploy/helm)."""
+
+
+class Engine:
+    """Builds and runs, with all that it keeps in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        if os.geteuid() != 0:
+            raise AssertionError("images are built and run as root: run these tests as root")
+        self._folder = folder
+        # In memory: tens of thousands of files are written and thrown away. crun wants the second version of control
+        # groups alone.
+        script = (
+            f"mount -t tmpfs -o size=4g none {folder} && mkdir -m 1777 {folder}/tmp && "
+            "mount -t cgroup2 none /sys/fs/cgroup && echo ready && exec sleep infinity"
+        )
+        self._space = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "bash", "-c", script], stdout=subprocess.PIPE
+        )
+        assert self._space.stdout is not None
+        assert self._space.stdout.readline() == b"ready\n", "no mounts are allowed here: allow unshare and mount"
+        self._kept = [f"--root={folder / 'store'}", f"--runroot={folder / 'run'}"]
+
+    def make_base(self) -> None:
+        """Make what an image is built on."""
+        made = self._folder / "base"
+        text = f"FROM scratch\nADD base.tar /\nCOPY authorities {_AUTHORITIES}\n"
+        script = (
+            f"mkdir -p {made}/authorities; cp -R {_AUTHORITIES}/. {made}/authorities; "
+            f"printf %s '{text}' > {made}/Containerfile"
+        )
+        self._run(["sh", "-c", script], PATIENCE)
+        quick = ["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*"]
+        self._run(["mmdebstrap", "--quiet", "--variant=minbase", *quick, "trixie", f"{made}/base.tar"], _BUILDING)
+        self.buildah("bud", "--isolation=chroot", f"--tag={BASE}", str(made))
+        self._run(["rm", f"{made}/base.tar"], PATIENCE)
+
+    def build(self) -> None:
+        """Build the image of this checkout."""
+        options = ["--isolation=chroot", "--network=host", "--format=docker", f"--build-arg=BASE={BASE}", *_LIMITS]
+        options += ["--build-arg=VERSION=1.2.3", f"--ignorefile={ROOT / 'deploy' / 'Dockerfile.dockerignore'}"]
+        self.buildah("bud", *options, f"--tag={IMAGE}", f"--file={ROOT / 'deploy' / 'Dockerfile'}", str(ROOT))
+
+    def buildah(self, *arguments: str) -> str:
+        return self._run(["buildah", *self._kept, *arguments], _BUILDING)
+
+    def podman(self, *arguments: str) -> str:
+        """What it said. A command that fails, fails the test with that."""
+        options = ["--cgroup-manager=cgroupfs", "--runtime=crun", "--log-level=error"]
+        return self._run(["podman", *self._kept, *options, *arguments], PATIENCE)
+
+    def run(self, *arguments: str, **settings: str) -> str:
+        """Run a container, on the network of this machine."""
+        variables = [f"--env={name}={value}" for name, value in settings.items()]
+        options = ["--cgroups=disabled", "--network=host", *LOCKED_UP, *_LIMITS]
+        return self.podman("run", *options, *variables, *arguments)
+
+    def close(self) -> None:
+        """End all containers, and forget all."""
+        self.podman("rm", "--all", "--force", "--time=0")
+        self._space.kill()
+        self._space.communicate()
+
+    def _run(self, command: list[str], seconds: float) -> str:
+        done = subprocess.run(
+            ["nsenter", "--mount", f"--target={self._space.pid}", *command],
+            env={**os.environ, "TMPDIR": f"{self._folder}/tmp"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-4000:]}"
+        return done.stdout

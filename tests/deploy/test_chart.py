@@ -1,0 +1,199 @@
+"""The chart of Helm, rendered by Helm and held against the schemas of Kubernetes; and the file of compose."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from jikko.setting_sources import read_settings
+from tests.deploy.chart import CHART
+from tests.deploy.tools import program
+
+pytestmark = [pytest.mark.services, pytest.mark.once]
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+VERSIONS = ["1.32.0", "1.35.0", "1.37.0"]
+"""Of Kubernetes: the oldest that is looked after somewhere, the newest, and one between them."""
+ALL = {
+    "settings": {
+        "http_allow": ["10.0.0.0/8", "::1/128"],
+        "max_body": 15728640,
+        "app_share": 0.75,
+        "console": False,
+        "public_url": "https://a.example/実行",
+        "shutdown_seconds": 45.5,
+    },
+    "image": {"digest": "sha256:" + "0" * 64},
+    "imagePullSecrets": [{"name": "registry"}],
+    "existingSecret": "keys",
+    "filesSecret": "files",
+    "extraEnv": [{"name": "TZ", "value": "Asia/Tokyo"}],
+    "persistence": {"storageClass": "fast", "accessMode": "ReadWriteOnce", "size": "5Ti"},
+    "ingress": {
+        "enabled": True,
+        "host": "a.example",
+        "className": "nginx",
+        "tlsSecret": "tls",
+        "annotations": {"a": "b"},
+    },
+    "service": {"type": "LoadBalancer", "annotations": {"a": "b"}},
+    "metrics": {
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboard": {"enabled": True},
+    },
+    "networkPolicy": {
+        "enabled": True,
+        "apiFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}],
+        "metricsFrom": [{"podSelector": {}}],
+        "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "postgres"}}}], "ports": [{"port": 5432}]}],
+    },
+    "podAnnotations": {"a": "b"},
+    "podLabels": {"team": "flows"},
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"key": "a", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "high",
+}
+
+
+class Helm:
+    """Renders the chart."""
+
+    def __init__(self) -> None:
+        command = [program("python"), str(CHART.parents[2] / "tests" / "deploy" / "chart.py")]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def looked_at(self, **values: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"values": values, "versions": VERSIONS}) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def rendered(self, **values: Any) -> dict[str, Any]:
+        """By kind and name, what comes out and is right for each version of Kubernetes."""
+        found = self.looked_at(**values)
+        assert (found["refused"], found["wrong"]) == ("", [])
+        return {f"{each['kind']}/{each['metadata']['name']}": each for each in found["objects"]}
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def helm() -> Iterator[Helm]:
+    made = Helm()
+    yield made
+    made.close()
+
+
+def pod(objects: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = objects["StatefulSet/demo-jikko"]["spec"]["template"]["spec"]
+    return spec
+
+
+def test_as_it_is_it_is_one_server_on_one_volume_that_may_do_nothing_else(helm: Helm) -> None:
+    objects = helm.rendered()
+
+    assert objects.keys() == {"StatefulSet/demo-jikko", "Service/demo-jikko", "Service/demo-jikko-metrics"}
+    spec = pod(objects)
+    [container] = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+
+
+@pytest.mark.parametrize("changed", [{}, ALL], ids=["as it is", "all of it"])
+def test_what_is_selected_is_there(helm: Helm, changed: dict[str, Any]) -> None:
+    objects = helm.rendered(**changed)
+
+    labels = objects["StatefulSet/demo-jikko"]["spec"]["template"]["metadata"]["labels"]
+    ports = {port["name"] for port in pod(objects)["containers"][0]["ports"]}
+    for name, each in objects.items():
+        if name.startswith("Service/"):
+            assert each["spec"]["selector"].items() <= labels.items(), name
+            assert {port["targetPort"] for port in each["spec"]["ports"]} <= ports, name
+    assert objects["StatefulSet/demo-jikko"]["spec"]["serviceName"] in {
+        each["metadata"]["name"] for name, each in objects.items() if name.startswith("Service/")
+    }
+
+
+def test_settings_become_variables_as_the_server_reads_them(helm: Helm) -> None:
+    container = pod(helm.rendered(**ALL))["containers"][0]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+
+    settings = read_settings({**variables, "JIKKO_HOME": "/nowhere"})
+
+    assert settings.http_allow == ("10.0.0.0/8", "::1/128")
+    assert (settings.max_body, settings.app_share, settings.console) == (15728640, 0.75, False)
+    assert (settings.public_url, settings.shutdown_seconds) == ("https://a.example/実行", 45.5)
+    assert (settings.host, settings.port, settings.metrics_port) == ("0.0.0.0", 8000, 9090)
+
+
+def test_it_has_more_time_to_stop_than_its_runs_have(helm: Helm) -> None:
+    for seconds in (0.5, 30, 600):
+        spec = pod(helm.rendered(settings={"shutdown_seconds": seconds}))
+        assert spec["terminationGracePeriodSeconds"] > 2 * seconds + 5
+
+
+def test_alerts_and_dashboard_are_those_of_deploy(helm: Helm) -> None:
+    objects = helm.rendered(**ALL)
+
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
+    assert objects["PrometheusRule/demo-jikko"]["spec"] == rules
+    led = helm.rendered(metrics={"rules": {"enabled": True, "runbooks": "https://wiki.example/jikko/"}})
+    for rule in led["PrometheusRule/demo-jikko"]["spec"]["groups"][0]["rules"]:
+        assert rule["annotations"]["runbook_url"].startswith("https://wiki.example/jikko/docs/runbook.md#")
+    dashboard = objects["ConfigMap/demo-jikko-dashboard"]["data"]["jikko.json"]
+    assert dashboard == (DEPLOY / "grafana" / "jikko.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"replicas": 3}, "replicas"),
+        ({"settings": {"port": 9000}}, "port"),
+        ({"settings": {"JIKKO_WORKERS": 2}}, "JIKKO_WORKERS"),
+        ({"persistence": {"size": "big"}}, "size"),
+        ({"image": {"digest": "sha256:1"}}, "digest"),
+        ({"service": {"port": 70000}}, "port"),
+        ({"ingress": {"enabled": True}}, "ingress.host"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_and_named(helm: Helm, values: dict[str, Any], told: str) -> None:
+    assert told in helm.looked_at(**values)["refused"]
+
+
+def test_the_file_of_compose_is_one_and_has_the_container_locked_up() -> None:
+    file = DEPLOY / "compose.yml"
+    command = [program("check-jsonschema"), "--builtin-schema=vendor.compose-spec", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+    service = yaml.safe_load(file.read_text(encoding="utf-8"))["services"]["jikko"]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert (file.parent / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_hadolint_finds_nothing_wrong_with_the_dockerfile() -> None:
+    done = subprocess.run(
+        [program("hadolint"), str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,167 @@
+"""The image of ``deploy/Dockerfile``: really built, and really run, as a plain user who may do nothing."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from scripts import build_console
+
+from tests.acceptance.client import Client
+from tests.acceptance.conftest import apps_of
+from tests.acceptance.echo import EchoServer
+from tests.deploy.containers import IMAGE, Engine
+from tests.effort import PATIENCE
+
+pytestmark = [pytest.mark.services, pytest.mark.once]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    if not build_console.is_current():
+        build_console.build()  # with the Node of this machine
+    made = Engine(tmp_path_factory.mktemp("containers"))
+    try:
+        made.make_base()
+        made.build()
+        yield made
+    finally:
+        made.close()
+
+
+class Volume:
+    """What outlasts containers, and one container after the other on it, each with a server."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._engine = engine
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 10001, 10001)
+        self.folder = folder
+        self._count = 0
+        self.name = ""
+        self.url = ""
+
+    def start(self) -> None:
+        self._count += 1
+        self.name = f"jikko-{self._count}"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        settings = {"JIKKO_PORT": str(port), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
+        self._engine.run("--detach", f"--name={self.name}", f"--volume={self.folder}:/data", IMAGE, **settings)
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_ready():
+            assert time.monotonic() < deadline, self.log()
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def jikko(self, *arguments: str) -> str:
+        """A command within the container."""
+        return self._engine.podman("exec", self.name, "jikko", *arguments)
+
+    def healthcheck(self) -> str:
+        return self._engine.podman("healthcheck", "run", self.name)
+
+    def log(self) -> str:
+        return self._engine.podman("logs", self.name)
+
+    def imported(self, **apps: str) -> dict[str, str]:
+        """Keys of these apps."""
+        keys = {}
+        for name, text in apps.items():
+            (self.folder / f"{name}.yml").write_text(text, encoding="utf-8")
+            keys[name] = json.loads(self.jikko("apps", "import", f"/data/{name}.yml", "--json"))["api_key"]
+        return keys
+
+    def kill(self) -> None:
+        self._engine.podman("kill", "--signal=KILL", self.name)
+        self._engine.podman("wait", self.name)
+
+    def stop(self) -> int:
+        """In good order. Returns the exit code."""
+        self._engine.podman("stop", f"--time={int(PATIENCE / 2)}", self.name)
+        return int(self._engine.podman("wait", self.name))
+
+
+def ended(client: Client, run: str) -> Any:
+    """The record of a run, once it has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while (record := client.get(f"/v1/workflows/run/{run}"))["status"] in ("running", "paused"):
+        assert time.monotonic() < deadline, record
+    return record
+
+
+def test_it_says_what_it_is_and_is_nobody_in_particular(engine: Engine) -> None:
+    [image] = json.loads(engine.podman("image", "inspect", IMAGE))
+
+    config = image["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Entrypoint"] == ["tini", "--", "jikko"]
+    assert config["Cmd"] == ["serve"]
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Labels"]["org.opencontainers.image.version"] == "1.2.3"
+    assert config["Volumes"].keys() == {"/data"}
+    script = "id -u; ls /opt/jikko/bin/pip /src; touch /x"
+    found = engine.run("--rm", "--entrypoint=sh", IMAGE, "-c", f"{script}; true")
+    assert found.startswith("10001\n")
+    assert found.count("No such file or directory") == 2
+    assert "Read-only file system" in found
+
+
+def test_nothing_that_it_needs_is_missing(engine: Engine, tmp_path: Path) -> None:
+    """Of a container that may do nothing: the sandbox of users' programs among it."""
+    volume = Volume(engine, tmp_path / "volume")
+
+    lines = engine.run("--rm", f"--volume={volume.folder}:/data", IMAGE, "doctor").splitlines()
+
+    assert [line for line in lines if not line.startswith("ok ")] == []
+    assert len(lines) > 35
+
+
+def test_a_container_that_was_killed_goes_on_in_the_next_on_its_volume(engine: Engine, tmp_path: Path) -> None:
+    echo = EchoServer()
+    volume = Volume(engine, tmp_path / "volume")
+    try:
+        volume.start()
+        apps = apps_of(echo)
+        keys = volume.imported(**{name: apps[name] for name in ("echo", "held", "asks", "work")})
+        with_key = {name: Client(volume.url, key) for name, key in keys.items()}
+        worked = with_key["work"].run(q="日本語 🙂!")
+        assert worked["data"]["outputs"] == {"said": "日本語 🙂! is loud"}
+        accepted = [with_key["echo"].run(q=f"#{number}")["workflow_run_id"] for number in range(20)]
+        paused = with_key["asks"].run(q="why")
+        held = with_key["held"].run("async", name="killed")["workflow_run_id"]
+        echo.wait_for_calls("/hold/killed")
+        volume.healthcheck()
+        for client in with_key.values():
+            client.close()
+
+        volume.kill()
+        volume.start()
+
+        with_key = {name: Client(volume.url, key) for name, key in keys.items()}
+        assert ended(with_key["work"], worked["workflow_run_id"])["outputs"] == {"said": "日本語 🙂! is loud"}
+        for number, run in enumerate(accepted):
+            assert ended(with_key["echo"], run)["outputs"] == {"q": f"#{number}"}
+        echo.wait_for_calls("/hold/killed", 2)
+        echo.release("/hold/killed")
+        assert ended(with_key["held"], held)["status"] == "succeeded"
+        [reason] = paused["data"]["reasons"]
+        answer = {"inputs": {"comment": "so"}, "action": "yes", "user": "someone"}
+        path = f"/v1/form/human_input/{reason['form_token']}"
+        assert with_key["asks"].request("POST", path, json=answer).status_code == 200
+        assert ended(with_key["asks"], paused["workflow_run_id"])["outputs"] == {"said": "so"}
+        for client in with_key.values():
+            client.close()
+        assert volume.stop() == 0, volume.log()
+    finally:
+        echo.close()
