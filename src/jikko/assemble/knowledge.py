@@ -9,6 +9,7 @@ from jikko.assemble.embeddings import make_embedder
 from jikko.assemble.models import default_models
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.rate_limit import Rate
+from jikko.errors import Conflict
 from jikko.files.signing import UrlSigner
 from jikko.knowledge.datasets import Datasets
 from jikko.knowledge.documents import Documents
@@ -32,7 +33,7 @@ from jikko.ports.http import HttpClient
 from jikko.ports.models import Models
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.rerank import Reranker
-from jikko.ports.stores.knowledge.stores import OpenKnowledge
+from jikko.ports.stores.knowledge.stores import KnowledgeStores, OpenKnowledge
 from jikko.providers.config import Providers
 from jikko.providers.models import ProviderModels
 from jikko.providers.rerankers import ProviderRerankers
@@ -43,6 +44,22 @@ from jikko.values import Json
 _PURPOSES: Final[Mapping[str, ModelPurpose]] = {"llm": "llm", "text-embedding": "embedding", "rerank": "rerank"}
 
 
+class NoKnowledge:
+    """An ``OpenKnowledge`` without any: several servers would each have datasets of their own."""
+
+    async def existing(self) -> KnowledgeStores | None:
+        return None
+
+    async def made(self) -> KnowledgeStores:
+        """Raises:
+        Conflict: Always.
+        """
+        raise Conflict(
+            "Several servers that share their work (nats_url) keep no datasets. Keep them with a server of its own, "
+            "and name it as external knowledge API."
+        )
+
+
 def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> OpenKnowledge:
     """Where the datasets of a data folder are kept. Opens nothing yet.
 
@@ -50,6 +67,8 @@ def knowledge_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, 
         owned: Whether this process, or the one that started it, holds the data folder.
         shared: Whether other processes of this machine write to it too.
     """
+    if settings.nats_url:
+        return NoKnowledge()
     alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
     stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
     stack.callback(stores.close)

@@ -1,6 +1,7 @@
-"""Stores in PostgreSQL: the record of one machine. Files and datasets stay where they are."""
+"""Stores in PostgreSQL: the record of one machine, or of several servers."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -10,8 +11,9 @@ from typing import Final
 from jikko.assemble.stores import Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private
 from jikko.errors import InvalidSettings
-from jikko.files.signing_keys import KeyFiles
+from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ids import new_id
+from jikko.ports.clock import Clock
 from jikko.private import make_file
 from jikko.settings import Settings
 from jikko.store.postgres.annotation_store import PostgresAnnotationStore
@@ -25,12 +27,15 @@ from jikko.store.postgres.migrate import belong, is_there, migrate, require_curr
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
 from jikko.values import Json
 
 _FOLDER_ID: Final = "folder.id"
 
 
-async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: bool) -> Stores:
+async def stores_in_postgres(
+    settings: Settings, stack: AsyncExitStack, owned: bool, clock: Clock = time.time
+) -> Stores:
     """Open the stores of a database elsewhere; the data folder is made if it is missing.
 
     A server brings the database up to date; so does whoever finds it empty.
@@ -38,6 +43,7 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
     Args:
         stack: Closes the connections.
         owned: Whether this process, or the one that started it, holds the data folder.
+        clock: The time of day. If several servers share the database, it must be that of the database.
 
     Raises:
         InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
@@ -51,7 +57,15 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
     database = Postgres(settings.database_url)
     stack.push_async_callback(database.close)
     await (migrate if owned else require_current)(database)
-    await belong(database, folder_id)
+    keys, cluster = KeyFiles(settings.signing_key), ""
+    if settings.nats_url:
+        await require_own_connections(database)
+        await require_same_time(database, clock)
+        cluster = await share(database, folder_id, owned=owned)
+        signing_keys = SigningKeys(*await shared_keys(database, keys.existing()))
+    else:
+        await belong(database, folder_id)
+        signing_keys = keys.load_or_create()
     runs = PostgresRunStore(database)
     return Stores(
         PostgresAppStore(database),
@@ -63,8 +77,9 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         None,
         PostgresFileIndex(database),
         contents_of_files(settings),
-        KeyFiles(settings.signing_key).load_or_create(),
+        signing_keys,
         PostgresRecord(database, runs.measures),
+        cluster,
     )
 
 

@@ -61,7 +61,8 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             # Without what has lines of its own.
-            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url="")
+            bucket = settings.files_url if settings.nats_url else ""
+            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url=bucket)
             async with assemble(usable) as assembly:
                 apps = len(await assembly.apps.all())
                 yield Finding(
