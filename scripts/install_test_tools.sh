@@ -9,6 +9,7 @@ packages=(
     fonts-noto-cjk
     fonts-noto-color-emoji
     nginx-light
+    pgbouncer
     postgresql
     prometheus
     systemd

@@ -11,9 +11,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, form, start
-from tests.cluster.nats_server import NatsServer, nats_running
-from tests.files.buckets import CREDENTIALS, Buckets
-from tests.store.postgres_server import PostgresServer
+from tests.cluster.nats_server import nats_running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -21,17 +19,7 @@ Made = Callable[..., SeveralServers]
 
 
 @pytest.fixture
-def settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
-    return {
-        "JIKKO_DATABASE_URL": postgres_server.made(),
-        "JIKKO_FILES_URL": buckets.made(),
-        "JIKKO_NATS_URL": nats_server.url,
-        **CREDENTIALS,
-    }
-
-
-@pytest.fixture
-def servers(tmp_path: Path, echo: EchoServer, settings: dict[str, str]) -> Iterator[Made]:
+def servers(tmp_path: Path, echo: EchoServer, several_settings: dict[str, str]) -> Iterator[Made]:
     made: list[SeveralServers] = []
 
     def make(count: int = 3, **more: str) -> SeveralServers:
@@ -43,7 +31,7 @@ def servers(tmp_path: Path, echo: EchoServer, settings: dict[str, str]) -> Itera
             "form": ASKS,
             "echo": ECHO,
         }
-        made.append(SeveralServers(tmp_path, apps, {**settings, **more}, count))
+        made.append(SeveralServers(tmp_path, apps, {**several_settings, **more}, count))
         return made[-1]
 
     yield make

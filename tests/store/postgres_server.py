@@ -25,12 +25,12 @@ class PostgresServer:
     """Databases of one server; each test takes one of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.free: list[str] = []
         """Databases with all tables, which no test uses just now."""
 
     def url(self, name: str = "postgres") -> str:
-        return f"postgresql://jikko@/{name}?host={self._folder}"
+        return f"postgresql://jikko@/{name}?host={self.folder}"
 
     def made(self) -> str:
         """The url of a new, empty database."""
@@ -40,7 +40,7 @@ class PostgresServer:
 
     def execute(self, sql: str, name: str = "postgres") -> str:
         """Run a statement by the server's own client. Returns what it prints."""
-        command = [_program("psql"), "-qtAX", "-h", str(self._folder), "-U", "jikko", "-d", name, "-c", sql]
+        command = [_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name, "-c", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

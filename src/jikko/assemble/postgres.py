@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Final
 
 from jikko.assemble.stores import Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private
-from jikko.errors import InvalidSettings
+from jikko.errors import InvalidSettings, JikkoError
+from jikko.extras import how_to_install
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -56,10 +57,11 @@ async def stores_in_postgres(
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     database = Postgres(settings.database_url)
     stack.push_async_callback(database.close)
+    if settings.nats_url:
+        await require_own_connections(database)
     await (migrate if owned else require_current)(database)
     keys, cluster = KeyFiles(settings.signing_key), ""
     if settings.nats_url:
-        await require_own_connections(database)
         await require_same_time(database, clock)
         cluster = await share(database, folder_id, owned=owned)
         signing_keys = SigningKeys(*await shared_keys(database, keys.existing()))
@@ -104,6 +106,52 @@ def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(read())).result()
+
+
+async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[tuple[str, str, str]]:
+    """What several servers need, one after the other: its name, what there is, and what is wrong with it, if anything.
+
+    Changes nothing, but that a bucket is written to.
+    """
+    database = Postgres(settings.database_url)
+
+    async def connections() -> str:
+        await require_own_connections(database)
+        return f"{settings.where_the_record_is} gives each its own"
+
+    async def time_of_day() -> str:
+        return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
+
+    async def standby() -> str:
+        names = await database.value("SHOW synchronous_standby_names")
+        return f"synchronous: {names}" if names else "none is synchronous: a fail-over may forget what was acknowledged"
+
+    async def messages() -> str:
+        try:
+            from jikko.cluster.nats.link import NatsLink
+        except ModuleNotFoundError:
+            raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
+        return await NatsLink.look(settings.nats_url)
+
+    async def files() -> str:
+        await contents_of_files(settings).check()
+        return "can be written"
+
+    looks: dict[str, Callable[[], Awaitable[str]]] = {
+        "connections": connections,
+        "clock": time_of_day,
+        "standby": standby,
+        "nats": messages,
+        "bucket": files,
+    }
+    try:
+        for name, look in looks.items():
+            try:
+                yield name, await look(), ""
+            except JikkoError as error:
+                yield name, "", str(error)
+    finally:
+        await database.close()
 
 
 def _folder_id(home: Path) -> str:

@@ -68,25 +68,8 @@ class NatsLink:
             InvalidSettings: That is no such address, or NATS lacks what is needed.
             StoreUnavailable: NATS cannot be reached.
         """
-        servers = _servers(url)
-        client, troubles = Client(), _Troubles()
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                await client.connect(
-                    servers,
-                    name=f"jikko {name}",
-                    connect_timeout=2,
-                    reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # it is only slept for
-                    max_reconnect_attempts=1,
-                    pending_size=_PENDING,
-                    error_cb=troubles.on_error,
-                    disconnected_cb=troubles.on_disconnected,
-                    reconnected_cb=troubles.on_reconnected,
-                )
-        except TROUBLE as error:
-            await _try_to(client.close())
-            reason = troubles.last or error
-            raise StoreUnavailable(f"NATS at {shown(servers)} cannot be reached: {_reason(reason)}.") from None
+        client, troubles = await _connected(url, name)
+        where = shown(_servers(url))
         # Who was connected once tries for ever.
         client.options["max_reconnect_attempts"] = -1
         link = cls(client, names, member_seconds=member_seconds, per_minute=per_minute)
@@ -96,11 +79,32 @@ class NatsLink:
             await link.declare()
         except TROUBLE as error:
             await link.break_off()
-            raise InvalidSettings(f"NATS at {shown(servers)} cannot be used: {_what_lacks(error)}.") from None
+            raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
         except BaseException:
             await link.break_off()
             raise
         return link
+
+    @classmethod
+    async def look(cls, url: str) -> str:
+        """Connect, and declare nothing. Returns what was found.
+
+        Raises:
+            InvalidSettings: See ``open``.
+            StoreUnavailable: See ``open``.
+        """
+        client, _ = await _connected(url, "looks")
+        link = cls(client, Names(""), member_seconds=0, per_minute=0)
+        try:
+            link._require_new_enough()
+            await link.stream.account_info()
+            version = client.connected_server_version
+            return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
+        except TROUBLE as error:
+            where = shown(_servers(url))
+            raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
+        finally:
+            await link.break_off()
 
     @property
     def is_connected(self) -> bool:
@@ -215,6 +219,29 @@ class _Troubles:
 
     async def on_reconnected(self) -> None:
         logger.info("NATS can be reached again")
+
+
+async def _connected(url: str, name: str) -> "tuple[Client, _Troubles]":
+    servers = _servers(url)
+    client, troubles = Client(), _Troubles()
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await client.connect(
+                servers,
+                name=f"jikko {name}",
+                connect_timeout=2,
+                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # it is only slept for
+                max_reconnect_attempts=1,
+                pending_size=_PENDING,
+                error_cb=troubles.on_error,
+                disconnected_cb=troubles.on_disconnected,
+                reconnected_cb=troubles.on_reconnected,
+            )
+    except TROUBLE as error:
+        await _try_to(client.close())
+        reason = troubles.last or error
+        raise StoreUnavailable(f"NATS at {shown(servers)} cannot be reached: {_reason(reason)}.") from None
+    return client, troubles
 
 
 def _servers(url: str) -> list[str]:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from jikko.errors import InvalidSettings
+from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.store.postgres.database import Connection, Postgres
@@ -88,6 +88,21 @@ async def require_own_connections(database: Postgres) -> None:
     Raises:
         InvalidSettings: They do not.
     """
+    try:
+        kept = await _keeps_its_own(database)
+    except StoreUnavailable as error:
+        if "startup parameter" not in str(error.__cause__):
+            raise
+        kept = False
+    if not kept:
+        raise InvalidSettings(
+            f"The database {database.address} is behind a pooler that shares connections (PgBouncer with pool_mode = "
+            "transaction or statement). Give database_url the address of PostgreSQL itself, or of a pool with "
+            "pool_mode = session that has all settings pass."
+        )
+
+
+async def _keeps_its_own(database: Postgres) -> bool:
     one = await database.connect(by_key=True)
     try:
         kept = await one.fetchval("SHOW enable_seqscan") == "off"
@@ -97,14 +112,8 @@ async def require_own_connections(database: Postgres) -> None:
             # One that shares connections gives the one that was used last to whoever asks next.
             async with other.transaction():
                 await other.fetchval("SELECT 1")
-                kept = kept and first == await one.fetchval("SELECT pg_backend_pid()")
+                return bool(kept and first == await one.fetchval("SELECT pg_backend_pid()"))
         finally:
             await other.close()
     finally:
         await one.close()
-    if not kept:
-        raise InvalidSettings(
-            f"The database {database.address} is behind a pooler that shares connections (PgBouncer with pool_mode = "
-            "transaction or statement). Give database_url the address of PostgreSQL itself, or of a pool with "
-            "pool_mode = session that has all settings pass."
-        )
