@@ -210,6 +210,8 @@ class Settings:
     """Modules of packages (separated by commas) to load ahead, besides those that are known to be used often."""
     shutdown_seconds: float = 10.0
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
+    drain_seconds: float = 0.0
+    """Seconds that nodes under way then have to end, while no further ones start: so none runs again elsewhere."""
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
     log_format: str = "text"
