@@ -42,7 +42,7 @@ class SeveralServers:
         return client
 
     def close(self) -> None:
-        for client in self._clients:
-            client.close()
+        while self._clients:
+            self._clients.pop().close()
         for server in self.servers:
             server.close()

@@ -148,6 +148,26 @@ def test_a_run_is_stopped_from_any_server(servers: Made, echo: EchoServer) -> No
     echo.release("/hold/stop")
 
 
+def test_a_run_is_stopped_from_another_server_while_nats_is_away(servers: Made, echo: EchoServer) -> None:
+    with nats_running() as nats:
+        several = servers(2, JIKKO_NATS_URL=nats.url)
+        begins, stops = (several.client("held", server) for server in several.servers)
+        begun = begins.run("async", q="away")
+        echo.wait_for_calls("/hold/away")
+
+        nats.kill()
+        answer = stops.request("POST", f"/v1/workflows/tasks/{begun['task_id']}/stop", json={"user": stops.user})
+        echo.release("/hold/away")
+
+        assert answer.status_code == 200
+        run = begun["workflow_run_id"]
+        assert stops.detail(run)["status"] == "stopped"
+        # Its holder, which has the answer of its node by now, adds nothing to it, and goes on with others.
+        assert begins.run(q="away")["data"]["status"] == "succeeded"
+        assert [event["event"] for event in require_one_history(begins, run)][-1] == "run_finished"
+        several.close()
+
+
 def test_what_a_server_leaves_when_it_stops_another_goes_on_with_at_once(servers: Made, echo: EchoServer) -> None:
     # Nobody would be missed for a minute.
     several = servers(2, JIKKO_MEMBER_SECONDS="60", JIKKO_SHUTDOWN_SECONDS="0")
