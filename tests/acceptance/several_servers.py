@@ -29,10 +29,10 @@ class SeveralServers:
         for _ in range(count):
             self.start()
 
-    def start(self, *options: str) -> Server:
+    def start(self, *options: str, **more: str) -> Server:
         """One more."""
         self._homes += 1
-        server = Server(self._folder / f"server{self._homes}", settings=self.settings, options=options)
+        server = Server(self._folder / f"server{self._homes}", settings={**self.settings, **more}, options=options)
         self.servers.append(server)
         return server
 

@@ -192,6 +192,47 @@ def test_the_only_server_finds_what_it_left_when_it_starts_again(servers: Made, 
     assert several.client("held", several.start()).finished(run)["status"] == "succeeded"
 
 
+def test_when_all_servers_were_killed_one_that_starts_goes_on_with_all_runs(servers: Made, echo: EchoServer) -> None:
+    several = servers(2)
+    runs = []
+    for number, server in enumerate(list(several.servers)):
+        runs.append(several.client("held", server).run("async", q=f"all{number}")["workflow_run_id"])
+        echo.wait_for_calls(f"/hold/all{number}")
+    for server in several.servers:
+        server.kill()
+    for number in range(2):
+        echo.release(f"/hold/all{number}")
+
+    client = several.client("held", several.start())
+
+    for run in runs:
+        assert client.finished(run)["status"] == "succeeded"
+        require_one_history(client, run)
+
+
+def test_who_followed_at_a_server_that_was_killed_follows_on_at_another_from_where_it_was(
+    servers: Made, echo: EchoServer
+) -> None:
+    several = servers()
+    follows, holds, resumes = several.servers
+    run = several.client("held", holds).run("async", q="resume")["workflow_run_id"]
+    echo.wait_for_calls("/hold/resume")
+    seen: list[tuple[int, str]] = []
+    with several.client("held", follows).following(run) as events:
+        for position, event in events:
+            seen.append((position, event["event"]))
+            if (event["event"], event.get("node_id")) == ("node_started", "wait"):
+                break
+        follows.kill()
+    echo.release("/hold/resume")
+
+    with several.client("held", resumes).following(run, seen[-1][0]) as events:
+        seen += [(position, event["event"]) for position, event in events]
+
+    log = require_one_history(several.client("held", holds), run)
+    assert seen == [(position, event["event"]) for position, event in enumerate(log)]
+
+
 def test_no_run_notices_that_nats_was_killed_and_came_back(servers: Made, echo: EchoServer) -> None:
     with nats_running() as nats:
         several = servers(2, JIKKO_NATS_URL=nats.url)

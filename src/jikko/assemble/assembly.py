@@ -78,8 +78,8 @@ if TYPE_CHECKING:
     from jikko.console.service import Console
 
 
-_CLUSTER_LOOK_SECONDS = 15.0
-"""Between looks of several servers for runs of one that is gone: all may have been, and left nobody to say so."""
+_CLUSTER_LOOKS = 1.5
+"""Lives of a member between looks of several servers for runs of one that is gone: all may have been at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +302,7 @@ async def assemble(
             scheduled_backups=scheduled_backups(settings, clock),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
-            orphans=Orphans(stores.runs, cluster, look_seconds=_CLUSTER_LOOK_SECONDS)
+            orphans=Orphans(stores.runs, cluster, look_seconds=_CLUSTER_LOOKS * settings.member_seconds)
             if stores.cluster
             else Orphans(stores.runs, cluster),
             callbacks=callbacks,
