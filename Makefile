@@ -25,7 +25,7 @@ define pytest
 endef
 
 .PHONY: help run console console-dev console-if-newer test test-all test-tools test-other test-brief check lint format bench
-.PHONY: mutants lock wheel clean
+.PHONY: faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -85,6 +85,11 @@ format: $(VENV)/.development ## Format the code, and repair what can be repaired
 
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py
+
+faults: $(VENV)/.development test-tools ## Kill, freeze and cut off servers, NATS and PostgreSQL: all fault tests of several servers
+	$(BIN)/python -W error -m pytest -v tests/cluster/test_nats.py tests/contract/test_lost_answers.py \
+		tests/acceptance/test_several_servers.py tests/acceptance/test_several_servers_database.py \
+		tests/acceptance/test_cut_off_servers.py tests/acceptance/test_rolling_restart.py
 
 mutants: $(VENV)/.development ## Change the code a little, 100 times, and report which changes no test notices
 	@$(BIN)/python -m scripts.mutants --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(TESTS),--tests $(TESTS))

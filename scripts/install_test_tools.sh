@@ -14,6 +14,7 @@ packages=(
     fonts-noto-color-emoji
     mmdebstrap
     nginx-light
+    pgbouncer
     podman
     postgresql-17-pgvector
     prometheus

@@ -5,7 +5,13 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "tests.no_skips", "tests.files.buckets", "tests.store.postgres_server"]
+pytest_plugins = [
+    "pytester",
+    "tests.no_skips",
+    "tests.cluster.nats_server",
+    "tests.files.buckets",
+    "tests.store.postgres_server",
+]
 
 # The commands that tests start hear Ctrl-C and the end of a terminal, though whoever started the tests ignores them
 # (a shell's `&`, nohup): what is ignored is inherited.

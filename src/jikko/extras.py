@@ -10,7 +10,7 @@ Extra: TypeAlias = Literal[
 
 WHAT_FOR: Final[Mapping[Extra, str]] = {
     "anthropic": "models of providers of type anthropic",
-    "cluster": "the record in PostgreSQL, and files in a bucket",
+    "cluster": "the record in PostgreSQL, files in a bucket, and several servers",
     "documents": "the text of PDF, Word, Excel, PowerPoint and other documents",
     "knowledge": "searching datasets by vectors, Chinese and Japanese words, and encrypted ids of datasets",
     "local": "models that run in this process, of type llama_cpp",

@@ -18,6 +18,7 @@ _MAX_WORKERS = 1024
 """More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
 _LEAST_HEAD = 4096
 """Bytes: headers of browsers and proxies, and the longest addresses of ours."""
+_LEAST_MEMBER_SECONDS = 1.0
 _CHOICES = {
     "plugins_confine": ("require", "off"),
     "log_level": ("debug", "info", "warning", "error"),
@@ -56,6 +57,11 @@ class Settings:
     files_url: str = ""
     """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
     bucket optional. Empty: they are in the data folder."""
+    nats_url: str = ""
+    """The NATS servers by which several servers share the work: `nats://USER:PASSWORD@HOST:4222`, with commas between
+    them. Needs `database_url` and `files_url`. Empty: this server is the only one."""
+    member_seconds: float = 10.0
+    """Seconds after which one of several servers that is not heard of counts as gone: others go on with its runs."""
     host: str = "127.0.0.1"
     """The address that the server listens on."""
     port: int = 8000
@@ -207,6 +213,8 @@ class Settings:
     """Modules of packages (separated by commas) to load ahead, besides those that are known to be used often."""
     shutdown_seconds: float = 10.0
     """Seconds that runs under way have to finish when the server stops; others go on at the next start."""
+    drain_seconds: float = 0.0
+    """Seconds that nodes under way then have to end, while no further ones start: so none runs again elsewhere."""
     log_level: str = "info"
     """How much the server tells: debug, info, warning or error."""
     log_format: str = "text"
@@ -252,6 +260,10 @@ class Settings:
             yield f"max_head is {self.max_head}; an ordinary request needs {_LEAST_HEAD} bytes."
         if self.workers > _MAX_WORKERS:
             yield f"workers is {self.workers}; at most {_MAX_WORKERS} processes can share the work."
+        if self.nats_url and not (self.database_url and self.files_url):
+            yield "nats_url is for servers that share a database and a bucket: set database_url and files_url, too."
+        if self.nats_url and self.member_seconds < _LEAST_MEMBER_SECONDS:
+            yield f"member_seconds is {self.member_seconds}; 1 is the least that tells a dead server from a slow one."
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)).lower() not in choices:
                 yield f"{name} is {value!r}; expected {', '.join(choices[:-1])} or {choices[-1]}."

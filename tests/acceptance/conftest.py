@@ -10,6 +10,9 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, if_contains, python, start, template
+from tests.cluster.nats_server import NatsServer
+from tests.files.buckets import CREDENTIALS, Buckets
+from tests.store.postgres_server import PostgresServer
 
 QUICK: Final = ("test_command_run.py", "test_http_*.py", "test_service_api.py")
 """Files of this folder that belong to the fast tests: one look at the command, and at the server."""
@@ -100,3 +103,14 @@ def apps_of(echo: EchoServer) -> dict[str, str]:
 
 def node_answer() -> dict[str, object]:
     return {"id": "answer", "data": {"type": "answer", "title": "answer", "answer": "hello"}}
+
+
+@pytest.fixture
+def several_settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
+    """What several servers share: a new database and bucket."""
+    return {
+        "JIKKO_DATABASE_URL": postgres_server.made(),
+        "JIKKO_FILES_URL": buckets.made(),
+        "JIKKO_NATS_URL": nats_server.url,
+        **CREDENTIALS,
+    }

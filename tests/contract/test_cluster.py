@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import pytest
@@ -18,7 +18,6 @@ from jikko.events import FormClosed
 from jikko.ports.cluster import (
     Cluster,
     Command,
-    Hint,
     JobDue,
     OrphanedRuns,
     RunChanged,
@@ -28,62 +27,15 @@ from jikko.ports.cluster import (
     server_of,
 )
 from tests.cluster.fake import FakeNetwork
+from tests.cluster.nats_group import NATS, NatsGroup
+from tests.cluster.nats_server import NatsServer
+from tests.cluster.recorder import Recorder
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
 
 PER_MINUTE = 3
 STOP = StopRun(run_id="r", error="stopped by 田中")
-
-
-@dataclass
-class Durable:
-    """Runs that count as taken over once the test says so."""
-
-    said: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def durable(self) -> None:
-        await self.said.wait()
-
-
-@dataclass
-class Recorder:
-    """A ``Member`` that takes note."""
-
-    answer: bool | None = True
-    commands: list[Command] = field(default_factory=list)
-    hints: list[Hint] = field(default_factory=list)
-    taken: list[OrphanedRuns] = field(default_factory=list)
-    is_leading: bool = False
-    holds: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cleared, no command is answered."""
-    durable: Durable = field(default_factory=Durable)
-
-    def __post_init__(self) -> None:
-        self.holds.set()
-        self.durable.said.set()
-
-    async def handle_command(self, command: Command) -> bool | None:
-        self.commands.append(command)
-        await self.holds.wait()
-        return self.answer
-
-    def on_hint(self, hint: Hint) -> None:
-        self.hints.append(hint)
-
-    async def read_again(self) -> None:
-        """There are no files."""
-
-    async def take_over(self, orphans: OrphanedRuns) -> Durable:
-        self.taken.append(orphans)
-        return self.durable
-
-    async def lead(self) -> None:
-        self.is_leading = True
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.is_leading = False
 
 
 class Group(Protocol):
@@ -188,24 +140,46 @@ class FakeGroup:
             await cluster.close()
 
 
-SEVERAL: dict[str, Callable[[], Group]] = {"workers": WorkersGroup, "fake": FakeGroup}
-ALL: dict[str, Callable[[], Group]] = {"alone": AloneGroup, **SEVERAL}
+ONE_MACHINE: dict[str, Callable[[], Group]] = {
+    "alone": AloneGroup,
+    "workers": WorkersGroup,
+    "fake": FakeGroup,
+}
 
 
-@pytest.fixture(params=[*ALL])
+@asynccontextmanager
+async def of_kind(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
+    """Processes of a cluster of the kind that a fixture's parameter names."""
+    if request.param in ONE_MACHINE:
+        made = ONE_MACHINE[request.param]()
+    else:
+        server: NatsServer = request.getfixturevalue("nats_server")
+        made = NatsGroup(server.url, per_minute=PER_MINUTE)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@pytest.fixture(params=[*ONE_MACHINE])
+async def on_one_machine(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
+    """Of any kind whose first process has the runs of all earlier ones."""
+    async with of_kind(request) as made:
+        yield made
+
+
+@pytest.fixture(params=[*ONE_MACHINE, NATS])
 async def group(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
     """Of any kind."""
-    made = ALL[request.param]()
-    yield made
-    await made.close()
+    async with of_kind(request) as made:
+        yield made
 
 
-@pytest.fixture(params=[*SEVERAL])
+@pytest.fixture(params=["workers", "fake", NATS])
 async def several(request: pytest.FixtureRequest) -> AsyncIterator[Group]:
     """Of a kind that has several processes."""
-    made = SEVERAL[request.param]()
-    yield made
-    await made.close()
+    async with of_kind(request) as made:
+        yield made
 
 
 async def test_a_process_is_a_member_under_a_name_that_tells_its_server(group: Group) -> None:
@@ -215,8 +189,8 @@ async def test_a_process_is_a_member_under_a_name_that_tells_its_server(group: G
     assert server_of(cluster.name) == cluster.name.rpartition("/")[0] != ""
 
 
-async def test_what_earlier_servers_left_is_taken_over_before_it_has_joined(group: Group) -> None:
-    _, member = await group.start()
+async def test_what_earlier_servers_left_is_taken_over_before_it_has_joined(on_one_machine: Group) -> None:
+    _, member = await on_one_machine.start()
     await until(lambda: member.taken != [])
 
     assert {orphans.holder for orphans in member.taken} == {""}

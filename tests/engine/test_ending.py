@@ -137,3 +137,42 @@ async def test_nothing_keeps_one_that_has_ended_in_memory(how: str) -> None:
         while left() is not None:
             await asyncio.sleep(0)
             gc.collect()
+
+
+@pytest.mark.parametrize("under_way", [1, 2, 3])
+async def test_one_that_is_drained_lets_nodes_end_and_starts_none_and_none_runs_again(under_way: int) -> None:
+    names = [f"n{number}" for number in range(3)]
+    nodes = [*(node(name, pauses=20 + number) for number, name in enumerate(names)), node("join"), node("more")]
+    drawn = edges(*(f"start --> {name}" for name in names), *(f"{name} --> join" for name in names), "join --> more")
+    compiled, log = graph(nodes, drawn), Log()
+    runs = runner(RunState(compiled), log, RunLimits(max_parallel_nodes=under_way))
+    running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
+    async with asyncio.timeout(20):
+        while not work(compiled, names[under_way - 1]).calls:  # noqa: ASYNC110 - a node has no event of its own
+            await asyncio.sleep(0)
+        runs.drain()
+        await running
+    ended = [event for event in log.events if isinstance(event, NodeFinished)]
+    assert isinstance(log.events[-1], RunParked)
+    assert len(ended) == under_way + 1, "and the start node"
+
+    state = RunState(compiled)
+    state.replay(log.events)
+    again = runner(state, log)
+    await again.run([RunRecovered(at=2.0, epoch=2)])
+
+    assert isinstance(log.events[-1], RunFinished)
+    assert [len(work(compiled, name).calls) for name in (*names, "join", "more")] == [1] * 5
+
+
+async def test_one_that_is_drained_while_its_last_node_is_under_way_ends() -> None:
+    compiled, log = graph([node("only", pauses=20)], edges("start --> only")), Log()
+    runs = runner(RunState(compiled), log)
+    running = asyncio.ensure_future(runs.run([RunStarted(at=1.0, inputs={}, system={})]))
+    async with asyncio.timeout(20):
+        while not work(compiled, "only").calls:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        runs.drain()
+        await running
+
+    assert isinstance(log.events[-1], RunFinished)

@@ -33,7 +33,7 @@ class PostgresServer:
         Args:
             folder: Its path is short: names of sockets are.
         """
-        self._folder = folder
+        self.folder = folder
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self.free: list[str] = []
@@ -49,13 +49,13 @@ class PostgresServer:
     def start(self) -> None:
         """Run, and be ready for connections."""
         settings = [part for setting in self._settings for part in ("-c", setting)]
-        folder = str(self._folder)
+        folder = str(self.folder)
         server = [_program("postgres"), "-D", f"{folder}/data", "-k", folder, "-c", "listen_addresses=", *settings]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(server, stdout=log, stderr=log, **self._plain)
         ready = [_program("pg_isready"), "-q", "-h", folder, "-U", "jikko", "-t", "1"]
         while subprocess.run(ready, check=False).returncode != 0:
-            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert self._process.poll() is None, (self.folder / "log").read_text()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End, without waiting for clients. ``SIGQUIT`` is as a crash."""
@@ -65,7 +65,7 @@ class PostgresServer:
             self._process = None
 
     def url(self, name: str = "postgres") -> str:
-        return f"postgresql://jikko@/{name}?host={self._folder}"
+        return f"postgresql://jikko@/{name}?host={self.folder}"
 
     def made(self) -> str:
         """The url of a new, empty database."""
@@ -75,7 +75,7 @@ class PostgresServer:
 
     def execute(self, sql: str, name: str = "postgres") -> str:
         """Run a statement by the server's own client. Returns what it prints."""
-        command = [_program("psql"), "-qtAX", "-h", str(self._folder), "-U", "jikko", "-d", name, "-c", sql]
+        command = [_program("psql"), "-qtAX", "-h", str(self.folder), "-U", "jikko", "-d", name, "-c", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

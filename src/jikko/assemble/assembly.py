@@ -1,12 +1,14 @@
 """Builds the object graph of one process from the settings."""
 
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jikko import __version__
 from jikko.apps.end_users import EndUsers
 from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import Apps
@@ -35,6 +37,8 @@ from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
 from jikko.engine.limits import RunLimits
+from jikko.errors import InvalidSettings
+from jikko.extras import how_to_install
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
@@ -72,6 +76,10 @@ from jikko.tools.service import ToolService
 
 if TYPE_CHECKING:
     from jikko.console.service import Console
+
+
+_CLUSTER_LOOKS = 1.5
+"""Lives of a member between looks of several servers for runs of one that is gone: all may have been at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +135,7 @@ async def assemble(
     environment: Mapping[str, str] = os.environ,
     cluster: Cluster | None = None,
     workers: int = 1,
+    name: str = "",
     look_seconds: float = LOOK_SECONDS,
     observer: RunObserver | None = None,
     clock: Clock = time.time,
@@ -139,8 +148,9 @@ async def assemble(
             use it too, but brings an older database up to date only while no server has it.
         console: Whether the console is wanted, if the settings have it.
         environment: What ``${NAME}`` in the files of providers and tools stands for.
-        cluster: The other processes that execute runs of the data folder; by default there are none.
+        cluster: The other processes that execute runs of the same store; by default those that the settings name.
         workers: How many there are on this machine, this one included.
+        name: What this process is called among several servers; by default a new name.
         look_seconds: After how long a run that is followed here is looked at though no hint of a change came.
         observer: Sees what happens in the runs of this process.
         clock: The time of day.
@@ -150,10 +160,14 @@ async def assemble(
         StoreUnavailable: The database cannot be opened.
     """
     providers = providers_of(settings, environment)
-    cluster = cluster or Alone(RequestRate(settings.requests_per_minute).count)
+    of_all = settings
     settings, providers = for_worker(settings, workers), providers.for_worker(workers)
     async with AsyncExitStack() as stack:
-        stores = in_memory_stores() if in_memory else await open_stores(settings, stack, owned, shared=workers > 1)
+        if in_memory:
+            stores = in_memory_stores()
+        else:
+            stores = await open_stores(settings, stack, owned, shared=workers > 1, clock=clock)
+        cluster = cluster or await _make_cluster(of_all, stack, stores.cluster, owned and not in_memory, name)
         directory = make_directory(settings, stores.apps, environment)
         file_limits = FileLimits(
             max_image=settings.upload_image,
@@ -290,7 +304,9 @@ async def assemble(
             scheduled_backups=scheduled_backups(settings, clock),
             user_removal=UserRemoval(stores.conversations, stores.runs, files, stores.end_users),
             keyword_indexing=KeywordIndexing(stores.runs),
-            orphans=Orphans(stores.runs, cluster),
+            orphans=Orphans(stores.runs, cluster, look_seconds=_CLUSTER_LOOKS * settings.member_seconds)
+            if stores.cluster
+            else Orphans(stores.runs, cluster),
             callbacks=callbacks,
             retries=Retries(runs, stores.runs, workflows, files, clock),
             end_users=EndUsers(stores.end_users),
@@ -316,3 +332,39 @@ async def assemble(
             console=built,
             clock=clock,
         )
+
+
+async def _make_cluster(
+    settings: Settings, stack: AsyncExitStack, cluster: str, owned: bool, name: str = ""
+) -> Cluster:
+    """The ``Cluster`` of this process.
+
+    Args:
+        stack: Leaves the cluster.
+        cluster: See ``Stores.cluster``.
+        owned: Whether this is a server. Commands beside it are no members.
+        name: What this process is called: ``server/number``. Empty: a new name.
+
+    Raises:
+        InvalidSettings: NATS cannot be used.
+        StoreUnavailable: It cannot be reached.
+    """
+    if not (owned and settings.nats_url):
+        return Alone(RequestRate(settings.requests_per_minute).count)
+    try:
+        from jikko.cluster.nats.link import NatsLink
+        from jikko.cluster.nats.nats_cluster import NatsCluster
+        from jikko.cluster.nats.streams import Names
+    except ModuleNotFoundError:
+        raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
+    name, seconds = name or f"{secrets.token_hex(4)}/0", settings.member_seconds
+    link = await NatsLink.open(
+        settings.nats_url,
+        Names(cluster),
+        member_seconds=seconds,
+        per_minute=settings.requests_per_minute,
+        name=name,
+    )
+    made = NatsCluster(name, link, seconds=seconds, version=__version__)
+    stack.push_async_callback(made.close)
+    return made

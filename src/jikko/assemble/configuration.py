@@ -78,7 +78,8 @@ class Configuration:
             read = key_files(settings).load_or_create()
             found.append(lambda: self._signing_keys.become(read))
 
-        for read in (providers, tools, plugins, keys):
+        # Those of several servers are in their database, not in files.
+        for read in (providers, tools, plugins) if settings.nats_url else (providers, tools, plugins, keys):
             try:
                 read()
             except InvalidSettings as error:

@@ -22,7 +22,7 @@ from jikko.masking import MASK
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.settings import FILE_NAME, PREFIX, Settings
 
-_SECRETS: Final = frozenset({"console_token", "keys", "env", "mocks"})
+_SECRETS: Final = frozenset({"console_token", "database_url", "env", "keys", "mocks", "nats_url"})
 _ADDRESSES: Final = frozenset({"http_proxy", "public_url", "plugins_market", "files"})
 """Addresses, which may hold a password."""
 

@@ -1,7 +1,8 @@
-"""Stores in PostgreSQL: the record of one machine. Files and datasets stay where they are."""
+"""Stores in PostgreSQL: the record of one machine, or of several servers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Final, TypeVar
 
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private
-from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
+from jikko.extras import how_to_install
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
-from jikko.files.signing_keys import KeyFiles
+from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ids import new_id
+from jikko.ports.clock import Clock
 from jikko.private import make_whole_file
 from jikko.settings import Settings
 from jikko.store.known_datasets import KnownIds
@@ -34,6 +37,7 @@ from jikko.store.postgres.migrate import belong, is_there, migrate, require_curr
 from jikko.store.postgres.plugin_storage import PostgresPluginStorage
 from jikko.store.postgres.record import PostgresRecord
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
 from jikko.values import Json
@@ -42,7 +46,9 @@ T = TypeVar("T")
 _FOLDER_ID: Final = "folder.id"
 
 
-async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: bool) -> Stores:
+async def stores_in_postgres(
+    settings: Settings, stack: AsyncExitStack, owned: bool, clock: Clock = time.time
+) -> Stores:
     """Open the stores of a database elsewhere; the data folder is made if it is missing.
 
     A server brings the database up to date; so does whoever finds it empty.
@@ -50,6 +56,7 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
     Args:
         stack: Closes the connections.
         owned: Whether this process, or the one that started it, holds the data folder.
+        clock: The time of day. If several servers share the database, it must be that of the database.
 
     Raises:
         InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
@@ -62,8 +69,17 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         raise InvalidSettings(f"The data folder {settings.home} cannot be used: {error.strerror}.") from None
     database = Postgres(settings.database_url)
     stack.push_async_callback(database.close)
+    if settings.nats_url:
+        await require_own_connections(database)
     await (migrate if owned else require_current)(database)
-    await belong(database, folder_id)
+    keys, cluster = KeyFiles(settings.signing_key), ""
+    if settings.nats_url:
+        await require_same_time(database, clock)
+        cluster = await share(database, folder_id, owned=owned)
+        signing_keys = SigningKeys(*await shared_keys(database, keys.existing()))
+    else:
+        await belong(database, folder_id)
+        signing_keys = keys.load_or_create()
     runs = PostgresRunStore(database)
     return Stores(
         PostgresAppStore(database),
@@ -75,8 +91,9 @@ async def stores_in_postgres(settings: Settings, stack: AsyncExitStack, owned: b
         ConsoleStores(PostgresConsoleStore(database), PostgresRunPages(database), PostgresChatPages(database)),
         PostgresFileIndex(database),
         contents_of_files(settings),
-        KeyFiles(settings.signing_key).load_or_create(),
+        signing_keys,
         PostgresRecord(database, runs.measures),
+        cluster,
     )
 
 
@@ -189,6 +206,52 @@ def _read(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(connected())).result()
+
+
+async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[tuple[str, str, str]]:
+    """What several servers need, one after the other: its name, what there is, and what is wrong with it, if anything.
+
+    Changes nothing, but that a bucket is written to.
+    """
+    database = Postgres(settings.database_url)
+
+    async def connections() -> str:
+        await require_own_connections(database)
+        return f"{settings.where_the_record_is} gives each its own"
+
+    async def time_of_day() -> str:
+        return f"{await require_same_time(database, clock):+.1f} s from the clock of the database"
+
+    async def standby() -> str:
+        names = await database.value("SHOW synchronous_standby_names")
+        return f"synchronous: {names}" if names else "none is synchronous: a fail-over may forget what was acknowledged"
+
+    async def messages() -> str:
+        try:
+            from jikko.cluster.nats.link import NatsLink
+        except ModuleNotFoundError:
+            raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
+        return await NatsLink.look(settings.nats_url)
+
+    async def files() -> str:
+        await contents_of_files(settings).check()
+        return "can be written"
+
+    looks: dict[str, Callable[[], Awaitable[str]]] = {
+        "connections": connections,
+        "clock": time_of_day,
+        "standby": standby,
+        "nats": messages,
+        "bucket": files,
+    }
+    try:
+        for name, look in looks.items():
+            try:
+                yield name, await look(), ""
+            except JikkoError as error:
+                yield name, "", str(error)
+    finally:
+        await database.close()
 
 
 def _folder_id(home: Path) -> str:

@@ -15,6 +15,7 @@ from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
 from jikko.files.memory import MemoryBlobs
 from jikko.files.signing_keys import KeyFiles, SigningKeys
+from jikko.ports.clock import Clock
 from jikko.ports.stores.annotation_store import AnnotationStore
 from jikko.ports.stores.app_store import AppStore
 from jikko.ports.stores.blob_store import BlobStore
@@ -77,14 +78,17 @@ class Stores(NamedTuple):
     blobs: BlobStore
     signing_keys: SigningKeys
     record: Record
+    cluster: str = ""
+    """What the servers are called together that share the database; empty: there is one."""
 
 
-async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool) -> Stores:
+async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *, shared: bool, clock: Clock) -> Stores:
     """The stores that the settings name.
 
     Args:
         owned: Whether this process, or the one that started it, holds the data folder.
         shared: Whether other processes of this machine write to the database too.
+        clock: The time of day.
 
     Raises:
         InvalidSettings: The data folder or another setting cannot be used.
@@ -93,7 +97,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack, owned: bool, *,
     if settings.database_url:
         from jikko.assemble.postgres import stores_in_postgres
 
-        stores = await stores_in_postgres(settings, stack, owned)
+        stores = await stores_in_postgres(settings, stack, owned, clock)
     else:
         stores = stores_on_disk(settings, stack, owned, shared=shared)
     stack.push_async_callback(stores.runs.close)

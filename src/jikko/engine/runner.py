@@ -71,6 +71,7 @@ class Runner:
         """Whether the log has the first event of this part of the run."""
         self._ended = False
         self._pausing = False
+        self._places = limits.max_parallel_nodes
         self._answers: dict[str, FormClosed] = {}
         """Forms that were closed, by execution; their events follow when their nodes run again."""
 
@@ -148,12 +149,16 @@ class Runner:
                 self.events.emit(event_factory.parked(self.state, self._clock()))
             self._finish(None)
 
+    def drain(self) -> None:
+        """Start no more nodes that have to wait; once those under way have ended, park, so that none runs again."""
+        self._places = 0
+        if self._begun and not self._ended:
+            self.burst()
+
     def lost(self) -> None:
         """Stop running: the run is another process's now."""
         if not self._ended:
             self._finish(None)
-
-    # Starting nodes.
 
     def resume(self, frame: Frame) -> None:
         """Queue what is under way (after a crash) and what is due in a frame."""
@@ -181,7 +186,7 @@ class Runner:
         count = 0
         try:
             while self._queue and not self._ended:
-                if self._running >= self._limits.max_parallel_nodes and self._next_needs_place():
+                if self._running >= self._places and self._next_needs_place():
                     break
                 count += 1
                 if count % 64 == 0 and self.slice.is_over:
@@ -190,6 +195,8 @@ class Runner:
                 self._start(*self._queue.popleft())
         finally:
             self.events.holds = False
+        if self._queue and not self._running and not self._places:
+            self.park()  # it is drained
         if not self._ended and not self._queue:
             self._end_if_over()
         self.events.flush()
@@ -289,8 +296,6 @@ class Runner:
             if not self._ended:
                 self._end("failed", f"Internal error: {type(error).__name__}")
 
-    # Ends of nodes.
-
     def _succeeded(self, node: CompiledNode, started: NodeStarted, result: Result, began: float) -> NodeFinished:
         announced, elapsed = self._is_announced(node, started), time.perf_counter() - began
         return event_factory.succeeded(started, result, at=self._clock(), elapsed=elapsed, announced=announced)
@@ -355,8 +360,6 @@ class Runner:
             body.cancel()
             if body.future is not None and not body.future.done():
                 body.future.set_result(None)
-
-    # Ends of the run.
 
     def _end_if_over(self) -> None:
         top = self.state.top

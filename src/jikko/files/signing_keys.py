@@ -56,6 +56,17 @@ class KeyFiles:
                 )
         return SigningKeys(newest, *older)
 
+    def existing(self) -> list[bytes]:
+        """The keys that there are, the newest first. None is made.
+
+        Raises:
+            InvalidSettings: See ``load_or_create``.
+        """
+        if not self._path.exists():
+            return []
+        keys = self.load_or_create()
+        return [keys.newest, *keys.older]
+
     def older(self) -> list[Path]:
         """The files of keys that are only accepted, the oldest first."""
         found = self._path.parent.glob(f"{self._path.name}.*")

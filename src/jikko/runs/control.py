@@ -6,7 +6,8 @@ place                  how it is known                               stop, submi
 here, executing        the executor has it, with a ``Runner``        the runner does it
 here, queued           the executor has it, with a ``QueuedRun``     ends it; it waits for no form
 paused                 its record says so, and names no holder       ends it in its log; takes it in, and executes it
-with another process   its record is ``running``, names its holder   a request to the holder
+with another process   its record is ``running``, names its holder   a request to the holder; a stop goes into the
+                                                                     record if that does not answer
 =====================  ============================================  ==============================================
 
 A run moves while it is looked for: it pauses, a process gets its form and resumes it, its holder dies and another takes
@@ -38,6 +39,8 @@ from jikko.runs.run_log import RunLog
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""
+_OUT_OF_REACH_SECONDS = 2.0
+"""After which the holder of a run that does not answer is out of reach."""
 _RUNS_TO_INDEX = 64
 """After how many ended runs the index of keywords is due."""
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.02, 0.5
@@ -95,8 +98,18 @@ class Control:
         async def stop_paused(record: RunRecord) -> bool:
             return await self._end_paused(record, error)
 
+        async def stop_by_record(record: RunRecord) -> bool:
+            # The holder, if it lives, is refused at its next append, and lets go of the run.
+            await append_end(self._store, record, "stopped", error, self._clock())
+            self._ended(run_id)
+            return True
+
         stopped, asked = await self._act(
-            run_id, lambda held: _stop_here(held, error), stop_paused, StopRun(run_id=run_id, error=error)
+            run_id,
+            lambda held: _stop_here(held, error),
+            stop_paused,
+            StopRun(run_id=run_id, error=error),
+            stop_by_record,
         )
         if stopped:
             return True
@@ -214,14 +227,18 @@ class Control:
         here: Callable[[HeldRun], Awaitable[bool]],
         paused: Callable[[RunRecord], Awaitable[bool]],
         command: Command,
+        out_of_reach: Callable[[RunRecord], Awaitable[bool]] | None = None,
     ) -> tuple[bool, bool]:
         """Do something to a run where it is.
+
+        Args:
+            out_of_reach: What is done if its holder has not answered for a while: it hangs, or messages are lost.
 
         Returns:
             Whether it was done, and whether another process was asked, so that it may have been done in any case.
         """
         loop = asyncio.get_running_loop()
-        until, wait, asked = loop.time() + _MOVING_SECONDS, _FIRST_WAIT_SECONDS, False
+        began, wait, asked = loop.time(), _FIRST_WAIT_SECONDS, False
         while True:
             try:
                 held = self._executor.find(run_id)
@@ -240,9 +257,11 @@ class Control:
                     answer = await self._cluster.request(record.holder, command)
                     if answer is not None:
                         return answer, asked
+                    if out_of_reach is not None and loop.time() >= began + _OUT_OF_REACH_SECONDS:
+                        return await out_of_reach(record), asked
             except LogConflict:
                 pass  # another process was quicker
-            if loop.time() >= until:
+            if loop.time() >= began + _MOVING_SECONDS:
                 return False, asked
             await asyncio.sleep(wait)
             wait = min(2 * wait, _MAX_WAIT_SECONDS)

@@ -182,7 +182,7 @@ class Executor:
         """How many runs go on here, or wait for their turn."""
         return sum(not runner.has_ended for _, runner in self._held.values())
 
-    async def close(self, grace: float) -> int:
+    async def close(self, grace: float, drain: float) -> int:
         """See ``Runs.close``."""
         self._closing = True
         self.admission.close()
@@ -190,6 +190,11 @@ class Executor:
             await asyncio.wait(self._tasks, timeout=grace)
         held = list(self._held.values())
         going_on = [runner for _, runner in held if not runner.has_ended]
+        if drain:
+            for runner in going_on:
+                runner.drain()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=drain)
         for runner in going_on:
             runner.park()
         written = [asyncio.ensure_future(run_log.committed()) for run_log, _ in held]

@@ -57,6 +57,10 @@ class QueuedRun:
         if self._place is not None:
             self._admission.withdraw(self._place)
 
+    def drain(self) -> None:
+        """It does not begin here any more."""
+        self.park()
+
     def submit(self, closed: FormClosed) -> bool:
         """A run that has not begun waits for no form."""
         return False

@@ -204,18 +204,21 @@ class Runs:
         """How many runs this process executes, those that wait for their turn included."""
         return self._executor.under_way
 
-    async def close(self, grace: float) -> int:
+    async def close(self, grace: float, drain: float = 0.0) -> int:
         """Let the runs under way finish, then park the others for the next start.
 
         Followers of runs of other processes have until then, too.
 
         Args:
             grace: Seconds that runs have to finish.
+            drain: Seconds that nodes under way then have to end, while no further ones start. A run whose last one has
+                ended goes on elsewhere without running any again.
 
         Returns:
             How many were parked.
         """
         until = time.monotonic() + grace
-        parked = await self._executor.close(grace)
+        parked = await self._executor.close(grace, drain)
+        until += drain
         await self.control.drain(max(0.0, until - time.monotonic()))
         return parked

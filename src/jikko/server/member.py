@@ -79,6 +79,31 @@ class ServerMember:
                 jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
 
 
+class OfOneMachine:
+    """The ``Member`` that one of several processes is for the others of its server, if there are more servers.
+
+    It hears at once that one of these has died, and takes part in nothing else: all servers together do the rest.
+    """
+
+    def __init__(self, member: ServerMember) -> None:
+        self._member = member
+
+    async def handle_command(self, command: Command) -> bool | None:
+        return None
+
+    def on_hint(self, hint: Hint) -> None:
+        """Those come another way."""
+
+    async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
+        return await self._member.take_over(orphans) if orphans.holder else TakenOver(lambda log: None)
+
+    async def read_again(self) -> None:
+        await self._member.read_again()
+
+    async def lead(self) -> None:
+        """One of all servers does."""
+
+
 async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:

@@ -59,7 +59,7 @@ def holding(settings: Any) -> Iterator[Hold]:
             raise click.ClickException(str(error)) from None
         except OSError as error:
             raise click.ClickException(f"{error.filename} cannot be removed: {error.strerror}.") from None
-        hold.say(grace=settings.shutdown_seconds + _TO_END)
+        hold.say(grace=settings.shutdown_seconds + settings.drain_seconds + _TO_END)
         yield hold
 
 
@@ -162,7 +162,7 @@ async def serve_assembly(
         seconds = 0 if at_once else settings.shutdown_seconds
         if drains and seconds:
             seconds -= await drain(seconds)
-        parked = await assembly.runs.close(seconds)
+        parked = await assembly.runs.close(seconds, 0 if at_once else settings.drain_seconds)
         if parked:
             was, they = ("run was", "it goes") if parked == 1 else ("runs were", "they go")
             click.echo(f"{parked} {was} parked; {they} on at the next start.")

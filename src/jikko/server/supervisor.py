@@ -113,7 +113,7 @@ class Supervisor:
         await self._stop_requested.wait()
         watching.cancel()
         reading.close()
-        grace = self._settings.shutdown_seconds + _TO_END
+        grace = self._settings.shutdown_seconds + self._settings.drain_seconds + _TO_END
         _, late = await asyncio.wait(attending, timeout=grace)
         if late:
             self._failed = True

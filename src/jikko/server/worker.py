@@ -18,7 +18,7 @@ from jikko.cluster.channel import Channel
 from jikko.cluster.messages import Assembled, Begin, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.errors import JikkoError
-from jikko.server.member import ServerMember
+from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
 from jikko.server.publication import publish, to_try
 from jikko.server.serving import base_of, console_lines, prepare_process, say_recovered, serve_assembly
@@ -32,15 +32,21 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
     if not isinstance(begin, Begin):
         return
     settings = settings_from_json(begin.settings)
-    cluster = WorkerCluster(begin.name, channel, messages)
+    channelled = WorkerCluster(begin.name, channel, messages)
     observers = Observers(settings, os.environ)
     assembling = assemble(
-        settings, owned=True, console=True, cluster=cluster, workers=begin.workers, observer=observers.runs
+        settings,
+        owned=True,
+        console=True,
+        cluster=None if settings.nats_url else channelled,
+        name=begin.name,
+        workers=begin.workers,
+        observer=observers.runs,
     )
     async with assembling as assembly, observers.at_work(assembly):
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
-        cluster.count_up = partial(observers.snapshot, assembly)
+        channelled.count_up = partial(observers.snapshot, assembly)
         # Of those that start together, one publishes, and one prints a link.
         links = [] if begin.files is None else await console_lines(assembly, base)
         channel.send(Assembled(lines=[*to_try(base, issued), *links]))
@@ -48,20 +54,30 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         async def ready() -> None:
             channel.send(Serving())
 
+        def leave() -> None:
+            channelled.leave()
+            assembly.cluster.leave()
+
         try:
-            await cluster.join(ServerMember(assembly, say_recovered))
-            if not cluster.is_over.is_set():
+            member = ServerMember(assembly, say_recovered)
+            if settings.nats_url:
+                await assembly.cluster.join(member)
+                await channelled.join(OfOneMachine(member))
+            else:
+                await channelled.join(member)
+            if not channelled.is_over.is_set():
                 await serve_assembly(
                     assembly,
                     listening,
                     ready=ready,
-                    at_end=lambda _: cluster.leave(),
-                    stop_requested=cluster.is_over,
+                    at_end=lambda _: leave(),
+                    stop_requested=channelled.is_over,
                     observers=observers,
                     drains=begin.drains,
                 )
         finally:
-            await cluster.close()
+            await assembly.cluster.close()
+            await channelled.close()
             channel.close()
 
 

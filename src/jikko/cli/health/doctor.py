@@ -16,22 +16,24 @@ from jikko.cli.options import home_option, json_option, run_async
 
 
 @click.command(short_help="Say what this machine lacks.")
+@click.option("--cluster", is_flag=True, help="Look at what several servers need, and at nothing else.")
 @home_option
 @json_option
 @click.pass_context
-def doctor(context: click.Context, home: Path | None, as_json: bool) -> None:
+def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bool) -> None:
     """Look at everything that Jikko needs, and say line by line what is missing and how to get it.
 
     Settings, Python and optional libraries, the data folder and its database, disk, open files, the port, providers of
     models, tools, and the sandbox of code nodes. The exit code is 0 if all is well, and 1 if something failed; a
     warning is no failure.
     """
-    sys.exit(run_async(_doctor(context.find_root().command, home, as_json)))
+    findings = (_of_servers if cluster else _findings)(context.find_root().command, home)
+    sys.exit(run_async(_doctor(findings, as_json)))
 
 
-async def _doctor(command: click.Command, home: Path | None, as_json: bool) -> int:
+async def _doctor(findings: AsyncIterator[Finding], as_json: bool) -> int:
     failed = 0
-    async for finding in _findings(command, home):
+    async for finding in findings:
         failed += not finding.ok
         if as_json:
             click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
@@ -44,6 +46,23 @@ def _mark(finding: Finding) -> str:
     if not finding.ok:
         return click.style("FAILED", fg="red")
     return click.style("warn  ", fg="yellow") if finding.warning else click.style("ok    ", fg="green")
+
+
+async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
+    from jikko.assemble.postgres import look_at_servers
+    from jikko.errors import JikkoError
+
+    settings, found = configured.settings(os.environ, home, command)
+    for finding in found:
+        yield finding
+    if not settings.nats_url:
+        yield Finding("servers", False, "nats_url is not set: this server is the only one")
+        return
+    try:
+        async for name, detail, wrong in look_at_servers(settings):
+            yield Finding(name, not wrong, wrong or detail, warning=name == "standby" and detail.startswith("none"))
+    except JikkoError as error:
+        yield Finding("database", False, str(error))
 
 
 async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Finding]:
@@ -61,7 +80,8 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     if folder.ok:
         try:
             # Without what has lines of its own.
-            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url="")
+            bucket = settings.files_url if settings.nats_url else ""
+            usable = replace(settings, providers=None, tools=None, mocks="", http_allow=(), files_url=bucket)
             async with assemble(usable) as assembly:
                 apps = len(await assembly.apps.all())
                 yield Finding(

@@ -64,6 +64,11 @@ def _files(settings: Any) -> Any:
     from jikko.assemble import key_files
     from jikko.errors import InvalidSettings
 
+    if settings.nats_url:
+        raise click.ClickException(
+            "With nats_url all servers sign with the keys that their database has; this command knows those of a data "
+            "folder alone."
+        )
     files = key_files(settings)
     try:
         files.load_or_create()

@@ -14,6 +14,8 @@ _NOTE: Final = """
 INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 _CLAIM: Final = "INSERT INTO installation (name, value) VALUES ('data_folder', $1) ON CONFLICT (name) DO NOTHING"
+SHARED: Final = "servers/"
+"""With what the owner of a database begins that several servers share."""
 _OWNER: Final = "SELECT value FROM installation WHERE name = 'data_folder'"
 
 
@@ -107,6 +109,10 @@ async def belong(database: Postgres, folder_id: str) -> None:
     """
     await database.execute(_CLAIM, folder_id.encode())
     owner = bytes(await database.value(_OWNER)).decode()
+    if owner.startswith(SHARED):
+        raise InvalidSettings(
+            f"The database {database.address} belongs to several servers: set nats_url and files_url, as they do."
+        )
     if owner != folder_id:
         raise InvalidSettings(
             f"The database {database.address} belongs to another data folder. Serve that one (its folder.id has "

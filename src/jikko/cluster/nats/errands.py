@@ -1,0 +1,121 @@
+"""What members of a cluster say to each other over NATS, as bytes.
+
+A request may be longer than NATS takes in one message, so it goes in parts: a byte that says whether more come, 16 that
+name the request, then its JSON. What a member does not understand, since it is of another version, it does not have.
+"""
+
+import secrets
+from collections import OrderedDict
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from jikko.ports.cluster import Command, Hint, OrphanedRuns
+
+T = TypeVar("T")
+
+_MORE, _LAST = b"+", b"."
+_ID: Final = 16
+_HEAD: Final = 1 + _ID
+_ROOM: Final = 4096
+"""Bytes of a message that are left for what NATS adds."""
+_UNFINISHED: Final = 64
+"""Requests whose last part has not come yet; the oldest is forgotten."""
+
+
+class Left(msgspec.Struct, frozen=True, tag=True):
+    """A member has ended in good order."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """To all members."""
+
+    sender: str
+    said: Hint | Left
+
+
+class IsThere(msgspec.Struct, frozen=True):
+    """A member lives."""
+
+    count: int
+    """How often it has said so before."""
+    seconds: float
+    """After which it counts as gone if it says no more."""
+    version: str
+    """Of Jikko."""
+
+
+Answer: TypeAlias = bool | None
+"""To a command. ``None``: it does not have the run."""
+
+_command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+_told = msgspec.json.Decoder(Told)
+_is_there = msgspec.json.Decoder(IsThere)
+_orphans = msgspec.json.Decoder(OrphanedRuns)
+_answer = msgspec.json.Decoder(bool | None)
+
+
+def to_parts(command: Command, largest: int) -> list[bytes]:
+    """A request.
+
+    Args:
+        largest: Bytes that NATS takes in one message.
+    """
+    body, name = msgspec.json.encode(command), secrets.token_bytes(_ID)
+    size = max(1024, largest - _ROOM)
+    pieces = [body[begin : begin + size] for begin in range(0, len(body), size)]
+    return [(_LAST if piece is pieces[-1] else _MORE) + name + piece for piece in pieces]
+
+
+class Parts:
+    """Puts requests together."""
+
+    def __init__(self) -> None:
+        self._begun: OrderedDict[bytes, list[bytes]] = OrderedDict()
+
+    def add(self, part: bytes) -> Command | None:
+        """One more part. Returns the request if that was its last.
+
+        Raises:
+            ValueError: What came is no request that this version knows.
+        """
+        mark, name, piece = part[:1], part[1:_HEAD], part[_HEAD:]
+        if mark == _MORE:
+            self._begun.setdefault(name, []).append(piece)
+            if len(self._begun) > _UNFINISHED:
+                self._begun.popitem(last=False)
+            return None
+        body = b"".join([*self._begun.pop(name, []), piece])
+        return _command.decode(body)
+
+
+def to_answer(answer: Answer) -> bytes:
+    """The answer to a request."""
+    return msgspec.json.encode(answer)
+
+
+def answer_of(body: bytes | None) -> Answer:
+    """What was answered; ``None``: nothing, or that the run is not there."""
+    return None if body is None else _read(_answer, body)
+
+
+def told(body: bytes) -> Told | None:
+    """What was told to all; ``None``: nothing that this version knows."""
+    return _read(_told, body)
+
+
+def is_there(body: bytes) -> IsThere | None:
+    """What a member says of itself; ``None``: nothing that this version knows."""
+    return _read(_is_there, body)
+
+
+def orphans_of(body: bytes) -> OrphanedRuns | None:
+    """An entry of the queue; ``None``: nothing that this version knows."""
+    return _read(_orphans, body)
+
+
+def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | None:
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

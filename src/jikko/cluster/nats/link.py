@@ -1,0 +1,294 @@
+"""The connection of one process to NATS, with what JetStream keeps for its cluster."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.js.api import StreamConfig
+from nats.js.errors import APIError, ServiceUnavailableError
+
+from jikko.cluster.nats.streams import Names, queue_consumer, streams
+from jikko.errors import InvalidSettings, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
+"""What the library raises."""
+_SCHEMES: Final = ("nats", "tls")
+_CONNECT_SECONDS: Final = 5
+_ANSWER_SECONDS: Final = 2.0
+"""For an answer of JetStream; a healthy one needs a few milliseconds."""
+_RECONNECT_SECONDS: Final = 0.25
+_AGAIN_SECONDS: Final = 0.1
+_PENDING: Final = 16 << 20
+"""Bytes that wait here while the connection is away."""
+_OLDEST: Final = (2, 10)
+"""The first NATS server that has all that is used."""
+_ALONE: Final = 10074
+"""JetStream's error: this server is by itself, and cannot keep copies."""
+_TOO_FEW: Final = 10005
+"""… there are not enough servers for the copies."""
+_EXISTS_OTHERWISE: Final = 10058
+"""… the stream is there with other settings."""
+_COPIES: Final = 3
+
+
+class NatsLink:
+    """A connection that comes back by itself, and declares anew what NATS has lost."""
+
+    def __init__(self, client: Client, names: Names, *, member_seconds: float, per_minute: int) -> None:
+        self.client = client
+        self.stream = client.jetstream(timeout=_ANSWER_SECONDS)
+        self.names = names
+        self._member_seconds = member_seconds
+        self._per_minute = per_minute
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called when the connection is lost: answers that are waited for do not come any more."""
+        self._closing = False
+        self._sending: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, url: str, names: Names, *, member_seconds: float, per_minute: int, name: str) -> "NatsLink":
+        """Connect, and declare what is kept.
+
+        Args:
+            url: Addresses of servers of one NATS, with commas between them.
+            member_seconds: See ``streams``.
+            per_minute: See ``streams``.
+            name: What operators of NATS see.
+
+        Raises:
+            InvalidSettings: That is no such address, or NATS lacks what is needed.
+            StoreUnavailable: NATS cannot be reached.
+        """
+        client, troubles = await _connected(url, name)
+        where = shown(_servers(url))
+        # Who was connected once tries for ever.
+        client.options["max_reconnect_attempts"] = -1
+        link = cls(client, names, member_seconds=member_seconds, per_minute=per_minute)
+        troubles.on_lost = link._lost
+        try:
+            link._require_new_enough()
+            await link.declare()
+        except TROUBLE as error:
+            await link.break_off()
+            raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
+        except BaseException:
+            await link.break_off()
+            raise
+        return link
+
+    @classmethod
+    async def look(cls, url: str) -> str:
+        """Connect, and declare nothing. Returns what was found.
+
+        Raises:
+            InvalidSettings: See ``open``.
+            StoreUnavailable: See ``open``.
+        """
+        client, _ = await _connected(url, "looks")
+        link = cls(client, Names(""), member_seconds=0, per_minute=0)
+        try:
+            link._require_new_enough()
+            await link.stream.account_info()
+            version = client.connected_server_version
+            return f"{len(client.servers)} known to each other, version {version.major}.{version.minor}, with JetStream"
+        except TROUBLE as error:
+            where = shown(_servers(url))
+            raise InvalidSettings(f"NATS at {where} cannot be used: {_what_lacks(error)}.") from None
+        finally:
+            await link.break_off()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages leave at this moment."""
+        return self.client.is_connected
+
+    async def declare(self) -> None:
+        """Have JetStream keep what it is to keep: three copies, where there are several servers.
+
+        Raises:
+            Error: See ``TROUBLE``.
+        """
+        for config in streams(self.names, self._member_seconds, self._per_minute):
+            try:
+                await self._declare(config.evolve(num_replicas=_COPIES))
+            except APIError as error:
+                if error.err_code != _ALONE:
+                    raise
+                await self._declare(config.evolve(num_replicas=1))
+        await self.stream.add_consumer(self.names.stream("QUEUE"), queue_consumer(self.names, self._member_seconds))
+
+    async def _declare(self, config: StreamConfig) -> None:
+        try:
+            await self.stream.add_stream(config)
+        except APIError as error:
+            if error.err_code != _EXISTS_OTHERWISE:
+                raise
+            await self.stream.update_stream(config)
+
+    async def keep(self, subject: str, body: bytes, *, headers: dict[str, str] | None = None) -> int:
+        """Have JetStream keep a message. Returns its number.
+
+        Raises:
+            Error: See ``TROUBLE``; it may have been kept.
+        """
+        kept = await self.stream.publish(subject, body, headers=headers, timeout=_ANSWER_SECONDS)
+        return kept.seq
+
+    async def forget(self, of: str, subject: str) -> None:
+        """Have JetStream keep no message of a subject."""
+        await self.stream.purge_stream(self.names.stream(of), subject=subject)
+
+    async def listen(self, subject: str, on_message: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Get the messages of a subject, one after the other, also behind a loss of the connection."""
+        return await self.client.subscribe(subject, cb=on_message)
+
+    async def flush(self) -> None:
+        """Wait until the server has what was sent: subscriptions, too."""
+        await self.client.flush(_CONNECT_SECONDS)
+
+    async def ask(self, subject: str, parts: list[bytes], seconds: float) -> bytes | None:
+        """Send a request in parts, of which the last is answered. ``None``: nobody is there, or answers in time."""
+        if not self.is_connected:
+            return None
+        try:
+            for part in parts[:-1]:
+                await self.client.publish(subject, part)
+            answer = await self.client.request(subject, parts[-1], timeout=seconds)
+        except (NoRespondersError, *TROUBLE):
+            return None
+        return answer.data
+
+    def tell(self, subject: str, body: bytes) -> None:
+        """Send a message. It may be lost."""
+        work = self.client.publish(subject, body)
+        task = asyncio.get_running_loop().create_task(_try_to(work))
+        # A task that nobody has may be collected before it is done.
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def _lost(self) -> None:
+        if not self._closing:
+            logger.warning("NATS cannot be reached; runs go on, and what other servers hold is looked up later")
+            self.on_lost()
+
+    async def close(self) -> None:
+        """Send what is still to be sent, and go."""
+        self._closing = True
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=_ANSWER_SECONDS)
+        if self.is_connected:
+            await _try_to(self.client.flush(1))
+        await _try_to(self.client.close())
+
+    async def break_off(self) -> None:
+        """Go without a word, as a process does that is killed."""
+        self._closing = True
+        await _try_to(self.client.close())
+
+    def _require_new_enough(self) -> None:
+        version = self.client.connected_server_version
+        if (version.major, version.minor) < _OLDEST:
+            needed = ".".join(map(str, _OLDEST))
+            found = f"{version.major}.{version.minor}"
+            raise InvalidSettings(f"The NATS server has version {found}; {needed} or later is needed.")
+
+
+class _Troubles:
+    """What becomes of the connection, for the log."""
+
+    def __init__(self) -> None:
+        self.last: Exception | None = None
+        self.on_lost: Callable[[], None] | None = None
+
+    async def on_error(self, error: Exception) -> None:
+        self.last = error
+        logger.debug("NATS: %s", error)
+
+    async def on_disconnected(self) -> None:
+        if self.on_lost is not None:
+            self.on_lost()
+
+    async def on_reconnected(self) -> None:
+        logger.info("NATS can be reached again")
+
+
+async def _connected(url: str, name: str) -> "tuple[Client, _Troubles]":
+    servers = _servers(url)
+    client, troubles = Client(), _Troubles()
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await client.connect(
+                servers,
+                name=f"jikko {name}",
+                connect_timeout=2,
+                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # it is only slept for
+                max_reconnect_attempts=1,
+                pending_size=_PENDING,
+                error_cb=troubles.on_error,
+                disconnected_cb=troubles.on_disconnected,
+                reconnected_cb=troubles.on_reconnected,
+            )
+    except TROUBLE as error:
+        await _try_to(client.close())
+        reason = troubles.last or error
+        raise StoreUnavailable(f"NATS at {shown(servers)} cannot be reached: {_reason(reason)}.") from None
+    return client, troubles
+
+
+def _servers(url: str) -> list[str]:
+    servers = [server.strip() for server in url.split(",") if server.strip()]
+    try:
+        parts = [urlsplit(server if "://" in server else f"nats://{server}") for server in servers]
+        usable = bool(parts) and all(part.hostname and part.port != 0 and part.scheme in _SCHEMES for part in parts)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidSettings("nats_url is no address of NATS servers: expected nats://HOST:4222,nats://HOST:4222")
+    return servers
+
+
+def shown(servers: Iterable[str]) -> str:
+    """Addresses without users and passwords."""
+    parts = [urlsplit(server if "://" in server else f"nats://{server}") for server in servers]
+    return ", ".join(part.netloc.rpartition("@")[2] for part in parts)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks that use the library, which loses a cancellation that comes while it sends."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
+
+
+async def _try_to(work: Awaitable[object]) -> None:
+    try:
+        await work
+    except TROUBLE as error:
+        logger.debug("NATS: %s", error)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).removeprefix("nats: ").strip() or type(error).__name__
+
+
+def _what_lacks(error: BaseException) -> str:
+    if isinstance(error, NoRespondersError) or (isinstance(error, ServiceUnavailableError) and not error.err_code):
+        return "it has no JetStream; start it with JetStream on"
+    if isinstance(error, APIError):
+        if error.err_code == _TOO_FEW:
+            return f"too few of its servers are there to keep {_COPIES} copies; start the others first"
+        return error.description or str(error)
+    if isinstance(error, TimeoutError):
+        return "JetStream does not answer; it may be off, or choosing a leader"
+    return _reason(error)

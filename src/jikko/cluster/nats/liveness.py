@@ -1,0 +1,62 @@
+"""Which members of a cluster live, by what was heard of them. Decides; does no I/O.
+
+Every member says again and again that it is there, and hears what all say, itself too. Silence of another is believed
+only by one that hears itself: a process that stood still, or whose NATS was away, has heard nobody, and that says
+nothing of them. From when it hears itself again on, the others have their whole time once more.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Heard:
+    at: float
+    count: int
+
+
+class Liveness:
+    """What one member knows of all. Times are seconds that only ever grow."""
+
+    def __init__(self, name: str, seconds: float, now: float) -> None:
+        """Args:
+        name: The member's own.
+        seconds: After which one that is not heard of counts as gone.
+        """
+        self._name = name
+        self._seconds = seconds
+        self._heard = {name: _Heard(now, 0)}
+        self._steady_since = now
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Those that live, the member itself among them."""
+        return frozenset(self._heard)
+
+    def heard(self, name: str, count: int, now: float) -> None:
+        """A member says that it is there.
+
+        Args:
+            count: How often it has said so before.
+        """
+        known = self._heard.get(name)
+        if name == self._name and known is not None and now - known.at > self._seconds / 2:
+            self._steady_since = now
+        self._heard[name] = _Heard(now, count)
+
+    def left(self, name: str) -> None:
+        """A member has ended in good order."""
+        if name != self._name:
+            self._heard.pop(name, None)
+
+    def gone(self, now: float) -> list[tuple[str, int]]:
+        """Those that are found to be gone at this moment, each once, with the last count that was heard of it."""
+        if now - self._heard[self._name].at > self._seconds / 2:
+            return []
+        found = [
+            (name, heard.count)
+            for name, heard in self._heard.items()
+            if now - max(heard.at, self._steady_since) > self._seconds and name != self._name
+        ]
+        for name, _ in found:
+            del self._heard[name]
+        return found

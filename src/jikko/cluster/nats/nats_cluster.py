@@ -1,0 +1,256 @@
+"""The ``Cluster`` of one of several servers, on any number of machines: NATS reaches all others."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Collection, Coroutine
+from typing import Any, Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from jikko.cluster.nats.errands import IsThere, Left, Parts, Told, answer_of, is_there, to_answer, to_parts, told
+from jikko.cluster.nats.heirs import Heirs, shares
+from jikko.cluster.nats.lead import Lead
+from jikko.cluster.nats.link import TROUBLE, NatsLink, end
+from jikko.cluster.nats.liveness import Liveness
+from jikko.cluster.nats.rates import count
+from jikko.errors import StoreUnavailable
+from jikko.ports.cluster import Command, Hint, Member, OrphanedRuns, WaitForEvents
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS: Final = 10.0
+"""After which a member that does not answer counts as one that does not have the run."""
+_ON_THE_WAY_SECONDS: Final = 1.0
+"""What an answer may take beyond the time for which it was to be waited."""
+
+
+class NatsCluster:
+    """The ``Cluster`` of one member.
+
+    Who is gone is what ``Liveness`` says; its runs go into a queue (``Heirs``). While NATS is away, nobody is found to
+    be gone, members do not reach each other, and each goes on with what it has.
+    """
+
+    def __init__(
+        self, name: str, link: NatsLink, *, seconds: float, version: str = "", patience: float = _PATIENCE_SECONDS
+    ) -> None:
+        """Args:
+        name: What this process is called.
+        seconds: After which a member that is not heard of counts as gone.
+        version: Of Jikko.
+        patience: Seconds after which a member that does not answer counts as one that does not have the run.
+        """
+        self.name = name
+        self._link = link
+        self._seconds = seconds
+        self._version = version
+        self._patience = patience
+        self._liveness = Liveness(name, seconds, time.monotonic())
+        self._waiting: dict[asyncio.Future[None], str] = {}
+        """Set when a member is gone that a request was sent to; by whom it was sent to."""
+        self._member: Member | None = None
+        self._heirs: Heirs | None = None
+        self._lead: Lead | None = None
+        self._listening: set[asyncio.Task[None]] = set()
+        """What goes on until the end."""
+        self._working: set[asyncio.Task[None]] = set()
+        """What goes on until the member leaves."""
+        self._heard_itself = asyncio.Event()
+        self._leaving: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def members(self) -> Collection[str]:
+        return self._liveness.members
+
+    async def join(self, member: Member) -> None:
+        self._member = member
+        self._heirs = Heirs(
+            self._link, member.take_over, lambda name: name in self._liveness.members, self._seconds / 8
+        )
+        self._lead = Lead(self._link, self.name, member.lead, self._seconds)
+        self._link.on_lost = self._lost
+        names, parts = self._link.names, Parts()
+
+        async def asked(message: Msg) -> None:
+            try:
+                command = parts.add(message.data)
+            except ValueError:
+                await message.respond(to_answer(None))
+                return
+            if command is not None:
+                self._start(self._respond(message, command, member), self._listening)
+
+        try:
+            await self._link.listen(names.ask(self.name), asked)
+            await self._link.listen(names.tell, self._told)
+            await self._link.listen(names.all_alive, self._heard)
+            await self._link.flush()
+            await self._learn_of_others()
+        except TROUBLE as error:
+            raise StoreUnavailable(f"NATS was lost while this server joined the others: {error}") from None
+        self._start(self._say_that_it_is_there(), self._listening)
+        self._start(self._look_who_is_gone(), self._listening)
+        await self._heard_itself.wait()
+        self._start(self._heirs.watch(), self._working)
+        self._start(self._lead.watch(), self._working)
+
+    def leave(self) -> None:
+        if self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_task(self._leave())
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._leave()
+        await end(self._listening)
+        if self._heirs is not None and self._link.is_connected:
+            await self._forget_itself()
+            self._link.tell(self._link.names.tell, msgspec.json.encode(Told(self.name, Left())))
+            await self._heirs.put(shares(self.name, len(self.members()) - 1), once="left", tries=2)
+        await self._link.close()
+
+    async def break_off(self) -> None:
+        """End without a word, as a process does that is killed; for tests."""
+        self._closed = True
+        await self._link.break_off()
+        await self._leave()
+        await end(self._listening)
+
+    async def _leave(self) -> None:
+        await end(self._working)
+        if self._heirs is not None and self._lead is not None:
+            await self._heirs.close()
+            await self._lead.rest()
+            await self._lead.give_up()
+
+    async def request(self, holder: str, command: Command) -> bool | None:
+        if holder in ("", self.name):
+            return None
+        seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
+        loop = asyncio.get_running_loop()
+        is_gone: asyncio.Future[None] = loop.create_future()
+        self._waiting[is_gone] = holder
+        parts = to_parts(command, self._link.client.max_payload)
+        asking: asyncio.Task[Any] = loop.create_task(self._link.ask(self._link.names.ask(holder), parts, seconds))
+        try:
+            await asyncio.wait((asking, is_gone), return_when=asyncio.FIRST_COMPLETED)
+            return answer_of(asking.result()) if asking.done() else None
+        finally:
+            del self._waiting[is_gone]
+            is_gone.cancel()
+            await end([asking])
+
+    def offer(self, orphans: OrphanedRuns) -> None:
+        if self._heirs is not None and orphans.holder and orphans.holder not in self._liveness.members:
+            self._start(self._heirs.put([orphans], once=secrets.token_hex(8)), self._listening)
+
+    async def count(self, key: bytes) -> int:
+        return await count(self._link, key)
+
+    def hint(self, hint: Hint) -> None:
+        if self._member is None or self._closed:
+            return
+        # This one needs no NATS for it. Not at once: the caller is in the middle of something.
+        asyncio.get_running_loop().call_soon(self._member.on_hint, hint)
+        self._link.tell(self._link.names.tell, msgspec.json.encode(Told(self.name, hint)))
+
+    # What others say.
+
+    async def _heard(self, message: Msg) -> None:
+        said = is_there(message.data)
+        if said is None:
+            return
+        name = message.subject.rpartition(".")[2]
+        self._liveness.heard(name, said.count, time.monotonic())
+        if name == self.name:
+            self._heard_itself.set()
+
+    async def _told(self, message: Msg) -> None:
+        heard = told(message.data)
+        if heard is None or heard.sender == self.name or self._member is None:
+            return
+        if isinstance(heard.said, Left):
+            self._liveness.left(heard.sender)
+            self._give_up(heard.sender)
+        else:
+            self._member.on_hint(heard.said)
+
+    async def _respond(self, message: Msg, command: Command, member: Member) -> None:
+        answer: bool | None = None
+        try:
+            answer = await member.handle_command(command)
+        except Exception:
+            logger.exception("a request of another server failed")
+        try:
+            await message.respond(to_answer(answer))
+        except TROUBLE as error:
+            logger.debug("a request could not be answered: %s", error)
+
+    # Who is there.
+
+    async def _learn_of_others(self) -> None:
+        names = self._link.names
+        info = await self._link.stream.stream_info(names.stream("ALIVE"), subjects_filter=names.all_alive)
+        for subject in info.state.subjects or {}:
+            self._liveness.heard(subject.rpartition(".")[2], 0, time.monotonic())
+
+    async def _say_that_it_is_there(self) -> None:
+        said, failed = 0, 0
+        subject = self._link.names.alive(self.name)
+        while True:
+            body = msgspec.json.encode(IsThere(said, self._seconds, self._version))
+            said += 1
+            try:
+                await self._link.keep(subject, body)
+                failed = 0
+            except TROUBLE as error:
+                logger.debug("NATS does not take that this server is there: %s", error)
+                failed += 1
+                if self._link.is_connected:
+                    # It may have lost what it kept.
+                    self._start(self._declare(), self._listening)
+            await asyncio.sleep(self._seconds * (0.1 if failed else 0.3))
+
+    async def _declare(self) -> None:
+        try:
+            await self._link.declare()
+        except TROUBLE as error:
+            logger.warning("NATS cannot keep what it is to keep, trying again: %s", error)
+
+    async def _look_who_is_gone(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds / 40)
+            for name, said in self._liveness.gone(time.monotonic()):
+                logger.warning("server %s is gone; others go on with its runs", name)
+                self._give_up(name)
+                assert self._heirs is not None
+                offered = self._heirs.put(shares(name, len(self.members())), once=str(said))
+                self._start(offered, self._listening)
+
+    def _lost(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _give_up(self, name: str) -> None:
+        """Wait for a member's answers no more."""
+        if self._lead is not None:
+            self._lead.may_be_free()
+        for future, asked in self._waiting.items():
+            if asked == name and not future.done():
+                future.set_result(None)
+
+    async def _forget_itself(self) -> None:
+        try:
+            await self._link.forget("ALIVE", self._link.names.alive(self.name))
+        except TROUBLE as error:
+            logger.debug("NATS was not told that this server ends: %s", error)
+
+    def _start(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)

@@ -1,0 +1,39 @@
+"""Requests by a key, counted for all members: NATS keeps one message for each, for a minute, and refuses one more."""
+
+import hashlib
+import math
+import time
+from typing import Final
+
+from nats.js.errors import APIError
+
+from jikko.cluster.nats.link import TROUBLE, NatsLink
+
+_FULL: Final = 10077
+"""JetStream's error: the subject has as many messages as it may have."""
+_MINUTE: Final = 60
+
+
+async def count(link: NatsLink, key: bytes) -> int:
+    """See ``Cluster.count``. A request that NATS does not answer for is let through."""
+    if not link.is_connected:
+        return 0
+    subject = link.names.rate(hashlib.sha256(key).hexdigest()[:32])
+    try:
+        await link.keep(subject, b"")
+    except APIError as error:
+        return await _wait(link, subject) if error.err_code == _FULL else 0
+    except TROUBLE:
+        return 0
+    return 0
+
+
+async def _wait(link: NatsLink, subject: str) -> int:
+    """Seconds until the oldest request of a key is a minute ago."""
+    try:
+        oldest = await link.stream.get_msg(link.names.stream("RATE"), seq=1, subject=subject, next=True)
+    except TROUBLE:
+        return 1
+    age = 0.0 if oldest.time is None else time.time() - oldest.time.timestamp()
+    # The clock is another machine's.
+    return min(_MINUTE, max(1, math.ceil(_MINUTE - age)))

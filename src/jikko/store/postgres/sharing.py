@@ -1,0 +1,119 @@
+"""A database that several servers share: who they are together, their keys, and what must be true for it."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.ids import new_id
+from jikko.ports.clock import Clock
+from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.migrate import SHARED
+
+_MAKE: Final = "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
+_READ: Final = "SELECT value FROM installation WHERE name = $1 FOR UPDATE"
+_SET: Final = "UPDATE installation SET value = $2 WHERE name = $1"
+_OWNER: Final = "data_folder"
+_KEYS: Final = "signing_keys"
+_KEY_BYTES: Final = 32
+_MOST_SECONDS: Final = 5.0
+"""That clocks may differ."""
+
+
+async def share(database: Postgres, folder_id: str, *, owned: bool) -> str:
+    """Have the database belong to several servers. Returns what they are called together.
+
+    Args:
+        folder_id: Of this server's data folder. If the database belongs to that one so far, it is shared from now on.
+        owned: Whether this is the server of the data folder. A command beside it leaves the database to that one.
+
+    Raises:
+        InvalidSettings: It belongs to another data folder, whose server would take the runs of others for its own.
+    """
+    cluster = new_id().replace("-", "")[-12:]
+
+    async def claim(connection: Connection) -> str:
+        await connection.execute(_MAKE, _OWNER, (SHARED + cluster).encode())
+        owner = bytes(await connection.fetchval(_READ, _OWNER)).decode()
+        if owner.startswith(SHARED):
+            return owner.removeprefix(SHARED)
+        if owner != folder_id:
+            raise InvalidSettings(
+                f"The database {database.address} belongs to the server of another data folder. Stop that one, and "
+                f"start it with nats_url first (its folder.id has {owner})."
+            )
+        if not owned:
+            return ""
+        await connection.execute(_SET, _OWNER, (SHARED + cluster).encode())
+        return cluster
+
+    return await database.transact(claim)
+
+
+async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
+    """The keys of links to files that all servers sign with, the newest first.
+
+    Args:
+        own: Those of this data folder, of 32 bytes each: they become those of all if these have none. Empty: a new one.
+    """
+
+    async def read(connection: Connection) -> bytes:
+        await connection.execute(_MAKE, _KEYS, b"".join(own or [secrets.token_bytes(_KEY_BYTES)]))
+        return bytes(await connection.fetchval(_READ, _KEYS))
+
+    kept = await database.transact(read)
+    return [kept[begin : begin + _KEY_BYTES] for begin in range(0, len(kept), _KEY_BYTES)]
+
+
+async def require_same_time(database: Postgres, clock: Clock) -> float:
+    """See that this machine's clock is that of the database. Returns by how many seconds it is ahead.
+
+    Raises:
+        InvalidSettings: They differ: times of runs, and the order of their ids, would be those of no one clock.
+    """
+    before = clock()
+    there = float(await database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
+    ahead = (before + clock()) / 2 - there
+    if abs(ahead) > _MOST_SECONDS:
+        raise InvalidSettings(
+            f"The clock of this machine is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} that of "
+            f"the database {database.address}. Servers that share a database need one time: set up NTP on all machines."
+        )
+    return ahead
+
+
+async def require_own_connections(database: Postgres) -> None:
+    """See that connections keep what is set for them: a pooler may give each statement to another one.
+
+    Raises:
+        InvalidSettings: They do not.
+    """
+    try:
+        kept = await _keeps_its_own(database)
+    except StoreUnavailable as error:
+        if "startup parameter" not in str(error.__cause__):
+            raise
+        kept = False
+    if not kept:
+        raise InvalidSettings(
+            f"The database {database.address} is behind a pooler that shares connections (PgBouncer with pool_mode = "
+            "transaction or statement). Give database_url the address of PostgreSQL itself, or of a pool with "
+            "pool_mode = session that has all settings pass."
+        )
+
+
+async def _keeps_its_own(database: Postgres) -> bool:
+    one = await database.connect(by_key=True)
+    try:
+        kept = await one.fetchval("SHOW enable_seqscan") == "off"
+        first = await one.fetchval("SELECT pg_backend_pid()")
+        other = await database.connect(by_key=True)
+        try:
+            # One that shares connections gives the one that was used last to whoever asks next.
+            async with other.transaction():
+                await other.fetchval("SELECT 1")
+                return bool(kept and first == await one.fetchval("SELECT pg_backend_pid()"))
+        finally:
+            await other.close()
+    finally:
+        await one.close()

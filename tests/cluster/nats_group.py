@@ -1,0 +1,45 @@
+"""Processes of a cluster over a real NATS server, in one process of the tests."""
+
+import secrets
+
+import pytest
+
+from jikko.cluster.nats.link import NatsLink
+from jikko.cluster.nats.nats_cluster import NatsCluster
+from jikko.cluster.nats.streams import Names
+from jikko.ports.cluster import Cluster
+from tests.cluster.recorder import Recorder
+
+NATS = pytest.param("nats", marks=pytest.mark.services)
+"""For fixtures that have one kind of cluster a parameter."""
+SECONDS = 1.0
+"""After which a member of the tests counts as gone."""
+
+
+class NatsGroup:
+    """A cluster of its own among those of one NATS."""
+
+    def __init__(self, url: str, *, seconds: float = SECONDS, per_minute: int = 0) -> None:
+        self._url = url
+        self._seconds = seconds
+        self._per_minute = per_minute
+        self.names = Names(secrets.token_hex(6))
+        self._clusters: list[NatsCluster] = []
+
+    async def start(self, *, patience: float = 10.0) -> tuple[NatsCluster, Recorder]:
+        name = f"{secrets.token_hex(4)}/0"
+        link = await NatsLink.open(
+            self._url, self.names, member_seconds=self._seconds, per_minute=self._per_minute, name=name
+        )
+        cluster, member = NatsCluster(name, link, seconds=self._seconds, patience=patience), Recorder()
+        self._clusters.append(cluster)
+        await cluster.join(member)
+        return cluster, member
+
+    async def kill(self, cluster: Cluster) -> None:
+        assert isinstance(cluster, NatsCluster)
+        await cluster.break_off()
+
+    async def close(self) -> None:
+        for cluster in self._clusters:
+            await cluster.close()

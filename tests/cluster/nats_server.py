@@ -1,0 +1,109 @@
+"""NATS servers of the tests: the real one, of PyPI, in a folder of its own, on free ports of this machine."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.effort import PATIENCE
+
+PROGRAM = Path(sys.executable).parent / "nats-server"
+
+
+class NatsServer:
+    """One server; it can be killed, and started again on the same port and store, or on an empty store."""
+
+    def __init__(self, folder: Path, *, port: int, more: Sequence[str] = (), jetstream: bool = True) -> None:
+        self.folder = folder
+        self.port = port
+        self._more = [*(["-js", "-sd", str(folder / "store")] if jetstream else []), *more]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [PROGRAM, "-a", "127.0.0.1", "-p", str(self.port), *self._more],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait()
+
+    def lose_store(self) -> None:
+        """Forget all that was kept. While it does not run."""
+        shutil.rmtree(self.folder / "store")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def _wait(self) -> None:
+        """Until it accepts connections."""
+        assert self._process is not None
+        while True:
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                pass
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@contextmanager
+def nats_running(*more: str, jetstream: bool = True) -> Iterator[NatsServer]:
+    """One server."""
+    with tempfile.TemporaryDirectory(prefix="jikko-nats-") as folder:
+        server = NatsServer(Path(folder) / "nats", port=free_port(), more=more, jetstream=jetstream)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@contextmanager
+def three_running() -> Iterator[list[NatsServer]]:
+    """Three servers that keep copies for each other."""
+    with tempfile.TemporaryDirectory(prefix="jikko-nats-") as name, ExitStack() as stack:
+        folder, ports = Path(name), [free_port() for _ in range(3)]
+        routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
+        servers = []
+        for number, port in enumerate(ports):
+            config = folder / f"{number}.conf"
+            config.write_text(
+                f"server_name: s{number}\njetstream {{ store_dir: '{folder / f'store{number}'}' }}\n"
+                f"cluster {{ name: tests, listen: '127.0.0.1:{port}', routes: [{routes}] }}\n"
+            )
+            server = NatsServer(folder / f"s{number}", port=free_port(), more=["-c", str(config)], jetstream=False)
+            stack.callback(server.kill)
+            servers.append(server)
+        for server in servers:
+            server.start()
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """One that nobody ends; each test has a cluster of its own in it."""
+    with nats_running() as server:
+        yield server

@@ -1,0 +1,68 @@
+"""Who lives, by what one member heard, and when silence says nothing."""
+
+from jikko.cluster.nats.liveness import Liveness
+
+ME, OTHER = "me/0", "other/0"
+
+
+def all_say(liveness: Liveness, *names: str, at: float) -> None:
+    for name in names:
+        liveness.heard(name, int(at), at)
+
+
+def test_one_that_is_not_heard_of_for_its_time_is_gone_once() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, OTHER, at=0)
+    for second in range(3, 13, 3):
+        all_say(liveness, ME, at=second)
+
+    assert liveness.gone(9.9) == []
+    assert liveness.gone(12.5) == [(OTHER, 0)]
+    assert liveness.gone(13) == []
+    assert liveness.members == {ME}
+
+
+def test_one_that_hears_not_even_itself_takes_nobody_for_gone() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, OTHER, at=0)
+
+    assert liveness.gone(100) == []
+    assert liveness.members == {ME, OTHER}
+
+
+def test_after_a_silence_of_all_the_others_have_their_whole_time_again() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, OTHER, at=0)
+
+    for second in range(100, 111, 2):
+        all_say(liveness, ME, at=second)
+        assert liveness.gone(second) == []
+    all_say(liveness, ME, at=112)
+
+    assert liveness.gone(112) == [(OTHER, 0)]
+
+
+def test_one_that_ends_in_good_order_is_no_member_and_never_found_to_be_gone() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, OTHER, at=0)
+
+    liveness.left(OTHER)
+    liveness.left(ME)
+    all_say(liveness, ME, at=20)
+
+    assert liveness.members == {ME}
+    assert liveness.gone(31) == liveness.gone(22) == []
+
+
+def test_one_that_comes_back_is_a_member_and_may_be_gone_again() -> None:
+    liveness = Liveness(ME, 10, 0)
+    all_say(liveness, ME, OTHER, at=0)
+    for second in range(2, 14, 2):
+        all_say(liveness, ME, at=second)
+    assert liveness.gone(12) == [(OTHER, 0)]
+
+    liveness.heard(OTHER, 7, 13)
+    assert liveness.members == {ME, OTHER}
+    for second in range(14, 26, 2):
+        all_say(liveness, ME, at=second)
+    assert liveness.gone(24) == [(OTHER, 7)]

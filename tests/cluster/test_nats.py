@@ -1,0 +1,179 @@
+"""What only a cluster over NATS promises, with a real server, and with three that keep copies for each other."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from jikko.cluster.nats.link import NatsLink
+from jikko.cluster.nats.nats_cluster import NatsCluster
+from jikko.cluster.nats.streams import Names
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.ports.cluster import OrphanedRuns, RunChanged, StopRun
+from tests.cluster.nats_group import NatsGroup
+from tests.cluster.nats_server import NatsServer, nats_running, three_running
+from tests.cluster.recorder import Recorder
+from tests.runs.world import until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+STOP = StopRun(run_id="r", error="stopped")
+
+
+@pytest.fixture
+async def group(nats_server: NatsServer) -> AsyncIterator[NatsGroup]:
+    made = NatsGroup(nats_server.url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[list[NatsServer]]:
+    with three_running() as servers:
+        yield servers
+
+
+async def opened(url: str) -> NatsLink:
+    return await NatsLink.open(url, Names(secrets.token_hex(6)), member_seconds=1, per_minute=0, name="test")
+
+
+async def test_what_an_heir_had_not_taken_over_durably_goes_to_another(group: NatsGroup) -> None:
+    (first, held), (second, member) = await group.start(), await group.start()
+    held.durable.said.clear()
+    member.durable.said.clear()
+    first.offer(OrphanedRuns(holder="gone/1"))
+    await until(lambda: held.taken != [] or member.taken != [])
+    heir, other = (first, member) if held.taken else (second, held)
+    held.durable.said.clear()
+
+    await group.kill(heir)
+
+    await until(lambda: OrphanedRuns(holder="gone/1") in other.taken)
+    other.durable.said.set()
+
+
+async def test_runs_of_a_member_that_lives_are_not_offered(group: NatsGroup) -> None:
+    (one, member), (other, its) = await group.start(), await group.start()
+    await until(lambda: other.name in one.members())
+
+    one.offer(OrphanedRuns(holder=other.name))
+    one.offer(OrphanedRuns(holder=""))
+    one.offer(OrphanedRuns(holder="gone/1"))
+
+    await until(lambda: OrphanedRuns(holder="gone/1") in [*member.taken, *its.taken])
+    assert {orphans.holder for orphans in [*member.taken, *its.taken]} == {"gone/1"}
+
+
+async def test_one_that_ends_leaves_its_runs_and_its_role_at_once(nats_server: NatsServer) -> None:
+    group = NatsGroup(nats_server.url, seconds=60)
+    try:
+        (leaving, leader), (other, member) = await group.start(), await group.start()
+        await until(lambda: leader.is_leading)
+
+        await leaving.close()
+
+        await until(lambda: leaving.name in {orphans.holder for orphans in member.taken})
+        await until(lambda: member.is_leading)
+        assert list(other.members()) == [other.name]
+    finally:
+        await group.close()
+
+
+async def test_clusters_of_two_databases_do_not_hear_each_other(group: NatsGroup, nats_server: NatsServer) -> None:
+    second = NatsGroup(nats_server.url)
+    try:
+        (one, member), (other, its) = await group.start(), await second.start()
+        await until(lambda: member.is_leading and its.is_leading)
+
+        other.hint(RunChanged("r"))
+        await until(lambda: its.hints == [RunChanged("r")])
+
+        assert (list(one.members()), member.hints) == ([one.name], [])
+        assert await one.request(other.name, STOP) is None
+    finally:
+        await second.close()
+
+
+async def test_with_nats_away_nobody_is_gone_and_nobody_waits_and_a_store_that_is_lost_is_made_again() -> None:
+    with nats_running() as server:
+        group = NatsGroup(server.url, per_minute=1)
+        try:
+            (one, member), (other, its) = await group.start(), await group.start()
+            its.holds.clear()
+            asking = asyncio.ensure_future(one.request(other.name, STOP))
+            await until(lambda: its.commands == [STOP])
+
+            server.kill()
+
+            async with asyncio.timeout(10):
+                assert await asking is None
+                assert await one.request(other.name, STOP) is None
+                assert [await one.count(b"key") for _ in range(3)] == [0] * 3
+                one.hint(RunChanged("here"))
+                await until(lambda: member.hints == [RunChanged("here")])
+            assert set(one.members()) == {one.name, other.name}
+
+            server.lose_store()
+            server.start()
+            its.holds.set()
+
+            await answered(one, other)
+            await group.kill(other)
+            await until(lambda: other.name in {orphans.holder for orphans in member.taken})
+            await until(lambda: member.is_leading)
+        finally:
+            await group.close()
+
+
+async def test_three_servers_keep_copies_and_one_may_die(three: list[NatsServer]) -> None:
+    group = NatsGroup(",".join(server.url for server in three))
+    try:
+        (one, member), (other, _) = [await started(group) for _ in range(2)]
+        link = await NatsLink.open(three[0].url, group.names, member_seconds=1, per_minute=0, name="looks")
+        info = await link.stream.stream_info(group.names.stream("QUEUE"))
+        await link.close()
+        assert info.config.num_replicas == 3
+        leader = info.cluster.leader if info.cluster is not None else ""
+        await until(lambda: set(one.members()) == {one.name, other.name} == set(other.members()))
+
+        three[int(str(leader)[1:])].kill()
+
+        await answered(one, other)
+        await group.kill(other)
+        await until(lambda: other.name in {orphans.holder for orphans in member.taken})
+        await until(lambda: member.is_leading)
+    finally:
+        await group.close()
+
+
+async def answered(asking: NatsCluster, holder: NatsCluster) -> None:
+    """Until a member reaches another."""
+    while await asking.request(holder.name, STOP) is not True:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+
+
+async def started(group: NatsGroup) -> tuple[NatsCluster, Recorder]:
+    """One more, once the servers have found each other."""
+    while True:
+        try:
+            return await group.start()
+        except (InvalidSettings, StoreUnavailable):
+            await asyncio.sleep(0.1)
+
+
+async def test_what_is_wrong_with_nats_is_said_without_its_password() -> None:
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1 cannot be reached") as nowhere:
+        await opened("nats://jikko:geheim@127.0.0.1:1")
+    assert "geheim" not in str(nowhere.value)
+
+    with nats_running("--user", "jikko", "--pass", "right") as server:
+        with pytest.raises(StoreUnavailable, match=r"(?i)authorization"):
+            await opened(f"nats://jikko:wrong@127.0.0.1:{server.port}")
+        link = await opened(f"nats://jikko:right@127.0.0.1:{server.port}")
+        await link.close()
+
+    with nats_running(jetstream=False) as server, pytest.raises(InvalidSettings, match="no JetStream"):
+        await opened(server.url)
+    for wrong in ("", ",", "http://host", "nats://host:port", "nats://"):
+        with pytest.raises(InvalidSettings, match="expected nats://HOST"):
+            await opened(wrong)

@@ -1,0 +1,128 @@
+"""A database that several servers share: whose it is, and what it must be like."""
+
+import os
+import pwd
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from jikko.errors import InvalidSettings
+from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.migrate import belong, migrate
+from jikko.store.postgres.sharing import require_own_connections, require_same_time, share, shared_keys
+from tests.cluster.nats_server import free_port
+from tests.store.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.services]
+
+
+@pytest.fixture
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Postgres]:
+    made = Postgres(postgres_server.made())
+    await migrate(made)
+    yield made
+    await made.close()
+
+
+async def test_servers_of_any_data_folder_share_a_database_under_one_name(database: Postgres) -> None:
+    names = {await share(database, folder, owned=True) for folder in ("one", "other", "one")}
+
+    assert len(names) == 1
+    assert names != {""}
+    with pytest.raises(InvalidSettings, match="set nats_url"):
+        await belong(database, "one")
+
+
+async def test_a_database_of_one_data_folder_is_shared_by_the_server_of_that_one_alone(database: Postgres) -> None:
+    await belong(database, "mine")
+
+    assert await share(database, "mine", owned=False) == "", "its server may run, and know of no others"
+    with pytest.raises(InvalidSettings, match="belongs to the server of another data folder"):
+        await share(database, "other", owned=True)
+
+    name = await share(database, "mine", owned=True)
+    assert name == await share(database, "other", owned=True) != ""
+
+
+async def test_all_sign_with_the_keys_of_the_first(database: Postgres) -> None:
+    first = await shared_keys(database, [b"a" * 32, b"b" * 32])
+
+    assert first == await shared_keys(database, [b"c" * 32]) == await shared_keys(database, [])
+    assert first == [b"a" * 32, b"b" * 32]
+
+
+async def test_one_without_keys_gets_one(database: Postgres) -> None:
+    [made] = await shared_keys(database, [])
+
+    assert len(made) == 32
+
+
+@pytest.mark.parametrize(("ahead", "how"), [(60.0, "60 seconds ahead of"), (-3600.0, "3600 seconds behind")])
+async def test_a_clock_that_differs_is_refused(database: Postgres, ahead: float, how: str) -> None:
+    with pytest.raises(InvalidSettings, match=how):
+        await require_same_time(database, lambda: time.time() + ahead)
+
+
+async def test_a_clock_that_is_a_little_off_will_do(database: Postgres) -> None:
+    assert abs(await require_same_time(database, lambda: time.time() + 1) - 1) < 4
+
+
+async def test_connections_of_one_s_own_will_do(database: Postgres) -> None:
+    await require_own_connections(database)
+
+
+@pytest.mark.parametrize("passes", [True, False])
+async def test_a_pooler_that_shares_connections_is_refused(postgres_server: PostgresServer, passes: bool) -> None:
+    with pooler(postgres_server, passes=passes) as url:
+        database = Postgres(url)
+        try:
+            with pytest.raises(InvalidSettings, match="behind a pooler"):
+                await require_own_connections(database)
+        finally:
+            await database.close()
+
+
+@contextmanager
+def pooler(server: PostgresServer, *, passes: bool) -> Iterator[str]:
+    """The real PgBouncer in front of a new database.
+
+    Args:
+        passes: Whether it takes settings of connections, which it then forgets.
+    """
+    made = urlsplit(server.made())
+    name, port = made.path.strip("/"), free_port()
+    with tempfile.TemporaryDirectory(prefix="jikko-pool-") as folder:
+        config = Path(folder) / "pgbouncer.ini"
+        ignored = (
+            "jit,plan_cache_mode,enable_seqscan,enable_hashjoin,enable_mergejoin" if passes else "extra_float_digits"
+        )
+        config.write_text(
+            f"[databases]\n{name} = host={server.folder} user=jikko\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n"
+            f"max_prepared_statements = 100\nignore_startup_parameters = {ignored}\n"
+        )
+        plain: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            plain = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        log = (Path(folder) / "log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                ["/usr/sbin/pgbouncer", str(config)], stdout=log, stderr=log, cwd=folder, **plain
+            )
+        try:
+            ready = ["/usr/bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+            while subprocess.run(ready, check=False).returncode != 0:
+                assert process.poll() is None, (Path(folder) / "log").read_text()
+            yield f"postgresql://jikko@127.0.0.1:{port}/{name}"
+        finally:
+            process.terminate()
+            process.wait(30)
