@@ -48,11 +48,13 @@ class LogContext(msgspec.Struct, frozen=True):
 
 
 def _came_with(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    given, states = "", list[str]()
     for name, value in headers:
         if name == _TRACEPARENT:
-            states = (str(each, "latin-1") for other, each in headers if other == _TRACESTATE)
-            return kept_of(str(value, "latin-1"), states)
-    return ""
+            given = given or str(value, "latin-1")
+        elif name == _TRACESTATE:
+            states.append(str(value, "latin-1"))
+    return kept_of(given, states) if given else ""
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes
