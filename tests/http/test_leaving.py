@@ -1,11 +1,16 @@
 """Clients that go away while a stream is open to them."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from jikko.http.app import create_app
+from jikko.http.sse import EventStream
 from jikko.ports.stores.app_store import App
+from tests.effort import PATIENCE
 from tests.http.scene import RUN, Listener, api_of, body
 from tests.runs.world import World, until
 
@@ -41,3 +46,29 @@ async def test_a_request_of_which_the_end_never_came_starts_nothing(world: World
 
     assert json.loads(client.received)["code"] == "bad_request"
     assert not await world.store.scan()
+
+
+async def test_the_pieces_of_a_stream_are_given_up_as_soon_as_its_client_left() -> None:
+    """Also while none comes: nobody would notice that there is nobody to send it to."""
+    given_up = asyncio.Event()
+    sent: list[Any] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    async def receive() -> Any:
+        await until(lambda: len(sent) == 2)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(PATIENCE):
+        await EventStream(pieces())(receive, send)
+
+    assert given_up.is_set()
+    assert [message.get("body") for message in sent] == [None, b"first"]

@@ -134,7 +134,7 @@ class Jobs:
         indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=Told())
         self.knowledge = SimpleNamespace(indexing=indexing)
         self.measures = SimpleNamespace(tally=SimpleNamespace(watch=partial(self._run, "tally")))
-        self.scheduled_backups: Any = None
+        self.scheduled_backups: list[Any] = []
         self.console: Any = SimpleNamespace(feed=Told())
         self.runs = SimpleNamespace(control=Told())
 
@@ -168,11 +168,13 @@ async def test_who_leads_does_the_background_jobs_and_what_the_settings_want_bes
     plain = Jobs(home=tmp_path)
     metrics = Jobs(home=tmp_path, metrics_port=9999)
     backups = Jobs(home=tmp_path)
-    backups.scheduled_backups = SimpleNamespace(watch=partial(backups._run, "backups"))
+    backups.scheduled_backups = [
+        SimpleNamespace(watch=partial(backups._run, name)) for name in ("whole", "knowledge_backup")
+    ]
 
     assert set(await led(plain)) == ALWAYS
     assert set(await led(metrics)) == {*ALWAYS, "tally"}
-    assert set(await led(backups)) == {*ALWAYS, "backups"}
+    assert set(await led(backups)) == {*ALWAYS, "whole", "knowledge_backup"}
 
 
 @pytest.mark.parametrize(("days", "of_conversations"), [(3, 0), (0, 5), (3, 5)])
