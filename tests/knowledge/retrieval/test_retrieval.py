@@ -304,3 +304,21 @@ async def test_one_hung_service_holds_up_nobody_else(tmp_path: Path) -> None:
         assert [content for content, _ in await search(knowledge, "cats", other)] == ["cats hunt"]
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_conditions_are_compared_with_all_documents_however_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jikko.knowledge.retrieval.one_dataset._LOOKED_AT", 2)
+    async with knowledge_at(tmp_path / "k.db") as knowledge:
+        dataset = await dataset_of(knowledge)
+        field = await knowledge.metadata.add(dataset.id, "year", "number")
+        for year in range(5):
+            document = await indexed(knowledge, dataset, f"cats of {year}", name=f"{year}.txt")
+            values = [{"id": field.id, "name": "year", "value": year}]
+            await knowledge.metadata.set(dataset.id, [{"document_id": document.id, "metadata_list": values}])
+        late = Conditions(({"name": "year", "comparison_operator": "≥", "value": 2},))
+
+        found = await search(knowledge, "cats", dataset, conditions=late)
+
+        assert sorted(content for content, _ in found) == ["cats of 2", "cats of 3", "cats of 4"]
