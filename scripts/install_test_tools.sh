@@ -16,6 +16,7 @@ packages=(
     postgresql
     prometheus
     systemd
+    systemd-container
 )
 
 # One at a time: tests run side by side.
