@@ -19,6 +19,7 @@ packages=(
     postgresql-17-pgvector
     prometheus
     systemd
+    systemd-container
 )
 
 # One at a time: tests run side by side.

@@ -34,27 +34,26 @@ class LogContext(msgspec.Struct, frozen=True):
 
     @property
     def trace(self) -> str:
-        """The place in a trace of what is called from here, see ``kept_of``."""
+        """The place in a trace of what is called from here, see ``kept_of``. Empty if there is none."""
         if not self.run:
-            return self.came or _came_with(self.headers)
+            return self._given()
         made, state = traceparent_of(self.came, self.run), state_of(self.came)
         return f"{made} {state}" if state else made
 
     @property
     def trace_id(self) -> str:
         """Of the trace; empty if there is none."""
-        trace = self.trace
-        return parent_of(trace, self.run).trace_id if trace else ""
+        came = self.came if self.run else self._given()
+        return parent_of(came, self.run).trace_id if self.run or came else ""
 
-
-def _came_with(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    given, states = "", list[str]()
-    for name, value in headers:
-        if name == _TRACEPARENT:
-            given = given or str(value, "latin-1")
-        elif name == _TRACESTATE:
-            states.append(str(value, "latin-1"))
-    return kept_of(given, states) if given else ""
+    def _given(self) -> str:
+        traceparent, states = "", []
+        for name, value in self.headers:
+            if name == _TRACEPARENT and not traceparent:
+                traceparent = str(value, "latin-1")
+            elif name == _TRACESTATE:
+                states.append(str(value, "latin-1"))
+        return kept_of(traceparent, states) if traceparent else ""
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes

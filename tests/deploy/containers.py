@@ -6,6 +6,8 @@ No registry of images is reached: what the image is built on is made of Debian's
 
 import os
 import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.effort import PATIENCE
@@ -82,6 +84,25 @@ class Engine:
         options = ["--cgroups=disabled", "--network=host", *LOCKED_UP, *_LIMITS]
         return self.podman("run", *options, *variables, *arguments)
 
+    def boot(self, units: Path, packages: Sequence[str]) -> "Machine":
+        """A machine with these units that has what the image has, started by systemd, on a network of its own.
+
+        Args:
+            packages: Of Debian, besides.
+        """
+        text = (
+            f"FROM {IMAGE}\nUSER 0\nRUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends "
+            f"systemd systemd-sysv {' '.join(packages)} && rm -rf /data && userdel jikko\n"
+            "COPY jikko.service jikko.socket /etc/systemd/system/\nRUN systemctl enable jikko.socket jikko.service\n"
+        )
+        folder = self._folder / "machine"
+        script = f"mkdir {folder} && cp {units}/jikko.* {folder} && printf %s '{text}' > {folder}/Containerfile"
+        self._run(["sh", "-c", script], PATIENCE)
+        self.buildah("bud", "--isolation=chroot", "--network=host", *_LIMITS, "--tag=localhost/machine", str(folder))
+        name = self.buildah("from", "localhost/machine").strip()
+        root = self.buildah("mount", name).strip()
+        return Machine(["nsenter", "--mount", f"--target={self._space.pid}"], root)
+
     def close(self) -> None:
         """End all containers, and forget all."""
         self.podman("rm", "--all", "--force", "--time=0")
@@ -101,3 +122,50 @@ class Engine:
         )
         assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-4000:]}"
         return done.stdout
+
+
+class Machine:
+    """What systemd has started in a folder."""
+
+    def __init__(self, within: list[str], root: str) -> None:
+        nspawn = ["systemd-nspawn", "--keep-unit", "--register=no", "--private-network", "--boot", "--console=pipe"]
+        self._process = subprocess.Popen(
+            [*within, *nspawn, f"--directory={root}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + PATIENCE
+        while self._try("systemctl", "is-system-running", "--wait").stdout not in ("running\n", "degraded\n"):
+            assert time.monotonic() < deadline, "systemd does not start"
+
+    def shell(self, script: str, *arguments: str) -> str:
+        """What a script says that succeeds."""
+        done = self._try("bash", "-euc", script, "bash", *arguments)
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.journal()}"
+        return done.stdout
+
+    def journal(self) -> str:
+        return self._try("journalctl", "--no-pager", "--unit=jikko", "--unit=doctor").stdout[-4000:]
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE / 4)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _try(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        enter = ["nsenter", f"--target={children[0]}", "--all"] if children else ["false"]
+        return subprocess.run(
+            [*enter, *command],
+            env={"PATH": "/opt/jikko/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 2,
+            check=False,
+        )

@@ -15,10 +15,12 @@ from scripts import build_console
 from tests.acceptance.client import Client
 from tests.acceptance.conftest import apps_of
 from tests.acceptance.echo import EchoServer
-from tests.deploy.containers import IMAGE, Engine
+from tests.deploy.containers import IMAGE, ROOT, Engine, Machine
 from tests.effort import PATIENCE
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
+
+DEPLOY = ROOT / "deploy"
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +167,65 @@ def test_a_container_that_was_killed_goes_on_in_the_next_on_its_volume(engine: E
         assert volume.stop() == 0, volume.log()
     finally:
         echo.close()
+
+
+ASK = """
+    curl -sf -m 60 127.0.0.1:8000/v1/workflows/run -H "Authorization: Bearer $1" -H 'Content-Type: application/json' \\
+        -d '{"inputs": {"q": "日本語!"}, "user": "anna", "response_mode": "blocking"}'
+"""
+
+
+@pytest.fixture(scope="module")
+def machine(engine: Engine) -> Iterator[Machine]:
+    made = engine.boot(DEPLOY / "systemd", ["curl", "dbus"])
+    yield made
+    made.close()
+
+
+def test_the_units_of_systemd_are_served_by_a_real_one(machine: Machine) -> None:
+    echo = EchoServer()
+    work = apps_of(echo)["work"]
+    echo.close()
+    assert machine.shell("systemctl is-active jikko.socket jikko.service") == "active\nactive\n"
+    assert machine.shell("systemctl show -P WatchdogUSec jikko") == "15s\n"
+    # All that it needs it may do, which is not much.
+    machine.shell(
+        """
+        sed -e 's/ serve$/ doctor/; s/^Type=.*/Type=oneshot/; s/^Restart=.*//; s/^WatchdogSec=.*//; s/^Requires=.*//' \\
+            -e 's/^Environment=JIKKO_HOME=.*/Environment=JIKKO_HOME=%S\\/jikko JIKKO_PORT=8001/' \\
+            /etc/systemd/system/jikko.service > /run/systemd/system/doctor.service
+        systemctl daemon-reload
+        systemctl stop jikko.service
+        systemctl start doctor
+        systemctl start jikko.service
+        """
+    )
+    lines = machine.shell("journalctl --no-pager -o cat _SYSTEMD_UNIT=doctor.service").splitlines()
+    assert [line for line in lines if not line.startswith("ok ")] == []
+    assert len(lines) > 35
+
+    # Programs of users run, files are read again, and restarts and deaths concern no request.
+    (imported,) = machine.shell(
+        'printf %s "$1" > /tmp/work.yml; jikko apps import --home /var/lib/private/jikko --json /tmp/work.yml',
+        work,
+    ).splitlines()
+    key = json.loads(imported)["api_key"]
+    said = json.loads(machine.shell(ASK, key))["data"]["outputs"]
+    assert said == {"said": "日本語! is loud"}
+    machine.shell("systemctl reload jikko")
+    restarts = 'systemctl restart jikko & for _ in 1 2 3 4 5 6; do ask "$1" >/dev/null; done; wait $!'
+    machine.shell(f"ask() {{ {ASK} }}; {restarts}", key)
+    machine.shell(f"kill -9 $(systemctl show -P MainPID jikko); {ASK}", key)
+    # One that hangs; sooner than the unit has it, which takes as long as a test may.
+    machine.shell(
+        """
+        mkdir -p /run/systemd/system/jikko.service.d
+        printf '[Service]\\nWatchdogSec=1\\n' > /run/systemd/system/jikko.service.d/sooner.conf
+        systemctl daemon-reload
+        systemctl restart jikko
+        kill -STOP $(systemctl show -P MainPID jikko)
+        """
+        + ASK,
+        key,
+    )
+    assert "Watchdog timeout" in machine.journal()

@@ -102,7 +102,7 @@ async def test_the_run_is_posted_once_it_has_ended(scene: Scene, ended: str) -> 
 async def test_the_receiver_is_told_the_trace_of_the_run(scene: Scene) -> None:
     began = await scene.run(await scene.world.chain(), scene.world.process())
     given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    token = log_context.set(LogContext(came=f"{given} rojo=1"))
+    token = log_context.set(LogContext(headers=((b"traceparent", given.encode()), (b"tracestate", b"rojo=1"))))
     try:
         called = await scene.run((await scene.world.apps.all())[0], scene.world.process())
     finally:

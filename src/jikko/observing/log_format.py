@@ -79,9 +79,8 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     own: Fields = getattr(record, "fields", {})
     context = log_context.get()
     # One that begins with the run is called as the run is.
-    trace = context.trace_id
-    if trace == context.run.replace("-", ""):
-        trace = ""
+    trace_id = context.trace_id
+    trace = "" if trace_id == context.run.replace("-", "") else trace_id
     about = {"request": context.request, "run": context.run, "app": context.app, "trace": trace}
     for name, value in about.items():
         if value and name not in own:

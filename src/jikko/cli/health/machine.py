@@ -51,7 +51,8 @@ _ELSEWHERE: Final = "name another folder with JIKKO_HOME or --home"
 def _of_others(home: Path) -> Iterator[Path]:
     if not hasattr(os, "geteuid"):
         return
-    for file in (home, *home.iterdir()):
+    # It may be a link, which is whoever's: systemd makes one.
+    for file in (home.resolve(), *home.iterdir()):
         if file.lstat().st_uid != os.geteuid():
             yield file
 
