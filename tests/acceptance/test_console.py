@@ -56,6 +56,25 @@ def test_where_there_is_no_terminal_no_link_is_printed(jikko: Command) -> None:
         server.close()
 
 
+def test_a_list_that_is_looked_at_ends_with_the_server_and_holds_nothing_up(jikko: Command) -> None:
+    token = "a" * 40
+    server = Server(jikko.home, settings={"JIKKO_CONSOLE_TOKEN": token})
+    try:
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.stream("GET", f"{server.url}{API}/runs/stream", headers=headers, timeout=PATIENCE) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "event: tick"
+            code = server.stop()
+            rest = list(lines)
+    finally:
+        server.close()
+
+    assert (code, "event: error" in rest) == (0, False)
+    # Otherwise the server gives up waiting for it after some seconds.
+    assert "cut off" not in server.output
+    assert "uvicorn" not in server.output
+
+
 def test_tokens_are_made_listed_and_revoked_by_the_command(jikko: Command, tmp_path: Path) -> None:
     [made] = jikko.json("console", "tokens", "new", "CI")
     file = tmp_path / "token"

@@ -26,6 +26,7 @@ class RunFeed(RunObserver):
         self._moved: dict[str, None] = {}
         self._telling: asyncio.TimerHandle | None = None
         self._looking: set[_Look] = set()
+        self._closed = False
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
         """See ``RunObserver``."""
@@ -56,8 +57,15 @@ class RunFeed(RunObserver):
         self._moved.clear()
         self._tell(RunsMoved(run_ids=run_ids))
 
+    def close(self) -> None:
+        """Let all who look here go: the process is about to end."""
+        self._closed = True
+        for look in self._looking:
+            look.woken.set()
+
     async def follow(self, idle: float) -> AsyncIterator[Sequence[str]]:
-        """The ids of runs that have moved, at most four times a second; nothing, if for so long none has.
+        """The ids of runs that have moved, at most four times a second; nothing, if for so long none has. Ends with
+        ``close``.
 
         Args:
             idle: Seconds.
@@ -65,13 +73,15 @@ class RunFeed(RunObserver):
         look = _Look()
         self._looking.add(look)
         try:
-            while True:
+            while not self._closed:
                 try:
                     async with asyncio.timeout(idle):
                         await look.woken.wait()
                 except TimeoutError:
                     yield ()
                     continue
+                if self._closed:
+                    return
                 yield look.take()
                 # What moves meanwhile comes together.
                 await asyncio.sleep(TICK_SECONDS)

@@ -35,33 +35,37 @@ class RunObservers(RunObserver):
     """Several observers as one. What one of them raises concerns no other."""
 
     def __init__(self, *observers: RunObserver) -> None:
-        self._observers = observers
+        # What an observer does not override is not called: a run has many events.
+        self._started = [one.started for one in observers if _overrides(one, "started")]
+        self._node_ended = [one.node_ended for one in observers if _overrides(one, "node_ended")]
+        self._ended = [one.ended for one in observers if _overrides(one, "ended")]
+        self._appended = [one.appended for one in observers if _overrides(one, "appended")]
 
     def started(self, run: RunIdentity, event: RunStarted) -> None:
-        for observer in self._observers:
+        for started in self._started:
             try:
-                observer.started(run, event)
+                started(run, event)
             except Exception:
                 _failed(run)
 
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
-        for observer in self._observers:
+        for node_ended in self._node_ended:
             try:
-                observer.node_ended(run, event)
+                node_ended(run, event)
             except Exception:
                 _failed(run)
 
     def ended(self, run: RunIdentity, event: RunFinished) -> None:
-        for observer in self._observers:
+        for ended in self._ended:
             try:
-                observer.ended(run, event)
+                ended(run, event)
             except Exception:
                 _failed(run)
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
-        for observer in self._observers:
+        for appended in self._appended:
             try:
-                observer.appended(run, at, events)
+                appended(run, at, events)
             except Exception:
                 _failed(run)
 
@@ -71,17 +75,19 @@ def observe(observer: RunObserver, run: RunIdentity, at: int, events: Sequence[E
     try:
         observer.appended(run, at, events)
         for event in events:
-            match event:
-                case NodeFinished():
-                    observer.node_ended(run, event)
-                case RunStarted():
-                    observer.started(run, event)
-                case RunFinished():
-                    observer.ended(run, event)
-                case _:
-                    pass
+            # By its very class: most events are none of these, and a pattern would ask three times.
+            if type(event) is NodeFinished:
+                observer.node_ended(run, event)
+            elif type(event) is RunStarted:
+                observer.started(run, event)
+            elif type(event) is RunFinished:
+                observer.ended(run, event)
     except Exception:
         _failed(run)
+
+
+def _overrides(observer: RunObserver, name: str) -> bool:
+    return getattr(type(observer), name) is not getattr(RunObserver, name)
 
 
 def _failed(run: RunIdentity) -> None:

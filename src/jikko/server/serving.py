@@ -159,6 +159,9 @@ async def serve_assembly(
 
     async def stopping(at_once: bool, drain: Drain) -> None:
         at_end(at_once)
+        if assembly.console is not None:
+            # A list that is looked at has no end of its own, and would be waited for.
+            assembly.console.feed.close()
         seconds = 0 if at_once else settings.shutdown_seconds
         if drains and seconds:
             seconds -= await drain(seconds)
